@@ -1,0 +1,159 @@
+"""L0: what counts as a batch of images, and how every estimator takes one in."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+#: Accepted as they are; anything else becomes the first of them.
+IMAGE_DTYPES = (np.float64, np.float32, np.uint8, np.uint16)
+FLOAT_DTYPES = (np.float64, np.float32)
+
+ImageShape = tuple[int, int, int]
+
+
+def batch_image_shape(X: Any) -> ImageShape | None:
+    """Shape ``(H, W, C)`` of the images in `X`, or None where `X` is rows.
+
+    Only ``X.shape`` is looked at: array-likes that refuse numpy functions and sparse
+    matrices come in here before anything has validated them.
+
+    Parameters
+    ----------
+    X : array-like
+        Images ``(n, H, W)`` or ``(n, H, W, C)``, or rows ``(n, n_features)``.
+
+    Returns
+    -------
+    tuple of int or None
+        ``(H, W, C)``, with C = 1 for images without a channel axis.
+
+    Raises
+    ------
+    ValueError
+        If `X` has more than four axes, an axis of length zero, or a number of channels other
+        than 1 and 3.
+    """
+    shape = getattr(X, "shape", ())
+    if len(shape) < 3:
+        return None
+    if len(shape) > 4:
+        raise ValueError(
+            f"Expected images of shape (n, H, W) or (n, H, W, C), or rows (n, n_features); "
+            f"got an array of shape {tuple(shape)}."
+        )
+    height, width, channels = shape[1:] if len(shape) == 4 else (*shape[1:], 1)
+    if channels not in (1, 3):
+        raise ValueError(
+            f"Expected images with 1 or 3 channels in the last axis, got {channels} "
+            f"(X has shape {tuple(shape)})."
+        )
+    if 0 in (height, width):
+        raise ValueError(f"Expected images of at least one pixel, got X of shape {tuple(shape)}.")
+    if len(shape) == 3 and width == 3 and height > 3:
+        warnings.warn(
+            f"X of shape {tuple(shape)} is read as {shape[0]} grey images of {height}x3 pixels. "
+            f"If it is one colour image, pass X[np.newaxis].",
+            stacklevel=2,
+        )
+    return int(height), int(width), int(channels)
+
+
+def as_image_shape(image_shape: Sequence[int]) -> ImageShape:
+    """The parameter `image_shape`, ``(H, W)`` or ``(H, W, C)``, with its channel written out."""
+    shape = tuple(int(length) for length in image_shape)
+    if len(shape) == 2:
+        shape = (*shape, 1)
+    if len(shape) != 3 or min(shape) < 1 or shape[2] not in (1, 3):
+        raise ValueError(
+            f"image_shape must be (H, W) or (H, W, C) with C in {{1, 3}}, got {image_shape!r}."
+        )
+    return shape
+
+
+def stack_images(X: Any) -> Any:
+    """Stack a list or tuple of image arrays; anything else passes unchanged."""
+    if not isinstance(X, (list, tuple)) or not len(X) or getattr(X[0], "ndim", 0) < 2:
+        return X
+    for index, image in enumerate(X):
+        if np.shape(image) != X[0].shape:
+            raise ValueError(
+                f"All images must have one shape: image 0 has shape {X[0].shape}, image {index} "
+                f"has shape {np.shape(image)}. Crop them to one size first."
+            )
+    return np.stack(X)
+
+
+class ImageInputMixin:
+    """Lets an estimator take images, or rows, and know which shape they have.
+
+    Images are flattened *before* scikit-learn's own validation, since on n-dimensional input
+    that would count the image height as ``n_features_in_``. The one data path of the package:
+    every estimator passes through :meth:`_validate_images` or :meth:`_validate_rows`.
+    """
+
+    def _validate_rows(self, X: Any, y: Any = "no_validation", *, reset: bool, **checks: Any) -> Any:
+        """Validate images or rows, return rows ``(n, n_features)`` (and `y` if it is given)."""
+        X = stack_images(X)
+        shape = batch_image_shape(X)
+        if shape is not None:
+            self._check_image_shape(shape, fitted=not reset)
+            # np.asarray: the array-likes of other libraries may not know reshape(n, -1)
+            X = np.asarray(X).reshape(len(X), int(np.prod(shape)))
+        checks.setdefault("dtype", list(FLOAT_DTYPES))
+        validated = validate_data(self, X, y, reset=reset, **checks)
+        if reset:
+            self.image_shape_ = shape
+        return validated
+
+    def _validate_images(self, X: Any, *, reset: bool, **checks: Any) -> np.ndarray:
+        """Validate images or rows, return a view ``(n, H, W, C)``."""
+        checks.setdefault("dtype", list(IMAGE_DTYPES))
+        shape = batch_image_shape(stack_images(X))
+        rows = self._validate_rows(X, reset=reset, **checks)
+        shape = self._resolve_image_shape(shape, rows.shape[1])
+        if reset:
+            self.image_shape_ = shape
+        return rows.reshape(len(rows), *shape)
+
+    def _check_image_shape(self, shape: ImageShape, *, fitted: bool) -> None:
+        """Compare image shapes, which says more than comparing the lengths of rows."""
+        expected = getattr(self, "image_shape_", None) if fitted else None
+        if expected is None and getattr(self, "image_shape", None) is not None:
+            expected = as_image_shape(self.image_shape)
+        if expected is not None and shape != expected:
+            raise ValueError(
+                f"X has images of shape {shape} (height, width, channels), but "
+                f"{type(self).__name__} is expecting images of shape {expected}."
+            )
+
+    def _resolve_image_shape(self, shape: ImageShape | None, n_features: int) -> ImageShape:
+        """The shape of the batch itself, else the fitted one, else `image_shape`, else a line."""
+        shape = shape or getattr(self, "image_shape_", None)
+        if shape is not None:
+            return shape
+        image_shape: Sequence[int] | None = getattr(self, "image_shape", None)
+        if image_shape is None:
+            warnings.warn(
+                f"{type(self).__name__} got rows without image_shape: each row is taken as an "
+                f"image of one line. Pass images (n, H, W[, C]), or set image_shape=(H, W[, C]).",
+                UserWarning,
+                stacklevel=3,
+            )
+            return 1, n_features, 1
+        shape = as_image_shape(image_shape)
+        if n_features != np.prod(shape):
+            raise ValueError(
+                f"Rows of {n_features} values do not hold images of image_shape={shape}, which "
+                f"have {int(np.prod(shape))} values."
+            )
+        return shape
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that images are accepted beside rows."""
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        # two_d_array stays True: without it check_estimator would run one single check
+        tags.input_tags.three_d_array = True
+        return tags

@@ -1,0 +1,118 @@
+"""The interface of a denoiser, and the adapter that makes one from a function."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+
+class BaseDenoiser(BaseEstimator, ABC):  # type: ignore[misc]
+    """Base of all denoisers: a parameter object with one method to write.
+
+    Like a kernel of a Gaussian process it has parameters (``get_params``, ``set_params``,
+    ``clone``) and nothing to fit, so that a grid search can go over denoisers and over their
+    parameters alike. A subclass writes :meth:`denoise`, or :meth:`residual` where that is the
+    shorter way, and gets the other.
+
+    Notes
+    -----
+    Images are floats in 8-bit grey levels, with any leading axes: ``(..., H, W)``. float32 stays
+    float32. The argument is never changed.
+    """
+
+    @abstractmethod
+    def denoise(self, images: Any) -> np.ndarray:
+        """Estimate the image content without noise.
+
+        Parameters
+        ----------
+        images : array-like of shape (..., H, W)
+            Images in 8-bit grey levels.
+
+        Returns
+        -------
+        ndarray of shape (..., H, W)
+            The denoised images, float32 unless the input was float64.
+        """
+
+    def residual(self, images: Any) -> np.ndarray:
+        """Noise residual ``R = X - f(X)`` (eq. 1 of Marra et al. 2019).
+
+        Parameters
+        ----------
+        images : array-like of shape (..., H, W)
+            Images in 8-bit grey levels.
+
+        Returns
+        -------
+        ndarray of shape (..., H, W)
+            The residuals, float32 unless the input was float64.
+        """
+        images = as_float_images(images)
+        return images - self.denoise(images)
+
+
+class FunctionDenoiser(BaseDenoiser):
+    """Denoiser from any function on float images ``(n, H, W)``.
+
+    Parameters
+    ----------
+    func : callable
+        Takes a float array ``(n, H, W)`` in 8-bit grey levels, returns one of the same shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.denoisers import FunctionDenoiser
+    >>> half = FunctionDenoiser(lambda images: images / 2)
+    >>> half.residual(np.full((1, 2, 2), 8.0))
+    array([[[4., 4.],
+            [4., 4.]]])
+    """
+
+    def __init__(self, func: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.func = func
+
+    def denoise(self, images: Any) -> np.ndarray:
+        """Apply the function.
+
+        Parameters
+        ----------
+        images : array-like of shape (..., H, W)
+            Images in 8-bit grey levels.
+
+        Returns
+        -------
+        ndarray of shape (..., H, W)
+            What the function returned.
+
+        Raises
+        ------
+        ValueError
+            If the function returned an array of another shape, or values that are not finite.
+        """
+        images = as_float_images(images)
+        # A copy: a function that works in place must not change the caller's images.
+        stack = images.reshape(-1, *images.shape[-2:]).copy()
+        denoised = np.asarray(self.func(stack), dtype=images.dtype)
+        name = getattr(self.func, "__name__", repr(self.func))
+        if denoised.shape != stack.shape:
+            raise ValueError(
+                f"The denoiser {name} must return images of the shape it was given, "
+                f"{stack.shape}; it returned {denoised.shape}."
+            )
+        if not np.isfinite(denoised).all():
+            raise ValueError(f"The denoiser {name} returned NaN or infinite values.")
+        return denoised.reshape(images.shape)
+
+
+def as_float_images(images: Any) -> np.ndarray:
+    """`images` as a float array with at least two axes; float64 and float32 pass unchanged."""
+    images = np.asarray(images)
+    if images.ndim < 2:
+        raise ValueError(f"Expected images of shape (..., H, W), got shape {images.shape}.")
+    if images.dtype not in (np.float32, np.float64):
+        images = images.astype(np.float32)
+    return images

@@ -1,0 +1,220 @@
+"""L2: from images to noise residuals."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_ganprint._images import ImageInputMixin, ImageShape
+from sklearn_ganprint._parallel import row_chunks, thread_map
+from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
+
+#: Weights of red, green and blue in the luminance, ITU-R BT.601.
+LUMINANCE_WEIGHTS = (0.299, 0.587, 0.114)
+
+
+class ResidualTransformer(
+    ImageInputMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Noise residuals of images: what a denoiser takes away.
+
+    Parameters
+    ----------
+    denoiser : str, BaseDenoiser or callable, default="wavelet"
+        The denoising filter ``f`` of the residual ``R = X - f(X)``: "wavelet", "gaussian",
+        "median" or "wiener" with default parameters, a denoiser object, or a function on float
+        images ``(n, H, W)`` that returns the denoised images.
+
+    image_shape : tuple of int, default=None
+        ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
+        taken as images of one line, with a warning.
+
+    channels : {"luminance", "rgb"}, default="luminance"
+        What becomes of the residuals of the three colour channels: "luminance" adds them with
+        the weights of ITU-R BT.601, "rgb" keeps all three. Grey images have one either way.
+
+    data_range : float, default=255.0
+        The value of white. Residuals come out in 8-bit grey levels whatever it is.
+
+    flatten : bool, default=True
+        Whether residuals come out as rows ``(n, H*W*C')`` or as images ``(n, H, W, C')``.
+
+    n_jobs : int, default=None
+        Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
+
+    Attributes
+    ----------
+    image_shape_ : tuple of int
+        ``(H, W, C)`` of the images.
+
+    residual_shape_ : tuple of int
+        ``(H, W, C')`` of the residuals.
+
+    n_features_in_ : int
+        Number of values of an image.
+
+    feature_names_in_ : ndarray of str
+        Names of the columns, if the images came as a data frame.
+
+    See Also
+    --------
+    FingerprintClassifier : Averages the residuals of each source and attributes images.
+
+    Notes
+    -----
+    Eq. 1 of Marra et al. [1]_, which leaves the denoiser and the treatment of colour open; both
+    defaults are this package's choice. The transformer learns nothing from the images but their
+    shape, so it can also be used without ``fit``.
+
+    References
+    ----------
+    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
+       fingerprints?", MIPR 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint import ResidualTransformer
+    >>> images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    >>> ResidualTransformer().fit_transform(images).shape
+    (4, 1024)
+    >>> ResidualTransformer("gaussian", channels="rgb", flatten=False).fit_transform(images).shape
+    (4, 32, 32, 3)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "denoiser": [StrOptions(set(DENOISERS)), BaseDenoiser, callable],
+        "image_shape": ["array-like", None],
+        "channels": [StrOptions({"luminance", "rgb"})],
+        "data_range": [Interval(Real, 0, None, closed="neither")],
+        "flatten": ["boolean"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        denoiser: str | BaseDenoiser | Callable[[np.ndarray], np.ndarray] = "wavelet",
+        *,
+        image_shape: Sequence[int] | None = None,
+        channels: str = "luminance",
+        data_range: float = 255.0,
+        flatten: bool = True,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.denoiser = denoiser
+        self.image_shape = image_shape
+        self.channels = channels
+        self.data_range = data_range
+        self.flatten = flatten
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Validate the images and store their shape.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ResidualTransformer
+            The transformer itself.
+        """
+        images = self._validate_images(X, reset=True)
+        self._warn_of_wrong_range(images)
+        self.residual_shape_ = self._residual_shape(images.shape[1:])
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Compute the residuals.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        Returns
+        -------
+        ndarray of shape (n, H*W*C') or (n, H, W, C')
+            Residuals in 8-bit grey levels, float32 unless `X` is float64.
+
+        Raises
+        ------
+        ValueError
+            If the images are not of the shape seen in ``fit``, or not finite.
+        """
+        images = self._validate_images(X, reset=False)
+        self._warn_of_wrong_range(images)
+        denoiser = check_denoiser(self.denoiser)
+        shape = self._residual_shape(images.shape[1:])
+        dtype = np.float64 if images.dtype == np.float64 else np.float32
+        residuals = np.empty((len(images), *shape), dtype)
+
+        def fill(chunk: slice) -> None:
+            self._fill_residuals(denoiser, images[chunk], residuals[chunk])
+
+        thread_map(fill, row_chunks(len(images), images[0].size), self.n_jobs)
+        return residuals.reshape(len(images), -1) if self.flatten else residuals
+
+    def _fill_residuals(
+        self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray
+    ) -> None:
+        """Write the residuals of a chunk of images, channel by channel."""
+        scale = residuals.dtype.type(255.0 / self.data_range)
+        merged = residuals.shape[-1] < images.shape[-1]
+        for channel in range(images.shape[-1]):
+            plane = images[..., channel].astype(residuals.dtype) * scale
+            residual = denoiser.residual(plane)
+            if not merged:
+                residuals[..., channel] = residual
+            elif channel == 0:
+                residuals[..., 0] = residuals.dtype.type(LUMINANCE_WEIGHTS[0]) * residual
+            else:
+                residuals[..., 0] += residuals.dtype.type(LUMINANCE_WEIGHTS[channel]) * residual
+
+    def _residual_shape(self, image_shape: ImageShape) -> ImageShape:
+        height, width, channels = image_shape
+        return height, width, channels if self.channels == "rgb" else 1
+
+    def _warn_of_wrong_range(self, images: np.ndarray) -> None:
+        """Values that do not fit `data_range` are used as they are, but not in silence."""
+        high = images.max()
+        if self.data_range == 255 and 0 < high <= 1 and images.min() >= 0:
+            warnings.warn(
+                "All values lie within [0, 1], but data_range is 255. If white is 1 in these "
+                "images, set data_range=1.0.",
+                UserWarning,
+                stacklevel=3,
+            )
+        elif images.dtype == np.uint16 and high > self.data_range:
+            warnings.warn(
+                f"16-bit images reach {high}, but data_range is {self.data_range:g}. If white is "
+                f"65535 in these images, set data_range=65535.",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(np.prod(self.residual_shape_))
+
+    def __sklearn_tags__(self) -> Any:
+        """Declare that nothing but the shape is learned, and which dtypes are kept."""
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

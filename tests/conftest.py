@@ -1,0 +1,55 @@
+"""Factories of small data with a known answer."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def make_residuals():
+    """Residual rows: one fixed random pattern a class, plus noise."""
+
+    def make(n_per_class=12, labels=("a", "b", "c"), n_features=512, noise=2.0, seed=0):
+        rng = np.random.default_rng(seed)
+        patterns = rng.normal(size=(len(labels), n_features))
+        X = np.repeat(patterns, n_per_class, axis=0)
+        X += rng.normal(scale=noise, size=X.shape)
+        return X, np.repeat(np.array(labels), n_per_class)
+
+    return make
+
+
+@pytest.fixture
+def make_images():
+    """8-bit images of one size: smooth content of their own, and the pattern of their source."""
+
+    def make(n_per_class=8, labels=("a", "b", "c"), shape=(32, 32, 3), strength=6.0, seed=0):
+        rng = np.random.default_rng(seed)
+        patterns = rng.normal(scale=strength, size=(len(labels), *shape))
+        rows, columns = np.meshgrid(*(np.linspace(0, 1, n) for n in shape[:2]), indexing="ij")
+        tilt = rng.uniform(-60, 60, size=(len(labels) * n_per_class, 2))
+        content = 128 + tilt[:, :1, None] * rows + tilt[:, 1:, None] * columns
+        if len(shape) == 3:
+            content = content[..., np.newaxis]
+        X = content + np.repeat(patterns, n_per_class, axis=0)
+        X += rng.normal(scale=2, size=X.shape)
+        return X.clip(0, 255).round().astype(np.uint8), np.repeat(np.array(labels), n_per_class)
+
+    return make
+
+
+@pytest.fixture
+def image_folder(tmp_path, make_images):
+    """Image files in a folder per source; returns the folder, the paths and the labels."""
+
+    def make(**params):
+        X, y = make_images(**params)
+        paths = []
+        for index, (image, label) in enumerate(zip(X, y, strict=True)):
+            path = tmp_path / "sources" / label / f"{index:03d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image.squeeze()).save(path)
+            paths.append(str(path))
+        return tmp_path / "sources", paths, y
+
+    return make

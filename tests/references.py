@@ -1,0 +1,83 @@
+"""Slow, obvious float64 twins of the package's arithmetic, one image and one value at a time."""
+
+import numpy as np
+import pywt
+
+
+def dwt_rows(image, wavelet, mode):
+    pairs = [pywt.dwt(row, wavelet, mode) for row in image]
+    return np.array([low for low, _ in pairs]), np.array([high for _, high in pairs])
+
+
+def idwt_rows(low, high, wavelet, mode):
+    return np.array([pywt.idwt(a, d, wavelet, mode) for a, d in zip(low, high, strict=True)])
+
+
+def box_mean(values, window):
+    """Mean over a square window, with zeros beyond the border."""
+    reach = window // 2
+    padded = np.pad(values, reach)
+    means = np.empty_like(values)
+    for i, j in np.ndindex(*values.shape):
+        means[i, j] = padded[i : i + window, j : j + window].sum() / window**2
+    return means
+
+
+def noise_part(band, sigma):
+    variance = np.min(
+        [np.maximum(box_mean(band**2, window) - sigma**2, 0) for window in (3, 5, 7, 9)], axis=0
+    )
+    return band * sigma**2 / (variance + sigma**2)
+
+
+def wavelet_residual(image, wavelet="db4", level=4, sigma=5.0, mode="symmetric"):
+    """Mihcak's filter: rows, then columns, one one-dimensional transform at a time."""
+    if level == 0:
+        return np.zeros_like(image)
+    low, high = dwt_rows(image, wavelet, mode)
+    (ll, lh), (hl, hh) = (dwt_rows(part.T, wavelet, mode) for part in (low, high))
+    inner = wavelet_residual(ll.T, wavelet, level - 1, sigma, mode)
+    lh, hl, hh = (noise_part(band.T, sigma) for band in (lh, hl, hh))
+    low = idwt_rows(inner.T, lh.T, wavelet, mode).T[: image.shape[0]]
+    high = idwt_rows(hl.T, hh.T, wavelet, mode).T[: image.shape[0]]
+    return idwt_rows(low, high, wavelet, mode)[:, : image.shape[1]]
+
+
+def windows(image, size):
+    """The window around each pixel; borders are mirrored, and the edge pixel repeated."""
+    before = size // 2
+    padded = np.pad(image, (before, size - 1 - before), mode="symmetric")
+    for i, j in np.ndindex(*image.shape):
+        yield (i, j), padded[i : i + size, j : j + size]
+
+
+def gaussian_residual(image, sigma=1.0, truncate=4.0):
+    reach = int(truncate * sigma + 0.5)
+    offsets = np.arange(-reach, reach + 1)
+    weights = np.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel = np.outer(weights, weights) / weights.sum() ** 2
+    smooth = np.empty_like(image)
+    for pixel, window in windows(image, 2 * reach + 1):
+        smooth[pixel] = (window * kernel).sum()
+    return image - smooth
+
+
+def median_residual(image, size=3):
+    median = np.empty_like(image)
+    for pixel, window in windows(image, size):
+        median[pixel] = np.median(window)
+    return image - median
+
+
+def wiener_residual(image, size=3, sigma=None):
+    mean, variance = np.empty_like(image), np.empty_like(image)
+    for pixel, window in windows(image, size):
+        mean[pixel], variance[pixel] = window.mean(), window.var()
+    noise = variance.mean() if sigma is None else sigma**2
+    gain = np.maximum(variance - noise, 0) / np.maximum(np.maximum(variance, noise), 1e-300)
+    return image - (mean + gain * (image - mean))
+
+
+def relative_rms(actual, expected):
+    """Root mean square of the difference over that of the expected values."""
+    return np.sqrt(np.mean((np.asarray(actual, float) - expected) ** 2) / np.mean(expected**2))
