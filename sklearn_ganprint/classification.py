@@ -118,7 +118,7 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         if len(classes) < 2:
             raise ValueError(
                 f"FingerprintClassifier needs images of at least 2 classes to tell apart, got "
-                f"1 class: {classes[0]!r}."
+                f"1 class: {classes.tolist()[0]!r}."
             )
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         self._start(classes, X.shape[1])

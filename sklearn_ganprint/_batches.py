@@ -1,0 +1,167 @@
+"""L4: a long list of files, or of images, worked through batch by batch in joblib workers."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import gen_batches, get_tags
+
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.datasets._decode import inspect_image
+
+#: Values of the images of one batch, at the most: 48 MiB in uint8. Large photos come in fewer.
+BATCH_VALUES = 3 << 24
+
+
+class BatchResult(NamedTuple):
+    """What a worker sends back: `value` of the `kept` items, and the files it could not use."""
+
+    batch: slice
+    kept: np.ndarray
+    value: Any
+    failures: list[ImageReadError]
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """Images in memory (`reader` is None), or the files that a reader makes them from."""
+
+    items: Any
+    reader: ImageReader | None = None
+    image_size: tuple[int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, batch: slice) -> "ImageSource":
+        return replace(self, items=self.items[batch])
+
+    def load(self) -> tuple[Any, np.ndarray, list[ImageReadError]]:
+        """The images, the positions of the items they are of, and the files that have failed."""
+        if self.reader is None:
+            return self.items, np.arange(len(self)), []
+        return self.reader.try_read(self.items, expected_size=self.image_size)
+
+    def batches(self, batch_size: int) -> list[slice]:
+        """Slices of at most `batch_size` items and at most `BATCH_VALUES` values."""
+        if self.reader is None:
+            values = int(np.prod(self.items.shape[1:]))
+        else:
+            values = 3 * int(np.prod(self.image_size or (1,)))
+        return list(gen_batches(len(self), min(batch_size, max(1, BATCH_VALUES // values))))
+
+    def map(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        rows: Sequence[np.ndarray] = (),
+        batch_size: int,
+        n_jobs: int | None,
+    ) -> Iterator[BatchResult]:
+        """Yield ``function(images, *rows, *args)`` of each batch, in order, as they are ready.
+
+        `rows` are arrays with one entry an item, of which the function gets those of its images.
+        """
+        tasks = (
+            delayed(_work)(self[batch], batch, function, [each[batch] for each in rows], args)
+            for batch in self.batches(batch_size)
+        )
+        # As a generator: no more than a few results wait in memory at any time.
+        yield from Parallel(n_jobs=n_jobs, prefer="processes", return_as="generator")(tasks)
+
+
+def _work(
+    source: ImageSource,
+    batch: slice,
+    function: Callable[..., Any],
+    rows: Sequence[np.ndarray],
+    args: Sequence[Any],
+) -> BatchResult:
+    """What one worker does: read, compute, and send back what is small."""
+    images, kept, failures = source.load()
+    value = function(images, *(each[kept] for each in rows), *args) if len(kept) else None
+    return BatchResult(batch, kept, value, failures)
+
+
+def is_paths(X: Any) -> bool:
+    """Whether `X` is a sequence of file paths, and not of numbers."""
+    if isinstance(X, (str, bytes, os.PathLike)):
+        raise TypeError(f"Expected a sequence of file paths, got one path: {X!r}. Pass a list.")
+    if getattr(X, "ndim", 1) != 1 or not hasattr(X, "__len__") or not len(X):
+        return False
+    return isinstance(next(iter(X)), (str, bytes, os.PathLike))
+
+
+def as_paths(X: Any) -> np.ndarray:
+    """File paths as an array of objects, which a list of indices can be taken from."""
+    paths = np.empty(len(X), dtype=object)
+    paths[:] = list(X)
+    return paths
+
+
+def common_size(paths: Sequence[Any], reader: ImageReader) -> tuple[int, int] | None:
+    """Height and width that most of the files have, by their headers, or the reader's crop."""
+    if reader.crop is not None:
+        height, width = np.broadcast_to(reader.crop, 2)
+        return int(height), int(width)
+    sizes: Counter[tuple[int, int]] = Counter()
+    for path in paths:
+        try:
+            info = inspect_image(path, reader.max_pixels)
+        except ImageReadError:  # reported when the pixels are read
+            continue
+        sizes[info.height, info.width] += 1
+    return sizes.most_common(1)[0][0] if sizes else None
+
+
+def split_steps(estimator: Any) -> tuple[list[Any], list[Any]]:
+    """The leading steps that learn nothing, which batches can be mapped through, and the rest."""
+    if not isinstance(estimator, Pipeline):
+        return [], [estimator]
+    steps = [step for _, step in estimator.steps]
+    n_stateless = 0
+    for step in steps[:-1]:
+        if step not in (None, "passthrough") and get_tags(step).requires_fit:
+            break
+        n_stateless += 1
+    leading = [step for step in steps[:n_stateless] if step not in (None, "passthrough")]
+    return leading, steps[n_stateless:]
+
+
+def transform_batch(images: Any, steps: list[Any]) -> Any:
+    """Apply the leading steps to one batch."""
+    for step in steps:
+        images = step.transform(images)
+    return images
+
+
+def fit_batch(images: Any, y: np.ndarray, *args: Any) -> Any:
+    """Fit the last step on one batch; `args` are the weights, if any, and the steps."""
+    *weights, stateless, step = args
+    params = {"sample_weight": weights[0]} if weights else {}
+    rows = transform_batch(images, stateless)
+    return clone(step).partial_fit(rows, y, classes=np.unique(y), **params)
+
+
+def apply_batch(images: Any, estimator: Any, method: str) -> np.ndarray:
+    """Call a method of a fitted estimator, or of a pipeline's last step, on one batch."""
+    if hasattr(estimator, method):
+        return getattr(estimator, method)(images)
+    return getattr(estimator[-1], method)(estimator[:-1].transform(images))
+
+
+def fit_steps(
+    steps: list[Any], X: np.ndarray, y: np.ndarray, weights: list[np.ndarray], memory: Any
+) -> list[Any]:
+    """Fit steps as a pipeline would, with the pipeline's own cache."""
+    names = [f"step{position}" for position in range(len(steps))]
+    pipeline = Pipeline(list(zip(names, steps, strict=True)), memory=memory)
+    params = {f"{names[-1]}__sample_weight": weights[0]} if weights else {}
+    pipeline.fit(X, y, **params)
+    return [step for _, step in pipeline.steps]

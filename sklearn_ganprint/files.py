@@ -1,0 +1,431 @@
+"""L4: the same pipelines over image files, in bounded memory."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
+
+from sklearn_ganprint._batches import (
+    BatchResult,
+    ImageSource,
+    apply_batch,
+    as_paths,
+    common_size,
+    fit_batch,
+    fit_steps,
+    is_paths,
+    split_steps,
+    transform_batch,
+)
+from sklearn_ganprint._images import IMAGE_DTYPES, ImageInputMixin
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
+
+
+class UnreadableImageWarning(UserWarning):
+    """Some image files could not be used and were left out."""
+
+
+class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """Fit and apply a pipeline over image files, in bounded memory and in parallel.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A classifier, or a pipeline that ends with one, that takes images.
+
+    reader : ImageReader, default=None
+        How files become images. None reads whole RGB images, which must all have one size.
+
+    batch_size : int, default=64
+        Number of files in a batch, at the most: large photos are taken in fewer.
+
+    n_jobs : int, default=None
+        Number of workers, processes unless :func:`joblib.parallel_config` names another backend;
+        None is 1 unless in such a context.
+
+    on_error : {"warn", "raise"} or callable, default="warn"
+        What a file does that cannot be used. "warn" leaves it out and names all such files in
+        one :class:`UnreadableImageWarning`; "raise" raises its
+        :class:`~sklearn_ganprint.datasets.ImageReadError`; a callable is given that error, in
+        the calling process, and the file is left out.
+
+    progress : callable, default=None
+        Called as ``progress(n_done, n_files)`` in the calling process after each batch.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted estimator. It takes images in memory.
+
+    reader_ : ImageReader
+        The reader that was used.
+
+    image_size_ : tuple of int or None
+        Height and width of the images that were read; None after fitting on arrays.
+
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+
+    failures_ : list of tuple (filename, reason)
+        Files that could not be used in ``fit``.
+
+    n_features_in_ : int
+        Number of values of an image, if fitted on arrays.
+
+    feature_names_in_ : ndarray of str
+        Names of the columns, if fitted on a data frame.
+
+    See Also
+    --------
+    sklearn_ganprint.datasets.load_image_folder : Finds the files and their labels.
+    sklearn_ganprint.datasets.ImageReader : Crops; states what becomes of each kind of file.
+
+    Notes
+    -----
+    Leading steps of the pipeline that learn nothing (``requires_fit=False`` in their tags) are
+    applied to a batch of files in the worker that has read it. If one step with ``partial_fit``
+    and ``merge`` remains, each worker sends back that step fitted on its batch, which for
+    :class:`FingerprintClassifier` means class means and no residual. Otherwise what the leading
+    steps return is collected, and the rest of the pipeline is fitted on it at once; if that is
+    as large as the images themselves, a warning says how much memory it takes before it does.
+
+    Arrays of images, memory-mapped ones too, are taken in place of file paths and worked through
+    in the same batches.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_ganprint import (
+    ...     FileBatchClassifier, FingerprintClassifier, ResidualTransformer
+    ... )
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> samples = load_samples(load_content=False)
+    >>> paths, sources = samples.filenames, samples.target_names[samples.target]
+    >>> pipeline = make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier())
+    >>> clf = FileBatchClassifier(pipeline).fit(paths[::2], sources[::2])
+    >>> clf.score(paths[1::2], sources[1::2]) > 1 / len(clf.classes_)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "reader": [ImageReader, None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "on_error": [StrOptions({"warn", "raise"}), callable],
+        "progress": [callable, None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        reader: ImageReader | None = None,
+        batch_size: int = 64,
+        n_jobs: int | None = None,
+        on_error: str | Callable[[ImageReadError], Any] = "warn",
+        progress: Callable[[int, int], Any] | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.reader = reader
+        self.batch_size = batch_size
+        self.n_jobs = n_jobs
+        self.on_error = on_error
+        self.progress = progress
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the pipeline on files, or on images in batches.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        y : array-like of shape (n,)
+            Source of each file.
+
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each file, if the last step takes one.
+
+        Returns
+        -------
+        FileBatchClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If fewer than two classes have a file that can be used.
+        """
+        self.reader_ = ImageReader() if self.reader is None else clone(self.reader)
+        source, y = self._check_training(X, y)
+        rows = [y]
+        if sample_weight is not None:
+            rows.append(
+                _check_sample_weight(
+                    sample_weight, y, dtype=np.float64, ensure_non_negative=True
+                )
+            )
+        self.image_size_ = source.image_size
+        self.failures_: list[tuple[str, str]] = []
+        self.estimator_ = clone(self.estimator)
+        stateless, rest = split_steps(self.estimator_)
+        self._fit_stateless(stateless, source)
+        mergeable = len(rest) == 1 and hasattr(rest[0], "partial_fit") and hasattr(rest[0], "merge")
+        fit_rest = self._fit_merged if mergeable else self._fit_collected
+        self._put_back(fit_rest(stateless, rest, source, rows))
+        self.classes_ = self.estimator_.classes_
+        self._check_lost_classes(y)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Attribute each file to a source.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Class labels. If some files could not be read the array holds objects, with None for
+            those files.
+        """
+        return self._apply(X, "predict")
+
+    @available_if(lambda self: _has_method(self, "decision_function"))
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Scores of the classes, as the pipeline gives them.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes), or (n,) with two classes
+            Scores; NaN for files that could not be read.
+        """
+        return self._apply(X, "decision_function")
+
+    @available_if(lambda self: _has_method(self, "predict_proba"))
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities of the classes, as the pipeline gives them.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Probabilities; NaN for files that could not be read.
+        """
+        return self._apply(X, "predict_proba")
+
+    @available_if(lambda self: _has_method(self, "correlate"))
+    def correlate(self, X: Any) -> np.ndarray:
+        """Correlation index with each fingerprint, if the last step gives it.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Correlations; NaN for files that could not be read.
+        """
+        return self._apply(X, "correlate")
+
+    def _check_training(self, X: Any, y: Any) -> tuple[ImageSource, np.ndarray]:
+        """Validate what is fitted on."""
+        if is_paths(X):
+            if y is None:
+                raise ValueError("FileBatchClassifier requires y: the source of each file.")
+            y = column_or_1d(y, warn=True)
+            check_consistent_length(X, y)
+            for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
+                vars(self).pop(name, None)  # left by an earlier fit on arrays
+            source = ImageSource(as_paths(X), self.reader_, common_size(X, self.reader_))
+        else:
+            rows, y = self._validate_rows(X, y, reset=True, dtype=list(IMAGE_DTYPES))
+            source = self._array_source(rows)
+        check_classification_targets(y)
+        if len(np.unique(y)) < 2:
+            raise ValueError(
+                f"FileBatchClassifier needs images of at least 2 classes to tell apart, got "
+                f"1 class: {y.tolist()[0]!r}."
+            )
+        return source, y
+
+    def _array_source(self, rows: np.ndarray) -> ImageSource:
+        """Rows in the shape of the images as which they came."""
+        return ImageSource(rows.reshape(len(rows), *(self.image_shape_ or (-1,))))
+
+    def _fit_stateless(self, steps: list[Any], source: ImageSource) -> None:
+        """Fit steps that learn nothing but the shape on one image, the first that can be used."""
+        failures: list[ImageReadError] = []
+        for batch in source.batches(1):
+            images, kept, failed = source[batch].load()
+            failures += failed
+            if len(kept):
+                for step in steps:
+                    images = step.fit(images).transform(images)
+                return
+        reasons = "\n".join(map(str, failures[:10]))
+        raise ValueError(f"None of the {len(source)} files can be used:\n{reasons}")
+
+    def _fit_merged(
+        self, stateless: list[Any], rest: list[Any], source: ImageSource, rows: list[np.ndarray]
+    ) -> list[Any]:
+        """Workers fit the last step on their batches; only those small fits come back."""
+        merged = None
+        for part in self._map(source, fit_batch, stateless, rest[0], rows=rows, fitting=True):
+            if part.value is not None:
+                merged = part.value if merged is None else merged.merge(part.value)
+        return [merged]
+
+    def _fit_collected(
+        self, stateless: list[Any], rest: list[Any], source: ImageSource, rows: list[np.ndarray]
+    ) -> list[Any]:
+        """Collect what the stateless steps return, then fit the other steps on all of it."""
+        collected, kept = np.empty(0), np.empty(0, dtype=int)
+        for part in self._map(source, transform_batch, stateless, fitting=True):
+            if part.value is None:
+                continue
+            if not len(kept):
+                self._warn_of_memory(part.value, source)
+                collected = np.empty((len(source), *part.value.shape[1:]), part.value.dtype)
+            collected[len(kept) : len(kept) + len(part.value)] = part.value
+            kept = np.append(kept, part.batch.start + part.kept)
+        y, *weights = (each[kept] for each in rows)
+        return fit_steps(rest, collected[: len(kept)], y, weights, self._memory())
+
+    def _put_back(self, fitted: list[Any]) -> None:
+        """Put the fitted last steps into `estimator_`."""
+        if not isinstance(self.estimator_, Pipeline):
+            self.estimator_ = fitted[0]
+            return
+        steps = self.estimator_.steps
+        for position, step in enumerate(fitted, start=len(steps) - len(fitted)):
+            steps[position] = (steps[position][0], step)
+
+    def _memory(self) -> Any:
+        return self.estimator_.memory if isinstance(self.estimator_, Pipeline) else None
+
+    def _warn_of_memory(self, rows: np.ndarray, source: ImageSource) -> None:
+        """Say how much it takes to collect whole residuals, before it is taken."""
+        n_pixels = int(np.prod(self.image_size_ or source.items.shape[1:3]))
+        if rows[0].size >= n_pixels and source.reader is not None:
+            warnings.warn(
+                f"The last steps of this pipeline need all residuals at once: {len(source)} images "
+                f"of {rows[0].size} values take {rows[0].nbytes * len(source) / 2**20:.0f} MiB of "
+                f"memory. A last step with partial_fit and merge, or a step that reduces residuals "
+                f"to features, does without.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def _check_lost_classes(self, y: np.ndarray) -> None:
+        lost = np.setdiff1d(y, self.classes_).tolist()
+        reasons = "\n".join(f"{name}: {reason}" for name, reason in self.failures_[:10])
+        if lost and len(self.classes_) < 2:
+            raise ValueError(
+                f"At least 2 classes are needed, and of {lost} no file can be used:\n{reasons}"
+            )
+        if lost:
+            warnings.warn(
+                f"The classes {lost} are left out, since none of their files can be used.",
+                UnreadableImageWarning,
+                stacklevel=3,
+            )
+
+    def _apply(self, X: Any, method: str) -> np.ndarray:
+        """Call a method of the fitted estimator on each batch; NaN or None where files failed."""
+        check_is_fitted(self)
+        if is_paths(X):
+            source = ImageSource(as_paths(X), self.reader_, self.image_size_)
+        else:
+            source = self._array_source(
+                self._validate_rows(X, reset=False, dtype=list(IMAGE_DTYPES))
+            )
+        result = self._blank(len(source), method)
+        for part in self._map(source, apply_batch, self.estimator_, method):
+            if part.value is not None:
+                result[part.batch.start + part.kept] = part.value
+        complete = method == "predict" and not any(label is None for label in result)
+        return result.astype(self.classes_.dtype) if complete else result
+
+    def _blank(self, n_images: int, method: str) -> np.ndarray:
+        """A result that says nothing yet of any image."""
+        if method == "predict":
+            return np.full(n_images, None, dtype=object)
+        n_classes = len(self.classes_)
+        binary = n_classes == 2 and method == "decision_function"
+        return np.full(n_images if binary else (n_images, n_classes), np.nan)
+
+    def _map(
+        self, source: ImageSource, function: Any, *args: Any, rows: Any = (), fitting: bool = False
+    ) -> Iterator[BatchResult]:
+        """Map over batches, and see to bad files and to progress as the results come in."""
+        failures: list[ImageReadError] = []
+        for part in source.map(
+            function, *args, rows=rows, batch_size=self.batch_size, n_jobs=self.n_jobs
+        ):
+            for error in part.failures:
+                self._handle(error)
+            failures += part.failures
+            yield part
+            if self.progress is not None:
+                self.progress(part.batch.stop, len(source))
+        if fitting:
+            self.failures_ = [(error.filename, error.reason) for error in failures]
+        if failures and self.on_error == "warn":
+            names = "\n".join(map(str, failures))
+            warnings.warn(
+                f"{len(failures)} of {len(source)} files could not be used:\n{names}",
+                UnreadableImageWarning,
+                stacklevel=5,
+            )
+
+    def _handle(self, error: ImageReadError) -> None:
+        if self.on_error == "raise":
+            raise error
+        if callable(self.on_error):
+            self.on_error(error)
+
+    def __sklearn_tags__(self) -> Any:
+        """Take over the wrapped estimator's tags; file names are strings."""
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        tags.classifier_tags = inner.classifier_tags
+        tags.input_tags.string = True
+        return tags
+
+
+def _has_method(classifier: FileBatchClassifier, method: str) -> bool:
+    """Whether the estimator has a method, or a pipeline's last step does."""
+    estimator = getattr(classifier, "estimator_", classifier.estimator)
+    return hasattr(estimator, method) or (
+        isinstance(estimator, Pipeline) and hasattr(estimator[-1], method)
+    )

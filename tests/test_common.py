@@ -1,0 +1,84 @@
+"""scikit-learn's own checks, whole: no expected failure, nothing skipped."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import check_estimator
+
+from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
+from sklearn_ganprint.denoisers import WienerDenoiser
+
+ESTIMATORS = {
+    "residual": ResidualTransformer(),
+    "residual-rgb": ResidualTransformer(WienerDenoiser(), channels="rgb"),
+    "residual-images": ResidualTransformer("gaussian", flatten=False, n_jobs=2),
+    "correlation": FingerprintClassifier(),
+    "cosine": FingerprintClassifier("cosine"),
+    "euclidean": FingerprintClassifier("euclidean"),
+    "files": FileBatchClassifier(
+        make_pipeline(ResidualTransformer(), FingerprintClassifier()), batch_size=7
+    ),
+    "files-bare": FileBatchClassifier(FingerprintClassifier()),
+}
+ROWS_OUT = [name for name in ESTIMATORS if name != "residual-images"]
+
+# In sklearn.utils.estimator_checks, but not among those that check_estimator runs.
+UNLISTED = [
+    "check_param_validation",
+    "check_dataframe_column_names_consistency",
+    "check_inplace_ensure_writeable",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_global_output_transform_pandas",
+]
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*got rows without image_shape:UserWarning")
+
+SCRIPT = """
+import warnings
+import sys
+sys.path[:0] = {path!r}
+from test_common import ESTIMATORS, check_estimator
+warnings.simplefilter("ignore")
+for name in {names!r}:
+    results = check_estimator(ESTIMATORS[name], on_skip=None, on_fail=None)
+    assert len(results) > 40, len(results)
+    bad = [(r["check_name"], r["status"], r["exception"]) for r in results if r["status"] != "passed"]
+    assert not bad, (name, bad)
+print("all passed")
+"""
+
+
+@pytest.mark.parametrize("names", [ROWS_OUT[:4], ROWS_OUT[4:]], ids=str)
+def test_check_estimator_passes_whole_and_skips_nothing(names):
+    # The array API checks run only where scipy was imported with this set.
+    environment = {**os.environ, "SCIPY_ARRAY_API": "1"}
+    script = SCRIPT.format(path=[os.path.dirname(__file__)], names=names)
+    run = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True
+    )
+    assert run.stdout.strip() == "all passed", run.stderr
+
+
+@pytest.mark.parametrize("name", ROWS_OUT)
+@pytest.mark.parametrize("check", UNLISTED)
+def test_unlisted_checks(check, name):
+    estimator = ESTIMATORS[name]
+    if "transform" in check or "output" in check:
+        estimator = ResidualTransformer() if not hasattr(estimator, "transform") else estimator
+    # The checks raise where they fail, and return nothing.
+    assert getattr(estimator_checks, check)(type(estimator).__name__, clone(estimator)) is None
+
+
+@pytest.mark.parametrize("check", ["check_estimators_pickle", "check_readonly_memmap_input"])
+@pytest.mark.parametrize("name", ROWS_OUT)
+def test_named_promises(check, name):
+    estimator = ESTIMATORS[name]
+    assert getattr(estimator_checks, check)(type(estimator).__name__, clone(estimator)) is None

@@ -1,0 +1,284 @@
+import shutil
+import warnings
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.files import UnreadableImageWarning
+
+
+def paper_pipeline():
+    return make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier())
+
+
+def feature_pipeline():
+    return make_pipeline(
+        ResidualTransformer("gaussian"),
+        PCA(n_components=5, random_state=0),
+        StandardScaler(),
+        LinearDiscriminantAnalysis(),
+    )
+
+
+def read_all(paths):
+    return np.stack([np.asarray(Image.open(path)) for path in paths])
+
+
+def break_file(path):
+    Path(path).write_bytes(Path(path).read_bytes()[:60])
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize("batch_size", [1, 5, 64])
+def test_fit_on_files_equals_fit_on_arrays(image_folder, batch_size, n_jobs):
+    _, paths, y = image_folder()
+    expected = paper_pipeline().fit(read_all(paths), y)
+    clf = FileBatchClassifier(paper_pipeline(), batch_size=batch_size, n_jobs=n_jobs).fit(paths, y)
+    np.testing.assert_allclose(
+        clf.estimator_[-1].fingerprints_, expected[-1].fingerprints_, atol=1e-6
+    )
+    np.testing.assert_array_equal(clf.estimator_[-1].class_count_, expected[-1].class_count_)
+    np.testing.assert_array_equal(clf.predict(paths), expected.predict(read_all(paths)))
+    np.testing.assert_allclose(
+        clf.decision_function(paths), expected.decision_function(read_all(paths)), atol=1e-6
+    )
+
+
+@pytest.mark.filterwarnings("ignore:The last steps of this pipeline:UserWarning")
+def test_a_pipeline_that_must_see_everything_is_fitted_on_collected_rows(image_folder):
+    _, paths, y = image_folder()
+    expected = feature_pipeline().fit(read_all(paths), y)
+    clf = FileBatchClassifier(feature_pipeline(), batch_size=5).fit(paths, y)
+    np.testing.assert_allclose(
+        clf.predict_proba(paths), expected.predict_proba(read_all(paths)), atol=1e-4
+    )
+    # The fitted pipeline stands on its own, on images in memory.
+    np.testing.assert_array_equal(clf.estimator_.predict(read_all(paths)), clf.predict(paths))
+
+
+def test_collecting_whole_residuals_says_how_much_memory_it_takes(image_folder):
+    _, paths, y = image_folder()
+    expected = f"{len(paths)} images of 1024 values take 0 MiB"
+    with pytest.warns(UserWarning, match=expected):
+        FileBatchClassifier(feature_pipeline()).fit(paths, y)
+
+
+def test_class_sums_need_no_such_warning(image_folder):
+    _, paths, y = image_folder()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clf = FileBatchClassifier(paper_pipeline()).fit(paths, y)
+    assert clf.score(paths, y) > 0.9
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky", "dask"])
+def test_any_joblib_backend_gives_the_same(image_folder, backend):
+    _, paths, y = image_folder(n_per_class=4)
+    expected = FileBatchClassifier(paper_pipeline(), batch_size=3).fit(paths, y)
+    clf = FileBatchClassifier(paper_pipeline(), batch_size=3)
+    if backend == "dask":
+        from dask.distributed import Client
+
+        with Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None):
+            with joblib.parallel_config(backend="dask"):
+                scores = clf.fit(paths, y).decision_function(paths)
+    else:
+        with joblib.parallel_config(backend=backend, n_jobs=2):
+            scores = clf.fit(paths, y).decision_function(paths)
+    np.testing.assert_array_equal(scores, expected.decision_function(paths))
+
+
+@pytest.mark.parametrize("container", [list, tuple, np.array, lambda paths: [*map(Path, paths)]])
+def test_paths_come_in_any_sequence(image_folder, container):
+    _, paths, y = image_folder()
+    clf = FileBatchClassifier(paper_pipeline()).fit(container(paths), y)
+    np.testing.assert_array_equal(
+        clf.predict(container(paths)), FileBatchClassifier(paper_pipeline()).fit(paths, y).predict(paths)
+    )
+
+
+def test_memory_mapped_images_are_taken_in_place_of_files(make_images, tmp_path):
+    X, y = make_images()
+    np.save(tmp_path / "images.npy", X)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    clf = FileBatchClassifier(paper_pipeline(), batch_size=5).fit(mapped, y)
+    np.testing.assert_array_equal(clf.predict(mapped), paper_pipeline().fit(X, y).predict(X))
+
+
+def test_bad_files_are_left_out_and_named(image_folder):
+    _, paths, y = image_folder()
+    good = np.delete(np.arange(len(paths)), [0, 11])
+    expected = FileBatchClassifier(paper_pipeline()).fit(np.array(paths)[good], y[good])
+    break_file(paths[0])
+    Path(paths[11]).write_text("no image at all")
+    with pytest.warns(UnreadableImageWarning, match=r"2 of 24 files could not be used(.|\n)*011"):
+        clf = FileBatchClassifier(paper_pipeline(), batch_size=5).fit(paths, y)
+    assert [name for name, _ in clf.failures_] == [paths[0], paths[11]]
+    np.testing.assert_allclose(
+        clf.estimator_[-1].fingerprints_, expected.estimator_[-1].fingerprints_, atol=1e-6
+    )
+
+
+@pytest.mark.filterwarnings("ignore:.*could not be used:sklearn_ganprint.files.UnreadableImageWarning")
+def test_bad_files_get_no_answer_and_the_others_theirs(image_folder):
+    _, paths, y = image_folder()
+    clf = FileBatchClassifier(paper_pipeline(), batch_size=5).fit(paths, y)
+    labels, scores = clf.predict(paths), clf.decision_function(paths)
+    break_file(paths[6])
+    assert clf.predict(paths)[6] is None
+    assert np.isnan(clf.decision_function(paths)[6]).all()
+    others = np.delete(np.arange(len(paths)), 6)
+    np.testing.assert_array_equal(clf.predict(paths)[others], labels[others])
+    np.testing.assert_allclose(clf.decision_function(paths)[others], scores[others], atol=1e-7)
+
+
+def test_bad_files_raise_or_are_handed_over_on_request(image_folder):
+    _, paths, y = image_folder()
+    break_file(paths[3])
+    with pytest.raises(ImageReadError, match="003.png"):
+        FileBatchClassifier(paper_pipeline(), on_error="raise").fit(paths, y)
+    seen = []
+    FileBatchClassifier(paper_pipeline(), on_error=seen.append).fit(paths, y)
+    assert [error.filename for error in seen] == [paths[3]]
+
+
+def test_a_class_without_a_usable_file_is_left_out_and_named(image_folder):
+    _, paths, y = image_folder()
+    for path in np.array(paths)[y == "b"]:
+        break_file(path)
+    with pytest.warns(UnreadableImageWarning, match=r"The classes \['b'\] are left out"):
+        clf = FileBatchClassifier(paper_pipeline()).fit(paths, y)
+    assert clf.classes_.tolist() == ["a", "c"]
+
+
+@pytest.mark.filterwarnings("ignore:.*could not be used:sklearn_ganprint.files.UnreadableImageWarning")
+@pytest.mark.parametrize(("labels", "words"), [("bc", "At least 2 classes"), ("abc", "None of")])
+def test_too_few_usable_classes(image_folder, labels, words):
+    _, paths, y = image_folder()
+    for path in np.array(paths)[np.isin(y, list(labels))]:
+        break_file(path)
+    with pytest.raises(ValueError, match=rf"{words}(.|\n)*\.png: "):
+        FileBatchClassifier(paper_pipeline()).fit(paths, y)
+
+
+def test_an_image_of_another_size_is_a_named_failure_not_a_wrong_answer(image_folder):
+    _, paths, y = image_folder()
+    clf = FileBatchClassifier(paper_pipeline()).fit(paths, y)
+    Image.new("RGB", (40, 32)).save(paths[2])
+    with pytest.warns(UnreadableImageWarning, match=r"002.png"):
+        assert clf.predict(paths)[2] is None
+
+
+def test_larger_images_are_cropped_as_the_reader_says(image_folder, tmp_path):
+    _, paths, y = image_folder(shape=(40, 48, 3))
+    reader = ImageReader(32)
+    clf = FileBatchClassifier(paper_pipeline(), reader=reader).fit(paths, y)
+    cropped = read_all(paths)[:, :32, :32]
+    np.testing.assert_array_equal(clf.predict(paths), paper_pipeline().fit(cropped, y).predict(cropped))
+    assert clf.image_size_ == (32, 32)
+
+
+def test_the_size_most_files_have_is_the_size_when_there_is_no_crop(image_folder):
+    _, paths, y = image_folder()
+    Image.new("RGB", (9, 9)).save(paths[0])
+    with pytest.warns(UnreadableImageWarning, match="000.png"):
+        clf = FileBatchClassifier(paper_pipeline()).fit(paths, y)
+    assert clf.image_size_ == (32, 32)
+    assert len(clf.failures_) == 1
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_progress_reaches_the_number_of_files(image_folder, n_jobs):
+    _, paths, y = image_folder()
+    seen = []
+    clf = FileBatchClassifier(
+        paper_pipeline(), batch_size=10, n_jobs=n_jobs, progress=lambda *done: seen.append(done)
+    )
+    clf.fit(paths, y)
+    assert seen == [(10, 24), (20, 24), (24, 24)]
+
+
+def test_weights_of_files_count_like_copies(image_folder):
+    _, paths, y = image_folder(n_per_class=4)
+    weights = np.arange(len(paths)) % 3
+    weighted = FileBatchClassifier(paper_pipeline(), batch_size=3).fit(paths, y, weights)
+    copies = np.repeat(np.arange(len(paths)), weights)
+    copied = FileBatchClassifier(paper_pipeline()).fit(np.array(paths)[copies], y[copies])
+    np.testing.assert_allclose(
+        weighted.estimator_[-1].fingerprints_, copied.estimator_[-1].fingerprints_, atol=1e-6
+    )
+
+
+def test_a_grid_search_goes_over_files_and_reader(image_folder):
+    _, paths, y = image_folder()
+    clf = FileBatchClassifier(paper_pipeline(), reader=ImageReader(16))
+    grid = {
+        "reader__crop": [16, 24],
+        "estimator__residualtransformer__denoiser": ["gaussian", "median"],
+    }
+    search = GridSearchCV(clf, grid, cv=2).fit(paths, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.best_estimator_.image_size_ == (search.best_params_["reader__crop"],) * 2
+
+
+def test_the_wrapped_estimator_and_the_arguments_stay_untouched(image_folder):
+    _, paths, y = image_folder()
+    pipeline = paper_pipeline()
+    clf = FileBatchClassifier(pipeline)
+    clf.fit(paths, y)
+    assert not hasattr(pipeline[-1], "fingerprints_")
+    assert clone(clf).get_params()["estimator__residualtransformer__denoiser"] == "gaussian"
+
+
+def test_correlate_is_there_if_the_last_step_has_it(image_folder):
+    _, paths, y = image_folder()
+    clf = FileBatchClassifier(paper_pipeline()).fit(paths, y)
+    np.testing.assert_allclose(clf.correlate(paths), clf.decision_function(paths), atol=1e-7)
+    assert not hasattr(clf, "predict_proba")
+    assert not hasattr(FileBatchClassifier(feature_pipeline()), "correlate")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda clf, paths, y: clf.fit(paths[0], y), TypeError, "got one path"),
+        (lambda clf, paths, y: clf.fit(paths, y[:-1]), ValueError, "inconsistent numbers"),
+        (lambda clf, paths, y: clf.fit(paths, None), ValueError, "requires y"),
+        (lambda clf, paths, y: clf.fit(paths, ["a"] * len(y)), ValueError, "1 class: 'a'"),
+        (lambda clf, paths, y: clf.predict(paths), NotFittedError, "not fitted"),
+        (
+            lambda clf, paths, y: clf.set_params(batch_size=0).fit(paths, y),
+            ValueError,
+            "'batch_size' parameter",
+        ),
+        (
+            lambda clf, paths, y: clf.set_params(on_error="ignore").fit(paths, y),
+            ValueError,
+            "'on_error' parameter",
+        ),
+    ],
+)
+def test_wrong_use_is_named(image_folder, call, error, words):
+    _, paths, y = image_folder(n_per_class=2)
+    with pytest.raises(error, match=words):
+        call(FileBatchClassifier(paper_pipeline()), paths, y)
+
+
+def test_a_vanished_file_is_named(image_folder):
+    folder, paths, y = image_folder()
+    clf = FileBatchClassifier(paper_pipeline(), on_error="raise").fit(paths, y)
+    shutil.rmtree(folder / "b")
+    with pytest.raises(ImageReadError, match="008.png: cannot be opened: No such file"):
+        clf.predict(paths)

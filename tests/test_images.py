@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+
+from sklearn_ganprint._images import ImageInputMixin
+
+
+class Probe(ImageInputMixin, BaseEstimator):
+    def __init__(self, image_shape=None):
+        self.image_shape = image_shape
+
+    def fit(self, X):
+        self.images_ = self._validate_images(X, reset=True)
+        return self
+
+    def take(self, X):
+        return self._validate_images(X, reset=False)
+
+
+def ramp(*shape):
+    return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+
+
+@pytest.mark.parametrize(
+    ("X", "image_shape", "expected"),
+    [
+        (ramp(2, 4, 5), None, (2, 4, 5, 1)),
+        (ramp(2, 4, 5, 3), None, (2, 4, 5, 3)),
+        (ramp(2, 4, 5, 1), (4, 5), (2, 4, 5, 1)),
+        (ramp(2, 20), (4, 5), (2, 4, 5, 1)),
+        (ramp(2, 60), (4, 5, 3), (2, 4, 5, 3)),
+        (list(ramp(2, 4, 5, 3)), None, (2, 4, 5, 3)),
+    ],
+)
+def test_accepted_shapes_keep_their_pixels_in_order(X, image_shape, expected):
+    images = Probe(image_shape).fit(X).images_
+    assert images.shape == expected
+    np.testing.assert_array_equal(images.ravel(), np.asarray(X).ravel())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+def test_images_are_not_copied(dtype):
+    X = ramp(2, 4, 5, 3).astype(dtype)
+    assert np.shares_memory(Probe().fit(X).images_, X)
+
+
+def test_rows_without_a_shape_are_lines_and_say_so():
+    with pytest.warns(UserWarning, match="rows without image_shape"):
+        images = Probe().fit(ramp(3, 7)).images_
+    assert images.shape == (3, 1, 7, 1)
+
+
+def test_height_and_width_are_not_exchanged_in_silence():
+    probe = Probe().fit(ramp(2, 8, 16))
+    with pytest.raises(ValueError, match=r"\(16, 8, 1\).*expecting images of shape \(8, 16, 1\)"):
+        probe.take(ramp(2, 16, 8))
+
+
+@pytest.mark.parametrize(
+    ("X", "image_shape", "words"),
+    [
+        (ramp(2, 4, 5, 2), None, "1 or 3 channels in the last axis, got 2"),
+        (ramp(2, 4, 5, 4), None, "1 or 3 channels in the last axis, got 4"),
+        (ramp(2, 1, 4, 5, 3), None, r"array of shape \(2, 1, 4, 5, 3\)"),
+        (ramp(2, 0, 5), None, "at least one pixel"),
+        (ramp(2, 21), (4, 5), "do not hold images of image_shape"),
+        (ramp(2, 20), (4, 5, 2), "C in {1, 3}"),
+        (ramp(2, 20), (20,), "C in {1, 3}"),
+        (ramp(2, 4, 5), (5, 4), r"expecting images of shape \(5, 4, 1\)"),
+        ([ramp(4, 5), ramp(4, 6)], None, r"image 1 has shape \(4, 6\)"),
+        (ramp(7), (7, 1), "Expected 2D array, got 1D array"),
+    ],
+)
+def test_what_is_no_batch_of_images(X, image_shape, words):
+    with pytest.raises(ValueError, match=words):
+        Probe(image_shape).fit(X)
+
+
+def test_one_colour_image_without_a_batch_axis_is_suspected():
+    with pytest.warns(UserWarning, match=r"pass X\[np.newaxis\]"):
+        Probe().fit(ramp(9, 9, 3))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("shape", [(2, 4, 5), (2, 4, 5, 3)])
+def test_values_that_are_not_finite_are_refused(shape, value):
+    X = ramp(*shape)
+    X[1, 2, 3] = value
+    with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+        Probe().fit(X)
+
+
+def test_the_number_of_features_counts_all_values_of_an_image():
+    assert Probe().fit(ramp(2, 4, 5, 3)).n_features_in_ == 60

@@ -1,0 +1,148 @@
+import joblib
+import numpy as np
+import pytest
+from references import gaussian_residual, wavelet_residual
+from sklearn.base import clone
+
+from sklearn_ganprint import ResidualTransformer
+from sklearn_ganprint.denoisers import GaussianDenoiser, WaveletDenoiser
+
+LUMINANCE = np.array([0.299, 0.587, 0.114])
+
+
+@pytest.mark.parametrize("shape", [(17, 24), (17, 24, 3), (1, 9, 3), (7, 5, 1)], ids=str)
+@pytest.mark.parametrize("channels", ["luminance", "rgb"])
+def test_residuals_equal_the_slow_reference(make_images, channels, shape):
+    images = make_images(n_per_class=2, shape=shape)[0]
+    planes = images.reshape(len(images), *shape[:2], -1).astype(float)
+    expected = np.zeros_like(planes)
+    for n, c in np.ndindex(len(planes), planes.shape[3]):
+        expected[n, ..., c] = wavelet_residual(planes[n, ..., c])
+    if channels == "luminance" and planes.shape[3] == 3:
+        expected = (expected @ LUMINANCE)[..., np.newaxis]
+    transformer = ResidualTransformer(channels=channels, flatten=False)
+    actual = transformer.fit_transform(images)
+    assert actual.dtype == np.float32
+    assert transformer.residual_shape_ == expected.shape[1:]
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
+
+
+def test_rows_are_the_flattened_images(make_images):
+    images = make_images()[0]
+    rows = ResidualTransformer(channels="rgb").fit_transform(images)
+    whole = ResidualTransformer(channels="rgb", flatten=False).fit_transform(images)
+    assert rows.flags.c_contiguous
+    np.testing.assert_array_equal(rows, whole.reshape(len(rows), -1))
+
+
+def test_rows_in_give_the_same_as_images_in(make_images):
+    images = make_images(shape=(16, 24, 3))[0]
+    expected = ResidualTransformer().fit_transform(images)
+    rows = images.reshape(len(images), -1)
+    actual = ResidualTransformer(image_shape=(16, 24, 3)).fit_transform(rows)
+    np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+def test_float64_stays_and_all_else_is_float32(make_images, dtype):
+    images = make_images()[0].astype(dtype)
+    residuals = ResidualTransformer("gaussian").fit_transform(images)
+    assert residuals.dtype == (np.float64 if dtype == np.float64 else np.float32)
+
+
+@pytest.mark.parametrize(("white", "dtype"), [(1.0, float), (65535.0, np.uint16)])
+def test_residuals_are_in_8_bit_grey_levels_whatever_white_is(make_images, white, dtype):
+    images = make_images()[0]
+    scaled = (images * (white / 255)).astype(dtype)
+    expected = ResidualTransformer().fit_transform(images)
+    actual = ResidualTransformer(data_range=white).fit_transform(scaled)
+    np.testing.assert_allclose(actual, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [float, np.float32, np.uint8])
+def test_values_of_at_most_one_under_white_255_are_suspected(dtype):
+    images = (np.arange(64).reshape(1, 8, 8) % 2).astype(dtype)
+    with pytest.warns(UserWarning, match="set data_range=1.0"):
+        ResidualTransformer("gaussian").fit(images)
+
+
+def test_16_bit_images_under_white_255_are_suspected():
+    with pytest.warns(UserWarning, match="set data_range=65535"):
+        ResidualTransformer("gaussian").fit(np.full((1, 8, 8), 4000, dtype=np.uint16))
+
+
+@pytest.mark.parametrize("n_jobs", [2, -1])
+def test_threads_change_nothing(make_images, n_jobs):
+    images = make_images(n_per_class=40, shape=(128, 128))[0]
+    expected = ResidualTransformer().fit_transform(images)
+    actual = ResidualTransformer(n_jobs=n_jobs).fit_transform(images)
+    np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_any_joblib_backend(make_images, backend):
+    images = make_images()[0]
+    expected = ResidualTransformer("gaussian").fit_transform(images)
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        actual = ResidualTransformer("gaussian").fit_transform(images)
+    np.testing.assert_array_equal(actual, expected)
+
+
+def test_images_are_not_changed_and_may_be_read_only(make_images, tmp_path):
+    images = make_images()[0].astype(np.float32)
+    np.save(tmp_path / "images.npy", images)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    residuals = ResidualTransformer().fit_transform(mapped)
+    np.testing.assert_array_equal(residuals, ResidualTransformer().fit_transform(images))
+    np.testing.assert_array_equal(mapped, images)
+
+
+def test_without_fit_the_same_comes_out(make_images):
+    images = make_images()[0]
+    expected = ResidualTransformer().fit_transform(images)
+    np.testing.assert_array_equal(ResidualTransformer().transform(images), expected)
+
+
+@pytest.mark.parametrize(
+    "denoiser", ["gaussian", GaussianDenoiser(), lambda x: x - gaussian_stack(x)]
+)
+def test_name_object_and_function_do_the_same(make_images, denoiser):
+    images = make_images(n_per_class=1, shape=(12, 12))[0]
+    expected = gaussian_stack(images.astype(float)).reshape(len(images), -1)
+    actual = ResidualTransformer(denoiser).fit_transform(images)
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
+
+
+def gaussian_stack(images):
+    return np.array([gaussian_residual(image) for image in images])
+
+
+def test_parameters_of_the_denoiser_are_reached_through_the_transformer():
+    transformer = clone(ResidualTransformer(WaveletDenoiser()))
+    transformer.set_params(denoiser__sigma=2.5, denoiser__wavelet="sym4")
+    assert transformer.denoiser.sigma == 2.5
+    assert transformer.get_params()["denoiser__wavelet"] == "sym4"
+
+
+def test_a_data_frame_comes_out_on_request(make_images):
+    images = make_images(n_per_class=1, shape=(8, 8))[0]
+    frame = ResidualTransformer("gaussian").set_output(transform="pandas").fit_transform(images)
+    assert list(frame.columns[:2]) == ["residualtransformer0", "residualtransformer1"]
+    np.testing.assert_array_equal(
+        frame.to_numpy(), ResidualTransformer("gaussian").fit_transform(images)
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((2, 16, 8), "expecting images of shape"),
+        ((2, 8, 16, 3), "expecting images of shape"),
+        ((2, 8, 17), "expecting images of shape"),
+        ((2, 127), "X has 127 features"),
+    ],
+)
+def test_other_images_than_in_fit_are_refused(shape, words):
+    transformer = ResidualTransformer("gaussian").fit(np.full((2, 8, 16), 9.0))
+    with pytest.raises(ValueError, match=words):
+        transformer.transform(np.full(shape, 9.0))
