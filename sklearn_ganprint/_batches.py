@@ -43,7 +43,7 @@ class ImageSource:
         return replace(self, items=self.items[batch])
 
     def load(self) -> tuple[Any, np.ndarray, list[ImageReadError]]:
-        """The images, the positions of the items they are of, and the files that have failed."""
+        """Return images, the positions of the items they are of, and the files that have failed."""
         if self.reader is None:
             return self.items, np.arange(len(self)), []
         return self.reader.try_read(self.items, expected_size=self.image_size)
@@ -83,7 +83,7 @@ def _work(
     rows: Sequence[np.ndarray],
     args: Sequence[Any],
 ) -> BatchResult:
-    """What one worker does: read, compute, and send back what is small."""
+    """Read, compute, and send back what is small: what one worker does."""
     images, kept, failures = source.load()
     value = function(images, *(each[kept] for each in rows), *args) if len(kept) else None
     return BatchResult(batch, kept, value, failures)
@@ -121,7 +121,7 @@ def common_size(paths: Sequence[Any], reader: ImageReader) -> tuple[int, int] | 
 
 
 def split_steps(estimator: Any) -> tuple[list[Any], list[Any]]:
-    """The leading steps that learn nothing, which batches can be mapped through, and the rest."""
+    """Split a pipeline behind the leading steps that learn nothing, which map over batches."""
     if not isinstance(estimator, Pipeline):
         return [], [estimator]
     steps = [step for _, step in estimator.steps]

@@ -36,25 +36,26 @@ def batch_image_shape(X: Any) -> ImageShape | None:
         If `X` has more than four axes, an axis of length zero, or a number of channels other
         than 1 and 3.
     """
-    shape = getattr(X, "shape", ())
+    shape: tuple[int, ...] = tuple(getattr(X, "shape", ()))
     if len(shape) < 3:
         return None
     if len(shape) > 4:
         raise ValueError(
             f"Expected images of shape (n, H, W) or (n, H, W, C), or rows (n, n_features); "
-            f"got an array of shape {tuple(shape)}."
+            f"got an array of shape {shape}."
         )
-    height, width, channels = shape[1:] if len(shape) == 4 else (*shape[1:], 1)
+    height, width = shape[1:3]
+    channels = shape[3] if len(shape) == 4 else 1
     if channels not in (1, 3):
         raise ValueError(
             f"Expected images with 1 or 3 channels in the last axis, got {channels} "
-            f"(X has shape {tuple(shape)})."
+            f"(X has shape {shape})."
         )
     if 0 in (height, width):
-        raise ValueError(f"Expected images of at least one pixel, got X of shape {tuple(shape)}.")
+        raise ValueError(f"Expected images of at least one pixel, got X of shape {shape}.")
     if len(shape) == 3 and width == 3 and height > 3:
         warnings.warn(
-            f"X of shape {tuple(shape)} is read as {shape[0]} grey images of {height}x3 pixels. "
+            f"X of shape {shape} is read as {shape[0]} grey images of {height}x3 pixels. "
             f"If it is one colour image, pass X[np.newaxis].",
             stacklevel=2,
         )
@@ -62,7 +63,7 @@ def batch_image_shape(X: Any) -> ImageShape | None:
 
 
 def as_image_shape(image_shape: Sequence[int]) -> ImageShape:
-    """The parameter `image_shape`, ``(H, W)`` or ``(H, W, C)``, with its channel written out."""
+    """Check the parameter `image_shape`, ``(H, W)`` or ``(H, W, C)``, and add a channel of 1."""
     shape = tuple(int(length) for length in image_shape)
     if len(shape) == 2:
         shape = (*shape, 1)
@@ -94,7 +95,9 @@ class ImageInputMixin:
     every estimator passes through :meth:`_validate_images` or :meth:`_validate_rows`.
     """
 
-    def _validate_rows(self, X: Any, y: Any = "no_validation", *, reset: bool, **checks: Any) -> Any:
+    def _validate_rows(
+        self, X: Any, y: Any = "no_validation", *, reset: bool, **checks: Any
+    ) -> Any:
         """Validate images or rows, return rows ``(n, n_features)`` (and `y` if it is given)."""
         X = stack_images(X)
         shape = batch_image_shape(X)
@@ -121,8 +124,9 @@ class ImageInputMixin:
     def _check_image_shape(self, shape: ImageShape, *, fitted: bool) -> None:
         """Compare image shapes, which says more than comparing the lengths of rows."""
         expected = getattr(self, "image_shape_", None) if fitted else None
-        if expected is None and getattr(self, "image_shape", None) is not None:
-            expected = as_image_shape(self.image_shape)
+        parameter: Sequence[int] | None = getattr(self, "image_shape", None)
+        if expected is None and parameter is not None:
+            expected = as_image_shape(parameter)
         if expected is not None and shape != expected:
             raise ValueError(
                 f"X has images of shape {shape} (height, width, channels), but "
@@ -130,7 +134,7 @@ class ImageInputMixin:
             )
 
     def _resolve_image_shape(self, shape: ImageShape | None, n_features: int) -> ImageShape:
-        """The shape of the batch itself, else the fitted one, else `image_shape`, else a line."""
+        """Take the shape of the batch, else the fitted one, else `image_shape`, else a line."""
         shape = shape or getattr(self, "image_shape_", None)
         if shape is not None:
             return shape

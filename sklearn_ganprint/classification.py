@@ -84,6 +84,8 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"metric": [StrOptions(set(SCORES))]}
 
+    classes_: np.ndarray
+
     def __init__(self, metric: str = "correlation") -> None:
         self.metric = metric
 
@@ -125,9 +127,7 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         return self._add(X, y, weights)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Add residuals to the fingerprints.
 
         Parameters
@@ -214,7 +214,9 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
             Correlations in [-1, 1] (eq. 5), -1 for a class without images.
         """
         check_is_fitted(self)
-        return self._finite(correlation_index(self._validate_rows(X, reset=False), self.fingerprints_), -1)
+        return self._finite(
+            correlation_index(self._validate_rows(X, reset=False), self.fingerprints_), -1
+        )
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Score of each class.
@@ -250,7 +252,7 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         return self.classes_[nearest]
 
     def leave_one_out_scores(self, X: Any, y: Any, sample_weight: Any = None) -> np.ndarray:
-        """Scores of the training images, each left out of its own class's fingerprint.
+        """Score the training images, each left out of its own class's fingerprint.
 
         Parameters
         ----------
@@ -310,7 +312,7 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         return self._finite(scores, self._lowest_score(scores.dtype))
 
     def _lowest_score(self, dtype: np.dtype) -> float:
-        """A finite score below every real one: of a class that has no image."""
+        """Give a finite score below every real one, for a class that has no image."""
         return float(np.finfo(dtype).min) / 2 if self.metric == "euclidean" else -1.0
 
     def _finite(self, scores: np.ndarray, lowest: float) -> np.ndarray:
@@ -338,7 +340,7 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         return self._store(count, residuals, energies)
 
     def _sums(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Sums over the images of each class: weights, residuals, energies."""
+        """Sum weights, residuals and energies over the images of each class."""
         count = self.class_count_
         return (
             count.copy(),

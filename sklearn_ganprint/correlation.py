@@ -15,7 +15,7 @@ from sklearn_ganprint._parallel import row_chunks
 Normalization = Callable[[np.ndarray], np.ndarray]
 
 
-def unit_norm(rows: np.ndarray) -> np.ndarray:
+def _unit_norm(rows: np.ndarray) -> np.ndarray:
     """Scale rows to unit Euclidean norm; a row of zeros stays zero."""
     # The greatest value goes first, so that no square overflows or underflows.
     scale = np.abs(rows).max(axis=1, keepdims=True, initial=0)
@@ -24,14 +24,14 @@ def unit_norm(rows: np.ndarray) -> np.ndarray:
     return rows / np.where(norm > 0, norm, 1)
 
 
-def zero_mean_unit_norm(rows: np.ndarray) -> np.ndarray:
+def _zero_mean_unit_norm(rows: np.ndarray) -> np.ndarray:
     """Centre rows, then scale them to unit norm; a constant row becomes zero."""
     mean = rows.mean(axis=1, keepdims=True, dtype=np.float64).astype(rows.dtype)
     centred = rows - mean
     # What rounding leaves of a constant row is not a signal.
     rounding = 4 * np.finfo(rows.dtype).eps * np.abs(mean)
     centred[np.abs(centred).max(axis=1, initial=0) <= rounding[:, 0]] = 0
-    return unit_norm(centred)
+    return _unit_norm(centred)
 
 
 def correlation_index(residuals: Any, fingerprints: Any) -> np.ndarray:
@@ -77,7 +77,7 @@ def correlation_index(residuals: Any, fingerprints: Any) -> np.ndarray:
     >>> correlation_index(3 * fingerprints[:1] + 7, fingerprints)
     array([[1., 0.]])
     """
-    return _index(residuals, fingerprints, zero_mean_unit_norm)
+    return _index(residuals, fingerprints, _zero_mean_unit_norm)
 
 
 def cosine_index(residuals: Any, fingerprints: Any) -> np.ndarray:
@@ -106,7 +106,7 @@ def cosine_index(residuals: Any, fingerprints: Any) -> np.ndarray:
     >>> cosine_index([[2.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]])
     array([[1., 0.]])
     """
-    return _index(residuals, fingerprints, unit_norm)
+    return _index(residuals, fingerprints, _unit_norm)
 
 
 def negative_distance(residuals: Any, fingerprints: Any) -> np.ndarray:

@@ -177,9 +177,7 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         rows = [y]
         if sample_weight is not None:
             rows.append(
-                _check_sample_weight(
-                    sample_weight, y, dtype=np.float64, ensure_non_negative=True
-                )
+                _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
             )
         self.image_size_ = source.image_size
         self.failures_: list[tuple[str, str]] = []
@@ -211,7 +209,7 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
 
     @available_if(lambda self: _has_method(self, "decision_function"))
     def decision_function(self, X: Any) -> np.ndarray:
-        """Scores of the classes, as the pipeline gives them.
+        """Score the classes, as the pipeline does.
 
         Parameters
         ----------
@@ -227,7 +225,7 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
 
     @available_if(lambda self: _has_method(self, "predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities of the classes, as the pipeline gives them.
+        """Give the probabilities of the classes, as the pipeline does.
 
         Parameters
         ----------
@@ -265,7 +263,7 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
             y = column_or_1d(y, warn=True)
             check_consistent_length(X, y)
             for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
-                vars(self).pop(name, None)  # left by an earlier fit on arrays
+                self.__dict__.pop(name, None)  # left by an earlier fit on arrays
             source = ImageSource(as_paths(X), self.reader_, common_size(X, self.reader_))
         else:
             rows, y = self._validate_rows(X, y, reset=True, dtype=list(IMAGE_DTYPES))
@@ -377,7 +375,7 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         return result.astype(self.classes_.dtype) if complete else result
 
     def _blank(self, n_images: int, method: str) -> np.ndarray:
-        """A result that says nothing yet of any image."""
+        """Make a result that says nothing yet of any image."""
         if method == "predict":
             return np.full(n_images, None, dtype=object)
         n_classes = len(self.classes_)

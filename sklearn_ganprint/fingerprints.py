@@ -7,7 +7,9 @@ import numpy as np
 from sklearn_ganprint._parallel import row_chunks
 
 
-def class_sums(rows: np.ndarray, codes: np.ndarray, weights: np.ndarray, n_classes: int) -> np.ndarray:
+def class_sums(
+    rows: np.ndarray, codes: np.ndarray, weights: np.ndarray, n_classes: int
+) -> np.ndarray:
     """Weighted sum of the rows of each class, accumulated in float64.
 
     Parameters
@@ -88,7 +90,9 @@ def estimate_fingerprint(residuals: Any, sample_weight: Any = None) -> np.ndarra
     if weights.shape != (n,):
         raise ValueError(f"Expected {n} sample weights, one a residual, got shape {weights.shape}.")
     if not weights.sum() > 0:
-        raise ValueError(f"Expected residuals of total weight above 0, got {weights.sum()} from {n}.")
+        raise ValueError(
+            f"Expected residuals of total weight above 0, got {weights.sum()} from {n}."
+        )
     sums = class_sums(residuals.reshape(n, -1), np.zeros(n, dtype=int), weights, 1)
     return (sums / weights.sum()).reshape(residuals.shape[1:])
 

@@ -195,7 +195,7 @@ def _import_skops() -> ModuleType:
 
 
 def _own_types() -> list[str]:
-    """The types of this package that a model is made of, written out: no pattern, no module."""
+    """List the types of this package that a model is made of: no pattern, no module."""
     classes = [FileBatchClassifier, FingerprintClassifier, ImageReader, ResidualTransformer]
     classes += [vars(denoisers)[name] for name in denoisers.__all__ if name.endswith("Denoiser")]
     return [f"{each.__module__}.{each.__qualname__}" for each in classes]
@@ -213,7 +213,7 @@ def _foreign_types(
 
 
 def _without_callbacks(estimator: BaseEstimator) -> BaseEstimator:
-    """The fitted estimator less the functions that belong to the program that fitted it."""
+    """Copy the fitted estimator less the functions of the program that fitted it."""
     if not isinstance(estimator, FileBatchClassifier):
         return estimator
     estimator = copy.copy(estimator)
@@ -222,7 +222,7 @@ def _without_callbacks(estimator: BaseEstimator) -> BaseEstimator:
 
 
 def _metadata(estimator: BaseEstimator) -> dict[str, Any]:
-    """What `ganprint info` can say without loading the model."""
+    """Collect what `ganprint info` can say without loading the model."""
     reader = getattr(estimator, "reader_", None)
     last = getattr(estimator, "estimator_", estimator)
     last = last[-1] if isinstance(last, Pipeline) else last

@@ -164,15 +164,14 @@ class ResidualTransformer(
         dtype = np.float64 if images.dtype == np.float64 else np.float32
         residuals = np.empty((len(images), *shape), dtype)
 
-        def fill(chunk: slice) -> None:
-            self._fill_residuals(denoiser, images[chunk], residuals[chunk])
-
-        thread_map(fill, row_chunks(len(images), images[0].size), self.n_jobs)
+        thread_map(
+            lambda chunk: self._fill(denoiser, images[chunk], residuals[chunk]),
+            row_chunks(len(images), images[0].size),
+            self.n_jobs,
+        )
         return residuals.reshape(len(images), -1) if self.flatten else residuals
 
-    def _fill_residuals(
-        self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray
-    ) -> None:
+    def _fill(self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray) -> None:
         """Write the residuals of a chunk of images, channel by channel."""
         scale = residuals.dtype.type(255.0 / self.data_range)
         merged = residuals.shape[-1] < images.shape[-1]

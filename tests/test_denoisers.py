@@ -44,7 +44,9 @@ def noisy_images(*shape, seed=0):
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize(("denoiser", "reference"), REFERENCES, ids=lambda value: getattr(value, "__name__", repr(value)))
+@pytest.mark.parametrize(
+    ("denoiser", "reference"), REFERENCES, ids=lambda value: getattr(value, "__name__", repr(value))
+)
 def test_residual_equals_the_slow_reference(denoiser, reference, shape):
     images = noisy_images(2, *shape)
     expected = np.array([reference(image) for image in images])

@@ -105,7 +105,8 @@ def test_paths_come_in_any_sequence(image_folder, container):
     _, paths, y = image_folder()
     clf = FileBatchClassifier(paper_pipeline()).fit(container(paths), y)
     np.testing.assert_array_equal(
-        clf.predict(container(paths)), FileBatchClassifier(paper_pipeline()).fit(paths, y).predict(paths)
+        clf.predict(container(paths)),
+        FileBatchClassifier(paper_pipeline()).fit(paths, y).predict(paths),
     )
 
 
@@ -131,7 +132,9 @@ def test_bad_files_are_left_out_and_named(image_folder):
     )
 
 
-@pytest.mark.filterwarnings("ignore:.*could not be used:sklearn_ganprint.files.UnreadableImageWarning")
+@pytest.mark.filterwarnings(
+    "ignore:.*could not be used:sklearn_ganprint.files.UnreadableImageWarning"
+)
 def test_bad_files_get_no_answer_and_the_others_theirs(image_folder):
     _, paths, y = image_folder()
     clf = FileBatchClassifier(paper_pipeline(), batch_size=5).fit(paths, y)
@@ -163,7 +166,9 @@ def test_a_class_without_a_usable_file_is_left_out_and_named(image_folder):
     assert clf.classes_.tolist() == ["a", "c"]
 
 
-@pytest.mark.filterwarnings("ignore:.*could not be used:sklearn_ganprint.files.UnreadableImageWarning")
+@pytest.mark.filterwarnings(
+    "ignore:.*could not be used:sklearn_ganprint.files.UnreadableImageWarning"
+)
 @pytest.mark.parametrize(("labels", "words"), [("bc", "At least 2 classes"), ("abc", "None of")])
 def test_too_few_usable_classes(image_folder, labels, words):
     _, paths, y = image_folder()
@@ -186,7 +191,9 @@ def test_larger_images_are_cropped_as_the_reader_says(image_folder, tmp_path):
     reader = ImageReader(32)
     clf = FileBatchClassifier(paper_pipeline(), reader=reader).fit(paths, y)
     cropped = read_all(paths)[:, :32, :32]
-    np.testing.assert_array_equal(clf.predict(paths), paper_pipeline().fit(cropped, y).predict(cropped))
+    np.testing.assert_array_equal(
+        clf.predict(paths), paper_pipeline().fit(cropped, y).predict(cropped)
+    )
     assert clf.image_size_ == (32, 32)
 
 

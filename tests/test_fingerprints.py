@@ -26,9 +26,7 @@ def test_weights_count_like_copies():
 def test_order_does_not_matter(seed):
     R = residuals(9)
     shuffled = np.random.default_rng(seed).permutation(R)
-    np.testing.assert_allclose(
-        estimate_fingerprint(shuffled), estimate_fingerprint(R), atol=1e-14
-    )
+    np.testing.assert_allclose(estimate_fingerprint(shuffled), estimate_fingerprint(R), atol=1e-14)
 
 
 def test_many_float32_residuals_are_summed_exactly():

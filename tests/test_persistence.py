@@ -160,7 +160,9 @@ def test_a_foreign_archive_is_refused(tmp_path):
 def test_a_newer_format_is_refused(make_images, tmp_path):
     path = tmp_path / "model.skops"
     save_model(fitted(make_images)[0], path)
-    rewrite(path, lambda data: data.update(format_version=FORMAT_VERSION + 1, package_version="9.0"))
+    rewrite(
+        path, lambda data: data.update(format_version=FORMAT_VERSION + 1, package_version="9.0")
+    )
     with pytest.raises(ModelFileError, match="written by sklearn_ganprint 9.0.*Upgrade"):
         load_model(path)
 

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 
-class BaseDenoiser(BaseEstimator, ABC):  # type: ignore[misc]
+class BaseDenoiser(BaseEstimator, ABC):
     """Base of all denoisers: a parameter object with one method to write.
 
     Like a kernel of a Gaussian process it has parameters (``get_params``, ``set_params``,

@@ -52,9 +52,7 @@ class GaussianDenoiser(BaseDenoiser):
         "truncate": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(
-        self, sigma: float = 1.0, *, mode: str = "reflect", truncate: float = 4.0
-    ) -> None:
+    def __init__(self, sigma: float = 1.0, *, mode: str = "reflect", truncate: float = 4.0) -> None:
         self.sigma = sigma
         self.mode = mode
         self.truncate = truncate

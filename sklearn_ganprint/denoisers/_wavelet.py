@@ -146,7 +146,7 @@ class WaveletDenoiser(BaseDenoiser):
 
 
 def _noise_part(band: np.ndarray, sigma: float) -> np.ndarray:
-    """The share of a detail band that Wiener's rule takes for noise."""
+    """Keep the share of a detail band that Wiener's rule takes for noise."""
     noise = band.dtype.type(sigma**2)
     energy = band * band
     local = uniform_filter(energy, WINDOWS[0], mode="constant", axes=_AXES)

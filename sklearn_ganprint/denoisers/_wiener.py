@@ -56,9 +56,7 @@ class WienerDenoiser(BaseDenoiser):
         "mode": [StrOptions(set(BOUNDARY_MODES))],
     }
 
-    def __init__(
-        self, size: int = 3, *, sigma: float | None = None, mode: str = "reflect"
-    ) -> None:
+    def __init__(self, size: int = 3, *, sigma: float | None = None, mode: str = "reflect") -> None:
         self.size = size
         self.sigma = sigma
         self.mode = mode

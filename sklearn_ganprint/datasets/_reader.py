@@ -1,0 +1,376 @@
+"""Many image files to one array of images."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from numbers import Integral
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from sklearn_ganprint.datasets._decode import (
+    Channels,
+    FilePath,
+    ImageInfo,
+    ImageReadError,
+    Pixels,
+    UnusableImageError,
+    Window,
+    decode_image,
+    inspect_image,
+    printable,
+)
+
+# Files handed to the threads at a time: enough to keep them busy, few enough that little
+# work is lost when `read` stops at a bad file.
+_BLOCK = 64
+
+_Size: TypeAlias = tuple[int, int]
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A window of fixed size at the anchor; refuses images that it does not fit into."""
+
+    size: _Size
+    center: bool
+
+    def __call__(self, width: int, height: int) -> tuple[int, int, int, int]:
+        spare_rows, spare_columns = height - self.size[0], width - self.size[1]
+        if spare_rows < 0 or spare_columns < 0:
+            raise UnusableImageError(
+                f"its (height, width) = {(height, width)} is smaller than crop={self.size}; "
+                "set a smaller crop or leave the file out"
+            )
+        top, left = (spare_rows // 2, spare_columns // 2) if self.center else (0, 0)
+        return left, top, left + self.size[1], top + self.size[0]
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """The whole image; refuses images of any other than the expected size."""
+
+    size: _Size
+    whose: str
+
+    def __call__(self, width: int, height: int) -> tuple[int, int, int, int]:
+        if (height, width) != self.size:
+            raise UnusableImageError(
+                f"its (height, width) = {(height, width)} differs from {self.size}, "
+                f"{self.whose}; set crop to read images of several sizes"
+            )
+        return 0, 0, width, height
+
+
+class ImageReader(BaseEstimator):
+    """How image files become an array: which part of each, which channels.
+
+    A parameter object: there is nothing to fit. Like an estimator it can be cloned, and its
+    parameters can be set and searched over, as ``reader__crop``.
+
+    Parameters
+    ----------
+    crop : int, (height, width) or None, default=None
+        Part of each image that is kept, in pixels; an int means a square. Images are cut and
+        never resized, since a fingerprint is tied to the pixel grid. None keeps whole images,
+        which then must have one size.
+    anchor : {"top-left", "center"}, default="top-left"
+        Where the part is cut. "center" leaves out ``floor((size - crop) / 2)`` pixels above
+        and on the left.
+    channels : {"rgb", "luminance"}, default="rgb"
+        Three colour channels, or one of unrounded ITU-R BT.601 luminance.
+    max_pixels : int, default=178_956_970
+        Largest accepted width times height of a file, compared with the size the file
+        declares before it is decoded. The default is the size from which Pillow refuses a
+        file by itself. Pillow also warns from half of that on
+        (``PIL.Image.DecompressionBombWarning``).
+    n_jobs : int or None, default=None
+        Number of threads over files, as in joblib. None means one.
+
+    Notes
+    -----
+    PNG, JPEG, TIFF, WebP, BMP, GIF, JPEG 2000, PPM and AVIF files are read. Transparency is
+    dropped without blending, 16-bit grey values are divided by 257, 16-bit colours lose
+    their low byte, and of animations the first frame is taken. The EXIF orientation is
+    **not** applied: turning an image would move the pixel grid.
+
+    Examples
+    --------
+    >>> import tempfile, os
+    >>> from PIL import Image
+    >>> from sklearn_ganprint.datasets import ImageReader
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     paths = [os.path.join(folder, name) for name in ("a.png", "b.png")]
+    ...     Image.new("RGB", (40, 30)).save(paths[0])
+    ...     Image.new("L", (64, 64)).save(paths[1])
+    ...     images = ImageReader(crop=(16, 24)).read(paths)
+    >>> images.shape, images.dtype
+    ((2, 16, 24, 3), dtype('uint8'))
+    """
+
+    def __init__(
+        self,
+        crop: int | _Size | None = None,
+        *,
+        anchor: str = "top-left",
+        channels: Channels = "rgb",
+        max_pixels: int = 178_956_970,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.crop = crop
+        self.anchor = anchor
+        self.channels = channels
+        self.max_pixels = max_pixels
+        self.n_jobs = n_jobs
+
+    def read_one(self, path: FilePath) -> Pixels:
+        """Read one file.
+
+        Parameters
+        ----------
+        path : str, bytes or path-like
+            The file.
+
+        Returns
+        -------
+        ndarray of shape (height, width, n_channels)
+            Dtype uint8; float32 in 8-bit units for luminance and for 16-bit grey files.
+
+        Raises
+        ------
+        ImageReadError
+            If the file cannot be used; the error names it and says why.
+        ValueError
+            If a parameter of the reader is not valid.
+        """
+        return self._decode(path, crop_window(self))
+
+    def read(self, paths: Iterable[FilePath]) -> Pixels:
+        """Read files that must all be usable.
+
+        Parameters
+        ----------
+        paths : iterable of str, bytes or path-like
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n_files, height, width, n_channels)
+            Dtype uint8 if every image is, else float32.
+
+        Raises
+        ------
+        ImageReadError
+            For the first file that cannot be used or, without a crop, whose size differs
+            from that of the first file.
+        TypeError
+            If `paths` is a single path, or holds anything but paths.
+        ValueError
+            If a parameter of the reader is not valid.
+        """
+        names = _as_names(paths)
+        window: _Cut | _Whole | None = crop_window(self)
+        if window is None and names:
+            info = inspect_image(names[0], self.max_pixels)
+            first = f"that of the first file, {printable(names[0])}"
+            window = _Whole((info.height, info.width), first)
+        images, _, _ = self._collect(names, window, stop=True)
+        return images
+
+    def try_read(
+        self, paths: Iterable[FilePath], expected_size: _Size | None = None
+    ) -> tuple[Pixels, NDArray[np.intp], list[ImageReadError]]:
+        """Read those files that are usable, and say what is wrong with the others.
+
+        Parameters
+        ----------
+        paths : iterable of str, bytes or path-like
+            The files.
+        expected_size : (height, width) or None, default=None
+            Size that whole images must have; without effect if `crop` is set. None means
+            the most common size among the files, and of equally common ones the first seen.
+
+        Returns
+        -------
+        images : ndarray of shape (n_kept, height, width, n_channels)
+            The usable images. If there are none, height and width are those of the crop or
+            the expected size, and 0 where no size is known.
+        kept : ndarray of shape (n_kept,)
+            Their positions in `paths`.
+        failures : list of ImageReadError
+            One for each other file, in the order of `paths`.
+
+        Raises
+        ------
+        TypeError
+            If `paths` is a single path, or holds anything but paths.
+        ValueError
+            If a parameter of the reader or `expected_size` is not valid.
+        """
+        names = _as_names(paths)
+        window: _Cut | _Whole | None = crop_window(self)
+        if window is None:
+            window = self._whole_window(names, expected_size)
+        return self._collect(names, window, stop=False)
+
+    def _decode(self, path: FilePath, window: Window | None) -> Pixels:
+        return decode_image(path, channels=self.channels, max_pixels=self.max_pixels, window=window)
+
+    def _whole_window(self, names: Sequence[str], expected_size: _Size | None) -> _Whole | None:
+        if expected_size is not None:
+            return _Whole(_as_size(expected_size, "expected_size"), "the expected size")
+        size = self._common_size(names)
+        return None if size is None else _Whole(size, "the most common size")
+
+    def _common_size(self, names: Sequence[str]) -> _Size | None:
+        """Return the most common size by the files' headers, None if none can be read."""
+        sizes = Counter(
+            (result.height, result.width)
+            for result in inspect_files(self, names)
+            if not isinstance(result, ImageReadError)
+        )
+        return max(sizes, key=lambda size: sizes[size], default=None)
+
+    def _collect(
+        self, names: Sequence[str], window: _Cut | _Whole | None, *, stop: bool
+    ) -> tuple[Pixels, NDArray[np.intp], list[ImageReadError]]:
+        """Read the files into one array; raise at the first bad one if told to stop."""
+        images = self._no_images(window)
+        kept: list[int] = []
+        failures = []
+        results = map_files(partial(self._decode, window=window), names, self.n_jobs)
+        for index, result in enumerate(results):
+            if not isinstance(result, ImageReadError):
+                images = _store(images, len(kept), result, len(names))
+                kept.append(index)
+            elif stop:
+                raise result
+            else:
+                failures.append(result)
+        return images[: len(kept)], np.array(kept, dtype=np.intp), failures
+
+    def _no_images(self, window: _Cut | _Whole | None) -> Pixels:
+        size = (0, 0) if window is None else window.size
+        if self.channels == "rgb":
+            return np.empty((0, *size, 3), dtype=np.uint8)
+        return np.empty((0, *size, 1), dtype=np.float32)
+
+
+def crop_window(reader: ImageReader) -> _Cut | None:
+    """Check a reader's parameters; return what cuts an image, None for whole images."""
+    if reader.anchor not in ("top-left", "center"):
+        raise ValueError(f'anchor: expected "top-left" or "center", got {reader.anchor!r}')
+    if reader.channels not in ("rgb", "luminance"):
+        raise ValueError(f'channels: expected "rgb" or "luminance", got {reader.channels!r}')
+    if not _is_positive_int(reader.max_pixels):
+        raise ValueError(f"max_pixels: expected a positive int, got {reader.max_pixels!r}")
+    if reader.crop is None:
+        return None
+    return _Cut(_as_size(reader.crop, "crop"), center=reader.anchor == "center")
+
+
+def inspect_files(
+    reader: ImageReader, names: Sequence[str]
+) -> Iterator[ImageInfo | ImageReadError]:
+    """Yield what each header says; an image that the crop does not fit into is an error."""
+    window = crop_window(reader)
+    yield from map_files(
+        partial(_inspect, max_pixels=reader.max_pixels, window=window), names, reader.n_jobs
+    )
+
+
+def _inspect(name: str, max_pixels: int, window: _Cut | None) -> ImageInfo:
+    info = inspect_image(name, max_pixels)
+    if window is not None:
+        try:
+            window(info.width, info.height)
+        except UnusableImageError as error:
+            raise ImageReadError(name, str(error)) from error
+    return info
+
+
+def content_keys(names: Sequence[str], n_jobs: int | None) -> list[tuple[int, str]]:
+    """Return keys that are equal for equal content; only files of one size are read."""
+    sizes = [os.path.getsize(name) for name in names]
+    times = Counter(sizes)
+    shared = [name for name, size in zip(names, sizes, strict=True) if times[size] > 1]
+    digests = dict(zip(shared, map_files(_digest, shared, n_jobs), strict=True))
+    return [(size, str(digests.get(name))) for name, size in zip(names, sizes, strict=True)]
+
+
+def _digest(name: str) -> str:
+    try:
+        with open(name, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        # Equal to nothing: reading the pixels will say what is wrong with it.
+        return name
+
+
+def map_files(
+    function: Callable[[str], _Result], names: Sequence[str], n_jobs: int | None
+) -> Iterator[_Result | ImageReadError]:
+    """Yield ``function(name)``, or the ImageReadError it raised, in the order of names."""
+    with Parallel(n_jobs=n_jobs, prefer="threads") as parallel:
+        for start in range(0, len(names), _BLOCK):
+            block = names[start : start + _BLOCK]
+            yield from parallel(delayed(_attempt)(function, name) for name in block)
+
+
+def _attempt(function: Callable[[str], _Result], name: str) -> _Result | ImageReadError:
+    try:
+        return function(name)
+    except ImageReadError as error:
+        # A fresh one: the caught error's traceback would keep the image's memory alive for
+        # as long as the failure is listed.
+        return ImageReadError(error.filename, error.reason)
+
+
+def _store(images: Pixels, position: int, image: Pixels, n_images: int) -> Pixels:
+    """Put one image in its place; make room at the first, widen at the first of floats."""
+    if position == 0:
+        images = np.empty((n_images, *image.shape), dtype=image.dtype)
+    elif images.dtype == np.uint8 and image.dtype != np.uint8:
+        images = images.astype(np.float32)
+    images[position] = image
+    return images
+
+
+def _as_names(paths: Iterable[FilePath]) -> list[str]:
+    """Return the paths as a list of str that the file system takes."""
+    if isinstance(paths, str | bytes | os.PathLike):
+        raise TypeError(
+            f"paths: expected a list of paths, got the single path {paths!r}; "
+            "put it in a list, or use read_one"
+        )
+    names = list(paths)
+    for index, name in enumerate(names):
+        if not isinstance(name, str | bytes | os.PathLike):
+            raise TypeError(
+                f"paths[{index}]: expected a str, bytes or path-like object, "
+                f"got {type(name).__name__}"
+            )
+    return [os.fsdecode(name) for name in names]
+
+
+def _is_positive_int(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        return False
+    return int(value) > 0
+
+
+def _as_size(value: object, parameter: str) -> _Size:
+    """Return (height, width) as plain ints, or say what is wrong with the parameter."""
+    pair = value if isinstance(value, tuple | list) else (value, value)
+    if len(pair) != 2 or not all(_is_positive_int(side) for side in pair):
+        raise ValueError(
+            f"{parameter}: expected a positive int or a (height, width) pair of them, got {value!r}"
+        )
+    return int(pair[0]), int(pair[1])

@@ -1,0 +1,33 @@
+"""The quality of JPEG files from their quantisation tables."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sklearn_ganprint.datasets._decode import inspect_image
+from sklearn_ganprint.datasets._jpeg import _TABLES, estimate_jpeg_quality
+
+LIMIT = 10_000_000
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_jpeg_quality_round_trip(tmp_path, mode, progressive):
+    path = tmp_path / "a.jpg"
+    for quality in range(1, 101):
+        Image.new(mode, (16, 16)).save(path, quality=quality, progressive=progressive)
+        with Image.open(path) as image:
+            np.testing.assert_array_equal(image.quantization[0], _TABLES[quality - 1])
+        assert inspect_image(path, LIMIT).jpeg_quality == quality
+
+
+def test_foreign_table_gets_the_nearest_quality():
+    table = _TABLES[79].copy()
+    table[[3, 40, 60]] += 1
+    assert estimate_jpeg_quality({0: table.tolist(), 1: [1] * 64}) == 80.0
+
+
+@pytest.mark.parametrize("tables", [{}, {0: [1, 2, 3]}])
+def test_malformed_tables_are_named(tables):
+    with pytest.raises(ValueError, match="quantization_tables: expected"):
+        estimate_jpeg_quality(tables)
