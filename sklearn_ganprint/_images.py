@@ -11,6 +11,9 @@ from sklearn.utils.validation import validate_data
 IMAGE_DTYPES = (np.float64, np.float32, np.uint8, np.uint16)
 FLOAT_DTYPES = (np.float64, np.float32)
 
+#: Weights of red, green and blue in the luminance, ITU-R BT.601.
+LUMINANCE_WEIGHTS = (0.299, 0.587, 0.114)
+
 ImageShape = tuple[int, int, int]
 
 

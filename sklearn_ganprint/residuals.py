@@ -14,12 +14,9 @@ from sklearn.base import (
 )
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ganprint._images import ImageInputMixin, ImageShape
+from sklearn_ganprint._images import LUMINANCE_WEIGHTS, ImageInputMixin, ImageShape
 from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
-
-#: Weights of red, green and blue in the luminance, ITU-R BT.601.
-LUMINANCE_WEIGHTS = (0.299, 0.587, 0.114)
 
 
 class ResidualTransformer(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from sklearn_ganprint._images import LUMINANCE_WEIGHTS
 from sklearn_ganprint.datasets._jpeg import estimate_jpeg_quality
 
 FilePath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -21,8 +22,6 @@ Window: TypeAlias = Callable[[int, int], tuple[int, int, int, int]]
 # A closed list, because of what Pillow would open otherwise: PostScript files are handed to
 # an external interpreter, and TGA has no signature, so that plain text can pass for one.
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "PPM", "AVIF")
-
-_LUMINANCE_WEIGHTS = (np.float32(0.299), np.float32(0.587), np.float32(0.114))
 
 _UNDO_ORIENTATION = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -358,7 +357,8 @@ def _colour_planes(image: Image.Image) -> NDArray[np.uint8]:
 def _luminance(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     # Plane by plane and not as a matrix product: five times as fast on whole photos, and a
     # pixel's value cannot depend on its place in the image, as in vectorized dot products.
-    total = rgb[..., 0] * _LUMINANCE_WEIGHTS[0]
-    for channel in (1, 2):
-        total += rgb[..., channel] * _LUMINANCE_WEIGHTS[channel]
+    red, green, blue = map(np.float32, LUMINANCE_WEIGHTS)
+    total = rgb[..., 0] * red
+    total += rgb[..., 1] * green
+    total += rgb[..., 2] * blue
     return total
