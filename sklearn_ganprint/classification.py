@@ -297,7 +297,7 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         alone = left <= 1e-12 * self.class_count_[codes]
         for row, code in enumerate(codes):
             if alone[row]:
-                scores[row, code] = self._lowest_score(scores.dtype)
+                scores[row, code] = self._lowest_score()
                 continue
             whole = self.class_count_[code] * self.fingerprints_[code]
             rest = (whole - weights[row] * X[row]) / left[row]
@@ -309,11 +309,11 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
         scores = SCORES[self.metric](X, self.fingerprints_)
-        return self._finite(scores, self._lowest_score(scores.dtype))
+        return self._finite(scores, self._lowest_score())
 
-    def _lowest_score(self, dtype: np.dtype) -> float:
+    def _lowest_score(self) -> float:
         """Give a finite score below every real one, for a class that has no image."""
-        return float(np.finfo(dtype).min) / 2 if self.metric == "euclidean" else -1.0
+        return float(np.finfo(np.float32).min) if self.metric == "euclidean" else -1.0
 
     def _finite(self, scores: np.ndarray, lowest: float) -> np.ndarray:
         scores[:, self.class_count_ == 0] = lowest

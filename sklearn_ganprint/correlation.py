@@ -47,7 +47,7 @@ def correlation_index(residuals: Any, fingerprints: Any) -> np.ndarray:
 
     Returns
     -------
-    ndarray of shape (n, k)
+    ndarray of float64, shape (n, k)
         Correlation in [-1, 1]; 0 where either side is constant.
 
     Raises
@@ -93,7 +93,7 @@ def cosine_index(residuals: Any, fingerprints: Any) -> np.ndarray:
 
     Returns
     -------
-    ndarray of shape (n, k)
+    ndarray of float64, shape (n, k)
         Cosine in [-1, 1]; 0 where either side is zero.
 
     See Also
@@ -125,7 +125,7 @@ def negative_distance(residuals: Any, fingerprints: Any) -> np.ndarray:
 
     Returns
     -------
-    ndarray of shape (n, k)
+    ndarray of float64, shape (n, k)
         Negative distances, in the unit of the residuals.
 
     See Also
@@ -139,7 +139,7 @@ def negative_distance(residuals: Any, fingerprints: Any) -> np.ndarray:
     array([[-5., -0.]])
     """
     residuals, fingerprints = _as_rows(residuals, fingerprints)
-    scores = np.empty((len(residuals), len(fingerprints)), residuals.dtype)
+    scores = np.empty((len(residuals), len(fingerprints)))
     for rows in row_chunks(*residuals.shape):
         for column, fingerprint in enumerate(fingerprints):
             # The difference itself: |x|^2 - 2 x.f + |f|^2 cancels where the two are close.
@@ -159,7 +159,8 @@ SCORES: dict[str, Callable[[Any, Any], np.ndarray]] = {
 def _index(residuals: Any, fingerprints: Any, normalize: Normalization) -> np.ndarray:
     residuals, fingerprints = _as_rows(residuals, fingerprints)
     templates = normalize(fingerprints).T
-    scores = np.empty((len(residuals), len(fingerprints)), residuals.dtype)
+    # float64: probabilities made of float32 scores would not sum to one
+    scores = np.empty((len(residuals), len(fingerprints)))
     for rows in row_chunks(*residuals.shape):
         scores[rows] = normalize(residuals[rows]) @ templates
     return np.clip(scores, -1, 1, out=scores)

