@@ -290,6 +290,8 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
                 for step in steps:
                     images = step.fit(images).transform(images)
                 return
+        for error in failures:
+            self._handle(error)
         reasons = "\n".join(map(str, failures[:10]))
         raise ValueError(f"None of the {len(source)} files can be used:\n{reasons}")
 

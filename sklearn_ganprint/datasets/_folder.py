@@ -27,7 +27,7 @@ class _Entry(NamedTuple):
     info: ImageInfo | None = None
 
 
-class _Listing(NamedTuple):
+class Listing(NamedTuple):
     """What a container holds, before any file is opened."""
 
     entries: list[_Entry]
@@ -117,7 +117,7 @@ def load_image_folder(
     if n_jobs is not None:
         reader.set_params(n_jobs=n_jobs)
     container = os.fsdecode(container_path)
-    listing = _list_folder(container) if os.path.isdir(container) else _list_csv(container)
+    listing = list_container(container)
     failures = listing.failures
     entries = _inspect(listing.entries, reader, failures)
     entries, duplicates = _resolve_copies(entries, reader.n_jobs, failures)
@@ -138,7 +138,12 @@ def load_image_folder(
     return bunch
 
 
-def _list_folder(container: str) -> _Listing:
+def list_container(container: str) -> Listing:
+    """List the files of a folder of label folders, or of a CSV file, and their labels."""
+    return _list_folder(container) if os.path.isdir(container) else _list_csv(container)
+
+
+def _list_folder(container: str) -> Listing:
     found = _visible(container)
     sources = {name: path for name, path in found if os.path.isdir(path)}
     if not sources:
@@ -154,9 +159,9 @@ def _list_folder(container: str) -> _Listing:
     entries = [
         _Entry(filename, label, None)
         for label, folder in sources.items()
-        for filename in _walk(folder, above | {os.path.realpath(folder)}, failures)
+        for filename in walk_files(folder, above | {os.path.realpath(folder)}, failures)
     ]
-    return _Listing(entries, sources, failures)
+    return Listing(entries, sources, failures)
 
 
 def _visible(folder: str) -> list[tuple[str, str]]:
@@ -165,7 +170,7 @@ def _visible(folder: str) -> list[tuple[str, str]]:
     return [(name, os.path.join(folder, name)) for name in names]
 
 
-def _walk(folder: str, seen: set[str], failures: list[ImageReadError]) -> Iterator[str]:
+def walk_files(folder: str, seen: set[str], failures: list[ImageReadError]) -> Iterator[str]:
     """Yield the files below a folder in sorted order, entering no folder twice."""
     try:
         found = _visible(folder)
@@ -180,10 +185,10 @@ def _walk(folder: str, seen: set[str], failures: list[ImageReadError]) -> Iterat
             failures.append(ImageReadError(path, reason))
         else:
             seen.add(os.path.realpath(path))
-            yield from _walk(path, seen, failures)
+            yield from walk_files(path, seen, failures)
 
 
-def _list_csv(path: str) -> _Listing:
+def _list_csv(path: str) -> Listing:
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f"{printable(path)}: expected a folder of label folders or a CSV file, found neither"
@@ -196,7 +201,7 @@ def _list_csv(path: str) -> _Listing:
             raise ValueError(f"{printable(path)}: is not a CSV file: {error}") from error
     if not entries:
         raise ValueError(f"{printable(path)}: expected a row for each image, found no rows")
-    return _Listing(entries, dict.fromkeys((entry.label for entry in entries), path), [])
+    return Listing(entries, dict.fromkeys((entry.label for entry in entries), path), [])
 
 
 def _csv_entries(path: str, table: "csv.DictReader[str]") -> Iterator[_Entry]:
@@ -252,7 +257,7 @@ def _resolve_copies(
     return kept, duplicates
 
 
-def _require_two_labels(container: str, listing: _Listing, entries: Sequence[_Entry]) -> None:
+def _require_two_labels(container: str, listing: Listing, entries: Sequence[_Entry]) -> None:
     """Name the labels that have no usable image; two others must be left."""
     usable = {entry.label for entry in entries}
     for label, source in listing.sources.items():

@@ -1,0 +1,5 @@
+"""L7: the command ``ganprint``; nothing imports it."""
+
+from sklearn_ganprint.cli._main import main
+
+__all__ = ["main"]

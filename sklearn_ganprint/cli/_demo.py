@@ -1,0 +1,124 @@
+"""``ganprint demo``: the bundled images from pixels to a page with pictures."""
+
+import argparse
+import os
+from typing import TYPE_CHECKING, Any
+
+from sklearn_ganprint.cli import _arguments
+from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
+from sklearn_ganprint.cli._errors import CommandError
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
+
+    from sklearn_ganprint.experiments import AttributionResult
+
+REQUIRES = ("rich", "jinja2", "matplotlib")
+
+_COLUMNS = (
+    Column("name", "source"),
+    Column("n_fit", "images fitted"),
+    Column("n_test", "images tested"),
+    Column("recall", "attributed right", 3),
+    Column("auc", "one-vs-rest AUC", 3),
+)
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add the command's arguments."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "demo",
+        help="try it on the bundled images",
+        description="Estimate fingerprints from half of the bundled images, attribute the other "
+        "half, and write a page with pictures.",
+    )
+    parser.add_argument(
+        "--out",
+        default="ganprint-demo",
+        metavar="DIR",
+        help="folder for the page and the pictures (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--channels",
+        choices=("rgb", "luminance"),
+        default="rgb",
+        help="a fingerprint of each colour, or one of the luminance (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=_arguments.seed,
+        default=0,
+        metavar="N",
+        help="which images are held out (default: %(default)s)",
+    )
+    _arguments.add_jobs(parser)
+    _arguments.add_format(parser)
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="write into a folder that is not empty; only the demo's own files are replaced",
+    )
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate on the bundled images, print the table, write the page."""
+    _check_folder(args.out, args.force)
+    from sklearn_ganprint.cli._figures import draw_figures
+    from sklearn_ganprint.cli._report import render_page, write_files
+    from sklearn_ganprint.datasets import load_samples
+
+    MESSAGES.say("reading the bundled images")
+    samples = load_samples()
+    MESSAGES.say(f"{len(samples.data)} images: fitting on one half, attributing the other")
+    result = _evaluate(samples, args)
+    MESSAGES.say("drawing")
+    figures = draw_figures(result)
+    page = render_page(result, samples, figures, channels=args.channels, seed=args.seed)
+    # The page comes last: where there is one, all that it shows is there too.
+    index = write_files(args.out, {**figures.files, "index.html": page.encode("utf-8")})
+    _print(result, index, args)
+    MESSAGES.say(f"pictures and explanations: {index}")
+    return 0
+
+
+def _check_folder(out: str, force: bool) -> None:
+    if os.path.lexists(out) and not os.path.isdir(out):
+        raise CommandError(f"--out {out}: expected a folder, this is a file")
+    if os.path.isdir(out) and os.listdir(out) and not force:
+        raise CommandError(
+            f"--out {out}: the folder is not empty; name another, or replace the demo's files in "
+            f"it with --force"
+        )
+
+
+def _evaluate(samples: "Bunch", args: argparse.Namespace) -> "AttributionResult":
+    from sklearn.pipeline import make_pipeline
+
+    from sklearn_ganprint import FingerprintClassifier, ResidualTransformer
+    from sklearn_ganprint.experiments import evaluate_attribution
+
+    pipeline = make_pipeline(
+        ResidualTransformer(channels=args.channels, n_jobs=args.jobs), FingerprintClassifier()
+    )
+    sources = samples.target_names[samples.target]
+    return evaluate_attribution(pipeline, samples.data, sources, random_state=args.seed)
+
+
+def _print(result: "AttributionResult", index: str, args: argparse.Namespace) -> None:
+    document = result.to_dict()
+    settings = {"channels": args.channels, "seed": args.seed, "report": index}
+    overall = {
+        "name": "all",
+        **{key: document[key] for key in ("n_fit", "n_test")},
+        "recall": document["accuracy"],
+    }
+    if args.format == "json":
+        print_json({**document, **settings})
+    elif args.format == "csv":
+        print_csv(_COLUMNS, [*document["classes"], overall])
+    else:
+        print_table(_COLUMNS, [*document["classes"], overall])
+        low, high = result.accuracy_interval
+        print(f"accuracy {result.accuracy:.3f} (95 % confidence interval {low:.3f} to {high:.3f})")
+        print(f"chance   {result.chance:.3f}")

@@ -1,0 +1,125 @@
+"""The command line itself: arguments, exit status, and what becomes of errors."""
+
+import argparse
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import sklearn_ganprint
+from sklearn_ganprint.cli import _demo, _fit, _info, _predict
+from sklearn_ganprint.cli._errors import CommandError, one_line, plain_warnings
+
+_COMMANDS = (_demo, _fit, _predict, _info)
+
+_EPILOG = """\
+exit status:
+  0    all went well
+  1    some files could not be used; each is named on stderr with its reason, all others were done
+  2    wrong use, or nothing could be done; stderr says why
+  70   a fault of the program (--debug shows where)
+  130  interrupted
+  141  whoever read the results stopped reading
+
+Results go to stdout; progress, warnings and errors to stderr.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, default=None
+        Arguments without the name of the program; None takes those of the process.
+
+    Returns
+    -------
+    int
+        Exit status: 0 all went well, 1 some files could not be used, 2 wrong use.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.cli import main
+    >>> main(["--version"])
+    ganprint 0.1.0
+    0
+    """
+    try:
+        args = _parser().parse_args(argv)
+    except SystemExit as stop:  # argparse has said what is wrong, or shown the help
+        return int(stop.code or 0)
+    for stream in (sys.stdout, sys.stderr):
+        # File names may hold letters that the terminal's encoding does not have.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Run one command; whatever goes wrong becomes one line and an exit status."""
+    try:
+        with plain_warnings():
+            _require(args.requires)
+            status: int = args.run(args)
+            sys.stdout.flush()
+            return status
+    except KeyboardInterrupt:
+        return _stop("interrupted", 130, args.debug)
+    except BrokenPipeError:
+        _discard_stdout()
+        return 141
+    except (CommandError, ValueError, OSError, MemoryError) as error:
+        return _stop(f"error: {one_line(str(error) or type(error).__name__)}", 2, args.debug)
+    except Exception as error:
+        text = f"error: unexpected {type(error).__name__}: {one_line(str(error))}"
+        return _stop(f"{text} (--debug shows where)", 70, args.debug)
+
+
+def _stop(message: str, status: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(message, file=sys.stderr)
+    return status
+
+
+def _require(modules: Sequence[str]) -> None:
+    """Refuse before any work is done, not after it."""
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise CommandError(
+            f"this command needs {', '.join(missing)}: pip install 'sklearn_ganprint[cli]'"
+        )
+
+
+def _discard_stdout() -> None:
+    """Keep Python from trying once more, at its end, to write what no one reads."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError:  # stdout is no file, so there is nothing that would be tried
+        pass
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ganprint",
+        description="Which generator or camera made this image?",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    version = f"ganprint {sklearn_ganprint.__version__}"
+    parser.add_argument("--version", action="version", version=version)
+    parser.add_argument("--debug", action="store_true", help="show tracebacks of errors")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        sub = command.add_parser(commands)
+        # SUPPRESS: a default here would undo --debug given before the command.
+        sub.add_argument(
+            "--debug",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="show tracebacks of errors",
+        )
+        sub.set_defaults(run=command.run, requires=command.REQUIRES)
+    return parser

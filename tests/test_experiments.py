@@ -1,0 +1,216 @@
+"""Attribution on held-out images."""
+
+import json
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+
+from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
+from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint.experiments import evaluate_attribution, one_vs_rest_auc, wilson_interval
+
+
+def make_images(sources, n_images, amplitude=6, size=24, seed=0):
+    """Smooth content, plus a pattern that is fixed for each source."""
+    rng = np.random.default_rng(seed)
+    patterns = amplitude * rng.choice([-1, 1], (len(sources), size, size, 1))
+    y = np.repeat(sources, n_images)
+    grey = rng.uniform(60, 190, (len(y), 1, 1, 1)) + rng.normal(0, 3, (len(y), size, size, 3))
+    images = grey + np.repeat(patterns, n_images, axis=0)
+    return np.clip(np.rint(images), 0, 255).astype(np.uint8), y
+
+
+def make_pipe(metric="correlation"):
+    return make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier(metric))
+
+
+@pytest.fixture
+def image_files(tmp_path):
+    images, y = make_images(["a", "b"], 8)
+    paths = [str(tmp_path / f"{index:02d}.png") for index in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    return paths, y
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "expected"),
+    [(8, 10, (0.4902, 0.9433)), (0, 10, (0.0, 0.2775)), (10, 10, (0.7225, 1.0))],
+)
+def test_wilson_interval(successes, n, expected):
+    assert_allclose(wilson_interval(successes, n), expected, atol=5e-5)
+
+
+def test_wilson_interval_holds_the_level():
+    rng = np.random.default_rng(0)
+    ends = np.array([wilson_interval(k, 50, 0.9) for k in range(51)])
+    drawn = ends[rng.binomial(50, 0.3, 20_000)]
+    covered = np.mean((drawn[:, 0] <= 0.3) & (drawn[:, 1] >= 0.3))
+    assert 0.87 < covered < 0.93
+
+
+@pytest.mark.parametrize("args", [(1, 0), (-1, 5), (6, 5), (1, 5, 0), (1, 5, 1)])
+def test_wilson_interval_refuses(args):
+    with pytest.raises(ValueError, match="got"):
+        wilson_interval(*args)
+
+
+def test_one_vs_rest_auc_counts_pairs():
+    rng = np.random.default_rng(0)
+    y, scores = rng.integers(0, 3, 40), rng.integers(0, 5, (40, 3))
+    pairs = [np.sign(scores[y == k, k][:, None] - scores[y != k, k]) for k in range(3)]
+    expected = [(each.mean() + 1) / 2 for each in pairs]
+    assert_allclose(one_vs_rest_auc(scores, y, [0, 1, 2]), expected)
+
+
+def test_one_vs_rest_auc_is_nan_where_undefined():
+    assert_array_equal(one_vs_rest_auc([[1, 2, 3]], ["a"], ["a", "b", "c"]), [np.nan] * 3)
+    with pytest.raises(ValueError, match=r"\(1, 2\), got \(1, 3\)"):
+        one_vs_rest_auc([[1, 2, 3]], ["a"], ["a", "b"])
+
+
+def test_result_adds_up():
+    images, y = make_images(["a", "b", "c"], 10, amplitude=1)
+    pipeline = make_pipe()
+    result = evaluate_attribution(pipeline, images, y, test_size=0.4)
+    assert_array_equal(np.sort([*result.train_index, *result.test_index]), np.arange(30))
+    assert_array_equal(result.n_fit, [6, 6, 6])
+    assert_array_equal(result.n_test, [4, 4, 4])
+    train, test = result.train_index, result.test_index
+    by_hand = make_pipe().fit(images[train], y[train])
+    assert_array_equal(result.y_pred, by_hand.predict(images[test]))
+    assert_array_equal(result.y_test, y[test])
+    assert_allclose(result.scores, by_hand[1].correlate(by_hand[0].transform(images[test])))
+    assert result.accuracy == by_hand.score(images[test], y[test])
+    assert result.accuracy_interval == wilson_interval(round(12 * result.accuracy), 12)
+    assert_array_equal(result.confusion.sum(axis=1), result.n_test)
+    assert_allclose(result.recall, result.confusion.diagonal() / 4)
+    assert_allclose(result.auc[1], roc_auc_score(y[test] == "b", result.scores[:, 1]))
+    assert result.chance == pytest.approx(1 / 3)
+    assert not hasattr(pipeline[-1], "classes_")
+
+
+def test_patterns_are_found_and_absent_ones_are_not():
+    strong = evaluate_attribution(make_pipe(), *make_images(["a", "b", "c"], 12))
+    none = evaluate_attribution(make_pipe(), *make_images(["a", "b", "c"], 40, amplitude=0))
+    assert strong.accuracy == 1
+    assert_array_equal(strong.auc, 1)
+    assert none.accuracy_interval[0] < 1 / 3 < none.accuracy_interval[1]
+
+
+def test_chance_is_the_largest_share():
+    images, y = make_images(["a", "b"], 10)
+    result = evaluate_attribution(make_pipe(), images[:14], y[:14])
+    assert result.chance == 5 / 7
+
+
+def test_seed_sets_the_split():
+    images, y = make_images(["a", "b"], 10)
+    one, same, other = (
+        evaluate_attribution(make_pipe(), images, y, random_state=seed) for seed in (1, 1, 2)
+    )
+    assert_array_equal(one.test_index, same.test_index)
+    assert not np.array_equal(one.test_index, other.test_index)
+
+
+@pytest.mark.parametrize(("test_size", "n_test"), [(0.5, 12), (0.25, 6), (0.75, 18)])
+def test_groups_stay_together(test_size, n_test):
+    images, y = make_images(["a", "b"], 12)
+    groups = np.tile(np.arange(12), 2)
+    result = evaluate_attribution(make_pipe(), images, y, groups=groups, test_size=test_size)
+    assert not set(groups[result.train_index]) & set(groups[result.test_index])
+    assert result.n_test.sum() == n_test
+    assert result.n_test.min() == n_test // 2
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_other_scores_come_from_decision_function(metric):
+    images, y = make_images(["a", "b"], 10)
+    result = evaluate_attribution(make_pipe(metric), images, y)
+    decision = result.estimator.decision_function(images[result.test_index])
+    assert_allclose(result.scores, np.column_stack([-decision, decision]))
+    assert result.accuracy == 1
+
+
+def test_any_classifier_will_do():
+    images, y = make_images(["a", "b", "c"], 10, size=8)
+    rows = images.reshape(30, -1).astype(float)
+    result = evaluate_attribution(LinearDiscriminantAnalysis(), rows, y)
+    assert result.scores.shape == (15, 3)
+    classifier = evaluate_attribution(FingerprintClassifier(), rows, y)
+    assert np.abs(classifier.scores).max() <= 1
+
+
+def test_to_dict_is_json():
+    result = evaluate_attribution(make_pipe(), *make_images([3, 7], 6))
+    document = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert document["accuracy"] == 1
+    assert document["n_fit"] == document["n_test"] == 6
+    assert document["classes"][1] == {"name": "7", "n_fit": 3, "n_test": 3, "recall": 1, "auc": 1}
+    assert document["confusion"] == [[3, 0], [0, 3]]
+    assert document["failures"] == []
+
+
+def test_files_score_as_arrays(image_files):
+    paths, y = image_files
+    images, _ = make_images(["a", "b"], 8)
+    by_file = evaluate_attribution(FileBatchClassifier(make_pipe(), batch_size=3), paths, y)
+    by_array = evaluate_attribution(make_pipe(), images, y)
+    assert_allclose(by_file.scores, by_array.scores, rtol=1e-5)
+    assert by_file.failures == ()
+
+
+def test_bad_files_are_dropped_and_listed(image_files, tmp_path):
+    paths, y = image_files
+    bad = [str(tmp_path / "missing.png"), str(tmp_path / "text.png")] * 4
+    (tmp_path / "text.png").write_text("no image")
+    heard = []
+    files = FileBatchClassifier(make_pipe(), on_error=heard.append)
+    result = evaluate_attribution(files, [*paths, *bad], [*y, *["a", "b"] * 4])
+    assert sorted(dict(result.failures)) == sorted(bad[:2])
+    assert "cannot be opened" in dict(result.failures)[bad[0]]
+    assert result.n_fit.sum() + result.n_test.sum() == 16
+    assert len(result.y_test) == len(result.scores) == len(result.y_pred) == result.n_test.sum()
+    assert np.isfinite(result.scores).all()
+    assert_array_equal(result.n_fit, result.estimator.estimator_[-1].class_count_)
+    assert len(heard) == 8
+    assert result.to_dict()["failures"][0].keys() == {"file", "reason"}
+
+
+def test_bad_files_raise_if_told_to(image_files, tmp_path):
+    paths, y = image_files
+    files = FileBatchClassifier(make_pipe(), on_error="raise")
+    with pytest.raises(ImageReadError, match="missing"):
+        evaluate_attribution(files, [*paths, str(tmp_path / "missing.png")], [*y, "a"])
+
+
+def test_class_without_usable_file_is_named(image_files, tmp_path):
+    paths, y = image_files
+    lost = [str(tmp_path / f"missing{index}.png") for index in range(2)]
+    files = FileBatchClassifier(make_pipe())
+    with (
+        pytest.warns(UserWarning, match="left out"),
+        pytest.raises(ValueError, match=r"\['z'\].*missing0"),
+    ):
+        evaluate_attribution(files, [*paths, *lost], [*y, "z", "z"])
+
+
+@pytest.mark.parametrize(
+    ("y", "params", "words"),
+    [
+        (["a"] * 6, {}, "at least 2 classes"),
+        (["a"] * 5 + ["b"], {}, "'b': 1"),
+        (["a", "b"] * 3, {"test_size": 1.5}, "test_size"),
+        (["a", "b"] * 3, {"groups": [0] * 6}, "at least 2 groups"),
+        (["a"] * 3 + ["b"] * 3, {"groups": [0] * 3 + [1] * 3}, "no image of"),
+    ],
+)
+def test_wrong_use(y, params, words):
+    images, _ = make_images(["a", "b"], 3)
+    with pytest.raises(ValueError, match=words):
+        evaluate_attribution(make_pipe(), images, y, **params)
