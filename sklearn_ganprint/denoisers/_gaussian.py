@@ -43,7 +43,7 @@ class GaussianDenoiser(BaseDenoiser):
     >>> impulse = np.zeros((1, 5, 5))
     >>> impulse[0, 2, 2] = 100.0
     >>> GaussianDenoiser(sigma=1.0).residual(impulse)[0, 2].round(1)
-    array([ -5.5,  -9.8,  83.8,  -9.8,  -5.5])
+    array([-2.3, -9.7, 84.1, -9.7, -2.3])
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
