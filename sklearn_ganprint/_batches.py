@@ -144,9 +144,15 @@ def transform_batch(images: Any, steps: list[Any]) -> Any:
 def fit_batch(images: Any, y: np.ndarray, *args: Any) -> Any:
     """Fit the last step on one batch; `args` are the weights, if any, and the steps."""
     *weights, stateless, step = args
+    classes, codes = np.unique(y, return_inverse=True)
+    if hasattr(step, "partial_fit_sums") and stateless and hasattr(stateless[-1], "class_sums"):
+        images = transform_batch(images, stateless[:-1])
+        weight = weights[0] if weights else np.ones(len(y))
+        sums = stateless[-1].class_sums(images, codes, weight)
+        return clone(step).partial_fit_sums(sums, np.bincount(codes, weight), classes)
     params = {"sample_weight": weights[0]} if weights else {}
     rows = transform_batch(images, stateless)
-    return clone(step).partial_fit(rows, y, classes=np.unique(y), **params)
+    return clone(step).partial_fit(rows, y, classes=classes, **params)
 
 
 def apply_batch(images: Any, estimator: Any, method: str) -> np.ndarray:

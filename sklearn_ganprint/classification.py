@@ -38,9 +38,6 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
     energy_ : ndarray of float64, shape (n_classes,)
         Mean square of each fingerprint over its pixels, in squared grey levels.
 
-    residual_energy_ : ndarray of float64, shape (n_classes,)
-        Mean energy of the single residuals of each class, in squared grey levels.
-
     classes_ : ndarray of shape (n_classes,)
         The class labels.
 
@@ -164,6 +161,36 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         if first:
             self._start(self.classes_, X.shape[1])
         return self._add(X, y, weights)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit_sums(self, sums: Any, counts: Any, classes: Any) -> Self:
+        """Add residuals that have been added up by class already.
+
+        Parameters
+        ----------
+        sums : array-like of shape (n_classes, n_features) or (n_classes, H, W, C)
+            Weighted sum of the residuals of each class.
+
+        counts : array-like of shape (n_classes,)
+            Sum of their weights: the number of images.
+
+        classes : array-like of shape (n_classes,)
+            Label of each class; new ones are added to those seen before.
+
+        Returns
+        -------
+        FingerprintClassifier
+            The classifier itself.
+        """
+        part = FingerprintClassifier(self.metric)
+        rows = part._validate_rows(sums, reset=True)
+        order = np.argsort(classes)
+        part.classes_ = np.asarray(classes)[order]
+        part._store(np.asarray(counts, dtype=np.float64)[order], rows[order].astype(np.float64))
+        if hasattr(self, "fingerprints_"):
+            return self.merge(part)
+        self.__dict__.update(vars(part))
+        return self
 
     def merge(self, other: Self) -> Self:
         """Add what another classifier was fitted on.
@@ -333,27 +360,19 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
 
     def _add(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Self:
         codes, n_classes = self._encode(y), len(self.classes_)
-        count, residuals, energies = self._sums()
+        count, residuals = self._sums()
         count += np.bincount(codes, weights, n_classes)
         residuals += class_sums(X, codes, weights, n_classes)
-        energies += np.bincount(codes, weights * energy(X), n_classes)
-        return self._store(count, residuals, energies)
+        return self._store(count, residuals)
 
-    def _sums(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Sum weights, residuals and energies over the images of each class."""
-        count = self.class_count_
-        return (
-            count.copy(),
-            self.fingerprints_ * count[:, np.newaxis],
-            self.residual_energy_ * count,
-        )
+    def _sums(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sum weights and residuals over the images of each class."""
+        return self.class_count_.copy(), self.fingerprints_ * self.class_count_[:, np.newaxis]
 
-    def _store(self, count: np.ndarray, residuals: np.ndarray, energies: np.ndarray) -> Self:
+    def _store(self, count: np.ndarray, residuals: np.ndarray) -> Self:
         """Set the fitted attributes from the sums over the images of each class."""
-        divisor = np.where(count > 0, count, 1)
         self.class_count_ = count
-        self.fingerprints_ = residuals / divisor[:, np.newaxis]
-        self.residual_energy_ = energies / divisor
+        self.fingerprints_ = residuals / np.where(count > 0, count, 1)[:, np.newaxis]
         self.energy_ = energy(self.fingerprints_)
         return self
 
@@ -365,5 +384,5 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         return tags
 
 
-def _zero_sums(n_classes: int, n_features: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return np.zeros(n_classes), np.zeros((n_classes, n_features)), np.zeros(n_classes)
+def _zero_sums(n_classes: int, n_features: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros(n_classes), np.zeros((n_classes, n_features))

@@ -158,9 +158,7 @@ class ResidualTransformer(
         self._warn_of_wrong_range(images)
         denoiser = check_denoiser(self.denoiser)
         shape = self._residual_shape(images.shape[1:])
-        dtype = np.float64 if images.dtype == np.float64 else np.float32
-        residuals = np.empty((len(images), *shape), dtype)
-
+        residuals = np.empty((len(images), *shape), self._dtype(images))
         thread_map(
             lambda chunk: self._fill(denoiser, images[chunk], residuals[chunk]),
             row_chunks(len(images), images[0].size),
@@ -168,19 +166,67 @@ class ResidualTransformer(
         )
         return residuals.reshape(len(images), -1) if self.flatten else residuals
 
+    def class_sums(self, X: Any, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Add up the residuals of each class, without computing each of them to the end.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        codes : ndarray of int, shape (n,)
+            Class of each image, from 0 on; each class must have an image.
+
+        weights : ndarray of shape (n,)
+            Weight of each image.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_classes, H*W*C') or (n_classes, H, W, C')
+            Weighted sums of what ``transform`` gives.
+        """
+        images = self._validate_images(X, reset=False)
+        self._warn_of_wrong_range(images)
+        denoiser = check_denoiser(self.denoiser)
+        shape = self._residual_shape(images.shape[1:])
+        sums = np.zeros((codes.max() + 1, *shape))
+        for code, total in enumerate(sums):
+            own = np.flatnonzero(codes == code)
+            for chunk in row_chunks(len(own), images[0].size):
+                self._add(denoiser, images[own[chunk]], weights[own[chunk]], total)
+        return sums.reshape(len(sums), -1) if self.flatten else sums
+
     def _fill(self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray) -> None:
-        """Write the residuals of a chunk of images, channel by channel."""
-        scale = residuals.dtype.type(255.0 / self.data_range)
-        merged = residuals.shape[-1] < images.shape[-1]
-        for channel in range(images.shape[-1]):
-            plane = images[..., channel].astype(residuals.dtype) * scale
-            residual = denoiser.residual(plane)
-            if not merged:
-                residuals[..., channel] = residual
-            elif channel == 0:
-                residuals[..., 0] = residuals.dtype.type(LUMINANCE_WEIGHTS[0]) * residual
-            else:
-                residuals[..., 0] += residuals.dtype.type(LUMINANCE_WEIGHTS[channel]) * residual
+        """Write the residuals of a chunk of images."""
+        planes = self._planes(images)
+        if residuals.shape[-1] < planes.shape[1]:
+            residuals[..., 0] = denoiser.weighted_residual(planes, np.array(LUMINANCE_WEIGHTS))
+            return
+        for channel in range(planes.shape[1]):
+            residuals[..., channel] = denoiser.residual(planes[:, channel])
+
+    def _add(
+        self, denoiser: BaseDenoiser, images: np.ndarray, weights: np.ndarray, total: np.ndarray
+    ) -> None:
+        """Add the weighted residuals of a chunk of images to one total."""
+        planes = self._planes(images)
+        if total.shape[-1] < planes.shape[1]:
+            weights = np.outer(weights, LUMINANCE_WEIGHTS).ravel()
+            planes = planes.reshape(-1, 1, *planes.shape[2:])
+        for channel in range(planes.shape[1]):
+            group = planes[np.newaxis, :, channel]
+            total[..., channel] += denoiser.weighted_residual(group, weights)[0]
+
+    def _planes(self, images: np.ndarray) -> np.ndarray:
+        """Arrange images as ``(n, C, H, W)`` in grey levels; 8-bit ones are not copied."""
+        planes = np.moveaxis(images, -1, 1)
+        if self.data_range == 255:
+            return planes
+        return planes * self._dtype(images).type(255.0 / self.data_range)
+
+    @staticmethod
+    def _dtype(images: np.ndarray) -> np.dtype:
+        return np.dtype(np.float64 if images.dtype == np.float64 else np.float32)
 
     def _residual_shape(self, image_shape: ImageShape) -> ImageShape:
         height, width, channels = image_shape

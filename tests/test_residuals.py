@@ -146,3 +146,19 @@ def test_other_images_than_in_fit_are_refused(shape, words):
     transformer = ResidualTransformer("gaussian").fit(np.full((2, 8, 16), 9.0))
     with pytest.raises(ValueError, match=words):
         transformer.transform(np.full(shape, 9.0))
+
+
+@pytest.mark.parametrize("channels", ["luminance", "rgb"])
+@pytest.mark.parametrize("denoiser", ["wavelet", "gaussian"])
+@pytest.mark.parametrize("shape", [(24, 17, 3), (24, 17)], ids=str)
+def test_class_sums_are_sums_of_residuals(make_images, shape, denoiser, channels):
+    images, labels = make_images(n_per_class=7, shape=shape)
+    codes = np.unique(labels, return_inverse=True)[1]
+    weights = np.random.default_rng(0).uniform(0, 2, len(codes))
+    transformer = ResidualTransformer(denoiser, channels=channels)
+    residuals = weights[:, np.newaxis] * transformer.transform(images.astype(float))
+    expected = [residuals[codes == code].sum(axis=0) for code in range(3)]
+    actual = transformer.class_sums(images, codes, weights)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-3)
+    as_images = transformer.set_params(flatten=False).class_sums(images, codes, weights)
+    np.testing.assert_array_equal(as_images.reshape(3, -1), actual)

@@ -153,7 +153,7 @@ class CountingDenoiser(GaussianDenoiser):
     n_images = 0
 
     def denoise(self, images):
-        type(self).n_images += len(images)
+        type(self).n_images += int(np.prod(np.shape(images)[:-2]))
         return super().denoise(images)
 
 

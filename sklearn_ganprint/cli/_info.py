@@ -14,7 +14,6 @@ _SOURCES = (
     Column("source", "source"),
     Column("images", "images"),
     Column("fingerprint_energy", "fingerprint energy", 4),
-    Column("residual_energy", "mean energy of residuals", 4),
 )
 
 
@@ -90,13 +89,12 @@ def _in_words(value: Any) -> str | None:
 
 def _sources(model: Model) -> list[dict[str, Any]]:
     last = model.classifier
-    columns = (last.classes_, last.class_count_, last.energy_, last.residual_energy_)
+    columns = (last.classes_, last.class_count_, last.energy_)
     return [
         {
             "source": str(label),
             "images": int(count),
             "fingerprint_energy": float(energy),
-            "residual_energy": float(residual_energy),
         }
-        for label, count, energy, residual_energy in zip(*columns, strict=True)
+        for label, count, energy in zip(*columns, strict=True)
     ]

@@ -53,6 +53,28 @@ class BaseDenoiser(BaseEstimator, ABC):
         images = as_float_images(images)
         return images - self.denoise(images)
 
+    def weighted_residual(self, images: Any, weights: Any) -> np.ndarray:
+        """Add up residuals with weights: of colour channels to luminance, or of a class's images.
+
+        A denoiser whose last step is linear can do it once for each sum instead of once for each
+        image, and overrides this.
+
+        Parameters
+        ----------
+        images : array-like of shape (n, m, H, W)
+            n groups of m images in 8-bit grey levels.
+
+        weights : array-like of shape (m,)
+            Weight of each image of a group.
+
+        Returns
+        -------
+        ndarray of shape (n, H, W)
+            The sums, float32 unless the input was float64.
+        """
+        residuals = self.residual(images)
+        return np.einsum("nmhw,m->nhw", residuals, np.asarray(weights, residuals.dtype))
+
 
 class FunctionDenoiser(BaseDenoiser):
     """Denoiser from any function on float images ``(n, H, W)``.
@@ -111,8 +133,13 @@ class FunctionDenoiser(BaseDenoiser):
 def as_float_images(images: Any) -> np.ndarray:
     """`images` as a float array with at least two axes; float64 and float32 pass unchanged."""
     images = np.asarray(images)
-    if images.ndim < 2:
-        raise ValueError(f"Expected images of shape (..., H, W), got shape {images.shape}.")
+    check_image_axes(images)
     if images.dtype not in (np.float32, np.float64):
         images = images.astype(np.float32)
     return images
+
+
+def check_image_axes(images: np.ndarray) -> None:
+    """Raise if `images` has fewer than two axes."""
+    if images.ndim < 2:
+        raise ValueError(f"Expected images of shape (..., H, W), got shape {images.shape}.")

@@ -5,18 +5,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pywt
-from scipy.ndimage import uniform_filter
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ganprint.denoisers._base import BaseDenoiser, as_float_images
+from sklearn_ganprint.denoisers._base import BaseDenoiser, as_float_images, check_image_axes
+from sklearn_ganprint.denoisers._wavelet_plan import WaveletPlan, wavelet_plan
 
-#: Sides of the windows over which the local variance of a coefficient is estimated.
-WINDOWS = (3, 5, 7, 9)
 #: Modes of PyWavelets, less "reflect" and "antireflect", which an axis of one pixel does not have.
 WAVELET_MODES = frozenset(pywt.Modes.modes) - {"reflect", "antireflect"}
-#: Modes whose continuation of ``image + c`` is that of ``image``, plus c.
-_SHIFT_INVARIANT = WAVELET_MODES - {"zero", "antisymmetric"}
-_AXES = (-2, -1)
 
 
 class WaveletDenoiser(BaseDenoiser):
@@ -104,29 +99,36 @@ class WaveletDenoiser(BaseDenoiser):
         ndarray of shape (..., H, W)
             The residuals, float32 unless the input was float64.
         """
-        self._validate_params()
-        images = as_float_images(images)
-        approximation = images - images.dtype.type(self._offset())
-        details, shapes = [], []
-        # Level by level rather than wavedec2, which warns on small images (and silencing
-        # warnings is not thread-safe).
-        for _ in range(self.level):
-            shapes.append(approximation.shape)
-            approximation, bands = pywt.dwt2(approximation, self.wavelet, self.mode, axes=_AXES)
-            details.append([_noise_part(band, self.sigma) for band in bands])
-        residual = None
-        for bands, shape in zip(reversed(details), reversed(shapes), strict=True):
-            residual = pywt.idwt2((residual, bands), self.wavelet, self.mode, axes=_AXES)
-            residual = residual[..., : shape[-2], : shape[-1]]
-        return np.ascontiguousarray(residual)
+        images = np.asarray(images)
+        stack = images.reshape(-1, *images.shape[-2:])
+        return self._plan(images).residual(stack).reshape(images.shape)
 
-    def _offset(self) -> float:
-        """Grey level to subtract first: the approximation, thrown away, costs precision.
+    def weighted_residual(self, images: Any, weights: Any) -> np.ndarray:
+        """Add up residuals with weights, with one inverse transform for each sum.
 
-        Mid-grey where a constant leaves no detail, and so changes nothing but that.
+        Parameters
+        ----------
+        images : array-like of shape (n, m, H, W)
+            n groups of m images in 8-bit grey levels.
+
+        weights : array-like of shape (m,)
+            Weight of each image of a group.
+
+        Returns
+        -------
+        ndarray of shape (n, H, W)
+            The sums, float32 unless the input was float64.
         """
-        blind = abs(sum(pywt.Wavelet(self.wavelet).dec_hi)) < 1e-9  # all but dmey
-        return 128.0 if blind and self.mode in _SHIFT_INVARIANT else 0.0
+        images = np.asarray(images)
+        plan = self._plan(images)
+        return plan.weighted_residual(images, np.asarray(weights, plan.dtype))
+
+    def _plan(self, images: np.ndarray) -> WaveletPlan:
+        self._validate_params()
+        check_image_axes(images)
+        dtype = "float64" if images.dtype == np.float64 else "float32"
+        level, sigma = int(self.level), float(self.sigma)
+        return wavelet_plan(images.shape[-2:], self.wavelet, level, sigma, self.mode, dtype)
 
     def denoise(self, images: Any) -> np.ndarray:
         """Remove the noise.
@@ -143,14 +145,3 @@ class WaveletDenoiser(BaseDenoiser):
         """
         images = as_float_images(images)
         return images - self.residual(images)
-
-
-def _noise_part(band: np.ndarray, sigma: float) -> np.ndarray:
-    """Keep the share of a detail band that Wiener's rule takes for noise."""
-    noise = band.dtype.type(sigma**2)
-    energy = band * band
-    local = uniform_filter(energy, WINDOWS[0], mode="constant", axes=_AXES)
-    for window in WINDOWS[1:]:
-        np.minimum(local, uniform_filter(energy, window, mode="constant", axes=_AXES), out=local)
-    # min_w max(mean_w - s, 0) + s == max(min_w mean_w, s)
-    return band * (noise / np.maximum(local, noise))

@@ -1,0 +1,91 @@
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from references import relative_rms, wavelet_residual
+from scipy import sparse
+
+from sklearn_ganprint.denoisers import DENOISERS, WaveletDenoiser
+from sklearn_ganprint.denoisers._banded import BandedMatrix, identity_columns
+
+
+def noisy_images(*shape, seed=0):
+    rng = np.random.default_rng(seed)
+    return np.linspace(20, 230, shape[-1]) + rng.normal(scale=8, size=shape)
+
+
+# Taller than a strip of the shrinkage, wider than one, and neither.
+@pytest.mark.parametrize("shape", [(700, 300), (90, 1300), (130, 131)], ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_large_images_equal_the_slow_reference(shape, dtype):
+    image = noisy_images(*shape)
+    expected = wavelet_residual(image, level=2)
+    actual = WaveletDenoiser(level=2).residual(image.astype(dtype))
+    assert relative_rms(actual, expected) < (1e-5 if dtype == np.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("n_images", [1, 3, 4, 5, 33])
+@pytest.mark.parametrize(("dtype", "bound"), [(np.float32, 5e-6), (np.float64, 1e-14)])
+def test_every_batch_equals_single_images_to_rounding(n_images, dtype, bound):
+    images = noisy_images(n_images, 64, 64).astype(dtype)
+    one_by_one = np.stack([WaveletDenoiser().residual(image) for image in images])
+    assert relative_rms(WaveletDenoiser().residual(images), one_by_one.astype(float)) < bound
+
+
+def test_one_image_is_not_touched_by_those_before_it():
+    denoiser = WaveletDenoiser()
+    images = noisy_images(1, 64, 64)
+    expected = denoiser.residual(images)
+    denoiser.residual(1e6 * noisy_images(16, 64, 64, seed=1))
+    np.testing.assert_array_equal(denoiser.residual(images), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (5, 3), (1, 40), (2, 7), (17, 3)])
+@pytest.mark.parametrize("name", sorted(DENOISERS))
+def test_weighted_residuals_are_sums_of_residuals(name, n, m, dtype):
+    denoiser = DENOISERS[name]()
+    images = noisy_images(n, m, 20, 33).astype(dtype)
+    weights = np.random.default_rng(1).uniform(0.1, 1, m)
+    expected = np.einsum("nmhw,m->nhw", denoiser.residual(images.astype(float)), weights)
+    actual = denoiser.weighted_residual(images, weights)
+    assert actual.dtype == (np.float64 if dtype == np.float64 else np.float32)
+    assert relative_rms(actual, expected) < 1e-5
+
+
+def test_threads_that_share_a_denoiser_do_not_share_buffers():
+    denoiser = WaveletDenoiser()
+    stacks = [noisy_images(8, 96, 96, seed=seed) for seed in range(12)]
+    expected = [denoiser.residual(stack) for stack in stacks]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(denoiser.residual, stacks))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_buffers_are_not_pickled():
+    denoiser = WaveletDenoiser()
+    denoiser.residual(noisy_images(1, 256, 256))
+    assert len(pickle.dumps(denoiser)) < 1000
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 40), (100, 50), (47, 130)], ids=str)
+@pytest.mark.parametrize("bandwidth", [0, 3, 200])
+def test_banded_products_equal_dense_products(shape, bandwidth):
+    rng = np.random.default_rng(0)
+    dense = rng.normal(size=shape)
+    rows, columns = np.indices(shape)
+    dense[np.abs(rows * shape[1] / shape[0] - columns) > bandwidth] = 0
+    banded = BandedMatrix(sparse.csr_array(dense), np.float64)
+    X, Y = rng.normal(size=(shape[1], 7)), rng.normal(size=(7, shape[1]))
+    by_rows, by_columns = np.empty((shape[0], 7)), np.full((7, shape[0] + 2), 5.0)
+    banded.multiply_rows(X, by_rows)
+    banded.multiply_columns(Y, by_columns[:, : shape[0]])
+    np.testing.assert_allclose(by_rows, dense @ X, atol=1e-12)
+    np.testing.assert_allclose(by_columns[:, :-2], Y @ dense.T, atol=1e-12)
+    np.testing.assert_array_equal(by_columns[:, -2:], 5.0)
+
+
+@pytest.mark.parametrize("n", [1, 63, 64, 65, 200])
+def test_identity_columns_make_up_the_identity(n):
+    np.testing.assert_array_equal(np.hstack(list(identity_columns(n))), np.eye(n))
