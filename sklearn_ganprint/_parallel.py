@@ -1,10 +1,12 @@
-"""L0: work cut into chunks and spread over joblib's workers."""
+"""L0: work cut into chunks and spread over joblib's workers, BLAS kept to one thread."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 from joblib import Parallel, delayed
 from sklearn.utils import gen_batches
+from threadpoolctl import ThreadpoolController
 
 #: Values of one chunk in float32: 4 MiB, so that a chunk and its temporaries stay near the cache.
 CHUNK_VALUES = 1 << 20
@@ -17,6 +19,21 @@ def row_chunks(n_rows: int, row_size: int) -> Iterable[slice]:
 
 def thread_map(function: Callable[[Any], Any], items: Iterable[Any], n_jobs: int | None) -> None:
     """Call `function` on each item, in threads: for kernels that release the GIL."""
-    Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")(
-        delayed(function)(item) for item in items
-    )
+    with one_blas_thread():
+        Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")(
+            delayed(function)(item) for item in items
+        )
+
+
+def one_blas_thread() -> Any:
+    """Keep BLAS from splitting products that are too small to be worth it, as a context.
+
+    Of several threads in it at once, threadpoolctl lets the first set the limit and take it back;
+    for the others it does nothing.
+    """
+    return _blas_controller().limit(limits=1, user_api="blas")
+
+
+@cache
+def _blas_controller() -> ThreadpoolController:
+    return ThreadpoolController()  # looks through all loaded libraries, once

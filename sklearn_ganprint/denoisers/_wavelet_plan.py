@@ -10,6 +10,7 @@ import numpy as np
 import pywt
 from scipy import sparse
 
+from sklearn_ganprint._parallel import one_blas_thread
 from sklearn_ganprint.denoisers._banded import BandedMatrix, identity_columns
 
 #: Sides of the windows over which the local variance of a coefficient is estimated.
@@ -95,7 +96,7 @@ class WaveletPlan:
             The residuals, of the plan's dtype.
         """
         residuals = np.empty(images.shape, self.dtype)
-        with self._workspace(self.batch) as work:
+        with one_blas_thread(), self._workspace(self.batch) as work:
             for start in range(0, len(images), self.batch):
                 part = slice(start, start + self.batch)
                 work.load(images[part, np.newaxis], self.offset)
@@ -124,7 +125,7 @@ class WaveletPlan:
         members = min(n_members, self.batch)
         groups = min(n_groups, self.batch // members)
         sums = np.empty((n_groups, *self.shape), self.dtype)
-        with self._workspace(groups * members) as work:
+        with one_blas_thread(), self._workspace(groups * members) as work:
             totals = [
                 np.empty((len(board.fields), groups * board.fields.shape[2]), self.dtype)
                 for board in work.boards
