@@ -2,7 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
+
+# Whether a law holds is tested, not how fast.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.fixture

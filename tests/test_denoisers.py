@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import pywt
@@ -10,6 +12,7 @@ from references import (
     wavelet_residual,
     wiener_residual,
 )
+from scipy.ndimage import gaussian_filter
 from scipy.signal import wiener as scipy_wiener
 from sklearn.base import clone
 
@@ -22,6 +25,7 @@ from sklearn_ganprint.denoisers import (
     WienerDenoiser,
     check_denoiser,
 )
+from sklearn_ganprint.denoisers._gaussian import gaussian_matrix
 
 SHAPES = [(1, 9), (9, 1), (1, 1), (7, 5), (16, 16), (31, 33)]
 REFERENCES = [
@@ -191,3 +195,58 @@ def test_a_function_that_works_in_place_does_not_change_the_images():
 def test_a_function_that_returns_nonsense_is_named(func, words):
     with np.errstate(all="ignore"), pytest.raises(ValueError, match=words):
         FunctionDenoiser(func).residual(np.full((1, 4, 4), -1.0))
+
+
+@pytest.mark.parametrize("mode", ["reflect", "nearest", "mirror", "wrap"])
+@pytest.mark.parametrize("shape", [*SHAPES, (25, 64), (2, 100)], ids=str)
+@pytest.mark.parametrize("sigma", [0.05, 1.0, 6.5, 30.0, 400.0])
+def test_gaussian_residual_equals_scipys_filter(sigma, shape, mode):
+    images = noisy_images(2, *shape)
+    expected = images - gaussian_filter(images, sigma, mode=mode, axes=(-2, -1))
+    actual = GaussianDenoiser(sigma, mode=mode).residual(images)
+    np.testing.assert_allclose(actual, expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("sigma", [0.4, 1.0, 3.7])
+def test_float32_gaussian_residual_is_as_exact_as_claimed(sigma):
+    image = noisy_images(255, 300).astype(np.float32)
+    expected = image - gaussian_filter(image.astype(float), sigma)
+    assert relative_rms(GaussianDenoiser(sigma).residual(image), expected) < 1e-5
+
+
+def test_a_gaussian_filter_too_wide_for_a_matrix_is_scipys_own():
+    images = noisy_images(2, 40, 30)
+    denoiser = GaussianDenoiser(20_000.0, mode="wrap")
+    gaussian_matrix.cache_clear()
+    expected = images - gaussian_filter(images, 20_000.0, mode="wrap", axes=(-2, -1))
+    np.testing.assert_allclose(denoiser.residual(images), expected, atol=1e-9)
+    assert gaussian_matrix.cache_info().misses == 0
+
+
+@given(sigma=st.floats(0.1, 40), truncate=st.floats(0.5, 6), factor=st.floats(-3, 3))
+def test_gaussian_residual_is_linear(sigma, truncate, factor):
+    denoiser = GaussianDenoiser(sigma, truncate=truncate)
+    one, other = noisy_images(2, 11, 14)
+    expected = denoiser.residual(one) + factor * denoiser.residual(other)
+    np.testing.assert_allclose(denoiser.residual(one + factor * other), expected, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda x: x[:, ::-1], lambda x: x[..., ::2], lambda x: x.transpose(0, 2, 1)]
+)
+def test_gaussian_residual_of_a_view_is_that_of_a_copy(change):
+    view = change(noisy_images(3, 30, 40))
+    actual = GaussianDenoiser().residual(view)
+    np.testing.assert_array_equal(actual, GaussianDenoiser().residual(view.copy()))
+    assert actual.flags.c_contiguous
+
+
+@every_denoiser
+def test_threads_with_one_denoiser_get_the_results_of_one(denoiser):
+    batches = [noisy_images(3, 40, 40 + seed % 3, seed=seed) for seed in range(16)]
+    expected = [denoiser.residual(images) for images in batches]
+    with ThreadPoolExecutor(4) as threads:
+        actual = list(threads.map(denoiser.residual, batches))
+    for one, other in zip(actual, expected, strict=True):
+        # BLAS may share out its work otherwise when it is busy: the last digit can differ.
+        np.testing.assert_allclose(one, other, atol=1e-10)

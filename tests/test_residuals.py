@@ -76,7 +76,8 @@ def test_threads_change_nothing(make_images, n_jobs):
     images = make_images(n_per_class=40, shape=(128, 128))[0]
     expected = ResidualTransformer().fit_transform(images)
     actual = ResidualTransformer(n_jobs=n_jobs).fit_transform(images)
-    np.testing.assert_array_equal(actual, expected)
+    # BLAS may round differently from call to call.
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
