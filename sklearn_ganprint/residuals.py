@@ -192,7 +192,8 @@ class ResidualTransformer(
         sums = np.zeros((codes.max() + 1, *shape))
         for code, total in enumerate(sums):
             own = np.flatnonzero(codes == code)
-            for chunk in row_chunks(len(own), images[0].size):
+            # The more images a chunk has, the fewer sums there are to invert.
+            for chunk in row_chunks(len(own), images[0].size // 8):
                 self._add(denoiser, images[own[chunk]], weights[own[chunk]], total)
         return sums.reshape(len(sums), -1) if self.flatten else sums
 

@@ -72,8 +72,12 @@ class BaseDenoiser(BaseEstimator, ABC):
         ndarray of shape (n, H, W)
             The sums, float32 unless the input was float64.
         """
-        residuals = self.residual(images)
-        return np.einsum("nmhw,m->nhw", residuals, np.asarray(weights, residuals.dtype))
+        images = np.moveaxis(as_float_images(images), 1, 0)
+        weights = np.asarray(weights, images.dtype)
+        total = weights[0] * self.residual(images[0])
+        for weight, image in zip(weights[1:], images[1:], strict=True):
+            total += weight * self.residual(image)
+        return total
 
 
 class FunctionDenoiser(BaseDenoiser):

@@ -3,7 +3,8 @@
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ BATCH_VALUES = 1 << 18
 STRIP_VALUES = 5 << 14
 #: Rows of a strip, at the least: eight more around them are computed for its neighbours too.
 STRIP_ROWS = 64
-#: Workspaces up to this size, in bytes, are kept for the next call.
+#: So many workspaces, each up to this size in bytes, are kept for the next call.
+KEPT_WORKSPACES = 4
 KEPT_BYTES = 1 << 25
 
 
@@ -96,9 +98,10 @@ class WaveletPlan:
             The residuals, of the plan's dtype.
         """
         residuals = np.empty(images.shape, self.dtype)
-        with one_blas_thread(), self._workspace(self.batch) as work:
-            for start in range(0, len(images), self.batch):
-                part = slice(start, start + self.batch)
+        batch = max(1, min(self.batch, len(images)))
+        with one_blas_thread(), self._workspace(batch) as work:
+            for start in range(0, len(images), batch):
+                part = slice(start, start + batch)
                 work.load(images[part, np.newaxis], self.offset)
                 work.transform()
                 work.invert()
@@ -122,7 +125,9 @@ class WaveletPlan:
             The weighted sums of the residuals of each group, of the plan's dtype.
         """
         n_groups, n_members = images.shape[:2]
-        members = min(n_members, self.batch)
+        # Chunks of nearly one size: what is missing in the last one is computed all the same.
+        n_chunks = -(-n_members // self.batch)
+        members = -(-n_members // n_chunks)
         groups = min(n_groups, self.batch // members)
         sums = np.empty((n_groups, *self.shape), self.dtype)
         with one_blas_thread(), self._workspace(groups * members) as work:
@@ -155,7 +160,8 @@ class WaveletPlan:
         except IndexError:
             work = _Workspace(self.levels, n, self.dtype)
         yield work
-        if work.n_bytes <= KEPT_BYTES:
+        n_kept = sum(map(len, self._free.values()))
+        if work.n_bytes <= KEPT_BYTES and n_kept < KEPT_WORKSPACES:
             self._free[n].append(work)
 
 
@@ -239,7 +245,7 @@ class _Board:
 
 def _flat(array: np.ndarray, axis: int) -> np.ndarray:
     """View a buffer as a matrix, cut before `axis`."""
-    return array.reshape(int(np.prod(array.shape[:axis])), -1)
+    return array.reshape(prod(array.shape[:axis]), -1)
 
 
 class _Workspace:
@@ -248,10 +254,15 @@ class _Workspace:
     def __init__(self, levels: list[_Level], n: int, dtype: np.dtype) -> None:
         self.n = n
         self.boards = [_Board(level, n, dtype) for level in levels]
+        self.dtype = dtype
+
+    @cached_property
+    def shrinkage(self) -> "_Shrinkage":
+        """The strips; a workspace in which sums are only inverted needs none."""
         # Of odd rows, where two sub-bands take turns; of wide boards no more rows than needed.
-        pitches = [n * (board.fields.shape[2] + 2 * REACH) for board in self.boards]
+        pitches = [self.n * (board.fields.shape[2] + 2 * REACH) for board in self.boards]
         size = max(STRIP_VALUES, max(pitches) * (STRIP_ROWS + 2 * REACH))
-        self.shrinkage = _Shrinkage(size + 4 * REACH, dtype)
+        return _Shrinkage(size + 4 * REACH, self.dtype)
 
     @property
     def n_bytes(self) -> int:
