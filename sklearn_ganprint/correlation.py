@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ganprint._parallel import CHUNK_VALUES, row_chunks
+from sklearn_ganprint._parallel import row_chunks
 
 #: Rows that are multiplied together: with fewer, BLAS spends more time on rearranging the others.
 PRODUCT_ROWS = 256
+#: Values of a block of them, at the most.
+BLOCK_VALUES = 1 << 20
 #: Values that are normalised together: they stay in the cache from step to step.
 CACHED_VALUES = 1 << 17
 #: Memory of :func:`pairwise_correlation` beside its result, in bytes.
@@ -114,7 +116,7 @@ class _UnitRows:
             scores = products[:, : self.k] - np.outer(mean, self.sums)
         scores /= norm[:, np.newaxis]
         others = np.flatnonzero(~direct)
-        for part in _slices(len(others), max(1, CHUNK_VALUES // self.p)):
+        for part in _slices(len(others), max(1, BLOCK_VALUES // self.p)):
             rows = X[others[part]].astype(self.values.dtype, copy=False)
             self._normalize(rows)
             scores[others[part]] = rows @ self.values[: self.k].T
@@ -137,7 +139,7 @@ class _UnitRows:
 
     def _columns(self, n_rows: int) -> Iterator[slice]:
         """Slices of columns, so few that blocks of `n_rows` rows stay near the cache."""
-        return _slices(self.p, max(1, CHUNK_VALUES // n_rows))
+        return _slices(self.p, max(1, BLOCK_VALUES // n_rows))
 
 
 def correlation_index(residuals: Any, fingerprints: Any) -> np.ndarray:

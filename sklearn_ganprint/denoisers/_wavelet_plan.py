@@ -21,7 +21,7 @@ REACH = 4
 #: Values of the images that go through a plan together: small images are too short alone.
 BATCH_VALUES = 1 << 18
 #: Values of a strip: what is done to it in some thirty steps stays in the cache.
-STRIP_VALUES = 5 << 14
+STRIP_VALUES = 1 << 16
 #: Rows of a strip, at the least: eight more around them are computed for its neighbours too.
 STRIP_ROWS = 64
 #: So many workspaces, each up to this size in bytes, are kept for the next call.
