@@ -110,7 +110,7 @@ def test_from_file_classifier(ax, tmp_path):
     pipeline = fitted_pipeline("luminance")
     files = FileBatchClassifier(pipeline).fit(paths, SOURCES)
     display = FingerprintDisplay.from_estimator(files, "camera", ax=ax, name="mine")
-    assert_allclose(display.fingerprint.ravel(), pipeline[-1].fingerprints_[0])
+    assert_allclose(display.fingerprint.ravel(), files.estimator_[-1].fingerprints_[0])
     assert ax.get_title() == "mine"
 
 
