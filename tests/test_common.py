@@ -15,7 +15,7 @@ from sklearn_ganprint.denoisers import WienerDenoiser
 ESTIMATORS = {
     "residual": ResidualTransformer(),
     "residual-rgb": ResidualTransformer(WienerDenoiser(), channels="rgb"),
-    "residual-images": ResidualTransformer("gaussian", flatten=False, n_jobs=2),
+    "residual-threads": ResidualTransformer("gaussian", n_jobs=2),
     "correlation": FingerprintClassifier(),
     "cosine": FingerprintClassifier("cosine"),
     "euclidean": FingerprintClassifier("euclidean"),
@@ -24,7 +24,7 @@ ESTIMATORS = {
     ),
     "files-bare": FileBatchClassifier(FingerprintClassifier()),
 }
-ROWS_OUT = [name for name in ESTIMATORS if name != "residual-images"]
+NAMES = list(ESTIMATORS)
 
 # In sklearn.utils.estimator_checks, but not among those that check_estimator runs.
 UNLISTED = [
@@ -56,7 +56,7 @@ print("all passed")
 """
 
 
-@pytest.mark.parametrize("names", [ROWS_OUT[:4], ROWS_OUT[4:]], ids=str)
+@pytest.mark.parametrize("names", [NAMES[:4], NAMES[4:]], ids=str)
 def test_check_estimator_passes_whole_and_skips_nothing(names):
     # The array API checks run only where scipy was imported with this set.
     environment = {**os.environ, "SCIPY_ARRAY_API": "1"}
@@ -67,7 +67,7 @@ def test_check_estimator_passes_whole_and_skips_nothing(names):
     assert run.stdout.strip() == "all passed", run.stderr
 
 
-@pytest.mark.parametrize("name", ROWS_OUT)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("check", UNLISTED)
 def test_unlisted_checks(check, name):
     estimator = ESTIMATORS[name]
@@ -78,7 +78,7 @@ def test_unlisted_checks(check, name):
 
 
 @pytest.mark.parametrize("check", ["check_estimators_pickle", "check_readonly_memmap_input"])
-@pytest.mark.parametrize("name", ROWS_OUT)
+@pytest.mark.parametrize("name", NAMES)
 def test_named_promises(check, name):
     estimator = ESTIMATORS[name]
     assert getattr(estimator_checks, check)(type(estimator).__name__, clone(estimator)) is None
