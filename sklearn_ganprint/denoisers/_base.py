@@ -13,8 +13,7 @@ class BaseDenoiser(BaseEstimator, ABC):
 
     Like a kernel of a Gaussian process it has parameters (``get_params``, ``set_params``,
     ``clone``) and nothing to fit, so that a grid search can go over denoisers and over their
-    parameters alike. A subclass writes :meth:`denoise`, or :meth:`residual` where that is the
-    shorter way, and gets the other.
+    parameters alike. A subclass writes :meth:`denoise` and gets :meth:`residual`.
 
     Notes
     -----
@@ -78,6 +77,41 @@ class BaseDenoiser(BaseEstimator, ABC):
         for weight, image in zip(weights[1:], images[1:], strict=True):
             total += weight * self.residual(image)
         return total
+
+
+class ResidualDenoiser(BaseDenoiser):
+    """Base of denoisers whose formula gives the residual itself, which spares a difference."""
+
+    @abstractmethod
+    def residual(self, images: Any) -> np.ndarray:
+        """Noise residual ``R = X - f(X)``.
+
+        Parameters
+        ----------
+        images : array-like of shape (..., H, W)
+            Images in 8-bit grey levels.
+
+        Returns
+        -------
+        ndarray of shape (..., H, W)
+            The residuals, float32 unless the input was float64.
+        """
+
+    def denoise(self, images: Any) -> np.ndarray:
+        """Take the residual away.
+
+        Parameters
+        ----------
+        images : array-like of shape (..., H, W)
+            Images in 8-bit grey levels.
+
+        Returns
+        -------
+        ndarray of shape (..., H, W)
+            The denoised images.
+        """
+        images = as_float_images(images)
+        return images - self.residual(images)
 
 
 class FunctionDenoiser(BaseDenoiser):

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ganprint._parallel import one_blas_thread
 from sklearn_ganprint.denoisers._banded import BandedMatrix
-from sklearn_ganprint.denoisers._base import BaseDenoiser, as_float_images
+from sklearn_ganprint.denoisers._base import ResidualDenoiser, as_float_images
 
 #: Boundary modes of scipy.ndimage that are defined without a fill value, and numpy's names of them.
 BOUNDARY_MODES = {"reflect": "symmetric", "nearest": "edge", "mirror": "reflect", "wrap": "wrap"}
@@ -20,7 +20,7 @@ BOUNDARY_MODES = {"reflect": "symmetric", "nearest": "edge", "mirror": "reflect"
 MATRIX_WEIGHTS = 1 << 21
 
 
-class GaussianDenoiser(BaseDenoiser):
+class GaussianDenoiser(ResidualDenoiser):
     """Gaussian low-pass filter.
 
     Parameters
@@ -93,22 +93,6 @@ class GaussianDenoiser(BaseDenoiser):
                 columns.multiply_columns(half, residual)
                 np.subtract(image, residual, out=residual)
         return residuals.reshape(images.shape)
-
-    def denoise(self, images: Any) -> np.ndarray:
-        """Smooth the images.
-
-        Parameters
-        ----------
-        images : array-like of shape (..., H, W)
-            Images in 8-bit grey levels.
-
-        Returns
-        -------
-        ndarray of shape (..., H, W)
-            The smoothed images.
-        """
-        images = as_float_images(images)
-        return images - self.residual(images)
 
     def _matrix(self, n: int, dtype: np.dtype) -> BandedMatrix:
         return gaussian_matrix(n, float(self.sigma), self._reach(), self.mode, dtype.name)

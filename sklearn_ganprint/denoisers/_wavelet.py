@@ -7,14 +7,14 @@ import numpy as np
 import pywt
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ganprint.denoisers._base import BaseDenoiser, as_float_images, check_image_axes
+from sklearn_ganprint.denoisers._base import ResidualDenoiser, check_image_axes
 from sklearn_ganprint.denoisers._wavelet_plan import WaveletPlan, wavelet_plan
 
 #: Modes of PyWavelets, less "reflect" and "antireflect", which an axis of one pixel does not have.
 WAVELET_MODES = frozenset(pywt.Modes.modes) - {"reflect", "antireflect"}
 
 
-class WaveletDenoiser(BaseDenoiser):
+class WaveletDenoiser(ResidualDenoiser):
     """Mihcak's locally adaptive Wiener filter in the wavelet domain.
 
     The denoiser of sensor-noise forensics [1]_ [2]_, and the default here.
@@ -129,19 +129,3 @@ class WaveletDenoiser(BaseDenoiser):
         dtype = "float64" if images.dtype == np.float64 else "float32"
         level, sigma = int(self.level), float(self.sigma)
         return wavelet_plan(images.shape[-2:], self.wavelet, level, sigma, self.mode, dtype)
-
-    def denoise(self, images: Any) -> np.ndarray:
-        """Remove the noise.
-
-        Parameters
-        ----------
-        images : array-like of shape (..., H, W)
-            Images in 8-bit grey levels.
-
-        Returns
-        -------
-        ndarray of shape (..., H, W)
-            The denoised images.
-        """
-        images = as_float_images(images)
-        return images - self.residual(images)

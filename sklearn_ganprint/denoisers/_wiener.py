@@ -7,11 +7,11 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ganprint.denoisers._base import BaseDenoiser, as_float_images
+from sklearn_ganprint.denoisers._base import ResidualDenoiser, as_float_images
 from sklearn_ganprint.denoisers._gaussian import BOUNDARY_MODES
 
 
-class WienerDenoiser(BaseDenoiser):
+class WienerDenoiser(ResidualDenoiser):
     """Adaptive Wiener filter in the pixel domain.
 
     Parameters
@@ -87,22 +87,6 @@ class WienerDenoiser(BaseDenoiser):
         # x - f(x) = (x - m) * (1 - max(v - s, 0) / max(v, s)) = (x - m) * s / max(v, s)
         tiny = np.finfo(images.dtype).tiny
         return (centred - mean) * (noise / np.maximum(np.maximum(variance, noise), tiny))
-
-    def denoise(self, images: Any) -> np.ndarray:
-        """Smooth the images where they vary no more than the noise.
-
-        Parameters
-        ----------
-        images : array-like of shape (..., H, W)
-            Images in 8-bit grey levels.
-
-        Returns
-        -------
-        ndarray of shape (..., H, W)
-            The denoised images.
-        """
-        images = as_float_images(images)
-        return images - self.residual(images)
 
     def _local_mean(self, images: np.ndarray) -> np.ndarray:
         return uniform_filter(images, self.size, mode=self.mode, axes=(-2, -1))
