@@ -5,6 +5,8 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
+from sklearn_ganprint.cli import main
+
 # Whether a law holds is tested, not how fast.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
@@ -58,3 +60,24 @@ def image_folder(tmp_path, make_images):
         return tmp_path / "sources", paths, y
 
     return make
+
+
+@pytest.fixture
+def ganprint(capsys):
+    """Run a command in this process; return exit status, stdout and stderr."""
+
+    def run(*args):
+        capsys.readouterr()
+        status = main([str(arg) for arg in args])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def model(tmp_path, image_folder, ganprint):
+    """A model of three sources, the folder that it was fitted on, and its files."""
+    folder, paths, _ = image_folder()
+    status, _, err = ganprint("fit", folder, "--model", tmp_path / "model.skops")
+    assert status == 0, err
+    return tmp_path / "model.skops", folder, paths

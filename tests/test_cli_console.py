@@ -1,0 +1,37 @@
+"""Messages and progress."""
+
+import io
+import re
+import time
+
+from sklearn_ganprint.cli._console import Messages
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_progress_in_a_log_is_ten_lines():
+    stream = io.StringIO()
+    with Messages(stream).progress("fitting") as update:
+        for done in range(1, 1001):
+            update(done, 1000)
+    lines = stream.getvalue().splitlines()
+    assert lines == [f"fitting: {done} of 1000" for done in range(100, 1001, 100)]
+
+
+def test_progress_on_a_terminal_keeps_messages_apart():
+    stream = Terminal()
+    messages = Messages(stream)
+    with messages.progress("fitting") as update:
+        update(3, 10)
+        messages.say("[red]file.png: is damaged")
+        time.sleep(0.2)  # of the bar's own pace
+    messages.say("done")
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    assert "[red]file.png: is damaged\n" in text
+    assert "3/10" in text
+    assert text.endswith("done\n")

@@ -1,0 +1,116 @@
+"""The command line itself: arguments, exit status, errors."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from cli_helpers import COMMAND
+
+import sklearn_ganprint
+
+
+@pytest.mark.parametrize("args", [["--help"], ["fit", "--help"], ["demo", "--help"]])
+def test_help(ganprint, args):
+    status, out, err = ganprint(*args)
+    assert (status, err) == (0, "")
+    assert "usage: ganprint" in out
+
+
+def test_version(ganprint):
+    assert ganprint("--version") == (0, f"ganprint {sklearn_ganprint.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("args", "word"),
+    [
+        ([], "COMMAND"),
+        (["explain"], "explain"),
+        (["fit", "x"], "--model"),
+        (["fit", "x", "--model", "m", "--crop", "0x5"], "0x5"),
+        (["fit", "x", "--model", "m", "--crop", "1x2x3"], "1x2x3"),
+        (["fit", "x", "--model", "m", "--denoiser", "magic"], "magic"),
+        (["fit", "x", "--model", "m", "--batch-size", "0"], "at least 1"),
+        (["predict", "m", "x", "--jobs", "0"], "-1 for all"),
+        (["predict", "m", "x", "--jobs", "two"], "whole number"),
+        (["predict", "m"], "PATH"),
+        (["info", "m", "--format", "xml"], "xml"),
+        (["demo", "--seed", "-1"], "--seed"),
+    ],
+)
+def test_wrong_arguments(ganprint, args, word):
+    status, out, err = ganprint(*args)
+    assert (status, out) == (2, "")
+    assert word in err
+
+
+@pytest.mark.parametrize(
+    ("module", "args"),
+    [
+        ("rich", ["info", "m"]),
+        ("skops", ["fit", "x", "--model", "m"]),
+        ("skops", ["predict", "m", "x"]),
+        ("matplotlib", ["demo"]),
+        ("jinja2", ["demo"]),
+    ],
+)
+def test_missing_packages(ganprint, monkeypatch, tmp_path, module, args):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, module, None)  # what an import of it then fails at
+    status, out, err = ganprint(*args)
+    assert (status, out) == (2, "")
+    assert err == f"error: this command needs {module}: pip install 'sklearn_ganprint[cli]'\n"
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("args", [["--debug", "info", "nope"], ["info", "nope", "--debug"]])
+def test_debug_shows_the_traceback(ganprint, args):
+    status, _, err = ganprint(*args)
+    assert status == 2
+    assert "Traceback" in err
+    assert "Traceback" not in ganprint("info", "nope")[2]
+
+
+def test_as_a_module(model):
+    path, _, files = model
+    run = subprocess.run(
+        [*COMMAND, "predict", path, files[0], "--format", "json"], capture_output=True, check=True
+    )
+    assert json.loads(run.stdout)["results"][0]["source"] == "a"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(("form", "n_files"), [("table", 1), ("csv", 1), ("json", 1), ("json", 24)])
+def test_broken_pipe_is_quiet(model, form, n_files, unbuffered):
+    path, _, files = model
+    with subprocess.Popen(
+        [*COMMAND, "predict", path, *files[:n_files], "--format", form],
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.close()
+        err = process.stderr.read()
+    assert process.returncode == 141
+    assert re.fullmatch(r"(attributing: \d+ of \d+\n)*", err)
+
+
+def test_interrupt_leaves_nothing(tmp_path, image_folder):
+    folder, *_ = image_folder(n_per_class=150, shape=(128, 128, 3))
+    target = tmp_path / "target"
+    target.mkdir()
+    arguments = ["fit", folder, "--model", target / "m.skops", "--batch-size", "2"]
+    with subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if line.startswith("fitting"):
+                break
+        process.send_signal(signal.SIGINT)
+        err = process.stderr.read()
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in err
+    assert os.listdir(target) == []
