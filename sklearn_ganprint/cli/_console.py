@@ -3,12 +3,13 @@
 import csv
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from sklearn_ganprint.cli._errors import one_line
+from sklearn_ganprint.cli._text import one_line
 
 #: Columns that a table may take where no terminal has to show it: nothing is ever cut off.
 _WIDE = 10_000
@@ -163,3 +164,15 @@ class Messages:
 
 #: The messages of the running command.
 MESSAGES = Messages()
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Show a warning as one line, without the place in the code that it comes from."""
+
+    def show(message: Warning | str, *args: Any, **kwargs: Any) -> None:
+        MESSAGES.warn(str(message))
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield

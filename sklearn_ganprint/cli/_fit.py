@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
-from sklearn_ganprint.cli._errors import CommandError, one_line
+from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._text import one_line
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch

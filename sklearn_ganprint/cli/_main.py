@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 import sklearn_ganprint
 from sklearn_ganprint.cli import _demo, _fit, _info, _predict
-from sklearn_ganprint.cli._errors import CommandError, one_line, plain_warnings
+from sklearn_ganprint.cli._console import plain_warnings
+from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._text import one_line
 
 _COMMANDS = (_demo, _fit, _predict, _info)
 

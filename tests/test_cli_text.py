@@ -1,0 +1,34 @@
+"""Texts made fit for their place."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sklearn_ganprint.cli._text import one_line, slugs
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["pggan_car", "Camera-2"], ["pggan_car", "Camera-2"]),
+        (["a b", "a/b", "a.b"], ["a-b", "a-b-2", "a-b-3"]),
+        (["a b", "a-b-2", "a-b"], ["a-b", "a-b-2", "a-b-3"]),
+        (["Real", "real"], ["Real", "real-2"]),
+        (["日本", "中国"], ["-", "--2"]),
+        ([3, 7], ["3", "7"]),
+    ],
+)
+def test_slugs(names, expected):
+    assert slugs(names) == dict(zip(map(str, names), expected, strict=True))
+
+
+@given(st.lists(st.text(alphabet="aA-2 ./é", max_size=5)))
+def test_slugs_are_plain_and_keep_names_apart(names):
+    found = slugs(names)
+    assert set(found) == set(names)
+    assert len({slug.lower() for slug in found.values()}) == len(set(names))
+    assert set("".join(found.values())) <= set("aA-2") | set("0123456789")
+
+
+def test_one_line():
+    assert one_line("a\nb\x1b[2J\udcff") == r"a b\x1b[2J\xff"
