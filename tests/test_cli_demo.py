@@ -6,6 +6,11 @@ import re
 
 from cli_helpers import no_leftovers
 from PIL import Image
+from sklearn.pipeline import make_pipeline
+
+from sklearn_ganprint import FingerprintClassifier, ResidualTransformer
+from sklearn_ganprint.cli._demo_page import draw_figures
+from sklearn_ganprint.experiments import evaluate_attribution
 
 
 def test_demo(tmp_path, ganprint):
@@ -60,3 +65,12 @@ def test_demo_that_cannot_write_leaves_no_part(tmp_path, ganprint):
     assert "roc.png" in err
     assert not (tmp_path / "index.html").exists()
     assert no_leftovers(tmp_path)
+
+
+def test_sources_of_like_names_keep_their_pictures(make_images):
+    X, y = make_images(labels=("a b", "a/b"), n_per_class=4)
+    pipeline = make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier())
+    figures = draw_figures(evaluate_attribution(pipeline, X, y))
+    names = figures.fingerprints
+    assert names == {"a b": "fingerprint-a-b.png", "a/b": "fingerprint-a-b-2.png"}
+    assert figures.files[names["a b"]] != figures.files[names["a/b"]]

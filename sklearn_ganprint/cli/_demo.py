@@ -1,12 +1,11 @@
 """``ganprint demo``: the bundled images from pixels to a page with pictures."""
 
 import argparse
-import os
 from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
-from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._pages import check_folder, write_files
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
@@ -63,9 +62,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate on the bundled images, print the table, write the page."""
-    _check_folder(args.out, args.force)
-    from sklearn_ganprint.cli._figures import draw_figures
-    from sklearn_ganprint.cli._report import render_page, write_files
+    check_folder(args.out, force=args.force, files="the demo's files")
+    from sklearn_ganprint.cli._demo_page import draw_figures, render_demo
     from sklearn_ganprint.datasets import load_samples
 
     MESSAGES.say("reading the bundled images")
@@ -74,22 +72,12 @@ def run(args: argparse.Namespace) -> int:
     result = _evaluate(samples, args)
     MESSAGES.say("drawing")
     figures = draw_figures(result)
-    page = render_page(result, samples, figures, channels=args.channels, seed=args.seed)
+    page = render_demo(result, samples, figures, channels=args.channels, seed=args.seed)
     # The page comes last: where there is one, all that it shows is there too.
     index = write_files(args.out, {**figures.files, "index.html": page.encode("utf-8")})
     _print(result, index, args)
     MESSAGES.say(f"pictures and explanations: {index}")
     return 0
-
-
-def _check_folder(out: str, force: bool) -> None:
-    if os.path.lexists(out) and not os.path.isdir(out):
-        raise CommandError(f"--out {out}: expected a folder, this is a file")
-    if os.path.isdir(out) and os.listdir(out) and not force:
-        raise CommandError(
-            f"--out {out}: the folder is not empty; name another, or replace the demo's files in "
-            f"it with --force"
-        )
 
 
 def _evaluate(samples: "Bunch", args: argparse.Namespace) -> "AttributionResult":

@@ -1,8 +1,8 @@
-"""The pictures of the demo, as PNG files in memory."""
+"""Figures that no window shows, as bytes of files, and those of attribution results."""
 
+import copy
 import io
-import re
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from sklearn_ganprint.experiments import AttributionResult
@@ -10,55 +10,42 @@ from sklearn_ganprint.experiments import AttributionResult
 _DPI = 110
 
 
-@dataclass(frozen=True)
-class Figures:
-    """PNG files by name, and which of them shows the fingerprint of which source."""
-
-    files: dict[str, bytes]
-    fingerprints: dict[str, str]
-
-
-def draw_figures(result: AttributionResult) -> Figures:
-    """Draw the fingerprint of each source, the ROC curves and the confusion matrix."""
-    fingerprints = {str(label): f"fingerprint-{_slug(label)}.png" for label in result.classes}
-    files = {fingerprints[str(each)]: _fingerprint(result, each) for each in result.classes}
-    files["roc.png"] = _roc_curves(result)
-    files["confusion.png"] = _confusion(result)
-    return Figures(files, fingerprints)
-
-
-def _slug(label: Any) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", str(label))
-
-
-def _new_figure(width: float, height: float, constrained: bool = True) -> Any:
+def new_figure(width: float, height: float, *, constrained: bool = True) -> Any:
+    """Make a figure of a size in inches, which lays itself out if constrained."""
     # Not pyplot's: its figures belong to the whole process, and may open windows.
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=_DPI, layout="constrained" if constrained else None)
 
 
-def _png(figure: Any) -> bytes:
+def png(figure: Any) -> bytes:
+    """Write a figure as PNG; equal figures give equal bytes."""
+    # The version of matplotlib would be in it.
+    return _saved(figure, format="png", metadata={"Software": None})
+
+
+def svg(figure: Any) -> bytes:
+    """Write a figure as SVG; equal figures give equal bytes."""
+    import matplotlib as mpl
+
+    # The names of its parts are drawn at random without a salt.
+    with mpl.rc_context({"svg.hashsalt": "sklearn_ganprint"}):
+        return _saved(figure, format="svg", metadata={"Creator": None, "Date": None})
+
+
+def _saved(figure: Any, **how: Any) -> bytes:
     buffer = io.BytesIO()
-    # Without the version of matplotlib in it, equal pictures are equal files.
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    # A figure that lays itself out moves its axes a little each time it is drawn: from a copy, what
+    # is written does not depend on what was written before.
+    copy.deepcopy(figure).savefig(buffer, **how)
     return buffer.getvalue()
 
 
-def _fingerprint(result: AttributionResult, label: Any) -> bytes:
-    from sklearn_ganprint.plotting import FingerprintDisplay
-
-    # A fixed frame: else each picture's size would follow from the labels of its colour bar.
-    figure = _new_figure(4.6, 4.0, constrained=False)
-    ax = figure.subplots(gridspec_kw={"left": 0.02, "right": 0.92, "bottom": 0.03, "top": 0.92})
-    FingerprintDisplay.from_estimator(result.estimator, label, ax=ax)
-    return _png(figure)
-
-
-def _roc_curves(result: AttributionResult) -> bytes:
+def roc_curves(result: AttributionResult) -> Any:
+    """Draw the ROC curve of each source against all others."""
     from sklearn.metrics import RocCurveDisplay
 
-    figure = _new_figure(6.4, 6.2)
+    figure = new_figure(6.4, 6.2)
     ax = figure.subplots()
     for column, label in enumerate(result.classes):
         RocCurveDisplay.from_predictions(
@@ -75,15 +62,16 @@ def _roc_curves(result: AttributionResult) -> bytes:
         ylabel="share of the source's own images accepted",
         title="Each source against all others",
     )
-    ax.legend(loc="lower right", fontsize="small")
-    return _png(figure)
+    _take_literally(ax.legend(loc="lower right", fontsize="small").get_texts())
+    return figure
 
 
-def _confusion(result: AttributionResult) -> bytes:
+def confusion(result: AttributionResult) -> Any:
+    """Draw the confusion matrix in shares of each source's images."""
     from sklearn.metrics import ConfusionMatrixDisplay
 
     side = 4.2 + 0.4 * len(result.classes)
-    figure = _new_figure(side, side)
+    figure = new_figure(side, side)
     display = ConfusionMatrixDisplay.from_predictions(
         result.y_test,
         result.y_pred,
@@ -99,4 +87,11 @@ def _confusion(result: AttributionResult) -> bytes:
     display.ax_.set(xlabel="attributed to", ylabel="made by", title="Where each source's images go")
     for tick in display.ax_.get_xticklabels():
         tick.set(ha="right", rotation_mode="anchor")
-    return _png(figure)
+    _take_literally([*display.ax_.get_xticklabels(), *display.ax_.get_yticklabels()])
+    return figure
+
+
+def _take_literally(texts: Sequence[Any]) -> None:
+    """Keep dollar signs in the names of sources from beginning a formula."""
+    for text in texts:
+        text.set_parse_math(False)

@@ -1,34 +1,53 @@
-"""The page of the demo, and how files get into its folder."""
+"""The page of the demo and its pictures."""
 
-import os
-from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
-import sklearn_ganprint
-from sklearn_ganprint.cli._figures import Figures
+from sklearn_ganprint.cli._figures import confusion, new_figure, png, roc_curves
+from sklearn_ganprint.cli._pages import render_page
+from sklearn_ganprint.cli._text import slugs
 from sklearn_ganprint.denoisers import WaveletDenoiser
 from sklearn_ganprint.experiments import AttributionResult
 
-_TEMPLATE = Path(__file__).with_name("report.html.jinja")
+
+@dataclass(frozen=True)
+class Figures:
+    """PNG files by name, and which of them shows the fingerprint of which source."""
+
+    files: dict[str, bytes]
+    fingerprints: dict[str, str]
 
 
-def render_page(
+def draw_figures(result: AttributionResult) -> Figures:
+    """Draw the fingerprint of each source, the ROC curves and the confusion matrix."""
+    parts = slugs(result.classes)
+    fingerprints = {label: f"fingerprint-{part}.png" for label, part in parts.items()}
+    files = {fingerprints[str(each)]: png(_fingerprint(result, each)) for each in result.classes}
+    files["roc.png"] = png(roc_curves(result))
+    files["confusion.png"] = png(confusion(result))
+    return Figures(files, fingerprints)
+
+
+def _fingerprint(result: AttributionResult, label: Any) -> Any:
+    from sklearn_ganprint.plotting import FingerprintDisplay
+
+    # A fixed frame: else each picture's size would follow from the labels of its colour bar.
+    figure = new_figure(4.6, 4.0, constrained=False)
+    ax = figure.subplots(gridspec_kw={"left": 0.02, "right": 0.92, "bottom": 0.03, "top": 0.92})
+    FingerprintDisplay.from_estimator(result.estimator, label, ax=ax)
+    return figure
+
+
+def render_demo(
     result: AttributionResult, samples: Bunch, figures: Figures, *, channels: str, seed: int
 ) -> str:
     """Fill the template with the figures of one run."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["percent"] = _percent
-    template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     height, width = samples.data.shape[1:3]
-    page: str = template.render(
+    return render_page(
+        "demo",
         **result.to_dict(),
         fingerprints=figures.fingerprints,
         worst=_greatest_confusion(result),
@@ -39,13 +58,7 @@ def render_page(
         channels=channels,
         denoiser=WaveletDenoiser().get_params(),
         seed=seed,
-        version=sklearn_ganprint.__version__,
     )
-    return page
-
-
-def _percent(share: float, digits: int = 0) -> str:
-    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def _greatest_confusion(result: AttributionResult) -> dict[str, Any] | None:
@@ -69,23 +82,3 @@ def _shared_photos(samples: Bunch) -> int | None:
     pairs = set(zip(samples.groups.tolist(), samples.target.tolist(), strict=True))
     n_photos = len(np.unique(samples.groups))
     return n_photos if len(pairs) == n_photos * len(samples.target_names) else None
-
-
-def write_files(folder: str, files: Mapping[str, bytes]) -> str:
-    """Write files in their order, each at once or not at all; return the path of the last.
-
-    Of what is in the folder already, only files of these names are replaced.
-    """
-    os.makedirs(folder, exist_ok=True)
-    path = folder
-    for name, content in files.items():
-        path = os.path.join(folder, name)
-        part = os.path.join(folder, f".{name}.{os.getpid()}.part")
-        try:
-            with open(part, "wb") as stream:
-                stream.write(content)
-            os.replace(part, path)
-        finally:
-            if os.path.lexists(part):
-                os.unlink(part)
-    return path

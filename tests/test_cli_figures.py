@@ -1,0 +1,63 @@
+"""Figures as bytes of files."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+from matplotlib import rcParams
+from PIL import Image
+
+from sklearn_ganprint import FingerprintClassifier
+from sklearn_ganprint.cli._figures import confusion, new_figure, png, roc_curves, svg
+from sklearn_ganprint.experiments import evaluate_attribution
+
+
+@pytest.fixture
+def result(make_residuals):
+    return evaluate_attribution(FingerprintClassifier(), *make_residuals())
+
+
+@pytest.mark.parametrize("draw", [roc_curves, confusion])
+def test_equal_figures_are_equal_files(result, draw):
+    figure = draw(result)
+    first = png(figure), svg(figure)
+    assert (png(figure), svg(figure)) == first
+    other = draw(result)
+    assert (svg(other), png(other)) == first[::-1]
+
+
+@pytest.mark.parametrize("draw", [roc_curves, confusion])
+def test_names_are_no_formulas(make_residuals, draw):
+    X, y = make_residuals(labels=(r"$\bad$", "b"))
+    figure = draw(evaluate_attribution(FingerprintClassifier(), X, y))
+    assert rb"<!-- $\bad$" in svg(figure)
+
+
+def test_files_tell_neither_date_nor_version(result):
+    figure = confusion(result)
+    assert Image.open(io.BytesIO(png(figure))).info.keys() == {"dpi"}
+    text = svg(figure).decode("utf-8")
+    assert text.rstrip().endswith("</svg>")
+    assert not re.search(r"<dc:date|<dc:creator|\bv\d+\.\d+", text)
+
+
+def test_the_salt_stays_here():
+    before = rcParams["svg.hashsalt"]
+    svg(new_figure(1, 1))
+    assert rcParams["svg.hashsalt"] == before
+
+
+def test_roc_curves_shows_every_source(result):
+    ax = roc_curves(result).axes[0]
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    areas = [re.fullmatch(r"(\w) \(AUC = (.*)\)", label).groups() for label in labels[:-1]]
+    assert areas == [(name, f"{auc:.2f}") for name, auc in zip("abc", result.auc, strict=True)]
+    assert labels[-1].startswith("Chance")
+
+
+def test_confusion_shows_shares_of_each_source(result):
+    ax = confusion(result).axes[0]
+    shares = result.confusion / result.confusion.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(ax.images[0].get_array(), shares)
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["a", "b", "c"]
