@@ -57,6 +57,24 @@ def test_fit_from_csv_prints_csv(tmp_path, image_folder, ganprint):
     assert columns == [("a", "8", "0", "32 x 32"), ("b", "8", "1", "32 x 32")]
 
 
+def test_fit_takes_a_layout(tmp_path, image_folder, ganprint):
+    folder, *_ = image_folder(labels=("pro/0_real", "pro/1_fake", "star/cat/1_fake"))
+    Path(folder, "star/cat/1_fake/text.png").write_text("no image")
+    status, out, err = ganprint(
+        "fit", folder, "--layout", "forensynths", "--model", tmp_path / "m", "--format", "json"
+    )
+    assert status == 1 and "text.png: is not an image" in err
+    sources = [(row["source"], row["images"], row["failed"]) for row in json.loads(out)["sources"]]
+    assert sources == [("pro", 8, 0), ("real", 8, 0), ("star", 8, 1)]
+
+
+def test_fit_refuses_another_layout(tmp_path, image_folder, ganprint):
+    folder, *_ = image_folder(n_per_class=2)
+    status, out, err = ganprint("fit", folder, "--layout", "nested", "--model", tmp_path / "m")
+    assert (status, out) == (2, "")
+    assert re.fullmatch("error: .*expected folders ARCH/SOURCE/ .*found a.000.png.*\n", err)
+
+
 def test_fit_names_what_failed_and_uses_the_rest(tmp_path, image_folder, ganprint):
     folder, paths, _ = image_folder()
     broken = add_broken_files(folder / "b")

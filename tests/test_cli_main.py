@@ -33,6 +33,7 @@ def test_version(ganprint):
         (["fit", "x", "--model", "m", "--crop", "0x5"], "0x5"),
         (["fit", "x", "--model", "m", "--crop", "1x2x3"], "1x2x3"),
         (["fit", "x", "--model", "m", "--denoiser", "magic"], "magic"),
+        (["fit", "x", "--model", "m", "--layout", "imagenet"], "imagenet"),
         (["fit", "x", "--model", "m", "--batch-size", "0"], "at least 1"),
         (["predict", "m", "x", "--jobs", "0"], "-1 for all"),
         (["predict", "m", "x", "--jobs", "two"], "whole number"),

@@ -24,6 +24,24 @@ REQUIRES = ("rich", "skops")
 _AUTO_SIDE = 256
 _AUTO_SHARE = 0.95
 
+#: Those of `load_image_folder`, which is not imported for its help.
+LAYOUTS = (
+    "folders",
+    "nested",
+    "auto",
+    "forensynths",
+    "gangen",
+    "genimage",
+    "140k-faces",
+    "open-world-gan",
+    "frank",
+    "dresden",
+    "vision",
+    "artifact",
+    "raise",
+    "webdataset",
+)
+
 _COLUMNS = (
     Column("source", "source"),
     Column("images", "images used"),
@@ -47,6 +65,15 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         metavar="DIR_OR_CSV",
         help="a folder with one folder of images per source, or a CSV file with the columns "
         "path and label",
+    )
+    parser.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        default="folders",
+        metavar="NAME",
+        help="how the folder is laid out: a folder per source (folders, the default), "
+        "ARCH/SOURCE/ (nested), either (auto), or as a known collection has it: "
+        + ", ".join(LAYOUTS[3:]),
     )
     parser.add_argument("--model", required=True, metavar="FILE", help="the file to write")
     _add_fingerprint_arguments(parser)
@@ -107,7 +134,7 @@ def run(args: argparse.Namespace) -> int:
     crop = args.crop or _auto_crop(bunch)
     classifier = _fit(bunch, crop, args, failures)
     save_model(classifier, args.model)
-    rows = _rows(bunch, classifier, failures, args.source)
+    rows = _rows(bunch, classifier, failures, _labels(args))
     _print(rows, crop, args, failures)
     MESSAGES.say(f"saved {args.model}")
     if failures:
@@ -130,7 +157,9 @@ def _find_images(args: argparse.Namespace) -> "Bunch":
     from sklearn_ganprint.datasets import ImageReader, confounds, load_image_folder
 
     reader = ImageReader(crop=args.crop, anchor=args.anchor)
-    bunch = load_image_folder(args.source, reader=reader, load_content=False, n_jobs=args.jobs)
+    bunch = load_image_folder(
+        args.source, layout=args.layout, reader=reader, load_content=False, n_jobs=args.jobs
+    )
     for difference in confounds(bunch):
         MESSAGES.warn(f"{difference}; what tells these apart may be that, not the source")
     for copy, original in bunch.duplicates:
@@ -186,10 +215,9 @@ def _rows(
     bunch: "Bunch",
     classifier: "FileBatchClassifier",
     failures: "Sequence[ImageReadError]",
-    container: str,
+    labels: dict[str, str],
 ) -> list[dict[str, Any]]:
     """Make one row a source, of what it gave."""
-    labels = _labels(container)
     failed = Counter(labels[each.filename] for each in failures if each.filename in labels)
     last = classifier.estimator_[-1]
     names = classifier.classes_.tolist()
@@ -209,11 +237,12 @@ def _rows(
     return rows
 
 
-def _labels(container: str) -> dict[str, str]:
+def _labels(args: argparse.Namespace) -> dict[str, str]:
     """Return the label of each file, also of those that the loader left out."""
-    from sklearn_ganprint.datasets._folder import list_container
+    from sklearn_ganprint.datasets._layouts import list_container
 
-    return {entry.filename: entry.label for entry in list_container(container).entries}
+    entries = list_container(args.source, args.layout).entries
+    return {entry.filename: entry.label for entry in entries}
 
 
 def _file_properties(bunch: "Bunch", source: str) -> dict[str, Any]:

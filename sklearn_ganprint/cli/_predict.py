@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _find_files(paths: Sequence[str], failures: "list[ImageReadError]") -> list[str]:
     """List the files and those in folders, each once; a folder may fail to open."""
-    from sklearn_ganprint.datasets._folder import walk_files
+    from sklearn_ganprint.datasets._listing import walk_files
 
     files: dict[str, None] = {}
     for path in paths:

@@ -12,6 +12,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS
 from sklearn_ganprint.datasets._jpeg import estimate_jpeg_quality
+from sklearn_ganprint.datasets._tar import find_member, open_file
 
 FilePath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 Channels: TypeAlias = Literal["rgb", "luminance"]
@@ -108,6 +109,11 @@ class UnusableImageError(Exception):
 def printable(filename: str) -> str:
     """Write undecodable bytes of a file name as escapes, so that any stream takes it."""
     return filename.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def has_image_suffix(name: str) -> bool:
+    """Whether a file is an image by its name alone, in a format that is read here."""
+    return Image.registered_extensions().get(os.path.splitext(name)[1].lower()) in _FORMATS
 
 
 def decode_image(
@@ -225,10 +231,11 @@ def _opened(path: FilePath, max_pixels: int) -> Iterator[Image.Image]:
     """Open a file of acceptable size; whatever goes wrong inside names the file."""
     name = os.fsdecode(path)
     try:
-        _require_regular(name)
+        if find_member(name) is None:
+            _require_regular(name)
         # An open stream instead of the name keeps Pillow from mapping the file into memory
         # (truncation by another process would then kill this one), and is always closed.
-        with open(name, "rb") as stream, Image.open(stream, formats=_FORMATS) as image:
+        with open_file(name) as stream, Image.open(stream, formats=_FORMATS) as image:
             _require_size(image, max_pixels)
             yield image
     except Exception as error:

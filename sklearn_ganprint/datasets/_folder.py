@@ -1,57 +1,49 @@
-"""Labelled image files, from a folder per label or from a CSV file, to one Bunch."""
+"""Labelled image files, from a folder or from a CSV file, to one Bunch."""
 
-import csv
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.datasets._decode import FilePath, ImageInfo, ImageReadError, printable
+from sklearn_ganprint.datasets._decode import FilePath, ImageReadError, printable
+from sklearn_ganprint.datasets._layouts import list_container
+from sklearn_ganprint.datasets._listing import Entry, Listing, csv_rows
 from sklearn_ganprint.datasets._reader import ImageReader, content_keys, inspect_files
 
 Groups: TypeAlias = Literal["name"] | Callable[[str], Hashable] | None
-
-
-class _Entry(NamedTuple):
-    """One image file on its way into the Bunch."""
-
-    filename: str
-    label: str
-    group: str | None
-    info: ImageInfo | None = None
-
-
-class Listing(NamedTuple):
-    """What a container holds, before any file is opened."""
-
-    entries: list[_Entry]
-    sources: dict[str, str]  # where each label was found: its folder, or the CSV file
-    failures: list[ImageReadError]
+Architectures: TypeAlias = FilePath | Mapping[str, str] | None
+_Value = TypeVar("_Value", str, str | None)
 
 
 def load_image_folder(
     container_path: FilePath,
     *,
+    layout: str = "folders",
     reader: ImageReader | None = None,
     load_content: bool = True,
     groups: Groups = None,
+    architectures: Architectures = None,
     n_jobs: int | None = None,
 ) -> Bunch:
-    """Load labelled images from a folder per label, or as a CSV file lists them.
+    """Load labelled images from a folder, or as a CSV file lists them.
 
     Parameters
     ----------
     container_path : str, bytes or path-like
-        Either a folder with one folder per label, in which files are searched at any depth;
-        names that begin with a dot are skipped. Or a comma-separated file in UTF-8 with the
-        columns ``path``, ``label`` and perhaps ``group``; relative paths start from the
-        folder of that file, other columns are ignored.
+        A folder laid out as `layout` says; names in it that begin with a dot are skipped.
+        Or, with the layouts "folders" and "auto", a comma-separated file in UTF-8 with the
+        columns ``path``, ``label`` and perhaps ``group`` and ``architecture``; relative
+        paths start from the folder of that file, other columns are ignored.
+    layout : str, default="folders"
+        How the folder is laid out: "folders" for one folder per label, "nested" for
+        ``ARCH/SOURCE/``, "auto" for whichever of the two it is, or the name of a known
+        collection, see Notes.
     reader : ImageReader, default=None
         How images are cut and which channels are kept; None means ``ImageReader()``.
     load_content : bool, default=True
@@ -61,6 +53,9 @@ def load_image_folder(
         What belongs together in a split. "name" groups by file name without extension, for
         versions of one scene under several labels; a callable gets each path and returns
         the group. None takes the CSV file's group column if there is one.
+    architectures : str, bytes, path-like, mapping or None, default=None
+        The architecture of each label: a mapping, or a CSV file with the columns ``source``
+        and ``architecture``. None takes what the layout or the CSV file says, if anything.
     n_jobs : int or None, default=None
         Number of threads over files; None leaves it to the reader.
 
@@ -72,31 +67,59 @@ def load_image_folder(
         data : ndarray of shape (n_images, height, width, n_channels), if `load_content`
         target : ndarray of int64; ``target_names[target]`` are the labels
         target_names : ndarray of str, sorted
+        architectures : ndarray of str, one for each of `target_names`, or None
         filenames : ndarray of object (str)
         groups : ndarray or None
+        splits : ndarray of str, "train", "val" or "test" for each image, or None
+        is_real : ndarray of bool, False for generated images, or None
         formats, modes, widths, heights : ndarray, from the headers
         jpeg_quality : ndarray of float, nan where a file is not JPEG
         failures : list of ImageReadError, what was left out and why, sorted by file name
         duplicates : list of (filename, first filename), copies within one label
         DESCR : str, a summary.
 
+        None stands for what is not known of every image, or of every label.
+
     Raises
     ------
     FileNotFoundError
         If there is nothing at `container_path`.
     ValueError
-        If no labels are found, a cell is empty, or fewer than two labels have usable images.
+        If the layout is unknown or the folder is laid out otherwise, a cell is empty, a
+        label has two architectures or none, or fewer than two labels have usable images.
     TypeError
         If `groups` is of another kind, or returns what cannot be hashed.
 
     Notes
     -----
     A file that cannot be used never stops the others: it is listed in ``failures``. So are
-    labels without any usable image, files beside the label folders, and files with the same
-    content under different labels: **all** copies are left out, since their label is
+    labels without any usable image, files without a place in the layout, and files with the
+    same content under different labels: **all** copies are left out, since their label is
     contradictory. Copies under one label are kept; unless they are put into one group, a
     split can leak them into the test set. Without a crop, images of another than the most
     common size are failures. Links to folders are followed, but not back up and not twice.
+
+    The known collections; ``[ ]`` may be missing, and files lie at any depth below:
+
+    ================  ==================================================  ===============
+    layout            what is expected                                    label
+    ================  ==================================================  ===============
+    "forensynths"     ``<gan>/[<class>/]{0_real,1_fake}/``                gan
+    "gangen"          the same                                            gan
+    "genimage"        ``<generator>/[<batch>/]{train,val}/{ai,nature}/``  generator
+    "140k-faces"      ``{train,valid,test}/{real,fake}/``                 "fake"
+    "open-world-gan"  ``{train,eval}/<gan>_<dataset>/``                   gan_dataset
+    "frank"           ``A_<real>/``, ``B_<gan>/``, ...                    gan
+    "artifact"        ``<source>/``, each with ``metadata.csv``           source
+    "dresden"         ``<brand>_<model>_<unit>_<number>.JPG`` anywhere    up to the unit
+    "vision"          ``D<number>_<brand>_<model>/images/{flat,nat}/``    the folder D...
+    "raise"           TIF files, and a CSV file with File and Device      Device
+    "webdataset"      tar files with ``KEY.model.txt`` or ``KEY.cls``     text of that file
+    ================  ==================================================  ===============
+
+    Where a collection has real images beside generated ones, **all** real ones have the
+    label "real". "nested" labels are ``ARCH/SOURCE``. Of the cameras, the architecture is the
+    model. Images in tar files are read in place, and named as if the tar file were a folder.
 
     Examples
     --------
@@ -110,6 +133,16 @@ def load_image_folder(
     ...     bunch = load_image_folder(folder, groups="name")
     >>> bunch.data.shape, bunch.target_names[bunch.target].tolist(), bunch.groups.tolist()
     ((2, 8, 8, 3), ['camera', 'gan'], ['1', '1'])
+
+    A collection in a layout of its own:
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for grey, name in enumerate(["biggan/0_real", "biggan/1_fake", "gaugan/1_fake"]):
+    ...         os.makedirs(os.path.join(folder, name))
+    ...         Image.new("L", (8, 8), grey).save(os.path.join(folder, name, "1.png"))
+    ...     bunch = load_image_folder(folder, layout="forensynths")
+    >>> bunch.target_names[bunch.target].tolist(), bunch.is_real.tolist()
+    (['biggan', 'gaugan', 'real'], [False, False, True])
     """
     if not (groups is None or groups == "name" or callable(groups)):
         raise TypeError(f'groups: expected "name", a callable or None, got {groups!r}')
@@ -117,7 +150,7 @@ def load_image_folder(
     if n_jobs is not None:
         reader.set_params(n_jobs=n_jobs)
     container = os.fsdecode(container_path)
-    listing = list_container(container)
+    listing = list_container(container, layout)
     failures = listing.failures
     entries = _inspect(listing.entries, reader, failures)
     entries, duplicates = _resolve_copies(entries, reader.n_jobs, failures)
@@ -131,6 +164,11 @@ def load_image_folder(
     usable = {entry.filename for entry in entries}
     duplicates = [pair for pair in duplicates if pair[0] in usable]
     bunch = _bunch(entries, groups, **content, failures=failures, duplicates=duplicates)
+    bunch.architectures = (
+        _own_architectures(container, entries)
+        if architectures is None
+        else _given_architectures(architectures, bunch.target_names.tolist())
+    )
     bunch.DESCR = (
         f"Images from {printable(container)}: {_counted(entries)}. "
         f"Left out: {len(failures)}. Repeated: {len(duplicates)}."
@@ -138,94 +176,9 @@ def load_image_folder(
     return bunch
 
 
-def list_container(container: str) -> Listing:
-    """List the files of a folder of label folders, or of a CSV file, and their labels."""
-    return _list_folder(container) if os.path.isdir(container) else _list_csv(container)
-
-
-def _list_folder(container: str) -> Listing:
-    found = _visible(container)
-    sources = {name: path for name, path in found if os.path.isdir(path)}
-    if not sources:
-        raise ValueError(
-            f"{printable(container)}: expected one folder per label with images in it, "
-            f"found {len(found)} files and no folder"
-        )
-    reason = "lies beside the label folders, so it has no label; move it into one of them"
-    failures = [ImageReadError(path, reason) for name, path in found if name not in sources]
-    # A link that leads back up would bring in other labels, or the whole disk.
-    real = os.path.realpath(container)
-    above = {real, *map(str, Path(real).parents)}
-    entries = [
-        _Entry(filename, label, None)
-        for label, folder in sources.items()
-        for filename in walk_files(folder, above | {os.path.realpath(folder)}, failures)
-    ]
-    return Listing(entries, sources, failures)
-
-
-def _visible(folder: str) -> list[tuple[str, str]]:
-    """Return (name, path) of what is in a folder and not hidden, sorted."""
-    names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
-    return [(name, os.path.join(folder, name)) for name in names]
-
-
-def walk_files(folder: str, seen: set[str], failures: list[ImageReadError]) -> Iterator[str]:
-    """Yield the files below a folder in sorted order, entering no folder twice."""
-    try:
-        found = _visible(folder)
-    except OSError as error:
-        failures.append(ImageReadError(folder, f"cannot be listed: {error.strerror}"))
-        return
-    for _, path in found:
-        if not os.path.isdir(path):
-            yield path
-        elif os.path.realpath(path) in seen:
-            reason = "leads to a folder that contains it or was read already; not followed"
-            failures.append(ImageReadError(path, reason))
-        else:
-            seen.add(os.path.realpath(path))
-            yield from walk_files(path, seen, failures)
-
-
-def _list_csv(path: str) -> Listing:
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f"{printable(path)}: expected a folder of label folders or a CSV file, found neither"
-        )
-    # surrogateescape: the paths may be in the encoding of another file system.
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-        try:
-            entries = list(_csv_entries(path, csv.DictReader(stream)))
-        except csv.Error as error:
-            raise ValueError(f"{printable(path)}: is not a CSV file: {error}") from error
-    if not entries:
-        raise ValueError(f"{printable(path)}: expected a row for each image, found no rows")
-    return Listing(entries, dict.fromkeys((entry.label for entry in entries), path), [])
-
-
-def _csv_entries(path: str, table: "csv.DictReader[str]") -> Iterator[_Entry]:
-    columns = list(table.fieldnames or ())
-    missing = [column for column in ("path", "label") if column not in columns]
-    if missing:
-        raise ValueError(
-            f"{printable(path)}: expected the comma-separated columns path, label and perhaps "
-            f"group in line 1; column {missing[0]!r} is missing, found {columns}"
-        )
-    used = [column for column in ("path", "label", "group") if column in columns]
-    for row in table:
-        cells = {column: (row[column] or "").strip() for column in used}  # None: a short row
-        empty = [column for column, cell in cells.items() if not cell]
-        if empty:
-            where = f"{printable(path)}: row at line {table.line_num}, column {empty[0]!r}"
-            raise ValueError(f"{where}: expected a value, the cell is empty")
-        filename = os.path.join(os.path.dirname(path), cells["path"])
-        yield _Entry(filename, cells["label"], cells.get("group"))
-
-
 def _inspect(
-    entries: Sequence[_Entry], reader: ImageReader, failures: list[ImageReadError]
-) -> list[_Entry]:
+    entries: Sequence[Entry], reader: ImageReader, failures: list[ImageReadError]
+) -> list[Entry]:
     """Add what the headers say, and leave out files whose header is refused."""
     results = list(inspect_files(reader, [entry.filename for entry in entries]))
     failures += [result for result in results if isinstance(result, ImageReadError)]
@@ -234,8 +187,8 @@ def _inspect(
 
 
 def _resolve_copies(
-    entries: Sequence[_Entry], n_jobs: int | None, failures: list[ImageReadError]
-) -> tuple[list[_Entry], list[tuple[str, str]]]:
+    entries: Sequence[Entry], n_jobs: int | None, failures: list[ImageReadError]
+) -> tuple[list[Entry], list[tuple[str, str]]]:
     """Leave out contents that have several labels; list those repeated under one label."""
     copies = defaultdict(list)
     keys = content_keys([entry.filename for entry in entries], n_jobs)
@@ -257,7 +210,7 @@ def _resolve_copies(
     return kept, duplicates
 
 
-def _require_two_labels(container: str, listing: Listing, entries: Sequence[_Entry]) -> None:
+def _require_two_labels(container: str, listing: Listing, entries: Sequence[Entry]) -> None:
     """Name the labels that have no usable image; two others must be left."""
     usable = {entry.label for entry in entries}
     for label, source in listing.sources.items():
@@ -271,7 +224,7 @@ def _require_two_labels(container: str, listing: Listing, entries: Sequence[_Ent
         )
 
 
-def _bunch(entries: Sequence[_Entry], groups: Groups, **content: object) -> Bunch:
+def _bunch(entries: Sequence[Entry], groups: Groups, **content: object) -> Bunch:
     names, target = np.unique([entry.label for entry in entries], return_inverse=True)
     infos = [entry.info for entry in entries if entry.info is not None]
     return Bunch(
@@ -280,6 +233,8 @@ def _bunch(entries: Sequence[_Entry], groups: Groups, **content: object) -> Bunc
         target_names=names,
         filenames=np.array([entry.filename for entry in entries], dtype=object),
         groups=_group_array(entries, groups),
+        splits=_known([entry.split for entry in entries]),
+        is_real=_known([entry.is_real for entry in entries]),
         formats=np.array([info.format for info in infos]),
         modes=np.array([info.mode for info in infos]),
         widths=np.array([info.width for info in infos]),
@@ -288,7 +243,49 @@ def _bunch(entries: Sequence[_Entry], groups: Groups, **content: object) -> Bunc
     )
 
 
-def _group_array(entries: Sequence[_Entry], groups: Groups) -> NDArray[np.generic] | None:
+def _known(values: Sequence[str | bool | None]) -> NDArray[np.generic] | None:
+    """Return the values as an array, None unless all of them are known."""
+    return None if None in values else np.array(values)
+
+
+def _own_architectures(container: str, entries: Sequence[Entry]) -> NDArray[np.generic] | None:
+    """Return the architecture of each label, in sorted order, as the container says it."""
+    pairs = ((entry.label, entry.architecture) for entry in entries)
+    found = _unique_pairs(pairs, printable(container))
+    return _known([found[label] for label in sorted(found)])
+
+
+def _given_architectures(
+    given: FilePath | Mapping[str, str], names: Sequence[str]
+) -> NDArray[np.generic]:
+    """Return the architecture of each label, as a mapping or a CSV file says it."""
+    if not isinstance(given, Mapping):
+        path = os.fsdecode(given)
+        rows = csv_rows(path, ("source", "architecture"))
+        pairs = ((cells["source"], cells["architecture"]) for _, cells in rows)
+        given = _unique_pairs(pairs, printable(path))
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise ValueError(
+            f"architectures: expected one for every label, found none for {missing[0]!r} "
+            f"({len(missing)} of {len(names)} labels are missing)"
+        )
+    return np.array([given[name] for name in names])
+
+
+def _unique_pairs(pairs: Iterable[tuple[str, _Value]], where: str) -> dict[str, _Value]:
+    """Return the pairs of label and architecture as a dict, each label with one only."""
+    known: dict[str, _Value] = {}
+    for label, architecture in pairs:
+        if known.setdefault(label, architecture) != architecture:
+            raise ValueError(
+                f"{where}: expected one architecture for each label, found {known[label]!r} "
+                f"and {architecture!r} for {label!r}"
+            )
+    return known
+
+
+def _group_array(entries: Sequence[Entry], groups: Groups) -> NDArray[np.generic] | None:
     values: list[Hashable] = [entry.group for entry in entries]
     if groups == "name":
         values = [Path(entry.filename).stem for entry in entries]
@@ -307,6 +304,6 @@ def _group_array(entries: Sequence[_Entry], groups: Groups) -> NDArray[np.generi
     return array
 
 
-def _counted(entries: Sequence[_Entry]) -> str:
+def _counted(entries: Sequence[Entry]) -> str:
     counts = Counter(entry.label for entry in entries)
     return ", ".join(f"{label!r} ({n} images)" for label, n in counts.items()) or "none"

@@ -26,6 +26,7 @@ from sklearn_ganprint.datasets._decode import (
     inspect_image,
     printable,
 )
+from sklearn_ganprint.datasets._tar import file_size, open_file
 
 # Files handed to the threads at a time: enough to keep them busy, few enough that little
 # work is lost when `read` stops at a bad file.
@@ -298,7 +299,7 @@ def _inspect(name: str, max_pixels: int, window: _Cut | None) -> ImageInfo:
 
 def content_keys(names: Sequence[str], n_jobs: int | None) -> list[tuple[int, str]]:
     """Return keys that are equal for equal content; only files of one size are read."""
-    sizes = [os.path.getsize(name) for name in names]
+    sizes = [file_size(name) for name in names]
     times = Counter(sizes)
     shared = [name for name, size in zip(names, sizes, strict=True) if times[size] > 1]
     digests = dict(zip(shared, map_files(_digest, shared, n_jobs), strict=True))
@@ -307,7 +308,7 @@ def content_keys(names: Sequence[str], n_jobs: int | None) -> list[tuple[int, st
 
 def _digest(name: str) -> str:
     try:
-        with open(name, "rb") as stream:
+        with open_file(name) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         # Equal to nothing: reading the pixels will say what is wrong with it.
