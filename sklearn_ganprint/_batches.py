@@ -61,7 +61,7 @@ class ImageSource:
         function: Callable[..., Any],
         *args: Any,
         rows: Sequence[np.ndarray] = (),
-        batch_size: int,
+        batches: Sequence[slice],
         n_jobs: int | None,
     ) -> Iterator[BatchResult]:
         """Yield ``function(images, *rows, *args)`` of each batch, in order, as they are ready.
@@ -70,7 +70,7 @@ class ImageSource:
         """
         tasks = (
             delayed(_work)(self[batch], batch, function, [each[batch] for each in rows], args)
-            for batch in self.batches(batch_size)
+            for batch in batches
         )
         # As a generator: no more than a few results wait in memory at any time.
         yield from Parallel(n_jobs=n_jobs, prefer="processes", return_as="generator")(tasks)

@@ -389,9 +389,8 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
     ) -> Iterator[BatchResult]:
         """Map over batches, and see to bad files and to progress as the results come in."""
         failures: list[ImageReadError] = []
-        for part in source.map(
-            function, *args, rows=rows, batch_size=self.batch_size, n_jobs=self.n_jobs
-        ):
+        batches = source.batches(self.batch_size)
+        for part in source.map(function, *args, rows=rows, batches=batches, n_jobs=self.n_jobs):
             for error in part.failures:
                 self._handle(error)
             failures += part.failures

@@ -1,0 +1,122 @@
+"""Parts of a long computation kept in a folder, so that it goes on where it was interrupted."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_SETTINGS = "settings.json"
+
+
+class Checkpoints:
+    """Named groups of arrays in a folder, of one computation with one set of settings.
+
+    Parameters
+    ----------
+    folder : path-like or None
+        Where the parts are kept. None keeps nothing.
+
+    settings : dict
+        What the parts depend on, as plain values.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds parts of other settings.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from sklearn_ganprint.experiments import Checkpoints
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     parts = Checkpoints(folder, {"seed": 0})
+    ...     first = parts.get("sum", lambda: {"total": np.arange(3).sum()})
+    ...     again = parts.get("sum", lambda: {"total": None})
+    >>> int(again["total"])
+    3
+    """
+
+    def __init__(self, folder: Any, settings: Mapping[str, Any]) -> None:
+        self.folder = None if folder is None else Path(folder)
+        self.settings = json.loads(json.dumps(settings))
+        if self.folder is None:
+            return
+        found = stored_settings(self.folder)
+        if found is not None and found != self.settings:
+            differing = sorted(
+                key for key in {*found, *self.settings} if found.get(key) != self.settings.get(key)
+            )
+            raise ValueError(
+                f"{self.folder} holds parts of a run with other settings ({', '.join(differing)}). "
+                f"Repeat that run with its settings, or use another folder."
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if found is None:
+            text = json.dumps(self.settings, indent=1).encode("utf-8")
+            _write(self.folder / _SETTINGS, lambda stream: stream.write(text))
+
+    def get(self, name: str, compute: Callable[[], dict[str, Any]]) -> dict[str, np.ndarray]:
+        """Give the arrays that were kept under a name, or compute and keep them.
+
+        Parameters
+        ----------
+        name : str
+            Name of the part: letters, digits, "-" and "_".
+
+        compute : callable
+            Returns the arrays by name. Called where there is no such part.
+
+        Returns
+        -------
+        dict of ndarray
+            The arrays.
+        """
+        kept = self._load(name)
+        if kept is not None:
+            return kept
+        arrays = {key: np.asarray(value) for key, value in compute().items()}
+        if self.folder is not None:
+            _write(self._path(name), lambda stream: np.savez(stream, **arrays))
+        return arrays
+
+    def has(self, name: str) -> bool:
+        """Whether there is a part of this name."""
+        return self.folder is not None and self._path(name).exists()
+
+    def _load(self, name: str) -> dict[str, np.ndarray] | None:
+        if not self.has(name):
+            return None
+        # No pickles: a file that was put there by someone else must not run code.
+        with np.load(self._path(name), allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def _path(self, name: str) -> Path:
+        if self.folder is None:
+            raise RuntimeError("There is no folder.")
+        return self.folder / f"{name}.npz"
+
+
+def stored_settings(folder: Path) -> dict[str, Any] | None:
+    """Settings of the run whose parts a folder holds; None where there is none."""
+    try:
+        found: dict[str, Any] = json.loads((folder / _SETTINGS).read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ValueError(f"{folder / _SETTINGS} is not what was written there: {error}") from error
+    return found
+
+
+def _write(path: Path, write: Callable[[Any], Any]) -> None:
+    """Write a file at once or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as stream:
+            write(stream)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

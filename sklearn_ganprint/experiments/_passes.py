@@ -1,0 +1,176 @@
+"""Passes over the images of one source, batch by batch: sums and scores, never residuals.
+
+A worker reads a batch, computes its residuals, and sends back what is small. So the images of a
+source may be more than the memory holds.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_ganprint._batches import BatchResult, ImageSource, transform_batch
+from sklearn_ganprint.correlation import correlation_index
+from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint.experiments._duplicates import difference_hash
+from sklearn_ganprint.fingerprints import energy
+
+
+class View(NamedTuple):
+    """A part of each residual: all rows and columns but those cut off at the four sides."""
+
+    rows: slice = slice(None)
+    columns: slice = slice(None)
+
+    def of(self, residuals: np.ndarray) -> np.ndarray:
+        """Cut residuals or fingerprints ``(..., H, W, C)``."""
+        return residuals[..., self.rows, self.columns, :]
+
+
+@dataclass(frozen=True)
+class Passes:
+    """How images are gone through.
+
+    Parameters
+    ----------
+    steps : sequence of transformer
+        Transformers that learn nothing, from images to residuals ``(n, H, W, C)``.
+
+    batch_size : int
+        Images in memory at a time, for each worker.
+
+    n_jobs : int or None
+        Number of workers.
+
+    on_batch : callable
+        Called as ``on_batch(n_images)`` after each batch.
+
+    on_error : callable
+        Called with the :class:`ImageReadError` of each file that cannot be used.
+    """
+
+    steps: Sequence[Any] = ()
+    batch_size: int = 64
+    n_jobs: int | None = None
+    on_batch: Callable[[int], Any] = field(default=lambda n_images: None)
+    on_error: Callable[[ImageReadError], Any] = field(default=lambda error: None)
+
+    def sums(self, source: ImageSource, n_images: Sequence[int]) -> dict[str, np.ndarray]:
+        """Fingerprints from growing numbers of images, and what their energies are judged by.
+
+        Parameters
+        ----------
+        source : ImageSource
+            The images.
+
+        n_images : sequence of int
+            Numbers of images, ascending; the last is that of all.
+
+        Returns
+        -------
+        dict of ndarray
+            ``n_images`` (those of which no file had failed, k), ``fingerprints`` (k, H, W, C) in
+            float32, ``halves`` (2, H, W, C), the fingerprints of every other image,
+            ``residual_energies`` and ``hashes``, one an image.
+        """
+        total: Any = 0.0
+        counts, means, energies, hashes = [], [], [], []
+        n_halves = np.zeros(2)
+        for part in self._map(source, sum_batch, n_images, list(self.steps)):
+            if part.value is not None:
+                halves, n_each, batch_energies, batch_hashes = part.value
+                total = total + halves
+                n_halves += n_each
+                energies.append(batch_energies)
+                hashes.append(batch_hashes)
+            n_used = int(n_halves.sum())
+            if part.batch.stop in n_images and n_used > (counts[-1] if counts else 0):
+                counts.append(n_used)
+                means.append((total.sum(axis=0) / n_used).astype(np.float32))
+        if not counts:
+            return {}
+        return {
+            "n_images": np.array(counts),
+            "fingerprints": np.stack(means),
+            "halves": total / np.maximum(n_halves, 1)[:, None, None, None],
+            "residual_energies": np.concatenate(energies),
+            "hashes": np.concatenate(hashes),
+        }
+
+    def scores(
+        self,
+        source: ImageSource,
+        fingerprints: np.ndarray,
+        views: Sequence[View] = (View(),),
+    ) -> dict[str, np.ndarray]:
+        """Correlation of each image with each fingerprint.
+
+        Parameters
+        ----------
+        source : ImageSource
+            The images.
+
+        fingerprints : ndarray of shape (K, H, W, C)
+            The fingerprints.
+
+        views : sequence of View
+            Parts of the residuals and fingerprints to correlate.
+
+        Returns
+        -------
+        dict of ndarray
+            ``kept`` (n), positions of the images that could be used, ``scores``
+            (n_views, n, K) and ``hashes`` (n).
+        """
+        kept, scores, hashes = [], [], []
+        for part in self._map(source, score_batch, (), list(self.steps), fingerprints, list(views)):
+            if part.value is not None:
+                kept.append(part.batch.start + part.kept)
+                scores.append(part.value[0])
+                hashes.append(part.value[1])
+        if not kept:
+            return {}
+        return {
+            "kept": np.concatenate(kept),
+            "scores": np.concatenate(scores, axis=1),
+            "hashes": np.concatenate(hashes),
+        }
+
+    def _map(
+        self, source: ImageSource, function: Any, stops: Sequence[int], *args: Any
+    ) -> Iterator[BatchResult]:
+        batches = cut_batches(source.batches(self.batch_size), stops)
+        for part in source.map(function, *args, batches=batches, n_jobs=self.n_jobs):
+            for error in part.failures:
+                self.on_error(error)
+            yield part
+            self.on_batch(part.batch.stop - part.batch.start)
+
+
+def cut_batches(batches: Sequence[slice], stops: Sequence[int]) -> list[slice]:
+    """Cut batches where a number of images is reached that is asked for."""
+    ends = sorted({*stops, *(batch.stop for batch in batches)})
+    starts = [0, *ends[:-1]]
+    return [
+        slice(start, end)
+        for start, end in zip(starts, ends, strict=True)
+        if end <= batches[-1].stop
+    ]
+
+
+def sum_batch(images: Any, steps: list[Any]) -> tuple[np.ndarray, np.ndarray, Any, np.ndarray]:
+    """Sum the residuals of every other image; energies and hashes of all."""
+    residuals = transform_batch(images, steps)
+    halves = np.stack([residuals[part::2].sum(axis=0, dtype=np.float64) for part in range(2)])
+    n_each = np.array([len(residuals[part::2]) for part in range(2)])
+    return halves, n_each, energy(residuals), difference_hash(images)
+
+
+def score_batch(
+    images: Any, steps: list[Any], fingerprints: np.ndarray, views: list[View]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Correlate the residuals with the fingerprints, view by view."""
+    residuals = transform_batch(images, steps)
+    scores = [correlation_index(view.of(residuals), view.of(fingerprints)) for view in views]
+    return np.stack(scores), difference_hash(images)

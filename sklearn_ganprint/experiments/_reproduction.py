@@ -1,0 +1,201 @@
+"""The paper's experiments on images of one's own, in bounded memory and with interruptions."""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+from sklearn_ganprint._batches import ImageSource, as_paths, common_size, is_paths
+from sklearn_ganprint.datasets import ImageReader
+from sklearn_ganprint.experiments._checkpoints import Checkpoints
+from sklearn_ganprint.experiments._passes import Passes
+from sklearn_ganprint.experiments._reproduction_result import ReproductionResult, assemble
+from sklearn_ganprint.experiments._run import Part, Run, last_fingerprints
+from sklearn_ganprint.experiments._selection import Selection, select_images
+
+#: Architectures that no network is behind: their images are not recompressed, as in the paper.
+NOT_GENERATED = frozenset({"camera", "real", "n/a"})
+
+
+@dataclass(frozen=True)
+class ReproductionSettings:
+    """What :func:`reproduce_paper` does, and on how many images.
+
+    Parameters
+    ----------
+    n_fit, n_test : int, default=None
+        Images a source to estimate its fingerprint from and to test on, as in
+        :func:`select_images`.
+
+    denoiser, channels : str or BaseDenoiser, str
+        As in :class:`ResidualTransformer`.
+
+    jpeg_quality : int, default=95
+        Quality of the JPEG experiment.
+
+    n_robustness : int, default=100
+        Test images a source of the robustness study, at the most; 0 leaves it out.
+
+    random_state : int, default=0
+        Seed of the split.
+    """
+
+    n_fit: int | None = None
+    n_test: int | None = None
+    denoiser: Any = "wavelet"
+    channels: str = "rgb"
+    jpeg_quality: int = 95
+    n_robustness: int = 100
+    random_state: int = 0
+
+
+def reproduce_paper(
+    X: Any,
+    y: Any,
+    settings: ReproductionSettings | None = None,
+    *,
+    architectures: Mapping[str, str] | None = None,
+    groups: Any = None,
+    reader: ImageReader | None = None,
+    folder: Any = None,
+    passes: Passes | None = None,
+    progress: Callable[[str, int, int], Any] | None = None,
+) -> ReproductionResult:
+    """Run every experiment of the paper on images, or on files in bounded memory.
+
+    Parameters
+    ----------
+    X : array-like of images (n, H, W, C), or sequence of paths of length n
+        The images.
+
+    y : array-like of shape (n,)
+        Source of each image.
+
+    settings : ReproductionSettings, default=None
+        What to do; None takes the defaults.
+
+    architectures : dict, default=None
+        Architecture of each source. Sources of one are siblings. Those of "camera", "real" and
+        "n/a" are not recompressed in the JPEG experiment, as in the paper.
+
+    groups : array-like of shape (n,), default=None
+        What must not be on both sides of the split, such as one scene under several sources.
+
+    reader : ImageReader, default=None
+        How files become images. None reads whole images, which must all have one size.
+
+    folder : path-like, default=None
+        Where parts of the results are kept, so that the same call goes on where it was
+        interrupted. None keeps nothing.
+
+    passes : Passes, default=None
+        How the images are gone through: batch size, workers, what is told of bad files.
+
+    progress : callable, default=None
+        Called as ``progress(stage, n_done, n_images)`` after each batch.
+
+    Returns
+    -------
+    ReproductionResult
+        Results by figure of the paper.
+
+    Raises
+    ------
+    ValueError
+        If a source has too few images for the numbers asked for, none of its files can be used,
+        or all of its images are the same.
+
+    Notes
+    -----
+    One pass over the images to fit on gives fingerprints at growing N, and one over the test
+    images their correlations with all fingerprints; everything else follows from these. The JPEG
+    experiment repeats both with compressed images, and the robustness study scores some of the
+    test images under each perturbation. Memory is that of a batch for each worker, and of the
+    fingerprints at all N.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> from sklearn_ganprint.experiments import ReproductionSettings, reproduce_paper
+    >>> samples = load_samples()
+    >>> settings = ReproductionSettings(n_robustness=0, denoiser="gaussian")
+    >>> sources = samples.target_names[samples.target]
+    >>> result = reproduce_paper(samples.data, sources, settings, groups=samples.groups)
+    >>> result.attribution.accuracy > result.attribution.chance
+    True
+    """
+    y = column_or_1d(y)
+    check_consistent_length(X, y, groups)
+    settings = settings or ReproductionSettings()
+    selection = select_images(
+        y,
+        n_fit=settings.n_fit,
+        n_test=settings.n_test,
+        groups=groups,
+        random_state=settings.random_state,
+    )
+    families = [(architectures or {}).get(str(label)) for label in selection.classes]
+    source = _image_source(X, reader)
+    checkpoints = Checkpoints(folder, _identity(settings, source, selection))
+    run = Run(source, selection, settings, passes or Passes(), checkpoints, progress)
+    fitted = run.fit("clean", range(len(families)))
+    _check_fitted(selection.classes, fitted)
+    scored = run.score("clean", selection.test, last_fingerprints(fitted))
+    generated = [code for code, each in enumerate(families) if each not in NOT_GENERATED]
+    recompressed = run.recompress(fitted, generated)
+    robustness = run.robustness(fitted) if settings.n_robustness else {}
+    return assemble(
+        selection, families, fitted, scored, recompressed, robustness, tuple(run.failures.items())
+    )
+
+
+def _image_source(X: Any, reader: ImageReader | None) -> ImageSource:
+    if not is_paths(X):
+        return ImageSource(np.asarray(X))
+    reader = ImageReader() if reader is None else clone(reader)
+    return ImageSource(as_paths(X), reader, common_size(X, reader))
+
+
+def _identity(
+    settings: ReproductionSettings, source: ImageSource, selection: Selection
+) -> dict[str, Any]:
+    """What results depend on, as plain values."""
+    digest = hashlib.sha256()
+    for item in source.items:
+        digest.update(item.tobytes() if source.reader is None else _stamp(item))
+    for positions in (*selection.fit, *selection.test):
+        digest.update(positions.astype(np.int64).tobytes() + b"|")
+    return {
+        **{name: repr(value) for name, value in vars(settings).items()},
+        "reader": repr(source.reader),
+        "image_size": source.image_size,
+        "sources": selection.classes.astype(str).tolist(),
+        "images": digest.hexdigest(),
+    }
+
+
+def _stamp(path: Any) -> bytes:
+    """Name, size and time of a file: another one in its place is another image."""
+    try:
+        found = os.stat(path)
+    except OSError:  # said when it is read
+        return os.fsencode(path)
+    return os.fsencode(path) + f"|{found.st_size}|{found.st_mtime_ns}|".encode()
+
+
+def _check_fitted(classes: np.ndarray, fitted: Mapping[int, Part]) -> None:
+    for label, part in zip(classes, fitted.values(), strict=True):
+        if "fingerprints" not in part:
+            reasons = "; ".join(f"{file}: {why}" for file, why in part["failures"][:3])
+            raise ValueError(f"No image of {str(label)!r} to fit on can be used: {reasons}")
+        energies, hashes = part["residual_energies"], part["hashes"]
+        if len(energies) > 1 and np.ptp(energies) == 0 and np.ptp(hashes) == 0:
+            raise ValueError(
+                f"All {len(energies)} images of {str(label)!r} to fit on are the same: what they "
+                f"share is what they show, not a fingerprint. Expected different images."
+            )
