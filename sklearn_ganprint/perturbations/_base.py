@@ -110,7 +110,7 @@ class BasePerturbation(
 
         Returns
         -------
-        ndarray of shape (n, H', W'), (n, H', W', C) or (n, H'*W'*C)
+        ndarray of shape (n, H', W'), (n, H', W', C) or (n, n_features_out)
             The perturbed images, in the form and the dtype of `X`; integers other than uint8 and
             uint16 become float64.
 
