@@ -90,6 +90,25 @@ def stack_images(X: Any) -> Any:
     return np.stack(X)
 
 
+def warn_of_wrong_range(images: np.ndarray, data_range: float) -> None:
+    """Say so where values do not fit `data_range`; they are used as they are."""
+    high = images.max()
+    if data_range == 255 and 0 < high <= 1 and images.min() >= 0:
+        warnings.warn(
+            "All values lie within [0, 1], but data_range is 255. If white is 1 in these "
+            "images, set data_range=1.0.",
+            UserWarning,
+            stacklevel=3,
+        )
+    elif images.dtype == np.uint16 and high > data_range:
+        warnings.warn(
+            f"16-bit images reach {high}, but data_range is {data_range:g}. If white is "
+            f"65535 in these images, set data_range=65535.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
 class ImageInputMixin:
     """Lets an estimator take images, or rows, and know which shape they have.
 

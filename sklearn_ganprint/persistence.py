@@ -19,7 +19,7 @@ from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import check_is_fitted
 
 import sklearn_ganprint
-from sklearn_ganprint import denoisers
+from sklearn_ganprint import denoisers, perturbations
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.files import FileBatchClassifier
@@ -197,7 +197,9 @@ def _import_skops() -> ModuleType:
 def _own_types() -> list[str]:
     """List the types of this package that a model is made of: no pattern, no module."""
     classes = [FileBatchClassifier, FingerprintClassifier, ImageReader, ResidualTransformer]
-    classes += [vars(denoisers)[name] for name in denoisers.__all__ if name.endswith("Denoiser")]
+    for module in (denoisers, perturbations):
+        public = (vars(module)[name] for name in module.__all__)
+        classes += [each for each in public if isinstance(each, type)]
     return [f"{each.__module__}.{each.__qualname__}" for each in classes]
 
 

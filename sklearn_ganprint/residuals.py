@@ -1,6 +1,5 @@
 """L2: from images to noise residuals."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -14,7 +13,12 @@ from sklearn.base import (
 )
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ganprint._images import LUMINANCE_WEIGHTS, ImageInputMixin, ImageShape
+from sklearn_ganprint._images import (
+    LUMINANCE_WEIGHTS,
+    ImageInputMixin,
+    ImageShape,
+    warn_of_wrong_range,
+)
 from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
 
@@ -132,7 +136,7 @@ class ResidualTransformer(
             The transformer itself.
         """
         images = self._validate_images(X, reset=True)
-        self._warn_of_wrong_range(images)
+        warn_of_wrong_range(images, self.data_range)
         self.residual_shape_ = self._residual_shape(images.shape[1:])
         return self
 
@@ -155,7 +159,7 @@ class ResidualTransformer(
             If the images are not of the shape seen in ``fit``, or not finite.
         """
         images = self._validate_images(X, reset=False)
-        self._warn_of_wrong_range(images)
+        warn_of_wrong_range(images, self.data_range)
         denoiser = check_denoiser(self.denoiser)
         shape = self._residual_shape(images.shape[1:])
         residuals = np.empty((len(images), *shape), self._dtype(images))
@@ -186,7 +190,7 @@ class ResidualTransformer(
             Weighted sums of what ``transform`` gives.
         """
         images = self._validate_images(X, reset=False)
-        self._warn_of_wrong_range(images)
+        warn_of_wrong_range(images, self.data_range)
         denoiser = check_denoiser(self.denoiser)
         shape = self._residual_shape(images.shape[1:])
         sums = np.zeros((codes.max() + 1, *shape))
@@ -232,24 +236,6 @@ class ResidualTransformer(
     def _residual_shape(self, image_shape: ImageShape) -> ImageShape:
         height, width, channels = image_shape
         return height, width, channels if self.channels == "rgb" else 1
-
-    def _warn_of_wrong_range(self, images: np.ndarray) -> None:
-        """Values that do not fit `data_range` are used as they are, but not in silence."""
-        high = images.max()
-        if self.data_range == 255 and 0 < high <= 1 and images.min() >= 0:
-            warnings.warn(
-                "All values lie within [0, 1], but data_range is 255. If white is 1 in these "
-                "images, set data_range=1.0.",
-                UserWarning,
-                stacklevel=3,
-            )
-        elif images.dtype == np.uint16 and high > self.data_range:
-            warnings.warn(
-                f"16-bit images reach {high}, but data_range is {self.data_range:g}. If white is "
-                f"65535 in these images, set data_range=65535.",
-                UserWarning,
-                stacklevel=3,
-            )
 
     @property
     def _n_features_out(self) -> int:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pywt
+from scipy.fft import dctn, idctn
 
 
 def dwt_rows(image, wavelet, mode):
@@ -76,6 +77,39 @@ def wiener_residual(image, size=3, sigma=None):
     noise = variance.mean() if sigma is None else sigma**2
     gain = np.maximum(variance - noise, 0) / np.maximum(np.maximum(variance, noise), 1e-300)
     return image - (mean + gain * (image - mean))
+
+
+def cubic(distance):
+    """Keys' kernel with a = -0.5."""
+    x = abs(distance)
+    if x < 1:
+        return 1.5 * x**3 - 2.5 * x**2 + 1
+    return -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2 if x < 2 else 0.0
+
+
+def resized_rows(image, n_rows):
+    """Bicubic along the first axis; where it shrinks, the kernel is as much wider."""
+    scale = len(image) / n_rows
+    resized = np.empty((n_rows, image.shape[1]))
+    for row in range(n_rows):
+        distances = np.arange(len(image)) + 0.5 - (row + 0.5) * scale
+        weights = np.array([cubic(distance / max(scale, 1)) for distance in distances])
+        resized[row] = weights @ image / weights.sum()
+    return resized
+
+
+def resized(image, height, width):
+    return resized_rows(resized_rows(image, height).T, width).T
+
+
+def jpeg_grey(image, table):
+    """What the quantisation of the frequencies leaves of a grey image of whole 8 x 8 blocks."""
+    result = np.empty(image.shape)
+    for i, j in np.ndindex(image.shape[0] // 8, image.shape[1] // 8):
+        block = slice(8 * i, 8 * i + 8), slice(8 * j, 8 * j + 8)
+        coefficients = dctn(image[block] - 128.0, norm="ortho")
+        result[block] = idctn(np.round(coefficients / table) * table, norm="ortho") + 128
+    return result.round().clip(0, 255)
 
 
 def relative_rms(actual, expected):

@@ -11,6 +11,13 @@ from sklearn.utils import estimator_checks
 
 from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
 from sklearn_ganprint.denoisers import WienerDenoiser
+from sklearn_ganprint.perturbations import (
+    Crop,
+    GaussianBlur,
+    GaussianNoise,
+    JPEGCompression,
+    Resize,
+)
 
 ESTIMATORS = {
     "residual": ResidualTransformer(),
@@ -23,6 +30,13 @@ ESTIMATORS = {
         make_pipeline(ResidualTransformer(), FingerprintClassifier()), batch_size=7
     ),
     "files-bare": FileBatchClassifier(FingerprintClassifier()),
+    "jpeg": JPEGCompression(data_range=1.0),
+    "resize": Resize(),
+    "resize-back": Resize(1.5, restore=True),
+    "blur": GaussianBlur(),
+    "noise": GaussianNoise(),
+    "crop": Crop(),
+    "crop-random": Crop(1, offset="random"),
 }
 NAMES = list(ESTIMATORS)
 
@@ -56,7 +70,7 @@ print("all passed")
 """
 
 
-@pytest.mark.parametrize("names", [NAMES[:4], NAMES[4:]], ids=str)
+@pytest.mark.parametrize("names", [NAMES[:4], NAMES[4:8], NAMES[8:]], ids=str)
 def test_check_estimator_passes_whole_and_skips_nothing(names):
     # The array API checks run only where scipy was imported with this set.
     environment = {**os.environ, "SCIPY_ARRAY_API": "1"}

@@ -1,0 +1,163 @@
+"""The base of all perturbations: a transformer with one method to write."""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+
+from sklearn_ganprint._images import (
+    IMAGE_DTYPES,
+    ImageInputMixin,
+    ImageShape,
+    stack_images,
+    warn_of_wrong_range,
+)
+
+
+class BasePerturbation(
+    ImageInputMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
+):
+    """Base of all perturbations: transformers of images to images, with one method to write.
+
+    A subclass writes ``_perturb(image)``, which takes one image ``(H, W, C)`` and returns it
+    perturbed, without changing its argument. If that changes the size, or not all sizes will do,
+    it writes ``_output_shape(image_shape)`` too, which returns a shape or raises a ValueError.
+
+    Attributes
+    ----------
+    image_shape_ : tuple of int
+        ``(H, W, C)`` of the images.
+
+    output_shape_ : tuple of int
+        ``(H', W', C)`` of the perturbed images.
+
+    n_features_in_ : int
+        Number of values of an image.
+
+    feature_names_in_ : ndarray of str
+        Names of the columns, if the images came as a data frame.
+
+    See Also
+    --------
+    check_perturbation : Makes one from a text such as "jpeg 85".
+
+    Notes
+    -----
+    - What comes out has the form of what came in: ``(n, H, W)``, ``(n, H, W, C)``, or rows.
+    - It has its dtype too. uint8 and uint16 are rounded and clipped to what such files can hold:
+      from 0 to white, which is `data_range` where a subclass has one. Floats are neither rounded
+      nor clipped, unless the perturbation itself does.
+    - Each image is perturbed on its own, so that the result does not depend on which others are
+      in its batch. Nothing but the shape is learned: ``transform`` does without ``fit``.
+    - A subclass takes `image_shape`, for rows, as a parameter, like all estimators for images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.perturbations import BasePerturbation
+    >>> class Mirror(BasePerturbation):
+    ...     def __init__(self, *, image_shape=None):
+    ...         self.image_shape = image_shape
+    ...
+    ...     def _perturb(self, image):
+    ...         return image[:, ::-1]
+    >>> Mirror().transform(np.array([[[1, 2, 3, 4]]], dtype=np.uint8))
+    array([[[4, 3, 2, 1]]], dtype=uint8)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"image_shape": ["array-like", None]}
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Validate the images and store their shape.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        BasePerturbation
+            The transformer itself.
+
+        Raises
+        ------
+        ValueError
+            If images of this size cannot be perturbed so.
+        """
+        images = self._validate_images(X, reset=True)
+        self._check_range(images)
+        self.output_shape_ = self._output_shape(images.shape[1:])
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Perturb the images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        Returns
+        -------
+        ndarray of shape (n, H', W'), (n, H', W', C) or (n, n_features_out)
+            The perturbed images, in the form and the dtype of `X`; integers other than uint8 and
+            uint16 become float64.
+
+        Raises
+        ------
+        ValueError
+            If the images are not of the shape seen in ``fit``, not finite, or of a size that
+            cannot be perturbed so.
+        """
+        self._validate_params()
+        X = stack_images(X)
+        n_axes = len(getattr(X, "shape", ()))
+        images = self._validate_images(X, reset=False)
+        self._check_range(images)
+        perturbed = np.empty((len(images), *self._output_shape(images.shape[1:])), images.dtype)
+        for image, out in zip(images, perturbed, strict=True):
+            self._store(self._perturb(image), out)
+        if n_axes == 4:
+            return perturbed
+        return perturbed[..., 0] if n_axes == 3 else perturbed.reshape(len(perturbed), -1)
+
+    @abstractmethod
+    def _perturb(self, image: np.ndarray) -> np.ndarray:
+        """Perturb one image ``(H, W, C)``; floats for an integer image are rounded later."""
+
+    def _output_shape(self, image_shape: ImageShape) -> ImageShape:
+        """Shape of what an image of this shape becomes."""
+        return image_shape
+
+    def _store(self, values: np.ndarray, out: np.ndarray) -> None:
+        """Write what an image has become; in an integer image, what a file could hold of it."""
+        if out.dtype.kind == "u" and values.dtype.kind == "f":
+            white = min(getattr(self, "data_range", np.inf), np.iinfo(out.dtype).max)
+            values = np.rint(values).clip(0, white)
+        out[...] = values
+
+    def _check_range(self, images: np.ndarray) -> None:
+        if hasattr(self, "data_range"):
+            warn_of_wrong_range(images, self.data_range)
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(np.prod(self.output_shape_))
+
+    def __sklearn_tags__(self) -> Any:
+        """Declare that nothing but the shape is learned, and that dtypes are kept."""
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = [np.dtype(each).name for each in IMAGE_DTYPES]
+        return tags
