@@ -2,6 +2,28 @@
 
 import argparse
 
+#: The longest side that ``--crop auto`` takes, and the share of files that must give it.
+AUTO_SIDE = 256
+AUTO_SHARE = 0.95
+
+#: Those of `load_image_folder`, which is not imported for its help.
+LAYOUTS = (
+    "folders",
+    "nested",
+    "auto",
+    "forensynths",
+    "gangen",
+    "genimage",
+    "140k-faces",
+    "open-world-gan",
+    "frank",
+    "dresden",
+    "vision",
+    "artifact",
+    "raise",
+    "webdataset",
+)
+
 
 def add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -22,6 +44,67 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_batch_size(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--batch-size",
+        type=positive,
+        default=64,
+        metavar="N",
+        help="files in memory at a time, for each worker (default: %(default)s)",
+    )
+
+
+def add_seed(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "--seed", type=seed, default=0, metavar="N", help=f"{what} (default: %(default)s)"
+    )
+
+
+def add_layout(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        default=default,
+        help="how the folder is laid out: a folder per source (folders), ARCH/SOURCE/ (nested), "
+        "either (auto), or as one of the known collections has it (default: %(default)s)",
+    )
+
+
+def add_crop(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--crop",
+        type=crop,
+        metavar="auto|N|HxW",
+        help="part of each image that is used, in pixels; auto (the default) is the largest square "
+        f"of at most {AUTO_SIDE} pixels that {AUTO_SHARE:.0%} of the files can give".replace(
+            "%", "%%"
+        ),
+    )
+    parser.add_argument(
+        "--anchor",
+        choices=("top-left", "center"),
+        default="top-left",
+        help="where it is cut (default: %(default)s)",
+    )
+
+
+def add_residual(parser: argparse.ArgumentParser) -> None:
+    """Add what residuals are."""
+    parser.add_argument(
+        "--channels",
+        choices=("luminance", "rgb"),
+        default="rgb",
+        help="one fingerprint of the luminance, or one of each colour, which is more accurate "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--denoiser",
+        choices=("wavelet", "gaussian", "median", "wiener"),
+        default="wavelet",
+        help="what takes the image's content away (default: %(default)s)",
+    )
+
+
 def jobs(text: str) -> int:
     """Check a number of workers, as joblib takes it."""
     number = _integer(text)
@@ -34,6 +117,21 @@ def positive(text: str) -> int:
     number = _integer(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {text}")
+    return number
+
+
+def natural(text: str) -> int:
+    number = _integer(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 0, got {text}")
+    return number
+
+
+def quality(text: str) -> int:
+    """Check a JPEG quality."""
+    number = _integer(text)
+    if not 1 <= number <= 100:
+        raise argparse.ArgumentTypeError(f"expected a JPEG quality from 1 to 100, got {text}")
     return number
 
 

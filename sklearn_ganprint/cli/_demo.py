@@ -43,13 +43,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         default="rgb",
         help="a fingerprint of each colour, or one of the luminance (default: %(default)s)",
     )
-    parser.add_argument(
-        "--seed",
-        type=_arguments.seed,
-        default=0,
-        metavar="N",
-        help="which images are held out (default: %(default)s)",
-    )
+    _arguments.add_seed(parser, "which images are held out")
     _arguments.add_jobs(parser)
     _arguments.add_format(parser)
     parser.add_argument(

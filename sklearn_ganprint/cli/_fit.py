@@ -1,7 +1,6 @@
 """``ganprint fit``: labelled images to a model in a file."""
 
 import argparse
-import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
 from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._images import auto_crop, find_images
 from sklearn_ganprint.cli._text import one_line
 
 if TYPE_CHECKING:
@@ -19,28 +19,6 @@ if TYPE_CHECKING:
     from sklearn_ganprint.datasets import ImageReadError
 
 REQUIRES = ("rich", "skops")
-
-#: The longest side that ``--crop auto`` takes, and the share of files that must give it.
-_AUTO_SIDE = 256
-_AUTO_SHARE = 0.95
-
-#: Those of `load_image_folder`, which is not imported for its help.
-LAYOUTS = (
-    "folders",
-    "nested",
-    "auto",
-    "forensynths",
-    "gangen",
-    "genimage",
-    "140k-faces",
-    "open-world-gan",
-    "frank",
-    "dresden",
-    "vision",
-    "artifact",
-    "raise",
-    "webdataset",
-)
 
 _COLUMNS = (
     Column("source", "source"),
@@ -66,60 +44,15 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="a folder with one folder of images per source, or a CSV file with the columns "
         "path and label",
     )
-    parser.add_argument(
-        "--layout",
-        choices=LAYOUTS,
-        default="folders",
-        metavar="NAME",
-        help="how the folder is laid out: a folder per source (folders, the default), "
-        "ARCH/SOURCE/ (nested), either (auto), or as a known collection has it: "
-        + ", ".join(LAYOUTS[3:]),
-    )
+    _arguments.add_layout(parser, default="folders")
     parser.add_argument("--model", required=True, metavar="FILE", help="the file to write")
-    _add_fingerprint_arguments(parser)
+    _arguments.add_crop(parser)
+    _arguments.add_residual(parser)
     _arguments.add_jobs(parser)
-    parser.add_argument(
-        "--batch-size",
-        type=_arguments.positive,
-        default=64,
-        metavar="N",
-        help="files in memory at a time, for each worker (default: %(default)s)",
-    )
+    _arguments.add_batch_size(parser)
     _arguments.add_format(parser)
     parser.add_argument("--force", action="store_true", help="replace the model if it exists")
     return parser
-
-
-def _add_fingerprint_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what decides on the fingerprints themselves."""
-    parser.add_argument(
-        "--crop",
-        type=_arguments.crop,
-        metavar="auto|N|HxW",
-        help="part of each image that is used, in pixels; auto (the default) is the largest square "
-        f"of at most {_AUTO_SIDE} pixels that {_AUTO_SHARE:.0%} of the files can give".replace(
-            "%", "%%"
-        ),
-    )
-    parser.add_argument(
-        "--anchor",
-        choices=("top-left", "center"),
-        default="top-left",
-        help="where it is cut (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--channels",
-        choices=("luminance", "rgb"),
-        default="rgb",
-        help="one fingerprint of the luminance, or one of each colour, which is more accurate "
-        "(default: %(default)s)",
-    )
-    parser.add_argument(
-        "--denoiser",
-        choices=("wavelet", "gaussian", "median", "wiener"),
-        default="wavelet",
-        help="what takes the image's content away (default: %(default)s)",
-    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -127,11 +60,9 @@ def run(args: argparse.Namespace) -> int:
     from sklearn_ganprint.persistence import save_model
 
     _check_target(args.model, args.force)
-    bunch = _find_images(args)
+    bunch = find_images(args)
     failures = list(bunch.failures)
-    for failure in failures:
-        MESSAGES.say(str(failure))
-    crop = args.crop or _auto_crop(bunch)
+    crop = args.crop or auto_crop(bunch)
     classifier = _fit(bunch, crop, args, failures)
     save_model(classifier, args.model)
     rows = _rows(bunch, classifier, failures, _labels(args))
@@ -151,34 +82,6 @@ def _check_target(model: str, force: bool) -> None:
     folder = os.path.dirname(model) or "."
     if not os.path.isdir(folder):
         raise CommandError(f"--model {model}: there is no folder {folder}")
-
-
-def _find_images(args: argparse.Namespace) -> "Bunch":
-    from sklearn_ganprint.datasets import ImageReader, confounds, load_image_folder
-
-    reader = ImageReader(crop=args.crop, anchor=args.anchor)
-    bunch = load_image_folder(
-        args.source, layout=args.layout, reader=reader, load_content=False, n_jobs=args.jobs
-    )
-    for difference in confounds(bunch):
-        MESSAGES.warn(f"{difference}; what tells these apart may be that, not the source")
-    for copy, original in bunch.duplicates:
-        MESSAGES.warn(f"{copy} is a copy of {original}; both are used")
-    return bunch
-
-
-def _auto_crop(bunch: "Bunch") -> tuple[int, int]:
-    """Find the largest square, up to a limit, that nearly all of the files can give."""
-    import numpy as np
-
-    sides = np.sort(np.minimum(bunch.widths, bunch.heights))
-    n_smaller = math.floor((1 - _AUTO_SHARE) * len(sides) + 1e-9)
-    side = min(_AUTO_SIDE, int(sides[n_smaller]))
-    n_fitting = int((sides >= side).sum())
-    MESSAGES.say(
-        f"--crop auto: {side} x {side} pixels, which {n_fitting} of {len(sides)} files can give"
-    )
-    return side, side
 
 
 def _fit(

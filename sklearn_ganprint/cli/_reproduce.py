@@ -3,18 +3,19 @@
 import argparse
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
 from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._images import auto_crop, find_images
 from sklearn_ganprint.cli._pages import check_folder, write_files
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
-    from sklearn_ganprint.datasets import ImageReader
-    from sklearn_ganprint.experiments import ReproductionResult, ReproductionSettings
+    from sklearn_ganprint.experiments import ReproductionResult
 
 REQUIRES = ("rich", "jinja2", "matplotlib")
 
@@ -63,7 +64,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def _add_images(parser: argparse.ArgumentParser) -> None:
     """Add what decides on the images."""
-    _arguments.add_layout(parser)
+    _arguments.add_layout(parser, default="auto")
     parser.add_argument(
         "--architectures",
         metavar="CSV",
@@ -110,19 +111,103 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run all experiments, write OUT, print a table."""
     _check_out(args.out, args.force)
-    from sklearn_ganprint.cli._reproduce_page import render_reproduction, write_reproduction
+    from sklearn_ganprint.cli._reproduce_figures import write_figures
+    from sklearn_ganprint.cli._reproduce_page import render_reproduction
+    from sklearn_ganprint.cli._reproduce_tables import write_tables
 
-    bunch, reader = _find_images(args)
-    result = _reproduce(bunch, reader, args)
-    MESSAGES.say("drawing")
-    write_reproduction(result, args.out)
-    page = render_reproduction(result, bunch, args)
+    bunch = find_images(args, groups=args.groups, architectures=args.architectures)
+    crop = args.crop or auto_crop(bunch)
+    result = _reproduce(bunch, crop, args)
+    for warning in result.warnings:
+        MESSAGES.warn(warning)
+    with MESSAGES.progress("drawing") as progress:
+        write_figures(result, os.path.join(args.out, "figures"), progress)
+    write_tables(result, args.out)
+    page = render_reproduction(result, bunch, crop, args)
     # The page comes last: where there is one, all that it shows is there too.
     index = write_files(args.out, {_PAGE: page.encode("utf-8")})
-    shutil.rmtree(os.path.join(args.out, _PARTS), ignore_errors=True)
+    shutil.rmtree(os.path.join(args.out, _PARTS))
     _print(result, index, args)
     MESSAGES.say(f"report: {index}")
     n_failures = len(bunch.failures) + len(result.failures)
     if n_failures:
         MESSAGES.say(f"{n_failures} could not be used; all others were")
     return 1 if n_failures else 0
+
+
+def _check_out(out: str, force: bool) -> None:
+    """Refuse a folder that holds something else than an interrupted run; try to write there."""
+    interrupted = os.path.isdir(os.path.join(out, _PARTS))
+    finished = os.path.lexists(os.path.join(out, _PAGE))
+    if finished or not interrupted:
+        check_folder(out, force=force, files="the files of the earlier run")
+    elif not force:
+        MESSAGES.say(f"going on with the run that was interrupted in {out}")
+    try:
+        os.makedirs(out, exist_ok=True)
+        probe = Path(out, f".{os.getpid()}.part")
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise CommandError(f"--out {out}: cannot be written to: {error.strerror}") from error
+    if force:
+        shutil.rmtree(os.path.join(out, _PARTS), ignore_errors=True)
+
+
+def _reproduce(
+    bunch: "Bunch", crop: tuple[int, int], args: argparse.Namespace
+) -> "ReproductionResult":
+    from sklearn_ganprint.datasets import ImageReader
+    from sklearn_ganprint.experiments import Passes, ReproductionSettings, reproduce_paper
+
+    settings = ReproductionSettings(
+        n_fit=args.n_fit,
+        n_test=args.n_test,
+        denoiser=args.denoiser,
+        channels=args.channels,
+        jpeg_quality=args.jpeg,
+        n_robustness=args.n_robustness,
+        random_state=args.seed,
+    )
+    passes = Passes(
+        batch_size=args.batch_size,
+        n_jobs=args.jobs,
+        on_error=lambda error: MESSAGES.say(str(error)),
+    )
+    names = short_names(bunch)
+    with MESSAGES.progress("reproducing") as progress:
+        return reproduce_paper(
+            bunch.filenames,
+            names[bunch.target],
+            settings,
+            architectures=None
+            if bunch.architectures is None
+            else dict(zip(names.tolist(), bunch.architectures.tolist(), strict=True)),
+            groups=bunch.groups,
+            reader=ImageReader(crop=crop, anchor=args.anchor),
+            folder=os.path.join(args.out, _PARTS),
+            passes=passes,
+            progress=lambda stage, done, total: progress(done, total),
+        )
+
+
+def short_names(bunch: "Bunch") -> Any:
+    """Name sources without their architecture where that is enough to tell them apart."""
+    import numpy as np
+
+    names = np.array([name.rpartition("/")[2] for name in bunch.target_names.tolist()])
+    return names if len(set(names.tolist())) == len(names) else bunch.target_names
+
+
+def _print(result: "ReproductionResult", index: str, args: argparse.Namespace) -> None:
+    rows = result.sources()
+    if args.format == "json":
+        print_json({**result.to_dict(), "report": index})
+    elif args.format == "csv":
+        print_csv(_COLUMNS, rows)
+    else:
+        print_table(_COLUMNS, rows)
+        attribution = result.attribution
+        low, high = attribution.accuracy_interval
+        print(f"accuracy {attribution.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f})")
+        print(f"chance   {attribution.chance:.3f}")
