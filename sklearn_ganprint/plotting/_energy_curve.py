@@ -183,7 +183,7 @@ class EnergyCurveDisplay:
 
     def _draw_estimates(self, estimates: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
         self.estimate_lines_, self.below_lines_ = {}, {}
-        at_border = {"marker": 11, "markersize": 9, "transform": self.ax_.get_xaxis_transform()}
+        at_border = {"marker": "v", "markersize": 7, "transform": self.ax_.get_xaxis_transform()}
         for index, (key, (n, values)) in enumerate(estimates.items()):
             marker = MARKERS[(index + 1) % len(MARKERS)]
             style = {"linestyle": "", "color": COLOURS[(index + 2) % len(COLOURS)]}
