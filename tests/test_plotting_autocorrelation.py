@@ -65,7 +65,11 @@ def test_crop_has_a_scale_of_its_own(ax):
 
 @pytest.mark.parametrize(
     ("period", "down", "right"),
-    [(4, [-8, -4, 4, 8], [-8, -4, 4, 8]), ((9, 5.5), [-9, 9], [-5.5, 5.5])],
+    [
+        (4, [-8, -4, 4, 8], [-8, -4, 4, 8]),
+        ((9, 5.5), [-9, 9], [-5.5, 5.5]),
+        ((None, 8), [], [-8, 8]),
+    ],
 )
 def test_marks_at_multiples_of_the_period(ax, period, down, right):
     display = AutocorrelationDisplay.from_autocorrelation(
@@ -75,10 +79,15 @@ def test_marks_at_multiples_of_the_period(ax, period, down, right):
     assert marks == {(0, lag) for lag in down} | {(lag, 0) for lag in right}
 
 
-@pytest.mark.parametrize(("colorbar", "n_axes"), [(True, 2), (False, 1)])
-def test_marks_and_colour_bar_can_be_left_out(ax, colorbar, n_axes):
-    display = AutocorrelationDisplay.from_autocorrelation(np.eye(5), ax=ax, colorbar=colorbar)
+@pytest.mark.parametrize("period", [None, (None, None)])
+def test_without_a_period_there_are_no_marks(ax, period):
+    display = AutocorrelationDisplay.from_autocorrelation(np.eye(5), ax=ax, period=period)
     assert display.marks_ is None
+
+
+@pytest.mark.parametrize(("colorbar", "n_axes"), [(True, 2), (False, 1)])
+def test_colour_bar_can_be_left_out(ax, colorbar, n_axes):
+    display = AutocorrelationDisplay.from_autocorrelation(np.eye(5), ax=ax, colorbar=colorbar)
     assert len(display.figure_.axes) == n_axes
 
 

@@ -81,7 +81,7 @@ class AutocorrelationDisplay:
         *,
         name: str | None = None,
         max_lag: int | None = None,
-        period: float | tuple[float, float] | None = None,
+        period: float | tuple[float | None, float | None] | None = None,
         percentile: float = 99.5,
         cmap: str = "RdBu_r",
         colorbar: bool = True,
@@ -99,9 +99,9 @@ class AutocorrelationDisplay:
         max_lag : int, default=None
             Greatest lag to show, in pixels; None, or more than there is, shows all.
 
-        period : float or tuple of float, default=None
+        period : float or tuple of float or None, default=None
             Marks its multiples along both axes, in pixels; a pair is for vertical and
-            horizontal lags.
+            horizontal lags, with None for a direction without a period.
 
         percentile : float, default=99.5
             The colours end at this percentile of the absolute values beyond lag 0, in (0, 100].
@@ -207,17 +207,17 @@ class AutocorrelationDisplay:
         return cls(autocorrelation, name=name).plot(ax, **plot_params)
 
 
-def _check_period(period: float | tuple[float, float] | None) -> tuple[float, float] | None:
-    if period is None:
-        return None
-    pair = np.asarray(period, dtype=np.float64)
+def _check_period(period: Any) -> tuple[float, float] | None:
+    """Return the vertical and the horizontal period; one that is not known is infinite."""
+    pair = np.asarray(np.nan if period is None else period, dtype=np.float64)
+    pair = np.where(np.isnan(pair), np.inf, pair)
     if pair.shape not in ((), (2,)) or not (pair >= 1).all():
         raise ValueError(
             f"period: expected one number of pixels or two (vertical, horizontal), at least 1; "
             f"got {period!r}."
         )
     down, right = np.broadcast_to(pair, 2).tolist()
-    return down, right
+    return None if np.isinf(pair).all() else (down, right)
 
 
 def _multiples(greatest: float) -> np.ndarray:
