@@ -1,8 +1,11 @@
 """Factories of small data with a known answer."""
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from hypothesis import settings
+from matplotlib.figure import Figure
 from PIL import Image
 
 from sklearn_ganprint.cli import main
@@ -43,6 +46,20 @@ def make_images():
         return X.clip(0, 255).round().astype(np.uint8), np.repeat(np.array(labels), n_per_class)
 
     return make
+
+
+@pytest.fixture
+def ax():
+    """Axes of a figure that pyplot knows nothing of."""
+    return Figure().subplots()
+
+
+@pytest.fixture
+def pyplot():
+    """Where displays without axes make their figures, which are closed again."""
+    mpl.use("Agg")
+    yield plt
+    plt.close("all")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Pictures of fingerprints."""
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -12,16 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
 from sklearn_ganprint.plotting import FingerprintDisplay
 
-mpl.use("Agg")
-
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (8, 12, 16, 3), dtype=np.uint8)
 SOURCES = np.repeat(["camera", "gan"], 4)
-
-
-@pytest.fixture
-def ax():
-    return Figure().subplots()
 
 
 def fitted_pipeline(channels):
@@ -85,13 +77,27 @@ def test_drawn_again_in_another_way(ax):
     assert display.ax_ is other
     assert other.get_title() == "$other_"
     assert display.im_.get_cmap().name == "gray"
-    display.figure_.canvas.draw()  # the dollar sign of a folder's name begins no formula
+    display.figure_.draw_without_rendering()  # the dollar sign of a folder's name begins no formula
 
 
-def test_makes_its_own_axes():
+def test_makes_its_own_axes(pyplot):
     display = FingerprintDisplay.from_fingerprint(np.eye(4))
-    mpl.pyplot.close(display.figure_)
+    assert display.figure_.number in pyplot.get_fignums()
     assert display.ax_.get_title() == ""
+
+
+def test_scale_can_be_given(ax):
+    display = FingerprintDisplay.from_fingerprint(np.eye(4), ax=ax, scale=3)
+    assert display.im_.get_clim() == (-3, 3)
+
+
+def test_missing_values_are_grey_and_leave_the_scale_alone(ax):
+    fingerprint = np.arange(1.0, 17.0).reshape(4, 4)
+    fingerprint[0, 0] = np.nan
+    display = FingerprintDisplay.from_fingerprint(fingerprint, ax=ax, percentile=100)
+    assert display.scale_ == 16
+    assert ax.get_facecolor() == (0.75, 0.75, 0.75, 1)
+    assert_array_equal(np.ma.getmaskarray(display.im_.get_array()), np.isnan(fingerprint))
 
 
 @pytest.mark.parametrize(("channels", "shape"), [("luminance", (12, 16, 1)), ("rgb", (12, 16, 3))])
@@ -149,6 +155,7 @@ def test_wrong_estimators_and_labels(estimator, label, params, error, words):
         (np.ones((4, 4, 2)), {}, r"got \(4, 4, 2\)"),
         (np.ones((4, 4)), {"channels": "red"}, "channels: .*'red'"),
         (np.ones((4, 4)), {"percentile": 0}, "percentile: .* 0"),
+        (np.ones((4, 4)), {"scale": 0}, "scale: .* 0"),
     ],
 )
 def test_wrong_fingerprints_and_parameters(fingerprint, params, words):

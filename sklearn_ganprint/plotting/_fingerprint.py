@@ -8,6 +8,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS, as_image_shape
+from sklearn_ganprint.plotting._drawing import (
+    check_percentile,
+    draw_signed,
+    new_axes,
+    symmetric_scale,
+    write_title,
+)
 
 _CHANNELS = ("luminance", "rgb")
 
@@ -73,6 +80,7 @@ class FingerprintDisplay:
         name: str | None = None,
         channels: str = "luminance",
         percentile: float = 99.5,
+        scale: float | None = None,
         cmap: str = "RdBu_r",
         colorbar: bool = True,
     ) -> Self:
@@ -93,6 +101,9 @@ class FingerprintDisplay:
         percentile : float, default=99.5
             The colours end at this percentile of the absolute values, in (0, 100].
 
+        scale : float, default=None
+            The colours end at this many grey levels instead, so that pictures can share a scale.
+
         cmap : str or matplotlib Colormap, default="RdBu_r"
             Colours from negative to positive, neutral in the middle.
 
@@ -107,28 +118,23 @@ class FingerprintDisplay:
         Raises
         ------
         ValueError
-            If `channels` or `percentile` is not valid.
+            If `channels`, `percentile` or `scale` is not valid.
         """
-        _check_plot_params(channels, percentile)
-        in_colour = channels == "rgb" and self.fingerprint.shape[2:] == (3,)
-        values = self.fingerprint if in_colour else _one_channel(self.fingerprint)
-        # A fingerprint of zeros has no scale: any will do.
-        self.scale_ = float(np.percentile(np.abs(values), percentile)) or 1.0
-        self.ax_ = _new_axes() if ax is None else ax
+        check_plot_params(channels, percentile, scale)
+        values = shown_values(self.fingerprint, channels)
+        self.scale_ = symmetric_scale(values, percentile) if scale is None else float(scale)
+        self.ax_ = new_axes() if ax is None else ax
         self.figure_ = self.ax_.figure
-        if in_colour:
+        if values.ndim == 3:
             self._draw_colours(values)
         else:
             self._draw_values(values, cmap, colorbar)
         self.ax_.set(xticks=[], yticks=[])
-        title = self.name if name is None else name
-        if title is not None:
-            # Names come from folders; a dollar sign in one does not begin a formula.
-            self.ax_.set_title(title, parse_math=False)
+        write_title(self.ax_, self.name if name is None else name)
         return self
 
     def _draw_values(self, values: np.ndarray, cmap: str, colorbar: bool) -> None:
-        self.im_ = self.ax_.imshow(values, cmap=cmap, vmin=-self.scale_, vmax=self.scale_)
+        self.im_ = draw_signed(self.ax_, values, self.scale_, cmap)
         if colorbar:
             bar = self.figure_.colorbar(self.im_, ax=self.ax_, extend="both", shrink=0.85)
             bar.set_label("grey levels")
@@ -229,12 +235,7 @@ class FingerprintDisplay:
         ValueError
             If the array is of another shape.
         """
-        fingerprint = np.asarray(fingerprint)
-        if fingerprint.ndim not in (2, 3) or fingerprint.shape[2:] not in ((), (1,), (3,)):
-            raise ValueError(
-                f"fingerprint: expected shape (H, W) or (H, W, C) with C in {{1, 3}}, got "
-                f"{fingerprint.shape}."
-            )
+        fingerprint = check_fingerprint(fingerprint, "fingerprint")
         return cls(fingerprint, name=name).plot(ax, **plot_params)
 
 
@@ -259,21 +260,30 @@ def _find_fingerprint(estimator: Any, label: Any) -> tuple[np.ndarray, tuple[int
     return classifier.fingerprints_[found[0]], shape
 
 
-def _check_plot_params(channels: str, percentile: float) -> None:
-    if channels not in _CHANNELS:
-        raise ValueError(f"channels: expected one of {_CHANNELS}, got {channels!r}.")
-    if not 0 < percentile <= 100:
-        raise ValueError(f"percentile: expected a number in (0, 100], got {percentile!r}.")
+def check_fingerprint(fingerprint: Any, name: str) -> np.ndarray:
+    """Return `fingerprint` as an array if it has the shape of an image."""
+    fingerprint = np.asarray(fingerprint)
+    if fingerprint.ndim not in (2, 3) or fingerprint.shape[2:] not in ((), (1,), (3,)):
+        raise ValueError(
+            f"{name}: expected shape (H, W) or (H, W, C) with C in {{1, 3}}, got "
+            f"{fingerprint.shape}."
+        )
+    return fingerprint
 
 
-def _one_channel(fingerprint: np.ndarray) -> np.ndarray:
+def shown_values(fingerprint: np.ndarray, channels: str) -> np.ndarray:
+    """Return what a picture shows: one channel, or three for a picture in colour."""
     if fingerprint.ndim == 2:
         return fingerprint
-    weights = LUMINANCE_WEIGHTS if fingerprint.shape[2] == 3 else (1.0,)
-    return fingerprint @ np.asarray(weights)
+    if fingerprint.shape[2] == 1:
+        return fingerprint[..., 0]
+    return fingerprint if channels == "rgb" else fingerprint @ np.asarray(LUMINANCE_WEIGHTS)
 
 
-def _new_axes() -> Any:
-    import matplotlib.pyplot as plt
-
-    return plt.subplots()[1]
+def check_plot_params(channels: str, percentile: float, scale: float | None = None) -> None:
+    """Raise unless the parameters of a picture are valid."""
+    if channels not in _CHANNELS:
+        raise ValueError(f"channels: expected one of {_CHANNELS}, got {channels!r}.")
+    check_percentile(percentile)
+    if scale is not None and not 0 < scale < np.inf:
+        raise ValueError(f"scale: expected None or a finite number above 0, got {scale!r}.")
