@@ -112,6 +112,17 @@ def jpeg_grey(image, table):
     return result.round().clip(0, 255)
 
 
+def circular_autocorrelation(fingerprint):
+    """Of (H, W, C) values, lag by lag, with lag 0 at [H // 2, W // 2]."""
+    height, width, _ = fingerprint.shape
+    centred = fingerprint - fingerprint.mean(axis=(0, 1))
+    values = np.empty((height, width))
+    for i, j in np.ndindex(height, width):
+        moved = np.roll(centred, (i - height // 2, j - width // 2), axis=(0, 1))
+        values[i, j] = (centred * moved).sum()
+    return values / (centred**2).sum()
+
+
 def relative_rms(actual, expected):
     """Root mean square of the difference over that of the expected values."""
     return np.sqrt(np.mean((np.asarray(actual, float) - expected) ** 2) / np.mean(expected**2))

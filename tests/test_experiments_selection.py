@@ -60,9 +60,22 @@ def test_n_test_is_a_limit():
         ({"n_fit": 10, "n_test": 5}, r"15 images a source.*'b': 12"),
         ({"n_fit": 0}, "n_fit: expected a number of at least 1"),
         ({"n_test": 0}, "n_test: expected a number of at least 1"),
-        ({"groups": np.zeros(32)}, "groups that are not fitted on; got {'a': 0, 'b': 0}"),
+        ({"groups": np.zeros(32)}, "6 images to fit on and 1 others to test on: 0 .* the most"),
     ],
 )
 def test_too_few_images_are_named(params, message):
     with pytest.raises(ValueError, match=message):
         select_images(np.repeat(["a", "b"], [20, 12]), **params)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_large_group_makes_fingerprints_of_fewer_images(seed):
+    groups = np.tile([0] * 12 + [1, 2, 2, 3, 4, 4, 4, 4], 2)
+    y = np.repeat(["a", "b"], 20)
+    selection = select_images(y, groups=groups, random_state=seed)
+    fit, test = (set(groups[np.concatenate(side)]) for side in (selection.fit, selection.test))
+    assert not fit & test
+    # Half of 20 are there if the group of 12 is fitted on, and otherwise at most the other 8.
+    assert selection.n_fit == (10 if 0 in fit else 8)
+    with pytest.raises(ValueError, match="No split of whole groups"):
+        select_images(y, n_fit=13, n_test=7, groups=groups + (groups == 1), random_state=seed)

@@ -41,8 +41,8 @@ def _saved(figure: Any, **how: Any) -> bytes:
     return buffer.getvalue()
 
 
-def roc_curves(result: AttributionResult) -> Any:
-    """Draw the ROC curve of each source against all others."""
+def roc_curves(result: AttributionResult, *, zoom: float = 1) -> Any:
+    """Draw the ROC curve of each source against all others, or their upper left corner."""
     from sklearn.metrics import RocCurveDisplay
 
     figure = new_figure(6.4, 6.2)
@@ -61,13 +61,15 @@ def roc_curves(result: AttributionResult) -> Any:
         xlabel="share of other sources' images accepted",
         ylabel="share of the source's own images accepted",
         title="Each source against all others",
+        xlim=(-0.01 / zoom, 1.01 / zoom),
+        ylim=(1 - 1.01 / zoom, 1 + 0.01 / zoom),
     )
     _take_literally(ax.legend(loc="lower right", fontsize="small").get_texts())
     return figure
 
 
-def confusion(result: AttributionResult) -> Any:
-    """Draw the confusion matrix in shares of each source's images."""
+def confusion(result: AttributionResult, *, blank_below: float = 0) -> Any:
+    """Draw the confusion matrix in shares of each source's images, small ones without number."""
     from sklearn.metrics import ConfusionMatrixDisplay
 
     side = 4.2 + 0.4 * len(result.classes)
@@ -85,6 +87,8 @@ def confusion(result: AttributionResult) -> Any:
         ax=figure.subplots(),
     )
     display.ax_.set(xlabel="attributed to", ylabel="made by", title="Where each source's images go")
+    for share, text in zip(display.confusion_matrix.flat, display.text_.flat, strict=True):
+        text.set_visible(bool(share >= blank_below))
     for tick in display.ax_.get_xticklabels():
         tick.set(ha="right", rotation_mode="anchor")
     _take_literally([*display.ax_.get_xticklabels(), *display.ax_.get_yticklabels()])

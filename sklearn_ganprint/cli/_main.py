@@ -8,12 +8,12 @@ import traceback
 from collections.abc import Sequence
 
 import sklearn_ganprint
-from sklearn_ganprint.cli import _demo, _fit, _info, _predict
+from sklearn_ganprint.cli import _demo, _fit, _info, _predict, _reproduce
 from sklearn_ganprint.cli._console import plain_warnings
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._text import one_line
 
-_COMMANDS = (_demo, _fit, _predict, _info)
+_COMMANDS = (_demo, _fit, _predict, _info, _reproduce)
 
 _EPILOG = """\
 exit status:
@@ -50,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         args = _parser().parse_args(argv)
+        args.words = sys.argv[1:] if argv is None else list(argv)
     except SystemExit as stop:  # argparse has said what is wrong, or shown the help
         return int(stop.code or 0)
     for stream in (sys.stdout, sys.stderr):

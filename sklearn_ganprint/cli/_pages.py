@@ -1,5 +1,6 @@
 """Pages for a browser: their common style, and how they and their pictures get into a folder."""
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +35,7 @@ def render_page(command: str, /, **values: Any) -> str:
 
 
 def environment() -> "jinja2.Environment":
-    """Make what templates need that extend ``page.html.jinja``, with the filter ``percent``."""
+    """Make what templates need that extend ``page.html.jinja``, with filters for figures."""
     import jinja2
 
     made = jinja2.Environment(
@@ -44,13 +45,18 @@ def environment() -> "jinja2.Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["percent"] = percent
+    made.filters.update(percent=percent, number=number)
     return made
 
 
 def percent(share: float, digits: int = 0) -> str:
     """Write a share in percent, on one line."""
     return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def number(value: float | None, digits: int) -> str:
+    """Write a number, or a dash where there is none."""
+    return f"{value:.{digits}f}" if value is not None and math.isfinite(value) else "–"
 
 
 def write_files(folder: str, files: Mapping[str, bytes]) -> str:

@@ -113,7 +113,6 @@ def run(args: argparse.Namespace) -> int:
     _check_out(args.out, args.force)
     from sklearn_ganprint.cli._reproduce_figures import write_figures
     from sklearn_ganprint.cli._reproduce_page import render_reproduction
-    from sklearn_ganprint.cli._reproduce_tables import write_tables
 
     bunch = find_images(args, groups=args.groups, architectures=args.architectures)
     crop = args.crop or auto_crop(bunch)
@@ -122,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
         MESSAGES.warn(warning)
     with MESSAGES.progress("drawing") as progress:
         write_figures(result, os.path.join(args.out, "figures"), progress)
-    write_tables(result, args.out)
+    result.save(args.out)
     page = render_reproduction(result, bunch, crop, args)
     # The page comes last: where there is one, all that it shows is there too.
     index = write_files(args.out, {_PAGE: page.encode("utf-8")})
@@ -187,7 +186,7 @@ def _reproduce(
             reader=ImageReader(crop=crop, anchor=args.anchor),
             folder=os.path.join(args.out, _PARTS),
             passes=passes,
-            progress=lambda stage, done, total: progress(done, total),
+            progress=progress,
         )
 
 
@@ -200,7 +199,7 @@ def short_names(bunch: "Bunch") -> Any:
 
 
 def _print(result: "ReproductionResult", index: str, args: argparse.Namespace) -> None:
-    rows = result.sources()
+    rows = result.rows()
     if args.format == "json":
         print_json({**result.to_dict(), "report": index})
     elif args.format == "csv":

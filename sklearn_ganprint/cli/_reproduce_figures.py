@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,12 @@ import numpy as np
 from sklearn_ganprint.cli._figures import confusion, new_figure, png, roc_curves, svg
 from sklearn_ganprint.cli._pages import write_file
 from sklearn_ganprint.cli._text import slugs
-from sklearn_ganprint.experiments import ConvergenceResult, ReproductionResult, RobustnessResult
+from sklearn_ganprint.experiments import (
+    ConvergenceResult,
+    CorrelationResult,
+    ReproductionResult,
+    RobustnessResult,
+)
 from sklearn_ganprint.plotting import (
     AutocorrelationDisplay,
     CorrelationHistogramDisplay,
@@ -40,32 +46,26 @@ def figures(result: ReproductionResult) -> Iterator[tuple[str, Callable[[], Any]
     names = slugs(result.attribution.classes)
     for each in result.convergence:
         part = names[str(each.name)]
-        yield f"fingerprints-{part}", lambda each=each: _fingerprints(each)
-        yield f"energy-{part}", lambda each=each: _energy(each)
-        yield f"autocorrelation-{part}", lambda each=each: _autocorrelation(each)
-    for first, second in result.shown_pairs():
-        yield (
-            histogram_name(result, first, second),
-            lambda first=first, second=second: _histogram(result, first, second),
-        )
-    yield "correlations", lambda: _matrix(result)
-    yield "roc", lambda: roc_curves(result.attribution)
-    yield "roc-zoomed", lambda: roc_curves(result.attribution, zoom=2)
-    yield "confusion", lambda: confusion(result.attribution, blank_below=0.01)
+        yield f"fingerprints-{part}", partial(_fingerprints, each)
+        yield f"energy-{part}", partial(_energy, each)
+        yield f"autocorrelation-{part}", partial(_autocorrelation, each)
+    for index, pair in enumerate(shown_pairs(result.correlation), start=1):
+        yield f"histogram-{index}", partial(_histogram, result.correlation, *pair)
+    yield "correlations", partial(_matrix, result.correlation)
+    yield "roc", partial(roc_curves, result.attribution)
+    yield "roc-zoomed", partial(roc_curves, result.attribution, zoom=2)
+    yield "confusion", partial(confusion, result.attribution, blank_below=0.01)
     if result.robustness is not None:
-        for index, family in enumerate(result.robustness.families()):
-            yield robustness_name(index), lambda family=family: _robustness(result, family)
+        for index, family in enumerate(result.robustness.families, start=1):
+            chance = result.attribution.chance
+            yield f"robustness-{index}", partial(_robustness, result.robustness, family, chance)
 
 
-def histogram_name(result: ReproductionResult, first: Any, second: Any) -> str:
-    """Name the histogram of two sources."""
-    names = slugs(result.attribution.classes)
-    return f"histogram-{names[str(first)]}-{names[str(second)]}"
-
-
-def robustness_name(index: int) -> str:
-    """Name the curve of a family of perturbations."""
-    return f"robustness-{index + 1:02d}"
+def shown_pairs(result: CorrelationResult) -> list[tuple[int, int]]:
+    """Choose two sources, of two architectures if there are, and compare them both ways."""
+    architectures = result.architectures or tuple(range(len(result.classes)))
+    others = [code for code, each in enumerate(architectures) if each != architectures[0]]
+    return [(0, (others or [1])[0]), ((others or [1])[0], 0)]
 
 
 def shown_numbers(result: ConvergenceResult) -> list[int]:
@@ -111,43 +111,51 @@ def _autocorrelation(result: ConvergenceResult) -> Any:
     return figure
 
 
-def _histogram(result: ReproductionResult, first: Any, second: Any) -> Any:
+def _histogram(result: CorrelationResult, own: int, other: int) -> Any:
     figure = new_figure(5.6, 4.2)
-    pair = result.correlation.pair(first, second)
+    same, cross = result.pair(result.classes[own], result.classes[other])
     CorrelationHistogramDisplay.from_correlations(
-        pair.same,
-        pair.cross,
-        auc=pair.auc,
-        d_prime=pair.d_prime,
-        name=f"images of {first}",
+        same,
+        cross,
+        auc=result.auc[own, other],
+        d_prime=result.d_prime[own, other],
+        name=f"Images of {result.classes[own]}",
         ax=figure.subplots(),
+        same_label=f"with its own fingerprint ({result.classes[own]})",
+        cross_label=f"with that of {result.classes[other]}",
     )
     return figure
 
 
-def _matrix(result: ReproductionResult) -> Any:
-    correlation = result.correlation
-    side = 5.0 + 0.28 * len(correlation.classes)
-    figure = new_figure(side + 1, side)
+def _matrix(result: CorrelationResult) -> Any:
+    """Draw eq. 8, siblings side by side."""
+    families = result.architectures
+    order = list(range(len(result.classes)))
+    if families is not None:
+        order.sort(key=lambda code: families.index(families[code]))
+    side = 4.4 + 0.28 * len(order)
+    figure = new_figure(side + 1.4, side)
     CorrelationMatrixDisplay.from_matrix(
-        correlation.matrix,
-        correlation.classes,
-        architectures=correlation.architectures,
+        result.mean[np.ix_(order, order)],
+        [result.classes[code] for code in order],
+        architectures=None if families is None else [families[code] for code in order],
         ax=figure.subplots(),
+        # On a linear scale the diagonal leaves nothing of the blocks.
+        scale="sqrt",
     )
     return figure
 
 
-def _robustness(result: ReproductionResult, family: str) -> Any:
-    robustness: RobustnessResult = result.robustness
-    strengths, accuracies, low, high = robustness.curve(family)
+def _robustness(result: RobustnessResult, family: str, chance: float) -> Any:
+    strengths, accuracies, intervals = result.curve(family)
     figure = new_figure(4.8, 3.8)
     RobustnessCurveDisplay.from_curves(
         {family: (strengths, accuracies)},
-        intervals={family: (low, high)},
-        clean=robustness.clean_accuracy,
-        chance=result.attribution.chance,
+        intervals={family: (intervals[:, 0], intervals[:, 1])},
+        clean=result.clean.accuracy,
+        chance=chance,
         xlabel=family,
         ax=figure.subplots(),
+        log2=family == "images to fit",
     )
     return figure

@@ -80,7 +80,7 @@ class Checkpoints:
             return kept
         arrays = {key: np.asarray(value) for key, value in compute().items()}
         if self.folder is not None:
-            _write(self._path(name), lambda stream: np.savez(stream, **arrays))
+            _write(self._path(name), lambda stream: np.savez(stream, allow_pickle=False, **arrays))
         return arrays
 
     def has(self, name: str) -> bool:
@@ -101,7 +101,7 @@ class Checkpoints:
 
 
 def stored_settings(folder: Path) -> dict[str, Any] | None:
-    """Settings of the run whose parts a folder holds; None where there is none."""
+    """Read the settings of the run whose parts a folder holds; None if it holds none."""
     try:
         found: dict[str, Any] = json.loads((folder / _SETTINGS).read_text("utf-8"))
     except FileNotFoundError:

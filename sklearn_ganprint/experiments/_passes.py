@@ -56,44 +56,40 @@ class Passes:
     on_batch: Callable[[int], Any] = field(default=lambda n_images: None)
     on_error: Callable[[ImageReadError], Any] = field(default=lambda error: None)
 
-    def sums(self, source: ImageSource, n_images: Sequence[int]) -> dict[str, np.ndarray]:
-        """Fingerprints from growing numbers of images, and what their energies are judged by.
+    def sums(self, source: ImageSource, ends: Sequence[int]) -> dict[str, np.ndarray]:
+        """Add up residuals over consecutive sets of images.
 
         Parameters
         ----------
         source : ImageSource
             The images.
 
-        n_images : sequence of int
-            Numbers of images, ascending; the last is that of all.
+        ends : sequence of int
+            Position behind the last image of each set, ascending; the last is that of all.
 
         Returns
         -------
         dict of ndarray
-            ``n_images`` (those of which no file had failed, k), ``fingerprints`` (k, H, W, C) in
-            float32, ``halves`` (2, H, W, C), the fingerprints of every other image,
-            ``residual_energies`` and ``hashes``, one an image.
+            ``sums`` (k, H, W, C) in float32 and ``counts`` (k) of the sets that have an image
+            which could be used, ``residual_energies`` and ``hashes`` (n), one such an image.
         """
-        total: Any = 0.0
-        counts, means, energies, hashes = [], [], [], []
-        n_halves = np.zeros(2)
-        for part in self._map(source, sum_batch, n_images, list(self.steps)):
-            if part.value is not None:
-                halves, n_each, batch_energies, batch_hashes = part.value
-                total = total + halves
-                n_halves += n_each
-                energies.append(batch_energies)
-                hashes.append(batch_hashes)
-            n_used = int(n_halves.sum())
-            if part.batch.stop in n_images and n_used > (counts[-1] if counts else 0):
-                counts.append(n_used)
-                means.append((total.sum(axis=0) / n_used).astype(np.float32))
-        if not counts:
+        sums: dict[int, np.ndarray] = {}
+        counts: dict[int, int] = {}
+        energies, hashes = [], []
+        for part in self._map(source, sum_batch, ends, list(self.steps)):
+            if part.value is None:
+                continue
+            batch_sum, batch_energies, batch_hashes = part.value
+            end = int(np.searchsorted(ends, part.batch.stop))
+            sums[end] = sums.get(end, 0) + batch_sum
+            counts[end] = counts.get(end, 0) + len(batch_energies)
+            energies.append(batch_energies)
+            hashes.append(batch_hashes)
+        if not sums:
             return {}
         return {
-            "n_images": np.array(counts),
-            "fingerprints": np.stack(means),
-            "halves": total / np.maximum(n_halves, 1)[:, None, None, None],
+            "sums": np.stack(list(sums.values())).astype(np.float32),
+            "counts": np.array(list(counts.values())),
             "residual_energies": np.concatenate(energies),
             "hashes": np.concatenate(hashes),
         }
@@ -159,12 +155,10 @@ def cut_batches(batches: Sequence[slice], stops: Sequence[int]) -> list[slice]:
     ]
 
 
-def sum_batch(images: Any, steps: list[Any]) -> tuple[np.ndarray, np.ndarray, Any, np.ndarray]:
-    """Sum the residuals of every other image; energies and hashes of all."""
+def sum_batch(images: Any, steps: list[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sum the residuals; give energies and hashes one by one."""
     residuals = transform_batch(images, steps)
-    halves = np.stack([residuals[part::2].sum(axis=0, dtype=np.float64) for part in range(2)])
-    n_each = np.array([len(residuals[part::2]) for part in range(2)])
-    return halves, n_each, energy(residuals), difference_hash(images)
+    return residuals.sum(axis=0, dtype=np.float64), energy(residuals), difference_hash(images)
 
 
 def score_batch(

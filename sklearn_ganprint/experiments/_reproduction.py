@@ -2,8 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,43 +14,16 @@ from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.experiments._checkpoints import Checkpoints
 from sklearn_ganprint.experiments._passes import Passes
 from sklearn_ganprint.experiments._reproduction_result import ReproductionResult, assemble
-from sklearn_ganprint.experiments._run import Part, Run, last_fingerprints
+from sklearn_ganprint.experiments._run import (
+    Part,
+    ReproductionSettings,
+    Run,
+    last_fingerprints,
+)
 from sklearn_ganprint.experiments._selection import Selection, select_images
 
-#: Architectures that no network is behind: their images are not recompressed, as in the paper.
+#: Architectures and labels without a network: as in the paper, they are not recompressed.
 NOT_GENERATED = frozenset({"camera", "real", "n/a"})
-
-
-@dataclass(frozen=True)
-class ReproductionSettings:
-    """What :func:`reproduce_paper` does, and on how many images.
-
-    Parameters
-    ----------
-    n_fit, n_test : int, default=None
-        Images a source to estimate its fingerprint from and to test on, as in
-        :func:`select_images`.
-
-    denoiser, channels : str or BaseDenoiser, str
-        As in :class:`ResidualTransformer`.
-
-    jpeg_quality : int, default=95
-        Quality of the JPEG experiment.
-
-    n_robustness : int, default=100
-        Test images a source of the robustness study, at the most; 0 leaves it out.
-
-    random_state : int, default=0
-        Seed of the split.
-    """
-
-    n_fit: int | None = None
-    n_test: int | None = None
-    denoiser: Any = "wavelet"
-    channels: str = "rgb"
-    jpeg_quality: int = 95
-    n_robustness: int = 100
-    random_state: int = 0
 
 
 def reproduce_paper(
@@ -64,7 +36,7 @@ def reproduce_paper(
     reader: ImageReader | None = None,
     folder: Any = None,
     passes: Passes | None = None,
-    progress: Callable[[str, int, int], Any] | None = None,
+    progress: Callable[[int, int], Any] | None = None,
 ) -> ReproductionResult:
     """Run every experiment of the paper on images, or on files in bounded memory.
 
@@ -80,8 +52,9 @@ def reproduce_paper(
         What to do; None takes the defaults.
 
     architectures : dict, default=None
-        Architecture of each source. Sources of one are siblings. Those of "camera", "real" and
-        "n/a" are not recompressed in the JPEG experiment, as in the paper.
+        Architecture of each source, by its label as a str. Sources of one are siblings. Sources
+        of the architecture, or with the label, "camera", "real" or "n/a" are not recompressed in
+        the JPEG experiment, as in the paper.
 
     groups : array-like of shape (n,), default=None
         What must not be on both sides of the split, such as one scene under several sources.
@@ -97,7 +70,8 @@ def reproduce_paper(
         How the images are gone through: batch size, workers, what is told of bad files.
 
     progress : callable, default=None
-        Called as ``progress(stage, n_done, n_images)`` after each batch.
+        Called as ``progress(n_done, n_images)`` after each batch, an image counting as often as it
+        is read.
 
     Returns
     -------
@@ -139,19 +113,41 @@ def reproduce_paper(
         groups=groups,
         random_state=settings.random_state,
     )
-    families = [(architectures or {}).get(str(label)) for label in selection.classes]
+    if selection.n_fit < 2:
+        raise ValueError(
+            "Expected at least 2 images a source to fit on, to see a fingerprint converge; got 1. "
+            "Add images, or leave out the source with the fewest."
+        )
+    labels = selection.classes.astype(str).tolist()
+    families = None if architectures is None else tuple(architectures[each] for each in labels)
+    generated = _generated(labels, families)
     source = _image_source(X, reader)
-    checkpoints = Checkpoints(folder, _identity(settings, source, selection))
-    run = Run(source, selection, settings, passes or Passes(), checkpoints, progress)
-    fitted = run.fit("clean", range(len(families)))
+    run = Run(
+        source,
+        y,
+        selection,
+        settings,
+        passes or Passes(),
+        Checkpoints(folder, {**_identity(settings, source, selection), "generated": generated}),
+        generated,
+        progress,
+    )
+    fitted = run.fit("clean", range(len(labels)))
     _check_fitted(selection.classes, fitted)
     scored = run.score("clean", selection.test, last_fingerprints(fitted))
-    generated = [code for code, each in enumerate(families) if each not in NOT_GENERATED]
-    recompressed = run.recompress(fitted, generated)
+    recompressed = run.recompress(fitted)
     robustness = run.robustness(fitted) if settings.n_robustness else {}
-    return assemble(
-        selection, families, fitted, scored, recompressed, robustness, tuple(run.failures.items())
-    )
+    return assemble(run, families, fitted, scored, recompressed, robustness)
+
+
+def _generated(labels: Sequence[str], families: tuple[str, ...] | None) -> list[int]:
+    """List the sources that a network made, as far as is known."""
+    names = zip(labels, families or labels, strict=True)
+    return [
+        code
+        for code, each in enumerate(names)
+        if NOT_GENERATED.isdisjoint(name.lower() for name in each)
+    ]
 
 
 def _image_source(X: Any, reader: ImageReader | None) -> ImageSource:
@@ -164,7 +160,7 @@ def _image_source(X: Any, reader: ImageReader | None) -> ImageSource:
 def _identity(
     settings: ReproductionSettings, source: ImageSource, selection: Selection
 ) -> dict[str, Any]:
-    """What results depend on, as plain values."""
+    """Collect what results depend on, as plain values."""
     digest = hashlib.sha256()
     for item in source.items:
         digest.update(item.tobytes() if source.reader is None else _stamp(item))

@@ -1,7 +1,8 @@
-"""Passes over the images of all sources, stage by stage, each source's part kept when it is done."""
+"""Passes over the images of all sources, each of which is kept when it is done."""
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.experiments._checkpoints import Checkpoints
 from sklearn_ganprint.experiments._passes import Passes, View
 from sklearn_ganprint.experiments._selection import Selection
+from sklearn_ganprint.fingerprints import doubling_counts
 from sklearn_ganprint.perturbations import GaussianBlur, GaussianNoise, JPEGCompression, Resize
 from sklearn_ganprint.residuals import ResidualTransformer
 
@@ -19,12 +21,56 @@ PERTURBATIONS: tuple[tuple[str, float, Any], ...] = (
     *(("JPEG quality", q, JPEGCompression(q)) for q in (95, 85, 75, 50)),
     *(("resizing, there and back", s, Resize(s, restore=True)) for s in (0.9, 0.75, 0.5)),
     *(("blur, sigma in pixels", s, GaussianBlur(s)) for s in (0.5, 1.0, 2.0)),
-    *(("noise, sigma in grey levels", s, GaussianNoise(s, random_state=0)) for s in (1.0, 2.0, 5.0)),
+    *(
+        ("noise, sigma in grey levels", s, GaussianNoise(s, random_state=0))
+        for s in (1.0, 2.0, 5.0)
+    ),
 )
 #: Pixels cut off on every side, and shares of a side that are kept, of residuals scored in part.
 TRIMS, SHARES = (8, 16, 32), (0.25, 0.5, 0.75)
+#: The point of the robustness study at which nothing was done.
+UNCHANGED = ("border pixels trimmed", 0.0)
 #: Arrays that a pass over the images of one source gives, by name.
 Part: TypeAlias = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class ReproductionSettings:
+    """What :func:`reproduce_paper` does, and on how many images.
+
+    Parameters
+    ----------
+    n_fit, n_test : int, default=None
+        Images a source to estimate its fingerprint from and to test on, as in
+        :func:`select_images`.
+
+    denoiser, channels : str or BaseDenoiser, str
+        As in :class:`ResidualTransformer`.
+
+    jpeg_quality : int, default=95
+        Quality of the JPEG experiment.
+
+    n_robustness : int, default=100
+        Test images a source of the robustness study, at the most; 0 leaves it out.
+
+    random_state : int, default=0
+        Seed of the split.
+    """
+
+    n_fit: int | None = None
+    n_test: int | None = None
+    denoiser: Any = "wavelet"
+    channels: str = "rgb"
+    jpeg_quality: int = 95
+    n_robustness: int = 100
+    random_state: int = 0
+
+
+class Scored(NamedTuple):
+    """Scores (n_views, n, K), NaN where a file has failed, and hashes of each source's others."""
+
+    scores: np.ndarray
+    hashes: list[np.ndarray]
 
 
 class _Work(NamedTuple):
@@ -37,23 +83,62 @@ class _Work(NamedTuple):
 
 @dataclass
 class Run:
-    """One run: which images, how they are gone through, and what is kept of it."""
+    """One run: which images, how they are gone through, and what is kept of it.
+
+    Parameters
+    ----------
+    source : ImageSource
+        All images.
+
+    y : ndarray of shape (n,)
+        Source of each image.
+
+    selection : Selection
+        Which of them are used for what.
+
+    settings : ReproductionSettings
+        What is done with them.
+
+    passes : Passes
+        How they are gone through.
+
+    checkpoints : Checkpoints
+        Where parts of the results are kept.
+
+    generated : sequence of int
+        Sources that are recompressed in the JPEG experiment.
+
+    progress : callable or None
+        Called as ``progress(n_done, n_images)``, an image counting as often as it is read.
+
+    failures : dict of str to str
+        Files that could not be used, and why.
+    """
 
     source: ImageSource
+    y: np.ndarray
     selection: Selection
     settings: ReproductionSettings
     passes: Passes
     checkpoints: Checkpoints
-    progress: Callable[[str, int, int], Any] | None
+    generated: Sequence[int]
+    progress: Callable[[int, int], Any] | None = None
     failures: dict[str, str] = field(default_factory=dict)
+    done: int = 0
+
+    @property
+    def n_images(self) -> int:
+        """Images to read in all, each as often as it is read."""
+        n_fit = self.selection.n_fit * (len(self.selection.fit) + len(self.generated))
+        n_test = 2 * sum(map(len, self.selection.test))
+        n_robustness = sum(map(len, self.robustness_positions())) * (len(PERTURBATIONS) + 2)
+        return n_fit + n_test + n_robustness
 
     def fit(self, stage: str, codes: Iterable[int], perturbation: Any = None) -> dict[int, Part]:
         """Fingerprints of sources at growing numbers of images, and their energies."""
-        n_images = growing_numbers(self.selection.n_fit)
-        work = [
-            _Work(code, self.selection.fit[code], self._steps(perturbation)) for code in codes
-        ]
-        return self._each(f"fit-{stage}", work, lambda passes, images: passes.sums(images, n_images))
+        ends = doubling_counts(self.selection.n_fit).tolist()
+        work = [_Work(code, self.selection.fit[code], self._steps(perturbation)) for code in codes]
+        return self._each(f"fit-{stage}", work, lambda passes, images: passes.sums(images, ends))
 
     def score(
         self,
@@ -62,54 +147,52 @@ class Run:
         fingerprints: np.ndarray,
         *,
         views: Sequence[View] = (View(),),
-        perturbation: Any = None,
-        perturbed: Container[int] | None = None,
-    ) -> np.ndarray:
-        """Scores of images with fingerprints, (n_views, n, K), NaN where a file has failed.
-
-        Only sources in `perturbed` are perturbed; None are all of them.
-        """
+        perturbations: Mapping[int, Any] | None = None,
+    ) -> Scored:
+        """Score images with fingerprints; `perturbations` are those of sources that have one."""
+        perturbations = perturbations or {}
         work = [
-            _Work(
-                code,
-                own,
-                self._steps(perturbation if perturbed is None or code in perturbed else None),
-            )
+            _Work(code, own, self._steps(perturbations.get(code)))
             for code, own in enumerate(positions)
         ]
         parts = self._each(
-            f"score-{stage}", work, lambda passes, images: passes.scores(images, fingerprints, views)
+            f"score-{stage}",
+            work,
+            lambda passes, images: passes.scores(images, fingerprints, views),
         )
         return _gather(parts, positions, (len(views), len(fingerprints)))
 
-    def recompress(self, fitted: dict[int, Part], generated: Sequence[int]) -> np.ndarray:
+    def recompress(self, fitted: dict[int, Part]) -> np.ndarray:
         """Scores of recompressed test images, with fingerprints of clean and of such images."""
         perturbation = JPEGCompression(self.settings.jpeg_quality)
         stage = f"jpeg{self.settings.jpeg_quality}"
-        refitted = {**fitted, **self.fit(stage, generated, perturbation)}
+        refitted = {**fitted, **self.fit(stage, self.generated, perturbation)}
         both = np.concatenate([last_fingerprints(fitted), last_fingerprints(refitted)])
-        scores = self.score(
-            stage, self.selection.test, both, perturbation=perturbation, perturbed=generated
-        )
-        return scores[0].reshape(-1, 2, len(fitted)).swapaxes(0, 1)
+        perturbations = dict.fromkeys(self.generated, perturbation)
+        scored = self.score(stage, self.selection.test, both, perturbations=perturbations)
+        return scored.scores[0].reshape(-1, 2, len(fitted)).swapaxes(0, 1)
 
     def robustness(self, fitted: dict[int, Part]) -> dict[tuple[str, float], np.ndarray]:
         """Scores of some test images under perturbations, in part, and with fewer images."""
-        positions = [own[: self.settings.n_robustness] for own in self.selection.test]
+        positions = self.robustness_positions()
         fingerprints = last_fingerprints(fitted)
-        result = {}
-        for index, (family, strength, perturbation) in enumerate(PERTURBATIONS):
-            stage = f"perturbed{index:02d}"
-            scores = self.score(stage, positions, fingerprints, perturbation=perturbation)
-            result[family, strength] = scores[0]
         views = partial_views(fingerprints.shape[1:3])
         parts = self.score("parts", positions, fingerprints, views=list(views.values()))
-        result.update(zip(views, parts, strict=True))
+        result = dict(zip(views, parts.scores, strict=True))
         grown, numbers = growing_fingerprints(fitted)
-        scores = self.score("numbers", positions, grown)[0]
+        scores = self.score("numbers", positions, grown).scores[0]
         for column, number in enumerate(numbers):
             result["images to fit", number] = scores[:, column :: len(numbers)]
+        for index, (family, strength, perturbation) in enumerate(PERTURBATIONS):
+            stage = f"perturbed{index:02d}"
+            perturbations = dict.fromkeys(range(len(positions)), perturbation)
+            scored = self.score(stage, positions, fingerprints, perturbations=perturbations)
+            result[family, strength] = scored.scores[0]
         return result
+
+    def robustness_positions(self) -> list[np.ndarray]:
+        """Test images of the robustness study, source by source."""
+        return [own[: self.settings.n_robustness] for own in self.selection.test]
 
     def _steps(self, perturbation: Any) -> list[Any]:
         residual = ResidualTransformer(
@@ -121,63 +204,53 @@ class Run:
         self, stage: str, work: Sequence[_Work], function: Callable[[Passes, ImageSource], Part]
     ) -> dict[int, Part]:
         """Do the work of a stage source by source, but what has been kept."""
-        n_images, done = sum(len(each.positions) for each in work), 0
         parts = {}
         for each in work:
-            parts[each.code] = self.checkpoints.get(
-                f"{stage}-{each.code:03d}",
-                lambda each=each, done=done: self._do(stage, each, function, done, n_images),
-            )
+            done = self.done + len(each.positions)
+            name = f"{stage}-{each.code:03d}"
+            parts[each.code] = self.checkpoints.get(name, partial(self._do, each, function))
             self.failures.update(parts[each.code]["failures"].tolist())
-            done += len(each.positions)
-            self._tell(stage, done, n_images)
+            self._advance(done - self.done)
         return parts
 
-    def _do(
-        self,
-        stage: str,
-        work: _Work,
-        function: Callable[[Passes, ImageSource], Part],
-        done: int,
-        n_images: int,
-    ) -> Part:
+    def _do(self, work: _Work, function: Callable[[Passes, ImageSource], Part]) -> Part:
         """Do the work on one source, and note which of its files have failed."""
         failures: list[tuple[str, str]] = []
 
         def fail(error: ImageReadError) -> None:
             failures.append((error.filename, error.reason))
-            self.passes.on_error(error)
+            if error.filename not in self.failures:  # said once, however often it is read
+                self.passes.on_error(error)
 
-        def advance(n_batch: int) -> None:
-            nonlocal done
-            done += n_batch
-            self._tell(stage, done, n_images)
-
-        passes = replace(self.passes, steps=work.steps, on_error=fail, on_batch=advance)
-        images = replace(self.source, items=self.source.items[work.positions])
-        part = function(passes, images)
+        passes = replace(self.passes, steps=work.steps, on_error=fail, on_batch=self._advance)
+        part = function(passes, replace(self.source, items=self.source.items[work.positions]))
         return {**part, "failures": np.array(failures, dtype=str).reshape(-1, 2)}
 
-    def _tell(self, stage: str, done: int, n_images: int) -> None:
-        if self.progress is not None:
-            self.progress(stage, done, n_images)
-
-
-def growing_numbers(n: int) -> list[int]:
-    """Powers of two up to a number, and the number itself."""
-    return sorted({n, *(2**power for power in range(1, n.bit_length()))} - {0})
+    def _advance(self, n_images: int) -> None:
+        self.done += n_images
+        if self.progress is not None and n_images:
+            self.progress(self.done, self.n_images)
 
 
 def last_fingerprints(fitted: Mapping[int, Part]) -> np.ndarray:
     """Fingerprints from all images to fit on, (K, H, W, C)."""
-    return np.stack([fitted[code]["fingerprints"][-1] for code in sorted(fitted)])
+    parts = [fitted[code] for code in sorted(fitted)]
+    return np.stack([part["sums"].sum(axis=0) / part["counts"].sum() for part in parts])
 
 
 def growing_fingerprints(fitted: Mapping[int, Part]) -> tuple[np.ndarray, list[int]]:
-    """Fingerprints from growing numbers of images, those of a source together, and the numbers."""
-    n_steps = min(len(part["n_images"]) for part in fitted.values())
-    parts = [fitted[code]["fingerprints"][-n_steps:] for code in sorted(fitted)]
-    return np.concatenate(parts), fitted[0]["n_images"][-n_steps:].tolist()
+    """Fingerprints from growing numbers of images, those of a source together, and the numbers.
+
+    Where files have failed, a number is that of the source with the most.
+    """
+    n_steps = min(len(part["counts"]) for part in fitted.values())
+    fingerprints, numbers = [], []
+    for code in sorted(fitted):
+        counts = fitted[code]["counts"].cumsum()[-n_steps:]
+        totals = fitted[code]["sums"].cumsum(axis=0)[-n_steps:]
+        fingerprints.append(totals / counts[:, None, None, None].astype(np.float32))
+        numbers.append(counts)
+    return np.concatenate(fingerprints), np.max(numbers, axis=0).tolist()
 
 
 def partial_views(size: tuple[int, int]) -> dict[tuple[str, float], View]:
@@ -186,7 +259,7 @@ def partial_views(size: tuple[int, int]) -> dict[tuple[str, float], View]:
     for trim in (0, *TRIMS):
         if 4 * trim < min(size):
             inner = View(*(slice(trim, length - trim) for length in size))
-            views["border pixels trimmed", float(trim)] = inner
+            views[UNCHANGED[0], float(trim)] = inner
     for share in SHARES:
         corner = View(*(slice(round(share * length)) for length in size))
         views["side of the image used", float(round(share * min(size)))] = corner
@@ -195,12 +268,13 @@ def partial_views(size: tuple[int, int]) -> dict[tuple[str, float], View]:
 
 def _gather(
     parts: Mapping[int, Part], positions: Sequence[np.ndarray], shape: tuple[int, int]
-) -> np.ndarray:
-    """Scores of all sources one below the other, NaN for files that have failed."""
+) -> Scored:
+    """Put the scores of all sources one below the other."""
     starts = np.cumsum([0, *map(len, positions)])
     n_views, n_columns = shape
     scores = np.full((n_views, starts[-1], n_columns), np.nan)
     for code, part in parts.items():
         if "kept" in part:
             scores[:, starts[code] + part["kept"]] = part["scores"]
-    return scores
+    no_hash = np.empty(0, dtype=np.uint64)
+    return Scored(scores, [parts[code].get("hashes", no_hash) for code in sorted(parts)])

@@ -58,7 +58,8 @@ def select_images(
         Images to test each source on. None takes all others.
 
     groups : array-like of shape (n,), default=None
-        What must not be on both sides, such as one scene under several sources.
+        What must not be on both sides, such as one scene under several sources. With `n_fit` of
+        None and large groups, fewer images than said there may be fitted on.
 
     random_state : int, RandomState instance or None, default=0
         Draws the order of the images.
@@ -93,20 +94,22 @@ def select_images(
             raise ValueError(f"{name}: expected a number of at least 1, got {number}.")
     classes, codes = np.unique(y, return_inverse=True)
     counts = np.bincount(codes)
-    n_fit = default_fit(int(counts.min())) if n_fit is None else n_fit
-    _check_counts(classes, counts, n_fit, n_test)
+    wanted = default_fit(int(counts.min())) if n_fit is None else n_fit
+    _check_counts(classes, counts, wanted, n_test)
     ranks = _ranks(codes, groups, check_random_state(random_state))
+    last, most = _divide(codes, ranks, wanted, n_test or 1)
+    if most < (wanted if n_fit is not None else 1):
+        raise ValueError(
+            f"No split of whole groups gives every source {wanted} images to fit on and "
+            f"{n_test or 1} others to test on: {most} to fit on were the most. Ask for fewer, or "
+            f"make the groups smaller."
+        )
     order = np.argsort(ranks, kind="stable")
-    own = [order[codes[order] == code] for code in range(len(classes))]
-    last = np.array([ranks[positions[n_fit - 1]] for positions in own])
-    if groups is not None:
-        last[:] = last.max()  # the fitting side ends for all sources with the same group
-    test = [
-        positions[ranks[positions] > end][:n_test]
-        for positions, end in zip(own, last, strict=True)
-    ]
-    _check_test(classes, test, n_test)
-    return Selection(classes, tuple(positions[:n_fit] for positions in own), tuple(test))
+    sides = []
+    for side, limit in ((ranks <= last, min(wanted, most)), (ranks > last, n_test)):
+        own = (order[side[order] & (codes[order] == code)] for code in range(len(classes)))
+        sides.append(tuple(positions[:limit] for positions in own))
+    return Selection(classes, *sides)
 
 
 def default_fit(smallest: int) -> int:
@@ -115,11 +118,33 @@ def default_fit(smallest: int) -> int:
 
 
 def _ranks(codes: np.ndarray, groups: Any, rng: np.random.RandomState) -> np.ndarray:
-    """Random order of the groups; without them, of the images."""
-    if groups is None:
-        return rng.permutation(len(codes))
-    _, group_codes = np.unique(np.asarray(groups), return_inverse=True)
-    return rng.permutation(group_codes.max() + 1)[group_codes]
+    """Give each image the place of its group in a random order; without groups, its own."""
+    if groups is not None:
+        _, group_codes = np.unique(np.asarray(groups), return_inverse=True)
+        return rng.permutation(group_codes.max() + 1)[group_codes]
+    ranks = np.empty(len(codes), dtype=np.intp)
+    for code in range(codes.max() + 1):
+        own = np.flatnonzero(codes == code)
+        ranks[rng.permutation(own)] = np.arange(len(own))
+    return ranks
+
+
+def _divide(codes: np.ndarray, ranks: np.ndarray, n_fit: int, n_test: int) -> tuple[int, int]:
+    """Find the last rank to fit on, and how many images of each source there are up to it.
+
+    It is the first that gives every source enough to fit on or, if none of those leaves enough to
+    test on, the one with most to fit on that does.
+    """
+    counts = np.zeros((ranks.max() + 1, codes.max() + 1), dtype=np.intp)
+    np.add.at(counts, (ranks, codes), 1)
+    fit = counts.cumsum(axis=0)
+    left = (fit[-1] - fit).min(axis=1)
+    # Fewer and fewer are left to test on: those that leave enough come first.
+    most = np.minimum(fit.min(axis=1), n_fit)[left >= n_test]
+    if not len(most):
+        return -1, 0
+    last = int(most.argmax())
+    return last, int(most[last])
 
 
 def _check_counts(classes: np.ndarray, counts: np.ndarray, n_fit: int, n_test: int | None) -> None:
@@ -135,15 +160,3 @@ def _check_counts(classes: np.ndarray, counts: np.ndarray, n_fit: int, n_test: i
             f"ask for fewer."
         )
 
-
-def _check_test(classes: np.ndarray, test: list[np.ndarray], n_test: int | None) -> None:
-    short = {
-        str(label): len(own)
-        for label, own in zip(classes, test, strict=True)
-        if len(own) < (n_test or 1)
-    }
-    if short:
-        raise ValueError(
-            f"Expected at least {n_test or 1} images a source to test on, of groups that are not "
-            f"fitted on; got {short}. Fit on fewer images, or make the groups smaller."
-        )

@@ -1,4 +1,4 @@
-"""L1: fingerprints from residuals."""
+"""Means of residuals."""
 
 from typing import Any
 
@@ -97,29 +97,88 @@ def estimate_fingerprint(residuals: Any, sample_weight: Any = None) -> np.ndarra
     return (sums / weights.sum()).reshape(residuals.shape[1:])
 
 
-def energy(residuals: Any) -> np.ndarray:
-    """Mean square of each residual or fingerprint over its pixels.
+def doubling_counts(n_images: int) -> np.ndarray:
+    """Numbers of images to follow a fingerprint at: powers of two, and all.
+
+    Parameters
+    ----------
+    n_images : int
+        Number of all images, at least 1.
+
+    Returns
+    -------
+    ndarray of int64, shape (k,)
+        1, 2, 4, ... up to `n_images`, which is always the last.
+
+    Raises
+    ------
+    ValueError
+        If there is no image.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.fingerprints import doubling_counts
+    >>> doubling_counts(10)
+    array([ 1,  2,  4,  8, 10])
+    """
+    if n_images < 1:
+        raise ValueError(f"n_images: expected at least 1, got {n_images}.")
+    return np.unique([*(1 << k for k in range(int(n_images).bit_length())), int(n_images)])
+
+
+def nested_fingerprints(residuals: Any, n_images: Any) -> np.ndarray:
+    """Fingerprints from growing numbers of images: means of the first residuals (Fig. 2).
 
     Parameters
     ----------
     residuals : array-like of shape (n, ...)
-        Residuals or fingerprints, in grey levels.
+        Noise residuals of images of one source.
+
+    n_images : array-like of int, shape (k,)
+        How many of the first residuals to take, from 1 to n, in any order.
 
     Returns
     -------
-    ndarray of float64, shape (n,)
-        Energies, in squared grey levels.
+    ndarray of float64, shape (k, ...)
+        The fingerprints, in the unit of the residuals.
+
+    Raises
+    ------
+    ValueError
+        If a number is not a whole one from 1 to n.
+
+    See Also
+    --------
+    doubling_counts : Numbers to take.
+
+    Notes
+    -----
+    Each mean contains those before it, so all come from one pass over the residuals [1]_.
+
+    References
+    ----------
+    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
+       fingerprints?", MIPR 2019, Fig. 2.
 
     Examples
     --------
-    >>> from sklearn_ganprint.fingerprints import energy
-    >>> energy([[3.0, -3.0], [0.0, 2.0]])
-    array([9., 2.])
+    >>> from sklearn_ganprint.fingerprints import nested_fingerprints
+    >>> nested_fingerprints([[1.0, 2.0], [3.0, 6.0], [2.0, 4.0]], [1, 2])
+    array([[1., 2.],
+           [2., 4.]])
     """
-    rows = np.asarray(residuals)
-    rows = rows.reshape(len(rows), -1)
-    energies = np.empty(len(rows))
-    for chunk in row_chunks(*rows.shape):
-        values = rows[chunk].astype(np.float64, copy=False)
-        energies[chunk] = np.einsum("ij,ij->i", values, values) / max(1, rows.shape[1])
-    return energies
+    residuals, counts = np.asarray(residuals), np.asarray(n_images)
+    n = len(residuals)
+    whole = counts.ndim == 1 and counts.size > 0 and np.array_equal(counts, np.rint(counts))
+    if not (whole and 1 <= counts.min() and counts.max() <= n):
+        raise ValueError(
+            f"n_images: expected whole numbers from 1 to the number of residuals, {n}; got "
+            f"{counts.tolist()}."
+        )
+    ends, order = np.unique(counts.astype(np.intp), return_inverse=True)
+    rows = residuals[: ends[-1]].reshape(ends[-1], -1)
+    step = np.searchsorted(ends, np.arange(len(rows)), side="right")
+    sums = class_sums(rows, step, np.ones(len(rows)), len(ends))
+    np.cumsum(sums, axis=0, out=sums)
+    sums /= ends[:, np.newaxis]
+    return sums[order].reshape(len(counts), *residuals.shape[1:])

@@ -1,0 +1,294 @@
+"""Energies, and what they tend to when more images are averaged."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sklearn_ganprint._parallel import row_chunks
+
+#: What the noise's part of the energy is multiplied by, given the number of images.
+_FORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "inverse": lambda n: 1 / n,
+    "printed": lambda n: np.exp2(-n),
+}
+
+
+def energy(residuals: Any) -> np.ndarray:
+    """Mean square of each residual or fingerprint over its pixels.
+
+    Parameters
+    ----------
+    residuals : array-like of shape (n, ...)
+        Residuals or fingerprints, in grey levels.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Energies, in squared grey levels.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.fingerprints import energy
+    >>> energy([[3.0, -3.0], [0.0, 2.0]])
+    array([9., 2.])
+    """
+    rows = np.asarray(residuals)
+    rows = rows.reshape(len(rows), -1)
+    energies = np.empty(len(rows))
+    for chunk in row_chunks(*rows.shape):
+        values = rows[chunk].astype(np.float64, copy=False)
+        energies[chunk] = np.einsum("ij,ij->i", values, values) / max(1, rows.shape[1])
+    return energies
+
+
+def unbiased_energy(fingerprint_energy: Any, residual_energy: Any, n_images: Any) -> Any:
+    """Energy of the fingerprint without that of the noise which is left in it.
+
+    Parameters
+    ----------
+    fingerprint_energy : float or array-like
+        Energy of the mean of the residuals.
+
+    residual_energy : float or array-like
+        Mean energy of these residuals.
+
+    n_images : int or array-like of int
+        Number of the residuals, at least 2.
+
+    Returns
+    -------
+    float or ndarray of float64
+        Estimate of the limit of the energy, in the unit of the energies. Around 0, and as often
+        below as above, if there is no fingerprint.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 residuals.
+
+    See Also
+    --------
+    split_half_energy : An estimate from two fingerprints.
+    fit_energy : An estimate from the curve of energies.
+
+    Notes
+    -----
+    ``(N E_N - mean ||R||^2) / (N - 1)``, which is the mean of ``<R_i, R_j>`` over all pairs of
+    different images. So it has no bias if the noise of one image tells nothing about that of
+    another, whatever the energies of the noise; it is not for images of one scene, or copies.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.fingerprints import energy, unbiased_energy
+    >>> residuals = np.array([[1.0, 1.0, 1.0, -1.0], [1.0, 1.0, -1.0, 1.0]])
+    >>> float(unbiased_energy(np.mean(residuals.mean(axis=0) ** 2), energy(residuals).mean(), 2))
+    0.0
+    """
+    n = np.asarray(n_images, dtype=np.float64)
+    if n.size and not n.min() >= 2:
+        raise ValueError(f"n_images: expected at least 2 residuals, got {n.min():g}.")
+    return (n * np.asarray(fingerprint_energy) - np.asarray(residual_energy)) / (n - 1)
+
+
+def split_half_energy(first: Any, second: Any) -> float:
+    """Energy that two fingerprints of one source have in common.
+
+    Parameters
+    ----------
+    first, second : array-like of one shape
+        Fingerprints from different images of the source, in grey levels.
+
+    Returns
+    -------
+    float
+        ``<first, second>`` over the number of values, in squared grey levels: an estimate of the
+        limit of the energy. Around 0 if there is no fingerprint.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    See Also
+    --------
+    unbiased_energy : The mean over all pairs of images, not only of those in different halves.
+
+    Notes
+    -----
+    Noise that the two halves do not share drops out, also where it is shared within a half, as in
+    images of one scene that follow each other in a folder.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.fingerprints import split_half_energy
+    >>> split_half_energy([3.0, 1.0], [3.0, -1.0])
+    4.0
+    """
+    one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if one.shape != other.shape:
+        raise ValueError(
+            f"Expected two fingerprints of one shape, got {one.shape} and {other.shape}."
+        )
+    return float(np.vdot(one, other) / max(1, one.size))
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyFit:
+    """A curve through energies, as :func:`fit_energy` returns it.
+
+    Attributes
+    ----------
+    limit : float
+        Energy that the curve tends to: ``E_inf`` of eq. 4, in squared grey levels.
+
+    initial : float
+        ``E_0`` of eq. 4. Of the inverse form it is the energy of the noise in one residual.
+
+    form : {"inverse", "printed"}
+        How the noise's part falls with the number of images.
+
+    relative : bool
+        Whether relative errors were made small, or those in squared grey levels.
+
+    n_images : ndarray of float64, shape (k,)
+        Numbers of images of the points.
+
+    energies : ndarray of float64, shape (k,)
+        Energies of the points.
+
+    See Also
+    --------
+    fit_energy : Makes one.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.fingerprints import fit_energy
+    >>> fit = fit_energy([1, 2, 4], [9.0, 5.0, 3.0])
+    >>> round(fit.limit, 6), round(fit.initial, 6)
+    (1.0, 8.0)
+    """
+
+    limit: float
+    initial: float
+    form: str
+    relative: bool
+    n_images: np.ndarray
+    energies: np.ndarray
+
+    def predict(self, n_images: Any) -> np.ndarray:
+        """Energy of a fingerprint from so many images.
+
+        Parameters
+        ----------
+        n_images : array-like of numbers, each at least 1
+            Numbers of images.
+
+        Returns
+        -------
+        ndarray of float64
+            The curve's energies, in the shape of `n_images`.
+        """
+        n = np.asarray(n_images, dtype=np.float64)
+        return self.limit + self.initial * _FORMS[self.form](n)
+
+    @property
+    def relative_rms(self) -> float:
+        """Root mean square of the curve's errors at the points, each over the energy there."""
+        errors = self.predict(self.n_images) / self.energies - 1
+        return float(np.sqrt(np.mean(errors**2)))
+
+
+def fit_energy(
+    n_images: Any, energies: Any, *, form: str = "inverse", relative: bool = True
+) -> EnergyFit:
+    """Fit the energy of fingerprints from growing numbers of images (eq. 4, Fig. 3).
+
+    Parameters
+    ----------
+    n_images : array-like of int, shape (k,)
+        Number of images behind each fingerprint, at least 1; two of them must differ.
+
+    energies : array-like of shape (k,)
+        Energies of the fingerprints, above 0, in squared grey levels.
+
+    form : {"inverse", "printed"}, default="inverse"
+        "inverse" fits ``E_inf + E_0 / N``; "printed" fits ``E_inf + E_0 * 2**-N``, for comparison.
+
+    relative : bool, default=True
+        Whether errors count in proportion to the energy, and by the number of images; otherwise
+        all errors count alike, which leaves the limit to the few energies at small N.
+
+    Returns
+    -------
+    EnergyFit
+        The limit, the noise's energy, and the curve.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit together, a value is out of its range, or the form is not known.
+
+    See Also
+    --------
+    unbiased_energy : The limit without a fit, which is more precise.
+
+    Notes
+    -----
+    With ``R_i = F + W_i`` and noise of energy ``s`` the mean of N residuals has the energy
+    ``||F||^2 + s / N`` on average: the inverse form. It is ``E_inf + E_0 * 2**-n`` over ``n =
+    log2(N)``, the axis of Fig. 3, which is what eq. 4 of [1]_ must mean: as printed, with N in the
+    exponent, the curve is flat from N = 8 on, and its limit too large whatever the weights.
+
+    The curve minimises ``sum(N ((E - fit) / E)^2)``, in closed form: energies differ from the
+    expected ones by shares whose variance falls as 1/N, both where the noise of single images
+    differs in energy and where the noise is in part like the fingerprint. The limit is not kept
+    from being negative: for a source without a fingerprint that would make it too large on
+    average.
+
+    References
+    ----------
+    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
+       fingerprints?", MIPR 2019, eq. 4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.fingerprints import fit_energy
+    >>> n_images = np.array([2, 8, 32, 128, 512])
+    >>> energies = 0.0377 + 5 / n_images
+    >>> round(fit_energy(n_images, energies).limit, 4)
+    0.0377
+    >>> round(fit_energy(n_images, energies, form="printed").limit, 4)
+    0.0506
+    """
+    n, energies = _check_curve(n_images, energies)
+    if form not in _FORMS:
+        raise ValueError(f"form: expected one of {tuple(_FORMS)}, got {form!r}.")
+    decay = _FORMS[form](n)
+    scale = decay.max() or 1.0  # 2**-N is far below 1, or 0, where all N are large
+    weights = np.sqrt(n) / energies if relative else np.ones(len(n))
+    design = weights[:, np.newaxis] * np.column_stack([np.ones(len(n)), decay / scale])
+    limit, initial = np.linalg.lstsq(design, weights * energies)[0]
+    return EnergyFit(float(limit), float(initial / scale), form, relative, n, energies)
+
+
+def _check_curve(n_images: Any, energies: Any) -> tuple[np.ndarray, np.ndarray]:
+    n, energies = np.array(n_images, dtype=np.float64), np.array(energies, dtype=np.float64)
+    if n.ndim != 1 or n.shape != energies.shape:
+        raise ValueError(
+            f"Expected one energy for each number of images, got shapes {n.shape} and "
+            f"{energies.shape}."
+        )
+    if not (n >= 1).all() or len(np.unique(n)) < 2:
+        raise ValueError(
+            f"n_images: expected numbers from 1, at least two different ones, got {n.tolist()}."
+        )
+    if not (np.isfinite(energies) & (energies > 0)).all():
+        raise ValueError(
+            f"energies: expected finite values above 0, got {energies.tolist()}; residuals that "
+            f"are all 0, as of blank images, have no energy to fit."
+        )
+    return n, energies
