@@ -15,11 +15,12 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.experiments._measures import one_vs_rest_auc, wilson_interval
+from sklearn_ganprint.experiments._results import Result
 from sklearn_ganprint.files import FileBatchClassifier
 
 
 @dataclass(frozen=True, eq=False)
-class AttributionResult:
+class AttributionResult(Result):
     """What :func:`evaluate_attribution` found on the held-out images.
 
     Attributes
@@ -93,26 +94,36 @@ class AttributionResult:
             ``accuracy``, ``accuracy_interval``, ``chance``, ``n_fit`` and ``n_test`` in all,
             ``classes`` (a list of one dict a class), ``confusion`` and ``failures``.
         """
-        rows = zip(self.classes, self.n_fit, self.n_test, self.recall, self.auc, strict=True)
         return {
             "accuracy": self.accuracy,
             "accuracy_interval": list(self.accuracy_interval),
             "chance": self.chance,
             "n_fit": int(self.n_fit.sum()),
             "n_test": int(self.n_test.sum()),
-            "classes": [
-                {
-                    "name": str(label),
-                    "n_fit": int(n_fit),
-                    "n_test": int(n_test),
-                    "recall": float(recall),
-                    "auc": float(auc),
-                }
-                for label, n_fit, n_test, recall, auc in rows
-            ],
+            "classes": self.rows(),
             "confusion": self.confusion.tolist(),
             "failures": [{"file": name, "reason": reason} for name, reason in self.failures],
         }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give one row a class.
+
+        Returns
+        -------
+        list of dict
+            With ``name``, ``n_fit``, ``n_test``, ``recall`` and ``auc``.
+        """
+        rows = zip(self.classes, self.n_fit, self.n_test, self.recall, self.auc, strict=True)
+        return [
+            {
+                "name": str(label),
+                "n_fit": int(n_fit),
+                "n_test": int(n_test),
+                "recall": float(recall),
+                "auc": float(auc),
+            }
+            for label, n_fit, n_test, recall, auc in rows
+        ]
 
 
 def evaluate_attribution(

@@ -115,3 +115,44 @@ def one_vs_rest_auc(scores: Any, y: Any, classes: Any) -> np.ndarray:
         if own.any() and not own.all():
             areas[column] = roc_auc_score(own, scores[:, column])
     return areas
+
+
+def d_prime(same: Any, cross: Any) -> float:
+    """Distance between two distributions of scores, in standard deviations.
+
+    Parameters
+    ----------
+    same, cross : array-like of shape (n,) and (m,)
+        Scores, at least two on either side.
+
+    Returns
+    -------
+    float
+        Positive if those of `same` are greater on average; infinite, or NaN for equal means, if
+        neither side varies; NaN if a side has fewer than two scores.
+
+    Notes
+    -----
+    ``(mean(same) - mean(cross)) / sqrt((var(same) + var(cross)) / 2)`` with unbiased variances. For
+    normal distributions the area under the ROC curve is ``Phi(d' / sqrt(2))``: the 0.990 and 0.998
+    of Marra et al. [1]_ are a d' of 3.29 and 4.07.
+
+    References
+    ----------
+    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
+       fingerprints?", MIPR 2019, section 3.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.experiments import d_prime
+    >>> d_prime([3.0, 4.0, 5.0], [-1.0, 0.0, 1.0])
+    4.0
+    """
+    same, cross = np.asarray(same, dtype=np.float64), np.asarray(cross, dtype=np.float64)
+    if min(len(same), len(cross)) < 2:
+        return math.nan
+    spread = math.sqrt((same.var(ddof=1) + cross.var(ddof=1)) / 2)
+    distance = float(same.mean() - cross.mean())
+    if spread > 0:
+        return distance / spread
+    return math.copysign(math.inf, distance) if distance else math.nan

@@ -1,0 +1,367 @@
+"""Correlations between the residuals of each source and the fingerprint of each (eq. 5 to 8)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from sklearn_ganprint.experiments._measures import d_prime
+from sklearn_ganprint.experiments._results import Result, plain
+
+
+def same_cross_correlations(
+    scores: Any, y: Any, classes: Any, a: Any, b: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Correlations of one source's residuals with its own and with another's fingerprint.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n, n_classes)
+        Correlation of each test image's residual with each fingerprint (eq. 5).
+
+    y : array-like of shape (n,)
+        Source of each image.
+
+    classes : array-like of shape (n_classes,)
+        The source of each column.
+
+    a, b : source label
+        The source of the residuals, and the other one.
+
+    Returns
+    -------
+    same : ndarray of shape (m,)
+        Correlations of the residuals of `a` with the fingerprint of `a` (eq. 6).
+    cross : ndarray of shape (m,)
+        Those of the same residuals with the fingerprint of `b` (eq. 7).
+
+    Raises
+    ------
+    ValueError
+        If a label is not among the classes, or the shapes do not fit together.
+
+    See Also
+    --------
+    measure_correlations : All pairs at once.
+
+    References
+    ----------
+    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
+       fingerprints?", MIPR 2019, eq. 6 and 7, Fig. 5.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.experiments import same_cross_correlations
+    >>> scores = [[0.9, 0.1], [0.8, -0.1], [0.0, 0.7]]
+    >>> same_cross_correlations(scores, ["a", "a", "b"], ["a", "b"], "a", "b")
+    (array([0.9, 0.8]), array([ 0.1, -0.1]))
+    """
+    scores, y, classes = _check_scores(scores, y, classes)
+    columns = []
+    for label in (a, b):
+        found = np.flatnonzero(classes == label)
+        if len(found) != 1:
+            raise ValueError(f"Expected one of the sources {classes.tolist()}, got {label!r}.")
+        columns.append(found[0])
+    own = scores[y == a]
+    return own[:, columns[0]], own[:, columns[1]]
+
+
+def mean_correlation_matrix(scores: Any, y: Any, classes: Any) -> np.ndarray:
+    """Mean correlation between each source's residuals and each fingerprint (eq. 8, Fig. 6).
+
+    Parameters
+    ----------
+    scores : array-like of shape (n, n_classes)
+        Correlation of each test image's residual with each fingerprint (eq. 5).
+
+    y : array-like of shape (n,)
+        Source of each image.
+
+    classes : array-like of shape (n_classes,)
+        The source of each column.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_classes, n_classes)
+        Means by source of the residuals (rows) and of the fingerprint (columns); NaN in the row
+        of a source without test images.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together.
+
+    See Also
+    --------
+    block_means : Means over own, sibling and other sources.
+
+    References
+    ----------
+    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
+       fingerprints?", MIPR 2019, eq. 8.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.experiments import mean_correlation_matrix
+    >>> scores = [[0.75, 0.25], [0.25, -0.25], [0.0, 0.5]]
+    >>> mean_correlation_matrix(scores, ["a", "a", "b"], ["a", "b"])
+    array([[0.5, 0. ],
+           [0. , 0.5]])
+    """
+    scores, y, classes = _check_scores(scores, y, classes)
+    means = np.full((len(classes), len(classes)), np.nan)
+    for row, label in enumerate(classes):
+        if (y == label).any():
+            means[row] = scores[y == label].mean(axis=0)
+    return means
+
+
+def block_means(matrix: Any, architectures: Sequence[Any] | None = None) -> dict[str, float]:
+    """Mean of a matrix over each source with itself, its siblings, and all others.
+
+    Parameters
+    ----------
+    matrix : array-like of shape (n_classes, n_classes)
+        Such as :func:`mean_correlation_matrix` returns it.
+
+    architectures : sequence of length n_classes, default=None
+        Architecture of each source: siblings are those that share one. None takes all for
+        different.
+
+    Returns
+    -------
+    dict of str to float
+        ``own``, ``sibling`` and ``other``; NaN where there is no such pair. Every pair of sources
+        counts alike, and NaN in the matrix not at all.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.experiments import block_means
+    >>> matrix = [[0.5, 0.25, 0.0], [0.25, 0.5, 0.0], [0.0, 0.0, 0.5]]
+    >>> block_means(matrix, ["Star-GAN", "Star-GAN", "camera"])
+    {'own': 0.5, 'sibling': 0.25, 'other': 0.0}
+    """
+    matrix = np.asarray(matrix, dtype=np.float64)
+    relations = _relations(len(matrix), architectures)
+    if matrix.shape != relations.shape:
+        raise ValueError(f"matrix: expected shape {relations.shape}, got {matrix.shape}.")
+    means = {}
+    for relation in ("own", "sibling", "other"):
+        values = matrix[(relations == relation) & ~np.isnan(matrix)]
+        means[relation] = float(values.mean()) if len(values) else np.nan
+    return means
+
+
+@dataclass(frozen=True, eq=False)
+class CorrelationResult(Result):
+    """What :func:`measure_correlations` found.
+
+    In every matrix rows are the sources of the residuals, and columns those of the fingerprints.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The sources.
+
+    architectures : tuple of length n_classes, or None
+        Architecture of each source.
+
+    scores : ndarray of shape (n, n_classes)
+        Correlation of each test image's residual with each fingerprint.
+
+    y : ndarray of shape (n,)
+        Source of each test image.
+
+    n_test : ndarray of int, shape (n_classes,)
+        Number of test images of each source.
+
+    mean : ndarray of float64, shape (n_classes, n_classes)
+        Mean correlations (eq. 8).
+
+    blocks : dict of str to float
+        Mean of `mean` over ``own``, ``sibling`` and ``other`` fingerprints.
+
+    auc : ndarray of float64, shape (n_classes, n_classes)
+        Chance that a residual of the row's source correlates more with its own fingerprint than
+        another one of that source with the column's; NaN on the diagonal.
+
+    d_prime : ndarray of float64, shape (n_classes, n_classes)
+        Distance between these two distributions in standard deviations; NaN on the diagonal.
+
+    See Also
+    --------
+    measure_correlations : Makes one.
+    """
+
+    classes: np.ndarray
+    architectures: tuple[Any, ...] | None
+    scores: np.ndarray
+    y: np.ndarray
+    n_test: np.ndarray
+    mean: np.ndarray
+    blocks: dict[str, float]
+    auc: np.ndarray
+    d_prime: np.ndarray
+
+    def pair(self, a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Correlations of one source's residuals with its own and with another's fingerprint.
+
+        Parameters
+        ----------
+        a, b : source label
+            The source of the residuals, and the other one.
+
+        Returns
+        -------
+        same, cross : ndarray of shape (m,)
+            As :func:`same_cross_correlations` returns them.
+
+        Raises
+        ------
+        ValueError
+            If there is no such source.
+        """
+        return same_cross_correlations(self.scores, self.y, self.classes, a, b)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give one row a pair of sources.
+
+        Returns
+        -------
+        list of dict
+            With ``source`` of the residuals, ``fingerprint``, their ``relation`` ("own",
+            "sibling" or "other"), ``n_test``, ``mean``, ``auc`` and ``d_prime``.
+        """
+        relations = _relations(len(self.classes), self.architectures)
+        return [
+            {
+                "source": str(self.classes[i]),
+                "fingerprint": str(self.classes[j]),
+                "relation": str(relations[i, j]),
+                "n_test": int(self.n_test[i]),
+                "mean": plain(self.mean[i, j]),
+                "auc": plain(self.auc[i, j]),
+                "d_prime": plain(self.d_prime[i, j]),
+            }
+            for i, j in np.ndindex(*relations.shape)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the figures as plain values that JSON can hold.
+
+        Returns
+        -------
+        dict
+            ``classes``, ``architectures``, ``n_test``, ``mean``, ``blocks``, ``auc`` and
+            ``d_prime``; not the single scores.
+        """
+        architectures = None if self.architectures is None else list(map(str, self.architectures))
+        return {
+            "classes": list(map(str, self.classes)),
+            "architectures": architectures,
+            "n_test": plain(self.n_test),
+            "mean": plain(self.mean),
+            "blocks": plain(self.blocks),
+            "auc": plain(self.auc),
+            "d_prime": plain(self.d_prime),
+        }
+
+
+def measure_correlations(
+    scores: Any, y: Any, classes: Any, architectures: Sequence[Any] | None = None
+) -> CorrelationResult:
+    """Measure how far residuals tell their own source's fingerprint from the others'.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n, n_classes)
+        Correlation of each test image's residual with each fingerprint, as
+        :meth:`FingerprintClassifier.correlate` gives it for images that are in no fingerprint.
+
+    y : array-like of shape (n,)
+        Source of each image.
+
+    classes : array-like of shape (n_classes,)
+        The source of each column.
+
+    architectures : sequence of length n_classes, default=None
+        Architecture of each source; those that share one are siblings.
+
+    Returns
+    -------
+    CorrelationResult
+        Mean correlations, areas under the ROC curves, and d' of all pairs of sources.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together.
+
+    See Also
+    --------
+    d_prime : How d' is defined.
+
+    References
+    ----------
+    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
+       fingerprints?", MIPR 2019, eq. 5 to 8, Fig. 5 and 6.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.experiments import measure_correlations
+    >>> scores = [[0.9, 0.1], [0.8, -0.1], [0.0, 0.7], [0.2, 0.1]]
+    >>> result = measure_correlations(scores, ["a", "a", "b", "b"], ["a", "b"])
+    >>> result.auc
+    array([[ nan, 1.  ],
+           [0.75,  nan]])
+    """
+    scores, y, classes = _check_scores(scores, y, classes)
+    relations = _relations(len(classes), architectures)
+    auc, distances = (np.full(relations.shape, np.nan) for _ in range(2))
+    for i, j in np.argwhere(relations != "own"):
+        same, cross = scores[y == classes[i]][:, [i, j]].T
+        distances[i, j] = d_prime(same, cross)
+        if len(same):
+            auc[i, j] = roc_auc_score(np.repeat([1, 0], len(same)), np.append(same, cross))
+    mean = mean_correlation_matrix(scores, y, classes)
+    return CorrelationResult(
+        classes=classes,
+        architectures=None if architectures is None else tuple(architectures),
+        scores=scores,
+        y=y,
+        n_test=np.array([(y == label).sum() for label in classes]),
+        mean=mean,
+        blocks=block_means(mean, architectures),
+        auc=auc,
+        d_prime=distances,
+    )
+
+
+def _check_scores(scores: Any, y: Any, classes: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    scores, y, classes = np.asarray(scores), np.asarray(y), np.asarray(classes)
+    if scores.shape != (len(y), len(classes)):
+        raise ValueError(
+            f"scores: expected shape (n, n_classes) = {(len(y), len(classes))}, got {scores.shape}."
+        )
+    return scores, y, classes
+
+
+def _relations(n_classes: int, architectures: Sequence[Any] | None) -> np.ndarray:
+    """Say what each source is to each other: "own", "sibling" or "other"."""
+    if architectures is not None and len(architectures) != n_classes:
+        raise ValueError(
+            f"architectures: expected one for each of {n_classes} sources, got "
+            f"{len(architectures)}."
+        )
+    names = range(n_classes) if architectures is None else architectures
+    relations = np.array([["sibling" if a == b else "other" for b in names] for a in names])
+    np.fill_diagonal(relations, "own")
+    return relations

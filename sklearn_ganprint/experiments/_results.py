@@ -1,0 +1,88 @@
+"""What all results can do: become plain values, and files."""
+
+import csv
+import json
+import math
+from abc import ABC, abstractmethod
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sklearn_ganprint.persistence import _atomic
+
+
+class Result(ABC):
+    """Base of results, which are figures to read and to keep."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Give the figures as plain values that JSON can hold.
+
+        Returns
+        -------
+        dict
+            The figures. What has no value, or an infinite one, is None.
+        """
+
+    @abstractmethod
+    def rows(self) -> list[dict[str, Any]]:
+        """Give the figures as the rows of one table.
+
+        Returns
+        -------
+        list of dict
+            One dict of plain values a row, all with the same keys. What has no value is None.
+        """
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write :meth:`to_dict` to a JSON file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file. One that exists is replaced once the new one is complete.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        with _atomic(Path(path)) as part:
+            # File names that are not valid text keep their escapes, which JSON has too.
+            part.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+    def to_csv(self, path: str | PathLike[str]) -> None:
+        """Write :meth:`rows` to a CSV file, with a header.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file. One that exists is replaced once the new one is complete.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        rows = self.rows()
+        with (
+            _atomic(Path(path)) as part,
+            part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
+        ):
+            writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def plain(value: Any) -> Any:
+    """Turn arrays, numpy's numbers, tuples and numbers that are not finite into what JSON has."""
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
