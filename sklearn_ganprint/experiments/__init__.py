@@ -1,6 +1,7 @@
 """L6: experiments as functions that return their results."""
 
 from sklearn_ganprint.experiments._attribution import AttributionResult, evaluate_attribution
+from sklearn_ganprint.experiments._checkpoints import Checkpoints
 from sklearn_ganprint.experiments._comparisons import (
     RecompressionResult,
     RobustnessResult,
@@ -20,28 +21,43 @@ from sklearn_ganprint.experiments._correlations import (
     measure_correlations,
     same_cross_correlations,
 )
+from sklearn_ganprint.experiments._duplicates import difference_hash, near_duplicates
 from sklearn_ganprint.experiments._mcnemar import McNemarResult, mcnemar_test
 from sklearn_ganprint.experiments._measures import d_prime, one_vs_rest_auc, wilson_interval
+from sklearn_ganprint.experiments._passes import Passes
+from sklearn_ganprint.experiments._reproduction import reproduce_paper
+from sklearn_ganprint.experiments._reproduction_result import ReproductionResult
+from sklearn_ganprint.experiments._run import ReproductionSettings
+from sklearn_ganprint.experiments._selection import Selection, select_images
 
 __all__ = [
     "AttributionResult",
+    "Checkpoints",
     "ConvergenceResult",
     "CorrelationResult",
     "McNemarResult",
+    "Passes",
     "RecompressionResult",
+    "ReproductionResult",
+    "ReproductionSettings",
     "RobustnessResult",
     "ScoredPredictions",
+    "Selection",
     "block_means",
     "compare_predictions",
     "convergence_from_sums",
     "d_prime",
+    "difference_hash",
     "evaluate_attribution",
     "mcnemar_test",
     "mean_correlation_matrix",
     "measure_convergence",
     "measure_correlations",
     "measure_robustness",
+    "near_duplicates",
     "one_vs_rest_auc",
+    "reproduce_paper",
     "same_cross_correlations",
+    "select_images",
     "wilson_interval",
 ]

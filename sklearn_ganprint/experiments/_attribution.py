@@ -204,7 +204,7 @@ def evaluate_attribution(
         train = train[[os.fsdecode(path) not in failed for path in _safe_indexing(X, train)]]
     _stop_listening(model, estimator)
     listed = {error.filename: error.reason for error in failures}  # once, however often read
-    return _result(
+    return attribution_result(
         model, y, (train, test[usable]), scores[usable], y_pred[usable], tuple(listed.items())
     )
 
@@ -289,7 +289,7 @@ def _correlate(model: Any, X: Any) -> np.ndarray:
     return model[-1].correlate(model[:-1].transform(X) if len(model) > 1 else X)
 
 
-def _result(
+def attribution_result(
     model: Any,
     y: np.ndarray,
     sides: tuple[np.ndarray, np.ndarray],

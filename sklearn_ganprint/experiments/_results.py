@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -67,14 +68,18 @@ class Result(ABC):
         OSError
             If the file cannot be written.
         """
-        rows = self.rows()
-        with (
-            _atomic(Path(path)) as part,
-            part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
-        ):
-            writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        write_csv(Path(path), self.rows())
+
+
+def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows to a CSV file, with a header; the file is replaced once it is complete."""
+    with (
+        _atomic(path) as part,
+        part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
+    ):
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def plain(value: Any) -> Any:
