@@ -5,8 +5,7 @@ import json
 import os
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import sklearn_ganprint
 from sklearn_ganprint import denoisers, perturbations
+from sklearn_ganprint._files import atomic
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.files import FileBatchClassifier
@@ -80,7 +80,7 @@ def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     sio = _import_skops()
     check_is_fitted(estimator)
     estimator = _without_callbacks(estimator)
-    with _atomic(Path(path)) as part:
+    with atomic(Path(path)) as part:
         sio.dump(estimator, part)
         with zipfile.ZipFile(part, "a") as archive:
             archive.writestr(_METADATA, json.dumps(_metadata(estimator), indent=2))
@@ -240,18 +240,3 @@ def _metadata(estimator: BaseEstimator) -> dict[str, Any]:
         "image_size": getattr(estimator, "image_size_", None),
         "reader": None if reader is None else reader.get_params(),
     }
-
-
-@contextmanager
-def _atomic(path: Path) -> Iterator[Path]:
-    """Give the name of a file beside `path` that takes its place if all goes well."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"Cannot write {path}: there is no folder {path.parent}.")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        with part.open("rb") as stream:
-            os.fsync(stream.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

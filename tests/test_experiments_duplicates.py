@@ -1,6 +1,7 @@
 """Images that show the same."""
 
 import io
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -18,8 +19,8 @@ def slow_hash(image):
     rows = np.append(np.arange(8) * len(grey) // 8, len(grey))
     columns = np.append(np.arange(9) * grey.shape[1] // 9, grey.shape[1])
     areas = [
-        [grey[top:bottom, left:right].mean() for left, right in zip(columns, columns[1:])]
-        for top, bottom in zip(rows, rows[1:])
+        [grey[top:bottom, left:right].mean() for left, right in pairwise(columns)]
+        for top, bottom in pairwise(rows)
     ]
     bits = [areas[i][j] > areas[i][j + 1] for i in range(8) for j in range(8)]
     return np.packbits(bits).view(np.uint64)[0]

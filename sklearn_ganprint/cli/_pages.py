@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sklearn_ganprint
+from sklearn_ganprint._files import atomic
 from sklearn_ganprint.cli._errors import CommandError
 
 if TYPE_CHECKING:
@@ -73,13 +74,7 @@ def write_files(folder: str, files: Mapping[str, bytes]) -> str:
 
 def write_file(path: str, content: bytes) -> None:
     """Write a file at once or not at all; its folder is made where there is none."""
-    folder, name = os.path.split(path)
-    os.makedirs(folder or ".", exist_ok=True)
-    part = os.path.join(folder, f".{name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as stream:
-            stream.write(content)
-        os.replace(part, path)
-    finally:
-        if os.path.lexists(part):
-            os.unlink(part)
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(target) as part:
+        part.write_bytes(content)

@@ -141,7 +141,7 @@ def _check_out(out: str, force: bool) -> None:
     if finished or not interrupted:
         check_folder(out, force=force, files="the files of the earlier run")
     elif not force:
-        MESSAGES.say(f"going on with the run that was interrupted in {out}")
+        MESSAGES.say(f"going on with the run that was interrupted in {out}; --force starts again")
     try:
         os.makedirs(out, exist_ok=True)
         probe = Path(out, f".{os.getpid()}.part")

@@ -1,12 +1,13 @@
 """Parts of a long computation kept in a folder, so that it goes on where it was interrupted."""
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from sklearn_ganprint._files import atomic
 
 _SETTINGS = "settings.json"
 
@@ -56,8 +57,8 @@ class Checkpoints:
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         if found is None:
-            text = json.dumps(self.settings, indent=1).encode("utf-8")
-            _write(self.folder / _SETTINGS, lambda stream: stream.write(text))
+            with atomic(self.folder / _SETTINGS) as part:
+                part.write_text(json.dumps(self.settings, indent=1), encoding="utf-8")
 
     def get(self, name: str, compute: Callable[[], dict[str, Any]]) -> dict[str, np.ndarray]:
         """Give the arrays that were kept under a name, or compute and keep them.
@@ -80,7 +81,8 @@ class Checkpoints:
             return kept
         arrays = {key: np.asarray(value) for key, value in compute().items()}
         if self.folder is not None:
-            _write(self._path(name), lambda stream: np.savez(stream, allow_pickle=False, **arrays))
+            with atomic(self._path(name)) as part, part.open("wb") as stream:
+                np.savez(stream, allow_pickle=False, **arrays)
         return arrays
 
     def has(self, name: str) -> bool:
@@ -109,14 +111,3 @@ def stored_settings(folder: Path) -> dict[str, Any] | None:
     except ValueError as error:
         raise ValueError(f"{folder / _SETTINGS} is not what was written there: {error}") from error
     return found
-
-
-def _write(path: Path, write: Callable[[Any], Any]) -> None:
-    """Write a file at once or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as stream:
-            write(stream)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -25,6 +25,8 @@ from sklearn_ganprint.experiments._selection import PAPER_FIT
 
 #: Fewer test images a source than this give confidence intervals of tens of points.
 _FEW_TESTS = 50
+#: Energy, in squared grey levels, of what rounding leaves of a blank image.
+_BLANK = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,7 +294,7 @@ def _warnings(
     if architectures is None:
         yield "The architectures of the sources are not known, so siblings cannot be shown as such."
     for code, label in enumerate(selection.classes):
-        blank = int((fitted[code]["residual_energies"] == 0).sum())
+        blank = int((fitted[code]["residual_energies"] < _BLANK).sum())
         if blank:
             yield f"{blank} images of {str(label)!r} to fit on are blank: nothing is left of them."
         alike = near_duplicates(hashes[code], fitted[code]["hashes"])

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ganprint.persistence import _atomic
+from sklearn_ganprint._files import atomic
 
 
 class Result(ABC):
@@ -51,7 +51,7 @@ class Result(ABC):
             If the file cannot be written.
         """
         text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-        with _atomic(Path(path)) as part:
+        with atomic(Path(path)) as part:
             # File names that are not valid text keep their escapes, which JSON has too.
             part.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
@@ -74,7 +74,7 @@ class Result(ABC):
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write rows to a CSV file, with a header; the file is replaced once it is complete."""
     with (
-        _atomic(path) as part,
+        atomic(path) as part,
         part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
     ):
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")

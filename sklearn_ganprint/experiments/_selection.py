@@ -93,6 +93,8 @@ def select_images(
         if number is not None and number < 1:
             raise ValueError(f"{name}: expected a number of at least 1, got {number}.")
     classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"Expected images of at least 2 sources, got {classes.tolist()}.")
     counts = np.bincount(codes)
     wanted = default_fit(int(counts.min())) if n_fit is None else n_fit
     _check_counts(classes, counts, wanted, n_test)
@@ -159,4 +161,3 @@ def _check_counts(classes: np.ndarray, counts: np.ndarray, n_fit: int, n_test: i
             f"{asked} to test on; got fewer of {few}. Add images, leave these sources out, or "
             f"ask for fewer."
         )
-

@@ -1,0 +1,207 @@
+"""All of the paper's experiments on one set of images."""
+
+import csv
+import json
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.pipeline import make_pipeline
+
+from sklearn_ganprint import FingerprintClassifier, ResidualTransformer
+from sklearn_ganprint.experiments import (
+    Passes,
+    ReproductionSettings,
+    measure_convergence,
+    reproduce_paper,
+    select_images,
+)
+from sklearn_ganprint.perturbations import JPEGCompression
+
+SETTINGS = ReproductionSettings(denoiser="gaussian", n_robustness=3)
+FAMILIES = {"a": "Pro-GAN", "b": "Pro-GAN", "c": "camera"}
+
+
+@pytest.fixture
+def data(make_images):
+    return make_images(n_per_class=16, strength=2.0)
+
+
+def residuals_of(images, perturbation=None):
+    images = images if perturbation is None else perturbation.fit_transform(images)
+    return ResidualTransformer("gaussian", channels="rgb").fit_transform(images)
+
+
+def test_equals_the_plain_way(data):
+    X, y = data
+    result = reproduce_paper(X, y, SETTINGS, architectures=FAMILIES)
+    selection = select_images(y)
+    fit, test = np.concatenate(selection.fit), np.concatenate(selection.test)
+    pipeline = make_pipeline(
+        ResidualTransformer("gaussian", channels="rgb"), FingerprintClassifier()
+    ).fit(X[fit], y[fit])
+    assert_array_equal(result.attribution.y_pred, pipeline.predict(X[test]))
+    assert_array_equal(result.attribution.test_index, test)
+    scores = pipeline[-1].correlate(residuals_of(X[test]))
+    assert_allclose(result.correlation.scores, scores, atol=1e-5)
+    own = measure_convergence(residuals_of(X[selection.fit[1]]).reshape(-1, 32, 32, 3), name="b")
+    assert_allclose(result.convergence[1].energies, own.energies, rtol=1e-4)
+    assert_allclose(result.convergence[1].unbiased_limit, own.unbiased_limit, rtol=1e-3)
+
+
+def test_jpeg_experiment_in_both_readings(data):
+    X, y = data
+    result = reproduce_paper(X, y, SETTINGS, architectures=FAMILIES)
+    assert result.recompressed == ("a", "b")
+    fit, test = (np.concatenate(side) for side in (select_images(y).fit, select_images(y).test))
+    compressed = X.copy()
+    generated = np.isin(y, ["a", "b"])
+    compressed[generated] = JPEGCompression(95).fit_transform(X[generated])
+    variants = list(result.recompression.variants.values())
+    for images, variant in zip((X, compressed), variants, strict=True):
+        model = FingerprintClassifier().fit(residuals_of(images[fit]), y[fit])
+        right = model.predict(residuals_of(compressed[test])) == y[test]
+        assert variant.n_right == right.sum()
+
+
+def test_robustness_points(data):
+    X, y = data
+    result = reproduce_paper(X, y, SETTINGS)
+    points = result.robustness.points
+    selection = select_images(y)
+    test = np.concatenate([each[:3] for each in selection.test])
+    fit = np.concatenate([each[:2] for each in selection.fit])
+    few = FingerprintClassifier().fit(residuals_of(X[fit]), y[fit])
+    right = few.predict(residuals_of(X[test])) == y[test]
+    assert points["images to fit", 2].n_right == right.sum()
+    assert points["images to fit", 8] == points["border pixels trimmed", 0.0]
+    assert result.robustness.clean.n_test == 9
+    # Images of 32 pixels are too small for parts without 8 of them on every side.
+    assert [s for family, s in points if family == "border pixels trimmed"] == [0.0]
+    whole = np.concatenate(selection.fit)
+    full = FingerprintClassifier().fit(residuals_of(X[whole]), y[whole])
+    right = full.predict(residuals_of(X[test], JPEGCompression(50))) == y[test]
+    assert points["JPEG quality", 50].n_right == right.sum()
+
+
+def test_files_give_what_images_give(data, image_folder):
+    X, y = data
+    _, paths, _ = image_folder(n_per_class=16, strength=2.0)
+    result = reproduce_paper(X, y, SETTINGS)
+    again = reproduce_paper(paths, y, SETTINGS, passes=Passes(batch_size=3, n_jobs=2))
+    first, second = result.to_dict(), again.to_dict()
+    assert_allclose(first["correlation"]["mean"], second["correlation"]["mean"], atol=1e-5)
+    assert first["recompression"] == second["recompression"]
+    assert first["robustness"] == second["robustness"]
+
+
+def test_goes_on_where_it_was_interrupted(data, tmp_path):
+    X, y = data
+    told = []
+
+    def interrupt(done, total):
+        told.append((done, total))
+        if done >= total // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reproduce_paper(X, y, SETTINGS, folder=tmp_path, progress=interrupt)
+    kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert len(kept) > 5 and not [name for name in kept if name.endswith(".part")]
+    told.clear()
+    result = reproduce_paper(X, y, SETTINGS, folder=tmp_path, progress=lambda *n: told.append(n))
+    assert told[-1][0] == told[-1][1] == told[0][1]
+    assert all((tmp_path / name).stat().st_mtime_ns == time for name, time in kept.items())
+    assert result.to_dict() == reproduce_paper(X, y, SETTINGS).to_dict()
+    with pytest.raises(ValueError, match=r"other settings \(images, random_state\)"):
+        other = replace(SETTINGS, random_state=1)
+        reproduce_paper(X, y, other, folder=tmp_path)
+
+
+def test_bad_files_are_left_out_of_everything(data, image_folder):
+    _, y = data
+    _, paths, _ = image_folder(n_per_class=16, strength=2.0)
+    selection = select_images(y)
+    broken = [paths[selection.fit[0][3]], paths[selection.test[1][0]]]
+    for path in broken:
+        with open(path, "wb") as stream:
+            stream.write(b"no image")
+    told = []
+    result = reproduce_paper(paths, y, SETTINGS, passes=Passes(on_error=told.append))
+    assert sorted(name for name, _ in result.failures) == sorted(broken)
+    assert sorted(error.filename for error in told) == sorted(broken)
+    assert result.attribution.n_fit.tolist() == [7, 8, 8]
+    assert result.attribution.n_test.tolist() == [8, 7, 8]
+    assert result.robustness.clean.n_test == 8
+
+
+def test_saves_json_and_tables(data, tmp_path):
+    result = reproduce_paper(*data, SETTINGS, architectures=FAMILIES)
+    result.save(tmp_path / "out")
+    document = json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))
+    assert document == result.to_dict()
+    names = sorted(os.listdir(tmp_path / "out" / "tables"))
+    assert names == sorted(f"{name}.csv" for name in result.tables())
+    with open(tmp_path / "out" / "tables" / "sources.csv", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["source"] for row in rows] == ["a", "b", "c"]
+    assert [float(row["recall"]) for row in rows] == result.attribution.recall.tolist()
+
+
+def warnings_of(*args, **params):
+    settings = ReproductionSettings(denoiser="gaussian", n_robustness=0)
+    return "\n".join(reproduce_paper(*args, settings, **params).warnings)
+
+
+def test_says_what_may_mislead(data):
+    X, y = data
+    text = warnings_of(X, y)
+    assert "the mean of 8 residuals" in text
+    assert "as few as 8 test images" in text
+    assert "architectures of the sources are not known" in text
+    assert "blank" not in text
+    assert "architectures" not in warnings_of(X, y, architectures=FAMILIES)
+
+
+def test_warns_of_near_duplicates_and_blank_images(make_images):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (48, 18, 18, 3), dtype=np.uint8).repeat(2, 1).repeat(2, 2)
+    y = np.repeat(["a", "b"], 24)
+    assert "nearly the same" not in warnings_of(X, y)
+    fit, test = select_images(y).fit, select_images(y).test
+    X[test[0][:3]] = X[fit[0][:3]] // 2
+    X[fit[1][5]] = 7
+    text = warnings_of(X, y)
+    assert "3 of 12 test images of 'a' look nearly the same" in text
+    assert "1 images of 'b' to fit on are blank" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y: (np.where((y == "a")[:, None, None, None], X[:1], X), y), "'a'.* the same"),
+        (lambda X, y: (X[::8], y[::8]), "at least 2 images a source to fit on"),
+        (lambda X, y: (X, y[:5]), "inconsistent numbers of samples"),
+        (lambda X, y: (X[:16], y[:16]), "at least 2 sources"),
+    ],
+)
+def test_refuses_what_has_no_answer(data, change, message):
+    with pytest.raises(ValueError, match=message):
+        reproduce_paper(*change(*data), SETTINGS)
+
+
+def test_refuses_a_source_without_usable_files(data, image_folder):
+    _, y = data
+    _, paths, _ = image_folder(n_per_class=16)
+    for path in paths[:16]:
+        with open(path, "wb") as stream:
+            stream.write(b"no image")
+    with pytest.raises(ValueError, match="No image of 'a' to fit on can be used: .*a.0[01].[.]png"):
+        reproduce_paper(paths, y, SETTINGS)
+
+
+def test_refuses_architectures_of_other_sources(data):
+    with pytest.raises(ValueError, match=r"architectures: expected one for each source; none for"):
+        reproduce_paper(*data, SETTINGS, architectures={"a": "Pro-GAN"})
