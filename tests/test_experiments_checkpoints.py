@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from sklearn_ganprint.experiments import Checkpoints
+from sklearn_ganprint.experiments._checkpoints import Checkpoints
 
 
 def fail():

@@ -121,8 +121,8 @@ def _histogram(result: CorrelationResult, own: int, other: int) -> Any:
         d_prime=result.d_prime[own, other],
         name=f"Images of {result.classes[own]}",
         ax=figure.subplots(),
-        same_label=f"with its own fingerprint ({result.classes[own]})",
-        cross_label=f"with that of {result.classes[other]}",
+        same_label="own fingerprint",
+        cross_label=f"that of {result.classes[other]}",
     )
     return figure
 

@@ -92,7 +92,8 @@ def _sources(result: ReproductionResult) -> list[dict[str, Any]]:
             "slug": names[row["source"]],
             "shown": row["source"] in shown,
             "shown_numbers": ", ".join(map(str, shown_numbers(convergence))),
-            "energy_limit_text": number(row["energy_limit"], 4),
+            "limit_text": f"{number(row['energy_limit'], 4)} by the fit, "
+            f"{number(row['unbiased_limit'], 4)} unbiased",
             "period_text": _period_text(convergence),
         }
         for row, convergence in zip(result.rows(), result.convergence, strict=True)

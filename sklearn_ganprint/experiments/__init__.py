@@ -1,7 +1,6 @@
 """L6: experiments as functions that return their results."""
 
 from sklearn_ganprint.experiments._attribution import AttributionResult, evaluate_attribution
-from sklearn_ganprint.experiments._checkpoints import Checkpoints
 from sklearn_ganprint.experiments._comparisons import (
     RecompressionResult,
     RobustnessResult,
@@ -32,7 +31,6 @@ from sklearn_ganprint.experiments._selection import Selection, select_images
 
 __all__ = [
     "AttributionResult",
-    "Checkpoints",
     "ConvergenceResult",
     "CorrelationResult",
     "McNemarResult",

@@ -32,7 +32,7 @@ class Checkpoints:
     --------
     >>> import tempfile
     >>> import numpy as np
-    >>> from sklearn_ganprint.experiments import Checkpoints
+    >>> from sklearn_ganprint.experiments._checkpoints import Checkpoints
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     parts = Checkpoints(folder, {"seed": 0})
     ...     first = parts.get("sum", lambda: {"total": np.arange(3).sum()})
