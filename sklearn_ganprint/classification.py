@@ -1,6 +1,7 @@
 """L3: attribution by the nearest fingerprint."""
 
 from typing import Any, ClassVar, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
@@ -10,8 +11,14 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint._parallel import row_chunks
-from sklearn_ganprint.correlation import SCORES, correlation_index
+from sklearn_ganprint._unit_rows import UnitRows
+from sklearn_ganprint.correlation import SCORES, negative_distance
 from sklearn_ganprint.fingerprints import class_sums, energy
+
+#: Fingerprints that are ready for scores, by the classifier whose they are.
+_READY: "WeakKeyDictionary[FingerprintClassifier, tuple[np.ndarray, dict[Any, UnitRows]]]" = (
+    WeakKeyDictionary()
+)
 
 
 class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
@@ -241,9 +248,8 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
             Correlations in [-1, 1] (eq. 5), -1 for a class without images.
         """
         check_is_fitted(self)
-        return self._finite(
-            correlation_index(self._validate_rows(X, reset=False), self.fingerprints_), -1
-        )
+        X = self._validate_rows(X, reset=False)
+        return self._finite(self._unit_rows(X.dtype, centre=True).scores(X), -1)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Score of each class.
@@ -335,8 +341,27 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         """Scores of shape (n, n_classes), whatever the number of classes."""
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
-        scores = SCORES[self.metric](X, self.fingerprints_)
+        if self.metric == "euclidean":
+            scores = negative_distance(X, self.fingerprints_)
+        else:
+            scores = self._unit_rows(X.dtype, centre=self.metric == "correlation").scores(X)
         return self._finite(scores, self._lowest_score())
+
+    def _unit_rows(self, dtype: np.dtype, *, centre: bool) -> UnitRows:
+        """Fingerprints made ready for scores, which takes as long as the scores of a batch.
+
+        They are kept, but not as an attribute: it would be stored with the classifier. What they
+        were made of must not change in place from then on, which numpy sees to.
+        """
+        fingerprints, key = self.fingerprints_, (dtype.name, centre)
+        made_of, ready = _READY.get(self, (None, {}))
+        if made_of is not fingerprints:
+            fingerprints.flags.writeable = False
+            ready = {}
+            _READY[self] = fingerprints, ready
+        if key not in ready:
+            ready[key] = UnitRows(fingerprints, dtype, centre=centre)
+        return ready[key]
 
     def _lowest_score(self) -> float:
         """Give a finite score below every real one, for a class that has no image."""
