@@ -12,7 +12,7 @@ LEFT_ROWS = 4
 #: Rows of one that multiplies from the right: the kernels of BLAS are made for multiples of 16.
 RIGHT_ROWS = 16
 #: Values that are multiplied from the right at a time: blocks share columns, which stay cached.
-STRIP_VALUES = 1 << 16
+STRIP_VALUES = 1 << 18
 
 
 #: Two stacks of factors, and where their products go.

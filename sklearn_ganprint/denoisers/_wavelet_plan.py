@@ -186,7 +186,8 @@ class _Level:
         rows, rows_back = _transform_matrices(shape[0], wavelet, mode)
         columns, columns_back = _transform_matrices(shape[1], wavelet, mode)
         self.board_shape = rows.shape[0], columns.shape[0]
-        self.rows, self.rows_back = BandedMatrix(rows, dtype), BandedMatrix(rows_back, dtype)
+        self.rows = self._strips(rows, dtype)
+        self.rows_back = self._strips(rows_back, dtype)
         self.columns = BandedMatrix(columns * scale, dtype)
         self.columns_back = BandedMatrix(columns_back / scale, dtype)
 
@@ -195,10 +196,20 @@ class _Level:
         """Number of images that go through all steps together."""
         return max(1, TILE_VALUES // prod(self.board_shape))
 
-    @property
-    def strip(self) -> int:
-        """Number of rows of an image that are loaded at a time: all of them, of small ones."""
-        return max(1, min(self.shape[0], 2 * TILE_VALUES // self.shape[1]))
+    def _strips(
+        self, matrix: sparse.csr_array, dtype: str
+    ) -> list[tuple[slice, slice, BandedMatrix]]:
+        """Cut a matrix into strips of rows, each with the columns it takes: one, if it is small."""
+        size, (n_rows, n_columns) = max(1, 2 * TILE_VALUES // self.board_shape[1]), matrix.shape
+        if size >= n_rows:
+            return [(slice(0, n_rows), slice(0, n_columns), BandedMatrix(matrix, dtype))]
+        strips = []
+        for start in range(0, n_rows, size):
+            part = matrix[start : start + size]
+            columns = slice(part.indices.min(), part.indices.max() + 1)
+            rows = slice(start, start + part.shape[0])
+            strips.append((rows, columns, BandedMatrix(part[:, columns], dtype)))
+        return strips
 
 
 class _Workspace:
@@ -207,27 +218,12 @@ class _Workspace:
     def __init__(self, levels: list[_Level], n: int, dtype: np.dtype) -> None:
         self.levels = levels
         self.boards = [np.empty((n, *level.board_shape), dtype) for level in levels]
-        tiles = [min(n, level.tile) for level in levels]
-        # At the second level it is the image that comes back.
-        self.image = np.empty(
-            max(
-                tile * (level.strip if level is levels[0] else level.shape[0]) * level.shape[1]
-                for tile, level in zip(tiles, levels, strict=True)
-            ),
-            dtype,
-        )
-        self.half = np.empty(
-            max(
-                tile * level.shape[0] * level.board_shape[1]
-                for tile, level in zip(tiles, levels, strict=True)
-            ),
-            dtype,
-        )
+        self.buffers = {name: np.empty(0, dtype) for name in ("image", "half")}
         self.shrinkage = Shrinkage(dtype)
 
     @property
     def n_bytes(self) -> int:
-        return sum(each.nbytes for each in (*self.boards, self.image, self.half))
+        return sum(each.nbytes for each in (*self.boards, *self.buffers.values()))
 
     def transform(self, images: Sequence[np.ndarray], offset: float) -> list[np.ndarray]:
         """Transform images less an offset, and keep of each detail the share that is noise."""
@@ -238,7 +234,7 @@ class _Workspace:
                 self._forward(level, images[part], offset, board[part])
                 self.shrinkage.shrink(board[part, 1::2], 2)
                 self.shrinkage.shrink(board[part, ::2, 1::2], 1)
-            images, offset = board[:, ::2, ::2], 0.0
+            images, offset = list(board[:, ::2, ::2]), 0.0
         return boards
 
     def invert(self, boards: list[np.ndarray], residuals: np.ndarray) -> None:
@@ -248,35 +244,41 @@ class _Workspace:
             level, board = self.levels[index], boards[index]
             for start in range(0, len(board), level.tile):
                 part = slice(start, start + level.tile)
-                if index == 0:
-                    self._backward(level, board[part], residuals[part])
-                else:
-                    image = _carve(self.image, (len(board[part]), *level.shape))
-                    self._backward(level, board[part], image)
-                    boards[index - 1][part, ::2, ::2] = image
+                target = boards[index - 1][part, ::2, ::2] if index else residuals[part]
+                self._backward(level, board[part], target)
 
     def _forward(
         self, level: _Level, images: Sequence[np.ndarray], offset: float, board: np.ndarray
     ) -> None:
-        height, width = level.shape
-        half = _carve(self.half, (len(images), height, board.shape[2]))
-        for start in range(0, height, level.strip):
-            rows = slice(start, start + level.strip)
-            loaded = _carve(self.image, (len(images), len(images[0][rows]), width))
+        """First the rows and then the columns, in strips of which the latter are in the cache."""
+        n, width = len(images), level.shape[1]
+        for rows, sources, matrix in level.rows:
+            loaded = self._buffer("image", (n, sources.stop - sources.start, width))
             for image, target in zip(images, loaded, strict=True):
-                np.subtract(image[rows], offset, out=target, dtype=target.dtype)
-            level.columns.multiply_columns(_stacked(loaded), _stacked(half[:, rows]))
-        level.rows.multiply_rows(half, board)
+                np.subtract(image[sources], offset, out=target, dtype=target.dtype)
+            half = self._buffer("half", (n, rows.stop - rows.start, width))
+            matrix.multiply_rows(loaded, half)
+            level.columns.multiply_columns(_stacked(half), _stacked(board[:, rows]))
 
     def _backward(self, level: _Level, board: np.ndarray, images: np.ndarray) -> None:
-        half = _carve(self.half, (len(board), level.shape[0], board.shape[2]))
-        level.rows_back.multiply_rows(board, half)
-        level.columns_back.multiply_columns(_stacked(half), _stacked(images))
+        n, width = len(board), level.shape[1]
+        for rows, sources, matrix in level.rows_back:
+            half = self._buffer("half", (n, rows.stop - rows.start, board.shape[2]))
+            matrix.multiply_rows(board[:, sources], half)
+            target = images[:, rows]
+            # What becomes fields of the board above is not written in one piece.
+            direct = level is self.levels[0]
+            image = target if direct else self._buffer("image", (*half.shape[:2], width))
+            level.columns_back.multiply_columns(_stacked(half), _stacked(image))
+            if not direct:
+                target[...] = image
 
-
-def _carve(buffer: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Use the beginning of a buffer as an array."""
-    return buffer[: prod(shape)].reshape(shape)
+    def _buffer(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """Use the beginning of a buffer as an array; it is as large as was ever needed."""
+        size = prod(shape)
+        if size > self.buffers[name].size:
+            self.buffers[name] = np.empty(size, self.boards[0].dtype)
+        return self.buffers[name][:size].reshape(shape)
 
 
 def _stacked(images: np.ndarray) -> np.ndarray:
