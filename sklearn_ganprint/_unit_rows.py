@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -99,6 +100,27 @@ class UnitRows:
         if self.centre:
             centre(rows)
         scale_to_unit_norm(rows)
+
+
+#: By owner: the rows that were made ready, and what was made of them.
+_KEPT: WeakKeyDictionary[Any, tuple[np.ndarray, dict[Any, UnitRows]]] = WeakKeyDictionary()
+
+
+def kept_unit_rows(owner: Any, rows: np.ndarray, dtype: np.dtype, *, centre: bool) -> UnitRows:
+    """Make rows ready, or find what was made of them for their owner before.
+
+    They are not kept as an attribute of the owner, which would be stored with it. The rows must
+    not change in place from then on, which numpy is told to see to.
+    """
+    made_of, ready = _KEPT.get(owner, (None, {}))
+    if made_of is not rows:
+        rows.flags.writeable = False
+        ready = {}
+        _KEPT[owner] = rows, ready
+    key = dtype.name, centre
+    if key not in ready:
+        ready[key] = UnitRows(rows, dtype, centre=centre)
+    return ready[key]
 
 
 def scale_to_unit_norm(rows: np.ndarray) -> None:

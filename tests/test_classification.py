@@ -277,3 +277,21 @@ def test_what_makes_scores_fast_is_no_part_of_the_classifier():
     assert len(pickle.dumps(clf)) <= size
     with pytest.raises(ValueError, match="read-only"):
         clf.fingerprints_[0] = 0
+
+
+@every_metric
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("method", ["predict", "correlate"])
+def test_residuals_that_are_not_finite_are_refused(metric, value, method):
+    X, y = simple_data()
+    clf = FingerprintClassifier(metric).fit(X, y)
+    X[5, 7] = value
+    with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+        getattr(clf, method)(X.astype(np.float32))
+
+
+@pytest.mark.parametrize("metric", ["correlation", "cosine"])
+def test_finite_residuals_of_any_size_have_finite_scores(metric):
+    X, y = simple_data()
+    clf = FingerprintClassifier(metric).fit(X, y)
+    assert np.isfinite(clf.decision_function((1e30 * X).astype(np.float32))).all()
