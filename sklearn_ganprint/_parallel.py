@@ -8,8 +8,8 @@ from joblib import Parallel, delayed
 from sklearn.utils import gen_batches
 from threadpoolctl import ThreadpoolController
 
-#: Values of one chunk: 1 MiB in float32, so that it and its temporaries stay near the cache.
-CHUNK_VALUES = 1 << 18
+#: Values of one chunk: 2 MiB in float32, so that it and its temporaries stay near the cache.
+CHUNK_VALUES = 1 << 19
 
 
 def row_chunks(n_rows: int, row_size: int) -> Iterable[slice]:

@@ -10,7 +10,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint._parallel import row_chunks
-from sklearn_ganprint.correlation import SCORES, correlation_index
+from sklearn_ganprint._unit_rows import kept_unit_rows
+from sklearn_ganprint.correlation import SCORES, negative_distance
 from sklearn_ganprint.fingerprints import class_sums, energy
 
 
@@ -240,10 +241,7 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n, n_classes)
             Correlations in [-1, 1] (eq. 5), -1 for a class without images.
         """
-        check_is_fitted(self)
-        return self._finite(
-            correlation_index(self._validate_rows(X, reset=False), self.fingerprints_), -1
-        )
+        return self._scores(X, "correlation")
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Score of each class.
@@ -324,27 +322,35 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         alone = left <= 1e-12 * self.class_count_[codes]
         for row, code in enumerate(codes):
             if alone[row]:
-                scores[row, code] = self._lowest_score()
+                scores[row, code] = self._lowest_score(self.metric)
                 continue
             whole = self.class_count_[code] * self.fingerprints_[code]
             rest = (whole - weights[row] * X[row]) / left[row]
             scores[row, code] = SCORES[self.metric](X[row : row + 1], rest[np.newaxis])[0, 0]
         return scores
 
-    def _scores(self, X: Any) -> np.ndarray:
+    def _scores(self, X: Any, metric: str | None = None) -> np.ndarray:
         """Scores of shape (n, n_classes), whatever the number of classes."""
         check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
-        scores = SCORES[self.metric](X, self.fingerprints_)
-        return self._finite(scores, self._lowest_score())
-
-    def _lowest_score(self) -> float:
-        """Give a finite score below every real one, for a class that has no image."""
-        return float(np.finfo(np.float32).min) if self.metric == "euclidean" else -1.0
-
-    def _finite(self, scores: np.ndarray, lowest: float) -> np.ndarray:
-        scores[:, self.class_count_ == 0] = lowest
+        metric = metric or self.metric
+        # To look for NaN costs a third of the scores, in which it would show.
+        rows = self._validate_rows(X, reset=False, ensure_all_finite=False)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if metric == "euclidean":
+                scores = negative_distance(rows, self.fingerprints_)
+            else:
+                centre = metric == "correlation"
+                unit_rows = kept_unit_rows(self, self.fingerprints_, rows.dtype, centre=centre)
+                scores = unit_rows.scores(rows)
+        if not np.isfinite(scores).all():
+            self._validate_rows(X, reset=False)
+        scores[:, self.class_count_ == 0] = self._lowest_score(metric)
         return scores
+
+    @staticmethod
+    def _lowest_score(metric: str) -> float:
+        """Give a finite score below every real one, for a class that has no image."""
+        return float(np.finfo(np.float32).min) if metric == "euclidean" else -1.0
 
     def _encode(self, y: np.ndarray) -> np.ndarray:
         codes = np.searchsorted(self.classes_, y)

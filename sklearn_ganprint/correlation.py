@@ -11,135 +11,10 @@ from typing import Any
 import numpy as np
 
 from sklearn_ganprint._parallel import row_chunks
+from sklearn_ganprint._unit_rows import UnitRows, centre, centred_energy, scale_to_unit_norm, slices
 
-#: Rows that are multiplied together: with fewer, BLAS spends more time on rearranging the others.
-PRODUCT_ROWS = 256
-#: Values of a block of them, at the most.
-BLOCK_VALUES = 1 << 20
-#: Values that are normalised together: they stay in the cache from step to step.
-CACHED_VALUES = 1 << 17
 #: Memory of :func:`pairwise_correlation` beside its result, in bytes.
 MAX_BYTES = 1 << 28
-
-
-def _scale_to_unit_norm(rows: np.ndarray) -> None:
-    """Scale rows to unit Euclidean norm in place; a row of zeros stays zero."""
-    with np.errstate(over="ignore"):
-        squares = np.vecdot(rows, rows)
-    extreme = ~_in_range(squares, rows)
-    if extreme.any():
-        # Divided by its greatest value first, no square of a row overflows or underflows.
-        peak = _peak(rows[extreme])
-        rows[extreme] /= np.where(peak > 0, peak, 1)[:, np.newaxis]
-        squares[extreme] = np.vecdot(rows[extreme], rows[extreme])
-    rows /= np.sqrt(np.where(squares > 0, squares, 1))[:, np.newaxis]
-
-
-def _centre(rows: np.ndarray) -> None:
-    """Subtract the mean of each row in place; a constant row becomes zero."""
-    mean = rows.mean(axis=1, dtype=np.float64).astype(rows.dtype)
-    rows -= mean[:, np.newaxis]
-    # What rounding leaves of a constant row is not a signal.
-    rounding = 4 * np.finfo(rows.dtype).eps * np.abs(mean)
-    rows[_peak(rows) <= rounding] = 0
-
-
-def _peak(rows: np.ndarray) -> np.ndarray:
-    """Greatest absolute value of each row."""
-    return np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0))
-
-
-def _in_range(squares: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Whether no square of a row overflowed, and none that matters underflowed."""
-    limits = np.finfo(rows.dtype)
-    lost = rows.shape[1] * float(limits.tiny) / float(limits.eps)
-    return (squares > lost) & (squares < np.inf)
-
-
-class _UnitRows:
-    """Rows of unit norm, ready for inner products with many other rows.
-
-    The correlation of ``x`` with a row ``f`` of zero mean and unit norm is
-    ``<x, f> / sqrt(<x, x> - p mean(x)^2)`` over p values: ``x`` is read, never changed or
-    copied. The mean comes with the same matrix product, from a row of ones beside the others.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (k, p)
-        Rows of any norm.
-
-    dtype : dtype
-        Of the products, float32 or float64.
-
-    centre : bool
-        Whether means are subtracted, of these rows and of those that they are multiplied with.
-    """
-
-    def __init__(self, rows: np.ndarray, dtype: Any, *, centre: bool) -> None:
-        self.k, self.p = rows.shape
-        self.centre = centre
-        # The ones and zeros below the rows make a multiple of four, which is faster.
-        self.values = np.zeros((4 * (self.k // 4 + 1), self.p), dtype)
-        self.values[self.k] = 1
-        for chunk in _slices(self.k, max(1, CACHED_VALUES // self.p)):
-            self.values[chunk] = rows[chunk]
-            self._normalize(self.values[chunk])
-        # What rounding has left of the means
-        self.sums = np.einsum("ij->i", self.values[: self.k])
-
-    def scores(self, X: np.ndarray) -> np.ndarray:
-        """Cosines of the angles between the rows of `X`, centred if these are, and these."""
-        # float64: probabilities made of float32 scores would not sum to one
-        scores = np.empty((len(X), self.k))
-        for rows in _slices(len(X), PRODUCT_ROWS):
-            scores[rows] = self._chunk_scores(X[rows])
-        return np.clip(scores, -1, 1, out=scores)
-
-    def gram(self) -> np.ndarray:
-        """Cosines of the angles between these rows themselves."""
-        gram = np.zeros((self.k, self.k))
-        for columns in self._columns(1):
-            block = self.values[: self.k, columns]
-            gram += block @ block.T
-        # A row is like itself to the last digit, and a constant one like nothing.
-        np.fill_diagonal(gram, np.round(np.diagonal(gram)))
-        return np.clip(gram, -1, 1, out=gram)
-
-    def _chunk_scores(self, X: np.ndarray) -> np.ndarray:
-        products, squares = self._products(X)
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean = products[:, self.k] / self.p if self.centre else np.zeros(len(X))
-            energy = squares - self.p * mean**2
-            # Subtracting the mean must have left most of the digits.
-            direct = _in_range(squares, self.values) & (energy > 0.9 * squares)
-            norm = np.sqrt(np.where(direct, energy, 1))
-            scores = products[:, : self.k] - np.outer(mean, self.sums)
-        scores /= norm[:, np.newaxis]
-        others = np.flatnonzero(~direct)
-        for part in _slices(len(others), max(1, BLOCK_VALUES // self.p)):
-            rows = X[others[part]].astype(self.values.dtype, copy=False)
-            self._normalize(rows)
-            scores[others[part]] = rows @ self.values[: self.k].T
-        return scores
-
-    def _products(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inner products with the values, and squared norms; added up in float64."""
-        products, squares = np.zeros((len(self.values), len(X))), np.zeros(len(X))
-        with np.errstate(over="ignore", invalid="ignore"):
-            for columns in self._columns(max(len(X), len(self.values))):
-                block = X[:, columns].astype(self.values.dtype, copy=False)
-                products += self.values[:, columns] @ block.T
-                squares += np.vecdot(block, block)
-        return products.T, squares
-
-    def _normalize(self, rows: np.ndarray) -> None:
-        if self.centre:
-            _centre(rows)
-        _scale_to_unit_norm(rows)
-
-    def _columns(self, n_rows: int) -> Iterator[slice]:
-        """Slices of columns, so few that blocks of `n_rows` rows stay near the cache."""
-        return _slices(self.p, max(1, BLOCK_VALUES // n_rows))
 
 
 def correlation_index(residuals: Any, fingerprints: Any) -> np.ndarray:
@@ -186,7 +61,7 @@ def correlation_index(residuals: Any, fingerprints: Any) -> np.ndarray:
     array([[1., 0.]])
     """
     residuals, fingerprints, dtype = _as_rows(residuals, fingerprints)
-    return _UnitRows(fingerprints, dtype, centre=True).scores(residuals)
+    return UnitRows(fingerprints, dtype, centre=True).scores(residuals)
 
 
 def cosine_index(residuals: Any, fingerprints: Any) -> np.ndarray:
@@ -216,7 +91,7 @@ def cosine_index(residuals: Any, fingerprints: Any) -> np.ndarray:
     array([[1., 0.]])
     """
     residuals, fingerprints, dtype = _as_rows(residuals, fingerprints)
-    return _UnitRows(fingerprints, dtype, centre=False).scores(residuals)
+    return UnitRows(fingerprints, dtype, centre=False).scores(residuals)
 
 
 def negative_distance(residuals: Any, fingerprints: Any) -> np.ndarray:
@@ -362,11 +237,41 @@ def pairwise_correlation_blocks(
     # One half of the memory for residuals, the other for a block and its temporaries
     row_bytes = residuals.shape[1] * dtype.itemsize
     size = max(1, min(max_bytes // 2 // row_bytes, isqrt(max_bytes // 64)))
-    for columns in _slices(len(residuals), size):
-        unit_rows = _UnitRows(residuals[columns], dtype, centre=True)
-        for rows in _slices(columns.start, size):
-            yield rows, columns, unit_rows.scores(residuals[rows])
-        yield columns, columns, unit_rows.gram()
+    for columns in slices(len(residuals), size):
+        others = _Centred(residuals[columns], dtype)
+        for rows in slices(columns.start, size):
+            yield rows, columns, _Centred(residuals[rows], dtype).correlate(others)
+        block = others.correlate(others)
+        # A row is like itself to the last digit, and a constant one like nothing.
+        np.fill_diagonal(block, np.round(np.diagonal(block)))
+        yield columns, columns, block
+
+
+class _Centred:
+    """Rows, their means and their norms: of products of rows, both can be taken away later.
+
+    Where this would lose digits the rows are centred and scaled first, in a copy.
+    """
+
+    def __init__(self, rows: np.ndarray, dtype: np.dtype) -> None:
+        self.rows = rows.astype(dtype, copy=False)
+        p = rows.shape[1]
+        self.mean = self.rows.mean(axis=1, dtype=np.float64) * np.sqrt(p)
+        with np.errstate(over="ignore"):
+            squares = np.vecdot(self.rows, self.rows).astype(np.float64)
+        energy, direct = centred_energy(squares, self.mean / np.sqrt(p), p, dtype)
+        if not direct.all():
+            self.rows = rows.astype(dtype)
+            centre(self.rows)
+            scale_to_unit_norm(self.rows)
+            self.mean, energy = np.zeros(len(rows)), np.ones(len(rows))
+        self.norm = np.sqrt(energy)
+
+    def correlate(self, other: "_Centred") -> np.ndarray:
+        block = (self.rows @ other.rows.T).astype(np.float64)
+        block -= np.outer(self.mean, other.mean)
+        block /= np.outer(self.norm, other.norm)
+        return np.clip(block, -1, 1, out=block)
 
 
 def _as_rows(residuals: Any, fingerprints: Any) -> tuple[np.ndarray, np.ndarray, np.dtype]:
@@ -383,9 +288,3 @@ def _as_rows(residuals: Any, fingerprints: Any) -> tuple[np.ndarray, np.ndarray,
         fingerprints.reshape(len(fingerprints), size),
         np.dtype(np.float32 if residuals.dtype == np.float32 else np.float64),
     )
-
-
-def _slices(n: int, size: int) -> Iterator[slice]:
-    """Slices of `size` over n rows or columns, of which there may be none."""
-    for start in range(0, n, size):
-        yield slice(start, min(start + size, n))

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -246,3 +248,50 @@ def test_sums_by_class_count_like_the_residuals_themselves():
         own = words[part][:, np.newaxis] == classes
         clf.partial_fit_sums(own.T.astype(float) @ X[part], own.sum(axis=0), classes)
     assert_same_fit(clf, FingerprintClassifier().fit(X, words))
+
+
+@pytest.mark.parametrize("metric", ["correlation", "cosine"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_scores_follow_the_fingerprints(metric, dtype):
+    X, y = simple_data()
+    clf = FingerprintClassifier(metric).fit(X[:9], y[:9])
+    for again in (
+        lambda: clf.partial_fit(X[9:], y[9:]),
+        lambda: clf.merge(FingerprintClassifier().fit(-X, y)),
+        lambda: clf.fit(X[3:12], y[3:12]),
+        lambda: clf.set_params(metric="correlation"),
+    ):
+        clf.decision_function(X.astype(dtype))
+        again()
+        fresh = pickle.loads(pickle.dumps(clf))
+        expected = fresh.decision_function(X.astype(dtype))
+        np.testing.assert_array_equal(clf.decision_function(X.astype(dtype)), expected)
+
+
+def test_what_makes_scores_fast_is_no_part_of_the_classifier():
+    X, y = simple_data()
+    clf = FingerprintClassifier().fit(X, y)
+    names, size = set(vars(clf)), len(pickle.dumps(clf))
+    clf.predict(X)
+    assert set(vars(clf)) == names
+    assert len(pickle.dumps(clf)) <= size
+    with pytest.raises(ValueError, match="read-only"):
+        clf.fingerprints_[0] = 0
+
+
+@every_metric
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("method", ["predict", "correlate"])
+def test_residuals_that_are_not_finite_are_refused(metric, value, method):
+    X, y = simple_data()
+    clf = FingerprintClassifier(metric).fit(X, y)
+    X[5, 7] = value
+    with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+        getattr(clf, method)(X.astype(np.float32))
+
+
+@pytest.mark.parametrize("metric", ["correlation", "cosine"])
+def test_finite_residuals_of_any_size_have_finite_scores(metric):
+    X, y = simple_data()
+    clf = FingerprintClassifier(metric).fit(X, y)
+    assert np.isfinite(clf.decision_function((1e30 * X).astype(np.float32))).all()

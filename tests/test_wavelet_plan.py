@@ -3,10 +3,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from references import relative_rms, wavelet_residual
+from hypothesis import given
+from hypothesis import strategies as st
+from references import noise_part, relative_rms, wavelet_residual
 from scipy import sparse
 
-from sklearn_ganprint.denoisers import DENOISERS, WaveletDenoiser
+from sklearn_ganprint.denoisers import DENOISERS, WaveletDenoiser, _shrinkage
 from sklearn_ganprint.denoisers._banded import BandedMatrix, identity_columns
 
 
@@ -89,3 +91,31 @@ def test_banded_products_equal_dense_products(shape, bandwidth):
 @pytest.mark.parametrize("n", [1, 63, 64, 65, 200])
 def test_identity_columns_make_up_the_identity(n):
     np.testing.assert_array_equal(np.hstack(list(identity_columns(n))), np.eye(n))
+
+
+def test_rows_of_a_stack_are_multiplied_one_by_one():
+    rng = np.random.default_rng(0)
+    dense = np.triu(np.tril(rng.normal(size=(30, 30)), 2), -2)
+    X, out = rng.normal(size=(2, 3, 30, 7)), np.empty((2, 3, 30, 7))
+    BandedMatrix(sparse.csr_array(dense), np.float64).multiply_rows(X, out)
+    np.testing.assert_allclose(out, dense @ X, atol=1e-12)
+
+
+@given(
+    n=st.integers(1, 4),
+    n_rows=st.integers(1, 30),
+    n_columns=st.integers(1, 12),
+    step=st.sampled_from([1, 2]),
+    strip_rows=st.integers(1, 9),
+)
+def test_strips_of_any_size_equal_the_slow_reference(n, n_rows, n_columns, step, strip_rows):
+    bands = np.random.default_rng(0).normal(scale=30, size=(n, n_rows, n_columns * step))
+    expected = np.empty_like(bands)
+    for image, start in np.ndindex(n, step):
+        expected[image, :, start::step] = noise_part(bands[image, :, start::step], sigma=5.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_shrinkage, "STRIP_VALUES", 1)
+        patch.setattr(_shrinkage, "STRIP_ROWS", strip_rows)
+        scaled = bands / 45
+        _shrinkage.Shrinkage(np.float64).shrink(scaled, step)
+    np.testing.assert_allclose(45 * scaled, expected, atol=1e-11)

@@ -1,21 +1,39 @@
 """Multiplication with matrices that are zero but near the diagonal."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
-#: Rows of a block. Fewer waste less on zeros beside the band, more make faster products.
-BLOCK_ROWS = 24
+#: Rows of a block that multiplies from the left: few, or most of it is zeros beside the band.
+LEFT_ROWS = 4
+#: Rows of one that multiplies from the right: the kernels of BLAS are made for multiples of 16.
+RIGHT_ROWS = 16
+#: Values that are multiplied from the right at a time: blocks share columns, which stay cached.
+STRIP_VALUES = 1 << 18
+
+
+#: Two stacks of factors, and where their products go.
+Product = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+class _Run(NamedTuple):
+    """Blocks of one size; each begins as many columns after the one before as it has rows."""
+
+    rows: slice
+    column: int
+    blocks: np.ndarray
 
 
 class BandedMatrix:
     """A banded matrix, cut into blocks of rows, each on the columns where it is not zero.
 
-    A filter along one axis of an image is such a matrix. A dense block of 24 rows multiplies at
-    the speed of BLAS, and what it multiplies with zeros costs less than what a general filter
-    spends on every value.
+    A filter along one axis of an image is such a matrix. Dense blocks multiply at the speed of
+    BLAS, and what they multiply with zeros costs less than what a general filter spends on every
+    value. But for the borders, each block is as far from the next as from the one before: many
+    of them are one call of numpy.
 
     Parameters
     ----------
@@ -38,42 +56,94 @@ class BandedMatrix:
     """
 
     def __init__(self, matrix: sparse.csr_array, dtype: Any) -> None:
-        self.blocks: list[tuple[slice, slice, np.ndarray, np.ndarray]] = []
-        for start in range(0, matrix.shape[0], BLOCK_ROWS):
-            rows = matrix[start : start + BLOCK_ROWS]
-            first, last = (rows.indices.min(), rows.indices.max()) if rows.nnz else (0, 0)
-            columns = slice(int(first), int(last) + 1)
-            block = rows[:, columns].toarray().astype(dtype)
-            transposed = np.ascontiguousarray(block.T)
-            self.blocks.append((slice(start, start + len(block)), columns, block, transposed))
+        matrix = matrix.astype(dtype)
+        self._left = list(_runs(matrix, LEFT_ROWS))
+        self._right = [
+            run._replace(blocks=np.ascontiguousarray(run.blocks.transpose(0, 2, 1)))
+            for run in _runs(matrix, RIGHT_ROWS)
+        ]
 
     def multiply_rows(self, X: np.ndarray, out: np.ndarray) -> None:
-        """Write ``matrix @ X``: the filter along the first axis.
+        """Write ``matrix @ X``: the filter along the first of two axes.
 
         Parameters
         ----------
-        X : ndarray of shape (n, k)
+        X : ndarray of shape (..., n, k), C-contiguous
             Rows to combine.
 
-        out : ndarray of shape (m, k)
+        out : ndarray of shape (..., m, k)
             Where the result goes.
         """
-        for rows, columns, block, _ in self.blocks:
-            np.matmul(block, X[columns], out=out[rows])
+        multiply(self.row_products(X, out))
 
     def multiply_columns(self, X: np.ndarray, out: np.ndarray) -> None:
         """Write ``X @ matrix.T``: the filter along the second axis.
 
         Parameters
         ----------
-        X : ndarray of shape (k, n)
+        X : ndarray of shape (k, n), C-contiguous
             Columns to combine.
 
         out : ndarray of shape (k, m) or wider
             Where the result goes; further columns are left alone.
         """
-        for rows, columns, _, transposed in self.blocks:
-            np.matmul(X[:, columns], transposed, out=out[:, rows])
+        multiply(self.column_products(X, out))
+
+    def row_products(self, X: np.ndarray, out: np.ndarray) -> Iterator[Product]:
+        """Give the products of :meth:`multiply_rows`, for arrays that are used again and again."""
+        *lead, _, k = X.shape
+        *outer, stride, item = X.strides
+        for rows, column, blocks in self._left:
+            n_blocks, size, width = blocks.shape
+            # Windows that overlap; as_strided makes them in five times the time.
+            shape, strides = (*lead, n_blocks, width, k), (*outer, size * stride, stride, item)
+            windows = np.ndarray(shape, X.dtype, X, column * stride, strides)
+            yield blocks, windows, out[..., rows, :].reshape(*lead, n_blocks, size, k)
+
+    def column_products(self, X: np.ndarray, out: np.ndarray) -> Iterator[Product]:
+        """Give the products of :meth:`multiply_columns`, in strips that stay in the cache."""
+        step = max(1, STRIP_VALUES // X.shape[1])
+        for start in range(0, len(X), step):
+            part, target = X[start : start + step], out[start : start + step]
+            stride, item = part.strides
+            for rows, column, blocks in self._right:
+                n_blocks, width, size = blocks.shape
+                shape, strides = (n_blocks, len(part), width), (size * item, stride, item)
+                windows = np.ndarray(shape, X.dtype, part, column * item, strides)
+                product = target[:, rows].reshape(len(part), n_blocks, size)
+                yield windows, blocks, product.transpose(1, 0, 2)
+
+
+def multiply(products: Iterable[Product]) -> None:
+    """Compute products."""
+    for one, other, out in products:
+        np.matmul(one, other, out=out)
+
+
+def _runs(matrix: sparse.csr_array, size: int) -> Iterator[_Run]:
+    """Cut a matrix into blocks of `size` rows, and the last one of fewer, and join them to runs."""
+    blocks = [
+        _block(matrix, slice(start, start + size)) for start in range(0, matrix.shape[0], size)
+    ]
+
+    def kind(index: int) -> tuple[int, tuple[int, ...]]:
+        column, block = blocks[index]
+        return column - index * size, block.shape
+
+    for _, group in groupby(range(len(blocks)), kind):
+        indices = list(group)
+        stack = np.stack([blocks[index][1] for index in indices])
+        start = indices[0] * size
+        yield _Run(
+            slice(start, start + stack.shape[0] * stack.shape[1]), blocks[indices[0]][0], stack
+        )
+
+
+def _block(matrix: sparse.csr_array, rows: slice) -> tuple[int, np.ndarray]:
+    """Rows without the columns of zeros to either side, and how many those to the left are."""
+    part = matrix[rows]
+    first, last = (part.indices.min(), part.indices.max()) if part.nnz else (0, 0)
+    return int(first), part[:, first : last + 1].toarray()
 
 
 def identity_columns(n: int, width: int = 64) -> Iterator[np.ndarray]:

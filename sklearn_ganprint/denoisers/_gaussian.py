@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ganprint._parallel import one_blas_thread
-from sklearn_ganprint.denoisers._banded import BandedMatrix
+from sklearn_ganprint.denoisers._banded import BandedMatrix, multiply
 from sklearn_ganprint.denoisers._base import ResidualDenoiser, as_float_images
 
 #: Boundary modes of scipy.ndimage that are defined without a fill value, and numpy's names of them.
@@ -85,13 +85,14 @@ class GaussianDenoiser(ResidualDenoiser):
         rows, columns = self._matrix(height, images.dtype), self._matrix(width, images.dtype)
         stack = images.reshape(-1, height, width)
         residuals = np.empty_like(stack, order="C")
-        half = np.empty((height, width), images.dtype)
-        # Image by image, so that all three arrays stay in the cache.
+        # Image by image, in buffers that stay in the cache.
+        loaded, half, smooth = np.empty((3, height, width), images.dtype)
+        products = [*rows.row_products(loaded, half), *columns.column_products(half, smooth)]
         with one_blas_thread():
             for image, residual in zip(stack, residuals, strict=True):
-                rows.multiply_rows(image, half)
-                columns.multiply_columns(half, residual)
-                np.subtract(image, residual, out=residual)
+                loaded[...] = image
+                multiply(products)
+                np.subtract(loaded, smooth, out=residual)
         return residuals.reshape(images.shape)
 
     def _matrix(self, n: int, dtype: np.dtype) -> BandedMatrix:

@@ -1,9 +1,9 @@
 """Mihcak's filter as matrix products and long additions, on buffers that are made once."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -13,17 +13,12 @@ from scipy import sparse
 
 from sklearn_ganprint._parallel import one_blas_thread
 from sklearn_ganprint.denoisers._banded import BandedMatrix, identity_columns
+from sklearn_ganprint.denoisers._shrinkage import WINDOWS, Shrinkage
 
-#: Sides of the windows over which the local variance of a coefficient is estimated.
-WINDOWS = (3, 5, 7, 9)
-#: How far the widest window reaches, in coefficients of one sub-band.
-REACH = 4
 #: Values of the images that go through a plan together: small images are too short alone.
-BATCH_VALUES = 1 << 18
-#: Values of a strip: what is done to it in some thirty steps stays in the cache.
-STRIP_VALUES = 1 << 16
-#: Rows of a strip, at the least: eight more around them are computed for its neighbours too.
-STRIP_ROWS = 64
+BATCH_VALUES = 1 << 19
+#: Values that go through all steps of a level together: they stay in the cache.
+TILE_VALUES = 1 << 16
 #: So many workspaces, each up to this size in bytes, are kept for the next call.
 KEPT_WORKSPACES = 4
 KEPT_BYTES = 1 << 25
@@ -35,12 +30,8 @@ class WaveletPlan:
     Picture a chessboard. One level of the transform makes a board of as many fields as the image
     has pixels, on which four sub-bands take turns: low in even and high in odd rows, low in even
     and high in odd columns. So one banded matrix does all rows, another all columns, and two
-    others bring them back. The fields with even row and column are the image of the next level.
-
-    The details, rows of them at a time, are squared into one long row of values, with zeros
-    between the rows and the images for what lies beyond the border of a sub-band. A box sum is
-    then a few additions of that long row to itself, shifted: by a field along a row of the board
-    (by two where two sub-bands take turns), by the length of a row across.
+    others bring them back. The fields with even row and column are the image of the next level;
+    the others are the details, which :class:`Shrinkage` works on.
 
     Parameters
     ----------
@@ -55,11 +46,6 @@ class WaveletPlan:
 
     Notes
     -----
-    With ``d`` scaled by ``1 / (9 sigma)`` in the first matrix, and ``S_w`` the plain sum of ``d^2``
-    over a window, the share ``sigma^2 / (variance + sigma^2)`` of a coefficient is
-    ``1 / max(min(S_9, S_7 81/49, S_5 81/25, S_3 9), 1)``: no window is divided by its size, and
-    nothing is subtracted.
-
     A plan is shared by threads. Its matrices are only read; buffers are handed out to one call
     at a time.
     """
@@ -102,10 +88,8 @@ class WaveletPlan:
         with one_blas_thread(), self._workspace(batch) as work:
             for start in range(0, len(images), batch):
                 part = slice(start, start + batch)
-                work.load(images[part, np.newaxis], self.offset)
-                work.transform()
-                work.invert()
-                work.unload(residuals[part])
+                boards = work.transform(list(images[part]), self.offset)
+                work.invert(boards, residuals[part])
         return residuals
 
     def weighted_residual(self, images: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -125,36 +109,29 @@ class WaveletPlan:
             The weighted sums of the residuals of each group, of the plan's dtype.
         """
         n_groups, n_members = images.shape[:2]
-        # Chunks of nearly one size: what is missing in the last one is computed all the same.
-        n_chunks = -(-n_members // self.batch)
-        members = -(-n_members // n_chunks)
+        members = min(n_members, self.batch)
         groups = min(n_groups, self.batch // members)
         sums = np.empty((n_groups, *self.shape), self.dtype)
         with one_blas_thread(), self._workspace(groups * members) as work:
-            totals = [
-                np.empty((len(board.fields), groups * board.fields.shape[2]), self.dtype)
-                for board in work.boards
-            ]
             for start in range(0, n_groups, groups):
-                for total in totals:
-                    total[...] = 0
+                part = images[start : start + groups]
+                totals = [
+                    np.zeros((len(part), *each.board_shape), self.dtype) for each in self.levels
+                ]
                 for first in range(0, n_members, members):
                     chunk = slice(first, first + members)
-                    work.load(images[start : start + groups, chunk], self.offset, members)
-                    work.transform()
-                    work.add_to(totals, weights[chunk], members)
-                with self._workspace(groups, work) as target:
-                    target.put(totals)
-                    target.invert()
-                    target.unload(sums[start : start + groups])
+                    boards = work.transform(
+                        [i for group in part[:, chunk] for i in group], self.offset
+                    )
+                    for board, total in zip(boards, totals, strict=True):
+                        group = board.reshape(len(part), -1, total[0].size)
+                        total += np.matmul(weights[chunk], group).reshape(total.shape)
+                work.invert(totals, sums[start : start + groups])
         return sums
 
     @contextmanager
-    def _workspace(self, n: int, own: "_Workspace | None" = None) -> Iterator["_Workspace"]:
-        """Hand out buffers for n images that no other thread has, or one's own if they fit."""
-        if own is not None and own.n == n:
-            yield own
-            return
+    def _workspace(self, n: int) -> Iterator["_Workspace"]:
+        """Hand out buffers for n images that no other thread has."""
         try:
             work = self._free[n].pop()  # of a deque, so no two threads get the same
         except IndexError:
@@ -209,203 +186,101 @@ class _Level:
         rows, rows_back = _transform_matrices(shape[0], wavelet, mode)
         columns, columns_back = _transform_matrices(shape[1], wavelet, mode)
         self.board_shape = rows.shape[0], columns.shape[0]
-        self.rows, self.rows_back = BandedMatrix(rows, dtype), BandedMatrix(rows_back, dtype)
+        self.rows = self._strips(rows, dtype)
+        self.rows_back = self._strips(rows_back, dtype)
         self.columns = BandedMatrix(columns * scale, dtype)
         self.columns_back = BandedMatrix(columns_back / scale, dtype)
 
-
-class _Board:
-    """The buffers of one level for n images side by side."""
-
-    def __init__(self, level: _Level, n: int, dtype: np.dtype) -> None:
-        self.level = level
-        (height, width), (n_rows, n_columns) = level.shape, level.board_shape
-        self.image = np.zeros((height, n, width), dtype)
-        self.half = np.zeros((height, n, n_columns), dtype)
-        self.fields = np.zeros((n_rows, n, n_columns), dtype)
-
     @property
-    def low(self) -> np.ndarray:
-        """The fields that are the image of the next level."""
-        return self.fields[::2, :, ::2]
+    def tile(self) -> int:
+        """Number of images that go through all steps together."""
+        return max(1, TILE_VALUES // prod(self.board_shape))
 
-    @property
-    def details(self) -> list[tuple[np.ndarray, int]]:
-        """The other fields, and how far apart neighbours of one sub-band are in them."""
-        return [(self.fields[1::2], 2), (self.fields[::2, :, 1::2], 1)]
-
-    def transform(self) -> None:
-        self.level.columns.multiply_columns(_flat(self.image, 2), _flat(self.half, 2))
-        self.level.rows.multiply_rows(_flat(self.half, 1), _flat(self.fields, 1))
-
-    def invert(self) -> None:
-        self.level.rows_back.multiply_rows(_flat(self.fields, 1), _flat(self.half, 1))
-        self.level.columns_back.multiply_columns(_flat(self.half, 2), _flat(self.image, 2))
-
-
-def _flat(array: np.ndarray, axis: int) -> np.ndarray:
-    """View a buffer as a matrix, cut before `axis`."""
-    return array.reshape(prod(array.shape[:axis]), -1)
+    def _strips(
+        self, matrix: sparse.csr_array, dtype: str
+    ) -> list[tuple[slice, slice, BandedMatrix]]:
+        """Cut a matrix into strips of rows, each with the columns it takes: one, if it is small."""
+        size, (n_rows, n_columns) = max(1, 2 * TILE_VALUES // self.board_shape[1]), matrix.shape
+        if size >= n_rows:
+            return [(slice(0, n_rows), slice(0, n_columns), BandedMatrix(matrix, dtype))]
+        strips = []
+        for start in range(0, n_rows, size):
+            part = matrix[start : start + size]
+            columns = slice(part.indices.min(), part.indices.max() + 1)
+            rows = slice(start, start + part.shape[0])
+            strips.append((rows, columns, BandedMatrix(part[:, columns], dtype)))
+        return strips
 
 
 class _Workspace:
-    """The boards of all levels, and the strips on which they are shrunk."""
+    """The boards of all levels for n images, and buffers for what comes in between."""
 
     def __init__(self, levels: list[_Level], n: int, dtype: np.dtype) -> None:
-        self.n = n
-        self.boards = [_Board(level, n, dtype) for level in levels]
-        self.dtype = dtype
-
-    @cached_property
-    def shrinkage(self) -> "_Shrinkage":
-        """The strips; a workspace in which sums are only inverted needs none."""
-        # Of odd rows, where two sub-bands take turns; of wide boards no more rows than needed.
-        pitches = [self.n * (board.fields.shape[2] + 2 * REACH) for board in self.boards]
-        size = max(STRIP_VALUES, max(pitches) * (STRIP_ROWS + 2 * REACH))
-        return _Shrinkage(size + 4 * REACH, self.dtype)
+        self.levels = levels
+        self.boards = [np.empty((n, *level.board_shape), dtype) for level in levels]
+        self.buffers = {name: np.empty(0, dtype) for name in ("image", "half")}
+        self.shrinkage = Shrinkage(dtype)
 
     @property
     def n_bytes(self) -> int:
-        return sum(each.image.nbytes + 2 * each.fields.nbytes for each in self.boards)
+        return sum(each.nbytes for each in (*self.boards, *self.buffers.values()))
 
-    def load(self, images: np.ndarray, offset: float, members: int = 1) -> None:
-        """Take in groups of images ``(n, m, H, W)``, m at most `members`; first all first ones.
+    def transform(self, images: Sequence[np.ndarray], offset: float) -> list[np.ndarray]:
+        """Transform images less an offset, and keep of each detail the share that is noise."""
+        boards = [board[: len(images)] for board in self.boards]
+        for level, board in zip(self.levels, boards, strict=True):
+            for start in range(0, len(board), level.tile):
+                part = slice(start, start + level.tile)
+                self._forward(level, images[part], offset, board[part])
+                self.shrinkage.shrink(board[part, 1::2], 2)
+                self.shrinkage.shrink(board[part, ::2, 1::2], 1)
+            images, offset = list(board[:, ::2, ::2]), 0.0
+        return boards
 
-        Where there are fewer, the buffers keep what they had, which is computed and not used.
-        """
-        n_groups, n_members, height, width = images.shape
-        slots = self.boards[0].image.reshape(height, members, -1, width)
-        target = slots[:, :n_members, :n_groups]
-        np.subtract(images.transpose(2, 1, 0, 3), offset, out=target, dtype=target.dtype)
+    def invert(self, boards: list[np.ndarray], residuals: np.ndarray) -> None:
+        """Invert the details, without the approximation; the boards are changed."""
+        boards[-1][:, ::2, ::2] = 0
+        for index in range(len(boards) - 1, -1, -1):
+            level, board = self.levels[index], boards[index]
+            for start in range(0, len(board), level.tile):
+                part = slice(start, start + level.tile)
+                target = boards[index - 1][part, ::2, ::2] if index else residuals[part]
+                self._backward(level, board[part], target)
 
-    def add_to(self, totals: list[np.ndarray], weights: np.ndarray, members: int) -> None:
-        """Add the weighted coefficients of the members of each group to `totals`."""
-        for board, total in zip(self.boards, totals, strict=True):
-            fields = board.fields.reshape(len(total), members, -1)
-            step = max(1, self.shrinkage.size // total.shape[1])
-            for start in range(0, len(total), step):
-                rows = total[start : start + step]
-                product = self.shrinkage.pairs[: rows.size].reshape(rows.shape)
-                for member, weight in enumerate(weights):
-                    np.multiply(fields[start : start + step, member], weight, out=product)
-                    np.add(rows, product, out=rows)
+    def _forward(
+        self, level: _Level, images: Sequence[np.ndarray], offset: float, board: np.ndarray
+    ) -> None:
+        """First the rows and then the columns, in strips of which the latter are in the cache."""
+        n, width = len(images), level.shape[1]
+        for rows, sources, matrix in level.rows:
+            loaded = self._buffer("image", (n, sources.stop - sources.start, width))
+            for image, target in zip(images, loaded, strict=True):
+                np.subtract(image[sources], offset, out=target, dtype=target.dtype)
+            half = self._buffer("half", (n, rows.stop - rows.start, width))
+            matrix.multiply_rows(loaded, half)
+            level.columns.multiply_columns(_stacked(half), _stacked(board[:, rows]))
 
-    def put(self, totals: list[np.ndarray]) -> None:
-        for board, total in zip(self.boards, totals, strict=True):
-            board.fields[...] = total.reshape(board.fields.shape)
+    def _backward(self, level: _Level, board: np.ndarray, images: np.ndarray) -> None:
+        n, width = len(board), level.shape[1]
+        for rows, sources, matrix in level.rows_back:
+            half = self._buffer("half", (n, rows.stop - rows.start, board.shape[2]))
+            matrix.multiply_rows(board[:, sources], half)
+            target = images[:, rows]
+            # What becomes fields of the board above is not written in one piece.
+            direct = level is self.levels[0]
+            image = target if direct else self._buffer("image", (*half.shape[:2], width))
+            level.columns_back.multiply_columns(_stacked(half), _stacked(image))
+            if not direct:
+                target[...] = image
 
-    def transform(self) -> None:
-        """Transform, level by level, and keep of each detail the share that is noise."""
-        for board, following in zip(self.boards, [*self.boards[1:], None], strict=True):
-            board.transform()
-            if following is not None:
-                following.image[...] = board.low
-            for bands, step in board.details:
-                self.shrinkage.shrink(bands, step)
-
-    def invert(self) -> None:
-        """Invert the details, without the approximation."""
-        self.boards[-1].low[...] = 0
-        for board, following in zip(self.boards[::-1], [*self.boards[-2::-1], None], strict=True):
-            board.invert()
-            if following is not None:
-                following.low[...] = board.image
-
-    def unload(self, residuals: np.ndarray) -> None:
-        residuals[...] = self.boards[0].image[:, : len(residuals)].transpose(1, 0, 2)
+    def _buffer(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """Use the beginning of a buffer as an array; it is as large as was ever needed."""
+        size = prod(shape)
+        if size > self.buffers[name].size:
+            self.buffers[name] = np.empty(size, self.boards[0].dtype)
+        return self.buffers[name][:size].reshape(shape)
 
 
-class _Shrinkage:
-    """Divides each coefficient by what makes its noise of it, some rows of a board at a time."""
-
-    def __init__(self, size: int, dtype: np.dtype) -> None:
-        self.size = size
-        self.squares = np.zeros(size, dtype)
-        self.sums = {window: np.empty(size, dtype) for window in WINDOWS}
-        self.pairs, self.total, self.least = (np.empty(size, dtype) for _ in range(3))
-        # Arrays, since with a scalar these operations are slower.
-        self.scales = {window: np.full(size, 81 / window**2, dtype) for window in WINDOWS}
-        self.ones = self.scales[WINDOWS[-1]]
-
-    def shrink(self, bands: np.ndarray, step: int) -> None:
-        """Shrink bands in place.
-
-        Parameters
-        ----------
-        bands : ndarray of shape (n_rows, n, n_columns)
-            Rows of sub-bands of n images; `step` sub-bands take turns along a row.
-
-        step : int
-            Distance of two neighbours of one sub-band.
-        """
-        n_rows, n, n_columns = bands.shape
-        gap = REACH * step
-        pitch = n * (n_columns + gap)
-        n_strip = max(STRIP_ROWS, (self.size - 2 * gap) // pitch - 2 * REACH)
-        above = None
-        for start in range(0, n_rows, n_strip):
-            strip = bands[start : start + n_strip]
-            below = bands[start + n_strip : start + n_strip + REACH]
-            squares, above = self._square(strip, below, above, gap)
-            self._sum_along(squares, gap, step)
-            least = self._least(len(strip) * pitch, pitch)
-            least = least.reshape(len(strip), n, -1)[:, :, :n_columns]
-            np.divide(strip, least, out=strip)
-
-    def _square(
-        self, strip: np.ndarray, below: np.ndarray, above: np.ndarray | None, gap: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Square a strip and the rows around it, zeros between images and beyond the border.
-
-        The rows that two strips share are squared once, before the upper strip shrinks.
-        """
-        n_rows, n, n_columns = strip.shape
-        size = (n_rows + 2 * REACH) * n * (n_columns + gap)
-        squares = self.squares[: size + 2 * gap]
-        squares[:gap] = squares[-gap:] = 0
-        board = squares[gap:-gap].reshape(-1, n, n_columns + gap)
-        board[:, :, n_columns:] = 0
-        known = 0 if above is None else len(above) - REACH
-        board[: REACH + known] = 0 if above is None else above
-        inner = board[REACH:, :, :n_columns]
-        np.square(strip[known:], out=inner[known:n_rows])
-        np.square(below, out=inner[n_rows : n_rows + len(below)])
-        inner[n_rows + len(below) :] = 0
-        return squares, board[n_rows:].copy()
-
-    def _sum_along(self, squares: np.ndarray, gap: int, step: int) -> None:
-        """Sum along the rows: each window is the one before it and two more."""
-        size = squares.size - 2 * gap
-        at = [squares[start : start + size] for start in range(0, 2 * gap + 1, step)]
-        previous, pair = at[REACH], self.pairs[:size]
-        for reach, window in enumerate(WINDOWS, start=1):
-            total = self.sums[window][:size]
-            np.add(at[REACH - reach], at[REACH + reach], out=pair)
-            np.add(previous, pair, out=total)
-            previous = total
-
-    def _least(self, size: int, pitch: int) -> np.ndarray:
-        """Sum across the rows, and take the least of the windows, at least 1."""
-        least, total = self.least[:size], self.total[:size]
-        self._sum_across(WINDOWS[0], pitch, least)
-        np.multiply(least, self.scales[WINDOWS[0]][:size], out=least)
-        for window in WINDOWS[1:]:
-            self._sum_across(window, pitch, total)
-            if window < WINDOWS[-1]:
-                np.multiply(total, self.scales[window][:size], out=total)
-            np.minimum(least, total, out=least)
-        return np.maximum(least, self.ones[:size], out=least)
-
-    def _sum_across(self, window: int, pitch: int, total: np.ndarray) -> None:
-        """Sum `window` rows: pairs of neighbours first, and a last row."""
-        values, pairs, reach = self.sums[window], self.pairs, window // 2
-
-        def rows(array: np.ndarray, shift: int) -> np.ndarray:
-            start = (REACH + shift) * pitch
-            return array[start : start + total.size]
-
-        start, stop = (REACH - reach) * pitch, (REACH + reach - 1) * pitch + total.size
-        np.add(values[start:stop], values[start + pitch : stop + pitch], out=pairs[start:stop])
-        np.add(rows(pairs, -reach), rows(values, reach), out=total)
-        for shift in range(2 - reach, reach, 2):
-            np.add(total, rows(pairs, shift), out=total)
+def _stacked(images: np.ndarray) -> np.ndarray:
+    """View images as one image, one below the other."""
+    return images.reshape(-1, images.shape[2])
