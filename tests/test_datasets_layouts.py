@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sklearn_ganprint.cli._fit import LAYOUTS as CLI_LAYOUTS
+from sklearn_ganprint.cli._arguments import LAYOUTS as CLI_LAYOUTS
 from sklearn_ganprint.datasets import ImageReader, confounds, load_image_folder
 from sklearn_ganprint.datasets._layouts import LAYOUTS
 
