@@ -1,0 +1,282 @@
+"""Images of simulated generators and cameras, in memory or as files."""
+
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from PIL import Image
+from sklearn.utils import Bunch, check_random_state, gen_batches
+
+from sklearn_ganprint._parallel import one_blas_thread
+from sklearn_ganprint.datasets._zoo import SOURCES, draw_scene, render
+
+#: The least height and width: what the deepest layers need.
+_MIN_SIDE = 16
+
+#: Scenes that one task works on, for all sources: drawing a scene takes longer than showing it.
+_BATCH = 4
+
+#: What a folder was made with, so that a later call can carry on and cannot mix up.
+SETTINGS_FILE = ".simulation.json"
+
+#: To be raised whenever the pixels of any source change.
+_ZOO_VERSION = 1
+
+ImageSize = int | tuple[int, int]
+
+
+def make_generator_images(
+    n_images: int = 100,
+    *,
+    image_size: ImageSize = 128,
+    sources: Sequence[str] | None = None,
+    random_state: Any = 0,
+    n_jobs: int | None = None,
+) -> Bunch:
+    """Make images of simulated generators and cameras, a zoo shaped like the paper's Table 1.
+
+    Parameters
+    ----------
+    n_images : int, default=100
+        Number of images of each source.
+
+    image_size : int or tuple of int, default=128
+        Side, or height and width, in pixels; at least 16.
+
+    sources : sequence of str, default=None
+        Which of the 22 sources: "C1" to "C9" (Cycle-GAN), "G1" to "G6" (Pro-GAN), "S1" to "S5"
+        (Star-GAN), "N1" and "N2" (cameras). None makes all of them.
+
+    random_state : int, RandomState instance or None, default=0
+        Draws the contents, and the noise of the cameras. The sources themselves are fixed: "C1" is
+        the same generator whatever the seed.
+
+    n_jobs : int, default=None
+        Number of processes; None is 1 unless in a :func:`joblib.parallel_config` context.
+
+    Returns
+    -------
+    Bunch
+        Source by source:
+
+        data : ndarray of uint8, shape (n_sources * n_images, height, width, 3)
+        target : ndarray of int64; ``target_names[target]`` are the names of the sources
+        target_names : ndarray of str, in the order asked for
+        architectures : ndarray of str, the architecture of each target name
+        groups : ndarray of int64, the content that an image shows
+        DESCR : str, a summary.
+
+    Raises
+    ------
+    ValueError
+        If a source is unknown or named twice, or a number is too small.
+    """
+    _check_integer("n_images", n_images, 1)
+    height, width = _check_size(image_size)
+    names = _check_sources(sources)
+    seed = _seed(random_state)
+    data = np.empty((len(names), n_images, height, width, 3), np.uint8)
+    batches = list(gen_batches(n_images, _BATCH))
+    parts = Parallel(n_jobs=n_jobs, prefer="processes", return_as="generator")(
+        delayed(_make_batch)(names, seed, batch, height, width) for batch in batches
+    )
+    for batch, part in zip(batches, parts, strict=True):
+        data[:, batch] = part
+    return Bunch(
+        data=data.reshape(-1, height, width, 3),
+        target=np.repeat(np.arange(len(names)), n_images),
+        target_names=np.array(names),
+        architectures=np.array([SOURCES[name].architecture for name in names]),
+        groups=np.tile(np.arange(n_images), len(names)),
+        DESCR=(
+            f"{n_images} simulated images of {height} x {width} pixels by each of "
+            f"{', '.join(names)}; images of one group show one content."
+        ),
+    )
+
+
+def write_generator_images(
+    folder: str | os.PathLike[str],
+    n_images: int,
+    *,
+    image_size: ImageSize = 256,
+    sources: Sequence[str] | None = None,
+    random_state: int = 0,
+    overwrite: bool = False,
+    n_jobs: int | None = None,
+    progress: Callable[[int, int], Any] | None = None,
+) -> list[str]:
+    """Write the images of :func:`make_generator_images` to files, in little memory.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Where to; images go to ``folder/ARCHITECTURE/SOURCE/0000.png`` and so on, all as PNG, so
+        that the format tells nothing. Made if it does not exist.
+
+    n_images : int
+        Number of images of each source.
+
+    image_size : int or tuple of int, default=256
+        Side, or height and width, in pixels; at least 16.
+
+    sources : sequence of str, default=None
+        Which sources; None makes all 22.
+
+    random_state : int, default=0
+        Draws the contents, and the noise of the cameras.
+
+    overwrite : bool, default=False
+        Whether images that are there already are made anew. By default they are kept, which
+        carries on with a run that was interrupted, or adds images and sources to it.
+
+    n_jobs : int, default=None
+        Number of processes; None is 1 unless in a :func:`joblib.parallel_config` context.
+
+    progress : callable, default=None
+        Called with the number of images done and that of all, now and then.
+
+    Returns
+    -------
+    list of str
+        The files, source by source.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is wrong, or the folder holds images that were made with another size or
+        seed and `overwrite` is not set.
+
+    FileExistsError
+        If the folder is not empty, was not made by this function, and `overwrite` is not set.
+    """
+    _check_integer("n_images", n_images, 1)
+    _check_integer("random_state", random_state, 0)
+    height, width = _check_size(image_size)
+    names = _check_sources(sources)
+    folder = os.fspath(folder)
+    _claim(folder, {"size": [height, width], "seed": int(random_state)}, overwrite)
+    files = {name: [_filename(folder, name, i) for i in range(n_images)] for name in names}
+    for name in names:
+        os.makedirs(os.path.dirname(files[name][0]), exist_ok=True)
+    batches = list(gen_batches(n_images, _BATCH))
+    seed = _seed(random_state)
+    tasks = (
+        delayed(_write_batch)(
+            {name: files[name][batch] for name in names}, seed, batch, height, width, overwrite
+        )
+        for batch in batches
+    )
+    done = Parallel(n_jobs=n_jobs, prefer="processes", return_as="generator")(tasks)
+    for batch, _ in zip(batches, done, strict=True):
+        if progress is not None:
+            progress(len(names) * batch.stop, len(names) * n_images)
+    return [path for name in names for path in files[name]]
+
+
+def _make_batch(names: list[str], seed: int, batch: slice, height: int, width: int) -> np.ndarray:
+    """Images (n_sources, n, H, W, 3) of some scenes."""
+    images = np.empty((len(names), batch.stop - batch.start, height, width, 3), np.uint8)
+    with one_blas_thread():
+        for position, index in enumerate(range(batch.start, batch.stop)):
+            scene = draw_scene((seed, index), height, width)
+            for row, name in enumerate(names):
+                images[row, position] = render(name, scene)
+    return images
+
+
+def _write_batch(
+    files: dict[str, list[str]], seed: int, batch: slice, height: int, width: int, overwrite: bool
+) -> None:
+    """Write the images of some scenes that are not there yet."""
+    with one_blas_thread():
+        for position, index in enumerate(range(batch.start, batch.stop)):
+            missing = {
+                name: paths[position]
+                for name, paths in files.items()
+                if overwrite or not os.path.exists(paths[position])
+            }
+            if not missing:
+                continue
+            scene = draw_scene((seed, index), height, width)
+            for name, path in missing.items():
+                _write_atomically(path, _encode(render(name, scene)))
+
+
+def _encode(image: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG", compress_level=3)
+    return stream.getvalue()
+
+
+def _write_atomically(path: str, content: bytes) -> None:
+    """Write a file that is either whole or not there, whenever one is interrupted."""
+    handle, part = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        os.replace(part, path)
+    except BaseException:
+        os.unlink(part)
+        raise
+
+
+def _filename(folder: str, name: str, index: int) -> str:
+    return os.path.join(folder, SOURCES[name].architecture, name, f"{index:04d}.png")
+
+
+def _claim(folder: str, settings: dict[str, Any], overwrite: bool) -> None:
+    """Note down the settings in the folder, or see that they are those noted down in it."""
+    settings = {"zoo": _ZOO_VERSION, **settings}
+    path = os.path.join(folder, SETTINGS_FILE)
+    if not overwrite and os.path.isdir(folder) and os.listdir(folder):
+        if not os.path.isfile(path):
+            raise FileExistsError(
+                f"{folder}: expected an empty folder or one that simulated images were written to, "
+                f"found other files; name another folder, or pass overwrite=True to write into it."
+            )
+        with open(path, encoding="utf-8") as stream:
+            found = json.load(stream)
+        if found != settings:
+            raise ValueError(
+                f"{folder}: has simulated images made with {found}, asked for are {settings}; name "
+                f"another folder, or pass overwrite=True to make them anew."
+            )
+    os.makedirs(folder, exist_ok=True)
+    _write_atomically(path, json.dumps(settings).encode())
+
+
+def _seed(random_state: Any) -> int:
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def _check_integer(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, got {value!r}.")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}.")
+
+
+def _check_size(image_size: Any) -> tuple[int, int]:
+    sides = (image_size, image_size) if isinstance(image_size, Integral) else tuple(image_size)
+    if len(sides) != 2:
+        raise ValueError(f"image_size must be a side or (height, width), got {image_size!r}.")
+    for side in sides:
+        _check_integer("image_size", side, _MIN_SIDE)
+    return int(sides[0]), int(sides[1])
+
+
+def _check_sources(sources: Sequence[str] | None) -> list[str]:
+    names = list(SOURCES) if sources is None else list(sources)
+    unknown = [name for name in names if name not in SOURCES]
+    if unknown or not names:
+        raise ValueError(f"sources must be some of {', '.join(SOURCES)}; got {sources!r}.")
+    if len(set(names)) < len(names):
+        raise ValueError(f"sources must name each source once, got {names}.")
+    return names
