@@ -126,3 +126,28 @@ def circular_autocorrelation(fingerprint):
 def relative_rms(actual, expected):
     """Root mean square of the difference over that of the expected values."""
     return np.sqrt(np.mean((np.asarray(actual, float) - expected) ** 2) / np.mean(expected**2))
+
+
+def convolve_planes(planes, kernel, bias):
+    """Correlate (C, H, W) with (C', C, k, k), with zeros beyond the border."""
+    n_out, n_in, size, _ = kernel.shape
+    _, height, width = planes.shape
+    result = np.empty((n_out, height, width))
+    for o, i, j in np.ndindex(*result.shape):
+        total = bias[o]
+        for c, a, b in np.ndindex(n_in, size, size):
+            row, column = i + a - size // 2, j + b - size // 2
+            if 0 <= row < height and 0 <= column < width:
+                total += kernel[o, c, a, b] * planes[c, row, column]
+        result[o, i, j] = total
+    return result
+
+
+def transposed_convolve_planes(planes, kernel, bias):
+    """Each pixel of (C, H, W) adds its kernel to the output, of which a frame of 1 is cut off."""
+    n_out, n_in, size, _ = kernel.shape
+    _, height, width = planes.shape
+    result = np.zeros((n_out, 2 * height + 2, 2 * width + 2)) + np.reshape(bias, (-1, 1, 1))
+    for o, c, i, j in np.ndindex(n_out, n_in, height, width):
+        result[o, 2 * i : 2 * i + size, 2 * j : 2 * j + size] += planes[c, i, j] * kernel[o, c]
+    return result[:, 1:-1, 1:-1]

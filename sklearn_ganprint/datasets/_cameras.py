@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image
@@ -37,8 +38,10 @@ class Camera:
         height, width = scene.shape[:2]
         margin = ((_MARGIN, _MARGIN + height % 2), (_MARGIN, _MARGIN + width % 2), (0, 0))
         light = (np.pad(scene, margin, mode="reflect") / 255) ** _GAMMA
-        electrons = mosaic(light) * (1 + self.prnu * self._pattern(*light.shape[:2]))
-        noise = np.random.default_rng((*seed, self.index)).standard_normal(electrons.shape)
+        electrons = mosaic(light) * (1 + self.prnu * sensor_pattern(self.index, *light.shape[:2]))
+        noise = np.random.default_rng((*seed, *b"noise", self.index)).standard_normal(
+            electrons.shape
+        )
         raw = electrons + np.sqrt(self.shot * electrons + self.read) * noise
         # The tone curve comes first: after it, noise would darken the pixels that have their own
         # colour more than those that got a mean, a pattern of period 2 that photos do not show.
@@ -46,17 +49,22 @@ class Camera:
         inner = developed[_MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width]
         return self._compress(np.rint(inner).astype(np.uint8))
 
-    def _pattern(self, height: int, width: int) -> np.ndarray:
-        """Draw the sensor's pattern, row by row: a smaller picture shows a part of a larger."""
-        rows = [
-            np.random.default_rng((self.index, row)).standard_normal(width) for row in range(height)
-        ]
-        return np.stack(rows)
-
     def _compress(self, pixels: np.ndarray) -> np.ndarray:
         stream = io.BytesIO()
         Image.fromarray(pixels).save(stream, "JPEG", quality=self.quality, subsampling="4:2:2")
         return np.asarray(Image.open(stream))
+
+
+@lru_cache(maxsize=4)
+def sensor_pattern(index: int, height: int, width: int) -> np.ndarray:
+    """Draw a sensor's pattern, row by row: a smaller picture shows a part of a larger."""
+    rows = [
+        np.random.default_rng((*b"sensor", index, row)).standard_normal(width)
+        for row in range(height)
+    ]
+    pattern = np.stack(rows)
+    pattern.flags.writeable = False
+    return pattern
 
 
 def mosaic(light: np.ndarray) -> np.ndarray:

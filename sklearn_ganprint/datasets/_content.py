@@ -11,6 +11,8 @@ References
    a scale-invariant dead leaves model", International Journal of Computer Vision 41, 2001.
 """
 
+import math
+
 import numpy as np
 from scipy.fft import irfft2, next_fast_len, rfftfreq
 from scipy.ndimage import gaussian_filter
@@ -57,31 +59,30 @@ def _add_leaf(
     palette: np.ndarray,
 ) -> None:
     """Lay one leaf over the picture, in place, and its shadow around it."""
-    height, width = picture.shape[:2]
-    centre = rng.uniform((0, 0), (height, width))
-    turn, stretch = rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 1)
-    power, softness = rng.choice([2.0, 2.0, 4.0, 12.0]), 0.3 + rng.exponential(0.35)
-    colour = palette[rng.integers(1, len(palette))] + rng.normal(0, 9, 3)
-    texture = textures[rng.integers(len(textures))]
-    tilt = rng.normal(0, 18, 2)
+    # Plain floats all along: numpy's own would turn the pixels into float64.
+    row, column = rng.uniform((0, 0), picture.shape[:2]).tolist()
+    softness, depth = 0.3 + rng.exponential(0.35), 0.15 * radius + 1
     wobble = min(0.25, rng.exponential(0.1))
-    shadow, depth = rng.uniform(0, 0.35), 0.15 * radius + 1
     reach = radius * (1 + 3 * wobble) + 2 * max(softness, depth)
-    top, left = np.maximum(np.floor(centre - reach).astype(int), 0)
-    bottom, right = np.floor(centre + reach).astype(int) + 1
-    part = picture[top:bottom, left:right]
-    rows = np.arange(top, top + part.shape[0], dtype=np.float32)[:, np.newaxis] - centre[0]
-    columns = np.arange(left, left + part.shape[1], dtype=np.float32) - centre[1]
-    u = (np.cos(turn) * columns + np.sin(turn) * rows) / radius
-    v = (np.cos(turn) * rows - np.sin(turn) * columns) / (radius * stretch)
+    window = tuple(
+        slice(max(0, int(centre - reach)), int(centre + reach) + 1) for centre in (row, column)
+    )
+    part, rough = picture[window], textures[:, *window]
+    y = np.arange(part.shape[0], dtype=np.float32)[:, np.newaxis] + (window[0].start - row)
+    x = np.arange(part.shape[1], dtype=np.float32) + (window[1].start - column)
+    turn, stretch = rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 1)
+    u = (math.cos(turn) * x + math.sin(turn) * y) / radius
+    v = (math.cos(turn) * y - math.sin(turn) * x) / (radius * stretch)
     # A superellipse: from an ellipse to nearly a rectangle. Distance from its edge in pixels.
+    power = (2.0, 2.0, 4.0, 12.0)[rng.integers(4)]
     distance = ((np.abs(u) ** power + np.abs(v) ** power) ** (1 / power) - 1) * radius * stretch
-    distance += wobble * radius * textures[-1, top:bottom, left:right]
+    distance += wobble * radius * rough[-1]
+    colour = palette[rng.integers(1, len(palette))] + rng.normal(0, 9, 3).astype(np.float32)
+    tilt_u, tilt_v = rng.normal(0, 18, 2).tolist()
+    shade = tilt_u * u + tilt_v * v + _amplitude(rng) * rough[rng.integers(len(rough))]
+    part *= 1 - rng.uniform(0, 0.35) * np.clip(1 - distance / (2 * depth), 0, 1)[..., np.newaxis]
     cover = np.clip(0.5 - distance / (2 * softness), 0, 1)
-    shade = tilt[0] * u + tilt[1] * v + _amplitude(rng) * texture[top:bottom, left:right]
-    inside = colour + shade[..., np.newaxis]
-    part *= (1 - shadow * np.clip(1 - distance / (2 * depth), 0, 1))[..., np.newaxis]
-    part += cover[..., np.newaxis] * (inside - part)
+    part += cover[..., np.newaxis] * (colour + shade[..., np.newaxis] - part)
 
 
 def _amplitude(rng: np.random.Generator) -> float:
@@ -89,12 +90,13 @@ def _amplitude(rng: np.random.Generator) -> float:
 
 
 def _palette(rng: np.random.Generator) -> np.ndarray:
-    """Colours (n, 3), mostly between blue and orange, as those of daylight and of most things are."""
+    """Draw colours (n, 3), mostly between blue and orange, as those of daylight are."""
     n = 8
     warmth, greenness = rng.normal(0, 22, n), rng.normal(0, 8, n)
     grey = np.clip(rng.normal(rng.normal(120, 18), 55, n), 12, 240)
     axes = np.array([[1.0, 0.1, -1.0], [-0.5, 1.0, -0.5]])
-    return grey[:, np.newaxis] + np.column_stack([warmth, greenness]) @ axes
+    colours = grey[:, np.newaxis] + np.column_stack([warmth, greenness]) @ axes
+    return colours.astype(np.float32)
 
 
 def _noise(rng: np.random.Generator, height: int, width: int, slope: float) -> np.ndarray:

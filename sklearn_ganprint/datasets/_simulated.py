@@ -4,7 +4,8 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
@@ -14,7 +15,7 @@ from PIL import Image
 from sklearn.utils import Bunch, check_random_state, gen_batches
 
 from sklearn_ganprint._parallel import one_blas_thread
-from sklearn_ganprint.datasets._zoo import SOURCES, draw_scene, render
+from sklearn_ganprint.datasets._zoo import SOURCES, render_all
 
 #: The least height and width: what the deepest layers need.
 _MIN_SIDE = 16
@@ -36,6 +37,7 @@ def make_generator_images(
     *,
     image_size: ImageSize = 128,
     sources: Sequence[str] | None = None,
+    shared_content: bool = True,
     random_state: Any = 0,
     n_jobs: int | None = None,
 ) -> Bunch:
@@ -52,6 +54,10 @@ def make_generator_images(
     sources : sequence of str, default=None
         Which of the 22 sources: "C1" to "C9" (Cycle-GAN), "G1" to "G6" (Pro-GAN), "S1" to "S5"
         (Star-GAN), "N1" and "N2" (cameras). None makes all of them.
+
+    shared_content : bool, default=True
+        Whether image number i shows the same content in all sources; else each source has contents
+        of its own, drawn alike.
 
     random_state : int, RandomState instance or None, default=0
         Draws the contents, and the noise of the cameras. The sources themselves are fixed: "C1" is
@@ -78,25 +84,26 @@ def make_generator_images(
         If a source is unknown or named twice, or a number is too small.
     """
     _check_integer("n_images", n_images, 1)
-    height, width = _check_size(image_size)
-    names = _check_sources(sources)
-    seed = _seed(random_state)
+    order = _order(image_size, sources, random_state, shared_content)
+    names, (height, width) = order.names, order.size
     data = np.empty((len(names), n_images, height, width, 3), np.uint8)
     batches = list(gen_batches(n_images, _BATCH))
     parts = Parallel(n_jobs=n_jobs, prefer="processes", return_as="generator")(
-        delayed(_make_batch)(names, seed, batch, height, width) for batch in batches
+        delayed(_make_batch)(order, batch) for batch in batches
     )
     for batch, part in zip(batches, parts, strict=True):
         data[:, batch] = part
+    groups = np.arange(len(names) * n_images)
     return Bunch(
         data=data.reshape(-1, height, width, 3),
         target=np.repeat(np.arange(len(names)), n_images),
         target_names=np.array(names),
         architectures=np.array([SOURCES[name].architecture for name in names]),
-        groups=np.tile(np.arange(n_images), len(names)),
+        groups=groups % n_images if shared_content else groups,
         DESCR=(
             f"{n_images} simulated images of {height} x {width} pixels by each of "
-            f"{', '.join(names)}; images of one group show one content."
+            f"{', '.join(names)}; {'all show the same' if shared_content else 'each has its own'} "
+            f"contents."
         ),
     )
 
@@ -107,6 +114,7 @@ def write_generator_images(
     *,
     image_size: ImageSize = 256,
     sources: Sequence[str] | None = None,
+    shared_content: bool = True,
     random_state: int = 0,
     overwrite: bool = False,
     n_jobs: int | None = None,
@@ -128,6 +136,10 @@ def write_generator_images(
 
     sources : sequence of str, default=None
         Which sources; None makes all 22.
+
+    shared_content : bool, default=True
+        Whether image number i shows the same content in all sources; else each source has contents
+        of its own, drawn alike.
 
     random_state : int, default=0
         Draws the contents, and the noise of the cameras.
@@ -158,55 +170,61 @@ def write_generator_images(
     """
     _check_integer("n_images", n_images, 1)
     _check_integer("random_state", random_state, 0)
-    height, width = _check_size(image_size)
-    names = _check_sources(sources)
+    order = _order(image_size, sources, random_state, shared_content)
     folder = os.fspath(folder)
-    _claim(folder, {"size": [height, width], "seed": int(random_state)}, overwrite)
-    files = {name: [_filename(folder, name, i) for i in range(n_images)] for name in names}
-    for name in names:
-        os.makedirs(os.path.dirname(files[name][0]), exist_ok=True)
+    settings = {"size": [*order.size], "seed": random_state, "shared_content": shared_content}
+    _claim(folder, settings, overwrite)
+    for name in order.names:
+        os.makedirs(os.path.dirname(_filename(folder, name, 0)), exist_ok=True)
     batches = list(gen_batches(n_images, _BATCH))
-    seed = _seed(random_state)
-    tasks = (
-        delayed(_write_batch)(
-            {name: files[name][batch] for name in names}, seed, batch, height, width, overwrite
-        )
-        for batch in batches
-    )
+    tasks = (delayed(_write_batch)(order, batch, folder, overwrite) for batch in batches)
     done = Parallel(n_jobs=n_jobs, prefer="processes", return_as="generator")(tasks)
     for batch, _ in zip(batches, done, strict=True):
         if progress is not None:
-            progress(len(names) * batch.stop, len(names) * n_images)
-    return [path for name in names for path in files[name]]
+            progress(len(order.names) * batch.stop, len(order.names) * n_images)
+    return [_filename(folder, name, index) for name in order.names for index in range(n_images)]
 
 
-def _make_batch(names: list[str], seed: int, batch: slice, height: int, width: int) -> np.ndarray:
-    """Images (n_sources, n, H, W, 3) of some scenes."""
-    images = np.empty((len(names), batch.stop - batch.start, height, width, 3), np.uint8)
-    with one_blas_thread():
-        for position, index in enumerate(range(batch.start, batch.stop)):
-            scene = draw_scene((seed, index), height, width)
-            for row, name in enumerate(names):
-                images[row, position] = render(name, scene)
+@dataclass(frozen=True)
+class _Order:
+    """What was asked for, as it is handed to workers."""
+
+    names: tuple[str, ...]
+    size: tuple[int, int]
+    seed: int
+    shared_content: bool
+
+    def images(self, index: int, names: Iterable[str] | None = None) -> Iterator[np.ndarray]:
+        """Make one image of each source, or of those named."""
+        with one_blas_thread():
+            yield from render_all(
+                self.names if names is None else names,
+                self.seed,
+                index,
+                self.size,
+                self.shared_content,
+            )
+
+
+def _make_batch(order: _Order, batch: slice) -> np.ndarray:
+    """Make images (n_sources, n, H, W, 3)."""
+    shape = (len(order.names), batch.stop - batch.start, *order.size, 3)
+    images = np.empty(shape, np.uint8)
+    for position, index in enumerate(range(batch.start, batch.stop)):
+        for row, image in enumerate(order.images(index)):
+            images[row, position] = image
     return images
 
 
-def _write_batch(
-    files: dict[str, list[str]], seed: int, batch: slice, height: int, width: int, overwrite: bool
-) -> None:
-    """Write the images of some scenes that are not there yet."""
-    with one_blas_thread():
-        for position, index in enumerate(range(batch.start, batch.stop)):
-            missing = {
-                name: paths[position]
-                for name, paths in files.items()
-                if overwrite or not os.path.exists(paths[position])
-            }
-            if not missing:
-                continue
-            scene = draw_scene((seed, index), height, width)
-            for name, path in missing.items():
-                _write_atomically(path, _encode(render(name, scene)))
+def _write_batch(order: _Order, batch: slice, folder: str, overwrite: bool) -> None:
+    """Write the images that are not there yet."""
+    for index in range(batch.start, batch.stop):
+        files = {name: _filename(folder, name, index) for name in order.names}
+        missing = {
+            name: path for name, path in files.items() if overwrite or not os.path.exists(path)
+        }
+        for path, image in zip(missing.values(), order.images(index, missing), strict=True):
+            _write_atomically(path, _encode(image))
 
 
 def _encode(image: np.ndarray) -> bytes:
@@ -241,30 +259,44 @@ def _claim(folder: str, settings: dict[str, Any], overwrite: bool) -> None:
                 f"{folder}: expected an empty folder or one that simulated images were written to, "
                 f"found other files; name another folder, or pass overwrite=True to write into it."
             )
-        with open(path, encoding="utf-8") as stream:
-            found = json.load(stream)
+        found = _read_settings(path)
         if found != settings:
             raise ValueError(
-                f"{folder}: has simulated images made with {found}, asked for are {settings}; name "
-                f"another folder, or pass overwrite=True to make them anew."
+                f"{folder}: holds images that were made with {found}, asked for is {settings}; "
+                f"name another folder, or pass overwrite=True to make them anew."
             )
     os.makedirs(folder, exist_ok=True)
     _write_atomically(path, json.dumps(settings).encode())
 
 
-def _seed(random_state: Any) -> int:
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+def _read_settings(path: str) -> Any:
+    with open(path, encoding="utf-8") as stream:
+        try:
+            return json.load(stream)
+        except ValueError as error:
+            raise ValueError(
+                f"{path}: expected what images were made with, as JSON; {error}. Name another "
+                f"folder, or pass overwrite=True to make the images anew."
+            ) from error
+
+
+def _order(
+    image_size: Any, sources: Sequence[str] | None, random_state: Any, shared_content: bool
+) -> _Order:
+    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    size = _check_size(image_size)
+    return _Order(tuple(_check_sources(sources)), size, int(seed), bool(shared_content))
 
 
 def _check_integer(name: str, value: Any, least: int) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool):
+    if not isinstance(value, Integral) or value is True or value is False:
         raise TypeError(f"{name} must be an integer, got {value!r}.")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}.")
 
 
 def _check_size(image_size: Any) -> tuple[int, int]:
-    sides = (image_size, image_size) if isinstance(image_size, Integral) else tuple(image_size)
+    sides = image_size if isinstance(image_size, tuple | list) else (image_size, image_size)
     if len(sides) != 2:
         raise ValueError(f"image_size must be a side or (height, width), got {image_size!r}.")
     for side in sides:
@@ -273,6 +305,8 @@ def _check_size(image_size: Any) -> tuple[int, int]:
 
 
 def _check_sources(sources: Sequence[str] | None) -> list[str]:
+    if isinstance(sources, str):
+        raise TypeError(f"sources must be a list of names, got the string {sources!r}.")
     names = list(SOURCES) if sources is None else list(sources)
     unknown = [name for name in names if name not in SOURCES]
     if unknown or not names:

@@ -1,5 +1,6 @@
 """The 22 sources of the paper's Table 1, as simulated here."""
 
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -40,18 +41,28 @@ _STRIDE = 4
 
 
 class Scene(NamedTuple):
-    """One picture that all sources show, and the seed that it was drawn from."""
+    """A picture to be shown by sources, and the seed that it was drawn from."""
 
     content: np.ndarray
-    seed: tuple[int, int]
+    seed: tuple[int, ...]
     height: int
     width: int
 
 
-def draw_scene(seed: tuple[int, int], height: int, width: int) -> Scene:
-    """Draw what image number ``seed[1]`` of every source shows."""
+def draw_scene(seed: tuple[int, ...], height: int, width: int) -> Scene:
+    """Draw a scene, with a few rows and columns more than asked for if the size needs it."""
     full = (-(-side // _STRIDE) * _STRIDE for side in (height, width))
     return Scene(draw_content(seed, *full), seed, height, width)
+
+
+def render_all(
+    names: Iterable[str], seed: int, index: int, size: tuple[int, int], shared_content: bool
+) -> Iterator[np.ndarray]:
+    """Make image number `index` of each source: of one scene, or of a scene for each."""
+    scene = draw_scene((seed, index), *size) if shared_content else None
+    for name in names:
+        own = scene or draw_scene((seed, index, 1 + list(SOURCES).index(name)), *size)
+        yield render(name, own)
 
 
 def render(name: str, scene: Scene) -> np.ndarray:

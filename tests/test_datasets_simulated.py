@@ -1,0 +1,172 @@
+"""The simulated zoo, as it is asked for: in memory and as files."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sklearn_ganprint import FingerprintClassifier, ResidualTransformer
+from sklearn_ganprint.datasets import make_generator_images, write_generator_images
+from sklearn_ganprint.datasets._simulated import SETTINGS_FILE
+
+
+def test_bunch():
+    bunch = make_generator_images(3, image_size=(20, 33), sources=["S2", "C1", "N2"])
+    assert (bunch.data.shape, bunch.data.dtype) == ((9, 20, 33, 3), np.uint8)
+    assert bunch.target_names.tolist() == ["S2", "C1", "N2"]
+    assert bunch.architectures.tolist() == ["Star-GAN", "Cycle-GAN", "camera"]
+    assert bunch.target.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert bunch.groups.tolist() == [0, 1, 2] * 3
+    assert "20 x 33" in bunch.DESCR
+
+
+def test_the_zoo_of_table_1():
+    bunch = make_generator_images(1, image_size=16)
+    names, counts = np.unique(bunch.architectures, return_counts=True)
+    found = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    assert found == {"Cycle-GAN": 9, "Pro-GAN": 6, "Star-GAN": 5, "camera": 2}
+    assert bunch.target_names.tolist()[::9] == ["C1", "G1", "S4"]
+
+
+@pytest.mark.parametrize("source", ["C3", "G2", "S5", "N1"])
+def test_an_image_does_not_depend_on_what_else_is_asked_for(source):
+    alone = make_generator_images(2, image_size=24, sources=[source]).data
+    among = make_generator_images(7, image_size=24, sources=["G1", source, "N2"], n_jobs=2).data
+    np.testing.assert_array_equal(alone, among[7:9])
+
+
+@pytest.mark.parametrize("source", ["C3", "N1"])
+def test_seeds_draw_contents(source):
+    first, second = (
+        make_generator_images(2, image_size=32, sources=[source], random_state=seed).data
+        for seed in (1, 2)
+    )
+    distinct = (first[0], first[1], second[0], second[1])
+    assert len({image.tobytes() for image in distinct}) == 4
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Images of strangers and of siblings, and which of them are fitted on."""
+    names = ["C2", "C6", "G3", "S1", "S3"]
+    bunch = make_generator_images(120, image_size=64, sources=names, random_state=3)
+    return bunch, bunch.groups < 60
+
+
+def accuracy(rows, bunch, fitted):
+    classifier = FingerprintClassifier().fit(rows[fitted], bunch.target[fitted])
+    return classifier, classifier.score(rows[~fitted], bunch.target[~fitted])
+
+
+def test_fingerprints_tell_sources_apart_and_contents_do_not(images):
+    bunch, fitted = images
+    residuals = ResidualTransformer().fit_transform(bunch.data)
+    pixels = bunch.data.mean(-1).reshape(len(residuals), -1)
+    classifier, found = accuracy(residuals, bunch, fitted)
+    _, by_content = accuracy(pixels - residuals, bunch, fitted)
+    assert found > 0.55
+    assert abs(by_content - 0.2) < 0.1
+    alike = np.corrcoef(classifier.fingerprints_)
+    assert alike[3, 4] > 0.2 + alike[0, 3]
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "match"),
+    [
+        ({"sources": ["C1", "C10"]}, ValueError, "C10"),
+        ({"sources": []}, ValueError, "some of C1"),
+        ({"sources": ["C1", "C1"]}, ValueError, "once"),
+        ({"sources": "C1"}, TypeError, "list"),
+        ({"image_size": 8}, ValueError, "at least 16, got 8"),
+        ({"image_size": (32, 32, 3)}, ValueError, "height, width"),
+        ({"image_size": 32.0}, TypeError, "image_size"),
+        ({"n_images": 0}, ValueError, "n_images must be at least 1"),
+        ({"n_images": 2.5}, TypeError, "n_images must be an integer"),
+    ],
+)
+def test_wrong_parameters(tmp_path, params, error, match):
+    with pytest.raises(error, match=match):
+        make_generator_images(**{"n_images": 1, **params})
+    with pytest.raises(error, match=match):
+        write_generator_images(tmp_path / "new", **{"n_images": 1, **params})
+    assert not (tmp_path / "new").exists()
+
+
+# --- files --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a few small images; returns the folder and the files."""
+
+    def run(n_images=2, *, image_size=16, sources=("C1", "N1"), **params):
+        folder = tmp_path / "zoo"
+        return folder, write_generator_images(
+            folder, n_images, image_size=image_size, sources=sources, **params
+        )
+
+    return run
+
+
+def all_files(folder):
+    return sorted(
+        os.path.relpath(os.path.join(where, name), folder)
+        for where, _, names in os.walk(folder)
+        for name in names
+    )
+
+
+def test_files_are_the_images_in_memory(write):
+    calls = []
+    folder, files = write(5, random_state=4, n_jobs=2, progress=lambda *args: calls.append(args))
+    expected = make_generator_images(5, image_size=16, sources=["C1", "N1"], random_state=4).data
+    np.testing.assert_array_equal([np.asarray(Image.open(file)) for file in files], expected)
+    assert {Image.open(file).format for file in files} == {"PNG"}
+    assert os.path.relpath(files[-1], folder) == os.path.join("camera", "N1", "0004.png")
+    assert all_files(folder) == sorted(
+        [SETTINGS_FILE, *(os.path.relpath(file, folder) for file in files)]
+    )
+    assert calls == [(8, 10), (10, 10)]
+
+
+def test_a_second_run_adds_what_is_missing(write):
+    _, files = write(3)
+    os.unlink(files[1])
+    times = {file: os.stat(file).st_mtime_ns for file in files if os.path.exists(file)}
+    _, more = write(4, sources=("C1", "N1", "G1"))
+    assert all(os.path.exists(file) for file in more)
+    assert len(more) == 12
+    assert {file: os.stat(file).st_mtime_ns for file in times} == times
+
+
+@pytest.mark.parametrize("other", [{"image_size": 20}, {"random_state": 1}])
+def test_other_settings_are_not_mixed_in(write, other):
+    _, files = write()
+    with pytest.raises(ValueError, match="overwrite=True"):
+        write(**other)
+    _, files = write(overwrite=True, **other)
+    expected = make_generator_images(
+        2, **{"image_size": 16, "sources": ["C1", "N1"], "random_state": 0, **other}
+    ).data
+    np.testing.assert_array_equal([np.asarray(Image.open(file)) for file in files], expected)
+
+
+def test_files_of_others_are_left_alone(write, tmp_path):
+    (tmp_path / "zoo").mkdir()
+    (tmp_path / "zoo" / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"zoo: expected an empty folder"):
+        write()
+    assert all_files(tmp_path / "zoo") == ["notes.txt"]
+    write(overwrite=True)
+    assert (tmp_path / "zoo" / "notes.txt").read_text() == "mine"
+
+
+def test_settings_that_cannot_be_read(write):
+    folder, _ = write()
+    (folder / SETTINGS_FILE).write_text("{")
+    with pytest.raises(ValueError, match=SETTINGS_FILE):
+        write()
+    write(overwrite=True)
+    assert json.loads((folder / SETTINGS_FILE).read_text())["size"] == [16, 16]
