@@ -85,7 +85,7 @@ FAMILIES = {
     "Star-GAN": Family(
         2,
         transposed=True,
-        texture=0.5,
+        texture=0.4,
         position=3.0,
         shared=1.0,
         conditions=(0.6, 0.6, 0.6, 0.15, 0.15),
