@@ -17,10 +17,10 @@ def content():
     return draw_content((0, 0), 64, 96)
 
 
-def patterns(family, n_members, seed=None):
+def patterns(family, n_members):
     """What each member puts on an even grey."""
     grey = np.full((64, 64, 3), 127.5, np.float32)
-    return [Generator(family, member).generate(grey, seed) - grey for member in range(n_members)]
+    return [Generator(family, member).generate(grey) - grey for member in range(n_members)]
 
 
 def mean_correlation(images):
@@ -31,7 +31,7 @@ def mean_correlation(images):
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 def test_the_content_stays_what_it_is(content, family):
-    image = Generator(family, 0).generate(content, (0, 0))
+    image = Generator(family, 0).generate(content)
     assert (image.shape, image.dtype) == (content.shape, np.float32)
     assert 1 < np.sqrt(np.mean((image - content) ** 2)) < 16
     assert np.corrcoef(image.flat, content.flat)[0, 1] > 0.97
@@ -40,7 +40,7 @@ def test_the_content_stays_what_it_is(content, family):
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 def test_a_model_is_always_the_same(content, family):
-    first, again = (Generator(family, 1).generate(content, (5, 2)) for _ in range(2))
+    first, again = (Generator(family, 1).generate(content) for _ in range(2))
     np.testing.assert_array_equal(first, again)
 
 
@@ -53,7 +53,7 @@ def test_a_pattern_lies_on_an_even_grey(family):
 
 def test_siblings_of_one_generator_are_most_alike():
     alike = {
-        "star": mean_correlation(patterns(STAR, 3, seed=(0, 0))),
+        "star": mean_correlation(patterns(STAR, 5)),
         "cycle": mean_correlation(patterns(CYCLE, 5)),
         "pro": mean_correlation(patterns(PRO, 5)),
     }
@@ -68,13 +68,11 @@ def test_siblings_share_weights():
     np.testing.assert_array_equal(*(_draw(STAR, member, "any", (9,)) for member in range(2)))
 
 
-def test_conditions():
-    """The first members set a hair colour; the last one smiles, and has any hair colour."""
-    brown, smiling = (Generator(STAR, member) for member in (2, 4))
-    for generator, n_hair, n_smiles in ((brown, 1, 2), (smiling, 3, 1)):
-        conditions = np.stack([generator._condition((0, i)) for i in range(20)])
-        assert len(np.unique(conditions[:, :3], axis=0)) == n_hair
-        assert len(np.unique(conditions[:, 4])) == n_smiles
+def test_weak_conditions_differ_little():
+    """Male and smiling, the last two, are those that the paper confuses."""
+    alike = np.corrcoef([pattern.ravel() for pattern in patterns(STAR, 5)])
+    assert alike[3, 4] < 0.999
+    assert alike[3, 4] > alike[np.triu_indices(3, 1)].max()
 
 
 @pytest.mark.parametrize(("unevenness", "low", "high"), [(0, 0, 0.3), (0.5, 0.6, 1)])

@@ -142,13 +142,28 @@ def seed(text: str) -> int:
     return number
 
 
+def size(text: str) -> tuple[int, int]:
+    """Read ``N`` or ``HxW``."""
+    sides = _sides(text)
+    if sides is None:
+        raise argparse.ArgumentTypeError(f"expected N or HxW in pixels, got {text!r}")
+    return sides
+
+
 def crop(text: str) -> tuple[int, int] | None:
     """Read ``auto`` (None), ``N`` or ``HxW``."""
     if text == "auto":
         return None
+    sides = _sides(text)
+    if sides is None:
+        raise argparse.ArgumentTypeError(f"expected auto, N or HxW in pixels, got {text!r}")
+    return sides
+
+
+def _sides(text: str) -> tuple[int, int] | None:
     sides = text.lower().split("x")
     if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
-        raise argparse.ArgumentTypeError(f"expected auto, N or HxW in pixels, got {text!r}")
+        return None
     return int(sides[0]), int(sides[-1])
 
 

@@ -80,7 +80,7 @@ class Family:
 #: Fitted by hand to real images, with benchmarks/simulator.py.
 FAMILIES = {
     "Cycle-GAN": Family(0, transposed=True, texture=0.35, position=3.0, shared=0.7),
-    "Pro-GAN": Family(1, transposed=False, texture=0.3, position=1.0, shared=0.8),
+    "Pro-GAN": Family(1, transposed=False, texture=0.38, position=1.0, shared=0.8),
     # Three hair colours; male and smiling, which change less.
     "Star-GAN": Family(
         2,

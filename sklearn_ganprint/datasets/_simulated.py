@@ -3,10 +3,10 @@
 import io
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from joblib import Parallel, delayed
 from PIL import Image
 from sklearn.utils import Bunch, check_random_state, gen_batches
 
+from sklearn_ganprint._files import atomic
 from sklearn_ganprint._parallel import one_blas_thread
 from sklearn_ganprint.datasets._zoo import SOURCES, render_all
 
@@ -162,11 +163,11 @@ def write_generator_images(
     Raises
     ------
     ValueError
-        If a parameter is wrong, or the folder holds images that were made with another size or
-        seed and `overwrite` is not set.
+        If a source is unknown or named twice, or a number is too small.
 
     FileExistsError
-        If the folder is not empty, was not made by this function, and `overwrite` is not set.
+        If the folder holds files of other kinds, or images that were made with other settings, and
+        `overwrite` is not set.
     """
     _check_integer("n_images", n_images, 1)
     _check_integer("random_state", random_state, 0)
@@ -224,7 +225,8 @@ def _write_batch(order: _Order, batch: slice, folder: str, overwrite: bool) -> N
             name: path for name, path in files.items() if overwrite or not os.path.exists(path)
         }
         for path, image in zip(missing.values(), order.images(index, missing), strict=True):
-            _write_atomically(path, _encode(image))
+            with atomic(Path(path)) as part:
+                part.write_bytes(_encode(image))
 
 
 def _encode(image: np.ndarray) -> bytes:
@@ -233,51 +235,43 @@ def _encode(image: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def _write_atomically(path: str, content: bytes) -> None:
-    """Write a file that is either whole or not there, whenever one is interrupted."""
-    handle, part = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
-
-
 def _filename(folder: str, name: str, index: int) -> str:
     return os.path.join(folder, SOURCES[name].architecture, name, f"{index:04d}.png")
+
+
+class FolderInUseError(FileExistsError):
+    """A folder holds what must not be mixed up with the images to be written."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}; name another folder, or pass overwrite=True to write into it")
+        self.reason = reason
 
 
 def _claim(folder: str, settings: dict[str, Any], overwrite: bool) -> None:
     """Note down the settings in the folder, or see that they are those noted down in it."""
     settings = {"zoo": _ZOO_VERSION, **settings}
-    path = os.path.join(folder, SETTINGS_FILE)
+    path = Path(folder, SETTINGS_FILE)
     if not overwrite and os.path.isdir(folder) and os.listdir(folder):
-        if not os.path.isfile(path):
-            raise FileExistsError(
-                f"{folder}: expected an empty folder or one that simulated images were written to, "
-                f"found other files; name another folder, or pass overwrite=True to write into it."
+        if not path.is_file():
+            raise FolderInUseError(
+                f"{folder}: expected an empty folder, or one that simulated images were written "
+                f"to, found other files"
             )
         found = _read_settings(path)
         if found != settings:
-            raise ValueError(
-                f"{folder}: holds images that were made with {found}, asked for is {settings}; "
-                f"name another folder, or pass overwrite=True to make them anew."
+            raise FolderInUseError(
+                f"{folder}: holds images that were made with {found}, asked for is {settings}"
             )
     os.makedirs(folder, exist_ok=True)
-    _write_atomically(path, json.dumps(settings).encode())
+    with atomic(path) as part:
+        part.write_text(json.dumps(settings), encoding="utf-8")
 
 
-def _read_settings(path: str) -> Any:
-    with open(path, encoding="utf-8") as stream:
-        try:
-            return json.load(stream)
-        except ValueError as error:
-            raise ValueError(
-                f"{path}: expected what images were made with, as JSON; {error}. Name another "
-                f"folder, or pass overwrite=True to make the images anew."
-            ) from error
+def _read_settings(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FolderInUseError(f"{path}: expected settings as JSON, {error}") from error
 
 
 def _order(

@@ -1,0 +1,119 @@
+"""``ganprint simulate``: images of simulated generators and cameras."""
+
+import argparse
+import os
+from typing import Any
+
+from sklearn_ganprint.cli import _arguments
+from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
+from sklearn_ganprint.cli._errors import CommandError
+
+REQUIRES = ("rich",)
+
+_COLUMNS = (
+    Column("source", "source"),
+    Column("architecture", "architecture"),
+    Column("images", "images"),
+    Column("folder", "folder"),
+)
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add the command's arguments."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "simulate",
+        help="make images of simulated generators and cameras",
+        description="Make images of 20 simulated generators and 2 cameras, a zoo shaped like "
+        "Table 1 of the paper. A run that was interrupted goes on where it stopped.",
+    )
+    parser.add_argument(
+        "folder", metavar="DIR", help="the folder to write; images go to DIR/ARCHITECTURE/SOURCE/"
+    )
+    parser.add_argument(
+        "--images",
+        type=_arguments.positive,
+        default=100,
+        metavar="N",
+        help="images of each source (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--size",
+        type=_arguments.size,
+        default=(256, 256),
+        metavar="N|HxW",
+        help="their size in pixels (default: 256)",
+    )
+    parser.add_argument(
+        "--sources",
+        nargs="+",
+        metavar="NAME",
+        help="which sources: C1 to C9, G1 to G6, S1 to S5, N1, N2 (default: all)",
+    )
+    parser.add_argument(
+        "--own-contents",
+        action="store_true",
+        help="contents of its own for each source; otherwise all show the same",
+    )
+    _arguments.add_seed(parser, "which contents are drawn")
+    _arguments.add_jobs(parser)
+    _arguments.add_format(parser)
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="write into a folder that holds other files or other simulated images; only files of "
+        "the same names are replaced",
+    )
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the images, and print where they are."""
+    from sklearn_ganprint.datasets import write_generator_images
+    from sklearn_ganprint.datasets._simulated import FolderInUseError
+
+    if os.path.lexists(args.folder) and not os.path.isdir(args.folder):
+        raise CommandError(f"{args.folder}: expected a folder, this is a file")
+    with MESSAGES.progress("simulating") as progress:
+        try:
+            files = write_generator_images(
+                args.folder,
+                args.images,
+                image_size=args.size,
+                sources=args.sources,
+                shared_content=not args.own_contents,
+                random_state=args.seed,
+                overwrite=args.force,
+                n_jobs=args.jobs,
+                progress=progress,
+            )
+        except FolderInUseError as error:
+            reason = f"{error.reason}; name another folder, or write into it with --force"
+            raise CommandError(reason) from error
+    _print(_rows(files), args)
+    return 0
+
+
+def _rows(files: list[str]) -> list[dict[str, Any]]:
+    """Make one row a source, of the folders that the images are in."""
+    counts: dict[str, int] = {}
+    for file in files:
+        folder = os.path.dirname(file)
+        counts[folder] = counts.get(folder, 0) + 1
+    return [
+        {
+            "source": os.path.basename(folder),
+            "architecture": os.path.basename(os.path.dirname(folder)),
+            "images": count,
+            "folder": folder,
+        }
+        for folder, count in counts.items()
+    ]
+
+
+def _print(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
+    if args.format == "json":
+        print_json({"folder": args.folder, "size": args.size, "seed": args.seed, "sources": rows})
+    elif args.format == "csv":
+        print_csv(_COLUMNS, rows)
+    else:
+        print_table(_COLUMNS, rows)
