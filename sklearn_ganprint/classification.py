@@ -245,6 +245,22 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
             correlation_index(self._validate_rows(X, reset=False), self.fingerprints_), -1
         )
 
+    def class_scores(self, X: Any) -> np.ndarray:
+        """Score of each class, with two classes as with more.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
+            Residuals.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Scores in the chosen metric, greater is nearer.
+        """
+        check_is_fitted(self)
+        return self._score_rows(self._validate_rows(X, reset=False))
+
     def decision_function(self, X: Any) -> np.ndarray:
         """Score of each class.
 
@@ -259,7 +275,7 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
             Scores in the chosen metric, greater is nearer. With two classes the score of
             ``classes_[1]`` minus that of ``classes_[0]``.
         """
-        scores = self._scores(X)
+        scores = self.class_scores(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict(self, X: Any) -> np.ndarray:
@@ -275,7 +291,7 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n,)
             Class labels. Every image is attributed, however low its score.
         """
-        nearest = self._scores(X).argmax(axis=1)
+        nearest = self.class_scores(X).argmax(axis=1)
         return self.classes_[nearest]
 
     def leave_one_out_scores(self, X: Any, y: Any, sample_weight: Any = None) -> np.ndarray:
@@ -311,7 +327,7 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         X, y = self._validate_rows(X, y, reset=False)
         codes = self._encode(y)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        scores = self._scores(X)
+        scores = self._score_rows(X)
         for chunk in row_chunks(*X.shape):
             scores[chunk] = self._leave_out(X[chunk], codes[chunk], weights[chunk], scores[chunk])
         return scores
@@ -331,10 +347,7 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
             scores[row, code] = SCORES[self.metric](X[row : row + 1], rest[np.newaxis])[0, 0]
         return scores
 
-    def _scores(self, X: Any) -> np.ndarray:
-        """Scores of shape (n, n_classes), whatever the number of classes."""
-        check_is_fitted(self)
-        X = self._validate_rows(X, reset=False)
+    def _score_rows(self, X: np.ndarray) -> np.ndarray:
         scores = SCORES[self.metric](X, self.fingerprints_)
         return self._finite(scores, self._lowest_score())
 
