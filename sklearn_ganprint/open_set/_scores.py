@@ -11,12 +11,18 @@ ScoreFunction = Callable[[Any, Any], np.ndarray]
 
 
 def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
-    """Step that decides in a fitted pipeline, and `X` as it reaches that step."""
-    while isinstance(estimator, Pipeline):
-        if len(estimator) > 1:
-            X = estimator[:-1].transform(X)
-        estimator = estimator[-1]
-    return estimator, X
+    """Step that decides in a fitted pipeline, and `X` as it reaches that step.
+
+    A meta-estimator that changes what it hands to `estimator_` says how by a method `inner_input`.
+    """
+    while True:
+        if isinstance(estimator, Pipeline):
+            X = estimator[:-1].transform(X) if len(estimator) > 1 else X
+            estimator = estimator[-1]
+        elif hasattr(estimator, "inner_input"):
+            X, estimator = estimator.inner_input(X), estimator.estimator_
+        else:
+            return estimator, X
 
 
 def sources(estimator: Any) -> np.ndarray:
