@@ -348,8 +348,7 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         return scores
 
     def _score_rows(self, X: np.ndarray) -> np.ndarray:
-        scores = SCORES[self.metric](X, self.fingerprints_)
-        return self._finite(scores, self._lowest_score())
+        return self._finite(SCORES[self.metric](X, self.fingerprints_), self._lowest_score())
 
     def _lowest_score(self) -> float:
         """Give a finite score below every real one, for a class that has no image."""
