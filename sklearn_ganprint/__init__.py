@@ -4,12 +4,15 @@ __version__ = "0.1.0"
 
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.files import FileBatchClassifier
+from sklearn_ganprint.open_set import FingerprintDetector, OpenSetClassifier
 from sklearn_ganprint.persistence import load_model, save_model
 from sklearn_ganprint.residuals import ResidualTransformer
 
 __all__ = [
     "FileBatchClassifier",
     "FingerprintClassifier",
+    "FingerprintDetector",
+    "OpenSetClassifier",
     "ResidualTransformer",
     "load_model",
     "save_model",

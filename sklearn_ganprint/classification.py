@@ -243,6 +243,21 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         """
         return self._scores(X, "correlation")
 
+    def class_scores(self, X: Any) -> np.ndarray:
+        """Score of each class, with two classes as with more.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
+            Residuals.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Scores in the chosen metric, greater is nearer.
+        """
+        return self._scores(X)
+
     def decision_function(self, X: Any) -> np.ndarray:
         """Score of each class.
 
@@ -257,7 +272,7 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
             Scores in the chosen metric, greater is nearer. With two classes the score of
             ``classes_[1]`` minus that of ``classes_[0]``.
         """
-        scores = self._scores(X)
+        scores = self.class_scores(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict(self, X: Any) -> np.ndarray:
@@ -273,7 +288,7 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n,)
             Class labels. Every image is attributed, however low its score.
         """
-        nearest = self._scores(X).argmax(axis=1)
+        nearest = self.class_scores(X).argmax(axis=1)
         return self.classes_[nearest]
 
     def leave_one_out_scores(self, X: Any, y: Any, sample_weight: Any = None) -> np.ndarray:

@@ -369,12 +369,14 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
             source = self._array_source(
                 self._validate_rows(X, reset=False, dtype=list(IMAGE_DTYPES))
             )
-        result = self._blank(len(source), method)
+        result, dtype = self._blank(len(source), method), self.classes_.dtype
         for part in self._map(source, apply_batch, self.estimator_, method):
             if part.value is not None:
                 result[part.batch.start + part.kept] = part.value
+                # A label for unknown sources may be longer than those of the classes.
+                dtype = np.result_type(dtype, part.value.dtype)
         complete = method == "predict" and not any(label is None for label in result)
-        return result.astype(self.classes_.dtype) if complete else result
+        return result.astype(dtype) if complete else result
 
     def _blank(self, n_images: int, method: str) -> np.ndarray:
         """Make a result that says nothing yet of any image."""

@@ -23,6 +23,7 @@ from sklearn_ganprint._files import atomic
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.files import FileBatchClassifier
+from sklearn_ganprint.open_set import FingerprintDetector, OpenSetClassifier
 from sklearn_ganprint.residuals import ResidualTransformer
 
 #: Raised when a file written now could be misread by the code of before.
@@ -196,7 +197,14 @@ def _import_skops() -> ModuleType:
 
 def _own_types() -> list[str]:
     """List the types of this package that a model is made of: no pattern, no module."""
-    classes = [FileBatchClassifier, FingerprintClassifier, ImageReader, ResidualTransformer]
+    classes = [
+        FileBatchClassifier,
+        FingerprintClassifier,
+        FingerprintDetector,
+        ImageReader,
+        OpenSetClassifier,
+        ResidualTransformer,
+    ]
     for module in (denoisers, perturbations):
         public = (vars(module)[name] for name in module.__all__)
         classes += [each for each in public if isinstance(each, type)]

@@ -6,10 +6,17 @@ import sys
 
 import pytest
 from sklearn.base import clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 
-from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
+from sklearn_ganprint import (
+    FileBatchClassifier,
+    FingerprintClassifier,
+    FingerprintDetector,
+    OpenSetClassifier,
+    ResidualTransformer,
+)
 from sklearn_ganprint.denoisers import WienerDenoiser
 from sklearn_ganprint.perturbations import (
     Crop,
@@ -30,6 +37,9 @@ ESTIMATORS = {
         make_pipeline(ResidualTransformer(), FingerprintClassifier()), batch_size=7
     ),
     "files-bare": FileBatchClassifier(FingerprintClassifier()),
+    "open-set": OpenSetClassifier(FingerprintClassifier()),
+    "open-set-lda": OpenSetClassifier(LinearDiscriminantAnalysis(), cv=3),
+    "detector": FingerprintDetector(),
     "jpeg": JPEGCompression(data_range=1.0),
     "resize": Resize(),
     "resize-back": Resize(1.5, restore=True),
@@ -70,7 +80,7 @@ print("all passed")
 """
 
 
-@pytest.mark.parametrize("names", [NAMES[:4], NAMES[4:8], NAMES[8:]], ids=str)
+@pytest.mark.parametrize("names", [NAMES[:4], NAMES[4:8], NAMES[8:11], NAMES[11:]], ids=str)
 def test_check_estimator_passes_whole_and_skips_nothing(names):
     # The array API checks run only where scipy was imported with this set.
     environment = {**os.environ, "SCIPY_ARRAY_API": "1"}

@@ -23,6 +23,7 @@ from sklearn_ganprint.experiments._correlations import (
 from sklearn_ganprint.experiments._duplicates import difference_hash, near_duplicates
 from sklearn_ganprint.experiments._mcnemar import McNemarResult, mcnemar_test
 from sklearn_ganprint.experiments._measures import d_prime, one_vs_rest_auc, wilson_interval
+from sklearn_ganprint.experiments._open_set import detection_rate, oscr
 from sklearn_ganprint.experiments._passes import Passes
 from sklearn_ganprint.experiments._reproduction import reproduce_paper
 from sklearn_ganprint.experiments._reproduction_result import ReproductionResult
@@ -45,6 +46,7 @@ __all__ = [
     "compare_predictions",
     "convergence_from_sums",
     "d_prime",
+    "detection_rate",
     "difference_hash",
     "evaluate_attribution",
     "mcnemar_test",
@@ -54,6 +56,7 @@ __all__ = [
     "measure_robustness",
     "near_duplicates",
     "one_vs_rest_auc",
+    "oscr",
     "reproduce_paper",
     "same_cross_correlations",
     "select_images",

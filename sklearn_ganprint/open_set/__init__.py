@@ -1,0 +1,21 @@
+"""L3: "none of these" as an answer, at a stated rate of false alarms."""
+
+from sklearn_ganprint.open_set._classifier import OpenSetClassifier
+from sklearn_ganprint.open_set._conformal import (
+    CalibrationWarning,
+    conformal_p_values,
+    conformal_threshold,
+    scores_needed,
+)
+from sklearn_ganprint.open_set._detector import FingerprintDetector
+from sklearn_ganprint.open_set._scores import discriminant_distances
+
+__all__ = [
+    "CalibrationWarning",
+    "FingerprintDetector",
+    "OpenSetClassifier",
+    "conformal_p_values",
+    "conformal_threshold",
+    "discriminant_distances",
+    "scores_needed",
+]

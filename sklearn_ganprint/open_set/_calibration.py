@@ -1,0 +1,140 @@
+"""Scores of training images under models that have not seen them."""
+
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone
+from sklearn.model_selection import StratifiedGroupKFold, check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.validation import _check_method_params
+
+from sklearn_ganprint.open_set._scores import ScoreFunction, last_step, sources, step_scores
+
+N_FOLDS = 5
+
+
+class Calibration(NamedTuple):
+    """Out-of-fold scores of shape (n, n_classes), and the class (as a code) of each row."""
+
+    scores: np.ndarray
+    codes: np.ndarray
+
+
+class FitParams(NamedTuple):
+    """What goes to the estimator's ``fit``, and what to the splitter's ``split``."""
+
+    fit: dict[str, Any]
+    split: dict[str, Any]
+
+
+def routing(owner: Any, default: Any = None) -> MetadataRouter:
+    """Describe where a meta-estimator's fit parameters go: its estimator, and its splitter."""
+    estimator = default if owner.estimator is None else owner.estimator
+    # An integer becomes a splitter by group where there are groups.
+    splitter = owner.cv if hasattr(owner.cv, "split") else StratifiedGroupKFold()
+    to_fit = MethodMapping().add(caller="fit", callee="fit")
+    to_split = MethodMapping().add(caller="fit", callee="split")
+    router = MetadataRouter(owner=owner).add(splitter=splitter, method_mapping=to_split)
+    return router.add(estimator=estimator, method_mapping=to_fit)
+
+
+def route(owner: Any, params: dict[str, Any]) -> FitParams:
+    """Sort fit parameters as GridSearchCV does, with metadata routing and without."""
+    if _routing_enabled():
+        routed = process_routing(owner, "fit", **params)
+        return FitParams(routed.estimator.fit, routed.splitter.split)
+    fit = {name: value for name, value in params.items() if name != "groups"}
+    return FitParams(fit, {"groups": params["groups"]} if "groups" in params else {})
+
+
+def folds(cv: Any, X: Any, y: np.ndarray, split: dict[str, Any]) -> list[Any]:
+    """Split into pairs of training and calibration indices, groups kept together."""
+    n_folds = N_FOLDS if cv is None else cv
+    if isinstance(n_folds, Integral) and split.get("groups") is not None:
+        n_folds = StratifiedGroupKFold(n_folds)
+    return list(check_cv(n_folds, y, classifier=True).split(X, y, **split))
+
+
+def fit_sources(estimator: Any, X: Any, y: np.ndarray, params: dict[str, Any]) -> Any:
+    """Fit an estimator, on one source too if it can be."""
+    if len(classes := np.unique(y)) == 1 and hasattr(estimator, "partial_fit"):
+        return estimator.partial_fit(X, y, classes=classes, **params)
+    return estimator.fit(X, y, **params)
+
+
+def calibrate(
+    estimator: Any,
+    fitted: Any,
+    X: Any,
+    y: np.ndarray,
+    *,
+    score_function: str | ScoreFunction,
+    cv: Any,
+    params: FitParams,
+    n_jobs: int | None,
+) -> Calibration:
+    """Score each image of `X` under a model without it, `fitted` being the one with all of them.
+
+    Classes that a fold has no image of to fit on score minus infinity there, and their own images
+    in the fold calibrate nothing.
+    """
+    classes = sources(fitted)
+    codes = np.searchsorted(classes, y)
+    if (
+        cv is None
+        and params.split.get("groups") is None
+        and _leaves_one_out(fitted, score_function)
+    ):
+        return Calibration(_leave_one_out(fitted, X, y, params.fit), codes)
+    parts = folds(cv, X, y, params.split)
+    scored = Parallel(n_jobs=n_jobs)(
+        delayed(_fold_scores)(clone(estimator), X, y, *part, classes, score_function, params.fit)
+        for part in parts
+    )
+    scores, tested = np.concatenate(scored), np.concatenate([test for _, test in parts])
+    known = np.isfinite(scores[np.arange(len(tested)), codes[tested]])
+    return Calibration(scores[known], codes[tested][known])
+
+
+def _fold_scores(
+    estimator: Any,
+    X: Any,
+    y: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+    classes: np.ndarray,
+    score_function: str | ScoreFunction,
+    fit_params: dict[str, Any],
+) -> np.ndarray:
+    """Fit on one part and score another."""
+    params = _check_method_params(X, fit_params, indices=train)
+    fit_sources(estimator, _safe_indexing(X, train), y[train], params)
+    last, rows = last_step(estimator, _safe_indexing(X, test))
+    scores = np.full((len(test), len(classes)), -np.inf)
+    scores[:, np.searchsorted(classes, sources(last))] = step_scores(last, rows, score_function)
+    return scores
+
+
+def _leaves_one_out(estimator: Any, score_function: str | ScoreFunction) -> bool:
+    """Whether leaving images out of a fitted pipeline takes no second fit."""
+    while isinstance(estimator, Pipeline):
+        for step in estimator[:-1]:
+            if step not in (None, "passthrough") and get_tags(step).requires_fit:
+                return False
+        estimator = estimator[-1]
+    return hasattr(estimator, "leave_one_out_scores") and score_function in ("auto", "decision")
+
+
+def _leave_one_out(estimator: Any, X: Any, y: np.ndarray, fit_params: dict[str, Any]) -> np.ndarray:
+    classifier, rows = last_step(estimator, X)
+    weights = [value for name, value in fit_params.items() if name.endswith("sample_weight")]
+    return classifier.leave_one_out_scores(rows, y, *weights)

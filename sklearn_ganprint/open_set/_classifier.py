@@ -1,0 +1,377 @@
+"""A classifier that can answer: none of these."""
+
+import warnings
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.utils import get_tags, indexable
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metadata_routing import MetadataRouter
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from sklearn_ganprint.open_set._calibration import Calibration, calibrate, route, routing
+from sklearn_ganprint.open_set._conformal import (
+    CalibrationWarning,
+    conformal_p_values,
+    conformal_threshold,
+    scores_needed,
+)
+from sklearn_ganprint.open_set._labels import unknown_label
+from sklearn_ganprint.open_set._scores import (
+    SOURCE_SCORES,
+    ScoreFunction,
+    last_step,
+    source_scores,
+    step_scores,
+)
+
+
+class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """Attribute images to a known source, or to none at a stated rate of false alarms.
+
+    A false alarm is an image of a known source that is called unknown. The threshold is set on
+    scores that training images get from models that have not seen them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A classifier, or a pipeline that ends with one.
+
+    false_alarm_rate : float, default=0.01
+        Share of the known sources' images that may be called unknown, in (0, 1). A rate r takes
+        ``1 / r - 1`` calibration scores, 99 for 1 %: with fewer no image is called unknown, and a
+        :class:`CalibrationWarning` says so.
+
+    score_function : {"auto", "decision", "mahalanobis"} or callable, default="auto"
+        Nearness to each source, of which the greatest decides. "mahalanobis" is the negative
+        distance in the space of a linear discriminant analysis, see
+        :func:`discriminant_distances`. "decision" is what the classifier decides by: correlations
+        of a :class:`~sklearn_ganprint.FingerprintClassifier`, else ``decision_function`` or
+        ``predict_proba``. "auto" is "mahalanobis" after a discriminant analysis, else "decision".
+        A callable is given the last step of the fitted pipeline and what reaches that step, and
+        returns scores of shape (n, n_classes), finite, greater is nearer.
+
+    calibration : {"auto", "source", "pooled"}, default="auto"
+        For whom the rate holds. "source": for each source, each with a threshold of its own, for
+        which each needs enough images. "pooled": for the sources together, in the shares that
+        they have in the training images; one that differs from the others may get more false
+        alarms. "auto" is "source" if all sources have enough images, else "pooled".
+
+    unknown_label : str or number, default=None
+        What ``predict`` calls images of no known source. None is "unknown" for labels that are
+        strings; for numbers -1, or one less than the lowest label if that is negative.
+
+    cv : int, splitter or iterable, default=None
+        How training images are kept out of the models that score them. None leaves one out at a
+        time where that takes no second fit (:class:`~sklearn_ganprint.FingerprintClassifier` after
+        steps that learn nothing, without groups), and otherwise is 5 folds. An integer makes
+        stratified folds, by group if ``fit`` is given `groups`.
+
+    n_jobs : int, default=None
+        Number of folds fitted at a time.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The estimator, fitted on all images.
+
+    classes_ : ndarray of shape (n_classes,)
+        The known sources; the unknown label is not one of them.
+
+    unknown_label_ : str or number
+        What images of no known source are called.
+
+    calibration_ : {"source", "pooled"}
+        For whom the rate holds.
+
+    calibration_scores_ : ndarray of float64, shape (n_calibration, n_classes)
+        Scores of training images under models that have not seen them.
+
+    calibration_codes_ : ndarray of int, shape (n_calibration,)
+        Index in `classes_` of the source of each.
+
+    thresholds_ : ndarray of float64, shape (n_classes,)
+        An image is unknown if its score for each source is below that source's threshold.
+
+    n_features_in_ : int
+        Number of features, if the fitted estimator tells.
+
+    feature_names_in_ : ndarray of str
+        Names of the columns, if the fitted estimator tells.
+
+    See Also
+    --------
+    FingerprintDetector : One source against the rest of the world.
+    sklearn_ganprint.FingerprintClassifier : Attributes every image, however low its score.
+
+    Notes
+    -----
+    p-values are conformal [1]_: ranks among the calibration scores, right whatever distribution
+    these have, if new images of the sources are like those fitted on. Recompressed or resized
+    ones are not. Choosing the greatest of many scores is allowed for by ranking greatest scores
+    among greatest scores ("pooled") as in [2]_, or by asking that each source be rejected
+    ("source"); neither needs the sources to be independent.
+
+    There is no ``decision_function`` or ``predict_proba``: scikit-learn's tools take the greatest
+    of their columns to be what ``predict`` says. Scores of the known sources against each other
+    are those of `estimator_`.
+
+    The model fitted on all images is a little better than those of the folds, so that false
+    alarms tend to be rarer than stated.
+
+    References
+    ----------
+    .. [1] V. Vovk, A. Gammerman, G. Shafer, "Algorithmic learning in a random world", Springer,
+       2005.
+    .. [2] P. H. Westfall, S. S. Young, "Resampling-based multiple testing", Wiley, 1993.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint import FingerprintClassifier
+    >>> from sklearn_ganprint.open_set import OpenSetClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> patterns = rng.normal(size=(3, 1024))
+    >>> y = np.repeat(["camera", "gan", "other"], 60)
+    >>> residuals = np.repeat(patterns, 60, axis=0) + rng.normal(scale=3, size=(180, 1024))
+    >>> known = y != "other"
+    >>> clf = OpenSetClassifier(FingerprintClassifier()).fit(residuals[known], y[known])
+    >>> clf.predict(residuals[~known])[:3]
+    array(['unknown', 'unknown', 'unknown'], dtype='<U7')
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
+        "score_function": [StrOptions(set(SOURCE_SCORES)), callable],
+        "calibration": [StrOptions({"auto", "source", "pooled"})],
+        "unknown_label": [str, Real, None],
+        "cv": ["cv_object"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        false_alarm_rate: float = 0.01,
+        score_function: str | ScoreFunction = "auto",
+        calibration: str = "auto",
+        unknown_label: str | float | None = None,
+        cv: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.false_alarm_rate = false_alarm_rate
+        self.score_function = score_function
+        self.calibration = calibration
+        self.unknown_label = unknown_label
+        self.cv = cv
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any, **params: Any) -> Self:
+        """Fit the estimator, and set the thresholds on images that models have not seen.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        y : array-like of shape (n,)
+            Source of each image, all of them known.
+
+        **params : dict
+            `groups` goes to the splitter, so that images of one group, such as translations of
+            one photo, are never on both sides of a fold. All else goes to the estimator's
+            ``fit``. With metadata routing enabled, each goes where it is requested.
+
+        Returns
+        -------
+        OpenSetClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two classes, or the unknown label is one of them.
+        """
+        X, y = indexable(X, column_or_1d(y, warn=True))
+        check_classification_targets(y)
+        classes = np.unique(y)
+        if len(classes) < 2:
+            raise ValueError(
+                f"OpenSetClassifier needs images of at least 2 classes, got "
+                f"{len(classes)} class: {classes.tolist()}. FingerprintDetector is for one source."
+            )
+        routed = route(self, params)
+        self.unknown_label_ = unknown_label(self.unknown_label, classes)
+        self.estimator_ = clone(self.estimator).fit(X, y, **routed.fit)
+        self.classes_ = self.estimator_.classes_
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.estimator_, name):
+                setattr(self, name, getattr(self.estimator_, name))
+        found = calibrate(
+            self.estimator,
+            self.estimator_,
+            X,
+            y,
+            score_function=self.score_function,
+            cv=self.cv,
+            params=routed,
+            n_jobs=self.n_jobs,
+        )
+        return self._set_thresholds(found)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Attribute each image to a known source, or to none.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The estimator's prediction, or the unknown label where the score for each source is
+            below that source's threshold.
+        """
+        check_is_fitted(self)
+        # What comes before the last step is the dear part, and is the same for both.
+        classifier, rows = last_step(self.estimator_, X)
+        labels = classifier.predict(rows)
+        scores = step_scores(classifier, rows, self.score_function)
+        known = (scores >= self.thresholds_).any(axis=1)
+        return labels if known.all() else np.where(known, labels, self.unknown_label_)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Score for the nearest source, whatever the rate of false alarms.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            Greatest score over the known sources: low where an image is of none of them.
+        """
+        return self._scores(X).max(axis=1)
+
+    def p_values(self, X: Any) -> np.ndarray:
+        """p-value of each source: how untypical an image is of that source.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            For an image of source c, the p-value in column c is at most a with probability a at
+            the most.
+
+        See Also
+        --------
+        known_p_values : One p-value for all known sources together.
+        """
+        scores, own = self._scores(X), self._own_scores()
+        columns = [
+            conformal_p_values(scores[:, code], own[self._calibrates(code)])
+            for code in range(len(self.classes_))
+        ]
+        return np.column_stack(columns)
+
+    def known_p_values(self, X: Any) -> np.ndarray:
+        """p-value of the hypothesis that an image comes from one of the known sources.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            An image is called unknown where this is at most `false_alarm_rate`.
+
+        See Also
+        --------
+        p_values : A p-value for each source.
+        """
+        if self.calibration_ == "source":
+            return self.p_values(X).max(axis=1)
+        return conformal_p_values(self.score_samples(X), self.calibration_scores_.max(axis=1))
+
+    def _scores(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return source_scores(self.estimator_, X, self.score_function)
+
+    def _own_scores(self) -> np.ndarray:
+        """Score of each calibration image for its own source."""
+        return np.take_along_axis(
+            self.calibration_scores_, self.calibration_codes_[:, np.newaxis], axis=1
+        )[:, 0]
+
+    def _calibrates(self, code: int) -> np.ndarray:
+        """Which calibration images a source is judged by."""
+        pooled = self.calibration_ == "pooled"
+        return np.full(len(self.calibration_codes_), pooled) | (self.calibration_codes_ == code)
+
+    def _set_thresholds(self, found: Calibration) -> Self:
+        self.calibration_scores_, self.calibration_codes_ = found
+        n_classes = len(self.classes_)
+        counts = np.bincount(found.codes, minlength=n_classes)
+        self.calibration_ = self.calibration
+        if self.calibration == "auto":
+            enough = counts.min() >= scores_needed(self.false_alarm_rate)
+            self.calibration_ = "source" if enough else "pooled"
+        if self.calibration_ == "pooled":
+            limit = conformal_threshold(found.scores.max(axis=1), self.false_alarm_rate)
+            self.thresholds_ = np.full(n_classes, limit)
+        else:
+            own = self._own_scores()
+            limits = [own[self._calibrates(code)] for code in range(n_classes)]
+            self.thresholds_ = np.array(
+                [conformal_threshold(each, self.false_alarm_rate) for each in limits]
+            )
+        self._warn_of_few(counts)
+        return self
+
+    def _warn_of_few(self, counts: np.ndarray) -> None:
+        """Say why nothing can be called unknown, if so."""
+        n = counts.sum() if self.calibration_ == "pooled" else counts.min()
+        if n >= scores_needed(self.false_alarm_rate):
+            return
+        whose = "in all" if self.calibration_ == "pooled" else "for the smallest source"
+        warnings.warn(
+            f"No image can be called unknown: a false-alarm rate of {self.false_alarm_rate:g} "
+            f"needs {scores_needed(self.false_alarm_rate)} calibration scores, and there are {n} "
+            f"{whose}, with which no p-value is below 1 / {n + 1}. Fit on more images, or choose "
+            f"a false_alarm_rate of {1 / (n + 1):.3g} or more.",
+            CalibrationWarning,
+            stacklevel=3,
+        )
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say which fit parameters go to the estimator and which to the splitter.
+
+        Returns
+        -------
+        MetadataRouter
+            The routing.
+        """
+        return routing(self)
+
+    def __sklearn_tags__(self) -> Any:
+        """Take over the wrapped estimator's tags."""
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        tags.classifier_tags, tags.input_tags = inner.classifier_tags, inner.input_tags
+        return tags

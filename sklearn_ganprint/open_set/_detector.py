@@ -1,0 +1,337 @@
+"""One source against the rest of the world."""
+
+import warnings
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
+from sklearn.utils import get_tags, indexable
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metadata_routing import MetadataRouter
+from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
+
+from sklearn_ganprint.classification import FingerprintClassifier
+from sklearn_ganprint.open_set._calibration import (
+    FitParams,
+    calibrate,
+    fit_sources,
+    route,
+    routing,
+)
+from sklearn_ganprint.open_set._conformal import (
+    CalibrationWarning,
+    conformal_p_values,
+    conformal_threshold,
+    scores_needed,
+)
+from sklearn_ganprint.open_set._scores import SOURCE_SCORES, ScoreFunction, source_scores, sources
+
+
+class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
+    """Tell the images of one source from all others, at a stated rate of false alarms.
+
+    Parameters
+    ----------
+    estimator : estimator, default=None
+        What scores images. None is ``FingerprintClassifier("cosine")``, the correlation of a
+        residual and the mean one without centring, which residuals hardly need. Without `source`
+        an outlier detector, or a pipeline that ends with one, serves too; with `source` any
+        classifier does.
+
+    source : str or number, default=None
+        The label in `y` of the source to detect; the other images are examples of the rest of
+        the world. None takes all images to be of the source, and ignores `y`.
+
+    null : {"source", "others"}, default="source"
+        What is believed of an image until its score speaks against it, hence what a false alarm
+        is. "source": an image is of the source; a false alarm calls one of its images foreign.
+        "others": an image is foreign, like those of the other labels in `y` together; a false
+        alarm calls one of those the source's. The rate says nothing of foreign images that are
+        unlike those in `y`.
+
+    false_alarm_rate : float, default=0.01
+        Rate of false alarms, in (0, 1). A rate r takes ``1 / r - 1`` images for which the null
+        hypothesis is true, 99 for 1 %: with fewer it is never rejected, and a
+        :class:`CalibrationWarning` says so.
+
+    score_function : {"auto", "decision", "mahalanobis"} or callable, default="auto"
+        Nearness to the source, as in :class:`OpenSetClassifier`.
+
+    cv : int, splitter or iterable, default=None
+        How images are kept out of the models that score them, as in :class:`OpenSetClassifier`.
+
+    n_jobs : int, default=None
+        Number of folds fitted at a time.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The estimator, fitted on all images.
+
+    calibration_scores_ : ndarray of float64, shape (n_calibration,)
+        Scores of the images for which the null hypothesis is true, under models that have not
+        seen them.
+
+    offset_ : float
+        An image is taken for the source's if its score is at least this; infinite if there are too
+        few calibration scores.
+
+    n_features_in_ : int
+        Number of features, if the fitted estimator tells.
+
+    feature_names_in_ : ndarray of str
+        Names of the columns, if the fitted estimator tells.
+
+    See Also
+    --------
+    OpenSetClassifier : Several known sources, or none of them.
+
+    Notes
+    -----
+    p-values are conformal, see :func:`conformal_p_values`. Those of ``null="source"`` show how
+    well an image agrees with the source, which an image of a close relative may do as well;
+    those of ``null="others"`` are evidence that it is the source's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.open_set import FingerprintDetector
+    >>> rng = np.random.default_rng(0)
+    >>> patterns = rng.normal(size=(2, 1024))
+    >>> own, foreign = (p + rng.normal(scale=3, size=(100, 1024)) for p in patterns)
+    >>> detector = FingerprintDetector().fit(own)
+    >>> detector.predict(foreign[:4])
+    array([-1, -1, -1, -1])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods(["fit", "predict"]), None],
+        "source": [str, Real, "boolean", None],
+        "null": [StrOptions({"source", "others"})],
+        "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
+        "score_function": [StrOptions(set(SOURCE_SCORES)), callable],
+        "cv": ["cv_object"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        source: Any = None,
+        null: str = "source",
+        false_alarm_rate: float = 0.01,
+        score_function: str | ScoreFunction = "auto",
+        cv: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.source = source
+        self.null = null
+        self.false_alarm_rate = false_alarm_rate
+        self.score_function = score_function
+        self.cv = cv
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Fit the estimator, and set the threshold on images that models have not seen.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        y : array-like of shape (n,), default=None
+            Source of each image; ignored if `source` is None.
+
+        **params : dict
+            `groups` goes to the splitter, all else to the estimator's ``fit``, as in
+            :class:`OpenSetClassifier`.
+
+        Returns
+        -------
+        FingerprintDetector
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If `y` lacks images of the source, or of others where they are needed.
+        """
+        X, y = self._check_labels(X, y)
+        routed = route(self, params)
+        estimator = self._whole_estimator()
+        self.estimator_ = fit_sources(clone(estimator), X, y, routed.fit)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.estimator_, name):
+                setattr(self, name, getattr(self.estimator_, name))
+        return self._set_offset(estimator, X, y, routed)
+
+    def fit_predict(self, X: Any, y: Any = None, **params: Any) -> np.ndarray:
+        """Fit, and judge the same images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        y : array-like of shape (n,), default=None
+            Source of each image; ignored if `source` is None.
+
+        **params : dict
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+            1 for images of the source, -1 for foreign ones. Images that the estimator was fitted
+            on look more like the source's than they should.
+        """
+        return self.fit(X, y, **params).predict(X)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Score images for the source.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            Scores, greater is nearer.
+        """
+        check_is_fitted(self)
+        return source_scores(self.estimator_, X, self.score_function)[:, self._column()]
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score images for the source, less the threshold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            ``score_samples(X) - offset_``: negative for images taken for foreign ones.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Tell images of the source from foreign ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+            1 for images of the source, -1 for foreign ones.
+        """
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    def p_values(self, X: Any) -> np.ndarray:
+        """p-value of the null hypothesis for each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            The null hypothesis is rejected where this is at most `false_alarm_rate`.
+        """
+        sign = self._sign()
+        return conformal_p_values(sign * self.score_samples(X), sign * self.calibration_scores_)
+
+    def _check_labels(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+        if self.source is None:
+            if self.null == "others":
+                raise ValueError("null='others' needs `source`, and images of others in X and y.")
+            return indexable(X)[0], np.zeros(_num_samples(X), dtype=int)
+        if y is None:
+            raise ValueError(f"source={self.source!r} needs y: the source of each image.")
+        X, y = indexable(X, column_or_1d(y, warn=True))
+        labels = np.unique(y).tolist()
+        if self.source not in labels or len(labels) < 2:
+            raise ValueError(
+                f"y must hold the source {self.source!r} and at least one other, got {labels}."
+            )
+        return X, y
+
+    def _whole_estimator(self) -> Any:
+        estimator = FingerprintClassifier("cosine") if self.estimator is None else self.estimator
+        one_class = hasattr(estimator, "score_samples") or hasattr(estimator, "partial_fit")
+        if self.source is None and not one_class:
+            raise ValueError(
+                f"{estimator!r} tells sources apart, and needs images of others: set `source` and "
+                f"pass y. Without them use an outlier detector, or no estimator."
+            )
+        return estimator
+
+    def _column(self) -> int:
+        """Which of the estimator's scores is the source's."""
+        return (
+            0
+            if self.source is None
+            else int(np.searchsorted(sources(self.estimator_), self.source))
+        )
+
+    def _sign(self) -> int:
+        """Turn scores so that low ones speak against the null hypothesis."""
+        return 1 if self.null == "source" else -1
+
+    def _set_offset(self, estimator: Any, X: Any, y: np.ndarray, routed: FitParams) -> Self:
+        found = calibrate(
+            estimator,
+            self.estimator_,
+            X,
+            y,
+            score_function=self.score_function,
+            cv=self.cv,
+            params=routed,
+            n_jobs=self.n_jobs,
+        )
+        column = self._column()
+        true = (found.codes == column) == (self.null == "source")
+        self.calibration_scores_ = found.scores[true, column]
+        sign, n = self._sign(), int(true.sum())
+        limit = sign * conformal_threshold(sign * self.calibration_scores_, self.false_alarm_rate)
+        # A score equal to the limit does not reject the null hypothesis, whichever it is.
+        self.offset_ = limit if self.null == "source" else float(np.nextafter(limit, np.inf))
+        if n < scores_needed(self.false_alarm_rate):
+            warnings.warn(
+                f"The hypothesis that an image is of the {self.null} is never rejected: a "
+                f"false-alarm rate of {self.false_alarm_rate:g} needs "
+                f"{scores_needed(self.false_alarm_rate)} calibration scores, and there are {n}. "
+                f"Fit on more images, or choose a false_alarm_rate of {1 / (n + 1):.3g} or more.",
+                CalibrationWarning,
+                stacklevel=4,
+            )
+        return self
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say which fit parameters go to the estimator and which to the splitter.
+
+        Returns
+        -------
+        MetadataRouter
+            The routing.
+        """
+        return routing(self, FingerprintClassifier("cosine"))
+
+    def __sklearn_tags__(self) -> Any:
+        """Take over the wrapped estimator's input tags."""
+        tags = super().__sklearn_tags__()
+        inner = FingerprintClassifier() if self.estimator is None else self.estimator
+        tags.input_tags = get_tags(inner).input_tags
+        return tags

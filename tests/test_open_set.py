@@ -1,0 +1,294 @@
+import pickle
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.base import clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, LeaveOneOut, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_ganprint import (
+    FileBatchClassifier,
+    FingerprintClassifier,
+    OpenSetClassifier,
+    ResidualTransformer,
+    load_model,
+    save_model,
+)
+from sklearn_ganprint.open_set import CalibrationWarning, discriminant_distances
+
+LDA = LinearDiscriminantAnalysis
+ESTIMATORS = {
+    "fingerprint": FingerprintClassifier(),
+    "lda": make_pipeline(StandardScaler(), LDA(solver="lsqr", shrinkage="auto")),
+    "logistic": LogisticRegression(),
+}
+every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS.values(), ids=ESTIMATORS)
+
+
+def leave_out(X, y, label="c"):
+    return X[y != label], y[y != label], X[y == label]
+
+
+@pytest.fixture
+def fitted(make_residuals):
+    """Fit on the sources a and b; return classifier, new images of the two, and of c."""
+
+    def fit(estimator, n=60, n_features=64, noise=0.5, seed=0, **params):
+        X, y = make_residuals(2 * n, n_features=n_features, noise=noise, seed=seed)
+        known, labels, unknown = leave_out(X, y)
+        clf = OpenSetClassifier(estimator, **params).fit(known[::2], labels[::2])
+        return clf, known[1::2], labels[1::2], unknown
+
+    return fit
+
+
+@every_estimator
+def test_predict_says_unknown_where_the_p_value_is_low(fitted, estimator):
+    clf, X, y, unknown = fitted(estimator, false_alarm_rate=0.05)
+    everything = np.concatenate([X, unknown])
+    rejected = clf.predict(everything) == "unknown"
+    np.testing.assert_array_equal(rejected, clf.known_p_values(everything) <= 0.05)
+    below = (clf._scores(everything) < clf.thresholds_).all(axis=1)
+    np.testing.assert_array_equal(rejected, below)
+    kept = ~rejected[: len(X)]
+    np.testing.assert_array_equal(clf.predict(X)[kept], clf.estimator_.predict(X)[kept])
+
+
+@pytest.mark.parametrize("name", ["fingerprint", "lda"])
+def test_finds_an_unknown_source_and_keeps_the_known(fitted, name):
+    clf, X, y, unknown = fitted(ESTIMATORS[name])
+    assert (clf.predict(unknown) == "unknown").mean() > 0.9
+    assert (clf.predict(X) == y).mean() > 0.9
+    assert clf.score_samples(X).mean() > clf.score_samples(unknown).max()
+
+
+@pytest.mark.parametrize("calibration", ["source", "pooled"])
+@pytest.mark.parametrize("name", ["fingerprint", "lda"])
+def test_false_alarms_are_as_rare_as_stated(make_residuals, name, calibration):
+    rates = []
+    for seed in range(20):
+        X, y = make_residuals(140, ("a", "b"), n_features=8, noise=1.5, seed=seed)
+        clf = OpenSetClassifier(
+            ESTIMATORS[name], false_alarm_rate=0.1, calibration=calibration, cv=5
+        )
+        fit, test = np.arange(len(X)) % 140 < 40, np.arange(len(X)) % 140 >= 40
+        rates.append((clf.fit(X[fit], y[fit]).predict(X[test]) == "unknown").mean())
+    # Asking both sources ("source") is careful where a source's images look like the other's.
+    assert np.mean(rates) <= 0.11
+    assert calibration == "source" or np.mean(rates) >= 0.05
+
+
+def test_p_values_of_the_own_source_are_valid(make_residuals):
+    low = []
+    for seed in range(40):
+        X, y = make_residuals(50, n_features=16, noise=1.0, seed=seed)
+        clf = OpenSetClassifier(FingerprintClassifier("cosine"), false_alarm_rate=0.1)
+        new = np.arange(len(X)) % 50 >= 30
+        p = clf.fit(X[~new], y[~new]).p_values(X[new])
+        low.append(p[np.arange(new.sum()), np.searchsorted(clf.classes_, y[new])])
+    for rate in (0.1, 0.2, 0.5):
+        assert rate / 2 < np.mean(np.concatenate(low) <= rate) < rate + 0.02
+
+
+def test_calibration_scores_are_those_of_models_without_the_image(make_residuals):
+    X, y = make_residuals(10, n_features=16)
+    estimator, cv = FingerprintClassifier("euclidean"), StratifiedKFold(3)
+    clf = OpenSetClassifier(estimator, false_alarm_rate=0.2, cv=cv).fit(X, y)
+    expected = [
+        clone(estimator).fit(X[train], y[train]).decision_function(X[test])
+        for train, test in cv.split(X, y)
+    ]
+    np.testing.assert_allclose(clf.calibration_scores_, np.concatenate(expected))
+
+
+@pytest.mark.parametrize("metric", ["correlation", "cosine", "euclidean"])
+def test_leaving_one_out_in_closed_form_is_leaving_one_out(make_residuals, metric):
+    X, y = make_residuals(6, n_features=16)
+    pipeline = make_pipeline("passthrough", FingerprintClassifier(metric))
+    closed = OpenSetClassifier(pipeline, false_alarm_rate=0.2).fit(X, y)
+    slow = clone(closed).set_params(cv=LeaveOneOut()).fit(X, y)
+    np.testing.assert_allclose(closed.calibration_scores_, slow.calibration_scores_, atol=1e-9)
+    np.testing.assert_allclose(closed.thresholds_, slow.thresholds_, atol=1e-9)
+
+
+def test_a_step_that_learns_keeps_the_closed_form_away(make_residuals):
+    X, y = make_residuals(10, n_features=16)
+    pipeline = make_pipeline(StandardScaler(), FingerprintClassifier())
+    clf = OpenSetClassifier(pipeline, false_alarm_rate=0.2).fit(X, y)
+    folds = clone(clf).set_params(cv=5).fit(X, y)
+    np.testing.assert_array_equal(clf.calibration_scores_, folds.calibration_scores_)
+
+
+def copies(make_residuals):
+    """Ten images of each source, each there five times: the groups, in any order."""
+    X, y = make_residuals(10, n_features=64, noise=4.0)
+    groups = np.random.default_rng(0).permutation(np.repeat(np.arange(30), 5))
+    return X[groups], y[groups], groups
+
+
+@pytest.mark.parametrize("cv", [None, 4, GroupKFold(4)], ids=str)
+@pytest.mark.parametrize("routing", [False, True])
+def test_groups_stay_together_in_inner_folds(make_residuals, cv, routing):
+    X, y, groups = copies(make_residuals)
+    clf = OpenSetClassifier(FingerprintClassifier(), false_alarm_rate=0.1, cv=cv)
+    with sklearn.config_context(enable_metadata_routing=routing):
+        grouped = clf.fit(X, y, groups=groups)
+    own = grouped._own_scores().mean()
+    # Copies on both sides of a fold score too high.
+    mixed = clone(clf).set_params(cv=StratifiedKFold(4)).fit(X, y)._own_scores().mean()
+    once = [np.flatnonzero(groups == group)[0] for group in range(30)]
+    alone = FingerprintClassifier().fit(X[once], y[once])
+    alone = alone.leave_one_out_scores(X[once], y[once])[np.arange(30), np.repeat(range(3), 10)]
+    assert own == pytest.approx(alone.mean(), abs=0.05)
+    assert mixed > own + 0.15
+
+
+def test_other_fit_parameters_reach_the_estimator(make_residuals):
+    X, y = make_residuals(10, n_features=16)
+    weight = np.linspace(0.5, 2, len(X))
+    clf = OpenSetClassifier(FingerprintClassifier(), false_alarm_rate=0.2)
+    clf.fit(X, y, sample_weight=weight)
+    expected = FingerprintClassifier().fit(X, y, weight)
+    np.testing.assert_array_equal(clf.estimator_.fingerprints_, expected.fingerprints_)
+    expected = expected.leave_one_out_scores(X, y, weight)
+    np.testing.assert_allclose(clf.calibration_scores_, expected)
+
+
+def test_too_few_images_reject_nothing_and_say_so(make_residuals):
+    X, y, unknown = leave_out(*make_residuals(30))
+    with pytest.warns(CalibrationWarning, match=r"needs 99 calibration scores, and there are 60"):
+        clf = OpenSetClassifier(FingerprintClassifier()).fit(X, y)
+    assert (clf.thresholds_ == -np.inf).all()
+    assert set(clf.predict(unknown)) <= {"a", "b"}
+    assert clf.known_p_values(unknown).min() == 1 / 61
+
+
+@pytest.mark.parametrize(("n", "expected"), [(18, "pooled"), (19, "source")])
+def test_auto_calibrates_by_source_where_each_has_enough(make_residuals, n, expected):
+    X, y = make_residuals(n)
+    clf = OpenSetClassifier(FingerprintClassifier(), false_alarm_rate=0.05).fit(X, y)
+    assert clf.calibration_ == expected
+    assert len(set(clf.thresholds_)) == (3 if expected == "source" else 1)
+
+
+def test_sources_with_too_few_images_are_an_obstacle_if_each_must_have_enough(make_residuals):
+    X, y = make_residuals(18)
+    clf = OpenSetClassifier(FingerprintClassifier(), false_alarm_rate=0.05, calibration="source")
+    with pytest.warns(CalibrationWarning, match="needs 19 .* 18 for the smallest source"):
+        clf.fit(X, y)
+
+
+LABELS = {
+    "strings": (["a", "b", "c"], None, "unknown"),
+    "longer": (["a", "b", "c"], "none of these", "none of these"),
+    "integers": ([0, 1, 2], None, -1),
+    "negative": ([-3, 1, 2], None, -4),
+    "chosen": ([0, 1, 2], 99, 99),
+}
+
+
+@pytest.mark.parametrize(("labels", "label", "expected"), LABELS.values(), ids=LABELS)
+def test_unknown_label_is_of_the_type_of_the_labels(make_residuals, labels, label, expected):
+    X, y, unknown = leave_out(*make_residuals(40, labels, noise=0.5), labels[2])
+    clf = OpenSetClassifier(FingerprintClassifier(), false_alarm_rate=0.05, unknown_label=label)
+    predicted = clf.fit(X, y).predict(np.concatenate([X, unknown]))
+    assert clf.unknown_label_ == expected
+    assert predicted.dtype.kind == y.dtype.kind
+    assert set(predicted.tolist()) == {*labels[:2], expected}
+
+
+@pytest.mark.parametrize(
+    ("labels", "label", "message"),
+    [
+        (["a", "unknown"], None, "'unknown' is one of the classes"),
+        ([0, 1], 1, "1 is one of the classes"),
+        ([0, 1], "unknown", "a number, got 'unknown'"),
+        (["a", "b"], -1, "a string, got -1"),
+        (["a"], None, "at least 2 classes.*FingerprintDetector"),
+    ],
+)
+def test_impossible_labels_are_refused(make_residuals, labels, label, message):
+    X, y = make_residuals(20, labels)
+    with pytest.raises(ValueError, match=message):
+        OpenSetClassifier(FingerprintClassifier(), unknown_label=label).fit(X, y)
+
+
+def by_definition(X, y, x, shrinkage=0.1):
+    """Distances after a change of basis in which the pooled covariance is the identity."""
+    means = np.array([X[y == c].mean(axis=0) for c in np.unique(y)])
+    pooled = sum(np.cov(X[y == c].T, bias=True) * np.mean(y == c) for c in np.unique(y))
+    size = sum(
+        np.trace(np.cov(X[y == c].T, bias=True)) / len(pooled) * np.mean(y == c)
+        for c in np.unique(y)
+    )
+    pooled = (1 - shrinkage) * pooled + shrinkage * size * np.eye(len(pooled))
+    values, vectors = np.linalg.eigh(pooled)
+    whiten = vectors / np.sqrt(values)
+    basis = np.linalg.svd((means - means.mean(axis=0)) @ whiten)[2][: len(means) - 1]
+    project = whiten @ basis.T
+    return ((x @ project)[:, np.newaxis] - means @ project) ** 2
+
+
+@pytest.mark.parametrize("solver", ["lsqr", "eigen"])
+@pytest.mark.parametrize("labels", ["ab", "abcd"])
+def test_distances_equal_the_definition(make_residuals, solver, labels):
+    X, y = make_residuals(15, tuple(labels), n_features=12)
+    lda = LDA(solver=solver, shrinkage=0.1).fit(X, y)
+    expected = by_definition(X, y, 3 * X).sum(axis=2)
+    np.testing.assert_allclose(discriminant_distances(lda, 3 * X), expected, rtol=1e-6)
+
+
+def test_distances_need_a_discriminant_analysis(make_residuals):
+    X, y = make_residuals(10)
+    clf = OpenSetClassifier(FingerprintClassifier(), score_function="mahalanobis")
+    with pytest.raises(ValueError, match="need a linear discriminant analysis"):
+        clf.fit(X, y)
+
+
+def test_a_function_scores_what_reaches_the_last_step(make_residuals):
+    X, y = make_residuals(20, n_features=16)
+
+    def nearest_mean(lda, rows):
+        return -np.linalg.norm(rows[:, np.newaxis] - lda.means_, axis=2)
+
+    pipeline = make_pipeline(StandardScaler(), LDA())
+    clf = OpenSetClassifier(pipeline, false_alarm_rate=0.1, score_function=nearest_mean).fit(X, y)
+    rows = clf.estimator_[:-1].transform(X)
+    expected = nearest_mean(clf.estimator_[-1], rows).max(axis=1)
+    np.testing.assert_array_equal(clf.score_samples(X), expected)
+
+
+def test_a_function_of_the_wrong_shape_is_refused(make_residuals):
+    X, y = make_residuals(10)
+    clf = OpenSetClassifier(LDA(), score_function=lambda lda, rows: rows[:, 0])
+    with pytest.raises(ValueError, match=r"shape \(n, n_classes\) = \(\d+, 3\), got \(\d+,\)"):
+        clf.fit(X, y)
+
+
+@every_estimator
+def test_pickled_and_saved_classifiers_say_the_same(fitted, tmp_path, estimator):
+    clf, X, _, unknown = fitted(estimator, n=20, false_alarm_rate=0.05)
+    save_model(clf, tmp_path / "model.skops")
+    everything = np.concatenate([X, unknown])
+    for other in (pickle.loads(pickle.dumps(clf)), load_model(tmp_path / "model.skops")):
+        np.testing.assert_array_equal(other.predict(everything), clf.predict(everything))
+        np.testing.assert_array_equal(other.p_values(everything), clf.p_values(everything))
+
+
+def test_works_over_files(image_folder):
+    _, paths, y = image_folder(n_per_class=20, shape=(16, 16, 3))
+    paths = np.array(paths)
+    clf = FileBatchClassifier(
+        make_pipeline(
+            ResidualTransformer("gaussian"),
+            OpenSetClassifier(FingerprintClassifier(), false_alarm_rate=0.05),
+        )
+    )
+    with pytest.warns(UserWarning, match="need all residuals at once"):
+        clf.fit(paths[y != "c"], y[y != "c"])
+    assert (clf.predict(paths[y == "c"]) == "unknown").mean() > 0.9
+    assert (clf.predict(paths) == y)[y != "c"].mean() > 0.9
