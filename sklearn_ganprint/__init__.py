@@ -5,12 +5,16 @@ __version__ = "0.1.0"
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.files import FileBatchClassifier
 from sklearn_ganprint.persistence import load_model, save_model
+from sklearn_ganprint.pipelines import make_attribution_pipeline
 from sklearn_ganprint.residuals import ResidualTransformer
+from sklearn_ganprint.tiling import TiledClassifier
 
 __all__ = [
     "FileBatchClassifier",
     "FingerprintClassifier",
     "ResidualTransformer",
+    "TiledClassifier",
     "load_model",
+    "make_attribution_pipeline",
     "save_model",
 ]

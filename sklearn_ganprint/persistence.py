@@ -18,12 +18,13 @@ from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import check_is_fitted
 
 import sklearn_ganprint
-from sklearn_ganprint import denoisers, perturbations
+from sklearn_ganprint import denoisers, features, perturbations
 from sklearn_ganprint._files import atomic
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.files import FileBatchClassifier
 from sklearn_ganprint.residuals import ResidualTransformer
+from sklearn_ganprint.tiling import TiledClassifier
 
 #: Raised when a file written now could be misread by the code of before.
 FORMAT_VERSION = 1
@@ -196,8 +197,14 @@ def _import_skops() -> ModuleType:
 
 def _own_types() -> list[str]:
     """List the types of this package that a model is made of: no pattern, no module."""
-    classes = [FileBatchClassifier, FingerprintClassifier, ImageReader, ResidualTransformer]
-    for module in (denoisers, perturbations):
+    classes = [
+        FileBatchClassifier,
+        FingerprintClassifier,
+        ImageReader,
+        ResidualTransformer,
+        TiledClassifier,
+    ]
+    for module in (denoisers, features, perturbations):
         public = (vars(module)[name] for name in module.__all__)
         classes += [each for each in public if isinstance(each, type)]
     return [f"{each.__module__}.{each.__qualname__}" for each in classes]

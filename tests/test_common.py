@@ -6,11 +6,22 @@ import sys
 
 import pytest
 from sklearn.base import clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 
-from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
+from sklearn_ganprint import (
+    FileBatchClassifier,
+    FingerprintClassifier,
+    ResidualTransformer,
+    TiledClassifier,
+)
 from sklearn_ganprint.denoisers import WienerDenoiser
+from sklearn_ganprint.features import (
+    AutocorrelationTransformer,
+    SpectrumTransformer,
+    TiledTransformer,
+)
 from sklearn_ganprint.perturbations import (
     Crop,
     GaussianBlur,
@@ -37,6 +48,14 @@ ESTIMATORS = {
     "noise": GaussianNoise(),
     "crop": Crop(),
     "crop-random": Crop(1, offset="random"),
+    "autocorrelation": AutocorrelationTransformer(),
+    "autocorrelation-few": AutocorrelationTransformer(1, log_norm=False, n_jobs=2),
+    "spectrum": SpectrumTransformer(),
+    "spectrum-radial": SpectrumTransformer(4, profile="radial", normalize=False),
+    "spectrum-azimuthal": SpectrumTransformer(profile="azimuthal"),
+    "tiles": TiledTransformer(AutocorrelationTransformer()),
+    "tiles-small": TiledTransformer(AutocorrelationTransformer(0), tile_size=1),
+    "tiled": TiledClassifier(LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.03)),
 }
 NAMES = list(ESTIMATORS)
 
@@ -70,7 +89,9 @@ print("all passed")
 """
 
 
-@pytest.mark.parametrize("names", [NAMES[:4], NAMES[4:8], NAMES[8:]], ids=str)
+@pytest.mark.parametrize(
+    "names", [NAMES[:4], NAMES[4:8], NAMES[8:14], NAMES[14:20], NAMES[20:]], ids=str
+)
 def test_check_estimator_passes_whole_and_skips_nothing(names):
     # The array API checks run only where scipy was imported with this set.
     environment = {**os.environ, "SCIPY_ARRAY_API": "1"}
