@@ -31,6 +31,7 @@ from sklearn.utils import Bunch
 
 from sklearn_ganprint import FingerprintClassifier, TiledClassifier, make_attribution_pipeline
 from sklearn_ganprint.datasets import ImageReader, confounds, load_image_folder, load_samples
+from sklearn_ganprint.perturbations import JPEGCompression
 
 SHRINKAGES = [0.003, 0.01, 0.03, 0.1, 0.3]
 Split = tuple[np.ndarray, np.ndarray]
@@ -86,20 +87,25 @@ def few(target: np.ndarray, splits: list[Split], n_images: int) -> list[Split]:
     return chosen
 
 
-def accuracies(X: np.ndarray, target: np.ndarray, splits: list[Split], model: Any) -> list[float]:
-    """Accuracy on the second part of each split, fitted on the first."""
+def accuracies(
+    X: np.ndarray, X_test: np.ndarray, target: np.ndarray, splits: list[Split], model: Any
+) -> list[float]:
+    """Accuracy on the second part of each split, of `X_test`, fitted on the first, of `X`."""
     return [
-        float(clone(model).fit(X[fit], target[fit]).score(X[test], target[test]))
+        float(clone(model).fit(X[fit], target[fit]).score(X_test[test], target[test]))
         for fit, test in splits
     ]
 
 
-def measure(seen: Traces, target: np.ndarray, splits: list[Split]) -> dict[str, list[float]]:
-    """Accuracies of all classifiers."""
+def measure(
+    seen: Traces, target: np.ndarray, splits: list[Split], tested: Traces | None = None
+) -> dict[str, list[float]]:
+    """Accuracies of all classifiers, on other versions of the same images if they are given."""
     found = {}
     for name, make in CLASSIFIERS.items():
         model, X = make(seen)
-        found[name] = accuracies(X, target, splits, model)
+        _, X_test = make(tested or seen)
+        found[name] = accuracies(X, X_test, target, splits, model)
     return found
 
 
@@ -119,6 +125,9 @@ def measurements(
             "shrinkage by cross-validation",
             {"second-order, tiles": searched(seen.parts, target, splits)},
         )
+    for quality in (95, 75):
+        jpeg = traces(JPEGCompression(quality).fit_transform(data.data))
+        yield f"half of each class, tested on JPEG {quality}", measure(seen, target, splits, jpeg)
     for trim in (8, 16):
         cut = traces(data.data[:, trim:-trim, trim:-trim])
         yield f"half of each class, {trim} px trimmed", measure(cut, target, splits)
@@ -128,7 +137,7 @@ def measurements(
     )
     for name, X in metadata(data):
         forest = RandomForestClassifier(random_state=0)
-        yield f"random forest on {name}", {"": accuracies(X, target, splits, forest)}
+        yield f"random forest on {name}", {"": accuracies(X, X, target, splits, forest)}
 
 
 def searched(parts: np.ndarray, target: np.ndarray, splits: list[Split]) -> list[float]:

@@ -67,7 +67,7 @@ class AutocorrelationTransformer(ResidualFeatures):
     144 + 3 x 289 + 3 = 1302 features with the default parameters.
 
     The sums come from real FFTs in the precision of the residuals; of the inverse transform only
-    the lags in question are computed. It takes about 3 ms for an RGB image of 256 px on one core.
+    the lags in question are computed. It takes about 4 ms for an RGB image of 256 px on one core.
 
     Examples
     --------
