@@ -6,7 +6,9 @@ from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.files import FileBatchClassifier
 from sklearn_ganprint.open_set import FingerprintDetector, OpenSetClassifier
 from sklearn_ganprint.persistence import load_model, save_model
+from sklearn_ganprint.pipelines import make_attribution_pipeline
 from sklearn_ganprint.residuals import ResidualTransformer
+from sklearn_ganprint.tiling import TiledClassifier
 
 __all__ = [
     "FileBatchClassifier",
@@ -14,6 +16,8 @@ __all__ = [
     "FingerprintDetector",
     "OpenSetClassifier",
     "ResidualTransformer",
+    "TiledClassifier",
     "load_model",
+    "make_attribution_pipeline",
     "save_model",
 ]

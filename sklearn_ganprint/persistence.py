@@ -18,13 +18,14 @@ from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import check_is_fitted
 
 import sklearn_ganprint
-from sklearn_ganprint import denoisers, perturbations
+from sklearn_ganprint import denoisers, features, perturbations
 from sklearn_ganprint._files import atomic
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.files import FileBatchClassifier
 from sklearn_ganprint.open_set import FingerprintDetector, OpenSetClassifier
 from sklearn_ganprint.residuals import ResidualTransformer
+from sklearn_ganprint.tiling import TiledClassifier
 
 #: Raised when a file written now could be misread by the code of before.
 FORMAT_VERSION = 1
@@ -204,8 +205,9 @@ def _own_types() -> list[str]:
         ImageReader,
         OpenSetClassifier,
         ResidualTransformer,
+        TiledClassifier,
     ]
-    for module in (denoisers, perturbations):
+    for module in (denoisers, features, perturbations):
         public = (vars(module)[name] for name in module.__all__)
         classes += [each for each in public if isinstance(each, type)]
     return [f"{each.__module__}.{each.__qualname__}" for each in classes]

@@ -123,6 +123,32 @@ def circular_autocorrelation(fingerprint):
     return values / (centred**2).sum()
 
 
+def lag_correlation(first, second, down, right):
+    """Of two (H, W) channels at one lag, pixel by pixel, wrapping around."""
+    height, width = first.shape
+    total = 0.0
+    for i, j in np.ndindex(height, width):
+        total += first[i, j] * second[(i + down) % height, (j + right) % width]
+    return total / np.sqrt((first**2).sum() * (second**2).sum())
+
+
+def window_power(channel, side, down, right):
+    """Power of a (H, W) channel at one frequency, the mean over Hann windows that overlap by half.
+
+    Frequencies are in cycles per window.
+    """
+    hann = np.array([(1 - np.cos(2 * np.pi * n / side)) / 2 for n in range(side)])
+    taper = np.outer(hann, hann)
+    rows, columns = np.indices((side, side))
+    wave = np.exp(-2j * np.pi * (down * rows + right * columns) / side)
+    powers = []
+    for i in range(0, channel.shape[0] - side + 1, side // 2):
+        for j in range(0, channel.shape[1] - side + 1, side // 2):
+            window = channel[i : i + side, j : j + side]
+            powers.append(abs((window * taper * wave).sum()) ** 2)
+    return np.mean(powers) / (taper**2).sum()
+
+
 def relative_rms(actual, expected):
     """Root mean square of the difference over that of the expected values."""
     return np.sqrt(np.mean((np.asarray(actual, float) - expected) ** 2) / np.mean(expected**2))

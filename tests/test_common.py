@@ -16,8 +16,14 @@ from sklearn_ganprint import (
     FingerprintDetector,
     OpenSetClassifier,
     ResidualTransformer,
+    TiledClassifier,
 )
 from sklearn_ganprint.denoisers import WienerDenoiser
+from sklearn_ganprint.features import (
+    AutocorrelationTransformer,
+    SpectrumTransformer,
+    TiledTransformer,
+)
 from sklearn_ganprint.perturbations import (
     Crop,
     GaussianBlur,
@@ -47,6 +53,14 @@ ESTIMATORS = {
     "noise": GaussianNoise(),
     "crop": Crop(),
     "crop-random": Crop(1, offset="random"),
+    "autocorrelation": AutocorrelationTransformer(),
+    "autocorrelation-few": AutocorrelationTransformer(1, log_norm=False, n_jobs=2),
+    "spectrum": SpectrumTransformer(),
+    "spectrum-radial": SpectrumTransformer(4, profile="radial", normalize=False),
+    "spectrum-azimuthal": SpectrumTransformer(profile="azimuthal"),
+    "tiles": TiledTransformer(AutocorrelationTransformer()),
+    "tiles-small": TiledTransformer(AutocorrelationTransformer(0), tile_size=1),
+    "tiled": TiledClassifier(LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.03)),
 }
 NAMES = list(ESTIMATORS)
 
@@ -80,7 +94,11 @@ print("all passed")
 """
 
 
-@pytest.mark.parametrize("names", [NAMES[:4], NAMES[4:8], NAMES[8:11], NAMES[11:]], ids=str)
+@pytest.mark.parametrize(
+    "names",
+    [NAMES[start : start + 4] for start in range(0, len(NAMES), 4)],
+    ids=str,
+)
 def test_check_estimator_passes_whole_and_skips_nothing(names):
     # The array API checks run only where scipy was imported with this set.
     environment = {**os.environ, "SCIPY_ARRAY_API": "1"}

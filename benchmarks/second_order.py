@@ -1,0 +1,206 @@
+"""Accuracy of second-order traces beside mean fingerprints, and what could pass for it.
+
+Usage: python benchmarks/second_order.py [DIR ...] [--crop 256] [--groups name] [--seeds 5]
+                                         [--search] [--json FILE]
+
+Measures the bundled samples, then each DIR, which has a folder per source. Half of each class is
+fitted on, or a few images of that half, and the other half tested; with ``--groups name`` files of
+one name stay on one side. Nothing is chosen on the test half: the shrinkage is the pipeline's own,
+and ``--search`` adds a row where cross-validation inside the fitted half chooses it. Prints mean
+and standard deviation over the seeds, and writes the accuracy for every seed with ``--json``.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupShuffleSplit,
+    StratifiedGroupKFold,
+    StratifiedShuffleSplit,
+)
+from sklearn.preprocessing import OrdinalEncoder
+from sklearn.utils import Bunch
+
+from sklearn_ganprint import FingerprintClassifier, TiledClassifier, make_attribution_pipeline
+from sklearn_ganprint.datasets import ImageReader, confounds, load_image_folder, load_samples
+from sklearn_ganprint.perturbations import JPEGCompression
+
+SHRINKAGES = [0.003, 0.01, 0.03, 0.1, 0.3]
+Split = tuple[np.ndarray, np.ndarray]
+
+
+class Traces(NamedTuple):
+    """What the classifiers see of images: residuals as rows, and features of their parts."""
+
+    residuals: np.ndarray
+    parts: np.ndarray
+
+
+def classifier() -> TiledClassifier:
+    """Make the last step of the spectral pipeline."""
+    return clone(make_attribution_pipeline("spectral")[-1])
+
+
+CLASSIFIERS: dict[str, Callable[[Traces], tuple[Any, np.ndarray]]] = {
+    "fingerprint": lambda traces: (FingerprintClassifier(), traces.residuals),
+    "second-order": lambda traces: (classifier(), traces.parts[:, :1]),
+    "second-order, tiles": lambda traces: (classifier(), traces.parts),
+}
+
+
+def traces(images: np.ndarray, *, content: bool = False) -> Traces:
+    """Take the residuals of images, or with `content` what the denoiser leaves of them."""
+    tile_size = min(64, min(images.shape[1:3]) // 2)
+    pipeline = make_attribution_pipeline("spectral", tile_size=tile_size)
+    residuals = pipeline["residual"].fit_transform(images)
+    if content:
+        residuals = images - residuals
+    parts = pipeline["features"].fit_transform(residuals)
+    return Traces(residuals.reshape(len(residuals), -1), parts)
+
+
+def halves(target: np.ndarray, groups: np.ndarray | None, n_seeds: int) -> list[Split]:
+    """Random halves of each class, or of the groups."""
+    kind = StratifiedShuffleSplit if groups is None else GroupShuffleSplit
+    return [
+        next(kind(1, test_size=0.5, random_state=seed).split(target, target, groups))
+        for seed in range(n_seeds)
+    ]
+
+
+def few(target: np.ndarray, splits: list[Split], n_images: int) -> list[Split]:
+    """Leave `n_images` of each class to fit on, drawn from each random half."""
+    chosen = []
+    for seed, (fit, test) in enumerate(splits):
+        # A split by groups is in the order of the files, where neighbours are of one scene.
+        drawn = np.random.default_rng(seed).permutation(fit)
+        few = [drawn[target[drawn] == label][:n_images] for label in np.unique(target)]
+        chosen.append((np.concatenate(few), test))
+    return chosen
+
+
+def accuracies(
+    X: np.ndarray, X_test: np.ndarray, target: np.ndarray, splits: list[Split], model: Any
+) -> list[float]:
+    """Accuracy on the second part of each split, of `X_test`, fitted on the first, of `X`."""
+    return [
+        float(clone(model).fit(X[fit], target[fit]).score(X_test[test], target[test]))
+        for fit, test in splits
+    ]
+
+
+def measure(
+    seen: Traces, target: np.ndarray, splits: list[Split], tested: Traces | None = None
+) -> dict[str, list[float]]:
+    """Accuracies of all classifiers, on other versions of the same images if they are given."""
+    found = {}
+    for name, make in CLASSIFIERS.items():
+        model, X = make(seen)
+        _, X_test = make(tested or seen)
+        found[name] = accuracies(X, X_test, target, splits, model)
+    return found
+
+
+def measurements(
+    data: Bunch, n_seeds: int, *, search: bool
+) -> Iterator[tuple[str, dict[str, list[float]]]]:
+    """Yield a row of the table after the other."""
+    target, splits = data.target, halves(data.target, data.groups, n_seeds)
+    seen = traces(data.data)
+    yield "half of each class", measure(seen, target, splits)
+    for n_images in (2, 5, 10):
+        yield f"{n_images} images a class", measure(seen, target, few(target, splits, n_images))
+    permuted = np.random.default_rng(0).permutation(target)
+    yield "labels permuted", measure(seen, permuted, splits)
+    if search:
+        yield (
+            "shrinkage by cross-validation",
+            {"second-order, tiles": searched(seen.parts, target, splits)},
+        )
+    for quality in (95, 75):
+        jpeg = traces(JPEGCompression(quality).fit_transform(data.data))
+        yield f"half of each class, tested on JPEG {quality}", measure(seen, target, splits, jpeg)
+    for trim in (8, 16):
+        cut = traces(data.data[:, trim:-trim, trim:-trim])
+        yield f"half of each class, {trim} px trimmed", measure(cut, target, splits)
+    yield (
+        "denoised image in place of the residual",
+        measure(traces(data.data, content=True), target, splits),
+    )
+    for name, X in metadata(data):
+        forest = RandomForestClassifier(random_state=0)
+        yield f"random forest on {name}", {"": accuracies(X, X, target, splits, forest)}
+
+
+def searched(parts: np.ndarray, target: np.ndarray, splits: list[Split]) -> list[float]:
+    """Accuracies with the shrinkage that is best inside each fitted half, images kept whole."""
+    found = []
+    for fit, test in splits:
+        grid = {"lda__shrinkage": SHRINKAGES}
+        search = GridSearchCV(classifier().estimator, grid, cv=StratifiedGroupKFold(3))
+        model = TiledClassifier(search).fit(parts[fit], target[fit], groups=fit)
+        print(f"  chosen: {model.estimator_.best_params_}", flush=True)
+        found.append(float(model.score(parts[test], target[test])))
+    return found
+
+
+def metadata(data: Bunch) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield what is known of the files without their pixels."""
+    words = OrdinalEncoder().fit_transform(np.column_stack([data.formats, data.modes]))
+    quality = np.nan_to_num(data.jpeg_quality, nan=-1)
+    headers = np.column_stack([words, data.widths, data.heights, quality])
+    yield "format, size and JPEG quality", headers
+    sizes = [os.path.getsize(name) for name in data.filenames]
+    yield "these and the length of the file", np.column_stack([headers, sizes])
+
+
+def report(name: str, data: Bunch, n_seeds: int, *, search: bool) -> dict[str, Any]:
+    """Print a table for one set of images, and return it."""
+    n_classes = len(data.target_names)
+    print(f"\n{name}: {len(data.target)} images of {n_classes} sources, chance {1 / n_classes:.3f}")
+    print("confounds:", "; ".join(confounds(data)) or "none", end="\n\n")
+    print("| fitted on | " + " | ".join(CLASSIFIERS) + " |")
+    print("|---" * (len(CLASSIFIERS) + 1) + "|", flush=True)
+    rows = {}
+    for row, found in measurements(data, n_seeds, search=search):
+        cells = [f"{np.mean(each):.3f} ± {np.std(each):.3f}" for each in found.values()]
+        print(f"| {row} | {' | '.join(cells)} |", flush=True)
+        rows[row] = found
+    return {"images": len(data.target), "sources": data.target_names.tolist(), "rows": rows}
+
+
+def main() -> None:
+    """Measure the bundled samples, then each folder."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("directories", metavar="DIR", nargs="*")
+    parser.add_argument("--crop", type=int, default=256)
+    parser.add_argument("--groups", choices=["name"])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--search", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    samples = load_samples()
+    # Every photo gave crops to every source; halves are drawn crop by crop, then photo by photo.
+    by_crop = Bunch(**{**samples, "groups": None})
+    sets = [("bundled samples", by_crop), ("bundled samples, photos apart", samples)]
+    results = {}
+    for name, data in sets:
+        results[name] = report(name, data, options.seeds, search=options.search)
+    for directory in options.directories:
+        reader = ImageReader(options.crop)
+        data = load_image_folder(directory, reader=reader, groups=options.groups)
+        results[directory] = report(directory, data, options.seeds, search=options.search)
+    if options.json is not None:
+        options.json.write_text(json.dumps(results, indent=2), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

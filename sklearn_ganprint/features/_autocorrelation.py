@@ -1,0 +1,185 @@
+"""Correlations of a residual with itself, shifted and across colours."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import fft
+from sklearn.utils._param_validation import Interval
+
+from sklearn_ganprint._images import ImageShape
+from sklearn_ganprint.features._base import POWER_FLOOR, ResidualFeatures, channel_names
+
+
+class AutocorrelationTransformer(ResidualFeatures):
+    """Correlations of each residual with itself: at small lags, within and between channels.
+
+    Upsampling, convolutions and demosaicing make neighbouring pixels, and the colours of a pixel,
+    depend on each other in a way of their own. That shows in every single image, whatever is in
+    it, so that these features separate networks of different architecture, and much better than
+    fingerprints do; those of one network's variants they hardly separate.
+
+    Parameters
+    ----------
+    max_lag : int, default=8
+        Greatest lag along rows and along columns, in pixels. Of images with sides of less than
+        ``2 * max_lag + 1`` the lags that there are.
+
+    cross_channel : bool, default=True
+        Whether to correlate the channels with each other as well.
+
+    log_norm : bool, default=True
+        Whether to add the logarithm of the root mean square of each channel, in grey levels.
+
+    image_shape : tuple of int, default=None
+        ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
+        taken as images of one line, with a warning.
+
+    n_jobs : int, default=None
+        Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
+
+    Attributes
+    ----------
+    image_shape_ : tuple of int
+        ``(H, W, C)`` of the residuals.
+
+    n_features_in_ : int
+        Number of values of a residual.
+
+    feature_names_in_ : ndarray of str
+        Names of the columns, if the residuals came as a data frame.
+
+    See Also
+    --------
+    SpectrumTransformer : The same traces as a power spectrum.
+    TiledTransformer : Features of the parts of each residual too, for fits on few images.
+    make_attribution_pipeline : A classifier on these features.
+    sklearn_ganprint.fingerprints.autocorrelation : That of a fingerprint, to look at.
+
+    Notes
+    -----
+    For channels a and b and the lag d, ``sum_x R_a(x) R_b(x + d) / (|R_a| |R_b|)``, where
+    ``x + d`` wraps around at the borders; 0 if one of the channels is 0 throughout. Nothing is
+    centred: the mean of a residual is close to 0. An autocorrelation is the same at d and -d, and
+    1 at 0, so that one half of its lags is kept; between channels all are. RGB residuals have 3 x
+    144 + 3 x 289 + 3 = 1302 features with the default parameters.
+
+    The sums come from real FFTs in the precision of the residuals; of the inverse transform only
+    the lags in question are computed. It takes about 4 ms for an RGB image of 256 px on one core.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.features import AutocorrelationTransformer
+    >>> residuals = np.random.default_rng(0).normal(size=(4, 32, 32, 3))
+    >>> transformer = AutocorrelationTransformer(max_lag=1)
+    >>> transformer.fit_transform(residuals).shape
+    (4, 42)
+    >>> transformer.get_feature_names_out()[[0, 3, -4, -1]].tolist()
+    ['rr[0,1]', 'rr[1,1]', 'gb[1,1]', 'log_norm[b]']
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "max_lag": [Interval(Integral, 0, None, closed="left")],
+        "cross_channel": ["boolean"],
+        "log_norm": ["boolean"],
+        "image_shape": ["array-like", None],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        max_lag: int = 8,
+        *,
+        cross_channel: bool = True,
+        log_norm: bool = True,
+        image_shape: Sequence[int] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.max_lag = max_lag
+        self.cross_channel = cross_channel
+        self.log_norm = log_norm
+        self.image_shape = image_shape
+        self.n_jobs = n_jobs
+
+    def _features(self, planes: np.ndarray) -> np.ndarray:
+        pairs = self._pairs(planes.shape[1])
+        lags = self._lags(planes.shape[2:])
+        power = np.square(planes).mean(axis=(2, 3))
+        scale = np.sqrt(power)[:, pairs].prod(axis=2)
+        values = circular_correlations(planes, pairs, lags)
+        values /= np.where(scale > 0, scale, np.inf)[:, :, np.newaxis, np.newaxis]
+        rows = values[:, self._kept(pairs, lags)]
+        if not self.log_norm:
+            return rows
+        return np.hstack([rows, np.log(np.maximum(power, POWER_FLOOR)) / 2])
+
+    def _names(self, image_shape: ImageShape) -> list[str]:
+        names = channel_names(image_shape[2])
+        pairs, lags = self._pairs(image_shape[2]), self._lags(image_shape[:2])
+        kept = self._kept(pairs, lags)
+        correlations = [
+            f"{names[pairs[pair, 0]]}{names[pairs[pair, 1]]}[{lags[0][i]},{lags[1][j]}]"
+            for pair, i, j in zip(*np.nonzero(kept), strict=True)
+        ]
+        return correlations + [f"log_norm[{name}]" for name in names if self.log_norm]
+
+    def _pairs(self, n_channels: int) -> np.ndarray:
+        """Pairs of channels: each with itself, then each with those after it."""
+        pairs = [(channel, channel) for channel in range(n_channels)]
+        if self.cross_channel:
+            pairs += combinations(range(n_channels), 2)
+        return np.array(pairs)
+
+    def _lags(self, sides: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Lags along rows and columns that are not the same lag once more around the image."""
+        rows, columns = (min(self.max_lag, (side - 1) // 2) for side in sides)
+        return np.arange(-rows, rows + 1), np.arange(-columns, columns + 1)
+
+    @staticmethod
+    def _kept(pairs: np.ndarray, lags: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """Mask (pairs, row lags, column lags) without the mirrored half of autocorrelations."""
+        upper = np.arange(lags[0].size * lags[1].size) > lags[0].size * lags[1].size // 2
+        cross = pairs[:, 0] != pairs[:, 1]
+        kept = cross[:, np.newaxis] | upper
+        return kept.reshape(len(pairs), lags[0].size, lags[1].size)
+
+
+def circular_correlations(
+    planes: np.ndarray, pairs: np.ndarray, lags: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Mean over x of ``R_a(x) R_b(x + d)``, for pairs of channels and few lags.
+
+    Parameters
+    ----------
+    planes : ndarray of shape (n, C, H, W)
+        Images by channel.
+
+    pairs : ndarray of int, shape (n_pairs, 2)
+        Channels a and b.
+
+    lags : tuple of ndarray
+        Lags along rows and along columns.
+
+    Returns
+    -------
+    ndarray of shape (n, n_pairs, n_row_lags, n_column_lags)
+        The correlations, not normalised.
+    """
+    height, width = planes.shape[2:]
+    spectra = fft.rfft2(planes)
+    products = spectra[:, pairs[:, 0]].conj() * spectra[:, pairs[:, 1]]
+    frequencies = np.arange(width // 2 + 1)
+    # The inverse transform as two products: a few lags of it are cheaper than all.
+    downwards = _waves(lags[0], np.arange(height), height)
+    rightwards = _waves(frequencies, lags[1], width)
+    # Frequencies that a real transform leaves out are conjugates of these.
+    rightwards[1 : (width + 1) // 2] *= 2
+    downwards, rightwards = (each.astype(spectra.dtype) for each in (downwards, rightwards))
+    return np.ascontiguousarray(((downwards @ products) @ rightwards).real) / (height * width)
+
+
+def _waves(rows: np.ndarray, columns: np.ndarray, side: int) -> np.ndarray:
+    return np.exp(2j * np.pi / side * np.outer(rows, columns)) / side

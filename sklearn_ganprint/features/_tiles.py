@@ -1,0 +1,225 @@
+"""Features of the whole of each residual and of its tiles."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    _fit_context,
+    clone,
+)
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+
+from sklearn_ganprint._images import FLOAT_DTYPES, ImageInputMixin, ImageShape
+
+
+class TiledTransformer(ImageInputMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator):
+    """Features of the whole of each residual, and of the tiles that it is cut into.
+
+    Parameters
+    ----------
+    transformer : transformer
+        Makes features of residuals and learns nothing (``requires_fit=False`` in its tags), such
+        as :class:`AutocorrelationTransformer`. It must make as many of a tile as of the whole.
+
+    tile_size : int or sequence of int, default=64
+        Side of the square tiles in pixels; with several sizes tiles of each. They are laid side by
+        side from the top-left corner; what is left at the right and lower borders belongs to the
+        whole only. Of a size that fits less than twice into the images there are no tiles.
+
+    image_shape : tuple of int, default=None
+        ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
+        taken as images of one line, with a warning.
+
+    flatten : bool, default=True
+        Whether the features of the parts of one residual come out side by side in one row, or
+        part by part, as :class:`TiledClassifier` takes them.
+
+    Attributes
+    ----------
+    image_shape_ : tuple of int
+        ``(H, W, C)`` of the residuals.
+
+    n_parts_ : int
+        Number of parts of each residual: the whole, and its tiles.
+
+    n_features_in_ : int
+        Number of values of a residual.
+
+    feature_names_in_ : ndarray of str
+        Names of the columns, if the residuals came as a data frame.
+
+    See Also
+    --------
+    TiledClassifier : Learns from all parts, and judges the whole.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.features import AutocorrelationTransformer, TiledTransformer
+    >>> residuals = np.random.default_rng(0).normal(size=(4, 64, 64, 3))
+    >>> tiled = TiledTransformer(AutocorrelationTransformer(), tile_size=32, flatten=False)
+    >>> tiled.fit_transform(residuals).shape
+    (4, 5, 1302)
+    """
+
+    image_shape_: ImageShape
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "transformer": [HasMethods(["fit", "transform"])],
+        "tile_size": ["array-like", int, np.integer],
+        "image_shape": ["array-like", None],
+        "flatten": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        transformer: Any,
+        tile_size: int | Sequence[int] = 64,
+        *,
+        image_shape: Sequence[int] | None = None,
+        flatten: bool = True,
+    ) -> None:
+        self.transformer = transformer
+        self.tile_size = tile_size
+        self.image_shape = image_shape
+        self.flatten = flatten
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Validate the residuals and store their shape; nothing else is learned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Residuals, or residuals as rows.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        TiledTransformer
+            The transformer itself.
+
+        Raises
+        ------
+        ValueError
+            If `transformer` learns from data, or makes fewer features of a tile.
+        """
+        images = self._validate_images(X, reset=True, dtype=list(FLOAT_DTYPES))
+        self.n_parts_ = self._parts(images[:1]).shape[1]
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Compute the features of all parts.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Residuals, or residuals as rows.
+
+        Returns
+        -------
+        ndarray of shape (n, n_parts * n_features_out) or (n, n_parts, n_features_out)
+            Features; the whole comes first.
+
+        Raises
+        ------
+        ValueError
+            If the residuals are not of the shape seen in ``fit``, or not finite.
+        """
+        parts = self._parts(self._validate_images(X, reset=False, dtype=list(FLOAT_DTYPES)))
+        return parts.reshape(len(parts), -1) if self.flatten else parts
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name the features of all parts, as they stand in a row.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of the residuals; only checked.
+
+        Returns
+        -------
+        ndarray of object, shape (n_parts * n_features_out,)
+            The names.
+        """
+        check_is_fitted(self)
+        _check_feature_names_in(self, input_features, generate_names=False)
+        inner = clone(self.transformer).fit(np.zeros((1, *self.image_shape_), np.float32))
+        parts = ["whole"]
+        for side, (rows, columns) in self._grids(self.image_shape_):
+            parts += [f"tile{side}[{i},{j}]" for i, j in np.ndindex(rows, columns)]
+        names = inner.get_feature_names_out()
+        return np.array([f"{part}_{name}" for part in parts for name in names], dtype=object)
+
+    def _parts(self, images: np.ndarray) -> np.ndarray:
+        """Features of shape (n, n_parts, n_features_out)."""
+        if get_tags(self.transformer).requires_fit:
+            raise ValueError(
+                f"transformer: expected one that learns nothing (requires_fit=False in its tags), "
+                f"got {self.transformer!r}. Put steps that learn behind the tiles."
+            )
+        parts = [self._apply(images)[:, np.newaxis]]
+        for side, grid in self._grids(images.shape[1:]):
+            tiles = self._apply(cut_tiles(images, side, grid))
+            tiles = tiles.reshape(len(images), -1, tiles.shape[1])
+            if tiles.shape[2] != parts[0].shape[2]:
+                raise ValueError(
+                    f"tile_size: expected tiles that give as many features as whole images of "
+                    f"shape {images.shape[1:]}, {parts[0].shape[2]}; those of {side} pixels give "
+                    f"{tiles.shape[2]}. Take greater tiles, or fewer lags or frequencies."
+                )
+            parts.append(tiles)
+        return np.concatenate(parts, axis=1)
+
+    def _apply(self, images: np.ndarray) -> np.ndarray:
+        # Fitted anew for each size of image, since the shape is all that it may learn.
+        return np.asarray(clone(self.transformer).fit(images).transform(images))
+
+    def _grids(self, image_shape: ImageShape) -> list[tuple[int, tuple[int, int]]]:
+        """Size of tiles, and how many there are along rows and columns, for each size."""
+        sides = [int(side) for side in np.atleast_1d(self.tile_size)]
+        if any(side < 1 for side in sides):
+            raise ValueError(f"tile_size: expected at least 1 pixel, got {self.tile_size!r}.")
+        grids = [(side, (image_shape[0] // side, image_shape[1] // side)) for side in sides]
+        return [(side, grid) for side, grid in grids if grid[0] * grid[1] > 1]
+
+    def __sklearn_tags__(self) -> Any:
+        """Declare that nothing but the shape is learned, and which dtypes are kept."""
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        inner = get_tags(self.transformer)
+        tags.transformer_tags.preserves_dtype = inner.transformer_tags.preserves_dtype
+        return tags
+
+
+def cut_tiles(images: np.ndarray, side: int, grid: tuple[int, int]) -> np.ndarray:
+    """Cut images ``(n, H, W, C)`` into tiles ``(n * rows * columns, side, side, C)``.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, H, W, C)
+        Images.
+
+    side : int
+        Side of a tile.
+
+    grid : tuple of int
+        Number of tiles downwards and to the right.
+
+    Returns
+    -------
+    ndarray of shape (n * rows * columns, side, side, C)
+        Tiles, image by image and line by line.
+    """
+    rows, columns = grid
+    used = images[:, : rows * side, : columns * side]
+    blocks = used.reshape(len(images), rows, side, columns, side, images.shape[3])
+    return blocks.swapaxes(2, 3).reshape(-1, side, side, images.shape[3])

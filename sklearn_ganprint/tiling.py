@@ -1,0 +1,212 @@
+"""L3: a classifier that learns from the parts of an image and judges the whole."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+
+from sklearn_ganprint._images import FLOAT_DTYPES
+
+
+def _estimator_has(method: str) -> Any:
+    return lambda self: hasattr(getattr(self, "estimator_", self.estimator), method)
+
+
+class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """Fit a classifier on all parts of each image, and apply it to whole images.
+
+    An image has many tiles, and second-order features of a tile are those of the whole with more
+    noise. As samples of their own they make a few images a class enough.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A classifier, or a pipeline that ends with one, that takes the features of a part.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The classifier, fitted on the features of all parts.
+
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+
+    n_parts_ : int
+        Number of parts of each image.
+
+    n_features_in_ : int
+        Number of features of an image, those of all its parts.
+
+    See Also
+    --------
+    sklearn_ganprint.features.TiledTransformer : Makes the features.
+    make_attribution_pipeline : Has both in one pipeline.
+
+    Notes
+    -----
+    The first part of an image is the whole; the others are used in ``fit`` only. Rows of features
+    ``(n, n_features)`` are taken as images of one part.
+
+    Where `estimator` cross-validates within ``fit``, say a
+    :class:`~sklearn.model_selection.GridSearchCV`, the parts of one image must not fall on both
+    sides of a split: let it split by groups, and pass ``groups`` to ``fit``, one for each image.
+    What is passed to ``fit`` with one entry an image is repeated for its parts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_ganprint import TiledClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat(["camera", "gan"], 5)
+    >>> parts = rng.normal(size=(10, 17, 3)) + 2 * (y == "gan")[:, np.newaxis, np.newaxis]
+    >>> TiledClassifier(LogisticRegression()).fit(parts, y).predict(parts).shape
+    (10,)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods(["fit", "predict"])],
+    }
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any, **fit_params: Any) -> Self:
+        """Fit the classifier on all parts.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_parts, n_features) or (n, n_features)
+            Features of the parts of each image; the whole comes first.
+
+        y : array-like of shape (n,)
+            Source of each image.
+
+        **fit_params : dict
+            Passed on to the classifier's ``fit``: sequences with one entry an image, such as
+            ``groups`` or ``sample_weight``, repeated for the parts of each image.
+
+        Returns
+        -------
+        TiledClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two classes, or an entry of `fit_params` has another length.
+        """
+        parts, y = self._validate_parts(X, y, reset=True)
+        check_classification_targets(y)
+        if len(np.unique(y)) < 2:
+            raise ValueError(
+                f"TiledClassifier needs images of at least 2 classes to tell apart, got 1 class: "
+                f"{y.tolist()[0]!r}."
+            )
+        n_images, n_parts, n_features = parts.shape
+        owners = np.repeat(np.arange(n_images), n_parts)
+        for values in fit_params.values():
+            check_consistent_length(parts, values)
+        repeated = {name: _safe_indexing(each, owners) for name, each in fit_params.items()}
+        self.estimator_ = clone(self.estimator).fit(
+            parts.reshape(-1, n_features), y[owners], **repeated
+        )
+        self.n_parts_ = n_parts
+        self.classes_ = self.estimator_.classes_
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Attribute each image to a source.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_parts, n_features) or (n, n_features)
+            Features of the parts of each image, of which only the whole counts.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Class labels.
+        """
+        wholes = self._wholes(X)
+        return self.estimator_.predict(wholes)
+
+    @available_if(_estimator_has("decision_function"))
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score the classes, as the classifier does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_parts, n_features) or (n, n_features)
+            Features of the parts of each image, of which only the whole counts.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes), or (n,) with two classes
+            Scores.
+        """
+        wholes = self._wholes(X)
+        return self.estimator_.decision_function(wholes)
+
+    @available_if(_estimator_has("predict_proba"))
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Give the probabilities of the classes, as the classifier does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_parts, n_features) or (n, n_features)
+            Features of the parts of each image, of which only the whole counts.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Probabilities.
+        """
+        wholes = self._wholes(X)
+        return self.estimator_.predict_proba(wholes)
+
+    @available_if(_estimator_has("predict_log_proba"))
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Give the logarithms of the probabilities, as the classifier does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_parts, n_features) or (n, n_features)
+            Features of the parts of each image, of which only the whole counts.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Logarithms of the probabilities.
+        """
+        wholes = self._wholes(X)
+        return self.estimator_.predict_log_proba(wholes)
+
+    def _wholes(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return self._validate_parts(X, reset=False)[:, 0]
+
+    def _validate_parts(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
+        """Validate features, return them as ``(n, n_parts, n_features)`` (and `y` if given)."""
+        shape = tuple(getattr(X, "shape", ()))
+        # scikit-learn would count the second of three axes as n_features_in_.
+        rows = np.asarray(X).reshape(shape[0], -1) if len(shape) == 3 else X
+        validated = validate_data(self, rows, y, reset=reset, dtype=list(FLOAT_DTYPES))
+        rows, *labels = validated if reset else (validated,)
+        n_parts = (shape[1] if len(shape) == 3 else 1) if reset else self.n_parts_
+        parts = rows.reshape(len(rows), n_parts, -1)
+        return (parts, *labels) if labels else parts
+
+    def __sklearn_tags__(self) -> Any:
+        """Take over the tags of the classifier; parts are the second of three axes."""
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        tags.classifier_tags = inner.classifier_tags
+        tags.input_tags.three_d_array = True
+        return tags
