@@ -6,10 +6,16 @@ import sys
 
 import pytest
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 
-from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
+from sklearn_ganprint import (
+    AugmentedClassifier,
+    FileBatchClassifier,
+    FingerprintClassifier,
+    ResidualTransformer,
+)
 from sklearn_ganprint.denoisers import WienerDenoiser
 from sklearn_ganprint.perturbations import (
     Crop,
@@ -30,6 +36,12 @@ ESTIMATORS = {
         make_pipeline(ResidualTransformer(), FingerprintClassifier()), batch_size=7
     ),
     "files-bare": FileBatchClassifier(FingerprintClassifier()),
+    "augmented": AugmentedClassifier(LogisticRegression(), ["noise 0.1"], subclasses=False),
+    "augmented-subclasses": AugmentedClassifier(
+        make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier()),
+        ["noise 0.1", ("noise 0.1", "blur 0.1")],
+        temperature=0.01,
+    ),
     "jpeg": JPEGCompression(data_range=1.0),
     "resize": Resize(),
     "resize-back": Resize(1.5, restore=True),
