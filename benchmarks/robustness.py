@@ -13,7 +13,7 @@ import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -26,6 +26,7 @@ from sklearn.utils import Bunch
 from sklearn_ganprint import AugmentedClassifier, ResidualTransformer
 from sklearn_ganprint.augmentation import DEFAULT_PERTURBATIONS, merge_subclass_scores
 from sklearn_ganprint.datasets import ImageReader, load_image_folder, load_samples
+from sklearn_ganprint.denoisers import GaussianDenoiser, WaveletDenoiser
 from sklearn_ganprint.features import AutocorrelationTransformer
 
 #: Ten versions, with the images as they are.
@@ -33,48 +34,71 @@ TEN = (
     *("jpeg 95", "jpeg 85", "jpeg 75", "jpeg 60", "resize 0.75", "resize 1.25"),
     *("blur 0.5", "blur 1", "noise 2"),
 )
-#: In no fit.
+#: In no fit: neither the factors nor the qualities of what is resized and compressed.
 UNSEEN = (
     *("jpeg 90", "jpeg 80", "blur 0.75", "noise 4"),
     *(f"resize {scale}" for scale in (0.85, 0.95, 1.05, 1.15, 1.3)),
     *((f"resize {scale}", f"jpeg {q}") for scale in (0.85, 0.95, 1.15, 1.3) for q in (90, 85, 75)),
 )
 VERSIONS = tuple(dict.fromkeys((*TEN, *DEFAULT_PERTURBATIONS, *UNSEEN)))
-#: Name of a fit: perturbations, subclasses, temperature.
-FITS: dict[str, tuple[Any, bool, float]] = {
-    "originals only": ((), False, 1.0),
-    "ten versions, one class": (TEN, False, 1.0),
-    "ten versions, T = 8": (TEN, True, 8.0),
-    "default, one class": (DEFAULT_PERTURBATIONS, False, 1.0),
-    **{f"default, T = {T}": (DEFAULT_PERTURBATIONS, True, float(T)) for T in (0, 4, 8, 16)},
-}
 GROUPS = {
-    "clean": ["original"],
-    **{f"jpeg {q}": [f"jpeg {q}"] for q in (95, 85, 75, 60)},
-    **{f"resize {scale}": [f"resize {scale}"] for scale in (0.75, 1.25)},
-    "blur 1": ["blur 1"],
-    "noise 2": ["noise 2"],
-    "unseen jpeg": ["jpeg 90", "jpeg 80"],
-    "unseen resize": [each for each in UNSEEN if str(each).startswith("resize")],
-    "resize 0.85": ["resize 0.85"],
-    "unseen resize + jpeg": [each for each in UNSEEN if isinstance(each, tuple)],
+    **{each: [each] for each in ("original", "jpeg 95", "jpeg 85", "jpeg 75", "jpeg 60")},
+    **{each: [each] for each in ("resize 0.75", "resize 1.25", "blur 0.5", "blur 1", "noise 2")},
+    "jpeg, unseen": ["jpeg 90", "jpeg 80"],
+    "blur and noise, unseen": ["blur 0.75", "noise 4"],
+    "resize, unseen": [each for each in UNSEEN if str(each).startswith("resize")],
+    "resize 0.85, unseen": ["resize 0.85"],
+    "resize then jpeg, unseen": [each for each in UNSEEN if isinstance(each, tuple)],
 }
+#: Residuals of three kinds, and the colours in which their features are taken.
+DENOISERS = (WaveletDenoiser(), WaveletDenoiser(sigma=2.0), GaussianDenoiser(0.7))
+YCBCR = np.array([[0.299, -0.169, 0.5], [0.587, -0.331, -0.419], [0.114, 0.5, -0.081]], np.float32)
+#: Number of features of the first residual in RGB, up to a lag of 8.
+N_FIRST = 1302
+
+
+class Fit(NamedTuple):
+    """What is compared."""
+
+    perturbations: tuple[Any, ...]
+    subclasses: bool = False
+    n_features: int | None = None
+
+
+FITS = {
+    "original": Fit(()),
+    "ten": Fit(TEN, subclasses=True, n_features=N_FIRST),
+    "default, one residual": Fit(DEFAULT_PERTURBATIONS, subclasses=True, n_features=N_FIRST),
+    "default, one class": Fit(DEFAULT_PERTURBATIONS),
+    "default": Fit(DEFAULT_PERTURBATIONS, subclasses=True),
+}
+TEMPERATURES = (0.0, 1.0, 4.0, 8.0, 16.0)
+
+
+def at_most(images: np.ndarray, size: int) -> np.ndarray:
+    """Cut larger images at the top left."""
+    return images[:, :size, :size]
+
+
+def second_order(images: np.ndarray) -> np.ndarray:
+    """Correlations of three residuals: in RGB up to lag 8 for the first, else up to lag 3."""
+    near, far = AutocorrelationTransformer(3), AutocorrelationTransformer(8)
+    parts = []
+    for position, denoiser in enumerate(DENOISERS):
+        residuals = ResidualTransformer(denoiser, channels="rgb", flatten=False).transform(images)
+        parts.append((near if position else far).transform(residuals))
+        parts.append(near.transform(residuals @ YCBCR))
+    return np.hstack(parts)
 
 
 def pipeline(size: int) -> Pipeline:
     """Second-order features and LDA with one pooled covariance."""
     return make_pipeline(
         FunctionTransformer(at_most, kw_args={"size": size}),
-        ResidualTransformer(channels="rgb", flatten=False),
-        AutocorrelationTransformer(),
+        FunctionTransformer(second_order),
         StandardScaler(),
         LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.003),
     )
-
-
-def at_most(images: np.ndarray, size: int) -> np.ndarray:
-    """Cut larger images at the top left."""
-    return images[:, :size, :size]
 
 
 def splits(y: np.ndarray, n_seeds: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -83,45 +107,41 @@ def splits(y: np.ndarray, n_seeds: int) -> Iterator[tuple[np.ndarray, np.ndarray
         yield next(StratifiedShuffleSplit(1, test_size=0.5, random_state=seed).split(y, y))
 
 
-def accuracies(
-    clf: AugmentedClassifier, features: np.ndarray, y: np.ndarray, temperature: float
-) -> list[float]:
-    """Accuracy of a fitted classifier on each version, from what its leading steps return."""
-    n_versions, learned = len(clf.versions_), clf.estimator_[3:]
-    found = []
-    for version in range(features.shape[1]):
-        if clf.subclasses:
-            scores = learned.decision_function(features[:, version])
-            scores = scores.reshape(len(y), -1, n_versions)
-            merged = merge_subclass_scores(scores, temperature)
-            predicted = clf.classes_[merged.argmax(axis=1)]
-        else:
-            predicted = learned.predict(features[:, version])
-        found.append(accuracy_score(y, predicted))
-    return found
+def fit_classifier(fit: Fit, features: np.ndarray, y: np.ndarray, size: int) -> AugmentedClassifier:
+    """Fit on the features of the versions that a fit has."""
+    columns = [0, *(1 + VERSIONS.index(each) for each in fit.perturbations)]
+    clf = AugmentedClassifier(pipeline(size), fit.perturbations, subclasses=fit.subclasses)
+    return clf.fit_versions(features[:, columns, : fit.n_features], y)
 
 
-def measure(data: Bunch, size: int, n_seeds: int) -> dict[str, np.ndarray]:
+def scores_of(clf: AugmentedClassifier, features: np.ndarray) -> np.ndarray:
+    """Scores (n, n_classes, n_subclasses) from the features of images."""
+    scores = clf.estimator_[2:].decision_function(features)
+    return scores.reshape(len(features), len(clf.classes_), -1)
+
+
+def measure(features: np.ndarray, y: np.ndarray, size: int, n_seeds: int) -> dict[str, Any]:
     """Accuracy of each fit, of shape (n_seeds, n_versions)."""
-    y = data.target
-    features = AugmentedClassifier(pipeline(size), VERSIONS).transform_versions(data.data)
-    columns = {"original": 0} | {each: i for i, each in enumerate(VERSIONS, start=1)}
-    found: dict[str, list[list[float]]] = {name: [] for name in FITS}
-    for fit, test in splits(y, n_seeds):
-        fitted: dict[Any, AugmentedClassifier] = {}
-        for name, (perturbations, subclasses, temperature) in FITS.items():
-            key = perturbations, subclasses
-            if key not in fitted:  # a temperature needs no fit of its own
-                own = [columns[each] for each in ("original", *perturbations)]
-                clf = AugmentedClassifier(pipeline(size), perturbations, subclasses=subclasses)
-                fitted[key] = clf.fit_versions(features[fit][:, own], y[fit])
-            found[name].append(accuracies(fitted[key], features[test], y[test], temperature))
+    found: dict[str, list[list[float]]] = {}
+    for fitted, test in splits(y, n_seeds):
+        for name, fit in FITS.items():
+            clf = fit_classifier(fit, features[fitted], y[fitted], size)
+            scores = [
+                scores_of(clf, features[test, version, : fit.n_features])
+                for version in range(features.shape[1])
+            ]
+            for temperature in TEMPERATURES if fit.subclasses else (1.0,):
+                codes = [merge_subclass_scores(each, temperature).argmax(1) for each in scores]
+                column = f"{name}, T = {temperature:g}" if fit.subclasses else name
+                row = [accuracy_score(y[test], clf.classes_[each]) for each in codes]
+                found.setdefault(column, []).append(row)
     return {name: np.array(rows) for name, rows in found.items()}
 
 
 def report(name: str, data: Bunch, size: int, n_seeds: int) -> dict[str, Any]:
-    """Print a table for one set of images, and return it."""
-    found = measure(data, size, n_seeds)
+    """Print a table for one set of images, and return accuracies by fit and version."""
+    features = AugmentedClassifier(pipeline(size), VERSIONS).transform_versions(data.data)
+    found = measure(features, data.target, size, n_seeds)
     order = ["original", *VERSIONS]
     n_classes = len(data.target_names)
     print(
@@ -136,11 +156,11 @@ def report(name: str, data: Bunch, size: int, n_seeds: int) -> dict[str, Any]:
         print(f"| {group} | " + " | ".join(cells) + " |", flush=True)
     texts = [each if isinstance(each, str) else ", ".join(each) for each in order]
     return {
-        fit: {
+        column: {
             text: {"mean": float(mean), "std": float(std)}
             for text, mean, std in zip(texts, rows.mean(axis=0), rows.std(axis=0), strict=True)
         }
-        for fit, rows in found.items()
+        for column, rows in found.items()
     }
 
 
@@ -157,8 +177,8 @@ def main() -> None:
     for directory in options.directories:
         data = load_image_folder(directory, reader=ImageReader(options.crop))
         results[directory] = report(directory, data, options.size, options.seeds)
-        if options.json:
-            options.json.write_text(json.dumps(results, indent=2), encoding="utf-8")
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=2), encoding="utf-8")
 
 
 if __name__ == "__main__":

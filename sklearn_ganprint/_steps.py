@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
 
@@ -14,11 +14,22 @@ def split_steps(estimator: Any) -> tuple[list[Any], list[Any]]:
     steps = [step for _, step in estimator.steps]
     n_stateless = 0
     for step in steps[:-1]:
-        if step not in (None, "passthrough") and get_tags(step).requires_fit:
+        if not learns_nothing(step):
             break
         n_stateless += 1
     leading = [step for step in steps[:n_stateless] if step not in (None, "passthrough")]
     return leading, steps[n_stateless:]
+
+
+def learns_nothing(step: Any) -> bool:
+    """Whether a step transforms without having been fitted, by its tags or those of its parts."""
+    if step in (None, "passthrough", "drop"):
+        return True
+    if isinstance(step, Pipeline):
+        return all(learns_nothing(part) for _, part in step.steps)
+    if isinstance(step, FeatureUnion):
+        return all(learns_nothing(part) for _, part in step.transformer_list)
+    return not get_tags(step).requires_fit
 
 
 def transform_batch(images: Any, steps: list[Any]) -> Any:

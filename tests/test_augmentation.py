@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFold
 from sklearn.naive_bayes import GaussianNB
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_ganprint import (
@@ -38,9 +38,12 @@ def roughness(images):
     return np.concatenate([np.abs(step).mean(axis=(1, 2)) for step in steps], axis=1)
 
 
+ROUGH = FunctionTransformer(roughness)
+
+
 def rough_pipeline(classifier=None):
     return make_pipeline(
-        FunctionTransformer(roughness),
+        ROUGH,
         StandardScaler(),
         LinearDiscriminantAnalysis() if classifier is None else classifier,
     )
@@ -182,6 +185,18 @@ def test_versions_may_differ_in_size_and_images_to_predict_too(rough_images):
         assert clf.score(Resize(scale).transform(X), y) > 0.9
     with pytest.raises(ValueError, match=r"\(24, 24, 1\).*expecting images of shape"):
         clf.predict(X[..., 0])
+
+
+def test_unions_of_steps_that_learn_nothing_are_applied_to_each_version_too(rough_images):
+    X, y = rough_images()
+    grey = make_pipeline(FunctionTransformer(np.mean, kw_args={"axis": 3, "keepdims": True}), ROUGH)
+    pipeline = make_pipeline("passthrough", make_union(ROUGH, grey), LinearDiscriminantAnalysis())
+    clf = AugmentedClassifier(pipeline, ["resize 0.75"])
+    assert clf.transform_versions(X).shape == (len(X), 2, 16)
+    assert clf.fit(X, y).score(Resize(0.75).transform(X), y) > 0.9
+    scaled = make_union(ROUGH, make_pipeline(StandardScaler(), ROUGH))
+    with pytest.raises(ValueError, match="'resize 0.75' leads to shape"):
+        AugmentedClassifier(make_pipeline(scaled, GaussianNB()), ["resize 0.75"]).fit(X, y)
 
 
 def test_versions_that_cannot_be_stacked_are_named(make_images):

@@ -9,17 +9,16 @@ from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint._steps import transform_batch
 from sklearn_ganprint.perturbations import BasePerturbation, check_perturbation
 
-#: What images go through most: recompression, resizing, both, and slight blur and noise.
+#: What images go through most: compression, resizing, one after the other, slight blur and noise.
+#: Resizing factors lie close enough for those between them to be recognised.
 DEFAULT_PERTURBATIONS = (
-    "jpeg 95",
-    "jpeg 85",
-    "jpeg 75",
-    "jpeg 60",
-    "resize 0.75",
-    "resize 1.25",
-    "blur 0.5",
-    "blur 1",
-    "noise 2",
+    *("jpeg 95", "jpeg 85", "jpeg 75", "jpeg 60"),
+    *("resize 0.6", "resize 0.75", "resize 0.9", "resize 1.1", "resize 1.25", "resize 1.4"),
+    *("blur 0.5", "blur 1", "noise 2"),
+    *(("resize 0.75", "jpeg 95"), ("resize 0.75", "jpeg 80")),
+    *(("resize 0.9", "jpeg 95"), ("resize 0.9", "jpeg 80")),
+    *(("resize 1.1", "jpeg 95"), ("resize 1.1", "jpeg 80")),
+    *(("resize 1.25", "jpeg 95"), ("resize 1.25", "jpeg 80")),
 )
 
 Perturbation = str | BasePerturbation | Sequence[str | BasePerturbation]
