@@ -38,7 +38,7 @@ TEN = (
 UNSEEN = (
     *("jpeg 90", "jpeg 80", "blur 0.75", "noise 4"),
     *(f"resize {scale}" for scale in (0.85, 0.95, 1.05, 1.15, 1.3)),
-    *((f"resize {scale}", f"jpeg {q}") for scale in (0.85, 0.95, 1.15, 1.3) for q in (90, 85, 75)),
+    *((f"resize {scale}", f"jpeg {q}") for scale in (0.85, 0.95, 1.15, 1.3) for q in (90, 75)),
 )
 VERSIONS = tuple(dict.fromkeys((*TEN, *DEFAULT_PERTURBATIONS, *UNSEEN)))
 GROUPS = {
