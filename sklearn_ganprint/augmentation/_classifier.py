@@ -108,9 +108,9 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
 
     Subclasses with LDA are a mixture model of each class: one mean for each version, and one
     covariance. Scores of LDA are log likelihoods up to a constant. With a thousand features that
-    are not normal they are too far apart, hence a temperature well above 1; with few features 1 is
-    right, and scores of other kinds need another. Attributes of ``fit`` do not depend on it, so that
-    it can be set later.
+    are not normal they are too far apart, hence a temperature well above 1; with few features 1
+    is right, and scores of other kinds need another. What is fitted does not depend on it: it can
+    be set afterwards.
 
     Mean fingerprints gain nothing from perturbed copies: :class:`FingerprintClassifier` was not
     better on perturbed images for them, and worse on others.
