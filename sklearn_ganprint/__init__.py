@@ -2,6 +2,7 @@
 
 __version__ = "0.1.0"
 
+from sklearn_ganprint.augmentation import AugmentedClassifier
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.files import FileBatchClassifier
 from sklearn_ganprint.open_set import FingerprintDetector, OpenSetClassifier
@@ -11,6 +12,7 @@ from sklearn_ganprint.residuals import ResidualTransformer
 from sklearn_ganprint.tiling import TiledClassifier
 
 __all__ = [
+    "AugmentedClassifier",
     "FileBatchClassifier",
     "FingerprintClassifier",
     "FingerprintDetector",

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
-from sklearn.utils import gen_batches, get_tags
+from sklearn.utils import gen_batches
 
+from sklearn_ganprint._steps import transform_batch
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.datasets._decode import inspect_image
 
@@ -120,25 +120,9 @@ def common_size(paths: Sequence[Any], reader: ImageReader) -> tuple[int, int] | 
     return sizes.most_common(1)[0][0] if sizes else None
 
 
-def split_steps(estimator: Any) -> tuple[list[Any], list[Any]]:
-    """Split a pipeline behind the leading steps that learn nothing, which map over batches."""
-    if not isinstance(estimator, Pipeline):
-        return [], [estimator]
-    steps = [step for _, step in estimator.steps]
-    n_stateless = 0
-    for step in steps[:-1]:
-        if step not in (None, "passthrough") and get_tags(step).requires_fit:
-            break
-        n_stateless += 1
-    leading = [step for step in steps[:n_stateless] if step not in (None, "passthrough")]
-    return leading, steps[n_stateless:]
-
-
-def transform_batch(images: Any, steps: list[Any]) -> Any:
-    """Apply the leading steps to one batch."""
-    for step in steps:
-        images = step.transform(images)
-    return images
+def transform_versions_batch(images: Any, steps: list[Any], augmented: Any) -> Any:
+    """Apply the leading steps, and those that an AugmentedClassifier begins with, to one batch."""
+    return augmented.transform_versions(transform_batch(images, steps))
 
 
 def fit_batch(images: Any, y: np.ndarray, *args: Any) -> Any:
@@ -160,14 +144,3 @@ def apply_batch(images: Any, estimator: Any, method: str) -> np.ndarray:
     if hasattr(estimator, method):
         return getattr(estimator, method)(images)
     return getattr(estimator[-1], method)(estimator[:-1].transform(images))
-
-
-def fit_steps(
-    steps: list[Any], X: np.ndarray, y: np.ndarray, weights: list[np.ndarray], memory: Any
-) -> list[Any]:
-    """Fit steps as a pipeline would, with the pipeline's own cache."""
-    names = [f"step{position}" for position in range(len(steps))]
-    pipeline = Pipeline(list(zip(names, steps, strict=True)), memory=memory)
-    params = {f"{names[-1]}__sample_weight": weights[0]} if weights else {}
-    pipeline.fit(X, y, **params)
-    return [step for _, step in pipeline.steps]

@@ -14,6 +14,15 @@ FLOAT_DTYPES = (np.float64, np.float32)
 #: Weights of red, green and blue in the luminance, ITU-R BT.601.
 LUMINANCE_WEIGHTS = (0.299, 0.587, 0.114)
 
+#: Weights of red, green and blue, in columns, in luminance, blue and red difference, as in JPEG.
+YCBCR_WEIGHTS = np.column_stack(
+    [
+        LUMINANCE_WEIGHTS,
+        (np.array([0, 0, 1]) - LUMINANCE_WEIGHTS) / 1.772,
+        (np.array([1, 0, 0]) - LUMINANCE_WEIGHTS) / 1.402,
+    ]
+)
+
 ImageShape = tuple[int, int, int]
 
 

@@ -26,12 +26,17 @@ from sklearn_ganprint._batches import (
     as_paths,
     common_size,
     fit_batch,
-    fit_steps,
     is_paths,
+    transform_versions_batch,
+)
+from sklearn_ganprint._images import IMAGE_DTYPES, ImageInputMixin
+from sklearn_ganprint._steps import (
+    fit_steps,
+    pipeline_memory,
+    replace_last,
     split_steps,
     transform_batch,
 )
-from sklearn_ganprint._images import IMAGE_DTYPES, ImageInputMixin
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 
 
@@ -186,7 +191,10 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         self._fit_stateless(stateless, source)
         mergeable = len(rest) == 1 and hasattr(rest[0], "partial_fit") and hasattr(rest[0], "merge")
         fit_rest = self._fit_merged if mergeable else self._fit_collected
-        self._put_back(fit_rest(stateless, rest, source, rows))
+        if hasattr(rest[0], "fit_versions"):
+            fit_rest = self._fit_versions
+        fitted = fit_rest(stateless, rest, source, rows)
+        self.estimator_ = replace_last(self.estimator_, fitted)
         self.classes_ = self.estimator_.classes_
         self._check_lost_classes(y)
         return self
@@ -309,8 +317,24 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         self, stateless: list[Any], rest: list[Any], source: ImageSource, rows: list[np.ndarray]
     ) -> list[Any]:
         """Collect what the stateless steps return, then fit the other steps on all of it."""
+        X, kept = self._collect(source, transform_batch, stateless)
+        y, params = _at(kept, *rows)
+        return fit_steps(rest, X, y, pipeline_memory(self.estimator_), **params)
+
+    def _fit_versions(
+        self, stateless: list[Any], rest: list[Any], source: ImageSource, rows: list[np.ndarray]
+    ) -> list[Any]:
+        """Collect what an AugmentedClassifier makes of the images and their copies, then fit it."""
+        X, kept = self._collect(source, transform_versions_batch, stateless, rest[0])
+        y, params = _at(kept, *rows)
+        return [rest[0].fit_versions(X, y, **params)]
+
+    def _collect(
+        self, source: ImageSource, function: Any, *args: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Stack what `function` returns of the batches; also the positions of images it is of."""
         collected, kept = np.empty(0), np.empty(0, dtype=int)
-        for part in self._map(source, transform_batch, stateless, fitting=True):
+        for part in self._map(source, function, *args, fitting=True):
             if part.value is None:
                 continue
             if not len(kept):
@@ -318,32 +342,20 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
                 collected = np.empty((len(source), *part.value.shape[1:]), part.value.dtype)
             collected[len(kept) : len(kept) + len(part.value)] = part.value
             kept = np.append(kept, part.batch.start + part.kept)
-        y, *weights = (each[kept] for each in rows)
-        return fit_steps(rest, collected[: len(kept)], y, weights, self._memory())
-
-    def _put_back(self, fitted: list[Any]) -> None:
-        """Put the fitted last steps into `estimator_`."""
-        if not isinstance(self.estimator_, Pipeline):
-            self.estimator_ = fitted[0]
-            return
-        steps = self.estimator_.steps
-        for position, step in enumerate(fitted, start=len(steps) - len(fitted)):
-            steps[position] = (steps[position][0], step)
-
-    def _memory(self) -> Any:
-        return self.estimator_.memory if isinstance(self.estimator_, Pipeline) else None
+        return collected[: len(kept)], kept
 
     def _warn_of_memory(self, rows: np.ndarray, source: ImageSource) -> None:
         """Say how much it takes to collect whole residuals, before it is taken."""
         n_pixels = int(np.prod(self.image_size_ or source.items.shape[1:3]))
-        if rows[0].size >= n_pixels and source.reader is not None:
+        # With copies rows are (n, n_versions, n_features), and each version is an image.
+        if rows[0].size >= n_pixels * int(np.prod(rows.shape[1:-1])) and source.reader is not None:
             warnings.warn(
                 f"The last steps of this pipeline need all residuals at once: {len(source)} images "
                 f"of {rows[0].size} values take {rows[0].nbytes * len(source) / 2**20:.0f} MiB of "
                 f"memory. A last step with partial_fit and merge, or a step that reduces residuals "
                 f"to features, does without.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _check_lost_classes(self, y: np.ndarray) -> None:
@@ -430,3 +442,10 @@ def _has_method(classifier: FileBatchClassifier, method: str) -> bool:
     return hasattr(estimator, method) or (
         isinstance(estimator, Pipeline) and hasattr(estimator[-1], method)
     )
+
+
+def _at(
+    kept: np.ndarray, y: np.ndarray, *weights: np.ndarray
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Labels, and weights if there are any as parameters of ``fit``, of the images kept."""
+    return y[kept], dict(zip(["sample_weight"], (each[kept] for each in weights), strict=False))

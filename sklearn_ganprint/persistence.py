@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 import sklearn_ganprint
 from sklearn_ganprint import denoisers, features, perturbations
 from sklearn_ganprint._files import atomic
+from sklearn_ganprint.augmentation import AugmentedClassifier
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.files import FileBatchClassifier
@@ -199,6 +200,7 @@ def _import_skops() -> ModuleType:
 def _own_types() -> list[str]:
     """List the types of this package that a model is made of: no pattern, no module."""
     classes = [
+        AugmentedClassifier,
         FileBatchClassifier,
         FingerprintClassifier,
         FingerprintDetector,

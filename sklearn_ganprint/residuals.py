@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ganprint._images import (
     LUMINANCE_WEIGHTS,
+    YCBCR_WEIGHTS,
     ImageInputMixin,
     ImageShape,
     warn_of_wrong_range,
@@ -39,9 +40,10 @@ class ResidualTransformer(
         ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
         taken as images of one line, with a warning.
 
-    channels : {"luminance", "rgb"}, default="luminance"
+    channels : {"luminance", "rgb", "ycbcr"}, default="luminance"
         What becomes of the residuals of the three colour channels: "luminance" adds them with
-        the weights of ITU-R BT.601, "rgb" keeps all three. Grey images have one either way.
+        the weights of ITU-R BT.601, "rgb" keeps all three, "ycbcr" makes the luminance and the
+        blue and red differences of them. Grey images have one channel in any case.
 
     data_range : float, default=255.0
         The value of white. Residuals come out in 8-bit grey levels whatever it is.
@@ -95,7 +97,7 @@ class ResidualTransformer(
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "denoiser": [StrOptions(set(DENOISERS)), BaseDenoiser, callable],
         "image_shape": ["array-like", None],
-        "channels": [StrOptions({"luminance", "rgb"})],
+        "channels": [StrOptions({"luminance", "rgb", "ycbcr"})],
         "data_range": [Interval(Real, 0, None, closed="neither")],
         "flatten": ["boolean"],
         "n_jobs": [Integral, None],
@@ -199,6 +201,7 @@ class ResidualTransformer(
             # The more images a chunk has, the fewer sums there are to invert.
             for chunk in row_chunks(len(own), images[0].size // 8):
                 self._add(denoiser, images[own[chunk]], weights[own[chunk]], total)
+        sums = self._in_colours(sums)
         return sums.reshape(len(sums), -1) if self.flatten else sums
 
     def _fill(self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray) -> None:
@@ -209,6 +212,7 @@ class ResidualTransformer(
             return
         for channel in range(planes.shape[1]):
             residuals[..., channel] = denoiser.residual(planes[:, channel])
+        residuals[...] = self._in_colours(residuals)
 
     def _add(
         self, denoiser: BaseDenoiser, images: np.ndarray, weights: np.ndarray, total: np.ndarray
@@ -221,6 +225,12 @@ class ResidualTransformer(
         for channel in range(planes.shape[1]):
             group = planes[np.newaxis, :, channel]
             total[..., channel] += denoiser.weighted_residual(group, weights)[0]
+
+    def _in_colours(self, residuals: np.ndarray) -> np.ndarray:
+        """Colour differences of RGB residuals, if they are asked for."""
+        if self.channels != "ycbcr" or residuals.shape[-1] == 1:
+            return residuals
+        return residuals @ YCBCR_WEIGHTS.astype(residuals.dtype)
 
     def _planes(self, images: np.ndarray) -> np.ndarray:
         """Arrange images as ``(n, C, H, W)`` in grey levels; 8-bit ones are not copied."""
@@ -235,7 +245,7 @@ class ResidualTransformer(
 
     def _residual_shape(self, image_shape: ImageShape) -> ImageShape:
         height, width, channels = image_shape
-        return height, width, channels if self.channels == "rgb" else 1
+        return height, width, 1 if self.channels == "luminance" else channels
 
     @property
     def _n_features_out(self) -> int:

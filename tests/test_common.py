@@ -7,10 +7,12 @@ import sys
 import pytest
 from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 
 from sklearn_ganprint import (
+    AugmentedClassifier,
     FileBatchClassifier,
     FingerprintClassifier,
     FingerprintDetector,
@@ -46,6 +48,12 @@ ESTIMATORS = {
     "open-set": OpenSetClassifier(FingerprintClassifier()),
     "open-set-lda": OpenSetClassifier(LinearDiscriminantAnalysis(), cv=3),
     "detector": FingerprintDetector(),
+    "augmented": AugmentedClassifier(LogisticRegression(), ["noise 0.1"], subclasses=False),
+    "augmented-subclasses": AugmentedClassifier(
+        make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier()),
+        ["noise 0.1", ("noise 0.1", "blur 0.1")],
+        temperature=0.01,
+    ),
     "jpeg": JPEGCompression(data_range=1.0),
     "resize": Resize(),
     "resize-back": Resize(1.5, restore=True),

@@ -11,7 +11,7 @@ LUMINANCE = np.array([0.299, 0.587, 0.114])
 
 
 @pytest.mark.parametrize("shape", [(17, 24), (17, 24, 3), (1, 9, 3), (7, 5, 1)], ids=str)
-@pytest.mark.parametrize("channels", ["luminance", "rgb"])
+@pytest.mark.parametrize("channels", ["luminance", "rgb", "ycbcr"])
 def test_residuals_equal_the_slow_reference(make_images, channels, shape):
     images = make_images(n_per_class=2, shape=shape)[0]
     planes = images.reshape(len(images), *shape[:2], -1).astype(float)
@@ -20,6 +20,9 @@ def test_residuals_equal_the_slow_reference(make_images, channels, shape):
         expected[n, ..., c] = wavelet_residual(planes[n, ..., c])
     if channels == "luminance" and planes.shape[3] == 3:
         expected = (expected @ LUMINANCE)[..., np.newaxis]
+    if channels == "ycbcr" and planes.shape[3] == 3:
+        y, (red, _, blue) = expected @ LUMINANCE, np.moveaxis(expected, -1, 0)
+        expected = np.stack([y, (blue - y) / 1.772, (red - y) / 1.402], axis=-1)
     transformer = ResidualTransformer(channels=channels, flatten=False)
     actual = transformer.fit_transform(images)
     assert actual.dtype == np.float32
@@ -149,7 +152,7 @@ def test_other_images_than_in_fit_are_refused(shape, words):
         transformer.transform(np.full(shape, 9.0))
 
 
-@pytest.mark.parametrize("channels", ["luminance", "rgb"])
+@pytest.mark.parametrize("channels", ["luminance", "rgb", "ycbcr"])
 @pytest.mark.parametrize("denoiser", ["wavelet", "gaussian"])
 @pytest.mark.parametrize("shape", [(24, 17, 3), (24, 17)], ids=str)
 def test_class_sums_are_sums_of_residuals(make_images, shape, denoiser, channels):

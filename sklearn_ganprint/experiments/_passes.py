@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_ganprint._batches import BatchResult, ImageSource, transform_batch
+from sklearn_ganprint._batches import BatchResult, ImageSource
+from sklearn_ganprint._steps import transform_batch
 from sklearn_ganprint.correlation import correlation_index
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.experiments._duplicates import difference_hash
