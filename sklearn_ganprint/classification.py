@@ -324,7 +324,7 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         X, y = self._validate_rows(X, y, reset=False)
         codes = self._encode(y)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        scores = self._scores(X)
+        scores = self._score_rows(X, self.metric)
         for chunk in row_chunks(*X.shape):
             scores[chunk] = self._leave_out(X[chunk], codes[chunk], weights[chunk], scores[chunk])
         return scores
@@ -347,9 +347,14 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
     def _scores(self, X: Any, metric: str | None = None) -> np.ndarray:
         """Scores of shape (n, n_classes), whatever the number of classes."""
         check_is_fitted(self)
-        metric = metric or self.metric
         # To look for NaN costs a third of the scores, in which it would show.
         rows = self._validate_rows(X, reset=False, ensure_all_finite=False)
+        scores = self._score_rows(rows, metric or self.metric)
+        if not np.isfinite(scores).all():
+            self._validate_rows(X, reset=False)
+        return scores
+
+    def _score_rows(self, rows: np.ndarray, metric: str) -> np.ndarray:
         with np.errstate(over="ignore", invalid="ignore"):
             if metric == "euclidean":
                 scores = negative_distance(rows, self.fingerprints_)
@@ -357,8 +362,6 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
                 centre = metric == "correlation"
                 unit_rows = kept_unit_rows(self, self.fingerprints_, rows.dtype, centre=centre)
                 scores = unit_rows.scores(rows)
-        if not np.isfinite(scores).all():
-            self._validate_rows(X, reset=False)
         scores[:, self.class_count_ == 0] = self._lowest_score(metric)
         return scores
 
