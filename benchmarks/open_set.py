@@ -125,7 +125,7 @@ class CombinedClassifier(ClassifierMixin, BaseEstimator):
     times the correlation with the fingerprint, in standard deviations of the nearest's.
     """
 
-    def __init__(self, n_parts: int, n_features: int, weight: float = 0.2) -> None:
+    def __init__(self, n_parts: int, n_features: int, weight: float = 2.0) -> None:
         self.n_parts = n_parts
         self.n_features = n_features
         self.weight = weight
@@ -168,15 +168,15 @@ def models(residuals: np.ndarray) -> dict[str, tuple[Any, np.ndarray]]:
     """Each model, and the rows that it takes."""
     parts = with_tiles(residuals)
     n, n_parts, n_features = parts.shape
-    luminance, tiled = residuals.mean(axis=-1).reshape(n, -1), parts.reshape(n, -1)
+    rows, tiled = residuals.reshape(n, -1), parts.reshape(n, -1)
     analysis = make_pipeline(StandardScaler(), PooledDiscriminant(0.03))
     little = make_pipeline(StandardScaler(), PooledDiscriminant(0.003))
-    combined = CombinedClassifier(n_parts, n_features), np.hstack([tiled, luminance])
+    combined = CombinedClassifier(n_parts, n_features)
     return {
-        "paper": (FingerprintClassifier(), residuals.reshape(n, -1)),
+        "paper": (FingerprintClassifier(), rows),
         "second order": (analysis, parts[:, 0]),
         "second order, tiles": (TiledClassifier(little, n_parts), tiled),
-        "second order, tiles, and first": combined,
+        "second order, tiles, and first": (combined, np.hstack([tiled, rows])),
     }
 
 

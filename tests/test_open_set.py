@@ -119,7 +119,7 @@ def test_a_step_that_learns_keeps_the_closed_form_away(make_residuals):
     X, y = make_residuals(10, n_features=16)
     pipeline = make_pipeline(StandardScaler(), FingerprintClassifier())
     clf = OpenSetClassifier(pipeline, false_alarm_rate=0.2).fit(X, y)
-    folds = clone(clf).set_params(cv=5).fit(X, y)
+    folds = clone(clf).set_params(cv=10).fit(X, y)
     np.testing.assert_array_equal(clf.calibration_scores_, folds.calibration_scores_)
 
 
@@ -145,6 +145,16 @@ def test_groups_stay_together_in_inner_folds(make_residuals, cv, routing):
     alone = alone.leave_one_out_scores(X[once], y[once])[np.arange(30), np.repeat(range(3), 10)]
     assert own == pytest.approx(alone.mean(), abs=0.05)
     assert mixed > own + 0.15
+
+
+@pytest.mark.parametrize("n", [4, 15])
+def test_there_are_as_many_folds_as_the_smallest_source_allows(make_residuals, n):
+    X, y = make_residuals(15, n_features=16)
+    few = np.sort(np.append(np.flatnonzero(y != "b"), np.flatnonzero(y == "b")[:n]))
+    clf = OpenSetClassifier(LDA(solver="lsqr", shrinkage=0.1), false_alarm_rate=0.1)
+    folds = clone(clf).set_params(cv=min(n, 10)).fit(X[few], y[few])
+    expected = folds.calibration_scores_
+    np.testing.assert_array_equal(clf.fit(X[few], y[few]).calibration_scores_, expected)
 
 
 def test_other_fit_parameters_reach_the_estimator(make_residuals):

@@ -84,8 +84,8 @@ def test_one_source_alone_is_left_out_image_by_image(make_residuals):
 
 
 def test_groups_stay_together(make_residuals):
-    X, _ = make_residuals(30, ("a",), n_features=64, noise=4.0)
-    groups = np.random.default_rng(0).permutation(np.repeat(np.arange(30), 4))
+    X, _ = make_residuals(12, ("a",), n_features=64, noise=4.0)
+    groups = np.random.default_rng(0).permutation(np.repeat(np.arange(12), 4))
     detector = FingerprintDetector(false_alarm_rate=0.1)
     own = detector.fit(X[groups], groups=groups).calibration_scores_.mean()
     alone = detector.fit(X).calibration_scores_.mean()
