@@ -36,6 +36,9 @@ PERIODS = (2, 4, 8)
 BORDER = 16
 TRIMS = (0, 8, 16)
 
+#: Below it there is no fingerprint whose shape could be described.
+LEAST_ENERGY = 0.003
+
 
 def residuals(images: np.ndarray, quality: int | None = None) -> Iterator[np.ndarray]:
     """Luminance residuals (H, W), one image at a time, after a recompression if there is one."""
@@ -159,10 +162,13 @@ def print_sources(data: Bunch, measured: Measured, found: np.ndarray, labels: np
         product = first * second
         inside = product[BORDER:-BORDER, BORDER:-BORDER].sum() / product.sum()
         parts = [np.mean(folded(first, p) * folded(second, p)) / product.mean() for p in PERIODS]
+        shape = f"{inside:.2f} | {', '.join(f'{part:.2f}' for part in parts)}"
+        if product.mean() < LEAST_ENERGY:
+            shape = "– | –"
         own = found[labels == label]
         print(
             f"| {source} | {measured.energies[label]:.2f} | {product.mean():.4f} "
-            f"| {inside:.2f} | {', '.join(f'{part:.2f}' for part in parts)} "
+            f"| {shape} "
             f"| {own[:, label].mean():.3f} ± {own[:, label].std():.3f} "
             f"| {np.delete(own.mean(0), label).max(initial=-1):.3f} |"
         )
@@ -170,19 +176,24 @@ def print_sources(data: Bunch, measured: Measured, found: np.ndarray, labels: np
 
 def print_overall(data: Bunch, found: np.ndarray, labels: np.ndarray) -> None:
     """Print what takes all sources together."""
-    kinds = np.asarray(data.get("architectures", data.target_names))
     trimmed = [f"{accuracy(found[:, i], labels):.3f}" for i in range(len(TRIMS))]
     print(f"\naccuracy with {', '.join(map(str, TRIMS))} pixels trimmed: {', '.join(trimmed)}")
-    for kind in dict.fromkeys(kinds.tolist()) if "architectures" in data else ():
-        of_kind = kinds[labels] == kind
-        print(f"  {kind}: {accuracy(found[of_kind, 0], labels[of_kind]):.3f}")
-    own = np.arange(len(kinds)) == labels[:, None]
-    sibling = (kinds == kinds[labels][:, None]) & ~own
     full = found[:, 0]
-    for word, mask in (("own", own), ("sibling", sibling), ("stranger", ~own & ~sibling)):
-        if mask.any():
-            print(f"correlation, {word}: {full[mask].mean():.4f} ± {full[mask].std():.4f}")
-    print(f"AUC of own against other: {roc_auc_score(own.ravel(), full.ravel()):.4f}")
+    own = np.arange(full.shape[1]) == labels[:, None]
+    groups = {"own": own, "stranger": ~own}
+    kinds = data.get("architectures")
+    if kinds is not None:
+        sibling = (kinds == kinds[labels][:, None]) & ~own
+        groups = {"own": own, "sibling": sibling, "stranger": ~own & ~sibling}
+        for kind in dict.fromkeys(kinds.tolist()):
+            of_kind = kinds[labels] == kind
+            print(f"  {kind}: {accuracy(full[of_kind], labels[of_kind]):.3f}")
+    for word, mask in groups.items():
+        print(f"correlation, {word}: {full[mask].mean():.4f} ± {full[mask].std():.4f}")
+        if word != "own":
+            known = np.repeat([True, False], [own.sum(), mask.sum()])
+            area = roc_auc_score(known, np.concatenate([full[own], full[mask]]))
+            print(f"AUC of own against {word}: {area:.4f}")
 
 
 def accuracy(scored: np.ndarray, labels: np.ndarray) -> float:

@@ -1,15 +1,10 @@
-"""The simulated zoo, as it is asked for: in memory and as files."""
-
-import json
-import os
+"""The simulated zoo, as it is asked for."""
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from sklearn_ganprint import FingerprintClassifier, ResidualTransformer
 from sklearn_ganprint.datasets import make_generator_images, write_generator_images
-from sklearn_ganprint.datasets._simulated import SETTINGS_FILE
 
 
 def test_bunch():
@@ -78,8 +73,8 @@ def test_fingerprints_tell_sources_apart():
 
 def test_contents_do_not_tell_sources_apart():
     names = ["C2", "C6", "G6", "S1", "N1"]
-    bunch = make_generator_images(60, image_size=32, sources=names, shared_content=False)
-    denoised = bunch.data.mean(-1).reshape(300, -1) - ResidualTransformer().fit_transform(
+    bunch = make_generator_images(40, image_size=24, sources=names, shared_content=False)
+    denoised = bunch.data.mean(-1).reshape(200, -1) - ResidualTransformer().fit_transform(
         bunch.data
     )
     assert abs(accuracy(denoised, bunch) - 0.2) < 0.11
@@ -105,83 +100,3 @@ def test_wrong_parameters(tmp_path, params, error, match):
     with pytest.raises(error, match=match):
         write_generator_images(tmp_path / "new", **{"n_images": 1, **params})
     assert not (tmp_path / "new").exists()
-
-
-# --- files --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Write a few small images; returns the folder and the files."""
-
-    def run(n_images=2, *, image_size=16, sources=("C1", "N1"), **params):
-        folder = tmp_path / "zoo"
-        return folder, write_generator_images(
-            folder, n_images, image_size=image_size, sources=sources, **params
-        )
-
-    return run
-
-
-def all_files(folder):
-    return sorted(
-        os.path.relpath(os.path.join(where, name), folder)
-        for where, _, names in os.walk(folder)
-        for name in names
-    )
-
-
-def test_files_are_the_images_in_memory(write):
-    calls = []
-    folder, files = write(5, random_state=4, n_jobs=2, progress=lambda *args: calls.append(args))
-    expected = make_generator_images(5, image_size=16, sources=["C1", "N1"], random_state=4).data
-    np.testing.assert_array_equal([np.asarray(Image.open(file)) for file in files], expected)
-    assert {Image.open(file).format for file in files} == {"PNG"}
-    assert os.path.relpath(files[-1], folder) == os.path.join("camera", "N1", "0004.png")
-    assert all_files(folder) == sorted(
-        [SETTINGS_FILE, *(os.path.relpath(file, folder) for file in files)]
-    )
-    assert calls == [(8, 10), (10, 10)]
-
-
-def test_a_second_run_adds_what_is_missing(write):
-    _, files = write(3)
-    os.unlink(files[1])
-    times = {file: os.stat(file).st_mtime_ns for file in files if os.path.exists(file)}
-    _, more = write(4, sources=("C1", "N1", "G1"))
-    assert all(os.path.exists(file) for file in more)
-    assert len(more) == 12
-    assert {file: os.stat(file).st_mtime_ns for file in times} == times
-
-
-@pytest.mark.parametrize(
-    "other", [{"image_size": 20}, {"random_state": 1}, {"shared_content": False}]
-)
-def test_other_settings_are_not_mixed_in(write, other):
-    _, files = write()
-    with pytest.raises(FileExistsError, match="overwrite=True"):
-        write(**other)
-    _, files = write(overwrite=True, **other)
-    expected = make_generator_images(
-        2, **{"image_size": 16, "sources": ["C1", "N1"], "random_state": 0, **other}
-    ).data
-    np.testing.assert_array_equal([np.asarray(Image.open(file)) for file in files], expected)
-
-
-def test_files_of_others_are_left_alone(write, tmp_path):
-    (tmp_path / "zoo").mkdir()
-    (tmp_path / "zoo" / "notes.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match=r"zoo: expected an empty folder"):
-        write()
-    assert all_files(tmp_path / "zoo") == ["notes.txt"]
-    write(overwrite=True)
-    assert (tmp_path / "zoo" / "notes.txt").read_text() == "mine"
-
-
-def test_settings_that_cannot_be_read(write):
-    folder, _ = write()
-    (folder / SETTINGS_FILE).write_text("{")
-    with pytest.raises(FileExistsError, match=SETTINGS_FILE):
-        write()
-    write(overwrite=True)
-    assert json.loads((folder / SETTINGS_FILE).read_text())["size"] == [16, 16]

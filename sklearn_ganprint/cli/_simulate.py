@@ -60,8 +60,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--force",
         action="store_true",
-        help="write into a folder that holds other files or other simulated images; only files of "
-        "the same names are replaced",
+        help="write into a folder that holds other files, which are left alone, or other simulated "
+        "images, which are removed",
     )
     return parser
 
@@ -69,7 +69,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Write the images, and print where they are."""
     from sklearn_ganprint.datasets import write_generator_images
-    from sklearn_ganprint.datasets._simulated import FolderInUseError
+    from sklearn_ganprint.datasets._simulated_files import FolderInUseError
 
     if os.path.lexists(args.folder) and not os.path.isdir(args.folder):
         raise CommandError(f"{args.folder}: expected a folder, this is a file")
