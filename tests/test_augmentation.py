@@ -26,6 +26,7 @@ from sklearn_ganprint import (
     save_model,
 )
 from sklearn_ganprint.augmentation import DEFAULT_PERTURBATIONS, merge_subclass_scores
+from sklearn_ganprint.features import AutocorrelationTransformer
 from sklearn_ganprint.perturbations import GaussianBlur, JPEGCompression, Resize, check_perturbation
 
 VERSIONS = ("jpeg 60", "noise 3")
@@ -320,7 +321,11 @@ def test_files_are_mapped_in_batches(image_folder, n_jobs):
     _, paths, y = image_folder(shape=(32, 32, 3))
     images = np.stack([np.asarray(Image.open(path)) for path in paths])
     residual = ResidualTransformer("gaussian", channels="rgb", flatten=False)
-    pipeline = make_pipeline(residual, *rough_pipeline())
+    # Nothing that is defined here: a worker process could not import it.
+    features = AutocorrelationTransformer(max_lag=2)
+    pipeline = make_pipeline(
+        residual, features, StandardScaler(), LinearDiscriminantAnalysis("lsqr", 0.1)
+    )
     clf = AugmentedClassifier(pipeline, ["resize 0.75", "jpeg 80"])
     files = FileBatchClassifier(clf, batch_size=5, n_jobs=n_jobs)
     with warnings.catch_warnings():
