@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from sklearn_ganprint._steps import (
@@ -48,6 +49,13 @@ def drive(passes: Passes, answer: Callable[[Pass], Results]) -> Any:
             wanted = passes.send(answer(wanted))
     except StopIteration as end:
         return end.value
+
+
+def first_image(X: Any) -> Any:
+    """One image of those in memory, to learn shapes from."""
+    if not _num_samples(X):
+        raise ValueError("X: found 0 sample(s), while a minimum of 1 is required.")
+    return _safe_indexing(X, [0])
 
 
 def fit_in_memory(passes: Passes, X: Any) -> Any:

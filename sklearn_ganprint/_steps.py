@@ -55,6 +55,14 @@ def fit_leading(steps: list[Any], first: Any) -> Any:
     return first
 
 
+def without_leading(estimator: Any) -> Any:
+    """Give the part of a pipeline that learns, or an estimator as it is."""
+    if not isinstance(estimator, Pipeline):
+        return estimator
+    _, rest = split_steps(estimator)
+    return estimator[len(estimator) - len(rest) :]
+
+
 def replace_last(estimator: Any, fitted: list[Any]) -> Any:
     """Put the last steps, which have been fitted, into a pipeline, and return it."""
     if not isinstance(estimator, Pipeline):

@@ -17,7 +17,8 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import _check_method_params
 
-from sklearn_ganprint.open_set._scores import ScoreFunction, last_step, sources, step_scores
+from sklearn_ganprint._class_scores import last_step, sources
+from sklearn_ganprint.open_set._scores import ScoreFunction, step_scores
 
 #: With half as many the models that calibrate are so much worse than the one with all images that
 #: false alarms come out at half the stated rate, and fewer unknown images are found.
@@ -99,12 +100,9 @@ def calibrate(
     """
     classes = sources(fitted)
     codes = np.searchsorted(classes, y)
-    if (
-        cv is None
-        and params.split.get("groups") is None
-        and _leaves_one_out(fitted, score_function)
-    ):
-        return Calibration(_leave_one_out(fitted, X, y, params.fit), codes)
+    if cv is None and params.split.get("groups") is None and leaves_one_out(fitted, score_function):
+        weights = [each for name, each in params.fit.items() if name.endswith("sample_weight")]
+        return Calibration(leave_one_out(X, y, *weights, fitted), codes)
     parts = folds(cv, X, y, params.split)
     scored = Parallel(n_jobs=n_jobs)(
         delayed(_fold_scores)(clone(estimator), X, y, *part, classes, score_function, params.fit)
@@ -134,7 +132,7 @@ def _fold_scores(
     return scores
 
 
-def _leaves_one_out(estimator: Any, score_function: str | ScoreFunction) -> bool:
+def leaves_one_out(estimator: Any, score_function: str | ScoreFunction) -> bool:
     """Whether leaving images out of a fitted pipeline takes no second fit."""
     while isinstance(estimator, Pipeline):
         for step in estimator[:-1]:
@@ -144,7 +142,8 @@ def _leaves_one_out(estimator: Any, score_function: str | ScoreFunction) -> bool
     return hasattr(estimator, "leave_one_out_scores") and score_function in ("auto", "decision")
 
 
-def _leave_one_out(estimator: Any, X: Any, y: np.ndarray, fit_params: dict[str, Any]) -> np.ndarray:
-    classifier, rows = last_step(estimator, X)
-    weights = [value for name, value in fit_params.items() if name.endswith("sample_weight")]
+def leave_one_out(X: Any, y: np.ndarray, *args: Any) -> np.ndarray:
+    """Score images that a classifier was fitted on without them; `args` are weights, and it."""
+    *weights, fitted = args
+    classifier, rows = last_step(fitted, X)
     return classifier.leave_one_out_scores(rows, y, *weights)
