@@ -281,7 +281,7 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         Returns
         -------
         ndarray of shape (n, n_classes)
-            p-values; NaN for files that could not be read.
+            The p-values; NaN for files that could not be read.
         """
         return self._apply(X, "p_values")
 
@@ -297,7 +297,7 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         Returns
         -------
         ndarray of shape (n,)
-            p-values; NaN for files that could not be read.
+            The p-values; NaN for files that could not be read.
         """
         return self._apply(X, "known_p_values")
 

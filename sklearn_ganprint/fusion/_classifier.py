@@ -1,22 +1,23 @@
 """The classifier that weighs others."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, clone
-from sklearn.model_selection import StratifiedGroupKFold, check_cv
 from sklearn.utils import Bunch, check_array, get_tags
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from sklearn_ganprint._class_scores import nearness
+from sklearn_ganprint._folds import fold_numbers, make_folds, units_by_class
 from sklearn_ganprint._images import stack_images
 from sklearn_ganprint._passes import Pass, Passes, first_image, fit_in_memory
 from sklearn_ganprint.fusion._members import look, make_member, score
-from sklearn_ganprint.fusion._weights import fit_weights, spread
+from sklearn_ganprint.fusion._weights import Weights, fit_weights
 
 #: Fewer where a class has fewer images.
 N_FOLDS = 5
@@ -25,8 +26,9 @@ N_FOLDS = 5
 class FusionClassifier(ClassifierMixin, _BaseComposition):
     """Fuse classifiers that look at different traces of one source.
 
-    Each classifier gives scores for all classes. What each is worth is fitted on scores of images
-    that it has not seen: one weight a classifier, so that a few images are enough.
+    Each classifier gives scores for all classes. What they are worth is fitted on scores of images
+    that they have not seen: with few images one weight a classifier, with more of them what each
+    class needs.
 
     Parameters
     ----------
@@ -41,6 +43,10 @@ class FusionClassifier(ClassifierMixin, _BaseComposition):
         class has fewer images. An integer makes stratified folds, by group if ``fit`` is given
         `groups`.
 
+    penalty : float, default=10.0
+        Of the weights by class and of the intercepts: the greater, the more images it takes
+        before they differ from 0.
+
     n_jobs : int, default=None
         Number of folds fitted at a time.
 
@@ -50,16 +56,29 @@ class FusionClassifier(ClassifierMixin, _BaseComposition):
         The classifiers, fitted on all images.
 
     weights_ : ndarray of float64, shape (n_estimators,)
-        Weight of each classifier, in units of the spread of its scores.
+        Weight of each classifier, the same for all classes, in units of `scales_`.
+
+    class_weights_ : ndarray of float64, shape (n_classes, n_estimators, n_classes)
+        What is added to them: weight of a classifier's score for one class (last axis) in the
+        fused score of another (first axis).
+
+    intercept_ : ndarray of float64, shape (n_classes,)
+        Constants of the fused scores.
 
     scales_ : ndarray of float64, shape (n_estimators,)
-        Spread of each classifier's scores over the classes.
+        Root mean square of each classifier's scores about their mean over the classes.
+
+    own_means_, own_scales_ : ndarray of float64, shape (n_estimators,)
+        Mean and standard deviation of the scores of unseen images for their own class.
 
     classes_ : ndarray of shape (n_classes,)
         The class labels.
 
     out_of_fold_scores_ : ndarray of float64, shape (n, n_classes)
         Fused scores of the training images under models that have not seen them.
+
+    out_of_fold_typicality_ : ndarray of float64, shape (n, n_classes)
+        What :meth:`typicality_scores` gives them under these models.
 
     out_of_fold_codes_ : ndarray of int, shape (n,)
         Index in `classes_` of the class of each of these images.
@@ -79,9 +98,10 @@ class FusionClassifier(ClassifierMixin, _BaseComposition):
     Notes
     -----
     The probability of class c is the softmax of ``sum_m w_m s_mc``, where ``s_mc`` is the score
-    that classifier m gives to class c, over the spread of its scores: the conditional logit [1]_.
-    The weights are at least 0 and maximise the likelihood, less ``|w|^2 / 2``, which keeps them
-    finite where the classes are told apart without a mistake.
+    that classifier m gives to class c, about its mean over the classes and over its spread: the
+    conditional logit [1]_. Where there are images enough to tell, each class has weights of its
+    own beside: ``sum_m sum_d V_cmd s_md + b_c`` is added. Weights maximise the likelihood, less
+    ``|w|^2 / 2`` and `penalty` times ``(|V|^2 + |b|^2) / 2``; the shared ones are at least 0.
 
     Scores are those that a classifier decides by, but after a linear discriminant analysis
     ``-log(1 + d^2)`` of the Mahalanobis distances d, see
@@ -105,7 +125,7 @@ class FusionClassifier(ClassifierMixin, _BaseComposition):
     >>> rng = np.random.default_rng(0)
     >>> y = np.repeat(["camera", "gan"], 40)
     >>> pattern = rng.normal(size=256)
-    >>> X = rng.normal(size=(80, 256)) + 0.2 * np.outer(y == "gan", pattern)
+    >>> X = rng.normal(size=(80, 256)) + 0.5 * np.outer(y == "gan", pattern)
     >>> members = [("first", FingerprintClassifier()), ("other", LogisticRegression())]
     >>> clf = FusionClassifier(members)
     >>> clf.fit(X[::2], y[::2]).score(X[1::2], y[1::2]) > 0.8
@@ -115,14 +135,21 @@ class FusionClassifier(ClassifierMixin, _BaseComposition):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimators": [list],
         "cv": ["cv_object"],
+        "penalty": [Interval(Real, 0, None, closed="neither")],
         "n_jobs": [Integral, None],
     }
 
     def __init__(
-        self, estimators: list[tuple[str, Any]], *, cv: Any = None, n_jobs: int | None = None
+        self,
+        estimators: list[tuple[str, Any]],
+        *,
+        cv: Any = None,
+        penalty: float = 10.0,
+        n_jobs: int | None = None,
     ) -> None:
         self.estimators = estimators
         self.cv = cv
+        self.penalty = penalty
         self.n_jobs = n_jobs
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
@@ -193,40 +220,60 @@ class FusionClassifier(ClassifierMixin, _BaseComposition):
                 member.add(value)
         positions = np.concatenate(kept)
         self.classes_ = np.unique(y[positions])
-        unseen = np.full((len(members), len(y), len(self.classes_)), np.nan)
-        for found, member in zip(unseen, members, strict=True):
+        unseen = np.full((len(y), len(members), len(self.classes_)), np.nan)
+        for column, member in enumerate(members):
             scores = member.fit(y[positions], fold_of[positions], self.n_jobs)
             if scores is not None:
-                found[positions] = scores
+                unseen[positions, column] = scores
         again = [member for member in members if member.second_pass]
         if again:
-            rows = np.array([member.second_pass for member in members])
-            for positions, values in (yield Pass(score, (again, self.classes_), (y, fold_of))):
-                unseen[np.ix_(rows, positions)] = values.swapaxes(0, 1)
+            columns = np.flatnonzero([member.second_pass for member in members])
+            for positions, scores in (yield Pass(score, (again, self.classes_), (y, fold_of))):
+                unseen[np.ix_(positions, columns)] = scores
         self.estimators_ = [member.estimator for member in members]
         return self._weigh(unseen, y, fold_of)
 
     def _weigh(self, unseen: np.ndarray, y: np.ndarray, fold_of: np.ndarray) -> Self:
-        """Set the weights from scores (n_estimators, n, n_classes) of models without the images."""
-        kept = np.flatnonzero(np.isfinite(unseen).all(axis=(0, 2)))
+        """Set the weights from scores (n, n_estimators, n_classes) of models without the images."""
+        kept = np.flatnonzero(np.isfinite(unseen).all(axis=(1, 2)))
         # A class that is in one fold only is unknown to the models that score its images.
         kept = kept[[len(np.unique(fold_of[y == label])) > 1 for label in y[kept]]]
-        codes = np.searchsorted(self.classes_, y[kept])
-        self.scales_ = spread(unseen[:, kept])
-        self.weights_ = fit_weights(
-            unseen[:, kept] / self.scales_[:, np.newaxis, np.newaxis], codes
+        if not len(kept):
+            raise ValueError(
+                f"cv: no image was scored by a model that knew its class, with {self.cv!r}. Use a "
+                f"splitter that leaves images of each class in every fit."
+            )
+        unseen, codes = unseen[kept], np.searchsorted(self.classes_, y[kept])
+        self.scales_ = _positive(np.sqrt(np.square(_about_mean(unseen)).mean(axis=(0, 2))))
+        scaled = _about_mean(unseen) / self.scales_[:, np.newaxis]
+        self.weights_, self.class_weights_, self.intercept_ = fit_weights(
+            scaled, codes, self.penalty
         )
-        self.out_of_fold_scores_ = self._fuse(unseen[:, kept])
+        own = unseen[np.arange(len(codes)), :, codes]
+        self.own_means_, self.own_scales_ = own.mean(axis=0), _positive(own.std(axis=0))
         self.out_of_fold_codes_ = codes
+        self.out_of_fold_scores_ = self._fuse(unseen)
+        self.out_of_fold_typicality_ = self._typicality(unseen)
         return self
 
+    def _member_scores(self, X: Any) -> np.ndarray:
+        """Scores of shape (n, n_estimators, n_classes)."""
+        check_is_fitted(self, "weights_")
+        X = _as_batch(X)
+        return np.stack([nearness(each, X) for each in self.estimators_], axis=1)
+
     def _fuse(self, scores: np.ndarray) -> np.ndarray:
-        return np.tensordot(self.weights_ / self.scales_, scores, axes=1)
+        scaled = _about_mean(scores) / self.scales_[:, np.newaxis]
+        return Weights(self.weights_, self.class_weights_, self.intercept_).fuse(scaled)
+
+    def _typicality(self, scores: np.ndarray) -> np.ndarray:
+        means, scales = (each[:, np.newaxis] for each in (self.own_means_, self.own_scales_))
+        return ((scores - means) / scales).sum(axis=1)
 
     def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
         """Give the number of the fold that each image is left out in."""
         check_consistent_length(y, groups)
-        counts = {label: len(np.unique(members)) for label, members in _members(y, groups)}
+        counts = units_by_class(y, groups)
         if len(counts) < 2 or min(counts.values()) < 2:
             unit = "image" if groups is None else "group"
             raise ValueError(
@@ -234,20 +281,8 @@ class FusionClassifier(ClassifierMixin, _BaseComposition):
                 f"{unit} is left out once; got {len(counts)} class"
                 f"{'es' if len(counts) > 1 else ''}, {unit}s by class: {counts}."
             )
-        cv = min(N_FOLDS, *counts.values()) if self.cv is None else self.cv
-        if isinstance(cv, Integral) and groups is not None:
-            cv = StratifiedGroupKFold(cv)
-        fold_of = np.full(len(y), -1)
-        times = np.zeros(len(y), dtype=int)
-        for fold, (_, test) in enumerate(check_cv(cv, y, classifier=True).split(y, y, groups)):
-            fold_of[test] = fold
-            times[test] += 1
-        if (times != 1).any():
-            raise ValueError(
-                f"cv: expected a splitter that leaves each image out once, got {self.cv!r}, which "
-                f"leaves images out {times.min()} to {times.max()} times. Use a KFold."
-            )
-        return fold_of
+        split = {} if groups is None else {"groups": groups}
+        return fold_numbers(make_folds(self.cv, y, y, N_FOLDS, split), len(y), self.cv)
 
     def predict(self, X: Any) -> np.ndarray:
         """Attribute each image to a source.
@@ -276,11 +311,29 @@ class FusionClassifier(ClassifierMixin, _BaseComposition):
         Returns
         -------
         ndarray of shape (n, n_classes)
-            Scores, greater is nearer. Low for all classes where an image is near to none.
+            Logarithms of the classes' odds, up to a constant for each image.
+
+        See Also
+        --------
+        typicality_scores : Are low for all classes where an image is near to none.
         """
-        check_is_fitted(self, "weights_")
-        X = _as_batch(X)
-        return self._fuse(np.stack([nearness(each, X) for each in self.estimators_]))
+        return self._fuse(self._member_scores(X))
+
+    def typicality_scores(self, X: Any) -> np.ndarray:
+        """Score how typical an image is of each class, whatever it is of the others.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the classifiers take.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Sum over the classifiers of a class's score, less the mean score of unseen images for
+            their own class, over its standard deviation. :class:`OpenSetClassifier` decides by it.
+        """
+        return self._typicality(self._member_scores(X))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes, given that one of them made the image.
@@ -394,13 +447,16 @@ class FusionClassifier(ClassifierMixin, _BaseComposition):
         return tags
 
 
+def _about_mean(scores: np.ndarray) -> np.ndarray:
+    """Subtract the mean over the classes, which is the last axis."""
+    return scores - scores.mean(axis=-1, keepdims=True)
+
+
+def _positive(scales: np.ndarray) -> np.ndarray:
+    return np.where(scales > 0, scales, 1.0)
+
+
 def _as_batch(X: Any) -> Any:
     """Stack and check what all classifiers are given; data frames stay, for their names."""
     checked = check_array(stack_images(X), allow_nd=True, ensure_all_finite=False)
     return X if hasattr(X, "iloc") else checked
-
-
-def _members(y: np.ndarray, groups: Any) -> list[tuple[Any, np.ndarray]]:
-    """Images, or groups of images, of each class."""
-    units = np.arange(len(y)) if groups is None else np.asarray(groups)
-    return [(label, units[y == label]) for label in np.unique(y).tolist()]

@@ -1,43 +1,70 @@
 """What each classifier is worth: the conditional logit."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 
-def fit_weights(scores: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Fit one weight for each classifier, by penalised maximum likelihood.
+class Weights(NamedTuple):
+    """Weights that make one score for each class of the scores of several classifiers."""
+
+    shared: np.ndarray  # (n_classifiers,)
+    by_class: np.ndarray  # (n_classes, n_classifiers, n_classes)
+    intercept: np.ndarray  # (n_classes,)
+
+    def fuse(self, scores: np.ndarray) -> np.ndarray:
+        """Make scores (n, n_classes) of scores (n, n_classifiers, n_classes)."""
+        own = np.einsum("m,imc->ic", self.shared, scores)
+        return own + np.einsum("cmd,imd->ic", self.by_class, scores) + self.intercept
+
+
+def fit_weights(scores: np.ndarray, codes: np.ndarray, penalty: float) -> Weights:
+    """Fit weights by penalised maximum likelihood.
 
     Parameters
     ----------
-    scores : ndarray of shape (n_classifiers, n, n_classes)
-        Scores of images, of about unit spread.
+    scores : ndarray of shape (n, n_classifiers, n_classes)
+        Scores of images, about 0 for each image and of about unit spread.
 
     codes : ndarray of int, shape (n,)
         Class of each image.
 
+    penalty : float
+        Half of it times the squares of weights by class and intercepts is taken off the
+        likelihood, and half the squares of the shared weights.
+
     Returns
     -------
-    ndarray of shape (n_classifiers,)
-        Weights, at least 0, that maximise the likelihood of the softmax of the weighted sum of
-        the scores, less half the sum of their squares.
+    Weights
+        The weights, of which the shared ones are at least 0.
     """
+    _, n_classifiers, n_classes = scores.shape
     rows = np.arange(len(codes))
-    own = scores[:, rows, codes]
+    n_free = n_classes * n_classifiers * n_classes
 
-    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        fused = np.tensordot(weights, scores, axes=1)
-        surplus = own - (scores * softmax(fused, axis=1)).sum(axis=2)
-        likelihood = log_softmax(fused, axis=1)[rows, codes].sum()
-        return weights @ weights / 2 - likelihood, weights - surplus.sum(axis=1)
+    def unpack(flat: np.ndarray) -> Weights:
+        shared, by_class, intercept = np.split(flat, [n_classifiers, n_classifiers + n_free])
+        return Weights(shared, by_class.reshape(n_classes, n_classifiers, n_classes), intercept)
 
-    start, bounds = np.ones(len(scores)), [(0, None)] * len(scores)
-    weights: np.ndarray = minimize(loss, start, jac=True, bounds=bounds).x
-    return weights
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        weights = unpack(flat)
+        fused = weights.fuse(scores)
+        surplus = softmax(fused, axis=1)
+        surplus[rows, codes] -= 1
+        slope = np.concatenate(
+            [
+                np.einsum("ic,imc->m", surplus, scores),
+                np.einsum("ic,imd->cmd", surplus, scores).ravel(),
+                surplus.sum(axis=0),
+            ]
+        )
+        strength = np.where(np.arange(len(flat)) < n_classifiers, 1.0, penalty)
+        missed = -log_softmax(fused, axis=1)[rows, codes].sum()
+        return missed + strength @ flat**2 / 2, slope + strength * flat
 
-
-def spread(scores: np.ndarray) -> np.ndarray:
-    """Root mean square of scores (n_classifiers, n, n_classes) about the mean over the classes."""
-    about = scores - scores.mean(axis=2, keepdims=True)
-    size: np.ndarray = np.sqrt(np.square(about).mean(axis=(1, 2)))
-    return np.where(size > 0, size, 1.0)
+    start = np.repeat([1.0, 0.0], [n_classifiers, n_free + n_classes])
+    bounds = [(0, None)] * n_classifiers + [(None, None)] * (n_free + n_classes)
+    found = minimize(loss, start, jac=True, bounds=bounds, options={"maxiter": 1000})
+    return unpack(found.x)

@@ -1,12 +1,11 @@
 """Scores of training images under models that have not seen them."""
 
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedGroupKFold, check_cv
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.metadata_routing import (
@@ -18,6 +17,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import _check_method_params
 
 from sklearn_ganprint._class_scores import last_step, sources
+from sklearn_ganprint._folds import make_folds
 from sklearn_ganprint.open_set._scores import ScoreFunction, step_scores
 
 #: With half as many the models that calibrate are so much worse than the one with all images that
@@ -59,22 +59,6 @@ def route(owner: Any, params: dict[str, Any]) -> FitParams:
     return FitParams(fit, {"groups": params["groups"]} if "groups" in params else {})
 
 
-def folds(cv: Any, X: Any, y: np.ndarray, split: dict[str, Any]) -> list[Any]:
-    """Split into pairs of training and calibration indices, groups kept together."""
-    groups = split.get("groups")
-    cv = _possible_folds(y, groups) if cv is None else cv
-    if isinstance(cv, Integral) and groups is not None:
-        cv = StratifiedGroupKFold(cv)
-    return list(check_cv(cv, y, classifier=True).split(X, y, **split))
-
-
-def _possible_folds(y: np.ndarray, groups: Any) -> int:
-    """Count the folds that each class has an image, or a group of images, for."""
-    members = np.arange(len(y)) if groups is None else np.asarray(groups)
-    smallest = min(len(np.unique(members[y == label])) for label in np.unique(y))
-    return max(2, min(N_FOLDS, smallest))
-
-
 def fit_sources(estimator: Any, X: Any, y: np.ndarray, params: dict[str, Any]) -> Any:
     """Fit an estimator, on one source too if it can be."""
     if len(classes := np.unique(y)) == 1 and hasattr(estimator, "partial_fit"):
@@ -103,7 +87,7 @@ def calibrate(
     if cv is None and params.split.get("groups") is None and leaves_one_out(fitted, score_function):
         weights = [each for name, each in params.fit.items() if name.endswith("sample_weight")]
         return Calibration(leave_one_out(X, y, *weights, fitted), codes)
-    parts = folds(cv, X, y, params.split)
+    parts = make_folds(cv, X, y, N_FOLDS, params.split)
     scored = Parallel(n_jobs=n_jobs)(
         delayed(_fold_scores)(clone(estimator), X, y, *part, classes, score_function, params.fit)
         for part in parts

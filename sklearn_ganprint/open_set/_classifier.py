@@ -77,7 +77,8 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         distance in the space of a linear discriminant analysis, see
         :func:`discriminant_distances`. "decision" is what the classifier decides by: correlations
         of a :class:`~sklearn_ganprint.FingerprintClassifier`, else ``decision_function`` or
-        ``predict_proba``. "auto" is "mahalanobis" after a discriminant analysis, else "decision".
+        ``predict_proba``. "auto" is "mahalanobis" after a discriminant analysis, typicality after
+        a :class:`~sklearn_ganprint.FusionClassifier`, else "decision".
         A callable is given the last step of the fitted pipeline and what reaches that step, and
         returns scores of shape (n, n_classes), finite, greater is nearer.
 
@@ -266,9 +267,10 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         if self._knows_unseen_scores(rest[0]):
             fitted = yield from fit_passes(estimator, first, y, params)
             last = rest[0] if fitted is rest[0] else fitted[-1]
-            return self._store(
-                fitted, Calibration(last.out_of_fold_scores_, last.out_of_fold_codes_)
-            )
+            scores = last.out_of_fold_typicality_
+            if self.score_function == "decision":
+                scores = last.out_of_fold_scores_
+            return self._store(fitted, Calibration(scores, last.out_of_fold_codes_))
         split = {name: params.pop(name) for name in ("groups",) if name in params}
         if self.cv is None and not split and leaves_one_out(estimator, self.score_function):
             fitted = yield from fit_passes(estimator, first, y, params)

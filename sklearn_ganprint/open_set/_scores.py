@@ -21,6 +21,8 @@ def _mahalanobis(classifier: Any, X: Any) -> np.ndarray:
 
 
 def _auto(classifier: Any, X: Any) -> np.ndarray:
+    if hasattr(classifier, "typicality_scores"):
+        return classifier.typicality_scores(X)
     function = _mahalanobis if is_discriminant(classifier) else decision_scores
     return function(classifier, X)
 
