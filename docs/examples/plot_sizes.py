@@ -14,8 +14,8 @@ how such scores go together, and nothing about real generators.
 # %%
 # Two generators are known, at the size that each makes: there are other images of them to estimate
 # a fingerprint from. Two more, at other sizes, are not. Each shows scenes that a camera shows too,
-# so that neither size nor content tells what is generated. All went through JPEG. Without it the
-# detector alone would make no error, since simulated cameras are simpler than real ones.
+# so that neither size nor content tells what is generated. All went through JPEG: without it the
+# detector alone is hardly ever wrong, since the simulated cameras are simple ones.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
