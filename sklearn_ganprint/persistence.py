@@ -24,6 +24,7 @@ from sklearn_ganprint.augmentation import AugmentedClassifier
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.files import FileBatchClassifier
+from sklearn_ganprint.normalization import LocalVarianceNormalizer
 from sklearn_ganprint.open_set import FingerprintDetector, OpenSetClassifier
 from sklearn_ganprint.residuals import ResidualTransformer
 from sklearn_ganprint.tiling import TiledClassifier
@@ -205,6 +206,7 @@ def _own_types() -> list[str]:
         FingerprintClassifier,
         FingerprintDetector,
         ImageReader,
+        LocalVarianceNormalizer,
         OpenSetClassifier,
         ResidualTransformer,
         TiledClassifier,
