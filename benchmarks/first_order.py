@@ -28,6 +28,7 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import uniform_filter
 from second_order import few, halves
+from sklearn.svm import SVC
 from sklearn.utils import Bunch
 
 from sklearn_ganprint import LocalVarianceNormalizer, ResidualTransformer
@@ -47,6 +48,7 @@ DENOISERS = {
 UNION = [f"{denoiser}, {colours}" for colours in COLOURS for denoiser in DENOISERS]
 RGB = [name for name in UNION if name.endswith("RGB")]
 OPPONENT = [name for name in UNION if name.endswith("opponent")]
+WITHOUT = [kind for kind in UNION if kind != "Haar, opponent"]
 
 
 class Row(NamedTuple):
@@ -70,6 +72,31 @@ def fingerprint(K: np.ndarray, y: np.ndarray, split: Split, common: float = 1.0)
     return correlations(K, means - (1 - common) * means.mean(axis=1, keepdims=True), split)
 
 
+def nearest(K: np.ndarray, y: np.ndarray, split: Split, unbiased: bool = False) -> np.ndarray:
+    """Score by distance from fingerprints, which unlike correlation minds how strong they are.
+
+    The energy of a mean holds the noise that is left in it; `unbiased` takes that off.
+    """
+    fit, test = split
+    inner = K[np.ix_(fit, fit)]
+    members = np.eye(y.max() + 1)[y[fit]]
+    count = members.sum(axis=0)
+    means = members / count
+    energies = np.einsum("ic,ij,jc->c", means, inner, means)
+    if unbiased:
+        energies = (count * energies - inner.diagonal() @ means) / (count - 1)
+    return K[np.ix_(test, fit)] @ means - energies / 2
+
+
+def machine(K: np.ndarray, y: np.ndarray, split: Split) -> np.ndarray:
+    """Score by support vector machines on residuals of unit norm, one for each pair of classes."""
+    fit, test = split
+    norms = np.sqrt(K.diagonal())
+    K = K / np.outer(norms, norms)
+    model = SVC(kernel="precomputed", C=10).fit(K[np.ix_(fit, fit)], y[fit])
+    return model.decision_function(K[np.ix_(test, fit)])
+
+
 def ridge(K: np.ndarray, y: np.ndarray, split: Split, alpha: float = 0.1) -> np.ndarray:
     """Score by ridge regression in its dual form, alpha relative to a residual's energy."""
     fit, test = split
@@ -85,10 +112,14 @@ ROWS: dict[str, Row] = {
     "union of three, RGB": Row(RGB, fingerprint),
     "union of three, opponent": Row(OPPONENT, fingerprint),
     "union of six": Row(UNION, fingerprint),
-    "union of five, without Haar, opponent": Row(
-        [kind for kind in UNION if kind != "Haar, opponent"], fingerprint
-    ),
+    "union of five, without Haar, opponent": Row(WITHOUT, fingerprint),
+    "wavelet, RGB, not normalized, distance": Row(["wavelet, RGB, plain"], nearest),
+    "wavelet, RGB, distance": Row(["wavelet, RGB"], nearest),
+    "union of five, without Haar, opponent, distance": Row(WITHOUT, nearest),
+    "union of six, distance": Row(UNION, nearest),
+    "union of six, unbiased distance": Row(UNION, partial(nearest, unbiased=True)),
     "union of six, ridge": Row(UNION, ridge),
+    "union of six, linear support vector machines": Row(UNION, machine),
     "union of six, common fingerprint removed": Row(UNION, partial(fingerprint, common=0.0)),
     "union of six, half of it removed": Row(UNION, partial(fingerprint, common=0.5)),
     "wavelet, RGB, not normalized, whitened": Row(["wavelet, RGB, plain, white"], fingerprint),
