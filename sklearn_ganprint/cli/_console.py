@@ -40,6 +40,11 @@ def print_json(document: Any) -> None:
     print(json.dumps(_json_ready(document), indent=2, ensure_ascii=False, allow_nan=False))
 
 
+def shown_columns(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> list[Column]:
+    """Leave out of a table the columns that hold nothing in any row."""
+    return [column for column in columns if any(row.get(column.key) is not None for row in rows)]
+
+
 def print_table(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> None:
     """Print rows as a table as wide as it needs to be, folded where the terminal is narrower."""
     from rich import box
