@@ -36,7 +36,9 @@ def test_predict_prints_source_and_runner_up(model, ganprint):
     assert runner_up in ("b", "c")
     assert float(p_value) > 0.04
     assert float(score) > float(margin) > 0.1
-    expected = "0 of 9 unknown: p-value at most 0.04; p-values by 24 images of all sources together"
+    expected = (
+        "unknown (p-value at most 0.04): 0 of 9; p-values by 24 images of all sources together"
+    )
     assert note == expected
 
 
@@ -74,7 +76,7 @@ def test_predict_shows_the_nearest_source_of_unknown_images(model, foreign, ganp
     assert lines[0].split()[1] == lines[0].split()[3] == "a"
     assert {line.split()[1] for line in lines[1:]} == {"unknown"}
     assert {line.split()[3] for line in lines[1:]} <= {"a", "b", "c"}
-    assert note.startswith("8 of 9 unknown")
+    assert note.startswith("unknown (p-value at most 0.05): 8 of 9")
 
 
 def test_predict_says_where_nothing_can_be_unknown(model, foreign, ganprint):

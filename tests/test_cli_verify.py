@@ -33,7 +33,7 @@ def test_verify_prints_verdicts(model, ganprint):
     assert {row[1] for row in found[:8] + found[16:]} == {"rejected"}
     assert {row[1] for row in found[8:16]} == {"not rejected"}
     assert [row[-1] for row in found] == ["a"] * 8 + ["-"] * 8 + ["c"] * 8
-    assert outcome == "16 of 24 rejected: p-value at most 0.12; 16 fit another source better"
+    assert outcome == "rejected (p-value at most 0.12): 16 of 24; another source fits better: 16"
     assert judges == "p-values by 8 images of b"
 
 

@@ -160,6 +160,8 @@ class Messages:
 
         def update(done: int, total: int) -> None:
             nonlocal tenths
+            if 10 * done // max(1, total) < tenths:
+                tenths = 0  # another pass over the same files
             if 10 * done // max(1, total) > tenths:
                 tenths = 10 * done // total
                 self.say(f"{title}: {done} of {total}")

@@ -156,7 +156,7 @@ def _notes(rows: Sequence[Row], model: Model, rate: float | None) -> list[str]:
         return []
     judged = [row for row in rows if row["error"] is None]
     n_unknown = sum(row["p_value"] <= rate for row in judged)
-    outcome = f"{n_unknown} of {len(judged)} unknown: p-value at most {rate:g}"
+    outcome = f"unknown (p-value at most {rate:g}): {n_unknown} of {len(judged)}"
     if smallest_known_p_value(model.open_set) > rate:
         outcome = f"none can be unknown at a false-alarm rate of {rate:g}"
     return [f"{outcome}; p-values by {calibration_in_words(model.open_set)}"]

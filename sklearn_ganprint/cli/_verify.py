@@ -169,7 +169,7 @@ def _notes(rows: Sequence[Row], claim: Claim) -> list[str]:
     judged = [row for row in rows if row["error"] is None]
     n_rejected = sum(row["verdict"] == "rejected" for row in judged)
     n_better = sum(row["fits_better"] is not None for row in judged)
-    outcome = f"{n_rejected} of {len(judged)} rejected: p-value at most {claim.rate:g}"
+    outcome = f"rejected (p-value at most {claim.rate:g}): {n_rejected} of {len(judged)}"
     if not claim.testable:
         outcome = f"none can be rejected at a false-alarm rate of {claim.rate:g}"
-    return [f"{outcome}; {n_better} fit another source better", f"p-values by {claim.judges}"]
+    return [f"{outcome}; another source fits better: {n_better}", f"p-values by {claim.judges}"]
