@@ -8,6 +8,13 @@ from sklearn_ganprint.pipelines import KINDS
 #: The kind of model that is fitted unless another is asked for.
 DEFAULT_KIND = "paper"
 
+#: What each kind looks at.
+_TRACES = {
+    "paper": "the mean residual of each source",
+    "spectral": "how neighbouring pixels and colours of a residual depend on each other",
+    "combined": "both",
+}
+
 #: The rate at which images are called unknown, or rejected, unless another is asked for.
 DEFAULT_RATE = 0.01
 
@@ -98,13 +105,12 @@ def add_crop(parser: argparse.ArgumentParser) -> None:
 
 
 def add_kind(parser: argparse.ArgumentParser) -> None:
+    kinds = "; ".join(f"{kind}, {_TRACES[kind]}" for kind in KINDS)
     parser.add_argument(
         "--kind",
         choices=KINDS,
         default=DEFAULT_KIND,
-        help="the traces that images are attributed by: paper, the mean residual of each source; "
-        "spectral, how neighbouring pixels and colours of a residual depend on each other "
-        "(default: %(default)s)",
+        help=f"the traces that images are attributed by: {kinds} (default: %(default)s)",
     )
 
 
