@@ -60,7 +60,9 @@ def test_predict_says_what_the_model_says(model, foreign, ganprint):
     scores = reference.class_scores(images)
     expected = {
         "scores": scores,
-        "p_values": reference.p_values_from_scores(scores, calibration="source"),
+        "p_values": reference.p_values_from_scores(
+            reference.typicality_scores(images), calibration="source"
+        ),
     }
     for key, values in expected.items():
         np.testing.assert_allclose([list(row[key].values()) for row in rows], values, atol=1e-6)

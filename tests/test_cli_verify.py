@@ -15,7 +15,7 @@ from sklearn_ganprint import load_model
 def own_p_values(model, files, code):
     """p-values among the calibration images of one source, from their definition."""
     open_set = model.estimator_
-    scores = open_set.class_scores(model.reader_.read(files))[:, code]
+    scores = open_set.typicality_scores(model.reader_.read(files))[:, code]
     own = open_set.calibration_scores_[open_set.calibration_codes_ == code, code]
     return [(1 + sum(own <= score)) / (1 + len(own)) for score in scores]
 

@@ -102,9 +102,9 @@ def _rows(model: Model, scored: Scored, rate: float | None) -> list[Row]:
     rows = file_rows(scored, _KEYS, lambda position: _ranked(scored.scores[position], names))
     if model.open_set is None:
         return rows
-    known = model.open_set.known_p_values_from_scores(scored.scores).tolist()
+    known = model.open_set.known_p_values_from_scores(scored.typicality).tolist()
     # By each source's own images, as in verify, for which they are right one by one.
-    each = model.open_set.p_values_from_scores(scored.scores, calibration="source").tolist()
+    each = model.open_set.p_values_from_scores(scored.typicality, calibration="source").tolist()
     unknown = str(model.open_set.unknown_label_)
     for row, p_value, p_values in zip(rows, known, each, strict=False):
         if row["error"] is None:

@@ -18,10 +18,14 @@ Row = dict[str, Any]
 
 
 class Scored(NamedTuple):
-    """Files, their scores of shape (n, n_classes), and what could not be used."""
+    """Files, their scores of shape (n, n_classes), and what could not be used.
+
+    The greatest score says which source; p-values are by typicality, which not all models have.
+    """
 
     files: list[str]
     scores: "np.ndarray"
+    typicality: "np.ndarray | None"
     failures: "list[ImageReadError]"
 
     @property
@@ -63,8 +67,10 @@ def score_files(
 
     with MESSAGES.progress(title) as progress:
         model.whole.set_params(n_jobs=n_jobs, on_error=fail, progress=progress)
-        scores = model.whole.class_scores(files)
-    return Scored(files, scores, failures)
+        if model.open_set is None:
+            return Scored(files, model.whole.class_scores(files), None, failures)
+        scores, typicality = model.whole.assess(files).swapaxes(0, 1)
+    return Scored(files, scores, typicality, failures)
 
 
 def file_rows(scored: Scored, keys: Sequence[str], row: Callable[[int], Row]) -> list[Row]:

@@ -345,7 +345,7 @@ class OpenSetClassifier(PValuesMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         return labels if known.all() else np.where(known, labels, self.unknown_label_)
 
     def class_scores(self, X: Any) -> np.ndarray:
-        """Score each source: what the p-values and ``predict`` rest on.
+        """Score the known sources against each other, as the estimator does.
 
         Parameters
         ----------
@@ -355,7 +355,22 @@ class OpenSetClassifier(PValuesMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         Returns
         -------
         ndarray of float64, shape (n, n_classes)
-            Scores as `score_function` says, greater is nearer.
+            Scores, of which the greatest is the estimator's prediction.
+        """
+        return self.assess(X)[:, 0]
+
+    def typicality_scores(self, X: Any) -> np.ndarray:
+        """Score how typical an image is of each source: what p-values and thresholds rest on.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            Scores as `score_function` says, greater is more typical.
 
         See Also
         --------
@@ -364,6 +379,30 @@ class OpenSetClassifier(PValuesMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         """
         check_is_fitted(self)
         return source_scores(self.estimator_, X, self.score_function)
+
+    def assess(self, X: Any) -> np.ndarray:
+        """Give all that can be said of images, in one look at them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, 2, n_classes)
+            What :meth:`class_scores` and :meth:`typicality_scores` return. Labels are of the
+            greatest of the first, p-values and what is unknown at any rate follow from the second.
+
+        See Also
+        --------
+        p_values_from_scores : A p-value for each source, without looking at the images again.
+        known_p_values_from_scores : One p-value for all known sources together.
+        """
+        check_is_fitted(self)
+        classifier, rows = last_step(self.estimator_, X)
+        functions = ("decision", self.score_function)
+        return np.stack([step_scores(classifier, rows, each) for each in functions], axis=1)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Score for the nearest source, whatever the rate of false alarms.
@@ -378,7 +417,7 @@ class OpenSetClassifier(PValuesMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         ndarray of float64, shape (n,)
             Greatest score over the known sources: low where an image is of none of them.
         """
-        return self.class_scores(X).max(axis=1)
+        return self.typicality_scores(X).max(axis=1)
 
     def _set_thresholds(self, found: Calibration) -> Self:
         self.calibration_scores_, self.calibration_codes_ = found

@@ -19,7 +19,7 @@ class PValuesMixin:
     calibration_: str
     calibration_scores_: np.ndarray
     calibration_codes_: np.ndarray
-    class_scores: Any
+    typicality_scores: Any
 
     def p_values(self, X: Any) -> np.ndarray:
         """p-value of each source: how untypical an image is of that source.
@@ -39,7 +39,7 @@ class PValuesMixin:
         --------
         known_p_values : One p-value for all known sources together.
         """
-        return self.p_values_from_scores(self.class_scores(X))
+        return self.p_values_from_scores(self.typicality_scores(X))
 
     def known_p_values(self, X: Any) -> np.ndarray:
         """p-value of the hypothesis that an image comes from one of the known sources.
@@ -58,7 +58,7 @@ class PValuesMixin:
         --------
         p_values : A p-value for each source.
         """
-        return self.known_p_values_from_scores(self.class_scores(X))
+        return self.known_p_values_from_scores(self.typicality_scores(X))
 
     def p_values_from_scores(self, scores: Any, *, calibration: str | None = None) -> np.ndarray:
         """Turn scores of images into a p-value for each source.
@@ -66,7 +66,7 @@ class PValuesMixin:
         Parameters
         ----------
         scores : array-like of shape (n, n_classes)
-            What :meth:`class_scores` returns. Rows that are NaN stay so.
+            What :meth:`typicality_scores` returns. Rows that are NaN stay so.
 
         calibration : {"source", "pooled"}, default=None
             Whose calibration images a score is ranked among: those of the source in question, for
@@ -100,7 +100,7 @@ class PValuesMixin:
         Parameters
         ----------
         scores : array-like of shape (n, n_classes)
-            What :meth:`class_scores` returns. Rows that are NaN stay so.
+            What :meth:`typicality_scores` returns. Rows that are NaN stay so.
 
         Returns
         -------
@@ -128,7 +128,7 @@ class PValuesMixin:
         if scores.ndim != 2 or scores.shape[1] != len(self.classes_):
             raise ValueError(
                 f"scores: expected the shape (n, n_classes) = (n, {len(self.classes_)}) that "
-                f"class_scores returns, got {scores.shape}."
+                f"typicality_scores returns, got {scores.shape}."
             )
         return scores
 
