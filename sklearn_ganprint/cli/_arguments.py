@@ -13,6 +13,7 @@ _TRACES = {
     "paper": "the mean residual of each source",
     "spectral": "how neighbouring pixels and colours of a residual depend on each other",
     "combined": "both",
+    "thorough": "both, with the means of six residuals, for variants of one network",
 }
 
 #: The rate at which images are called unknown, or rejected, unless another is asked for.
@@ -105,7 +106,7 @@ def add_crop(parser: argparse.ArgumentParser) -> None:
 
 
 def add_kind(parser: argparse.ArgumentParser) -> None:
-    kinds = "; ".join(f"{kind}, {_TRACES[kind]}" for kind in KINDS)
+    kinds = "; ".join(f"{kind}, {_TRACES[kind]}" for kind in _TRACES if kind in KINDS)
     parser.add_argument(
         "--kind",
         choices=KINDS,
