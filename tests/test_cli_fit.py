@@ -72,7 +72,10 @@ def test_fit_takes_luminance_for_one_kind_only(tmp_path, image_folder, fit, kind
     options = ["--kind", kind, "--channels", "luminance"]
     status, out, err = fit(folder, tmp_path / "m", *options)
     assert (status, out) == (2, "")
-    assert re.fullmatch(f"error: --channels luminance: --kind {kind} .* takes rgb; .*\n", err)
+    assert re.fullmatch(
+        f"error: --channels luminance: --kind {kind} rests on .* --kind paper takes luminance\n",
+        err,
+    )
 
 
 def test_files_of_one_name_calibrate_together(tmp_path, image_folder, fit):

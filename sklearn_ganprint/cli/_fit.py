@@ -121,7 +121,7 @@ def _estimator(args: argparse.Namespace) -> "OpenSetClassifier":
     elif args.channels != "rgb":
         raise CommandError(
             f"--channels {args.channels}: --kind {args.kind} rests on how the colours of a "
-            f"residual depend on each other, and takes rgb; --kind paper takes {args.channels}"
+            f"residual depend on each other; --kind paper takes {args.channels}"
         )
     return OpenSetClassifier(pipeline)
 
@@ -213,11 +213,12 @@ def _print(
 ) -> None:
     height, width = model.whole.reader_.crop
     smallest = smallest_known_p_value(model.open_set)
+    channels = args.channels if model.residual is None else model.residual.channels
     if args.format == "csv":
         print_csv(_COLUMNS, rows)
     elif args.format == "table":
         print_table(shown_columns(_COLUMNS, rows), rows)
-        settings = f"crop {height} x {width} ({args.anchor}), {args.channels}, {args.denoiser}"
+        settings = f"crop {height} x {width} ({args.anchor}), {channels}, {args.denoiser}"
         print(f"{args.kind}: {settings}")
         judges = calibration_in_words(model.open_set)
         print(f"p-values by {judges}: at least {as_fraction(smallest)}")
@@ -227,7 +228,7 @@ def _print(
             "kind": args.kind,
             "crop": (height, width),
             "anchor": args.anchor,
-            "channels": args.channels,
+            "channels": channels,
             "denoiser": args.denoiser,
             "groups": args.groups,
             "calibration": model.open_set.calibration_,
