@@ -25,7 +25,6 @@ class Task(NamedTuple):
     generators: list[str]
     groups: np.ndarray | None
     settings: list[dict[str, Any] | None]
-    formats: np.ndarray
 
     def halves(self, seed: int) -> Split:
         """Random halves of each class, or of the groups."""
@@ -52,7 +51,7 @@ def make_task(name: str, data: Bunch, real: str, *, grouped: bool = True) -> Tas
         for path, kind, label in zip(data.filenames, data.formats, labels, strict=True)
     ]
     groups = data.groups if grouped else None
-    return Task(name, data.data, labels, generators, groups, settings, data.formats)
+    return Task(name, data.data, labels, generators, groups, settings)
 
 
 def jpeg_settings(path: str) -> dict[str, Any]:

@@ -16,14 +16,13 @@ generated image once, with the tables of a photo of its half, each photo's as of
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from photo_formats import (
     PHOTO,
-    Split,
     Task,
     compress,
     deal,
@@ -35,9 +34,10 @@ from photo_formats import (
 )
 from scipy.special import logsumexp
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
@@ -48,32 +48,50 @@ from sklearn_ganprint.denoisers import GaussianDenoiser
 from sklearn_ganprint.features import AutocorrelationTransformer, SpectralLineTransformer
 from sklearn_ganprint.perturbations import Crop, JPEGCompression, Resize
 
-PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)
+PENALTIES = (0.003, 0.03, 0.3)
 N_SHUFFLES = 40
-SHRINKAGES = (0.03, 0.1, 0.3)
+SHRINKAGES = (0.03, 0.3)
+#: What is stacked.
+PAIR = ("lines", "correlations")
 #: Fits on X, labels and one number to be chosen, and scores the rows of a second X.
 Method = Callable[[np.ndarray, np.ndarray, np.ndarray, float], np.ndarray]
 
 
-def traces(images: np.ndarray) -> dict[str, np.ndarray]:
+def traces(images: np.ndarray, *, all_of_them: bool = False) -> dict[str, np.ndarray]:
     """Features of images, by what is fitted on them."""
     trimmed = Crop(trim=8).transform(images)
     wide, narrow = (
         ResidualTransformer(GaussianDenoiser(sigma), channels="rgb", flatten=False)
         for sigma in (2.0, 0.7)
     )
-    return {
-        "lines": SpectralLineTransformer().fit_transform(wide.transform(trimmed)),
-        "correlations": AutocorrelationTransformer(3).fit_transform(narrow.transform(trimmed)),
-        "fingerprints": ResidualTransformer().transform(trimmed),
-        "thumbnails": Resize(16 / trimmed.shape[1]).transform(trimmed).reshape(len(images), -1),
-    }
+    lines = SpectralLineTransformer().fit_transform(wide.transform(trimmed))
+    correlations = AutocorrelationTransformer(3).fit_transform(narrow.transform(trimmed))
+    seen = {"lines": lines, "lines, sum": lines, "lines, trees": lines}
+    seen["correlations"] = correlations
+    if all_of_them:
+        seen["fingerprints"] = ResidualTransformer().transform(trimmed)
+        thumbnails = Resize(16 / trimmed.shape[1]).transform(trimmed)
+        seen["thumbnails"] = thumbnails.reshape(len(images), -1)
+    return seen
 
 
 def logistic(X: np.ndarray, labels: np.ndarray, X_test: np.ndarray, C: float) -> np.ndarray:
     """Photos against all generators as one class."""
     model = LogisticRegression(C=C, class_weight="balanced")
     return make_pipeline(StandardScaler(), model).fit(X, labels != PHOTO).decision_function(X_test)
+
+
+def trees(X: np.ndarray, labels: np.ndarray, X_test: np.ndarray, leaf: float) -> np.ndarray:
+    """Photos against all generators as one class, by randomised trees."""
+    model = ExtraTreesClassifier(
+        200, min_samples_leaf=int(leaf), class_weight="balanced", random_state=0
+    )
+    return model.fit(X, labels != PHOTO).predict_proba(X_test)[:, 1]
+
+
+def total(X: np.ndarray, labels: np.ndarray, X_test: np.ndarray, _unused: float) -> np.ndarray:
+    """Sum of the features; nothing is fitted."""
+    return X_test.sum(axis=1)
 
 
 def subclasses(
@@ -100,21 +118,22 @@ def fingerprints(
 
 METHODS: dict[str, tuple[Method, tuple[float, ...]]] = {
     "lines": (logistic, PENALTIES),
+    "lines, sum": (total, (0.0,)),
+    "lines, trees": (trees, (3.0,)),
     "correlations": (subclasses, SHRINKAGES),
     "fingerprints": (fingerprints, (0.0,)),
     "thumbnails": (logistic, (0.001,)),
 }
 
 
-def generator_folds(labels: np.ndarray, seed: int) -> Iterator[Split]:
-    """Leave each generator out, and a share of the photos."""
+def folds(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Put each generator in a fold of its own, and spread the photos over the folds."""
     generators = np.unique(labels[labels != PHOTO])
     codes = np.searchsorted(generators, labels)
     photos = np.flatnonzero(labels == PHOTO)
     shares = np.arange(len(photos)) % len(generators)
     codes[photos] = np.random.default_rng(seed).permutation(shares)
-    for code in range(len(generators)):
-        yield np.flatnonzero(codes != code), np.flatnonzero(codes == code)
+    return codes
 
 
 def out_of_fold(
@@ -122,7 +141,7 @@ def out_of_fold(
 ) -> tuple[np.ndarray, float]:
     """Scores from fits without the generator of an image, and the mean AUC over the folds."""
     scores, areas = np.empty(len(X)), []
-    for fit, test in generator_folds(labels, seed):
+    for fit, test in LeaveOneGroupOut().split(X, labels, folds(labels, seed)):
         scores[test] = method(X[fit], labels[fit], X[test], value)
         areas.append(roc_auc_score(labels[test] != PHOTO, scores[test]))
     return scores, float(np.mean(areas))
@@ -141,17 +160,19 @@ def fitted_scores(
 
 
 def all_scores(
-    seen: dict[str, np.ndarray], fit: np.ndarray, labels: np.ndarray, tested: Any, seed: int
+    seen: dict[str, np.ndarray],
+    labels: np.ndarray,
+    tested: dict[str, np.ndarray],
+    seed: int,
+    names: Sequence[str] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Scores by every method, and by logistic regression on those of the first two."""
+    """Scores by every method, and by logistic regression on those of two."""
     found, inside = {}, {}
-    for name in METHODS:
-        X, X_test = seen[name][fit], tested[name]
-        found[name], inside[name] = fitted_scores(X, labels[fit], X_test, name, seed)
-    pair = ["lines", "correlations"]
-    stacked = np.column_stack([inside[name] for name in pair])
-    stacked_test = np.column_stack([found[name] for name in pair])
-    found["lines and correlations"] = logistic(stacked, labels[fit], stacked_test, 1.0)
+    for name in names or seen:
+        found[name], inside[name] = fitted_scores(seen[name], labels, tested[name], name, seed)
+    stacked = np.column_stack([inside[name] for name in PAIR])
+    stacked_test = np.column_stack([found[name] for name in PAIR])
+    found["lines and correlations"] = logistic(stacked, labels, stacked_test, 1.0)
     return found
 
 
@@ -168,8 +189,8 @@ def leave_out(
         without = task.relatives(generator) if families else [generator]
         own = fit[~np.isin(task.labels[fit], without)]
         tested = test[np.isin(task.labels[test], [PHOTO, generator])]
-        rows = {name: each[tested] for name, each in seen.items()}
-        for name, scores in all_scores(seen, own, task.labels, rows, seed).items():
+        known, new = ({name: each[n] for name, each in seen.items()} for n in (own, tested))
+        for name, scores in all_scores(known, task.labels[own], new, seed).items():
             area = roc_auc_score(task.labels[tested] != PHOTO, scores)
             areas.setdefault(name, []).append(float(area))
     return areas
@@ -202,7 +223,10 @@ def measurements(task: Task, n_seeds: int) -> Iterator[tuple[str, Areas]]:
     chosen = "photos' history" if "photos' history" in ways else "files as they are"
     for way, images_of in ways.items():
         same = way in ("files as they are", "JPEG 90 for all")
-        seen = [traces(images_of(seed)) for seed in range(1 if same else n_seeds)]
+        first = way == "files as they are"
+        seen = [
+            traces(images_of(seed), all_of_them=first) for seed in range(1 if same else n_seeds)
+        ]
         seeds = [(seen[0 if same else seed], seed) for seed in range(n_seeds)]
         yield way, row([leave_out(task, *each) for each in seeds])
         if way != chosen:
@@ -217,25 +241,29 @@ def measurements(task: Task, n_seeds: int) -> Iterator[tuple[str, Areas]]:
 
 def metadata(task: Task, n_seeds: int) -> dict[str, np.ndarray]:
     """AUC of a forest on format and compression, of the files and once formats are equalised."""
-    found: dict[str, list[list[float]]] = {}
+    found: dict[str, list[list[float]]] = {"files as they are": [], "photos' history": []}
     for seed in range(n_seeds):
-        fit, test = task.halves(seed)
-        before, after = np.zeros((2, len(task.labels), 3))
-        for half in (fit, test):
-            before[half] = [describe(task.settings[n]) for n in half]
-            after[half] = [describe(each) for each in deal(task, half, seed)]
-        before[:, 0] = np.unique(task.formats, return_inverse=True)[1]
-        for name, X in (("files as they are", before), ("photos' history", after)):
-            areas = []
-            for generator in range(len(task.generators)):
-                own = fit[task.labels[fit] != generator]
-                tested = test[np.isin(task.labels[test], [PHOTO, generator])]
-                forest = RandomForestClassifier(50, random_state=0, class_weight="balanced")
-                forest.fit(X[own], task.labels[own] != PHOTO)
-                scores = forest.predict_proba(X[tested])[:, 1]
-                areas.append(roc_auc_score(task.labels[tested] != PHOTO, scores))
-            found.setdefault(name, []).append(areas)
+        halves = task.halves(seed)
+        dealt = np.empty((len(task.labels), 3))
+        for half in halves:
+            dealt[half] = [describe(each) for each in deal(task, half, seed)]
+        read = np.array([describe(each) for each in task.settings])
+        for X, areas in zip((read, dealt), found.values(), strict=True):
+            areas.append(forest_areas(task, X, *halves))
     return {name: np.array(areas) for name, areas in found.items()}
+
+
+def forest_areas(task: Task, X: np.ndarray, fit: np.ndarray, test: np.ndarray) -> list[float]:
+    """AUC of a random forest for each generator left out."""
+    areas = []
+    for generator in range(len(task.generators)):
+        own = fit[task.labels[fit] != generator]
+        tested = test[np.isin(task.labels[test], [PHOTO, generator])]
+        forest = RandomForestClassifier(50, random_state=0, class_weight="balanced")
+        forest.fit(X[own], task.labels[own] != PHOTO)
+        scores = forest.predict_proba(X[tested])[:, 1]
+        areas.append(float(roc_auc_score(task.labels[tested] != PHOTO, scores)))
+    return areas
 
 
 def format_alone(task: Task, n_seeds: int) -> dict[str, np.ndarray]:
@@ -245,57 +273,54 @@ def format_alone(task: Task, n_seeds: int) -> dict[str, np.ndarray]:
     """
     photos = np.flatnonzero(task.labels == PHOTO)
     small = Resize(0.5).transform(task.images[photos])
-    jpeg = JPEGCompression(90)
+    settings = [task.settings[n] for n in photos]
+    files = np.stack([compress(*each) for each in zip(small, settings, strict=True)])
     found: dict[str, list[list[float]]] = {}
     for seed in range(n_seeds):
-        rng = np.random.default_rng(seed)
-        order = rng.permutation(len(photos))
-        is_png = np.arange(len(photos)) % 2 == 1
-        settings = [task.settings[photos[n]] for n in order]
-        files = np.stack(
-            [compress(small[n], each) for n, each in zip(order, settings, strict=True)]
-        )
-        mixed = np.where(is_png[:, None, None, None], small[order], files)
+        part = np.random.default_rng(seed).permutation(np.arange(len(photos)) % 4)
+        is_png, fit = part % 2 == 1, part < 2
+        mixed = np.where(is_png[:, None, None, None], small, files)
         versions = {
             "files as they are": mixed,
-            "JPEG 90 for all": jpeg.transform(mixed),
+            "JPEG 90 for all": JPEGCompression(90).transform(mixed),
             "photos' history": files,
         }
-        fit = np.arange(len(photos)) % 4 < 2
-        labels = np.where(is_png, 0, PHOTO)
         for way, images in versions.items():
-            seen = traces(images)
-            areas = []
-            for trace, method, value in (
-                ("lines", logistic, 0.03),
-                ("correlations", subclasses, 0.1),
-            ):
-                scores = method(seen[trace][fit], labels[fit], seen[trace][~fit], value)
-                areas.append(roc_auc_score(is_png[~fit], scores))
-            found.setdefault(way, []).append(areas)
+            found.setdefault(way, []).append(areas_of_traces(traces(images), is_png, fit))
     return {way: np.array(areas) for way, areas in found.items()}
+
+
+def areas_of_traces(
+    seen: dict[str, np.ndarray], is_png: np.ndarray, fit: np.ndarray
+) -> list[float]:
+    """AUC of lines and of correlations on what was not fitted on."""
+    labels = np.where(is_png, 0, PHOTO)
+    areas = []
+    for name, value in zip(PAIR, (0.03, 0.1), strict=True):
+        method, _ = METHODS[name]
+        scores = method(seen[name][fit], labels[fit], seen[name][~fit], value)
+        areas.append(float(roc_auc_score(is_png[~fit], scores)))
+    return areas
 
 
 def handled(task: Task, n_seeds: int, further: Bunch | None) -> dict[str, np.ndarray]:
     """AUC of further images against photos of the test half, fitted on all generators.
 
-    Further images are the other photos of that half after some handling, for which it should be
-    0.5, and images of further generators.
+    Further images are the photos themselves after some handling, for which it should be 0.5, and
+    images of further generators.
     """
     found: dict[str, list[list[float]]] = {}
-    columns = ("lines", "correlations", "lines and correlations")
     for seed in range(n_seeds):
         fit, test = task.halves(seed)
-        images = with_history(task, seed)
+        images, labels = with_history(task, seed), task.labels[fit]
         seen = traces(images[fit])
         photos = test[task.labels[test] == PHOTO]
-        rows = np.arange(len(fit))
-        against = all_scores(seen, rows, task.labels[fit], traces(images[photos]), seed)
+        against = all_scores(seen, labels, traces(images[photos]), seed, PAIR)
         for name, others in further_images(task, photos, seed, further):
-            scores = all_scores(seen, rows, task.labels[fit], traces(others), seed)
+            scores = all_scores(seen, labels, traces(others), seed, PAIR)
             is_other = np.repeat([False, True], [len(photos), len(others)])
             found.setdefault(name, []).append(
-                [roc_auc_score(is_other, np.r_[against[c], scores[c]]) for c in columns]
+                [roc_auc_score(is_other, np.r_[against[c], scores[c]]) for c in scores]
             )
     return {name: np.array(areas) for name, areas in found.items()}
 
@@ -312,10 +337,10 @@ def report(task: Task, n_seeds: int, further: Bunch | None) -> dict[str, Any]:
     rows: dict[str, Any] = {}
     for way, found in measurements(task, n_seeds):
         if not rows:
-            print("| formats | " + " | ".join(found) + " |\n" + "|---" * (1 + len(found)) + "|")
-        print(
-            f"| {way} | " + " | ".join(summary(each) for each in found.values()) + " |", flush=True
-        )
+            columns = list(found)
+            print("| formats | " + " | ".join(columns) + " |\n" + "|---" * (1 + len(columns)) + "|")
+        cells = [summary(found[name]) if name in found else "" for name in columns]
+        print(f"| {way} | {' | '.join(cells)} |", flush=True)
         if "permuted" not in way:
             one = [f"{each:.3f}" for each in found["lines"].mean(axis=0)]
             print("  lines, by generator:", dict(zip(task.generators, one, strict=True)))

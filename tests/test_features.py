@@ -180,6 +180,15 @@ def test_lines_know_neither_strength_nor_place_nor_direction(factor, rows, turne
     )
 
 
+def test_strengths_of_lines_are_averaged_over_the_parts_of_an_image(noise):
+    residuals = noise(shape=(50, 34, 3))
+    whole = SpectralLineTransformer(window=None)
+    parts = [residuals[:, i : i + 25, j : j + 17] for i in (0, 25) for j in (0, 17)]
+    expected = np.mean([np.expm1(whole.fit_transform(part)) for part in parts], axis=0)
+    cut = SpectralLineTransformer(window=None, segment_size=20).fit_transform(residuals)
+    np.testing.assert_allclose(np.expm1(cut), expected)
+
+
 @pytest.mark.parametrize("signs", ["one sign", "both signs"])
 def test_a_pattern_of_the_pixel_grid_shows_at_its_lines_only(signs):
     rng = np.random.default_rng(0)
