@@ -121,6 +121,26 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.classes_ = self.estimator_.classes_
         return self
 
+    def inner_input(self, X: Any) -> np.ndarray:
+        """Give what the fitted classifier judges images by: the features of the whole.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_parts, n_features) or (n, n_features)
+            Features of the parts of each image.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features)
+            What `estimator_` is given in ``predict``.
+
+        See Also
+        --------
+        sklearn_ganprint.open_set.OpenSetClassifier : Reaches the scores of `estimator_` by it.
+        """
+        check_is_fitted(self)
+        return self._validate_parts(X, reset=False)[:, 0]
+
     def predict(self, X: Any) -> np.ndarray:
         """Attribute each image to a source.
 
@@ -134,7 +154,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n,)
             Class labels.
         """
-        wholes = self._wholes(X)
+        wholes = self.inner_input(X)
         return self.estimator_.predict(wholes)
 
     @available_if(_estimator_has("decision_function"))
@@ -151,7 +171,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n, n_classes), or (n,) with two classes
             Scores.
         """
-        wholes = self._wholes(X)
+        wholes = self.inner_input(X)
         return self.estimator_.decision_function(wholes)
 
     @available_if(_estimator_has("predict_proba"))
@@ -168,7 +188,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n, n_classes)
             Probabilities.
         """
-        wholes = self._wholes(X)
+        wholes = self.inner_input(X)
         return self.estimator_.predict_proba(wholes)
 
     @available_if(_estimator_has("predict_log_proba"))
@@ -185,12 +205,8 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n, n_classes)
             Logarithms of the probabilities.
         """
-        wholes = self._wholes(X)
+        wholes = self.inner_input(X)
         return self.estimator_.predict_log_proba(wholes)
-
-    def _wholes(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        return self._validate_parts(X, reset=False)[:, 0]
 
     def _validate_parts(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
         """Validate features, return them as ``(n, n_parts, n_features)`` (and `y` if given)."""

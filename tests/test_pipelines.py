@@ -7,12 +7,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_ganprint import (
     FileBatchClassifier,
     FingerprintClassifier,
+    OpenSetClassifier,
     ResidualTransformer,
     load_model,
     make_attribution_pipeline,
     save_model,
 )
 from sklearn_ganprint.features import AutocorrelationTransformer
+from sklearn_ganprint.open_set import discriminant_distances
 
 KINDS = ["paper", "spectral"]
 
@@ -120,3 +122,18 @@ def test_white_is_handed_on(make_filtered, kind, white):
 def test_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match=r"kind must be one of \['paper', 'spectral'\], got 'all'"):
         make_attribution_pipeline("all")
+
+
+@pytest.mark.parametrize("tile_size", [None, 20])
+def test_unknown_sources_of_spectral_are_told_by_the_distance(make_filtered, tile_size):
+    X, y = make_filtered()
+    pipeline = make_attribution_pipeline("spectral", tile_size=tile_size)
+    pipeline.set_params(**{"features__" + ("transformer__" if tile_size else "") + "max_lag": 2})
+    clf = OpenSetClassifier(pipeline, false_alarm_rate=0.2, cv=2).fit(X, y)
+    steps = clf.estimator_
+    features = steps[:2].transform(X)
+    # The whole comes before the tiles.
+    rows = features[:, 0] if tile_size else features
+    analysis = steps[-1].estimator_ if tile_size else steps[-2:]
+    distances = discriminant_distances(analysis[-1], analysis[:-1].transform(rows))
+    np.testing.assert_allclose(clf.score_samples(X), -np.sqrt(distances.min(axis=1)))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, GroupKFold
 
@@ -24,6 +25,15 @@ def test_it_is_the_classifier_fitted_on_all_parts_and_applied_to_wholes(parts):
     for method in ("predict", "decision_function", "predict_proba", "predict_log_proba"):
         actual = getattr(clf, method)(X)
         np.testing.assert_array_equal(actual, getattr(expected, method)(X[:, 0]))
+
+
+def test_what_reaches_the_classifier_inside_is_the_whole(parts):
+    X, y = parts
+    clf = TiledClassifier(LogisticRegression()).fit(X, y)
+    np.testing.assert_array_equal(clf.inner_input(X), X[:, 0])
+    np.testing.assert_array_equal(clf.inner_input(X.reshape(12, -1)), X[:, 0])
+    with pytest.raises(NotFittedError):
+        TiledClassifier(LogisticRegression()).inner_input(X)
 
 
 def test_rows_are_images_of_one_part(parts):
