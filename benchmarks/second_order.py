@@ -10,31 +10,33 @@ and ``--search`` adds a row where cross-validation inside the fitted half choose
 and standard deviation over the seeds, and writes the accuracy for every seed with ``--json``.
 """
 
-import argparse
-import json
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from common import (
+    Split,
+    describe,
+    halves,
+    header,
+    image_sets,
+    line,
+    make_parser,
+    mean_and_spread,
+    write_json,
+)
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.model_selection import (
-    GridSearchCV,
-    GroupShuffleSplit,
-    StratifiedGroupKFold,
-    StratifiedShuffleSplit,
-)
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.preprocessing import OrdinalEncoder
 from sklearn.utils import Bunch
 
 from sklearn_ganprint import FingerprintClassifier, TiledClassifier, make_attribution_pipeline
-from sklearn_ganprint.datasets import ImageReader, confounds, load_image_folder, load_samples
+from sklearn_ganprint.datasets import confounds, load_samples
 from sklearn_ganprint.perturbations import JPEGCompression
 
 SHRINKAGES = [0.003, 0.01, 0.03, 0.1, 0.3]
-Split = tuple[np.ndarray, np.ndarray]
 
 
 class Traces(NamedTuple):
@@ -65,15 +67,6 @@ def traces(images: np.ndarray, *, content: bool = False) -> Traces:
         residuals = images - residuals
     parts = pipeline["features"].fit_transform(residuals)
     return Traces(residuals.reshape(len(residuals), -1), parts)
-
-
-def halves(target: np.ndarray, groups: np.ndarray | None, n_seeds: int) -> list[Split]:
-    """Random halves of each class, or of the groups."""
-    kind = StratifiedShuffleSplit if groups is None else GroupShuffleSplit
-    return [
-        next(kind(1, test_size=0.5, random_state=seed).split(target, target, groups))
-        for seed in range(n_seeds)
-    ]
 
 
 def few(target: np.ndarray, splits: list[Split], n_images: int) -> list[Split]:
@@ -164,42 +157,28 @@ def metadata(data: Bunch) -> Iterator[tuple[str, np.ndarray]]:
 
 def report(name: str, data: Bunch, n_seeds: int, *, search: bool) -> dict[str, Any]:
     """Print a table for one set of images, and return it."""
-    n_classes = len(data.target_names)
-    print(f"\n{name}: {len(data.target)} images of {n_classes} sources, chance {1 / n_classes:.3f}")
+    print(f"\n{describe(name, data)}")
     print("confounds:", "; ".join(confounds(data)) or "none", end="\n\n")
-    print("| fitted on | " + " | ".join(CLASSIFIERS) + " |")
-    print("|---" * (len(CLASSIFIERS) + 1) + "|", flush=True)
+    print(header(["fitted on", *CLASSIFIERS]), flush=True)
     rows = {}
     for row, found in measurements(data, n_seeds, search=search):
-        cells = [f"{np.mean(each):.3f} ± {np.std(each):.3f}" for each in found.values()]
-        print(f"| {row} | {' | '.join(cells)} |", flush=True)
+        print(line([row, *map(mean_and_spread, found.values())]), flush=True)
         rows[row] = found
     return {"images": len(data.target), "sources": data.target_names.tolist(), "rows": rows}
 
 
 def main() -> None:
     """Measure the bundled samples, then each folder."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("directories", metavar="DIR", nargs="*")
-    parser.add_argument("--crop", type=int, default=256)
-    parser.add_argument("--groups", choices=["name"])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser = make_parser(__doc__)
     parser.add_argument("--search", action="store_true")
-    parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    samples = load_samples()
-    # Every photo gave crops to every source; halves are drawn crop by crop, then photo by photo.
-    by_crop = Bunch(**{**samples, "groups": None})
-    sets = [("bundled samples", by_crop), ("bundled samples, photos apart", samples)]
-    results = {}
-    for name, data in sets:
-        results[name] = report(name, data, options.seeds, search=options.search)
-    for directory in options.directories:
-        reader = ImageReader(options.crop)
-        data = load_image_folder(directory, reader=reader, groups=options.groups)
-        results[directory] = report(directory, data, options.seeds, search=options.search)
-    if options.json is not None:
-        options.json.write_text(json.dumps(results, indent=2), encoding="utf-8")
+    sets = [*image_sets(options)]
+    # Halves are drawn crop by crop, then photo by photo.
+    sets.insert(1, ("bundled samples, photos apart", load_samples()))
+    results = {
+        name: report(name, data, options.seeds, search=options.search) for name, data in sets
+    }
+    write_json(results, options.json)
 
 
 if __name__ == "__main__":
