@@ -5,6 +5,7 @@ __version__ = "0.1.0"
 from sklearn_ganprint.augmentation import AugmentedClassifier
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.files import FileBatchClassifier
+from sklearn_ganprint.fusion import FusionClassifier
 from sklearn_ganprint.open_set import FingerprintDetector, OpenSetClassifier
 from sklearn_ganprint.persistence import load_model, save_model
 from sklearn_ganprint.pipelines import make_attribution_pipeline
@@ -16,6 +17,7 @@ __all__ = [
     "FileBatchClassifier",
     "FingerprintClassifier",
     "FingerprintDetector",
+    "FusionClassifier",
     "OpenSetClassifier",
     "ResidualTransformer",
     "TiledClassifier",

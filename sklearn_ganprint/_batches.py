@@ -8,10 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import clone
 from sklearn.utils import gen_batches
 
-from sklearn_ganprint._steps import transform_batch
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.datasets._decode import inspect_image
 
@@ -41,6 +39,12 @@ class ImageSource:
 
     def __getitem__(self, batch: slice) -> "ImageSource":
         return replace(self, items=self.items[batch])
+
+    def take(self, positions: np.ndarray) -> "ImageSource":
+        """Give some of the items; all of them are not copied."""
+        if len(positions) == len(self):
+            return self
+        return replace(self, items=self.items[positions])
 
     def load(self) -> tuple[Any, np.ndarray, list[ImageReadError]]:
         """Return images, the positions of the items they are of, and the files that have failed."""
@@ -118,25 +122,6 @@ def common_size(paths: Sequence[Any], reader: ImageReader) -> tuple[int, int] | 
             continue
         sizes[info.height, info.width] += 1
     return sizes.most_common(1)[0][0] if sizes else None
-
-
-def transform_versions_batch(images: Any, steps: list[Any], augmented: Any) -> Any:
-    """Apply the leading steps, and those that an AugmentedClassifier begins with, to one batch."""
-    return augmented.transform_versions(transform_batch(images, steps))
-
-
-def fit_batch(images: Any, y: np.ndarray, *args: Any) -> Any:
-    """Fit the last step on one batch; `args` are the weights, if any, and the steps."""
-    *weights, stateless, step = args
-    classes, codes = np.unique(y, return_inverse=True)
-    if hasattr(step, "partial_fit_sums") and stateless and hasattr(stateless[-1], "class_sums"):
-        images = transform_batch(images, stateless[:-1])
-        weight = weights[0] if weights else np.ones(len(y))
-        sums = stateless[-1].class_sums(images, codes, weight)
-        return clone(step).partial_fit_sums(sums, np.bincount(codes, weight), classes)
-    params = {"sample_weight": weights[0]} if weights else {}
-    rows = transform_batch(images, stateless)
-    return clone(step).partial_fit(rows, y, classes=classes, **params)
 
 
 def apply_batch(images: Any, estimator: Any, method: str) -> np.ndarray:

@@ -48,6 +48,21 @@ def fit_steps(steps: list[Any], X: np.ndarray, y: np.ndarray, memory: Any, **par
     return [*(step for _, step in pipeline.steps[:-1]), steps[-1].fit(rows, y, **params)]
 
 
+def fit_leading(steps: list[Any], first: Any) -> Any:
+    """Fit steps that learn nothing but the shape on one image; return what they make of it."""
+    for step in steps:
+        first = step.fit(first).transform(first)
+    return first
+
+
+def without_leading(estimator: Any) -> Any:
+    """Give the part of a pipeline that learns, or an estimator as it is."""
+    if not isinstance(estimator, Pipeline):
+        return estimator
+    _, rest = split_steps(estimator)
+    return estimator[len(estimator) - len(rest) :]
+
+
 def replace_last(estimator: Any, fitted: list[Any]) -> Any:
     """Put the last steps, which have been fitted, into a pipeline, and return it."""
     if not isinstance(estimator, Pipeline):

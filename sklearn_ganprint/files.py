@@ -25,19 +25,14 @@ from sklearn_ganprint._batches import (
     apply_batch,
     as_paths,
     common_size,
-    fit_batch,
     is_paths,
-    transform_versions_batch,
 )
 from sklearn_ganprint._images import IMAGE_DTYPES, ImageInputMixin
-from sklearn_ganprint._steps import (
-    fit_steps,
-    pipeline_memory,
-    replace_last,
-    split_steps,
-    transform_batch,
-)
+from sklearn_ganprint._passes import Pass, Results, drive, fit_passes
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
+
+#: Methods that give one value an image, whatever the number of classes.
+_ONE_VALUE = ("score_samples", "known_p_values")
 
 
 class UnreadableImageWarning(UserWarning):
@@ -104,9 +99,11 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
     Leading steps of the pipeline that learn nothing (``requires_fit=False`` in their tags) are
     applied to a batch of files in the worker that has read it. If one step with ``partial_fit``
     and ``merge`` remains, each worker sends back that step fitted on its batch, which for
-    :class:`FingerprintClassifier` means class means and no residual. Otherwise what the leading
-    steps return is collected, and the rest of the pipeline is fitted on it at once; if that is
-    as large as the images themselves, a warning says how much memory it takes before it does.
+    :class:`FingerprintClassifier` means class means and no residual. A :class:`FusionClassifier`
+    or :class:`OpenSetClassifier` that remains, and needs scores of the images beside, reads the
+    files a second time. Otherwise what the leading steps return is collected, and the rest of the
+    pipeline is fitted on it at once; if that is as large as the images themselves, a warning says
+    how much memory it takes before it does.
 
     Arrays of images, memory-mapped ones too, are taken in place of file paths and worked through
     in the same batches.
@@ -153,7 +150,7 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         self.progress = progress
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Fit the pipeline on files, or on images in batches.
 
         Parameters
@@ -167,6 +164,10 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         sample_weight : array-like of shape (n,), default=None
             Weight of each file, if the last step takes one.
 
+        groups : array-like of shape (n,), default=None
+            Files of one group, such as translations of one photo, are never on both sides of a
+            split that the last step makes, if it makes one.
+
         Returns
         -------
         FileBatchClassifier
@@ -179,22 +180,11 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         """
         self.reader_ = ImageReader() if self.reader is None else clone(self.reader)
         source, y = self._check_training(X, y)
-        rows = [y]
-        if sample_weight is not None:
-            rows.append(
-                _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
-            )
+        params = self._fit_params(y, sample_weight, groups)
         self.image_size_ = source.image_size
         self.failures_: list[tuple[str, str]] = []
-        self.estimator_ = clone(self.estimator)
-        stateless, rest = split_steps(self.estimator_)
-        self._fit_stateless(stateless, source)
-        mergeable = len(rest) == 1 and hasattr(rest[0], "partial_fit") and hasattr(rest[0], "merge")
-        fit_rest = self._fit_merged if mergeable else self._fit_collected
-        if hasattr(rest[0], "fit_versions"):
-            fit_rest = self._fit_versions
-        fitted = fit_rest(stateless, rest, source, rows)
-        self.estimator_ = replace_last(self.estimator_, fitted)
+        passes = fit_passes(clone(self.estimator), self._first_image(source), y, params)
+        self.estimator_ = drive(passes, self._answers(source))
         self.classes_ = self.estimator_.classes_
         self._check_lost_classes(y)
         return self
@@ -247,6 +237,70 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         """
         return self._apply(X, "predict_proba")
 
+    @available_if(lambda self: _has_method(self, "class_scores"))
+    def class_scores(self, X: Any) -> np.ndarray:
+        """Score each class, with two classes as with more.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Scores, greater is nearer; NaN for files that could not be read.
+        """
+        return self._apply(X, "class_scores")
+
+    @available_if(lambda self: _has_method(self, "score_samples"))
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Score each file for the nearest source, if the pipeline does.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Scores; NaN for files that could not be read.
+        """
+        return self._apply(X, "score_samples")
+
+    @available_if(lambda self: _has_method(self, "p_values"))
+    def p_values(self, X: Any) -> np.ndarray:
+        """Give the p-value of each source, as an :class:`OpenSetClassifier` does.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            The p-values; NaN for files that could not be read.
+        """
+        return self._apply(X, "p_values")
+
+    @available_if(lambda self: _has_method(self, "known_p_values"))
+    def known_p_values(self, X: Any) -> np.ndarray:
+        """Give the p-value of all known sources, as an :class:`OpenSetClassifier` does.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The p-values; NaN for files that could not be read.
+        """
+        return self._apply(X, "known_p_values")
+
     @available_if(lambda self: _has_method(self, "correlate"))
     def correlate(self, X: Any) -> np.ndarray:
         """Correlation index with each fingerprint, if the last step gives it.
@@ -288,64 +342,56 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         """Rows in the shape of the images as which they came."""
         return ImageSource(rows.reshape(len(rows), *(self.image_shape_ or (-1,))))
 
-    def _fit_stateless(self, steps: list[Any], source: ImageSource) -> None:
-        """Fit steps that learn nothing but the shape on one image, the first that can be used."""
+    def _first_image(self, source: ImageSource) -> Any:
+        """Load one image, the first that can be used, to learn shapes from."""
         failures: list[ImageReadError] = []
         for batch in source.batches(1):
             images, kept, failed = source[batch].load()
             failures += failed
             if len(kept):
-                for step in steps:
-                    images = step.fit(images).transform(images)
-                return
+                return images
         for error in failures:
             self._handle(error)
         reasons = "\n".join(map(str, failures[:10]))
         raise ValueError(f"None of the {len(source)} files can be used:\n{reasons}")
 
-    def _fit_merged(
-        self, stateless: list[Any], rest: list[Any], source: ImageSource, rows: list[np.ndarray]
-    ) -> list[Any]:
-        """Workers fit the last step on their batches; only those small fits come back."""
-        merged = None
-        for part in self._map(source, fit_batch, stateless, rest[0], rows=rows, fitting=True):
-            if part.value is not None:
-                merged = part.value if merged is None else merged.merge(part.value)
-        return [merged]
+    def _answers(self, source: ImageSource) -> Callable[[Pass], Results]:
+        """Answer the passes of a fit; files that fail in one are left out of the next."""
+        usable = np.arange(len(source))
 
-    def _fit_collected(
-        self, stateless: list[Any], rest: list[Any], source: ImageSource, rows: list[np.ndarray]
-    ) -> list[Any]:
-        """Collect what the stateless steps return, then fit the other steps on all of it."""
-        X, kept = self._collect(source, transform_batch, stateless)
-        y, params = _at(kept, *rows)
-        return fit_steps(rest, X, y, pipeline_memory(self.estimator_), **params)
+        def answer(wanted: Pass) -> Results:
+            nonlocal usable
+            looked_at, usable = usable, np.empty(0, dtype=int)
+            rows = [each[looked_at] for each in wanted.rows]
+            for part in self._map(
+                source.take(looked_at), wanted.function, *wanted.args, rows=rows, fitting=True
+            ):
+                if part.value is None:
+                    continue
+                if not len(usable):
+                    self._warn_of_memory(part.value, source)
+                kept = looked_at[part.batch.start + part.kept]
+                usable = np.append(usable, kept)
+                yield kept, part.value
 
-    def _fit_versions(
-        self, stateless: list[Any], rest: list[Any], source: ImageSource, rows: list[np.ndarray]
-    ) -> list[Any]:
-        """Collect what an AugmentedClassifier makes of the images and their copies, then fit it."""
-        X, kept = self._collect(source, transform_versions_batch, stateless, rest[0])
-        y, params = _at(kept, *rows)
-        return [rest[0].fit_versions(X, y, **params)]
+        return answer
 
-    def _collect(
-        self, source: ImageSource, function: Any, *args: Any
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Stack what `function` returns of the batches; also the positions of images it is of."""
-        collected, kept = np.empty(0), np.empty(0, dtype=int)
-        for part in self._map(source, function, *args, fitting=True):
-            if part.value is None:
-                continue
-            if not len(kept):
-                self._warn_of_memory(part.value, source)
-                collected = np.empty((len(source), *part.value.shape[1:]), part.value.dtype)
-            collected[len(kept) : len(kept) + len(part.value)] = part.value
-            kept = np.append(kept, part.batch.start + part.kept)
-        return collected[: len(kept)], kept
+    def _fit_params(self, y: np.ndarray, sample_weight: Any, groups: Any) -> dict[str, np.ndarray]:
+        """Validate what ``fit`` is given beside labels, and leave out what is not given."""
+        params = {}
+        if sample_weight is not None:
+            params["sample_weight"] = _check_sample_weight(
+                sample_weight, y, dtype=np.float64, ensure_non_negative=True
+            )
+        if groups is not None:
+            params["groups"] = column_or_1d(groups)
+            check_consistent_length(y, groups)
+        return params
 
-    def _warn_of_memory(self, rows: np.ndarray, source: ImageSource) -> None:
+    def _warn_of_memory(self, rows: Any, source: ImageSource) -> None:
         """Say how much it takes to collect whole residuals, before it is taken."""
+        if not isinstance(rows, np.ndarray):
+            return
         n_pixels = int(np.prod(self.image_size_ or source.items.shape[1:3]))
         # With copies rows are (n, n_versions, n_features), and each version is an image.
         if rows[0].size >= n_pixels * int(np.prod(rows.shape[1:-1])) and source.reader is not None:
@@ -395,8 +441,8 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         if method == "predict":
             return np.full(n_images, None, dtype=object)
         n_classes = len(self.classes_)
-        binary = n_classes == 2 and method == "decision_function"
-        return np.full(n_images if binary else (n_images, n_classes), np.nan)
+        single = method in _ONE_VALUE or (n_classes == 2 and method == "decision_function")
+        return np.full(n_images if single else (n_images, n_classes), np.nan)
 
     def _map(
         self, source: ImageSource, function: Any, *args: Any, rows: Any = (), fitting: bool = False
@@ -412,7 +458,7 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
             if self.progress is not None:
                 self.progress(part.batch.stop, len(source))
         if fitting:
-            self.failures_ = [(error.filename, error.reason) for error in failures]
+            self.failures_ += [(error.filename, error.reason) for error in failures]
         if failures and self.on_error == "warn":
             names = "\n".join(map(str, failures))
             warnings.warn(
@@ -442,10 +488,3 @@ def _has_method(classifier: FileBatchClassifier, method: str) -> bool:
     return hasattr(estimator, method) or (
         isinstance(estimator, Pipeline) and hasattr(estimator[-1], method)
     )
-
-
-def _at(
-    kept: np.ndarray, y: np.ndarray, *weights: np.ndarray
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Labels, and weights if there are any as parameters of ``fit``, of the images kept."""
-    return y[kept], dict(zip(["sample_weight"], (each[kept] for each in weights), strict=False))

@@ -23,7 +23,9 @@ from sklearn_ganprint._files import atomic
 from sklearn_ganprint.augmentation import AugmentedClassifier
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader
+from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
 from sklearn_ganprint.files import FileBatchClassifier
+from sklearn_ganprint.fusion import FusionClassifier
 from sklearn_ganprint.open_set import FingerprintDetector, OpenSetClassifier
 from sklearn_ganprint.residuals import ResidualTransformer
 from sklearn_ganprint.tiling import TiledClassifier
@@ -204,8 +206,10 @@ def _own_types() -> list[str]:
         FileBatchClassifier,
         FingerprintClassifier,
         FingerprintDetector,
+        FusionClassifier,
         ImageReader,
         OpenSetClassifier,
+        PooledDiscriminantAnalysis,
         ResidualTransformer,
         TiledClassifier,
     ]

@@ -16,11 +16,13 @@ from sklearn_ganprint import (
     FileBatchClassifier,
     FingerprintClassifier,
     FingerprintDetector,
+    FusionClassifier,
     OpenSetClassifier,
     ResidualTransformer,
     TiledClassifier,
 )
 from sklearn_ganprint.denoisers import WienerDenoiser
+from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
 from sklearn_ganprint.features import (
     AutocorrelationTransformer,
     SpectrumTransformer,
@@ -47,6 +49,11 @@ ESTIMATORS = {
     "files-bare": FileBatchClassifier(FingerprintClassifier()),
     "open-set": OpenSetClassifier(FingerprintClassifier()),
     "open-set-lda": OpenSetClassifier(LinearDiscriminantAnalysis(), cv=3),
+    "fusion": FusionClassifier(
+        [("first", FingerprintClassifier("cosine")), ("other", LinearDiscriminantAnalysis())]
+    ),
+    "fusion-folds": FusionClassifier([("first", FingerprintClassifier())], cv=3),
+    "discriminant": PooledDiscriminantAnalysis(),
     "detector": FingerprintDetector(),
     "augmented": AugmentedClassifier(LogisticRegression(), ["noise 0.1"], subclasses=False),
     "augmented-subclasses": AugmentedClassifier(

@@ -15,8 +15,7 @@ from sklearn_ganprint import (
 )
 from sklearn_ganprint.features import AutocorrelationTransformer
 from sklearn_ganprint.open_set import discriminant_distances
-
-KINDS = ["paper", "spectral"]
+from sklearn_ganprint.pipelines import KINDS
 
 
 @pytest.fixture
@@ -120,7 +119,9 @@ def test_white_is_handed_on(make_filtered, kind, white):
 
 
 def test_an_unknown_kind_is_refused():
-    with pytest.raises(ValueError, match=r"kind must be one of \['paper', 'spectral'\], got 'all'"):
+    with pytest.raises(
+        ValueError, match=r"kind must be one of \['combined', 'paper', 'spectral'\], got 'all'"
+    ):
         make_attribution_pipeline("all")
 
 

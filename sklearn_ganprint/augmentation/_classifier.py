@@ -30,6 +30,7 @@ from sklearn_ganprint._images import (
     batch_image_shape,
     stack_images,
 )
+from sklearn_ganprint._passes import Pass, Passes, at, collect
 from sklearn_ganprint._steps import fit_steps, pipeline_memory, replace_last, split_steps
 from sklearn_ganprint.augmentation._subclasses import merge_subclass_scores
 from sklearn_ganprint.augmentation._versions import (
@@ -222,6 +223,33 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         self._validate_params()
         return self._versions(self._images(X))
 
+    def fit_passes(self, first: Any, y: np.ndarray, **params: Any) -> Passes:
+        """Fit in a pass over images that need not be in memory.
+
+        Parameters
+        ----------
+        first : array-like of shape (1, H, W), (1, H, W, C) or (1, n_features)
+            One image.
+
+        y : ndarray of shape (n,)
+            Source of each image.
+
+        **params : dict
+            `sample_weight` and `groups`, as in ``fit``.
+
+        Yields
+        ------
+        Pass
+            A function of a batch of images, whose values for all batches are to be sent back.
+
+        Returns
+        -------
+        AugmentedClassifier
+            The fitted classifier.
+        """
+        versions, kept = collect((yield Pass(_versions_of, (self,))), len(y))
+        return self.fit_versions(versions, y[kept], **at(kept, params))
+
     @_fit_context(prefer_skip_nested_validation=False)
     def fit_versions(
         self, versions: np.ndarray, y: Any, sample_weight: Any = None, groups: Any = None
@@ -403,6 +431,10 @@ def _takes_groups(step: Any) -> bool:
             stacklevel=6,
         )
     return False
+
+
+def _versions_of(images: Any, classifier: AugmentedClassifier) -> np.ndarray:
+    return classifier.transform_versions(images)
 
 
 def _has(classifier: AugmentedClassifier, method: str) -> bool:

@@ -1,5 +1,6 @@
 """L3: "none of these" as an answer, at a stated rate of false alarms."""
 
+from sklearn_ganprint._class_scores import discriminant_distances
 from sklearn_ganprint.open_set._classifier import OpenSetClassifier
 from sklearn_ganprint.open_set._conformal import (
     CalibrationWarning,
@@ -8,7 +9,6 @@ from sklearn_ganprint.open_set._conformal import (
     scores_needed,
 )
 from sklearn_ganprint.open_set._detector import FingerprintDetector
-from sklearn_ganprint.open_set._scores import discriminant_distances
 
 __all__ = [
     "CalibrationWarning",

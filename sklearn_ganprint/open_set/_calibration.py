@@ -1,12 +1,11 @@
 """Scores of training images under models that have not seen them."""
 
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedGroupKFold, check_cv
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.metadata_routing import (
@@ -17,7 +16,9 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import _check_method_params
 
-from sklearn_ganprint.open_set._scores import ScoreFunction, last_step, sources, step_scores
+from sklearn_ganprint._class_scores import last_step, sources
+from sklearn_ganprint._folds import make_folds
+from sklearn_ganprint.open_set._scores import ScoreFunction, step_scores
 
 #: With half as many the models that calibrate are so much worse than the one with all images that
 #: false alarms come out at half the stated rate, and fewer unknown images are found.
@@ -58,22 +59,6 @@ def route(owner: Any, params: dict[str, Any]) -> FitParams:
     return FitParams(fit, {"groups": params["groups"]} if "groups" in params else {})
 
 
-def folds(cv: Any, X: Any, y: np.ndarray, split: dict[str, Any]) -> list[Any]:
-    """Split into pairs of training and calibration indices, groups kept together."""
-    groups = split.get("groups")
-    cv = _possible_folds(y, groups) if cv is None else cv
-    if isinstance(cv, Integral) and groups is not None:
-        cv = StratifiedGroupKFold(cv)
-    return list(check_cv(cv, y, classifier=True).split(X, y, **split))
-
-
-def _possible_folds(y: np.ndarray, groups: Any) -> int:
-    """Count the folds that each class has an image, or a group of images, for."""
-    members = np.arange(len(y)) if groups is None else np.asarray(groups)
-    smallest = min(len(np.unique(members[y == label])) for label in np.unique(y))
-    return max(2, min(N_FOLDS, smallest))
-
-
 def fit_sources(estimator: Any, X: Any, y: np.ndarray, params: dict[str, Any]) -> Any:
     """Fit an estimator, on one source too if it can be."""
     if len(classes := np.unique(y)) == 1 and hasattr(estimator, "partial_fit"):
@@ -99,13 +84,10 @@ def calibrate(
     """
     classes = sources(fitted)
     codes = np.searchsorted(classes, y)
-    if (
-        cv is None
-        and params.split.get("groups") is None
-        and _leaves_one_out(fitted, score_function)
-    ):
-        return Calibration(_leave_one_out(fitted, X, y, params.fit), codes)
-    parts = folds(cv, X, y, params.split)
+    if cv is None and params.split.get("groups") is None and leaves_one_out(fitted, score_function):
+        weights = [each for name, each in params.fit.items() if name.endswith("sample_weight")]
+        return Calibration(leave_one_out(X, y, *weights, fitted), codes)
+    parts = make_folds(cv, X, y, N_FOLDS, params.split)
     scored = Parallel(n_jobs=n_jobs)(
         delayed(_fold_scores)(clone(estimator), X, y, *part, classes, score_function, params.fit)
         for part in parts
@@ -134,7 +116,7 @@ def _fold_scores(
     return scores
 
 
-def _leaves_one_out(estimator: Any, score_function: str | ScoreFunction) -> bool:
+def leaves_one_out(estimator: Any, score_function: str | ScoreFunction) -> bool:
     """Whether leaving images out of a fitted pipeline takes no second fit."""
     while isinstance(estimator, Pipeline):
         for step in estimator[:-1]:
@@ -144,7 +126,8 @@ def _leaves_one_out(estimator: Any, score_function: str | ScoreFunction) -> bool
     return hasattr(estimator, "leave_one_out_scores") and score_function in ("auto", "decision")
 
 
-def _leave_one_out(estimator: Any, X: Any, y: np.ndarray, fit_params: dict[str, Any]) -> np.ndarray:
-    classifier, rows = last_step(estimator, X)
-    weights = [value for name, value in fit_params.items() if name.endswith("sample_weight")]
+def leave_one_out(X: Any, y: np.ndarray, *args: Any) -> np.ndarray:
+    """Score images that a classifier was fitted on without them; `args` are weights, and it."""
+    *weights, fitted = args
+    classifier, rows = last_step(fitted, X)
     return classifier.leave_one_out_scores(rows, y, *weights)

@@ -12,7 +12,35 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from sklearn_ganprint.open_set._calibration import Calibration, calibrate, route, routing
+from sklearn_ganprint._class_scores import last_step
+from sklearn_ganprint._passes import (
+    Pass,
+    Passes,
+    at,
+    collect,
+    first_image,
+    fit_in_memory,
+    fit_passes,
+)
+from sklearn_ganprint._steps import (
+    fit_leading,
+    fit_steps,
+    pipeline_memory,
+    replace_last,
+    split_steps,
+    transform_batch,
+    without_leading,
+)
+from sklearn_ganprint.fusion import FusionClassifier
+from sklearn_ganprint.open_set._calibration import (
+    Calibration,
+    FitParams,
+    calibrate,
+    leave_one_out,
+    leaves_one_out,
+    route,
+    routing,
+)
 from sklearn_ganprint.open_set._conformal import (
     CalibrationWarning,
     conformal_p_values,
@@ -23,7 +51,6 @@ from sklearn_ganprint.open_set._labels import unknown_label
 from sklearn_ganprint.open_set._scores import (
     SOURCE_SCORES,
     ScoreFunction,
-    last_step,
     source_scores,
     step_scores,
 )
@@ -50,7 +77,8 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         distance in the space of a linear discriminant analysis, see
         :func:`discriminant_distances`. "decision" is what the classifier decides by: correlations
         of a :class:`~sklearn_ganprint.FingerprintClassifier`, else ``decision_function`` or
-        ``predict_proba``. "auto" is "mahalanobis" after a discriminant analysis, else "decision".
+        ``predict_proba``. "auto" is "mahalanobis" after a discriminant analysis, typicality after
+        a :class:`~sklearn_ganprint.FusionClassifier`, else "decision".
         A callable is given the last step of the fitted pipeline and what reaches that step, and
         returns scores of shape (n, n_classes), finite, greater is nearer.
 
@@ -200,30 +228,98 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             If there are fewer than two classes, or the unknown label is one of them.
         """
         X, y = indexable(X, column_or_1d(y, warn=True))
+        routed = route(self, params)
+        if not routed.fit:
+            return fit_in_memory(self.fit_passes(first_image(X), y, **routed.split), X)
+        # For any step: only the whole pipeline knows which.
+        self._check_classes(y)
+        fitted = clone(self.estimator).fit(X, y, **routed.fit)
+        return self._store(fitted, self._calibrate(self.estimator, fitted, X, y, routed))
+
+    def fit_passes(self, first: Any, y: np.ndarray, **params: Any) -> Passes:
+        """Fit in passes over images that need not be in memory.
+
+        Parameters
+        ----------
+        first : array-like of shape (1, ...)
+            One image.
+
+        y : ndarray of shape (n,)
+            Source of each image.
+
+        **params : dict
+            `groups` goes to the splitter, all else to the ``fit`` of the estimator's last step.
+
+        Yields
+        ------
+        Pass
+            A function of a batch of images, whose values for all batches are to be sent back.
+
+        Returns
+        -------
+        OpenSetClassifier
+            The fitted classifier.
+        """
+        self._validate_params()
+        self._check_classes(y)
+        estimator = clone(self.estimator)
+        leading, rest = split_steps(estimator)
+        if self._knows_unseen_scores(rest[0]):
+            fitted = yield from fit_passes(estimator, first, y, params)
+            last = rest[0] if fitted is rest[0] else fitted[-1]
+            scores = last.out_of_fold_typicality_
+            if self.score_function == "decision":
+                scores = last.out_of_fold_scores_
+            return self._store(fitted, Calibration(scores, last.out_of_fold_codes_))
+        split = {name: params.pop(name) for name in ("groups",) if name in params}
+        if self.cv is None and not split and leaves_one_out(estimator, self.score_function):
+            fitted = yield from fit_passes(estimator, first, y, params)
+            results = yield Pass(leave_one_out, (fitted,), (y, *params.values()))
+            scores, kept = collect(results, len(y))
+            return self._store(fitted, Calibration(scores, fitted.classes_.searchsorted(y[kept])))
+        fit_leading(leading, first)
+        X, kept = collect((yield Pass(transform_batch, (leading,))), len(y))
+        routed = FitParams(at(kept, params), at(kept, split))
+        fitted = fit_steps(rest, X, y[kept], pipeline_memory(estimator), **routed.fit)
+        fitted = replace_last(estimator, fitted)
+        learner = without_leading(self.estimator)
+        found = self._calibrate(learner, without_leading(fitted), X, y[kept], routed)
+        return self._store(fitted, found)
+
+    def _knows_unseen_scores(self, estimator: Any) -> bool:
+        """Whether an estimator's fit gives the scores to calibrate with."""
+        own = self.cv is None and self.score_function in ("auto", "decision")
+        return own and isinstance(estimator, FusionClassifier)
+
+    def _check_classes(self, y: np.ndarray) -> None:
         check_classification_targets(y)
-        classes = np.unique(y)
-        if len(classes) < 2:
+        if len(classes := np.unique(y)) < 2:
             raise ValueError(
                 f"OpenSetClassifier needs images of at least 2 classes, got "
                 f"{len(classes)} class: {classes.tolist()}. FingerprintDetector is for one source."
             )
-        routed = route(self, params)
-        self.unknown_label_ = unknown_label(self.unknown_label, classes)
-        self.estimator_ = clone(self.estimator).fit(X, y, **routed.fit)
-        self.classes_ = self.estimator_.classes_
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.estimator_, name):
-                setattr(self, name, getattr(self.estimator_, name))
-        found = calibrate(
-            self.estimator,
-            self.estimator_,
+
+    def _calibrate(
+        self, estimator: Any, fitted: Any, X: Any, y: np.ndarray, params: FitParams
+    ) -> Calibration:
+        return calibrate(
+            estimator,
+            fitted,
             X,
             y,
             score_function=self.score_function,
             cv=self.cv,
-            params=routed,
+            params=params,
             n_jobs=self.n_jobs,
         )
+
+    def _store(self, fitted: Any, found: Calibration) -> Self:
+        """Keep the fitted estimator, and what its scores of unseen images say."""
+        self.estimator_, self.classes_ = fitted, fitted.classes_
+        self.unknown_label_ = unknown_label(self.unknown_label, self.classes_)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(fitted, name):
+                setattr(self, name, getattr(fitted, name))
         return self._set_thresholds(found)
 
     def predict(self, X: Any) -> np.ndarray:

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
+from sklearn_ganprint._class_scores import sources
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.open_set._calibration import (
     FitParams,
@@ -25,7 +26,7 @@ from sklearn_ganprint.open_set._conformal import (
     conformal_threshold,
     scores_needed,
 )
-from sklearn_ganprint.open_set._scores import SOURCE_SCORES, ScoreFunction, source_scores, sources
+from sklearn_ganprint.open_set._scores import SOURCE_SCORES, ScoreFunction, source_scores
 
 
 class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):

@@ -4,110 +4,32 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import validate_data
+
+from sklearn_ganprint._class_scores import (
+    decision_scores,
+    discriminant_distances,
+    is_discriminant,
+    last_step,
+    sources,
+)
 
 ScoreFunction = Callable[[Any, Any], np.ndarray]
-
-
-def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
-    """Step that decides in a fitted pipeline, and `X` as it reaches that step.
-
-    A meta-estimator that changes what it hands to `estimator_` says how by a method `inner_input`.
-    """
-    while True:
-        if isinstance(estimator, Pipeline):
-            X = estimator[:-1].transform(X) if len(estimator) > 1 else X
-            estimator = estimator[-1]
-        elif hasattr(estimator, "inner_input"):
-            X, estimator = estimator.inner_input(X), estimator.estimator_
-        else:
-            return estimator, X
-
-
-def sources(estimator: Any) -> np.ndarray:
-    """Classes of a fitted classifier; an outlier detector has one, 0."""
-    return getattr(estimator, "classes_", np.zeros(1, dtype=int))
-
-
-def discriminant_distances(classifier: Any, X: Any) -> np.ndarray:
-    """Mahalanobis distance to each class, within the space that a discriminant analysis spans.
-
-    Parameters
-    ----------
-    classifier : LinearDiscriminantAnalysis
-        Fitted, with any solver: anything with the attributes `means_` and `coef_` of one.
-
-    X : array-like of shape (n, n_features)
-        What the classifier takes.
-
-    Returns
-    -------
-    ndarray of float64, shape (n, n_classes)
-        Squared distances, at least 0.
-
-    Raises
-    ------
-    ValueError
-        If the classifier has no such attributes.
-
-    Notes
-    -----
-    With means m and pooled covariance S, the coefficients are ``W = S^-1 (m - mean(m))``, but for
-    a constant row. Their span is what tells the classes apart; an image's part in it is
-    ``y = W (x - mean(m))``, whose inner product is that of the pseudo-inverse of
-    ``G = W (m - mean(m))^T``. Scores of the classes compare distances, so that an image far from
-    all of them can have a great one; distances tell.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-    >>> from sklearn_ganprint.open_set import discriminant_distances
-    >>> X = [[-1.0, 0], [1, 0], [9, 0], [11, 0], [0, 1], [10, 1], [0, -1], [10, -1]]
-    >>> lda = LinearDiscriminantAnalysis().fit(X, [0, 0, 1, 1, 0, 1, 0, 1])
-    >>> bool(discriminant_distances(lda, [[30, 0]]).min() > 100)
-    True
-    """
-    if not hasattr(classifier, "means_") or not hasattr(classifier, "coef_"):
-        raise ValueError(
-            f"Distances need a linear discriminant analysis at the end of the pipeline, got "
-            f"{classifier!r}. Use score_function='decision', or a function."
-        )
-    W = classifier.coef_
-    W = np.vstack([-W / 2, W / 2]) if len(W) == 1 else W - W.mean(axis=0)
-    centre = classifier.means_.mean(axis=0)
-    y = (validate_data(classifier, X, reset=False, dtype=np.float64) - centre) @ W.T
-    gram = W @ (classifier.means_ - centre).T
-    inverse = np.linalg.pinv(gram, rcond=1e-9)
-    own = np.einsum("ij,jk,ik->i", y, inverse, y)
-    return (own[:, np.newaxis] - 2 * y + np.diag(gram)).clip(min=0)
 
 
 def _mahalanobis(classifier: Any, X: Any) -> np.ndarray:
     return -np.sqrt(discriminant_distances(classifier, X))
 
 
-def _decision(classifier: Any, X: Any) -> np.ndarray:
-    """Scores of shape (n, n_classes) from what the classifier offers."""
-    if hasattr(classifier, "class_scores"):
-        return classifier.class_scores(X)
-    if hasattr(classifier, "score_samples"):
-        return classifier.score_samples(X)[:, np.newaxis]
-    if not hasattr(classifier, "decision_function"):
-        return classifier.predict_proba(X)
-    scores = np.asarray(classifier.decision_function(X))
-    return scores if scores.ndim == 2 else np.column_stack([-scores, scores])
-
-
 def _auto(classifier: Any, X: Any) -> np.ndarray:
-    is_lda = hasattr(classifier, "means_") and hasattr(classifier, "coef_")
-    return (_mahalanobis if is_lda else _decision)(classifier, X)
+    if hasattr(classifier, "typicality_scores"):
+        return classifier.typicality_scores(X)
+    function = _mahalanobis if is_discriminant(classifier) else decision_scores
+    return function(classifier, X)
 
 
 SOURCE_SCORES: dict[str, ScoreFunction] = {
     "auto": _auto,
-    "decision": _decision,
+    "decision": decision_scores,
     "mahalanobis": _mahalanobis,
 }
 

@@ -1,0 +1,462 @@
+"""The classifier that weighs others."""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import ClassifierMixin, clone
+from sklearn.utils import Bunch, check_array, get_tags
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+
+from sklearn_ganprint._class_scores import nearness
+from sklearn_ganprint._folds import fold_numbers, make_folds, units_by_class
+from sklearn_ganprint._images import stack_images
+from sklearn_ganprint._passes import Pass, Passes, first_image, fit_in_memory
+from sklearn_ganprint.fusion._members import look, make_member, score
+from sklearn_ganprint.fusion._weights import Weights, fit_weights
+
+#: Fewer where a class has fewer images.
+N_FOLDS = 5
+
+
+class FusionClassifier(ClassifierMixin, _BaseComposition):
+    """Fuse classifiers that look at different traces of one source.
+
+    Each classifier gives scores for all classes. What they are worth is fitted on scores of images
+    that they have not seen: with few images one weight a classifier, with more of them what each
+    class needs.
+
+    Parameters
+    ----------
+    estimators : list of (str, estimator)
+        Classifiers, or pipelines that end with one, that all take the same: residuals, images or
+        features.
+
+    cv : int, splitter or iterable, default=None
+        How the training images are kept out of the models that score them. None leaves one out at
+        a time where that takes no second fit (:class:`FingerprintClassifier` behind steps that
+        learn nothing, without groups), and makes 5 folds for the other classifiers, fewer if a
+        class has fewer images. An integer makes stratified folds, by group if ``fit`` is given
+        `groups`.
+
+    penalty : float, default=10.0
+        Of the weights by class and of the intercepts: the greater, the more images it takes
+        before they differ from 0.
+
+    n_jobs : int, default=None
+        Number of folds fitted at a time.
+
+    Attributes
+    ----------
+    estimators_ : list of estimator
+        The classifiers, fitted on all images.
+
+    weights_ : ndarray of float64, shape (n_estimators,)
+        Weight of each classifier, the same for all classes, in units of `scales_`.
+
+    class_weights_ : ndarray of float64, shape (n_classes, n_estimators, n_classes)
+        What is added to them: weight of a classifier's score for one class (last axis) in the
+        fused score of another (first axis).
+
+    intercept_ : ndarray of float64, shape (n_classes,)
+        Constants of the fused scores.
+
+    scales_ : ndarray of float64, shape (n_estimators,)
+        Root mean square of each classifier's scores about their mean over the classes.
+
+    own_means_, own_scales_ : ndarray of float64, shape (n_estimators,)
+        Mean and standard deviation of the scores of unseen images for their own class.
+
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+
+    out_of_fold_scores_ : ndarray of float64, shape (n, n_classes)
+        Fused scores of the training images under models that have not seen them.
+
+    out_of_fold_typicality_ : ndarray of float64, shape (n, n_classes)
+        What :meth:`typicality_scores` gives them under these models.
+
+    out_of_fold_codes_ : ndarray of int, shape (n,)
+        Index in `classes_` of the class of each of these images.
+
+    n_features_in_ : int
+        Number of features, if the first classifier tells.
+
+    feature_names_in_ : ndarray of str
+        Names of the columns, if the first classifier tells.
+
+    See Also
+    --------
+    make_attribution_pipeline : Fuses mean fingerprints and second-order traces.
+    OpenSetClassifier : Takes its calibration scores from this classifier at no further cost.
+    sklearn.ensemble.StackingClassifier : Fits a classifier on the scores, with more images.
+
+    Notes
+    -----
+    The probability of class c is the softmax of ``sum_m w_m s_mc``, where ``s_mc`` is the score
+    that classifier m gives to class c, about its mean over the classes and over its spread: the
+    conditional logit [1]_. Where there are images enough to tell, each class has weights of its
+    own beside: ``sum_m sum_d V_cmd s_md + b_c`` is added. Weights maximise the likelihood, less
+    ``|w|^2 / 2`` and `penalty` times ``(|V|^2 + |b|^2) / 2``; the shared ones are at least 0.
+
+    Scores are those that a classifier decides by, but after a linear discriminant analysis
+    ``-log(1 + d^2)`` of the Mahalanobis distances d, see
+    :func:`~sklearn_ganprint.open_set.discriminant_distances`. Those are small where an image is
+    far from all classes, and vary as much for images fitted on as for new ones, where the
+    analysis' own scores do not.
+
+    ``fit`` looks at the images once, and once more where classifiers leave one out; of each image
+    it keeps features and scores. So does :class:`FileBatchClassifier` with files.
+
+    References
+    ----------
+    .. [1] D. McFadden, "Conditional logit analysis of qualitative choice behavior", in Frontiers
+       in Econometrics, 1974.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_ganprint import FingerprintClassifier, FusionClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat(["camera", "gan"], 40)
+    >>> pattern = rng.normal(size=256)
+    >>> X = rng.normal(size=(80, 256)) + 0.5 * np.outer(y == "gan", pattern)
+    >>> members = [("first", FingerprintClassifier()), ("other", LogisticRegression())]
+    >>> clf = FusionClassifier(members)
+    >>> clf.fit(X[::2], y[::2]).score(X[1::2], y[1::2]) > 0.8
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimators": [list],
+        "cv": ["cv_object"],
+        "penalty": [Interval(Real, 0, None, closed="neither")],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        estimators: list[tuple[str, Any]],
+        *,
+        cv: Any = None,
+        penalty: float = 10.0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.estimators = estimators
+        self.cv = cv
+        self.penalty = penalty
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+        """Fit the classifiers, and their weights on images that they have not seen.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the classifiers take.
+
+        y : array-like of shape (n,)
+            Source of each image.
+
+        groups : array-like of shape (n,), default=None
+            Images of one group, such as translations of one photo, are left out together.
+
+        Returns
+        -------
+        FusionClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two classes, or a class has a single image or group.
+        """
+        if y is None:
+            raise ValueError("FusionClassifier requires y to be passed, but the target y is None.")
+        y = column_or_1d(y, warn=True)
+        X = _as_batch(X)
+        check_consistent_length(X, y)
+        return fit_in_memory(self.fit_passes(first_image(X), y, groups=groups), X)
+
+    def fit_passes(self, first: Any, y: np.ndarray, groups: Any = None) -> Passes:
+        """Fit in passes over images that need not be in memory.
+
+        Parameters
+        ----------
+        first : array-like of shape (1, ...)
+            One image.
+
+        y : ndarray of shape (n,)
+            Source of each image.
+
+        groups : array-like of shape (n,), default=None
+            Groups, as in ``fit``.
+
+        Yields
+        ------
+        Pass
+            A function of a batch of images, whose values for all batches are to be sent back.
+
+        Returns
+        -------
+        FusionClassifier
+            The fitted classifier.
+        """
+        self._validate_params()
+        check_classification_targets(y)
+        estimators = self._checked_estimators()
+        fold_of = self._folds(y, groups)
+        closed = self.cv is None and groups is None
+        members = [make_member(clone(each), first, leave_one_out=closed) for each in estimators]
+        kept = []
+        for positions, values in (yield Pass(look, (members,), (y, fold_of))):
+            kept.append(positions)
+            for member, value in zip(members, values, strict=True):
+                member.add(value)
+        positions = np.concatenate(kept)
+        self.classes_ = np.unique(y[positions])
+        unseen = np.full((len(y), len(members), len(self.classes_)), np.nan)
+        for column, member in enumerate(members):
+            scores = member.fit(y[positions], fold_of[positions], self.n_jobs)
+            if scores is not None:
+                unseen[positions, column] = scores
+        again = [member for member in members if member.second_pass]
+        if again:
+            columns = np.flatnonzero([member.second_pass for member in members])
+            for positions, scores in (yield Pass(score, (again, self.classes_), (y, fold_of))):
+                unseen[np.ix_(positions, columns)] = scores
+        self.estimators_ = [member.estimator for member in members]
+        return self._weigh(unseen, y, fold_of)
+
+    def _weigh(self, unseen: np.ndarray, y: np.ndarray, fold_of: np.ndarray) -> Self:
+        """Set the weights from scores (n, n_estimators, n_classes) of models without the images."""
+        kept = np.flatnonzero(np.isfinite(unseen).all(axis=(1, 2)))
+        # A class that is in one fold only is unknown to the models that score its images.
+        kept = kept[[len(np.unique(fold_of[y == label])) > 1 for label in y[kept]]]
+        if not len(kept):
+            raise ValueError(
+                f"cv: no image was scored by a model that knew its class, with {self.cv!r}. Use a "
+                f"splitter that leaves images of each class in every fit."
+            )
+        unseen, codes = unseen[kept], np.searchsorted(self.classes_, y[kept])
+        self.scales_ = _positive(np.sqrt(np.square(_about_mean(unseen)).mean(axis=(0, 2))))
+        scaled = _about_mean(unseen) / self.scales_[:, np.newaxis]
+        self.weights_, self.class_weights_, self.intercept_ = fit_weights(
+            scaled, codes, self.penalty
+        )
+        own = unseen[np.arange(len(codes)), :, codes]
+        self.own_means_, self.own_scales_ = own.mean(axis=0), _positive(own.std(axis=0))
+        self.out_of_fold_codes_ = codes
+        self.out_of_fold_scores_ = self._fuse(unseen)
+        self.out_of_fold_typicality_ = self._typicality(unseen)
+        return self
+
+    def _member_scores(self, X: Any) -> np.ndarray:
+        """Scores of shape (n, n_estimators, n_classes)."""
+        check_is_fitted(self, "weights_")
+        X = _as_batch(X)
+        return np.stack([nearness(each, X) for each in self.estimators_], axis=1)
+
+    def _fuse(self, scores: np.ndarray) -> np.ndarray:
+        scaled = _about_mean(scores) / self.scales_[:, np.newaxis]
+        return Weights(self.weights_, self.class_weights_, self.intercept_).fuse(scaled)
+
+    def _typicality(self, scores: np.ndarray) -> np.ndarray:
+        means, scales = (each[:, np.newaxis] for each in (self.own_means_, self.own_scales_))
+        return ((scores - means) / scales).sum(axis=1)
+
+    def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
+        """Give the number of the fold that each image is left out in."""
+        check_consistent_length(y, groups)
+        counts = units_by_class(y, groups)
+        if len(counts) < 2 or min(counts.values()) < 2:
+            unit = "image" if groups is None else "group"
+            raise ValueError(
+                f"FusionClassifier needs at least 2 classes with 2 {unit}s each, since every "
+                f"{unit} is left out once; got {len(counts)} class"
+                f"{'es' if len(counts) > 1 else ''}, {unit}s by class: {counts}."
+            )
+        split = {} if groups is None else {"groups": groups}
+        return fold_numbers(make_folds(self.cv, y, y, N_FOLDS, split), len(y), self.cv)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Attribute each image to a source.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the classifiers take.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Class labels.
+        """
+        codes = self.class_scores(X).argmax(axis=1)
+        return self.classes_[codes]
+
+    def class_scores(self, X: Any) -> np.ndarray:
+        """Fused score of each class, with two classes as with more.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the classifiers take.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Logarithms of the classes' odds, up to a constant for each image.
+
+        See Also
+        --------
+        typicality_scores : Are low for all classes where an image is near to none.
+        """
+        return self._fuse(self._member_scores(X))
+
+    def typicality_scores(self, X: Any) -> np.ndarray:
+        """Score how typical an image is of each class, whatever it is of the others.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the classifiers take.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Sum over the classifiers of a class's score, less the mean score of unseen images for
+            their own class, over its standard deviation. :class:`OpenSetClassifier` decides by it.
+        """
+        return self._typicality(self._member_scores(X))
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities of the classes, given that one of them made the image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the classifiers take.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Softmax of the scores, whose weights have been fitted for that on unseen images.
+        """
+        scores = self.class_scores(X)
+        return softmax(scores, axis=1)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the classifiers take.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes), or (n,) with two classes
+            Logarithms of the classes' odds, up to a constant for each image. With two classes the
+            score of ``classes_[1]`` minus that of ``classes_[0]``.
+        """
+        scores = self.class_scores(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    @property
+    def named_estimators_(self) -> Bunch:
+        """The fitted classifiers by name."""
+        check_is_fitted(self, "estimators_")
+        names = [name for name, _ in self.estimators]
+        return Bunch(**dict(zip(names, self.estimators_, strict=True)))
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features, as the first classifier tells it."""
+        return self._of_first("n_features_in_")
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of the columns, as the first classifier tells them."""
+        return self._of_first("feature_names_in_")
+
+    def _of_first(self, name: str) -> Any:
+        # An AttributeError, unlike that of check_is_fitted, makes hasattr say no.
+        if "estimators_" not in vars(self):
+            raise AttributeError(f"FusionClassifier has no {name} before it is fitted.")
+        return getattr(self.estimators_[0], name)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters, those of the classifiers too.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the parameters of the classifiers.
+
+        Returns
+        -------
+        dict
+            Parameters by name, those of a classifier as ``name__parameter``.
+        """
+        return self._get_params("estimators", deep=deep)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, those of the classifiers too.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name; a classifier is replaced by its own name.
+
+        Returns
+        -------
+        FusionClassifier
+            The classifier itself.
+        """
+        self._set_params("estimators", **params)
+        return self
+
+    def _checked_estimators(self) -> list[Any]:
+        if not self.estimators:
+            raise ValueError(
+                "estimators: expected a list of (name, classifier), got an empty list."
+            )
+        names, estimators = zip(*self.estimators, strict=True)
+        self._validate_names(names)
+        for name, each in self.estimators:
+            if not hasattr(each, "fit") or not hasattr(each, "predict"):
+                raise ValueError(f"estimators: expected a classifier as {name!r}, got {each!r}.")
+        return list(estimators)
+
+    def __sklearn_tags__(self) -> Any:
+        """Take over the tags of the classifiers."""
+        tags = super().__sklearn_tags__()
+        inner = [get_tags(each) for _, each in self.estimators]
+        if inner:
+            tags.input_tags = inner[0].input_tags
+            tags.classifier_tags.poor_score = all(
+                each.classifier_tags is not None and each.classifier_tags.poor_score
+                for each in inner
+            )
+        return tags
+
+
+def _about_mean(scores: np.ndarray) -> np.ndarray:
+    """Subtract the mean over the classes, which is the last axis."""
+    return scores - scores.mean(axis=-1, keepdims=True)
+
+
+def _positive(scales: np.ndarray) -> np.ndarray:
+    return np.where(scales > 0, scales, 1.0)
+
+
+def _as_batch(X: Any) -> Any:
+    """Stack and check what all classifiers are given; data frames stay, for their names."""
+    checked = check_array(stack_images(X), allow_nd=True, ensure_all_finite=False)
+    return X if hasattr(X, "iloc") else checked

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
+
+
+@pytest.fixture
+def make_blobs():
+    def make(n_classes, n_features=30, n=120, seed=0):
+        rng = np.random.default_rng(seed)
+        codes = rng.choice(
+            n_classes, size=n, p=np.arange(1, n_classes + 1) / sum(range(n_classes + 1))
+        )
+        mixed = rng.normal(size=(n, n_features)) @ rng.normal(size=(n_features, n_features))
+        return mixed + rng.normal(size=(n_classes, n_features))[codes], codes
+
+    return make
+
+
+@pytest.mark.parametrize("shrinkage", [0.0, 0.03, 1.0])
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_it_is_scikit_learns(make_blobs, n_classes, shrinkage):
+    X, y = make_blobs(n_classes)
+    actual = PooledDiscriminantAnalysis(shrinkage).fit(X, y)
+    expected = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage).fit(X, y)
+    for name in ("priors_", "means_", "coef_", "intercept_"):
+        np.testing.assert_allclose(getattr(actual, name), getattr(expected, name), rtol=1e-7)
+    for method in ("decision_function", "predict_proba", "predict"):
+        found, wanted = (getattr(each, method)(X) for each in (actual, expected))
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-9)
+
+
+def test_single_precision_stays_and_is_enough(make_blobs):
+    X, y = make_blobs(4)
+    single = PooledDiscriminantAnalysis().fit(X.astype(np.float32), y)
+    assert single.decision_function(X.astype(np.float32)).dtype == np.float32
+    expected = PooledDiscriminantAnalysis().fit(X, y).decision_function(X)
+    np.testing.assert_allclose(single.decision_function(X.astype(np.float32)), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"), [("aaa", "got 1 class in 3 rows"), ("abc", "got 3")]
+)
+def test_too_few_classes_or_rows_are_refused(labels, message):
+    with pytest.raises(ValueError, match=message):
+        PooledDiscriminantAnalysis().fit(np.eye(3), list(labels))

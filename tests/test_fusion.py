@@ -1,0 +1,202 @@
+import numpy as np
+import pytest
+from scipy.special import log_softmax
+from sklearn.base import clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold, ShuffleSplit, StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from sklearn_ganprint import FingerprintClassifier, FusionClassifier, OpenSetClassifier
+from sklearn_ganprint.fusion._weights import fit_weights
+from sklearn_ganprint.open_set import discriminant_distances
+
+
+def left_columns(X):
+    return X[:, :40]
+
+
+def right_columns(X):
+    return X[:, 40:]
+
+
+@pytest.fixture
+def make_traces():
+    """Rows whose left half tells some classes apart, and whose right half others."""
+
+    def make(n_per_class=30, seed=0):
+        rng = np.random.default_rng(seed)
+        left, right = rng.normal(size=(2, 40)), rng.normal(size=(2, 40))
+        y = np.repeat(["a", "b", "c", "d"], n_per_class)
+        codes = np.repeat(np.arange(4), n_per_class)
+        signal = np.hstack([left[codes % 2], right[codes // 2]])
+        return signal + rng.normal(scale=1.5, size=signal.shape), y
+
+    return make
+
+
+def fusion(**params):
+    first = make_pipeline(FunctionTransformer(left_columns), FingerprintClassifier("cosine"))
+    second = make_pipeline(
+        FunctionTransformer(right_columns),
+        StandardScaler(),
+        LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.1),
+    )
+    return FusionClassifier([("first", first), ("second", second)], **params)
+
+
+def test_two_halves_of_the_truth_are_put_together(make_traces):
+    X, y = make_traces(n_per_class=60)
+    clf = fusion().fit(X[::2], y[::2])
+    together = clf.score(X[1::2], y[1::2])
+    alone = [(each.predict(X[1::2]) == y[1::2]).mean() for each in clf.estimators_]
+    assert max(alone) < 0.7
+    assert together > 0.9
+
+
+def test_left_out_scores_are_those_of_models_without_the_image(make_traces):
+    X, y = make_traces(n_per_class=5)
+    clf = FusionClassifier([("first", FingerprintClassifier())]).fit(X, y)
+    expected = []
+    for i in range(len(y)):
+        rest = np.arange(len(y)) != i
+        model = FingerprintClassifier().fit(X[rest], y[rest])
+        expected.append(clf._fuse(model.correlate(X[[i]])[:, np.newaxis])[0])
+    np.testing.assert_allclose(clf.out_of_fold_scores_, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("estimator", [FingerprintClassifier(), LogisticRegression()])
+def test_groups_are_left_out_together(make_traces, estimator):
+    X, y = make_traces(n_per_class=9)
+    groups = np.tile(np.arange(9), 4)
+    splitter = StratifiedGroupKFold(3)
+    clf = FusionClassifier([("only", estimator)], cv=splitter).fit(X, y, groups=groups)
+    expected = np.empty((len(y), 4))
+    for fit, test in splitter.split(X, y, groups):
+        assert not set(groups[fit]) & set(groups[test])
+        model = clone(estimator).fit(X[fit], y[fit])
+        scores = model.decision_function(X[test])
+        expected[test] = clf._fuse(scores[:, np.newaxis])
+    np.testing.assert_allclose(clf.out_of_fold_scores_, expected, atol=1e-6)
+
+
+def test_weights_have_the_greatest_penalised_likelihood():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(3, size=60)
+    scores = rng.normal(size=(60, 2, 3))
+    scores[np.arange(60), 0, codes] += 1
+    scores[:, 1, 2] -= scores[:, 0, 0]
+
+    def objective(weights):
+        total = 0.0
+        for row, code in zip(scores, codes, strict=True):
+            fused = weights.intercept.copy()
+            for c in range(3):
+                for m in range(2):
+                    fused[c] += weights.shared[m] * row[m, c]
+                    fused[c] += sum(weights.by_class[c, m, d] * row[m, d] for d in range(3))
+            total += log_softmax(fused)[code]
+        free = (weights.by_class**2).sum() + (weights.intercept**2).sum()
+        return total - (weights.shared**2).sum() / 2 - 4.0 * free / 2
+
+    found = fit_weights(scores, codes, penalty=4.0)
+    best = objective(found)
+    for name, values in found._asdict().items():
+        for index in np.ndindex(values.shape):
+            for step in (0.02, -0.02):
+                moved = values.copy()
+                moved[index] += step
+                if name == "shared" and moved[index] < 0:
+                    continue
+                assert objective(found._replace(**{name: moved})) < best
+
+
+def test_scores_probabilities_and_predictions_agree(make_traces):
+    X, y = make_traces()
+    clf = fusion().fit(X, y)
+    scores = clf.decision_function(X)
+    np.testing.assert_allclose(clf.predict_proba(X), np.exp(log_softmax(scores, axis=1)))
+    np.testing.assert_array_equal(clf.predict(X), clf.classes_[scores.argmax(axis=1)])
+    two = np.isin(y, ["a", "d"])
+    binary = fusion().fit(X[two], y[two])
+    assert binary.decision_function(X).shape == (len(X),)
+    np.testing.assert_array_equal(binary.predict(X) == "d", binary.decision_function(X) > 0)
+
+
+def test_probabilities_are_as_sure_as_new_images_warrant(make_traces):
+    X, y = make_traces(n_per_class=150)
+    clf = fusion().fit(X[::3], y[::3])
+    X_test, codes = X[1::3], np.searchsorted(clf.classes_, y[1::3])
+    loss = {
+        sureness: -log_softmax(sureness * clf.class_scores(X_test), axis=1)[
+            np.arange(len(codes)), codes
+        ].mean()
+        for sureness in (0.3, 1.0, 3.0)
+    }
+    assert loss[1.0] < min(loss[0.3], loss[3.0])
+
+
+def test_open_set_takes_typicality_of_unseen_images(make_traces):
+    X, y = make_traces()
+    known = y != "d"
+    clf = OpenSetClassifier(fusion(), false_alarm_rate=0.05).fit(X[known], y[known])
+    inner = clf.estimator_
+    np.testing.assert_array_equal(clf.calibration_scores_, inner.out_of_fold_typicality_)
+    first, second = inner.estimators_
+    scaled = second[:-1].transform(X)
+    members = [
+        first.decision_function(X),
+        -np.log1p(discriminant_distances(second[-1], scaled)),
+    ]
+    expected = sum(
+        (each - mean) / scale
+        for each, mean, scale in zip(members, inner.own_means_, inner.own_scales_, strict=True)
+    )
+    np.testing.assert_allclose(clf.score_samples(X), expected.max(axis=1), rtol=1e-5)
+
+
+def test_one_classifier_alone_can_be_searched_and_replaced(make_traces):
+    X, y = make_traces(n_per_class=6)
+    clf = fusion()
+    clf.set_params(second__lineardiscriminantanalysis__shrinkage=0.5, first=LogisticRegression())
+    assert clf.get_params()["second__lineardiscriminantanalysis__shrinkage"] == 0.5
+    fitted = clf.fit(X, y)
+    assert isinstance(fitted.named_estimators_.first, LogisticRegression)
+    assert not hasattr(clone(clf), "n_features_in_")
+
+
+def test_a_useless_classifier_gets_little_weight(make_traces):
+    X, y = make_traces()
+    noise = np.random.default_rng(1).normal(size=(len(X), 40))
+    clf = fusion().fit(np.hstack([X[:, :40], noise]), np.isin(y, ["b", "d"]).astype(int))
+    assert clf.weights_[1] < 0.2 * clf.weights_[0]
+
+
+@pytest.mark.parametrize(
+    ("params", "labels", "message"),
+    [
+        ({}, "aaab", r"2 images each.*got 2 classes.*'b': 1"),
+        ({}, "aaaa", "got 1 class,"),
+        ({"cv": ShuffleSplit(3, random_state=0)}, "aabb" * 5, "leaves each image out once"),
+        ({"estimators": []}, "aabb", "estimators: expected a list"),
+        ({"estimators": [("x", 3)]}, "aabb", "expected a classifier as 'x', got 3"),
+        ({"estimators": [("a__b", LogisticRegression())]}, "aabb", "must not contain __"),
+    ],
+)
+def test_wrong_use_is_refused(params, labels, message):
+    X = np.random.default_rng(0).normal(size=(len(labels), 80))
+    with pytest.raises(ValueError, match=message):
+        fusion().set_params(**params).fit(X, list(labels))
+
+
+def test_groups_of_one_class_need_two():
+    X = np.random.default_rng(0).normal(size=(8, 80))
+    with pytest.raises(ValueError, match=r"2 groups each.*'b': 1"):
+        fusion().fit(X, list("aaaabbbb"), groups=[0, 1, 2, 3, 4, 4, 4, 4])
+
+
+def test_a_splitter_that_leaves_whole_classes_out_is_refused(make_traces):
+    X, y = make_traces(n_per_class=6)
+    with pytest.raises(ValueError, match="no image was scored by a model that knew its class"):
+        fusion(cv=KFold(4)).fit(X, y)
