@@ -15,62 +15,35 @@ several times) stay on one side, in the inner folds too. Prints, and writes as J
 """
 
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from common import Split, describe, halves, header, image_sets, line, make_parser, write_json
-from discriminant import PooledDiscriminant
 from joblib import Parallel, delayed
+from second_order import classifier, combined, traces
 from sklearn.metrics import roc_auc_score
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
-from sklearn_ganprint import (
-    FingerprintClassifier,
-    OpenSetClassifier,
-    TiledClassifier,
-    make_attribution_pipeline,
-)
+from sklearn_ganprint import FingerprintClassifier, OpenSetClassifier
 
 RATES = (0.01, 0.05)
 COLUMNS = ("AUROC", "worst", "found at 1 %", "oracle", "false alarms at 1 %", "at 5 %")
 
 
-class Traces(NamedTuple):
-    """What the models see of images: residuals as rows, and features of their parts."""
-
-    residuals: np.ndarray
-    parts: np.ndarray
-
-
-def traces(images: np.ndarray) -> Traces:
-    """Take the residuals of images, and features of the whole and of tiles of two sizes."""
-    side = min(images.shape[1:3])
-    spectral = make_attribution_pipeline("spectral", tile_size=(side // 4, side // 2))[:2]
-    # The features of a few images at a time: transforms of all tiles at once take gigabytes.
-    batches = np.array_split(images, max(1, len(images) // 32))
-    residuals = np.concatenate([spectral[0].fit_transform(each) for each in batches])
-    batches = np.array_split(residuals, len(batches))
-    parts = np.concatenate([spectral[1].fit_transform(each) for each in batches])
-    return Traces(residuals.reshape(len(images), -1), parts)
-
-
-def analysis(shrinkage: float = 0.03) -> Pipeline:
-    """Discriminant analysis as the spectral pipeline has it."""
-    return make_pipeline(StandardScaler(), PooledDiscriminant(shrinkage))
-
-
 def models(images: np.ndarray) -> dict[str, tuple[Any, np.ndarray]]:
     """Each model, and what it takes."""
-    seen, trimmed = traces(images), traces(images[:, 8:-8, 8:-8])
-    tiled = TiledClassifier(analysis())
+    side = min(images.shape[1:3])
+    seen = traces(images, (side // 4, side // 2))
+    side -= 16
+    trimmed = traces(images[:, 8:-8, 8:-8], (side // 4, side // 2))
     return {
         "paper": (FingerprintClassifier(), seen.residuals),
+        "second order": (classifier(), seen.parts[:, :1]),
+        "second order, tiles": (classifier(), seen.parts),
+        "combined": combined(seen),
         "paper, 8 px trimmed": (FingerprintClassifier(), trimmed.residuals),
-        "second order": (analysis(), seen.parts[:, 0]),
-        "second order, tiles": (tiled, seen.parts),
-        "second order, tiles, 8 px trimmed": (tiled, trimmed.parts),
+        "second order, tiles, 8 px trimmed": (classifier(), trimmed.parts),
+        "combined, 8 px trimmed": combined(trimmed),
     }
 
 

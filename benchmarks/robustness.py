@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from common import Split, describe, halves, header, image_sets, line, make_parser, write_json
-from discriminant import PooledDiscriminant
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -23,6 +22,7 @@ from sklearn_ganprint import AugmentedClassifier, FingerprintClassifier, Residua
 from sklearn_ganprint._images import YCBCR_WEIGHTS
 from sklearn_ganprint.augmentation import DEFAULT_PERTURBATIONS, merge_subclass_scores
 from sklearn_ganprint.denoisers import BaseDenoiser, GaussianDenoiser, WaveletDenoiser
+from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
 from sklearn_ganprint.features import AutocorrelationTransformer
 from sklearn_ganprint.perturbations import check_perturbation
 
@@ -105,7 +105,7 @@ def pipeline(size: int) -> Pipeline:
         FunctionTransformer(at_most, kw_args={"size": size}),
         second_order(),
         StandardScaler(),
-        PooledDiscriminant(0.003),
+        PooledDiscriminantAnalysis(0.003),
     )
 
 
