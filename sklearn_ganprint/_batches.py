@@ -1,6 +1,7 @@
 """L4: a long list of files, or of images, worked through batch by batch in joblib workers."""
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -129,3 +130,20 @@ def apply_batch(images: Any, estimator: Any, method: str) -> np.ndarray:
     if hasattr(estimator, method):
         return getattr(estimator, method)(images)
     return getattr(estimator[-1], method)(estimator[:-1].transform(images))
+
+
+def warn_of_memory(rows: Any, source: ImageSource) -> None:
+    """Say how much it takes to collect whole residuals, before it is taken."""
+    if not isinstance(rows, np.ndarray) or source.reader is None:
+        return
+    n_pixels = int(np.prod(source.image_size or (1,)))
+    size = rows[0].nbytes * len(source) / 2**20
+    # With copies rows are (n, n_versions, n_features), and each version is an image.
+    if size >= 1 and rows[0].size >= n_pixels * int(np.prod(rows.shape[1:-1])):
+        warnings.warn(
+            f"The last steps of this pipeline need all residuals at once: {len(source)} images "
+            f"of {rows[0].size} values take {size:.0f} MiB of memory. A last step with "
+            f"partial_fit and merge, or a step that reduces residuals to features, does without.",
+            UserWarning,
+            stacklevel=5,
+        )

@@ -335,7 +335,7 @@ def test_files_are_mapped_in_batches(image_folder, n_jobs):
 
 
 def test_files_with_weights_and_a_broken_one(image_folder):
-    _, paths, y = image_folder()
+    _, paths, y = image_folder(shape=(96, 96, 3))
     weights = np.arange(len(y)) % 3 + 1.0
     clf = AugmentedClassifier(paper_pipeline(), VERSIONS, temperature=0.0)
     whole = FileBatchClassifier(clf, batch_size=5)

@@ -13,6 +13,7 @@ from sklearn_ganprint.features import (
     SpectrumTransformer,
     TiledTransformer,
 )
+from sklearn_ganprint.features._tiles import spread_grid
 
 FEATURES = [
     AutocorrelationTransformer(3),
@@ -240,3 +241,32 @@ def test_images_of_less_than_two_tiles_stay_whole(noise):
 def test_what_cannot_be_is_refused(noise, transformer, words):
     with pytest.raises(ValueError, match=words):
         transformer.fit(noise(shape=(32, 32, 3)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "most", "n_tiles"),
+    [(4, 4, 64, 16), (8, 8, 16, 16), (31, 47, 64, 54), (1, 100, 10, 10), (100, 1, 1, 1)],
+)
+def test_tiles_at_even_distances_are_taken_of_many(rows, columns, most, n_tiles):
+    down, right = spread_grid(rows, columns, most)
+    assert len(down) * len(right) == n_tiles <= most
+    for chosen, length in ((down, rows), (right, columns)):
+        assert chosen.min() >= 0
+        assert chosen.max() < length
+        gaps = np.diff([-1 - chosen[0], *chosen, 2 * length - 1 - chosen[-1]])
+        assert gaps.max() - gaps.min() <= 2
+
+
+def test_the_tiles_taken_are_those_that_their_names_say():
+    residuals = np.random.default_rng(0).normal(size=(2, 40, 60, 1))
+    tiled = TiledTransformer(AutocorrelationTransformer(1), tile_size=10, max_tiles=6)
+    features = tiled.fit_transform(residuals)
+    names = [name.split("_", 1)[0] for name in tiled.get_feature_names_out()]
+    parts = list(dict.fromkeys(names))
+    assert len(parts) == 7
+    for part in parts[1:]:
+        i, j = (10 * int(index) for index in part.removeprefix("tile10[").rstrip("]").split(","))
+        own = features[:, [name == part for name in names]]
+        cut = residuals[:, i : i + 10, j : j + 10]
+        expected = AutocorrelationTransformer(1).fit_transform(cut)
+        np.testing.assert_allclose(own, expected)

@@ -69,8 +69,9 @@ def test_a_pipeline_that_must_see_everything_is_fitted_on_collected_rows(image_f
 
 
 def test_collecting_whole_residuals_says_how_much_memory_it_takes(image_folder):
-    _, paths, y = image_folder()
-    expected = f"{len(paths)} images of 1024 values take 0 MiB"
+    _, paths, y = image_folder(shape=(128, 96, 3))
+    n_mebibytes = len(paths) * 128 * 96 * 4 / 2**20
+    expected = f"{len(paths)} images of 12288 values take {n_mebibytes:.0f} MiB"
     with pytest.warns(UserWarning, match=expected):
         FileBatchClassifier(feature_pipeline()).fit(paths, y)
 

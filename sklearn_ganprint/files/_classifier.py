@@ -1,4 +1,4 @@
-"""L4: the same pipelines over image files, in bounded memory."""
+"""The classifier: how it fits, and how it works through files."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -7,10 +7,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -26,20 +24,21 @@ from sklearn_ganprint._batches import (
     as_paths,
     common_size,
     is_paths,
+    warn_of_memory,
 )
 from sklearn_ganprint._images import IMAGE_DTYPES, ImageInputMixin
 from sklearn_ganprint._passes import Pass, Results, drive, fit_passes
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
-
-#: Methods that give one value an image, whatever the number of classes.
-_ONE_VALUE = ("score_samples", "known_p_values")
+from sklearn_ganprint.files._methods import FileMethodsMixin, blank_result
 
 
 class UnreadableImageWarning(UserWarning):
     """Some image files could not be used and were left out."""
 
 
-class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class FileBatchClassifier(
+    FileMethodsMixin, ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator
+):
     """Fit and apply a pipeline over image files, in bounded memory and in parallel.
 
     Parameters
@@ -189,134 +188,6 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         self._check_lost_classes(y)
         return self
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Attribute each file to a source.
-
-        Parameters
-        ----------
-        X : sequence of paths of length n, or array-like of images
-            The files.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Class labels. If some files could not be read the array holds objects, with None for
-            those files.
-        """
-        return self._apply(X, "predict")
-
-    @available_if(lambda self: _has_method(self, "decision_function"))
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Score the classes, as the pipeline does.
-
-        Parameters
-        ----------
-        X : sequence of paths of length n, or array-like of images
-            The files.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes), or (n,) with two classes
-            Scores; NaN for files that could not be read.
-        """
-        return self._apply(X, "decision_function")
-
-    @available_if(lambda self: _has_method(self, "predict_proba"))
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Give the probabilities of the classes, as the pipeline does.
-
-        Parameters
-        ----------
-        X : sequence of paths of length n, or array-like of images
-            The files.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            Probabilities; NaN for files that could not be read.
-        """
-        return self._apply(X, "predict_proba")
-
-    @available_if(lambda self: _has_method(self, "class_scores"))
-    def class_scores(self, X: Any) -> np.ndarray:
-        """Score each class, with two classes as with more.
-
-        Parameters
-        ----------
-        X : sequence of paths of length n, or array-like of images
-            The files.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            Scores, greater is nearer; NaN for files that could not be read.
-        """
-        return self._apply(X, "class_scores")
-
-    @available_if(lambda self: _has_method(self, "score_samples"))
-    def score_samples(self, X: Any) -> np.ndarray:
-        """Score each file for the nearest source, if the pipeline does.
-
-        Parameters
-        ----------
-        X : sequence of paths of length n, or array-like of images
-            The files.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Scores; NaN for files that could not be read.
-        """
-        return self._apply(X, "score_samples")
-
-    @available_if(lambda self: _has_method(self, "p_values"))
-    def p_values(self, X: Any) -> np.ndarray:
-        """Give the p-value of each source, as an :class:`OpenSetClassifier` does.
-
-        Parameters
-        ----------
-        X : sequence of paths of length n, or array-like of images
-            The files.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            The p-values; NaN for files that could not be read.
-        """
-        return self._apply(X, "p_values")
-
-    @available_if(lambda self: _has_method(self, "known_p_values"))
-    def known_p_values(self, X: Any) -> np.ndarray:
-        """Give the p-value of all known sources, as an :class:`OpenSetClassifier` does.
-
-        Parameters
-        ----------
-        X : sequence of paths of length n, or array-like of images
-            The files.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            The p-values; NaN for files that could not be read.
-        """
-        return self._apply(X, "known_p_values")
-
-    @available_if(lambda self: _has_method(self, "correlate"))
-    def correlate(self, X: Any) -> np.ndarray:
-        """Correlation index with each fingerprint, if the last step gives it.
-
-        Parameters
-        ----------
-        X : sequence of paths of length n, or array-like of images
-            The files.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            Correlations; NaN for files that could not be read.
-        """
-        return self._apply(X, "correlate")
-
     def _check_training(self, X: Any, y: Any) -> tuple[ImageSource, np.ndarray]:
         """Validate what is fitted on."""
         if is_paths(X):
@@ -369,7 +240,7 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
                 if part.value is None:
                     continue
                 if not len(usable):
-                    self._warn_of_memory(part.value, source)
+                    warn_of_memory(part.value, source)
                 kept = looked_at[part.batch.start + part.kept]
                 usable = np.append(usable, kept)
                 yield kept, part.value
@@ -387,22 +258,6 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
             params["groups"] = column_or_1d(groups)
             check_consistent_length(y, groups)
         return params
-
-    def _warn_of_memory(self, rows: Any, source: ImageSource) -> None:
-        """Say how much it takes to collect whole residuals, before it is taken."""
-        if not isinstance(rows, np.ndarray):
-            return
-        n_pixels = int(np.prod(self.image_size_ or source.items.shape[1:3]))
-        # With copies rows are (n, n_versions, n_features), and each version is an image.
-        if rows[0].size >= n_pixels * int(np.prod(rows.shape[1:-1])) and source.reader is not None:
-            warnings.warn(
-                f"The last steps of this pipeline need all residuals at once: {len(source)} images "
-                f"of {rows[0].size} values take {rows[0].nbytes * len(source) / 2**20:.0f} MiB of "
-                f"memory. A last step with partial_fit and merge, or a step that reduces residuals "
-                f"to features, does without.",
-                UserWarning,
-                stacklevel=5,
-            )
 
     def _check_lost_classes(self, y: np.ndarray) -> None:
         lost = np.setdiff1d(y, self.classes_).tolist()
@@ -427,7 +282,7 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
             source = self._array_source(
                 self._validate_rows(X, reset=False, dtype=list(IMAGE_DTYPES))
             )
-        result, dtype = self._blank(len(source), method), self.classes_.dtype
+        result, dtype = blank_result(self.classes_, len(source), method), self.classes_.dtype
         for part in self._map(source, apply_batch, self.estimator_, method):
             if part.value is not None:
                 result[part.batch.start + part.kept] = part.value
@@ -435,14 +290,6 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
                 dtype = np.result_type(dtype, part.value.dtype)
         complete = method == "predict" and not any(label is None for label in result)
         return result.astype(dtype) if complete else result
-
-    def _blank(self, n_images: int, method: str) -> np.ndarray:
-        """Make a result that says nothing yet of any image."""
-        if method == "predict":
-            return np.full(n_images, None, dtype=object)
-        n_classes = len(self.classes_)
-        single = method in _ONE_VALUE or (n_classes == 2 and method == "decision_function")
-        return np.full(n_images if single else (n_images, n_classes), np.nan)
 
     def _map(
         self, source: ImageSource, function: Any, *args: Any, rows: Any = (), fitting: bool = False
@@ -480,11 +327,3 @@ class FileBatchClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         tags.classifier_tags = inner.classifier_tags
         tags.input_tags.string = True
         return tags
-
-
-def _has_method(classifier: FileBatchClassifier, method: str) -> bool:
-    """Whether the estimator has a method, or a pipeline's last step does."""
-    estimator = getattr(classifier, "estimator_", classifier.estimator)
-    return hasattr(estimator, method) or (
-        isinstance(estimator, Pipeline) and hasattr(estimator[-1], method)
-    )
