@@ -100,11 +100,13 @@ def discriminant_distances(classifier: Any, X: Any) -> np.ndarray:
             f"Distances need a linear discriminant analysis at the end of the pipeline, got "
             f"{classifier!r}. Use score_function='decision', or a function."
         )
-    W = classifier.coef_
+    # In single precision the coefficients would not add up to 0 within the precision of the
+    # pseudo-inverse, which then takes rounding for a direction that tells classes apart.
+    W, means = (np.asarray(each, np.float64) for each in (classifier.coef_, classifier.means_))
     W = np.vstack([-W / 2, W / 2]) if len(W) == 1 else W - W.mean(axis=0)
-    centre = classifier.means_.mean(axis=0)
+    centre = means.mean(axis=0)
     y = (validate_data(classifier, X, reset=False, dtype=np.float64) - centre) @ W.T
-    gram = W @ (classifier.means_ - centre).T
+    gram = W @ (means - centre).T
     inverse = np.linalg.pinv(gram, rcond=1e-9)
     own = np.einsum("ij,jk,ik->i", y, inverse, y)
     return (own[:, np.newaxis] - 2 * y + np.diag(gram)).clip(min=0)
