@@ -59,9 +59,8 @@ class Row:
 
     def cells(self, figures: dict[str, Figures]) -> list[str]:
         """Columns of the table."""
-        found = figures.get(self.part)
-        reached = None if found is None else self.reached(found)
-        paper = None if found is None or self.paper is None else self.paper(found)
+        reached = self.find(figures)
+        paper = None if self.paper is None else self.find(figures, self.paper)
         return [
             self.text,
             *("" if each is None else mean_and_spread(each) for each in (paper, reached)),
@@ -70,6 +69,15 @@ class Row:
             "not measured" if reached is None else self.verdict(float(np.mean(reached))),
             f"`{PARTS[self.part].command()}`",
         ]
+
+    def find(
+        self, figures: dict[str, Figures], function: Callable[[Figures], Values] | None = None
+    ) -> Values | None:
+        """Give the figures of a row, None where an earlier run did not have it."""
+        try:
+            return (function or self.reached)(figures[self.part])
+        except KeyError:
+            return None
 
     def verdict(self, mean: float) -> str:
         """Say what the mean reaches."""
@@ -236,10 +244,11 @@ def measure(options: argparse.Namespace) -> dict[str, Figures]:
 
 
 def table(figures: dict[str, Figures], *, markdown: bool) -> str:
-    """Make the table, for documents or for a terminal."""
-    rows = [row.cells(figures) for row in ROWS]
+    """Make the table for documents, of what was measured, or all of it for a terminal."""
     if markdown:
+        rows = [row.cells(figures) for row in ROWS if row.find(figures) is not None]
         return "\n".join([header(COLUMNS), *map(line, rows)])
+    rows = [row.cells(figures) for row in ROWS]
     widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
     return "\n".join(
         "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
