@@ -6,6 +6,7 @@ from sklearn_ganprint.augmentation import AugmentedClassifier
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.files import FileBatchClassifier
 from sklearn_ganprint.fusion import FusionClassifier
+from sklearn_ganprint.normalization import LocalVarianceNormalizer
 from sklearn_ganprint.open_set import FingerprintDetector, OpenSetClassifier
 from sklearn_ganprint.persistence import load_model, save_model
 from sklearn_ganprint.pipelines import make_attribution_pipeline
@@ -18,6 +19,7 @@ __all__ = [
     "FingerprintClassifier",
     "FingerprintDetector",
     "FusionClassifier",
+    "LocalVarianceNormalizer",
     "OpenSetClassifier",
     "ResidualTransformer",
     "TiledClassifier",

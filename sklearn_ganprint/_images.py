@@ -23,6 +23,9 @@ YCBCR_WEIGHTS = np.column_stack(
     ]
 )
 
+#: Weights of red, green and blue, in columns, in luminance, red less green and blue less green.
+OPPONENT_WEIGHTS = np.column_stack([LUMINANCE_WEIGHTS, (1, -1, 0), (0, -1, 1)])
+
 ImageShape = tuple[int, int, int]
 
 

@@ -26,6 +26,7 @@ from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
 from sklearn_ganprint.files import FileBatchClassifier
 from sklearn_ganprint.fusion import FusionClassifier
+from sklearn_ganprint.normalization import LocalVarianceNormalizer
 from sklearn_ganprint.open_set import FingerprintDetector, OpenSetClassifier
 from sklearn_ganprint.residuals import ResidualTransformer
 from sklearn_ganprint.tiling import TiledClassifier
@@ -208,6 +209,7 @@ def _own_types() -> list[str]:
         FingerprintDetector,
         FusionClassifier,
         ImageReader,
+        LocalVarianceNormalizer,
         OpenSetClassifier,
         PooledDiscriminantAnalysis,
         ResidualTransformer,

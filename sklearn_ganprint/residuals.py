@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ganprint._images import (
     LUMINANCE_WEIGHTS,
+    OPPONENT_WEIGHTS,
     YCBCR_WEIGHTS,
     ImageInputMixin,
     ImageShape,
@@ -40,10 +41,12 @@ class ResidualTransformer(
         ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
         taken as images of one line, with a warning.
 
-    channels : {"luminance", "rgb", "ycbcr"}, default="luminance"
+    channels : {"luminance", "rgb", "ycbcr", "opponent"}, default="luminance"
         What becomes of the residuals of the three colour channels: "luminance" adds them with
         the weights of ITU-R BT.601, "rgb" keeps all three, "ycbcr" makes the luminance and the
-        blue and red differences of them. Grey images have one channel in any case.
+        blue and red differences of them. "opponent" denoises other channels of the image:
+        luminance, red less green, and blue less green, in which edges are weaker than in colours.
+        Grey images have one channel in any case.
 
     data_range : float, default=255.0
         The value of white. Residuals come out in 8-bit grey levels whatever it is.
@@ -97,7 +100,7 @@ class ResidualTransformer(
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "denoiser": [StrOptions(set(DENOISERS)), BaseDenoiser, callable],
         "image_shape": ["array-like", None],
-        "channels": [StrOptions({"luminance", "rgb", "ycbcr"})],
+        "channels": [StrOptions({"luminance", "rgb", "ycbcr", "opponent"})],
         "data_range": [Interval(Real, 0, None, closed="neither")],
         "flatten": ["boolean"],
         "n_jobs": [Integral, None],
@@ -233,7 +236,10 @@ class ResidualTransformer(
         return residuals @ YCBCR_WEIGHTS.astype(residuals.dtype)
 
     def _planes(self, images: np.ndarray) -> np.ndarray:
-        """Arrange images as ``(n, C, H, W)`` in grey levels; 8-bit ones are not copied."""
+        """Arrange images as ``(n, C, H, W)`` in grey levels; 8-bit colours are not copied."""
+        if self.channels == "opponent" and images.shape[-1] == 3:
+            images = images.astype(self._dtype(images), copy=False)
+            images = images @ OPPONENT_WEIGHTS.astype(images.dtype)
         planes = np.moveaxis(images, -1, 1)
         if self.data_range == 255:
             return planes

@@ -17,6 +17,7 @@ from sklearn_ganprint import (
     FingerprintClassifier,
     FingerprintDetector,
     FusionClassifier,
+    LocalVarianceNormalizer,
     OpenSetClassifier,
     ResidualTransformer,
     TiledClassifier,
@@ -39,7 +40,10 @@ from sklearn_ganprint.perturbations import (
 ESTIMATORS = {
     "residual": ResidualTransformer(),
     "residual-rgb": ResidualTransformer(WienerDenoiser(), channels="rgb"),
+    "residual-opponent": ResidualTransformer("gaussian", channels="opponent"),
     "residual-threads": ResidualTransformer("gaussian", n_jobs=2),
+    "normalizer": LocalVarianceNormalizer(),
+    "normalizer-threads": LocalVarianceNormalizer(3, 0.1, n_jobs=2),
     "correlation": FingerprintClassifier(),
     "cosine": FingerprintClassifier("cosine"),
     "euclidean": FingerprintClassifier("euclidean"),

@@ -11,10 +11,13 @@ LUMINANCE = np.array([0.299, 0.587, 0.114])
 
 
 @pytest.mark.parametrize("shape", [(17, 24), (17, 24, 3), (1, 9, 3), (7, 5, 1)], ids=str)
-@pytest.mark.parametrize("channels", ["luminance", "rgb", "ycbcr"])
+@pytest.mark.parametrize("channels", ["luminance", "rgb", "ycbcr", "opponent"])
 def test_residuals_equal_the_slow_reference(make_images, channels, shape):
     images = make_images(n_per_class=2, shape=shape)[0]
     planes = images.reshape(len(images), *shape[:2], -1).astype(float)
+    if channels == "opponent" and planes.shape[3] == 3:
+        red, green, blue = np.moveaxis(planes, -1, 0)
+        planes = np.stack([planes @ LUMINANCE, red - green, blue - green], axis=-1)
     expected = np.zeros_like(planes)
     for n, c in np.ndindex(len(planes), planes.shape[3]):
         expected[n, ..., c] = wavelet_residual(planes[n, ..., c])
@@ -152,7 +155,7 @@ def test_other_images_than_in_fit_are_refused(shape, words):
         transformer.transform(np.full(shape, 9.0))
 
 
-@pytest.mark.parametrize("channels", ["luminance", "rgb", "ycbcr"])
+@pytest.mark.parametrize("channels", ["luminance", "rgb", "ycbcr", "opponent"])
 @pytest.mark.parametrize("denoiser", ["wavelet", "gaussian"])
 @pytest.mark.parametrize("shape", [(24, 17, 3), (24, 17)], ids=str)
 def test_class_sums_are_sums_of_residuals(make_images, shape, denoiser, channels):

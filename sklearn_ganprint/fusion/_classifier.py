@@ -43,7 +43,7 @@ class FusionClassifier(ClassifierMixin, _BaseComposition):
         class has fewer images. An integer makes stratified folds, by group if ``fit`` is given
         `groups`.
 
-    penalty : float, default=10.0
+    penalty : float, default=30.0
         Of the weights by class and of the intercepts: the greater, the more images it takes
         before they differ from 0.
 
@@ -144,7 +144,7 @@ class FusionClassifier(ClassifierMixin, _BaseComposition):
         estimators: list[tuple[str, Any]],
         *,
         cv: Any = None,
-        penalty: float = 10.0,
+        penalty: float = 30.0,
         n_jobs: int | None = None,
     ) -> None:
         self.estimators = estimators
