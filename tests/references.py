@@ -177,3 +177,37 @@ def transposed_convolve_planes(planes, kernel, bias):
     for o, c, i, j in np.ndindex(n_out, n_in, height, width):
         result[o, 2 * i : 2 * i + size, 2 * j : 2 * j + size] += planes[c, i, j] * kernel[o, c]
     return result[:, 1:-1, 1:-1]
+
+
+def local_division(image, window):
+    """Divide by the root of the mean square around each pixel, and a quarter of a grey level."""
+    divided = np.empty_like(image)
+    for pixel, around in windows(image, window):
+        divided[pixel] = image[pixel] / np.sqrt((around**2).mean() + 0.25)
+    return divided
+
+
+def line_strength(image, period, line):
+    """Mean of power at a line, mirrored and transposed, by that of frequencies around it."""
+    height, width = (side - side % period for side in image.shape)
+    image = image[:height, :width] - image[:height, :width].mean()
+    rows, columns = np.indices(image.shape)
+
+    def power(down, right):
+        wave = np.exp(-2j * np.pi * (down * rows / height + right * columns / width))
+        return abs((image * wave).sum()) ** 2
+
+    reach = [min(5, side // (2 * period)) for side in (height, width)]
+    ratios = []
+    for down, right in {
+        (a * s, b * t) for a, b in (line, line[::-1]) for s in (1, -1) for t in (1, -1)
+    }:
+        down, right = down * height // period, right * width // period
+        around = [
+            power(down + i, right + j)
+            for i in range(-reach[0], reach[0] + 1)
+            for j in range(-reach[1], reach[1] + 1)
+            if (i, j) != (0, 0)
+        ]
+        ratios.append(power(down, right) / np.mean(around))
+    return np.mean(ratios)

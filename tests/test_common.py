@@ -26,6 +26,7 @@ from sklearn_ganprint.denoisers import WienerDenoiser
 from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
 from sklearn_ganprint.features import (
     AutocorrelationTransformer,
+    SpectralLineTransformer,
     SpectrumTransformer,
     TiledTransformer,
 )
@@ -77,6 +78,8 @@ ESTIMATORS = {
     "spectrum": SpectrumTransformer(),
     "spectrum-radial": SpectrumTransformer(4, profile="radial", normalize=False),
     "spectrum-azimuthal": SpectrumTransformer(profile="azimuthal"),
+    "lines": SpectralLineTransformer(),
+    "lines-plain": SpectralLineTransformer(2, window=None, magnitude=False),
     "tiles": TiledTransformer(AutocorrelationTransformer()),
     "tiles-small": TiledTransformer(AutocorrelationTransformer(0), tile_size=1),
     "tiled": TiledClassifier(LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.03)),

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from references import lag_correlation, window_power
+from references import lag_correlation, line_strength, local_division, window_power
 from sklearn.decomposition import PCA
 
 from sklearn_ganprint import ResidualTransformer
 from sklearn_ganprint.features import (
     AutocorrelationTransformer,
+    SpectralLineTransformer,
     SpectrumTransformer,
     TiledTransformer,
 )
@@ -20,6 +21,8 @@ FEATURES = [
     SpectrumTransformer(8),
     SpectrumTransformer(8, profile="radial"),
     SpectrumTransformer(8, profile="azimuthal", normalize=False),
+    SpectralLineTransformer(),
+    SpectralLineTransformer(2, window=None, magnitude=False),
     TiledTransformer(AutocorrelationTransformer(3), tile_size=8),
 ]
 
@@ -148,6 +151,85 @@ def test_a_normalized_spectrum_knows_no_strength(noise):
     )
 
 
+@pytest.mark.parametrize("shape", [(26, 17, 3), (16, 24, 1)], ids=str)
+@pytest.mark.parametrize("window", [3, None])
+@pytest.mark.parametrize("period", [2, 4, 5])
+def test_lines_equal_the_slow_reference_and_names_say_which(noise, shape, window, period):
+    residuals = noise(shape=shape)
+    transformer = SpectralLineTransformer(period, window=window)
+    actual = transformer.fit_transform(residuals)
+    names = transformer.get_feature_names_out()
+    assert actual.shape == (2, len(names)) == (2, 2 * shape[2] * {2: 2, 4: 5, 5: 5}[period])
+    pattern = r"(\|?)(\w)\|?\[(\d)/\d,(\d)/\d\]"
+    for column, name in enumerate(names):
+        magnitude, letter, *line = re.fullmatch(pattern, name).groups()
+        for n in range(2):
+            plane = residuals[n, ..., max(0, "rgb".find(letter))]
+            plane = plane if window is None else local_division(plane, window)
+            plane = np.abs(plane) if magnitude else plane
+            expected = np.log(1 + line_strength(plane, period, sorted(map(int, line))))
+            assert actual[n, column] == pytest.approx(expected, rel=1e-8)
+
+
+@given(factor=st.floats(1e-2, 1e3), rows=st.integers(0, 19), turned=st.integers(0, 3))
+def test_lines_know_neither_strength_nor_place_nor_direction(factor, rows, turned):
+    residuals = np.random.default_rng(0).normal(size=(1, 24, 24, 3))
+    transformer = SpectralLineTransformer(window=None)
+    moved = factor * np.rot90(np.roll(residuals, rows, axis=1), turned, axes=(1, 2))
+    np.testing.assert_allclose(
+        transformer.fit_transform(moved), transformer.fit_transform(residuals), atol=1e-7
+    )
+
+
+def test_strengths_of_lines_are_averaged_over_the_parts_of_an_image(noise):
+    residuals = noise(shape=(50, 34, 3))
+    whole = SpectralLineTransformer(window=None)
+    parts = [residuals[:, i : i + 25, j : j + 17] for i in (0, 25) for j in (0, 17)]
+    expected = np.mean([np.expm1(whole.fit_transform(part)) for part in parts], axis=0)
+    cut = SpectralLineTransformer(window=None, segment_size=20).fit_transform(residuals)
+    np.testing.assert_allclose(np.expm1(cut), expected)
+
+
+@pytest.mark.parametrize("signs", ["one sign", "both signs"])
+def test_a_pattern_of_the_pixel_grid_shows_at_its_lines_only(signs):
+    rng = np.random.default_rng(0)
+    residual = rng.normal(size=(1, 128, 128))
+    blocks = rng.choice([-1, 1], (32, 32)) if signs == "both signs" else np.ones((32, 32))
+    residual[0] += 2 * np.kron(blocks, [[1, 0, 0, 0]] * 4)
+    transformer = SpectralLineTransformer(window=None).fit(residual)
+    names = transformer.get_feature_names_out()
+    found = dict(zip(names, transformer.transform(residual)[0], strict=True))
+    kind = "|l|" if signs == "both signs" else "l"
+    own = {f"{kind}[0/4,1/4]", f"{kind}[0/4,2/4]"}
+    assert {name for name in found if name.startswith(kind) and found[name] > 3} == own
+    assert signs == "one sign" or max(found[f"l[0/4,{n}/4]"] for n in (1, 2)) < 3
+
+
+def test_lines_of_noise_are_as_strong_as_what_is_around_them():
+    residuals = np.random.default_rng(0).normal(size=(200, 80, 80))
+    strengths = np.expm1(SpectralLineTransformer(magnitude=False).fit_transform(residuals))
+    np.testing.assert_allclose(strengths.mean(axis=0), 1, atol=0.25)
+
+
+def test_a_texture_hides_a_line_unless_residuals_are_divided_by_local_power():
+    rng = np.random.default_rng(0)
+    residual = rng.normal(size=(1, 128, 128))
+    residual[:, ::2] += 0.3
+    residual[:, :, 64:] *= 40
+    residual[:, :, 64:] = rng.permutation(residual[0, :, 64:])
+    divided, plain = (
+        SpectralLineTransformer(2, window=window).fit_transform(residual)[0, 0]
+        for window in (9, None)
+    )
+    assert divided > 3 > plain
+
+
+def test_an_image_without_room_around_its_lines_has_none():
+    residuals = np.random.default_rng(0).normal(size=(3, 1, 7))
+    features = SpectralLineTransformer().fit_transform(residuals)
+    np.testing.assert_allclose(features, np.log(2))
+
+
 @pytest.mark.parametrize("transformer", FEATURES, ids=str)
 def test_a_flat_residual_has_finite_features(transformer):
     assert np.isfinite(transformer.fit_transform(np.zeros((2, 16, 16, 3)))).all()
@@ -175,7 +257,9 @@ def test_rows_give_the_same_as_images_and_a_batch_as_single_images(noise, transf
 
 
 @pytest.mark.parametrize("n_jobs", [2, -1])
-@pytest.mark.parametrize("kind", [AutocorrelationTransformer, SpectrumTransformer])
+@pytest.mark.parametrize(
+    "kind", [AutocorrelationTransformer, SpectralLineTransformer, SpectrumTransformer]
+)
 def test_threads_change_nothing(noise, kind, n_jobs):
     residuals = noise(n=12, shape=(128, 128, 3), dtype=np.float32)
     expected = kind().fit_transform(residuals)
@@ -235,8 +319,9 @@ def test_images_of_less_than_two_tiles_stay_whole(noise):
         (TiledTransformer(PCA(), 8), "transformer: expected one that learns nothing"),
         (SpectrumTransformer(profile="round"), "profile"),
         (AutocorrelationTransformer(-1), "max_lag"),
+        (SpectralLineTransformer(1), "period"),
     ],
-    ids=["small tile", "no tile", "learns", "profile", "lag"],
+    ids=["small tile", "no tile", "learns", "profile", "lag", "period"],
 )
 def test_what_cannot_be_is_refused(noise, transformer, words):
     with pytest.raises(ValueError, match=words):

@@ -1,11 +1,13 @@
 """L2: second-order features of residuals, which need no image of the same content to compare."""
 
 from sklearn_ganprint.features._autocorrelation import AutocorrelationTransformer
+from sklearn_ganprint.features._lines import SpectralLineTransformer
 from sklearn_ganprint.features._spectrum import SpectrumTransformer
 from sklearn_ganprint.features._tiles import TiledTransformer
 
 __all__ = [
     "AutocorrelationTransformer",
+    "SpectralLineTransformer",
     "SpectrumTransformer",
     "TiledTransformer",
 ]
