@@ -17,11 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import first_order
 import numpy as np
 import open_set
+import real_or_generated
 import robustness
 import second_order
 from common import header, line, samples_by_crop, write_json
+from photo_formats import make_task
 from sklearn.utils import Bunch
 
 from sklearn_ganprint.datasets import ImageReader, load_image_folder, load_samples
@@ -38,11 +41,11 @@ class Part:
     load: Callable[[Path], Bunch]
     run: Callable[[str, Bunch, int], Figures]
     folder: str | None = None
+    options: str = ""
 
     def command(self) -> str:
         """Give the command that runs it alone."""
-        groups = " --crop 128 --groups name" if self.folder == "siblings" else ""
-        return f"{self.module}.py" + (f" {self.folder}{groups}" if self.folder else "")
+        return " ".join(filter(None, [f"{self.module}.py", self.folder, self.options]))
 
 
 @dataclass(frozen=True)
@@ -113,22 +116,33 @@ def robustness_report(name: str, data: Bunch, n_seeds: int) -> Figures:
     return robustness.report(name, data, robustness.size_of(data), n_seeds)
 
 
+def real_report(name: str, data: Bunch, n_seeds: int) -> Figures:
+    """Run it without further generators."""
+    return real_or_generated.report(make_task(name, data, "real"), n_seeds, None)
+
+
 def folder(name: str, crop: int = 256, groups: str | None = None) -> Callable[[Path], Bunch]:
     """Make what loads a set of the data directory."""
     reader = ImageReader(crop)
     return lambda directory: load_image_folder(directory / name, reader=reader, groups=groups)
 
 
+SCENE, SCENE_BY_NAME = folder("same_scene"), folder("same_scene", groups="name")
 SIBLINGS = folder("siblings", crop=128, groups="name")
+OF_SIBLINGS = ("siblings", "--crop 128 --groups name")
+BY_NAME = ("same_scene", "--groups name")
 PARTS = {
     "samples": Part("second_order", lambda _: samples_by_crop(), second_order_report),
     "photos apart": Part("second_order", lambda _: load_samples(), second_order_report),
     "samples robustness": Part("robustness", lambda _: samples_by_crop(), robustness_report),
     "samples open set": Part("open_set", lambda _: samples_by_crop(), open_set.report),
-    "same_scene": Part("second_order", folder("same_scene"), second_order_report, "same_scene"),
-    "robustness": Part("robustness", folder("same_scene"), robustness_report, "same_scene"),
-    "open set": Part("open_set", folder("same_scene"), open_set.report, "same_scene"),
-    "siblings": Part("second_order", SIBLINGS, second_order_report, "siblings"),
+    "same_scene": Part("second_order", SCENE, second_order_report, "same_scene"),
+    "robustness": Part("robustness", SCENE, robustness_report, "same_scene"),
+    "open set": Part("open_set", SCENE, open_set.report, "same_scene"),
+    "real": Part("real_or_generated", SCENE_BY_NAME, real_report, *BY_NAME),
+    "first order": Part("first_order", SCENE_BY_NAME, first_order.report, *BY_NAME),
+    "siblings": Part("second_order", SIBLINGS, second_order_report, *OF_SIBLINGS),
+    "siblings, first order": Part("first_order", SIBLINGS, first_order.report, *OF_SIBLINGS),
 }
 
 #: Sides of what a stated rate of false alarms may come out at: half of it to twice.
@@ -181,6 +195,37 @@ def second_order_rows() -> Iterator[Row]:
     yield compared("siblings, 4 sources, 75 + 75, by face", "siblings", HALF)
 
 
+def first_order_rows() -> Iterator[Row]:
+    """Judge by fingerprints alone, also without borders, and by content alone."""
+    best, plain = "union of six", "wavelet, RGB, not normalized"
+    texts = {HALF: "0 px", "8 px trimmed": "8 px", "16 px trimmed": "16 px"}
+    for column, trim in texts.items():
+        text = f"fingerprints of six residuals, {trim} trimmed"
+        yield Row(text, "first order", accuracy(best, column), accuracy(plain, column))
+    for column, text in ((HALF, "fingerprints of six residuals"), ("content", "... content only")):
+        part = "siblings, first order"
+        yield Row(f"siblings: {text}", part, accuracy(best, column), accuracy(plain, column))
+
+
+def area(way: str, method: str, *, worst: bool = False) -> Callable[[Figures], Values]:
+    """Find the area of photos against a generator left out, by how formats were made equal."""
+
+    def find(figures: Figures) -> Values:
+        areas = np.array(figures["rows"][way][method])
+        return areas[:, areas.mean(axis=0).argmin()] if worst else areas.mean(axis=1)
+
+    return find
+
+
+def real_rows() -> Iterator[Row]:
+    """Tell photos from generators that were never fitted on."""
+    texts = ("photo or generated, generator unseen: AUC, formats made equal", "... of the worst")
+    for text, worst in zip(texts, (False, True), strict=True):
+        yield Row(text, "real", area("photos' history", "lines", worst=worst))
+    reached, paper = (area("files as they are", each) for each in ("lines", "fingerprints"))
+    yield Row("... files as they are", "real", reached, paper)
+
+
 def control_rows() -> Iterator[Row]:
     """Measure what is not a fingerprint, and could pass for one."""
     for name, part in (("same scene", "same_scene"), ("siblings", "siblings")):
@@ -224,7 +269,14 @@ def open_set_rows() -> Iterator[Row]:
         yield Row(text, part, unknown(alarms), unknown(alarms, "paper"), must)
 
 
-ROWS = [*second_order_rows(), *robustness_rows(), *open_set_rows(), *control_rows()]
+ROWS = [
+    *second_order_rows(),
+    *robustness_rows(),
+    *open_set_rows(),
+    *real_rows(),
+    *first_order_rows(),
+    *control_rows(),
+]
 COLUMNS = ("task", "the paper's method", "reached", "must", "aim", "verdict", "command")
 
 
