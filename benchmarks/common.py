@@ -34,18 +34,25 @@ def samples_by_crop() -> Bunch:
 def image_sets(options: argparse.Namespace) -> Iterator[tuple[str, Bunch]]:
     """Yield the bundled samples, then each folder, with their names."""
     yield "bundled samples", samples_by_crop()
+    yield from folders(options)
+
+
+def folders(options: argparse.Namespace) -> Iterator[tuple[str, Bunch]]:
+    """Yield each folder, with its name."""
     for directory in options.directories:
         reader = ImageReader(options.crop)
         yield directory, load_image_folder(directory, reader=reader, groups=options.groups)
 
 
-def halves(target: np.ndarray, groups: np.ndarray | None, n_seeds: int) -> list[Split]:
+def halve(target: np.ndarray, groups: np.ndarray | None, seed: int) -> Split:
     """Random halves of each class, or of the groups."""
     kind = StratifiedShuffleSplit if groups is None else GroupShuffleSplit
-    return [
-        next(kind(1, test_size=0.5, random_state=seed).split(target, target, groups))
-        for seed in range(n_seeds)
-    ]
+    return next(kind(1, test_size=0.5, random_state=seed).split(target, target, groups))
+
+
+def halves(target: np.ndarray, groups: np.ndarray | None, n_seeds: int) -> list[Split]:
+    """Random halves of each class, or of the groups, for each seed."""
+    return [halve(target, groups, seed) for seed in range(n_seeds)]
 
 
 def describe(name: str, data: Bunch) -> str:
