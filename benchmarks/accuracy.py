@@ -231,6 +231,7 @@ def control_rows() -> Iterator[Row]:
     for name, part in (("same scene", "same_scene"), ("siblings", "siblings")):
         content = "denoised image in place of the residual"
         yield compared(f"{name}: denoised images only", part, content)
+        yield compared(f"{name}: shrunk and enlarged images", part, second_order.CONTENT)
         yield compared(f"{name}: labels permuted", part, "labels permuted")
         forest = "random forest on format, size and JPEG quality"
         yield Row(f"{name}: file properties only", part, accuracy(forest, ""))

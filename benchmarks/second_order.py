@@ -41,8 +41,10 @@ from sklearn_ganprint import (
     make_attribution_pipeline,
 )
 from sklearn_ganprint.datasets import confounds, load_samples
-from sklearn_ganprint.perturbations import JPEGCompression
+from sklearn_ganprint.perturbations import JPEGCompression, Resize
 
+#: What is in an image, and nothing of a fingerprint.
+CONTENT = "shrunk to a quarter and enlarged again"
 SHRINKAGES = [0.003, 0.01, 0.03, 0.1, 0.3]
 
 
@@ -182,6 +184,8 @@ def measurements(
         "denoised image in place of the residual",
         measured(traces(data.data, content=True), target, splits),
     )
+    content = Resize(0.25, restore=True).fit_transform(data.data)
+    yield CONTENT, measured(traces(content), target, splits)
     for name, X in metadata(data):
         forest = RandomForestClassifier(random_state=0)
         yield f"random forest on {name}", {"": accuracies(X, X, target, splits, forest)}
