@@ -17,26 +17,33 @@ Both follow from the inner products of residuals, and those of several kinds sid
 So every row comes from the same few matrices, and is what the estimators would give.
 """
 
-import argparse
-import json
 from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from common import (
+    Split,
+    describe,
+    folders,
+    halves,
+    header,
+    line,
+    make_parser,
+    mean_and_spread,
+    write_json,
+)
 from scipy import fft
 from scipy.ndimage import uniform_filter
-from second_order import few, halves
+from second_order import few
 from sklearn.svm import SVC
 from sklearn.utils import Bunch
 
 from sklearn_ganprint import LocalVarianceNormalizer, ResidualTransformer
-from sklearn_ganprint.datasets import ImageReader, load_image_folder, load_samples
+from sklearn_ganprint.datasets import load_samples
 from sklearn_ganprint.denoisers import GaussianDenoiser, WaveletDenoiser
 from sklearn_ganprint.perturbations import Resize
 
-Split = tuple[np.ndarray, np.ndarray]
 Score = Callable[[np.ndarray, np.ndarray, Split], np.ndarray]
 
 COLOURS = {"RGB": "rgb", "opponent": "opponent"}
@@ -193,36 +200,22 @@ def measurements(data: Bunch, n_seeds: int) -> dict[str, dict[str, list[float]]]
 
 def report(name: str, data: Bunch, n_seeds: int) -> dict[str, Any]:
     """Print a table for one set of images, and return it."""
-    n_classes = len(data.target_names)
-    print(f"\n{name}: {len(data.target)} images of {n_classes} sources, chance {1 / n_classes:.3f}")
+    print(f"\n{describe(name, data)}\n")
     rows = measurements(data, n_seeds)
     columns = list(next(iter(rows.values())))
-    print("\n| residuals | " + " | ".join(columns) + " |")
-    print("|---" * (len(columns) + 1) + "|")
+    print(header(["residuals", *columns]))
     for row, found in rows.items():
-        cells = [f"{np.mean(found[each]):.3f} ± {np.std(found[each]):.3f}" for each in columns]
-        print(f"| {row} | {' | '.join(cells)} |", flush=True)
+        print(line([row, *(mean_and_spread(found[each]) for each in columns)]), flush=True)
     return {"images": len(data.target), "sources": data.target_names.tolist(), "rows": rows}
 
 
 def main() -> None:
     """Measure the bundled samples, then each folder."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("directories", metavar="DIR", nargs="*")
-    parser.add_argument("--crop", type=int, default=256)
-    parser.add_argument("--groups", choices=["name"])
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    options = parser.parse_args()
-    samples = load_samples()
+    options = make_parser(__doc__).parse_args()
     # Every photo gave crops to every source; halves are drawn photo by photo.
-    results = {"bundled samples": report("bundled samples", samples, options.seeds)}
-    for directory in options.directories:
-        reader = ImageReader(options.crop)
-        data = load_image_folder(directory, reader=reader, groups=options.groups)
-        results[directory] = report(directory, data, options.seeds)
-    if options.json is not None:
-        options.json.write_text(json.dumps(results, indent=2), encoding="utf-8")
+    sets = [("bundled samples", load_samples()), *folders(options)]
+    results = {name: report(name, data, options.seeds) for name, data in sets}
+    write_json(results, options.json)
 
 
 if __name__ == "__main__":

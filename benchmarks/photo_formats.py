@@ -5,15 +5,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from common import Split, halve
 from PIL import Image, JpegImagePlugin
-from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import Bunch
 
 from sklearn_ganprint.perturbations import JPEGCompression, Resize
 
 #: Label of the photos; generators count from 0.
 PHOTO = -1
-Split = tuple[np.ndarray, np.ndarray]
 
 
 class Task(NamedTuple):
@@ -28,9 +27,7 @@ class Task(NamedTuple):
 
     def halves(self, seed: int) -> Split:
         """Random halves of each class, or of the groups."""
-        kind = StratifiedShuffleSplit if self.groups is None else GroupShuffleSplit
-        split = kind(1, test_size=0.5, random_state=seed)
-        return next(split.split(self.labels, self.labels, self.groups))
+        return halve(self.labels, self.groups, seed)
 
     def relatives(self, left_out: int) -> list[int]:
         """Find the generators of one family, by their names."""

@@ -14,13 +14,11 @@ Photos that are JPEG files differ from all else in format. *Photos' history* com
 generated image once, with the tables of a photo of its half, each photo's as often as another's.
 """
 
-import argparse
-import json
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import folders, make_parser, write_json
 from photo_formats import (
     PHOTO,
     Task,
@@ -363,14 +361,9 @@ def report(task: Task, n_seeds: int, further: Bunch | None) -> dict[str, Any]:
 
 def main() -> None:
     """Measure the bundled samples, then each folder."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("directories", metavar="DIR", nargs="*")
+    parser = make_parser(__doc__)
     parser.add_argument("--real", metavar="NAME", default="real", help="the folder of photos")
-    parser.add_argument("--crop", type=int, default=256)
-    parser.add_argument("--groups", choices=["name"])
-    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--further", metavar="DIR", help="images of further generators")
-    parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     reader = ImageReader(options.crop)
     further = load_image_folder(options.further, reader=reader) if options.further else None
@@ -378,13 +371,10 @@ def main() -> None:
     tasks = [
         make_task("bundled samples", samples, "real", grouped=False),
         make_task("bundled samples, photos apart", samples, "real"),
+        *(make_task(name, data, options.real) for name, data in folders(options)),
     ]
-    for directory in options.directories:
-        data = load_image_folder(directory, reader=reader, groups=options.groups)
-        tasks.append(make_task(directory, data, options.real))
     results = {task.name: report(task, options.seeds, further) for task in tasks}
-    if options.json is not None:
-        options.json.write_text(json.dumps(results, indent=2), encoding="utf-8")
+    write_json(results, options.json)
 
 
 if __name__ == "__main__":

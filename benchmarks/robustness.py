@@ -3,31 +3,28 @@
 Usage: python benchmarks/robustness.py [DIR ...] [--size 192] [--seeds 5] [--json FILE]
 
 The bundled samples, then each DIR, which has a folder per source. Images are perturbed whole and
-cut to `size` at the top left where they are larger (samples: 96). Half of each class is fitted on,
-the other half tested; nothing is chosen on the test half. Features of each version of an image are
-computed once and serve all seeds and fits. Prints means over the seeds; the JSON file has standard
-deviations too.
+cut at the top left, to `size` or, where they are no larger, to three quarters (samples to 96).
+Half of each class is fitted on, the other half tested; nothing is chosen on the test half. Features
+of each version of an image are computed once and serve all seeds and fits. Prints means over the
+seeds; the JSON file has the accuracy for every seed.
 """
 
-import argparse
-import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from common import Split, describe, halves, header, image_sets, line, make_parser, write_json
 from sklearn.metrics import accuracy_score
-from sklearn.model_selection import StratifiedShuffleSplit
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import Bunch
 
-from sklearn_ganprint import AugmentedClassifier, ResidualTransformer
+from sklearn_ganprint import AugmentedClassifier, FingerprintClassifier, ResidualTransformer
+from sklearn_ganprint._images import YCBCR_WEIGHTS
 from sklearn_ganprint.augmentation import DEFAULT_PERTURBATIONS, merge_subclass_scores
-from sklearn_ganprint.datasets import ImageReader, load_image_folder, load_samples
-from sklearn_ganprint.denoisers import GaussianDenoiser, WaveletDenoiser
+from sklearn_ganprint.denoisers import BaseDenoiser, GaussianDenoiser, WaveletDenoiser
+from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
 from sklearn_ganprint.features import AutocorrelationTransformer
+from sklearn_ganprint.perturbations import check_perturbation
 
 #: Ten versions, with the images as they are.
 TEN = (
@@ -50,9 +47,8 @@ GROUPS = {
     "resize 0.85, unseen": ["resize 0.85"],
     "resize then jpeg, unseen": [each for each in UNSEEN if isinstance(each, tuple)],
 }
-#: Residuals of three kinds, and the colours in which their features are taken.
+#: Residuals of three kinds.
 DENOISERS = (WaveletDenoiser(), WaveletDenoiser(sigma=2.0), GaussianDenoiser(0.7))
-YCBCR = np.array([[0.299, -0.169, 0.5], [0.587, -0.331, -0.419], [0.114, 0.5, -0.081]], np.float32)
 #: Number of features of the first residual in RGB, up to a lag of 8.
 N_FIRST = 1302
 
@@ -66,8 +62,11 @@ class Fit(NamedTuple):
 
 
 FITS = {
+    "original, one residual": Fit((), n_features=N_FIRST),
     "original": Fit(()),
-    "ten": Fit(TEN, subclasses=True, n_features=N_FIRST),
+    "ten, one residual": Fit(TEN, subclasses=True, n_features=N_FIRST),
+    "ten, one class": Fit(TEN),
+    "ten": Fit(TEN, subclasses=True),
     "default, one residual": Fit(DEFAULT_PERTURBATIONS, subclasses=True, n_features=N_FIRST),
     "default, one class": Fit(DEFAULT_PERTURBATIONS),
     "default": Fit(DEFAULT_PERTURBATIONS, subclasses=True),
@@ -80,31 +79,34 @@ def at_most(images: np.ndarray, size: int) -> np.ndarray:
     return images[:, :size, :size]
 
 
-def second_order(images: np.ndarray) -> np.ndarray:
-    """Correlations of three residuals: in RGB up to lag 8 for the first, else up to lag 3."""
-    near, far = AutocorrelationTransformer(3), AutocorrelationTransformer(8)
-    parts = []
-    for position, denoiser in enumerate(DENOISERS):
-        residuals = ResidualTransformer(denoiser, channels="rgb", flatten=False).transform(images)
-        parts.append((near if position else far).transform(residuals))
-        parts.append(near.transform(residuals @ YCBCR))
-    return np.hstack(parts)
+def colour_differences(residuals: np.ndarray) -> np.ndarray:
+    """Make RGB residuals those of ``ResidualTransformer(channels="ycbcr")``."""
+    return residuals @ YCBCR_WEIGHTS.astype(residuals.dtype)
+
+
+def correlations(denoiser: BaseDenoiser, max_lag: int) -> Pipeline:
+    """Second-order features of one residual, in RGB and of its colour differences."""
+    differences = make_pipeline(
+        FunctionTransformer(colour_differences), AutocorrelationTransformer(3)
+    )
+    residual = ResidualTransformer(denoiser, channels="rgb", flatten=False)
+    return make_pipeline(residual, make_union(AutocorrelationTransformer(max_lag), differences))
+
+
+def second_order() -> FeatureUnion:
+    """Features of three residuals: in RGB up to lag 8 for the first, else up to lag 3."""
+    first, *others = DENOISERS
+    return make_union(correlations(first, 8), *(correlations(each, 3) for each in others))
 
 
 def pipeline(size: int) -> Pipeline:
     """Second-order features and LDA with one pooled covariance."""
     return make_pipeline(
         FunctionTransformer(at_most, kw_args={"size": size}),
-        FunctionTransformer(second_order),
+        second_order(),
         StandardScaler(),
-        LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.003),
+        PooledDiscriminantAnalysis(0.003),
     )
-
-
-def splits(y: np.ndarray, n_seeds: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Random halves of each class."""
-    for seed in range(n_seeds):
-        yield next(StratifiedShuffleSplit(1, test_size=0.5, random_state=seed).split(y, y))
 
 
 def fit_classifier(fit: Fit, features: np.ndarray, y: np.ndarray, size: int) -> AugmentedClassifier:
@@ -120,10 +122,12 @@ def scores_of(clf: AugmentedClassifier, features: np.ndarray) -> np.ndarray:
     return scores.reshape(len(features), len(clf.classes_), -1)
 
 
-def measure(features: np.ndarray, y: np.ndarray, size: int, n_seeds: int) -> dict[str, Any]:
+def measure(
+    features: np.ndarray, y: np.ndarray, splits: list[Split], size: int
+) -> dict[str, np.ndarray]:
     """Accuracy of each fit, of shape (n_seeds, n_versions)."""
     found: dict[str, list[list[float]]] = {}
-    for fitted, test in splits(y, n_seeds):
+    for fitted, test in splits:
         for name, fit in FITS.items():
             clf = fit_classifier(fit, features[fitted], y[fitted], size)
             scores = [
@@ -138,47 +142,67 @@ def measure(features: np.ndarray, y: np.ndarray, size: int, n_seeds: int) -> dic
     return {name: np.array(rows) for name, rows in found.items()}
 
 
+def measure_paper(data: Bunch, splits: list[Split], size: int) -> np.ndarray:
+    """Accuracy of the paper's fingerprints of the originals, of shape (n_seeds, n_versions)."""
+    residual = ResidualTransformer(channels="rgb")
+    rows = residual.fit_transform(at_most(data.data, size))
+    fits = [FingerprintClassifier().fit(rows[fit], data.target[fit]) for fit, _ in splits]
+    found = []
+    for version in [(), *VERSIONS]:
+        images = data.data
+        for each in (version,) if isinstance(version, str) else version:
+            images = check_perturbation(each).transform(images)
+        rows = residual.transform(at_most(images, size))
+        tests = zip(fits, splits, strict=True)
+        found.append([clf.score(rows[test], data.target[test]) for clf, (_, test) in tests])
+    return np.array(found).T
+
+
 def report(name: str, data: Bunch, size: int, n_seeds: int) -> dict[str, Any]:
     """Print a table for one set of images, and return accuracies by fit and version."""
     features = AugmentedClassifier(pipeline(size), VERSIONS).transform_versions(data.data)
-    found = measure(features, data.target, size, n_seeds)
-    order = ["original", *VERSIONS]
-    n_classes = len(data.target_names)
-    print(
-        f"\n{name}: {len(data.target)} images of {n_classes} sources, cut to {size} px; chance "
-        f"{1 / n_classes:.3f}\n"
-    )
-    print("| tested on | " + " | ".join(found) + " |")
-    print("|---" * (1 + len(found)) + "|")
-    for group, members in GROUPS.items():
-        own = [order.index(member) for member in members]
-        cells = [f"{rows[:, own].mean():.3f}" for rows in found.values()]
-        print(f"| {group} | " + " | ".join(cells) + " |", flush=True)
-    texts = [each if isinstance(each, str) else ", ".join(each) for each in order]
-    return {
-        column: {
-            text: {"mean": float(mean), "std": float(std)}
-            for text, mean, std in zip(texts, rows.mean(axis=0), rows.std(axis=0), strict=True)
-        }
+    splits = halves(data.target, data.groups, n_seeds)
+    found = measure(features, data.target, splits, size)
+    found["paper"] = measure_paper(data, splits, size)
+    texts = version_names()
+    figures = {
+        column: {text: rows[:, position].tolist() for position, text in enumerate(texts)}
         for column, rows in found.items()
     }
+    print(f"\n{describe(name, data)}, cut to {size} px\n")
+    print(header(["tested on", *found]))
+    for group in GROUPS:
+        cells = [f"{group_accuracy(rows, group).mean():.3f}" for rows in figures.values()]
+        print(line([group, *cells]), flush=True)
+    return figures
+
+
+def version_names() -> list[str]:
+    """Name the versions, in their order."""
+    return ["original", *(each if isinstance(each, str) else ", ".join(each) for each in VERSIONS)]
+
+
+def group_accuracy(rows: dict[str, list[float]], group: str) -> np.ndarray:
+    """Accuracy for every seed, the mean over the versions of a group."""
+    names = [each if isinstance(each, str) else ", ".join(each) for each in GROUPS[group]]
+    return np.mean([rows[name] for name in names], axis=0)
+
+
+def size_of(data: Bunch, size: int = 192) -> int:
+    """Size that versions are cut to: what resizing by 0.75 leaves, if the images are smaller."""
+    side = min(data.data.shape[1:3])
+    return size if side > size else side * 3 // 4
 
 
 def main() -> None:
     """Measure the bundled samples, then each folder."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("directories", metavar="DIR", nargs="*")
-    parser.add_argument("--crop", type=int, default=256, help="what is read of each image")
+    parser = make_parser(__doc__)
     parser.add_argument("--size", type=int, default=192)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    results = {"bundled samples": report("bundled samples", load_samples(), 96, options.seeds)}
-    for directory in options.directories:
-        data = load_image_folder(directory, reader=ImageReader(options.crop))
-        results[directory] = report(directory, data, options.size, options.seeds)
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=2), encoding="utf-8")
+    results = {}
+    for name, data in image_sets(options):
+        results[name] = report(name, data, size_of(data, options.size), options.seeds)
+    write_json(results, options.json)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Accuracy of second-order traces beside mean fingerprints, and what could pass for it.
+"""Accuracy of second-order traces and mean fingerprints, of both, and what could pass for it.
 
 Usage: python benchmarks/second_order.py [DIR ...] [--crop 256] [--groups name] [--seeds 5]
                                          [--search] [--json FILE]
@@ -10,31 +10,42 @@ and ``--search`` adds a row where cross-validation inside the fitted half choose
 and standard deviation over the seeds, and writes the accuracy for every seed with ``--json``.
 """
 
-import argparse
-import json
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from common import (
+    Split,
+    describe,
+    halves,
+    header,
+    image_sets,
+    line,
+    make_parser,
+    mean_and_spread,
+    write_json,
+)
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.model_selection import (
-    GridSearchCV,
-    GroupShuffleSplit,
-    StratifiedGroupKFold,
-    StratifiedShuffleSplit,
-)
-from sklearn.preprocessing import OrdinalEncoder
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 from sklearn.utils import Bunch
 
-from sklearn_ganprint import FingerprintClassifier, TiledClassifier, make_attribution_pipeline
-from sklearn_ganprint.datasets import ImageReader, confounds, load_image_folder, load_samples
-from sklearn_ganprint.perturbations import JPEGCompression
+from sklearn_ganprint import (
+    FingerprintClassifier,
+    FusionClassifier,
+    TiledClassifier,
+    make_attribution_pipeline,
+)
+from sklearn_ganprint.datasets import confounds, load_samples
+from sklearn_ganprint.perturbations import JPEGCompression, Resize
 
+#: What is in an image, and nothing of a fingerprint.
+CONTENT = "shrunk to a quarter and enlarged again"
 SHRINKAGES = [0.003, 0.01, 0.03, 0.1, 0.3]
-Split = tuple[np.ndarray, np.ndarray]
 
 
 class Traces(NamedTuple):
@@ -49,31 +60,56 @@ def classifier() -> TiledClassifier:
     return clone(make_attribution_pipeline("spectral")[-1])
 
 
+def residuals_of(rows: np.ndarray, n_values: int) -> np.ndarray:
+    """Take the residuals, which come first in rows."""
+    return rows[:, :n_values]
+
+
+def parts_of(rows: np.ndarray, n_values: int, n_parts: int) -> np.ndarray:
+    """Take the features of all parts, which come behind the residuals."""
+    return rows[:, n_values:].reshape(len(rows), n_parts, -1)
+
+
+def combined(seen: Traces) -> tuple[FusionClassifier, np.ndarray]:
+    """Make the fusion of the combined pipeline, and rows of what its members take.
+
+    They make it from residuals themselves; here it is made once for all fits.
+    """
+    sizes = {"n_values": seen.residuals.shape[1]}
+    first = FunctionTransformer(residuals_of, kw_args=sizes)
+    second = FunctionTransformer(parts_of, kw_args={**sizes, "n_parts": seen.parts.shape[1]})
+    members = [
+        ("fingerprint", make_pipeline(first, FingerprintClassifier())),
+        ("second_order", make_pipeline(second, classifier())),
+    ]
+    rows = np.hstack([seen.residuals, seen.parts.reshape(len(seen.parts), -1)])
+    return FusionClassifier(members), rows
+
+
 CLASSIFIERS: dict[str, Callable[[Traces], tuple[Any, np.ndarray]]] = {
     "fingerprint": lambda traces: (FingerprintClassifier(), traces.residuals),
     "second-order": lambda traces: (classifier(), traces.parts[:, :1]),
     "second-order, tiles": lambda traces: (classifier(), traces.parts),
+    "combined": combined,
 }
 
 
-def traces(images: np.ndarray, *, content: bool = False) -> Traces:
+def traces(
+    images: np.ndarray, tile_size: int | tuple[int, ...] | None = None, *, content: bool = False
+) -> Traces:
     """Take the residuals of images, or with `content` what the denoiser leaves of them."""
-    tile_size = min(64, min(images.shape[1:3]) // 2)
+    if tile_size is None:
+        tile_size = min(64, min(images.shape[1:3]) // 2)
     pipeline = make_attribution_pipeline("spectral", tile_size=tile_size)
-    residuals = pipeline["residual"].fit_transform(images)
-    if content:
-        residuals = images - residuals
-    parts = pipeline["features"].fit_transform(residuals)
-    return Traces(residuals.reshape(len(residuals), -1), parts)
-
-
-def halves(target: np.ndarray, groups: np.ndarray | None, n_seeds: int) -> list[Split]:
-    """Random halves of each class, or of the groups."""
-    kind = StratifiedShuffleSplit if groups is None else GroupShuffleSplit
-    return [
-        next(kind(1, test_size=0.5, random_state=seed).split(target, target, groups))
-        for seed in range(n_seeds)
-    ]
+    # A few images at a time: transforms of all tiles at once take gigabytes.
+    batches = []
+    for batch in np.array_split(images, max(1, len(images) // 32)):
+        residuals = pipeline["residual"].fit_transform(batch)
+        if content:
+            residuals = batch - residuals
+        parts = pipeline["features"].fit_transform(residuals)
+        batches.append((residuals.reshape(len(batch), -1), parts))
+    return Traces(*map(np.concatenate, zip(*batches, strict=True)))
 
 
 def few(target: np.ndarray, splits: list[Split], n_images: int) -> list[Split]:
@@ -88,24 +124,37 @@ def few(target: np.ndarray, splits: list[Split], n_images: int) -> list[Split]:
 
 
 def accuracies(
-    X: np.ndarray, X_test: np.ndarray, target: np.ndarray, splits: list[Split], model: Any
+    X: np.ndarray,
+    X_test: np.ndarray,
+    target: np.ndarray,
+    splits: list[Split],
+    model: Any,
+    groups: np.ndarray | None = None,
 ) -> list[float]:
     """Accuracy on the second part of each split, of `X_test`, fitted on the first, of `X`."""
-    return [
-        float(clone(model).fit(X[fit], target[fit]).score(X_test[test], target[test]))
-        for fit, test in splits
-    ]
+    found = []
+    for fit, test in splits:
+        # A fusion splits what it is fitted on once more.
+        splits_again = groups is not None and isinstance(model, FusionClassifier)
+        params = {"groups": groups[fit]} if splits_again else {}
+        clf = clone(model).fit(X[fit], target[fit], **params)
+        found.append(float(clf.score(X_test[test], target[test])))
+    return found
 
 
 def measure(
-    seen: Traces, target: np.ndarray, splits: list[Split], tested: Traces | None = None
+    seen: Traces,
+    target: np.ndarray,
+    splits: list[Split],
+    tested: Traces | None = None,
+    groups: np.ndarray | None = None,
 ) -> dict[str, list[float]]:
     """Accuracies of all classifiers, on other versions of the same images if they are given."""
     found = {}
     for name, make in CLASSIFIERS.items():
         model, X = make(seen)
-        _, X_test = make(tested or seen)
-        found[name] = accuracies(X, X_test, target, splits, model)
+        X_test = X if tested is None else make(tested)[1]
+        found[name] = accuracies(X, X_test, target, splits, model, groups)
     return found
 
 
@@ -114,12 +163,12 @@ def measurements(
 ) -> Iterator[tuple[str, dict[str, list[float]]]]:
     """Yield a row of the table after the other."""
     target, splits = data.target, halves(data.target, data.groups, n_seeds)
-    seen = traces(data.data)
-    yield "half of each class", measure(seen, target, splits)
+    seen, measured = traces(data.data), partial(measure, groups=data.groups)
+    yield "half of each class", measured(seen, target, splits)
     for n_images in (2, 5, 10):
-        yield f"{n_images} images a class", measure(seen, target, few(target, splits, n_images))
+        yield f"{n_images} images a class", measured(seen, target, few(target, splits, n_images))
     permuted = np.random.default_rng(0).permutation(target)
-    yield "labels permuted", measure(seen, permuted, splits)
+    yield "labels permuted", measured(seen, permuted, splits)
     if search:
         yield (
             "shrinkage by cross-validation",
@@ -127,14 +176,16 @@ def measurements(
         )
     for quality in (95, 75):
         jpeg = traces(JPEGCompression(quality).fit_transform(data.data))
-        yield f"half of each class, tested on JPEG {quality}", measure(seen, target, splits, jpeg)
+        yield f"half of each class, tested on JPEG {quality}", measured(seen, target, splits, jpeg)
     for trim in (8, 16):
         cut = traces(data.data[:, trim:-trim, trim:-trim])
-        yield f"half of each class, {trim} px trimmed", measure(cut, target, splits)
+        yield f"half of each class, {trim} px trimmed", measured(cut, target, splits)
     yield (
         "denoised image in place of the residual",
-        measure(traces(data.data, content=True), target, splits),
+        measured(traces(data.data, content=True), target, splits),
     )
+    content = Resize(0.25, restore=True).fit_transform(data.data)
+    yield CONTENT, measured(traces(content), target, splits)
     for name, X in metadata(data):
         forest = RandomForestClassifier(random_state=0)
         yield f"random forest on {name}", {"": accuracies(X, X, target, splits, forest)}
@@ -164,42 +215,28 @@ def metadata(data: Bunch) -> Iterator[tuple[str, np.ndarray]]:
 
 def report(name: str, data: Bunch, n_seeds: int, *, search: bool) -> dict[str, Any]:
     """Print a table for one set of images, and return it."""
-    n_classes = len(data.target_names)
-    print(f"\n{name}: {len(data.target)} images of {n_classes} sources, chance {1 / n_classes:.3f}")
+    print(f"\n{describe(name, data)}")
     print("confounds:", "; ".join(confounds(data)) or "none", end="\n\n")
-    print("| fitted on | " + " | ".join(CLASSIFIERS) + " |")
-    print("|---" * (len(CLASSIFIERS) + 1) + "|", flush=True)
+    print(header(["fitted on", *CLASSIFIERS]), flush=True)
     rows = {}
     for row, found in measurements(data, n_seeds, search=search):
-        cells = [f"{np.mean(each):.3f} ± {np.std(each):.3f}" for each in found.values()]
-        print(f"| {row} | {' | '.join(cells)} |", flush=True)
+        print(line([row, *map(mean_and_spread, found.values())]), flush=True)
         rows[row] = found
     return {"images": len(data.target), "sources": data.target_names.tolist(), "rows": rows}
 
 
 def main() -> None:
     """Measure the bundled samples, then each folder."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("directories", metavar="DIR", nargs="*")
-    parser.add_argument("--crop", type=int, default=256)
-    parser.add_argument("--groups", choices=["name"])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser = make_parser(__doc__)
     parser.add_argument("--search", action="store_true")
-    parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    samples = load_samples()
-    # Every photo gave crops to every source; halves are drawn crop by crop, then photo by photo.
-    by_crop = Bunch(**{**samples, "groups": None})
-    sets = [("bundled samples", by_crop), ("bundled samples, photos apart", samples)]
-    results = {}
-    for name, data in sets:
-        results[name] = report(name, data, options.seeds, search=options.search)
-    for directory in options.directories:
-        reader = ImageReader(options.crop)
-        data = load_image_folder(directory, reader=reader, groups=options.groups)
-        results[directory] = report(directory, data, options.seeds, search=options.search)
-    if options.json is not None:
-        options.json.write_text(json.dumps(results, indent=2), encoding="utf-8")
+    sets = [*image_sets(options)]
+    # Halves are drawn crop by crop, then photo by photo.
+    sets.insert(1, ("bundled samples, photos apart", load_samples()))
+    results = {
+        name: report(name, data, options.seeds, search=options.search) for name, data in sets
+    }
+    write_json(results, options.json)
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ def test_open_set_takes_typicality_of_unseen_images(make_traces):
     ]
     expected = sum(
         (each - mean) / scale
-        for each, mean, scale in zip(members, inner.own_means_, inner.own_scales_, strict=True)
+        for each, mean, scale in zip(members, inner.own_means_, inner.scales_, strict=True)
     )
     np.testing.assert_allclose(clf.score_samples(X), expected.max(axis=1), rtol=1e-5)
 

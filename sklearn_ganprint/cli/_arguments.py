@@ -6,7 +6,7 @@ import math
 from sklearn_ganprint.pipelines import KINDS
 
 #: The kind of model that is fitted unless another is asked for.
-DEFAULT_KIND = "paper"
+DEFAULT_KIND = "combined"
 
 #: What each kind looks at.
 _TRACES = {

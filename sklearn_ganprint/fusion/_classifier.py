@@ -68,8 +68,8 @@ class FusionClassifier(ClassifierMixin, _BaseComposition):
     scales_ : ndarray of float64, shape (n_estimators,)
         Root mean square of each classifier's scores about their mean over the classes.
 
-    own_means_, own_scales_ : ndarray of float64, shape (n_estimators,)
-        Mean and standard deviation of the scores of unseen images for their own class.
+    own_means_ : ndarray of float64, shape (n_estimators,)
+        Mean score of unseen images for their own class.
 
     classes_ : ndarray of shape (n_classes,)
         The class labels.
@@ -250,7 +250,7 @@ class FusionClassifier(ClassifierMixin, _BaseComposition):
             scaled, codes, self.penalty
         )
         own = unseen[np.arange(len(codes)), :, codes]
-        self.own_means_, self.own_scales_ = own.mean(axis=0), _positive(own.std(axis=0))
+        self.own_means_ = own.mean(axis=0)
         self.out_of_fold_codes_ = codes
         self.out_of_fold_scores_ = self._fuse(unseen)
         self.out_of_fold_typicality_ = self._typicality(unseen)
@@ -267,8 +267,8 @@ class FusionClassifier(ClassifierMixin, _BaseComposition):
         return Weights(self.weights_, self.class_weights_, self.intercept_).fuse(scaled)
 
     def _typicality(self, scores: np.ndarray) -> np.ndarray:
-        means, scales = (each[:, np.newaxis] for each in (self.own_means_, self.own_scales_))
-        return ((scores - means) / scales).sum(axis=1)
+        about = scores - self.own_means_[:, np.newaxis]
+        return (about / self.scales_[:, np.newaxis]).sum(axis=1)
 
     def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
         """Give the number of the fold that each image is left out in."""
@@ -331,7 +331,7 @@ class FusionClassifier(ClassifierMixin, _BaseComposition):
         -------
         ndarray of shape (n, n_classes)
             Sum over the classifiers of a class's score, less the mean score of unseen images for
-            their own class, over its standard deviation. :class:`OpenSetClassifier` decides by it.
+            their own class, over `scales_`. :class:`OpenSetClassifier` decides by it.
         """
         return self._typicality(self._member_scores(X))
 
