@@ -134,6 +134,32 @@ def negative_distance(residuals: Any, fingerprints: Any) -> np.ndarray:
     return scores
 
 
+def negative_squared_distance(
+    rows: np.ndarray, points: np.ndarray, square: np.ndarray
+) -> np.ndarray:
+    """Negative squared distance between rows and points of which the squared norms are given.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, n_features)
+        Residuals.
+
+    points : ndarray of shape (k, n_features)
+        Estimates of fingerprints.
+
+    square : ndarray of shape (k,)
+        Squared norms of the fingerprints, which may be other than those of their estimates.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, k)
+        ``2 r.f - |r|^2 - square``.
+    """
+    own = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+    products = (rows @ points.T.astype(rows.dtype, copy=False)).astype(np.float64)
+    return 2 * products - own[:, np.newaxis] - square
+
+
 #: Scores by the name of their metric: greater is closer.
 SCORES: dict[str, Callable[[Any, Any], np.ndarray]] = {
     "correlation": correlation_index,

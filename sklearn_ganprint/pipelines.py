@@ -145,7 +145,7 @@ def _thorough(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline
         [
             ("residuals", residuals),
             ("unit_length", Normalizer()),
-            ("fingerprint", FingerprintClassifier("euclidean")),
+            ("fingerprint", FingerprintClassifier("unbiased")),
         ]
     )
     second_order = Pipeline(

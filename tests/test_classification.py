@@ -8,7 +8,7 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_ganprint import FingerprintClassifier
 
-METRICS = ["correlation", "cosine", "euclidean"]
+METRICS = ["correlation", "cosine", "euclidean", "unbiased"]
 every_metric = pytest.mark.parametrize("metric", METRICS)
 
 
@@ -30,6 +30,10 @@ def reference_scores(X, y, x, metric, leave=None):
         elif metric == "cosine":
             lengths = np.linalg.norm(x) * np.linalg.norm(fingerprint)
             scores.append(x @ fingerprint / lengths)
+        elif metric == "unbiased":
+            n, squares = len(own), sum(X[i] @ X[i] for i in own)
+            square = (n * fingerprint @ fingerprint - squares / n) / (n - 1)
+            scores.append(2 * x @ fingerprint - x @ x - square)
         else:
             scores.append(-np.linalg.norm(x - fingerprint))
     return scores
@@ -295,3 +299,23 @@ def test_finite_residuals_of_any_size_have_finite_scores(metric):
     X, y = simple_data()
     clf = FingerprintClassifier(metric).fit(X, y)
     assert np.isfinite(clf.decision_function((1e30 * X).astype(np.float32))).all()
+
+
+def test_unbiased_distances_allow_for_the_noise_in_means_of_few():
+    pattern = 0.1 * np.random.default_rng(0).normal(size=400)
+    y = np.repeat(["few", "many"], [2, 40])
+    surplus = {"euclidean": [], "unbiased": []}
+    for seed in range(100):
+        # Both have the same fingerprint, and in the mean of two residuals is far more noise.
+        X = np.random.default_rng(seed).normal(size=(62, 400)) + pattern
+        for metric, found in surplus.items():
+            scores = FingerprintClassifier(metric).fit(X[:42], y).class_scores(X[42:])
+            found.append(np.diff(scores).mean())
+    means = {metric: np.mean(found) for metric, found in surplus.items()}
+    assert means["euclidean"] > 1
+    assert abs(means["unbiased"]) < 4 * np.std(surplus["unbiased"]) / 10
+
+
+def test_sums_without_norms_are_refused_where_norms_are_needed():
+    assert hasattr(FingerprintClassifier(), "partial_fit_sums")
+    assert not hasattr(FingerprintClassifier("unbiased"), "partial_fit_sums")

@@ -48,6 +48,7 @@ ESTIMATORS = {
     "correlation": FingerprintClassifier(),
     "cosine": FingerprintClassifier("cosine"),
     "euclidean": FingerprintClassifier("euclidean"),
+    "unbiased": FingerprintClassifier("unbiased"),
     "files": FileBatchClassifier(
         make_pipeline(ResidualTransformer(), FingerprintClassifier()), batch_size=7
     ),

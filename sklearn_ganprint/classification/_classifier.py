@@ -1,18 +1,20 @@
-"""L3: attribution by the nearest fingerprint."""
+"""The nearest-fingerprint classifier."""
 
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint._unit_rows import kept_unit_rows
-from sklearn_ganprint.correlation import SCORES, negative_distance
-from sklearn_ganprint.fingerprints import class_sums, energy
+from sklearn_ganprint.classification._sums import ClassSums, unbiased_square
+from sklearn_ganprint.correlation import SCORES, negative_distance, negative_squared_distance
+from sklearn_ganprint.fingerprints import energy
 
 
 class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
@@ -23,10 +25,13 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    metric : {"correlation", "cosine", "euclidean"}, default="correlation"
+    metric : {"correlation", "cosine", "euclidean", "unbiased"}, default="correlation"
         Nearness of residual and fingerprint. "correlation" is eq. 5 of the paper, "cosine" the
         same without centring, "euclidean" the negative distance, which is the minimum-distance
-        rule on residuals that are not normalised.
+        rule on residuals that are not normalised. "unbiased" is the negative squared distance less
+        the noise that is left in means of few residuals: the best of all where residuals are of
+        one length, such as behind :class:`~sklearn.preprocessing.Normalizer`, and sources differ in
+        how strong their fingerprints are. It takes weights for numbers of images.
 
     Attributes
     ----------
@@ -38,6 +43,9 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
 
     energy_ : ndarray of float64, shape (n_classes,)
         Mean square of each fingerprint over its pixels, in squared grey levels.
+
+    square_sum_ : ndarray of float64, shape (n_classes,)
+        Sum of the squared norms of each class's residuals; only with the metric "unbiased".
 
     classes_ : ndarray of shape (n_classes,)
         The class labels.
@@ -80,7 +88,9 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
     1.0
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"metric": [StrOptions(set(SCORES))]}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "metric": [StrOptions({*SCORES, "unbiased"})]
+    }
 
     classes_: np.ndarray
 
@@ -163,6 +173,8 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
             self._start(self.classes_, X.shape[1])
         return self._add(X, y, weights)
 
+    # The sums say nothing of the norms of what was added up.
+    @available_if(lambda self: self.metric != "unbiased")
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit_sums(self, sums: Any, counts: Any, classes: Any) -> Self:
         """Add residuals that have been added up by class already.
@@ -187,7 +199,8 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         rows = part._validate_rows(sums, reset=True)
         order = np.argsort(classes)
         part.classes_ = np.asarray(classes)[order]
-        part._store(np.asarray(counts, dtype=np.float64)[order], rows[order].astype(np.float64))
+        count = np.asarray(counts, dtype=np.float64)[order]
+        part._store(ClassSums(count, rows[order].astype(np.float64), np.zeros(len(count))))
         if hasattr(self, "fingerprints_"):
             return self.merge(part)
         self.__dict__.update(vars(part))
@@ -220,13 +233,11 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
                 f"shape {other.image_shape_}). Fit both on one crop."
             )
         classes = np.union1d(self.classes_, other.classes_)
-        sums = _zero_sums(len(classes), self.n_features_in_)
+        sums = ClassSums.zero(len(classes), self.n_features_in_)
         for part in (self, other):
-            codes = np.searchsorted(classes, part.classes_)
-            for total, addend in zip(sums, part._sums(), strict=True):
-                total[codes] += addend
+            sums.add(np.searchsorted(classes, part.classes_), part._sums())
         self.classes_ = classes
-        return self._store(*sums)
+        return self._store(sums)
 
     def correlate(self, X: Any) -> np.ndarray:
         """Correlation index of residuals and fingerprints, whatever the metric.
@@ -335,14 +346,26 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         """Put the leave-one-out score into the own class's column of `scores`."""
         left = self.class_count_[codes] - weights
         alone = left <= 1e-12 * self.class_count_[codes]
+        whole = self._sums()
         for row, code in enumerate(codes):
             if alone[row]:
                 scores[row, code] = self._lowest_score(self.metric)
                 continue
-            whole = self.class_count_[code] * self.fingerprints_[code]
-            rest = (whole - weights[row] * X[row]) / left[row]
-            scores[row, code] = SCORES[self.metric](X[row : row + 1], rest[np.newaxis])[0, 0]
+            rest = (whole.residuals[code] - weights[row] * X[row]) / left[row]
+            square = X[row] @ X[row].astype(np.float64)
+            squares = whole.squares[code] - weights[row] * square
+            scores[row, code] = self._score_rest(X[row : row + 1], rest, left[row], squares)
         return scores
+
+    def _score_rest(
+        self, row: np.ndarray, fingerprint: np.ndarray, count: float, squares: float
+    ) -> float:
+        """Score one residual for a fingerprint of `count` others."""
+        fingerprint = fingerprint[np.newaxis]
+        if self.metric != "unbiased":
+            return float(SCORES[self.metric](row, fingerprint)[0, 0])
+        square = unbiased_square(fingerprint, np.array([count]), np.array([squares]))
+        return float(negative_squared_distance(row, fingerprint, square)[0, 0])
 
     def _scores(self, X: Any, metric: str | None = None) -> np.ndarray:
         """Scores of shape (n, n_classes), whatever the number of classes."""
@@ -358,6 +381,9 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         with np.errstate(over="ignore", invalid="ignore"):
             if metric == "euclidean":
                 scores = negative_distance(rows, self.fingerprints_)
+            elif metric == "unbiased":
+                square = unbiased_square(self.fingerprints_, self.class_count_, self.square_sum_)
+                scores = negative_squared_distance(rows, self.fingerprints_, square)
             else:
                 centre = metric == "correlation"
                 unit_rows = kept_unit_rows(self, self.fingerprints_, rows.dtype, centre=centre)
@@ -368,7 +394,8 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
     @staticmethod
     def _lowest_score(metric: str) -> float:
         """Give a finite score below every real one, for a class that has no image."""
-        return float(np.finfo(np.float32).min) if metric == "euclidean" else -1.0
+        lowest = float(np.finfo(np.float32).min)
+        return lowest if metric in ("euclidean", "unbiased") else -1.0
 
     def _encode(self, y: np.ndarray) -> np.ndarray:
         codes = np.searchsorted(self.classes_, y)
@@ -380,24 +407,28 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
 
     def _start(self, classes: np.ndarray, n_features: int) -> None:
         self.classes_ = classes
-        self._store(*_zero_sums(len(classes), n_features))
+        self._store(ClassSums.zero(len(classes), n_features))
 
     def _add(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Self:
         codes, n_classes = self._encode(y), len(self.classes_)
-        count, residuals = self._sums()
-        count += np.bincount(codes, weights, n_classes)
-        residuals += class_sums(X, codes, weights, n_classes)
-        return self._store(count, residuals)
+        sums = self._sums()
+        squares = self.metric == "unbiased"
+        sums.add(np.arange(n_classes), ClassSums.of(X, codes, weights, n_classes, squares))
+        return self._store(sums)
 
-    def _sums(self) -> tuple[np.ndarray, np.ndarray]:
-        """Sum weights and residuals over the images of each class."""
-        return self.class_count_.copy(), self.fingerprints_ * self.class_count_[:, np.newaxis]
+    def _sums(self) -> ClassSums:
+        """Sum weights, residuals and squared norms over the images of each class."""
+        count = self.class_count_
+        squares = getattr(self, "square_sum_", np.zeros(len(count)))
+        return ClassSums(count.copy(), self.fingerprints_ * count[:, np.newaxis], np.array(squares))
 
-    def _store(self, count: np.ndarray, residuals: np.ndarray) -> Self:
+    def _store(self, sums: ClassSums) -> Self:
         """Set the fitted attributes from the sums over the images of each class."""
-        self.class_count_ = count
-        self.fingerprints_ = residuals / np.where(count > 0, count, 1)[:, np.newaxis]
+        self.class_count_ = sums.weight
+        self.fingerprints_ = sums.means()
         self.energy_ = energy(self.fingerprints_)
+        if self.metric == "unbiased":
+            self.square_sum_ = sums.squares
         return self
 
     def __sklearn_tags__(self) -> Any:
@@ -406,7 +437,3 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         # Centring each row leaves nothing of scikit-learn's two-feature test data but a sign.
         tags.classifier_tags.poor_score = self.metric == "correlation"
         return tags
-
-
-def _zero_sums(n_classes: int, n_features: int) -> tuple[np.ndarray, np.ndarray]:
-    return np.zeros(n_classes), np.zeros((n_classes, n_features))

@@ -1,0 +1,5 @@
+"""L3: attribution by the nearest fingerprint."""
+
+from sklearn_ganprint.classification._classifier import FingerprintClassifier
+
+__all__ = ["FingerprintClassifier"]
