@@ -100,8 +100,7 @@ def discriminant_distances(classifier: Any, X: Any) -> np.ndarray:
             f"Distances need a linear discriminant analysis at the end of the pipeline, got "
             f"{classifier!r}. Use score_function='decision', or a function."
         )
-    # In single precision the coefficients would not add up to 0 within the precision of the
-    # pseudo-inverse, which then takes rounding for a direction that tells classes apart.
+    # Of float32 coefficients the mean would leave a rest, which the inverse takes for a direction.
     W, means = (np.asarray(each, np.float64) for each in (classifier.coef_, classifier.means_))
     W = np.vstack([-W / 2, W / 2]) if len(W) == 1 else W - W.mean(axis=0)
     centre = means.mean(axis=0)

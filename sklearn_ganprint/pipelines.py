@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import Normalizer, StandardScaler
 
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.denoisers import BaseDenoiser, GaussianDenoiser, WaveletDenoiser
@@ -139,7 +139,15 @@ def _thorough(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline
         for channels in ("rgb", "opponent")
     }
     residuals = FeatureUnion(list(kinds.items()))
-    fingerprint = Pipeline([("residuals", residuals), ("fingerprint", FingerprintClassifier())])
+    # Distances of residuals of one length: unlike correlations they allow for how strong each
+    # fingerprint is, which siblings differ in.
+    fingerprint = Pipeline(
+        [
+            ("residuals", residuals),
+            ("unit_length", Normalizer()),
+            ("fingerprint", FingerprintClassifier("euclidean")),
+        ]
+    )
     second_order = Pipeline(
         [("residual", _opponent_residual(denoiser, data_range)), *_second_order(tile_size)]
     )

@@ -8,6 +8,7 @@ from hypothesis import settings
 from matplotlib.figure import Figure
 from PIL import Image
 
+from sklearn_ganprint import FileBatchClassifier, make_attribution_pipeline, save_model
 from sklearn_ganprint.cli import main
 
 # Whether a law holds is tested, not how fast.
@@ -92,9 +93,38 @@ def ganprint(capsys):
 
 
 @pytest.fixture
-def model(tmp_path, image_folder, ganprint):
+def fit(ganprint):
+    """Run ``ganprint fit``, of the kind that takes least time unless the options say otherwise."""
+
+    def run(source, model, *options):
+        return ganprint("fit", source, "--model", model, "--kind", "paper", *options)
+
+    return run
+
+
+@pytest.fixture
+def model(tmp_path, image_folder, fit):
     """A model of three sources, the folder that it was fitted on, and its files."""
     folder, paths, _ = image_folder()
-    status, _, err = ganprint("fit", folder, "--model", tmp_path / "model.skops")
+    status, _, err = fit(folder, tmp_path / "model.skops")
     assert status == 0, err
     return tmp_path / "model.skops", folder, paths
+
+
+@pytest.fixture
+def closed_model(tmp_path, image_folder):
+    """A model without calibration images, its folder and its files, as older versions made it."""
+    folder, paths, y = image_folder()
+    classifier = FileBatchClassifier(make_attribution_pipeline("paper")).fit(paths, y)
+    save_model(classifier, tmp_path / "closed.skops")
+    return tmp_path / "closed.skops", folder, paths
+
+
+@pytest.fixture
+def foreign(tmp_path, make_images):
+    """Files of images of sources that no model here knows."""
+    paths = [tmp_path / "foreign" / f"{index:02d}.png" for index in range(8)]
+    paths[0].parent.mkdir()
+    for path, image in zip(paths, make_images(seed=1)[0], strict=False):
+        Image.fromarray(image).save(path)
+    return [str(path) for path in paths]

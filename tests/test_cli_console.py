@@ -23,6 +23,15 @@ def test_progress_in_a_log_is_ten_lines():
     assert lines == [f"fitting: {done} of 1000" for done in range(100, 1001, 100)]
 
 
+def test_progress_of_a_second_pass_is_shown():
+    stream = io.StringIO()
+    with Messages(stream).progress("fitting") as update:
+        for done in (30, 60, 60, 30, 60):
+            update(done, 60)
+    lines = [f"fitting: {done} of 60" for done in (30, 60, 30, 60)]
+    assert stream.getvalue().splitlines() == lines
+
+
 def test_progress_on_a_terminal_keeps_messages_apart():
     stream = Terminal()
     messages = Messages(stream)

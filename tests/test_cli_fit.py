@@ -7,49 +7,109 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli_helpers import add_broken_files, no_leftovers
 from PIL import Image
+from sklearn.base import clone
 
 from sklearn_ganprint import load_model
+from sklearn_ganprint.datasets import load_image_folder
+from sklearn_ganprint.pipelines import KINDS
 
 
-def test_fit_makes_a_model(tmp_path, image_folder, ganprint):
+def test_fit_makes_a_model(tmp_path, image_folder, fit):
     folder, paths, y = image_folder(shape=(40, 48, 3))
-    status, out, err = ganprint("fit", folder, "--model", tmp_path / "m.skops")
+    status, out, err = fit(folder, tmp_path / "m.skops")
     assert status == 0
     assert "--crop auto: 40 x 40 pixels, which 24 of 24 files can give" in err
-    assert re.search(r"a +8 +0 +PNG +48 x 40 +- +\d", out)
+    assert re.search(r"a +8 +0 +PNG +48 x 40 +\d", out)
+    assert out.endswith("p-values by 24 images of all sources together: at least 1 / 25\n")
+    assert re.search(
+        "^warning: no image can be called unknown .* 0.01: .*--false-alarm 0.04 ", err, re.M
+    )
     model = load_model(tmp_path / "m.skops")
     assert model.score(paths, y) == 1
     assert (model.reader_.crop, model.reader_.anchor) == ((40, 40), "top-left")
-    assert model.estimator_[0].channels == "rgb"
+    assert model.estimator_.estimator_[0].channels == "rgb"
     assert no_leftovers(tmp_path)
 
 
-def test_fit_takes_its_options(tmp_path, image_folder, ganprint):
+def test_fit_takes_its_options(tmp_path, image_folder, fit):
     folder, *_ = image_folder()
     options = "--crop 16x24 --anchor center --channels luminance --denoiser median".split()
-    status, out, err = ganprint(
-        "fit", folder, "--model", tmp_path / "m", *options, "--jobs", 2, "--batch-size", 5
-    )
+    status, out, err = fit(folder, tmp_path / "m", *options, "--jobs", 2, "--batch-size", 5)
     assert status == 0
     assert "crop 16 x 24 (center), luminance, median" in out
     model = load_model(tmp_path / "m")
     assert (model.reader_.crop, model.reader_.anchor) == ((16, 24), "center")
     assert model.image_size_ == (16, 24)
-    assert model.estimator_[0].get_params()["denoiser"] == "median"
-    assert model.estimator_[0].channels == "luminance"
+    residual = model.estimator_.estimator_[0]
+    assert (residual.denoiser, residual.channels) == ("median", "luminance")
     assert (model.batch_size, model.n_jobs) == (5, None)
 
 
-def test_fit_from_csv_prints_csv(tmp_path, image_folder, ganprint):
+def test_fit_spectral(tmp_path, image_folder, fit, ganprint):
+    folder, paths, y = image_folder(n_per_class=3)
+    status, out, _ = fit(folder, tmp_path / "m", "--kind", "spectral")
+    assert status == 0
+    assert "spectral: crop 32 x 32 (top-left), rgb, wavelet" in out
+    assert re.search(r"a +3 +0 +PNG +32 x 32 *\n", out)
+    assert "energy" not in out
+    model = load_model(tmp_path / "m")
+    assert list(model.estimator_.estimator_.named_steps) == ["residual", "features", "classifier"]
+    _, out, _ = ganprint("predict", tmp_path / "m", *paths, "--format", "json")
+    assert [row["source"] for row in json.loads(out)["results"]] == y.tolist()
+    document = json.loads(ganprint("info", tmp_path / "m", "--format", "json")[1])
+    assert (document["kind"], document["classifier"]) == ("spectral", "TiledClassifier")
+    table = ganprint("info", tmp_path / "m")[1]
+    assert re.search(r"^source +calibration images +smallest p-value *$", table, re.MULTILINE)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "paper"])
+def test_fit_takes_luminance_for_one_kind_only(tmp_path, image_folder, fit, kind):
+    folder, *_ = image_folder(n_per_class=2)
+    options = ["--kind", kind, "--channels", "luminance"]
+    status, out, err = fit(folder, tmp_path / "m", *options)
+    assert (status, out) == (2, "")
+    assert re.fullmatch(
+        f"error: --channels luminance: --kind {kind} rests on .* --kind paper takes luminance\n",
+        err,
+    )
+
+
+def test_files_of_one_name_calibrate_together(tmp_path, image_folder, fit):
+    folder, paths, y = image_folder()
+    for index, path in enumerate(paths):
+        os.rename(path, Path(path).with_name(f"{index % 8}.png"))
+    assert fit(folder, tmp_path / "m", "--groups", "name")[0] == 0
+    found = load_model(tmp_path / "m").estimator_
+    bunch = load_image_folder(folder, groups="name")
+    reference = clone(found).set_params(false_alarm_rate=0.1)
+    expected = clone(reference).fit(bunch.data, y, groups=bunch.groups)
+    alone = reference.fit(bunch.data, y)
+    np.testing.assert_allclose(found.calibration_scores_, expected.calibration_scores_, atol=1e-5)
+    assert np.abs(found.calibration_scores_ - alone.calibration_scores_).max() > 1e-3
+
+
+def test_groups_of_a_csv_file_calibrate_together(tmp_path, image_folder, fit):
+    _, paths, y = image_folder(labels=("a", "b"))
+    rows = [
+        f"{path},{label},{index % 2}"
+        for index, (path, label) in enumerate(zip(paths, y, strict=True))
+    ]
+    Path(tmp_path, "list.csv").write_text("\n".join(["path,label,group", *rows]))
+    assert fit(tmp_path / "list.csv", tmp_path / "m")[0] == 0
+    # Two groups make two folds, and a fold comes after the other.
+    codes = load_model(tmp_path / "m").estimator_.calibration_codes_
+    assert codes.tolist() == [0] * 4 + [1] * 4 + [0] * 4 + [1] * 4
+
+
+def test_fit_from_csv_prints_csv(tmp_path, image_folder, fit):
     _, paths, y = image_folder(labels=("a", "b"))
     rows = [f"{path},{label}" for path, label in zip(paths, y, strict=True)]
     Path(tmp_path, "list.csv").write_text("\n".join(["path,label", *rows, "nope.png,b"]))
-    status, out, err = ganprint(
-        "fit", tmp_path / "list.csv", "--model", tmp_path / "m", "--format", "csv"
-    )
+    status, out, err = fit(tmp_path / "list.csv", tmp_path / "m", "--format", "csv")
     assert status == 1
     assert f"{tmp_path / 'nope.png'}: cannot be opened: No such file or directory\n" in err
     table = list(csv.DictReader(io.StringIO(out)))
@@ -57,31 +117,27 @@ def test_fit_from_csv_prints_csv(tmp_path, image_folder, ganprint):
     assert columns == [("a", "8", "0", "32 x 32"), ("b", "8", "1", "32 x 32")]
 
 
-def test_fit_takes_a_layout(tmp_path, image_folder, ganprint):
+def test_fit_takes_a_layout(tmp_path, image_folder, fit):
     folder, *_ = image_folder(labels=("pro/0_real", "pro/1_fake", "star/cat/1_fake"))
     Path(folder, "star/cat/1_fake/text.png").write_text("no image")
-    status, out, err = ganprint(
-        "fit", folder, "--layout", "forensynths", "--model", tmp_path / "m", "--format", "json"
-    )
+    status, out, err = fit(folder, tmp_path / "m", "--layout", "forensynths", "--format", "json")
     assert status == 1 and "text.png: is not an image" in err
     sources = [(row["source"], row["images"], row["failed"]) for row in json.loads(out)["sources"]]
     assert sources == [("pro", 8, 0), ("real", 8, 0), ("star", 8, 1)]
 
 
-def test_fit_refuses_another_layout(tmp_path, image_folder, ganprint):
+def test_fit_refuses_another_layout(tmp_path, image_folder, fit):
     folder, *_ = image_folder(n_per_class=2)
-    status, out, err = ganprint("fit", folder, "--layout", "nested", "--model", tmp_path / "m")
+    status, out, err = fit(folder, tmp_path / "m", "--layout", "nested")
     assert (status, out) == (2, "")
     assert re.fullmatch("error: .*expected folders ARCH/SOURCE/ .*found a.000.png.*\n", err)
 
 
-def test_fit_names_what_failed_and_uses_the_rest(tmp_path, image_folder, ganprint):
+def test_fit_names_what_failed_and_uses_the_rest(tmp_path, image_folder, fit):
     folder, paths, _ = image_folder()
     broken = add_broken_files(folder / "b")
     Path(paths[0]).write_bytes(Path(paths[0]).read_bytes()[:-300])  # seen when decoded only
-    status, out, err = ganprint(
-        "fit", folder, "--model", tmp_path / "m", "--crop", 32, "--format", "json"
-    )
+    status, out, err = fit(folder, tmp_path / "m", "--crop", 32, "--format", "json")
     assert status == 1
     for name in [*broken, paths[0]]:
         assert len(re.findall(f"^{re.escape(name)}: .+", err, re.MULTILINE)) == 1
@@ -91,14 +147,15 @@ def test_fit_names_what_failed_and_uses_the_rest(tmp_path, image_folder, ganprin
     assert counts == [("a", 7, 1), ("b", 8, 3), ("c", 8, 0)]
     assert {each["file"] for each in document["failures"]} == {*broken, paths[0]}
     assert document["crop"] == [32, 32]
-    assert load_model(tmp_path / "m").estimator_[-1].class_count_.tolist() == [7, 8, 8]
+    open_set = load_model(tmp_path / "m").estimator_
+    assert open_set.estimator_[-1].class_count_.tolist() == [7, 8, 8]
 
 
-def test_fit_shows_a_source_that_is_lost(tmp_path, image_folder, ganprint):
+def test_fit_shows_a_source_that_is_lost(tmp_path, image_folder, fit):
     folder, paths, _ = image_folder()
     for path in paths[-8:]:
         Path(path).write_text("no image")
-    status, out, err = ganprint("fit", folder, "--model", tmp_path / "m", "--format", "json")
+    status, out, err = fit(folder, tmp_path / "m", "--format", "json")
     assert status == 1
     assert f"{folder / 'c'}: label 'c' has no usable image" in err
     assert json.loads(out)["sources"][2]["images"] == 0
@@ -106,42 +163,42 @@ def test_fit_shows_a_source_that_is_lost(tmp_path, image_folder, ganprint):
 
 
 @pytest.mark.parametrize(("n_small", "side"), [(1, 32), (2, 24)])
-def test_auto_crop_gives_up_one_file_in_twenty(tmp_path, image_folder, ganprint, n_small, side):
+def test_auto_crop_gives_up_one_file_in_twenty(tmp_path, image_folder, fit, n_small, side):
     folder, paths, _ = image_folder(n_per_class=10, labels=("a", "b"))
     for path in paths[:n_small]:
         Image.open(path).crop((0, 0, 24, 32)).save(path)
-    status, _, err = ganprint("fit", folder, "--model", tmp_path / "m")
+    status, _, err = fit(folder, tmp_path / "m")
     assert f"--crop auto: {side} x {side} pixels" in err
     assert status == (1 if side == 32 else 0)
     assert (f"{paths[0]}: its (height, width) = (32, 24) is smaller" in err) == (side == 32)
 
 
-def test_auto_crop_is_at_most_256(tmp_path, image_folder, ganprint):
+def test_auto_crop_is_at_most_256(tmp_path, image_folder, fit):
     folder, *_ = image_folder(n_per_class=2, labels=("a", "b"), shape=(270, 300, 3))
-    assert "--crop auto: 256 x 256" in ganprint("fit", folder, "--model", tmp_path / "m")[2]
+    assert "--crop auto: 256 x 256" in fit(folder, tmp_path / "m")[2]
 
 
-def test_fit_warns_of_confounds_and_copies(tmp_path, image_folder, ganprint):
+def test_fit_warns_of_confounds_and_copies(tmp_path, image_folder, fit):
     folder, paths, _ = image_folder(labels=("a", "b"))
     for path in paths[:8]:
         Image.open(path).save(path.replace(".png", ".jpg"), quality=83)
         os.remove(path)
     Path(folder, "b", "copy.png").write_bytes(Path(paths[-1]).read_bytes())
-    status, out, err = ganprint("fit", folder, "--model", tmp_path / "m")
+    status, out, err = fit(folder, tmp_path / "m")
     assert status == 0
     assert re.search(r"^warning: format: 'a' is JPEG \(8 of 8\)", err, re.MULTILINE)
     assert re.search(r"^warning: .*copy\.png is a copy of .*015\.png", err, re.MULTILINE)
     assert re.search(r"a +8 +0 +JPEG +32 x 32 +83 ", out)
 
 
-def test_fit_refuses_to_overwrite(model, ganprint):
+def test_fit_refuses_to_overwrite(model, fit):
     path, folder, _ = model
     before = path.read_bytes()
-    status, out, err = ganprint("fit", folder, "--model", path)
+    status, out, err = fit(folder, path)
     assert (status, out) == (2, "")
     assert "--force" in err
     assert path.read_bytes() == before
-    assert ganprint("fit", folder, "--model", path, "--force", "--crop", 16)[0] == 0
+    assert fit(folder, path, "--force", "--crop", 16)[0] == 0
     assert load_model(path).image_size_ == (16, 16)
 
 
@@ -154,10 +211,10 @@ def test_fit_refuses_to_overwrite(model, ganprint):
         ("sources", ".", "this is a folder"),
     ],
 )
-def test_fit_wrong_use(tmp_path, image_folder, ganprint, monkeypatch, source, target, words):
+def test_fit_wrong_use(tmp_path, image_folder, fit, monkeypatch, source, target, words):
     image_folder(n_per_class=2)
     monkeypatch.chdir(tmp_path)
-    status, out, err = ganprint("fit", source, "--model", target)
+    status, out, err = fit(source, target)
     assert (status, out) == (2, "")
     assert re.fullmatch(f"error: .*{words}.*\n", err)
     assert os.listdir(tmp_path) == ["sources"]

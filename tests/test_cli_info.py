@@ -5,15 +5,25 @@ import io
 import json
 import re
 
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
 import sklearn_ganprint
-from sklearn_ganprint import load_model
+from sklearn_ganprint import (
+    FileBatchClassifier,
+    OpenSetClassifier,
+    ResidualTransformer,
+    load_model,
+    save_model,
+)
 
 
 def test_info(model, ganprint):
     path, *_ = model
     status, out, err = ganprint("info", path, "--format", "json")
     document = json.loads(out)
-    fitted = load_model(path).estimator_[-1]
+    fitted = load_model(path).estimator_.estimator_[-1]
     assert (status, err) == (0, "")
     assert document["package_version"] == sklearn_ganprint.__version__
     assert (document["crop"], document["anchor"], document["channels"]) == (
@@ -23,9 +33,14 @@ def test_info(model, ganprint):
     )
     assert document["denoiser"]["name"] == "WaveletDenoiser"
     assert document["denoiser"]["sigma"] == 5.0
+    assert (document["kind"], document["calibration"]) == ("paper", "pooled")
+    assert document["smallest_p_value"] == 1 / 25
+    assert document["weights"] is None
     assert document["sources"][1] == {
         "source": "b",
         "images": 8,
+        "calibration_images": 8,
+        "smallest_p_value": 1 / 9,
         "fingerprint_energy": fitted.energy_[1],
     }
 
@@ -34,7 +49,28 @@ def test_info_as_table_and_csv(model, ganprint):
     path, *_ = model
     table = ganprint("info", path)[1]
     assert re.search(r"^crop +32 x 32", table, re.MULTILINE)
-    assert re.search(r"^denoiser +WaveletDenoiser\(.*sigma=5\.0", table, re.MULTILINE)
-    assert re.search(r"^c +8 +\d+\.\d{4}", table, re.MULTILINE)
+    assert re.search(r"^denoiser +WaveletDenoiser\(.*sigma=5", table, re.MULTILINE)
+    assert re.search(r"^p_values_by +24 images of all sources together", table, re.MULTILINE)
+    assert re.search(r"^c +8 +8 +0\.1111 +\d+\.\d{4}", table, re.MULTILINE)
     rows = list(csv.DictReader(io.StringIO(ganprint("info", path, "--format", "csv")[1])))
     assert [(row["source"], row["images"]) for row in rows] == [("a", "8"), ("b", "8"), ("c", "8")]
+
+
+def test_info_of_a_model_without_calibration(closed_model, ganprint):
+    path, *_ = closed_model
+    document = json.loads(ganprint("info", path, "--format", "json")[1])
+    assert (document["kind"], document["calibration"]) == ("paper", None)
+    assert document["sources"][0]["calibration_images"] is None
+    table = ganprint("info", path)[1]
+    assert re.search(r"^calibration +- *$", table, re.MULTILINE)
+    assert re.search(r"^source +images +fingerprint energy *$", table, re.MULTILINE)
+
+
+def test_info_of_a_pipeline_of_ones_own(tmp_path, image_folder, ganprint):
+    _, paths, y = image_folder()
+    pipeline = make_pipeline(ResidualTransformer("median"), PCA(5), LogisticRegression())
+    open_set = OpenSetClassifier(pipeline, false_alarm_rate=0.1)
+    save_model(FileBatchClassifier(open_set).fit(paths, y), tmp_path / "m")
+    document = json.loads(ganprint("info", tmp_path / "m", "--format", "json")[1])
+    assert (document["kind"], document["classifier"]) == (None, "LogisticRegression")
+    assert document["channels"] == "luminance"

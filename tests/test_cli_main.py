@@ -37,7 +37,14 @@ def test_version(ganprint):
         (["fit", "x", "--model", "m", "--batch-size", "0"], "at least 1"),
         (["predict", "m", "x", "--jobs", "0"], "-1 for all"),
         (["predict", "m", "x", "--jobs", "two"], "whole number"),
+        (["fit", "x", "--model", "m", "--kind", "magic"], "magic"),
+        (["fit", "x", "--model", "m", "--groups", "folder"], "folder"),
         (["predict", "m"], "PATH"),
+        (["predict", "m", "x", "--false-alarm", "0"], "between 0 and 1"),
+        (["verify", "m", "a", "x", "--false-alarm", "1"], "between 0 and 1"),
+        (["verify", "m", "a", "x", "--false-alarm", "nan"], "between 0 and 1"),
+        (["verify", "m", "a", "x", "--false-alarm", "1%"], "'1%'"),
+        (["verify", "m", "a"], "PATH"),
         (["info", "m", "--format", "xml"], "xml"),
         (["demo", "--seed", "-1"], "--seed"),
     ],
@@ -54,6 +61,7 @@ def test_wrong_arguments(ganprint, args, word):
         ("rich", ["info", "m"]),
         ("skops", ["fit", "x", "--model", "m"]),
         ("skops", ["predict", "m", "x"]),
+        ("skops", ["verify", "m", "a", "x"]),
         ("matplotlib", ["demo"]),
         ("jinja2", ["demo"]),
     ],
@@ -88,7 +96,7 @@ def test_as_a_module(model):
 def test_broken_pipe_is_quiet(model, form, n_files, unbuffered):
     path, _, files = model
     with subprocess.Popen(
-        [*COMMAND, "predict", path, *files[:n_files], "--format", form],
+        [*COMMAND, "predict", path, *files[:n_files], "--format", form, "--false-alarm", "0.1"],
         env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

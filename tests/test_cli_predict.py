@@ -12,35 +12,128 @@ import numpy as np
 import pytest
 from cli_helpers import COMMAND, add_broken_files
 from PIL import Image
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
 
 import sklearn_ganprint
-from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, load_model, save_model
+from sklearn_ganprint import (
+    FileBatchClassifier,
+    FingerprintClassifier,
+    ResidualTransformer,
+    load_model,
+    save_model,
+)
 
 
 def test_predict_prints_source_and_runner_up(model, ganprint):
     path, folder, files = model
-    status, out, err = ganprint("predict", path, folder / "a", files[-1])
-    lines = out.splitlines()[2:]
-    assert status == 0
+    status, out, err = ganprint("predict", path, folder / "a", files[-1], "--false-alarm", 0.04)
+    *lines, note = out.splitlines()[2:]
+    assert (status, err) == (0, "attributing: 9 of 9\n")
     expected = [*((file, "a") for file in files[:8]), (files[-1], "c")]
     assert [tuple(line.split()[:2]) for line in lines] == expected
-    _, _, own, runner_up, other, margin = lines[0].split()
+    _, _, p_value, score, runner_up, margin = lines[0].split()
     assert runner_up in ("b", "c")
-    assert float(own) - float(other) == pytest.approx(float(margin), abs=2e-4)
-    assert float(margin) > 0.1
+    assert float(p_value) > 0.04
+    assert float(score) > float(margin) > 0.1
+    expected = (
+        "unknown (p-value at most 0.04): 0 of 9; p-values by 24 images of all sources together"
+    )
+    assert note == expected
 
 
-def test_predict_json_holds_all_correlations(model, ganprint):
+def test_predict_says_what_the_model_says(model, foreign, ganprint):
     path, folder, files = model
-    status, out, _ = ganprint("predict", path, folder, "--format", "json", "--jobs", 2)
-    results = json.loads(out)["results"]
-    expected = load_model(path).correlate(files)
-    assert [each["file"] for each in results] == files
-    found = [list(each["correlations"].values()) for each in results]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-    assert list(results[0]["correlations"]) == ["a", "b", "c"]
-    ranked = sorted(expected[0])[::-1]
-    assert results[0]["margin"] == pytest.approx(ranked[0] - ranked[1], rel=1e-5)
+    files = [*files, *foreign]
+    arguments = ["predict", path, *files, "--false-alarm", 0.05, "--format", "json", "--jobs", 2]
+    document = json.loads(ganprint(*arguments)[1])
+    whole = load_model(path)
+    images = whole.reader_.read(files)
+    reference = whole.estimator_.set_params(false_alarm_rate=0.05).fit(
+        images[:24], list("aaaaaaaabbbbbbbbcccccccc")
+    )
+    rows = document["results"]
+    assert [row["source"] for row in rows] == reference.predict(images).tolist()
+    assert [row["source"] for row in rows[24:]] == ["unknown"] * 8
+    known = [row["p_value"] for row in rows]
+    np.testing.assert_allclose(known, reference.known_p_values(images), atol=1e-6)
+    scores = reference.class_scores(images)
+    expected = {
+        "scores": scores,
+        "p_values": reference.p_values_from_scores(
+            reference.typicality_scores(images), calibration="source"
+        ),
+    }
+    for key, values in expected.items():
+        np.testing.assert_allclose([list(row[key].values()) for row in rows], values, atol=1e-6)
+        assert list(rows[0][key]) == ["a", "b", "c"]
+    assert (document["calibration"], document["smallest_p_value"]) == ("pooled", 1 / 25)
+
+
+def test_predict_shows_the_nearest_source_of_unknown_images(model, foreign, ganprint):
+    path, _, files = model
+    _, out, _ = ganprint("predict", path, files[0], *foreign, "--false-alarm", 0.05)
+    heads, _, *lines, note = out.splitlines()
+    assert heads.split() == ["file", "source", "p-value", "nearest", "score", "runner-up", "margin"]
+    assert lines[0].split()[1] == lines[0].split()[3] == "a"
+    assert {line.split()[1] for line in lines[1:]} == {"unknown"}
+    assert {line.split()[3] for line in lines[1:]} <= {"a", "b", "c"}
+    assert note.startswith("unknown (p-value at most 0.05): 8 of 9")
+
+
+def test_predict_says_where_nothing_can_be_unknown(model, foreign, ganprint):
+    path, *_ = model
+    status, out, err = ganprint("predict", path, *foreign)
+    assert status == 0
+    assert err.splitlines()[0] == (
+        "warning: no image can be called unknown at a false-alarm rate of 0.01: p-values are by 24 "
+        "images of all sources together, and none is below 1 / 25. Fit on more images, or choose "
+        "--false-alarm 0.04 or more"
+    )
+    assert "none can be unknown at a false-alarm rate of 0.01" in out
+    assert not re.search(r"\.png +unknown", out)
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_predict_without_calibration(closed_model, foreign, ganprint, form):
+    path, _, files = closed_model
+    status, out, err = ganprint("predict", path, files[-1], *foreign, "--format", form)
+    assert status == 0
+    assert re.match("warning: .*closed.skops has no calibration images, .*no p-values", err)
+    if form == "table":
+        assert re.search(r"\.png +c +- +\d", out) and "p-values by" not in out
+        return
+    rows = json.loads(out)["results"] if form == "json" else csv.DictReader(io.StringIO(out))
+    rows = list(rows)
+    assert not any(row["p_value"] for row in rows)
+    assert rows[0]["source"] == "c"
+    assert {row["source"] for row in rows[1:]} <= {"a", "b", "c"}
+    assert form == "csv" or rows[0]["scores"]["c"] == rows[0]["score"]
+
+
+def test_predict_without_calibration_takes_no_rate(closed_model, ganprint):
+    path, folder, _ = closed_model
+    status, out, err = ganprint("predict", path, folder, "--false-alarm", 0.05)
+    assert (status, out) == (2, "")
+    assert re.fullmatch("error: --false-alarm: .* has no calibration images.*\n", err)
+
+
+def test_predict_by_another_metric(closed_model, ganprint):
+    path, _, files = closed_model
+    model = load_model(path)
+    model.estimator_[-1].metric = "cosine"
+    save_model(model, path)
+    rows = json.loads(ganprint("predict", path, *files, "--format", "json")[1])["results"]
+    expected = model.decision_function(files)
+    np.testing.assert_allclose([list(row["scores"].values()) for row in rows], expected, rtol=1e-5)
+
+
+def test_predict_between_two_sources(tmp_path, image_folder, fit, ganprint):
+    folder, paths, y = image_folder(labels=("a", "b"))
+    fit(folder, tmp_path / "m")
+    rows = json.loads(ganprint("predict", tmp_path / "m", *paths, "--format", "json")[1])["results"]
+    assert [row["source"] for row in rows] == y.tolist()
+    assert {row["runner_up"] for row in rows} == {"a", "b"}
 
 
 def test_predict_walks_folders_but_not_hidden_ones(model, ganprint, tmp_path):
@@ -63,7 +156,7 @@ def test_predict_names_unreadable_files(model, ganprint, tmp_path, form):
     for name in broken:
         assert len(re.findall(f"^{re.escape(name)}: .+", err, re.MULTILINE)) == 1
     if form == "table":
-        assert [line.split()[0] for line in out.splitlines()[2:]] == files[:8]
+        assert [line.split()[0] for line in out.splitlines()[2:-1]] == files[:8]
         return
     rows = json.loads(out)["results"] if form == "json" else csv.DictReader(io.StringIO(out))
     rows = {row["file"]: row for row in rows}
@@ -71,6 +164,7 @@ def test_predict_names_unreadable_files(model, ganprint, tmp_path, form):
     assert {name for name, row in rows.items() if not row["source"]} == set(broken)
     assert rows[broken[0]]["error"] == "the file is empty (0 bytes)"
     assert not rows[files[0]]["error"]
+    assert not rows[broken[0]]["p_value"] and float(rows[files[0]]["p_value"]) > 0
 
 
 def test_predict_survives_any_file_name(model, ganprint, tmp_path):
@@ -142,10 +236,10 @@ def hold_no_files(path):
     save_model(FingerprintClassifier().fit(np.eye(4), ["a", "a", "b", "b"]), path)
 
 
-def decide_otherwise(path):
-    model = load_model(path)
-    model.estimator_[-1].metric = "cosine"
-    save_model(model, path)
+def classify_otherwise(path):
+    pipeline = make_pipeline(ResidualTransformer("gaussian"), GaussianNB())
+    images = np.random.default_rng(0).uniform(0, 255, (8, 8, 8))
+    save_model(FileBatchClassifier(pipeline).fit(images, list("aaaabbbb")), path)
 
 
 @pytest.mark.parametrize("command", ["predict", "info"])
@@ -155,7 +249,8 @@ def decide_otherwise(path):
         (Path.unlink, "No such file"),
         (damage, "damaged|truncated"),
         (truncate, "truncated"),
-        (hold_no_files, "expected a model from `ganprint fit`"),
+        (hold_no_files, "expected a model from `ganprint fit`.* this is a FingerprintClassifier;"),
+        (classify_otherwise, "expected a model .* over GaussianNB;"),
         (lambda path: path.write_text("not a model"), "not a model file"),
     ],
 )
@@ -165,14 +260,6 @@ def test_unusable_models(model, ganprint, command, spoil, words):
     status, out, err = ganprint(command, path, *([folder] if command == "predict" else []))
     assert (status, out) == (2, "")
     assert re.fullmatch(f"error: .*model.skops: .*({words}).*\n", err)
-
-
-def test_predict_refuses_a_model_that_decides_otherwise(model, ganprint):
-    path, folder, _ = model
-    decide_otherwise(path)
-    status, out, err = ganprint("predict", path, folder)
-    assert (status, out) == (2, "")
-    assert "metric='cosine'" in err
 
 
 def test_models_from_the_future(model, ganprint, monkeypatch):

@@ -6,6 +6,7 @@ import pytest
 import sklearn
 from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, LeaveOneOut, StratifiedKFold
 from sklearn.pipeline import make_pipeline
@@ -54,10 +55,58 @@ def test_predict_says_unknown_where_the_p_value_is_low(fitted, estimator):
     everything = np.concatenate([X, unknown])
     rejected = clf.predict(everything) == "unknown"
     np.testing.assert_array_equal(rejected, clf.known_p_values(everything) <= 0.05)
-    below = (clf._scores(everything) < clf.thresholds_).all(axis=1)
+    below = (clf.typicality_scores(everything) < clf.thresholds_).all(axis=1)
     np.testing.assert_array_equal(rejected, below)
     kept = ~rejected[: len(X)]
     np.testing.assert_array_equal(clf.predict(X)[kept], clf.estimator_.predict(X)[kept])
+
+
+@pytest.mark.parametrize("calibration", ["source", "pooled"])
+def test_scores_give_every_p_value(fitted, calibration):
+    clf, X, *_ = fitted(ESTIMATORS["lda"], calibration=calibration, false_alarm_rate=0.05)
+    scores = clf.typicality_scores(X)
+    np.testing.assert_array_equal(clf.p_values_from_scores(scores), clf.p_values(X))
+    np.testing.assert_array_equal(clf.known_p_values_from_scores(scores), clf.known_p_values(X))
+    np.testing.assert_array_equal(scores.max(axis=1), clf.score_samples(X))
+    a, b = (clf.calibration_scores_[clf.calibration_codes_ == code, code] for code in (0, 1))
+    for choice, own in {"source": b, "pooled": np.concatenate([a, b])}.items():
+        expected = [(1 + sum(own <= score)) / (1 + len(own)) for score in scores[:, 1]]
+        found = clf.p_values_from_scores(scores, calibration=choice)
+        np.testing.assert_allclose(found[:, 1], expected)
+
+
+@every_estimator
+def test_one_look_gives_labels_and_typicality(fitted, estimator):
+    clf, X, _, unknown = fitted(estimator, false_alarm_rate=0.05)
+    everything = np.concatenate([X, unknown])
+    scores, typicality = clf.assess(everything).swapaxes(0, 1)
+    np.testing.assert_allclose(scores, clf.class_scores(everything))
+    np.testing.assert_allclose(typicality, clf.typicality_scores(everything))
+    nearest = clf.classes_[scores.argmax(axis=1)]
+    np.testing.assert_array_equal(nearest, clf.estimator_.predict(everything))
+    known = clf.known_p_values_from_scores(typicality) > 0.05
+    expected = np.where(known, nearest, "unknown")
+    np.testing.assert_array_equal(clf.predict(everything), expected)
+
+
+@pytest.mark.parametrize("calibration", ["source", "pooled"])
+def test_images_without_scores_have_no_p_values(fitted, calibration):
+    clf, X, *_ = fitted(ESTIMATORS["fingerprint"], calibration=calibration, false_alarm_rate=0.05)
+    scores = clf.typicality_scores(X[:3])
+    scores[1] = np.nan
+    for p_values in (clf.p_values_from_scores(scores), clf.known_p_values_from_scores(scores)):
+        assert np.isnan(p_values).reshape(3, -1).all(axis=1).tolist() == [False, True, False]
+
+
+def test_scores_of_another_shape_are_refused(fitted):
+    clf, X, *_ = fitted(ESTIMATORS["fingerprint"], false_alarm_rate=0.05)
+    for method in (clf.p_values_from_scores, clf.known_p_values_from_scores):
+        with pytest.raises(ValueError, match=r"shape \(n, n_classes\) = \(n, 2\).*got \(3, 5\)"):
+            method(np.zeros((3, 5)))
+    with pytest.raises(ValueError, match="calibration must be .* got 'auto'"):
+        clf.p_values_from_scores(clf.typicality_scores(X), calibration="auto")
+    with pytest.raises(NotFittedError):
+        OpenSetClassifier(FingerprintClassifier()).known_p_values_from_scores([[0.0, 1.0]])
 
 
 @pytest.mark.parametrize("name", ["fingerprint", "lda"])

@@ -15,6 +15,11 @@ def test_p_values_equal_the_definition(new, calibration):
     np.testing.assert_allclose(conformal_p_values(new, calibration), expected)
 
 
+def test_no_score_has_no_p_value():
+    found = conformal_p_values([np.nan, 5.0, -np.inf], [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(found, [np.nan, 1, 0.25])
+
+
 @given(scores, scores, rates)
 def test_below_the_threshold_is_where_the_p_value_is_at_most_the_rate(new, calibration, rate):
     below = np.array(new) < conformal_threshold(calibration, rate)

@@ -1,6 +1,23 @@
 """Arguments that several commands take."""
 
 import argparse
+import math
+
+from sklearn_ganprint.pipelines import KINDS
+
+#: The kind of model that is fitted unless another is asked for.
+DEFAULT_KIND = "combined"
+
+#: What each kind looks at.
+_TRACES = {
+    "paper": "the mean residual of each source",
+    "spectral": "how neighbouring pixels and colours of a residual depend on each other",
+    "combined": "both",
+    "thorough": "both, with the means of six residuals, for variants of one network",
+}
+
+#: The rate at which images are called unknown, or rejected, unless another is asked for.
+DEFAULT_RATE = 0.01
 
 #: The longest side that ``--crop auto`` takes, and the share of files that must give it.
 AUTO_SIDE = 256
@@ -88,6 +105,38 @@ def add_crop(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_kind(parser: argparse.ArgumentParser) -> None:
+    kinds = "; ".join(f"{kind}, {_TRACES[kind]}" for kind in _TRACES if kind in KINDS)
+    parser.add_argument(
+        "--kind",
+        choices=KINDS,
+        default=DEFAULT_KIND,
+        help=f"the traces that images are attributed by: {kinds} (default: %(default)s)",
+    )
+
+
+def add_false_alarm(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "--false-alarm",
+        type=rate,
+        metavar="RATE",
+        help=f"{what} (default: {DEFAULT_RATE:g})",
+    )
+
+
+def add_model_and_images(parser: argparse.ArgumentParser, *, source: str | None = None) -> None:
+    """Add a model file, a source of it if `source` says what for, and images."""
+    parser.add_argument("model", metavar="MODEL", help="a file from `ganprint fit`")
+    if source is not None:
+        parser.add_argument("source", metavar="SOURCE", help=source)
+    parser.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="+",
+        help="an image, or a folder: all files in it at any depth, hidden ones skipped",
+    )
+
+
 def add_residual(parser: argparse.ArgumentParser) -> None:
     """Add what residuals are."""
     parser.add_argument(
@@ -124,6 +173,19 @@ def natural(text: str) -> int:
     number = _integer(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"expected a number of at least 0, got {text}")
+    return number
+
+
+def rate(text: str) -> float:
+    """Check a rate of false alarms."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected a rate between 0 and 1, such as 0.01 for 1 in 100; got {text!r}"
+        )
     return number
 
 

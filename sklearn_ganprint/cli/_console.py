@@ -40,6 +40,11 @@ def print_json(document: Any) -> None:
     print(json.dumps(_json_ready(document), indent=2, ensure_ascii=False, allow_nan=False))
 
 
+def shown_columns(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> list[Column]:
+    """Leave out of a table the columns that hold nothing in any row."""
+    return [column for column in columns if any(row.get(column.key) is not None for row in rows)]
+
+
 def print_table(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> None:
     """Print rows as a table as wide as it needs to be, folded where the terminal is narrower."""
     from rich import box
@@ -155,6 +160,8 @@ class Messages:
 
         def update(done: int, total: int) -> None:
             nonlocal tenths
+            if 10 * done // max(1, total) < tenths:
+                tenths = 0  # another pass over the same files
             if 10 * done // max(1, total) > tenths:
                 tenths = 10 * done // total
                 self.say(f"{title}: {done} of {total}")

@@ -2,20 +2,36 @@
 
 import argparse
 import os
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
+from sklearn_ganprint.cli._console import (
+    MESSAGES,
+    Column,
+    print_csv,
+    print_json,
+    print_table,
+    shown_columns,
+)
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._images import auto_crop, find_images
+from sklearn_ganprint.cli._models import (
+    Model,
+    as_fraction,
+    calibration_in_words,
+    model_parts,
+    smallest_known_p_value,
+    warning_of_few,
+)
 from sklearn_ganprint.cli._text import one_line
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
-    from sklearn_ganprint import FileBatchClassifier
+    from sklearn_ganprint import OpenSetClassifier
     from sklearn_ganprint.datasets import ImageReadError
 
 REQUIRES = ("rich", "skops")
@@ -26,7 +42,7 @@ _COLUMNS = (
     Column("failed", "failed"),
     Column("formats", "format"),
     Column("sizes", "size"),
-    Column("jpeg_quality", "JPEG quality (median)", 0),
+    Column("jpeg_quality", "JPEG quality", 0),
     Column("fingerprint_energy", "fingerprint energy", 4),
 )
 
@@ -35,8 +51,9 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command's arguments."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "fit",
-        help="estimate fingerprints from labelled images",
-        description="Estimate the fingerprint of each source and save them as a model.",
+        help="learn the traces of sources from labelled images",
+        description="Learn what tells the sources apart, calibrate p-values on images that the "
+        "scoring models have not seen, and save both as a model.",
     )
     parser.add_argument(
         "source",
@@ -46,8 +63,15 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     )
     _arguments.add_layout(parser, default="folders")
     parser.add_argument("--model", required=True, metavar="FILE", help="the file to write")
+    _arguments.add_kind(parser)
     _arguments.add_crop(parser)
     _arguments.add_residual(parser)
+    parser.add_argument(
+        "--groups",
+        choices=("name",),
+        help="files of one name, such as versions of one scene, calibrate together: none is scored "
+        "by a model that has seen another (default: the column group of a CSV file, if any)",
+    )
     _arguments.add_jobs(parser)
     _arguments.add_batch_size(parser)
     _arguments.add_format(parser)
@@ -60,13 +84,16 @@ def run(args: argparse.Namespace) -> int:
     from sklearn_ganprint.persistence import save_model
 
     _check_target(args.model, args.force)
-    bunch = find_images(args)
+    estimator = _estimator(args)
+    bunch = find_images(args, groups=args.groups)
     failures = list(bunch.failures)
     crop = args.crop or auto_crop(bunch)
-    classifier = _fit(bunch, crop, args, failures)
-    save_model(classifier, args.model)
-    rows = _rows(bunch, classifier, failures, _labels(args))
-    _print(rows, crop, args, failures)
+    model = _fit(estimator, bunch, crop, args, failures)
+    save_model(model.whole, args.model)
+    if warning := warning_of_few(model, _arguments.DEFAULT_RATE):
+        MESSAGES.warn(warning)
+    rows = _rows(bunch, model, failures, _labels(args))
+    _print(rows, model, args, failures)
     MESSAGES.say(f"saved {args.model}")
     if failures:
         MESSAGES.say(f"{len(failures)} could not be used; all others were")
@@ -84,60 +111,75 @@ def _check_target(model: str, force: bool) -> None:
         raise CommandError(f"--model {model}: there is no folder {folder}")
 
 
+def _estimator(args: argparse.Namespace) -> "OpenSetClassifier":
+    """Make the pipeline that is asked for, with calibrated p-values."""
+    from sklearn_ganprint import OpenSetClassifier, make_attribution_pipeline
+
+    pipeline = make_attribution_pipeline(args.kind, denoiser=args.denoiser)
+    if args.kind == "paper":
+        pipeline.set_params(residual__channels=args.channels)
+    elif args.channels != "rgb":
+        raise CommandError(
+            f"--channels {args.channels}: --kind {args.kind} rests on how the colours of a "
+            f"residual depend on each other; --kind paper takes {args.channels}"
+        )
+    return OpenSetClassifier(pipeline)
+
+
 def _fit(
+    estimator: "OpenSetClassifier",
     bunch: "Bunch",
     crop: tuple[int, int],
     args: argparse.Namespace,
     failures: "list[ImageReadError]",
-) -> "FileBatchClassifier":
-    from sklearn.pipeline import make_pipeline
-
-    from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
+) -> Model:
+    from sklearn_ganprint import FileBatchClassifier
     from sklearn_ganprint.datasets import ImageReader
+    from sklearn_ganprint.open_set import CalibrationWarning
 
     def fail(error: "ImageReadError") -> None:
         MESSAGES.say(str(error))
         failures.append(error)
 
-    with MESSAGES.progress("fitting") as progress:
+    with MESSAGES.progress("fitting") as progress, warnings.catch_warnings():
+        # It speaks of parameters, and of the rate of the fit; the rate is chosen when predicting.
+        warnings.simplefilter("ignore", CalibrationWarning)
         classifier = FileBatchClassifier(
-            make_pipeline(
-                ResidualTransformer(args.denoiser, channels=args.channels), FingerprintClassifier()
-            ),
+            estimator,
             reader=ImageReader(crop=crop, anchor=args.anchor),
             batch_size=args.batch_size,
             n_jobs=args.jobs,
             on_error=fail,
             progress=progress,
         )
-        classifier.fit(bunch.filenames, bunch.target_names[bunch.target])
-    return classifier.set_params(n_jobs=None)  # of this machine, not of the model
+        sources = bunch.target_names[bunch.target]
+        classifier.fit(bunch.filenames, sources, groups=bunch.groups)
+    return model_parts(classifier.set_params(n_jobs=None))  # of this machine, not of the model
 
 
 def _rows(
     bunch: "Bunch",
-    classifier: "FileBatchClassifier",
+    model: Model,
     failures: "Sequence[ImageReadError]",
     labels: dict[str, str],
 ) -> list[dict[str, Any]]:
     """Make one row a source, of what it gave."""
-    failed = Counter(labels[each.filename] for each in failures if each.filename in labels)
-    last = classifier.estimator_[-1]
-    names = classifier.classes_.tolist()
-    found = dict(zip(names, zip(last.class_count_, last.energy_, strict=True), strict=True))
-    rows = []
-    for source in sorted({*names, *failed, *bunch.target_names.tolist()}):
-        count, energy = found.get(source, (0, None))
-        rows.append(
-            {
-                "source": source,
-                "images": int(count),
-                "failed": failed[source],
-                **_file_properties(bunch, source),
-                "fingerprint_energy": None if energy is None else float(energy),
-            }
-        )
-    return rows
+    unusable = {each.filename for each in failures}
+    failed = Counter(labels[name] for name in unusable if name in labels)
+    used = Counter(labels[name] for name in bunch.filenames if name not in unusable)
+    # Only kinds with one fingerprint a source have an energy of it.
+    energies = getattr(model.classifier, "energy_", [None] * len(model.whole.classes_))
+    energy = dict(zip(model.whole.classes_.tolist(), energies, strict=True))
+    return [
+        {
+            "source": source,
+            "images": used[source],
+            "failed": failed[source],
+            **_file_properties(bunch, source),
+            "fingerprint_energy": None if energy.get(source) is None else float(energy[source]),
+        }
+        for source in sorted({*used, *failed, *bunch.target_names.tolist()})
+    ]
 
 
 def _labels(args: argparse.Namespace) -> dict[str, str]:
@@ -165,22 +207,32 @@ def _file_properties(bunch: "Bunch", source: str) -> dict[str, Any]:
 
 def _print(
     rows: list[dict[str, Any]],
-    crop: tuple[int, int],
+    model: Model,
     args: argparse.Namespace,
     failures: "Sequence[ImageReadError]",
 ) -> None:
+    height, width = model.whole.reader_.crop
+    smallest = smallest_known_p_value(model.open_set)
+    channels = args.channels if model.residual is None else model.residual.channels
     if args.format == "csv":
         print_csv(_COLUMNS, rows)
     elif args.format == "table":
-        print_table(_COLUMNS, rows)
-        print(f"crop {crop[0]} x {crop[1]} ({args.anchor}), {args.channels}, {args.denoiser}")
+        print_table(shown_columns(_COLUMNS, rows), rows)
+        settings = f"crop {height} x {width} ({args.anchor}), {channels}, {args.denoiser}"
+        print(f"{args.kind}: {settings}")
+        judges = calibration_in_words(model.open_set)
+        print(f"p-values by {judges}: at least {as_fraction(smallest)}")
     else:
         document = {
             "model": args.model,
-            "crop": crop,
+            "kind": args.kind,
+            "crop": (height, width),
             "anchor": args.anchor,
-            "channels": args.channels,
+            "channels": channels,
             "denoiser": args.denoiser,
+            "groups": args.groups,
+            "calibration": model.open_set.calibration_,
+            "smallest_p_value": smallest,
             "sources": rows,
             "failures": [{"file": e.filename, "reason": one_line(e.reason)} for e in failures],
         }

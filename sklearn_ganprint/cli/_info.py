@@ -4,8 +4,21 @@ import argparse
 from typing import Any
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import Column, print_csv, print_json, print_table
-from sklearn_ganprint.cli._models import Model, open_model
+from sklearn_ganprint.cli._console import (
+    Column,
+    print_csv,
+    print_json,
+    print_table,
+    shown_columns,
+)
+from sklearn_ganprint.cli._models import (
+    Model,
+    calibration_counts,
+    calibration_in_words,
+    model_kind,
+    open_model,
+    smallest_known_p_value,
+)
 
 REQUIRES = ("rich", "skops")
 
@@ -13,6 +26,8 @@ _SETTINGS = (Column("setting", "setting"), Column("value", "value"))
 _SOURCES = (
     Column("source", "source"),
     Column("images", "images"),
+    Column("calibration_images", "calibration images"),
+    Column("smallest_p_value", "smallest p-value", 4),
     Column("fingerprint_energy", "fingerprint energy", 4),
 )
 
@@ -22,8 +37,9 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         "info",
         help="show what a model was made of",
-        description="Show a model's settings and sources. Energies are mean squares in squared "
-        "grey levels. CSV holds the sources only.",
+        description="Show a model's settings and sources. p-values of a source are by its own "
+        "calibration images, as in verify. Energies are mean squares in squared grey levels. CSV "
+        "holds the sources only.",
     )
     parser.add_argument("model", metavar="MODEL", help="a file from `ganprint fit`")
     _arguments.add_format(parser)
@@ -46,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         rows = [{"setting": key, "value": _in_words(value)} for key, value in settings.items()]
         print_table(_SETTINGS, rows)
         print()
-        print_table(_SOURCES, sources)
+        print_table(shown_columns(_SOURCES, sources), sources)
     return 0
 
 
@@ -57,13 +73,36 @@ def _versions(metadata: dict[str, Any]) -> dict[str, Any]:
 def _settings(model: Model) -> dict[str, Any]:
     reader, residual = model.whole.reader_, model.residual
     return {
+        "kind": model_kind(model),
         "image_size": model.whole.image_size_,
         "crop": reader.crop,
         "anchor": reader.anchor,
         "reader_channels": reader.channels,
         "channels": None if residual is None else residual.channels,
         "denoiser": _denoiser(residual),
-        "metric": model.classifier.metric,
+        "classifier": type(model.classifier).__name__,
+        "metric": getattr(model.classifier, "metric", None),
+        "weights": _weights(model.classifier),
+        **_calibration(model.open_set),
+    }
+
+
+def _weights(classifier: Any) -> dict[str, float] | None:
+    """Weight of each part of a fusion, by its name."""
+    weights = getattr(classifier, "weights_", None)
+    if weights is None:
+        return None
+    names = [name for name, _ in classifier.estimators]
+    return dict(zip(names, map(float, weights), strict=True))
+
+
+def _calibration(open_set: Any) -> dict[str, Any]:
+    if open_set is None:
+        return {"calibration": None, "p_values_by": None, "smallest_p_value": None}
+    return {
+        "calibration": open_set.calibration_,
+        "p_values_by": calibration_in_words(open_set),
+        "smallest_p_value": smallest_known_p_value(open_set),
     }
 
 
@@ -80,21 +119,34 @@ def _denoiser(residual: Any) -> dict[str, Any] | None:
 def _in_words(value: Any) -> str | None:
     """Write a setting in one cell: sizes as height x width, a denoiser with its parameters."""
     if isinstance(value, dict):
-        params = ", ".join(f"{key}={each}" for key, each in value.items() if key != "name")
-        return f"{value['name']}({params})"
+        params = ", ".join(
+            f"{key}={_in_words(each)}" for key, each in value.items() if key != "name"
+        )
+        return f"{value['name']}({params})" if "name" in value else params
+    if isinstance(value, float):
+        return f"{value:.4g}"
     if isinstance(value, tuple | list):
-        return " x ".join(map(str, value))
+        whole = all(isinstance(each, int) for each in value)
+        return (" x " if whole else ", ").join(str(_in_words(each)) for each in value)
     return None if value is None else str(value)
 
 
 def _sources(model: Model) -> list[dict[str, Any]]:
-    last = model.classifier
-    columns = (last.classes_, last.class_count_, last.energy_)
+    """Make one row a source; what a kind of model does not have is None."""
+    labels = [str(label) for label in model.whole.classes_]
+    nothing = [None] * len(labels)
+    counts = nothing
+    if model.open_set is not None:
+        counts = calibration_counts(model.open_set).tolist()
+    images = getattr(model.classifier, "class_count_", nothing)
+    energies = getattr(model.classifier, "energy_", nothing)
     return [
         {
-            "source": str(label),
-            "images": int(count),
-            "fingerprint_energy": float(energy),
+            "source": label,
+            "images": None if n_images is None else int(n_images),
+            "calibration_images": count,
+            "smallest_p_value": None if count is None else 1 / (count + 1),
+            "fingerprint_energy": None if energy is None else float(energy),
         }
-        for label, count, energy in zip(*columns, strict=True)
+        for label, n_images, count, energy in zip(labels, images, counts, energies, strict=True)
     ]

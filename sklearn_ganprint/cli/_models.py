@@ -1,34 +1,120 @@
 """Models as the commands need them."""
 
-from typing import Any, NamedTuple
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sklearn_ganprint.cli._errors import CommandError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Model(NamedTuple):
     """A loaded model and its parts."""
 
     whole: Any  # FileBatchClassifier
+    open_set: Any  # OpenSetClassifier; None in models that have no p-values
+    pipeline: Any  # Pipeline, or a classifier alone
     residual: Any  # ResidualTransformer, or None
-    classifier: Any  # FingerprintClassifier
+    classifier: Any  # the pipeline's last step
 
 
 def open_model(path: str) -> Model:
     """Load a model that was made by ``ganprint fit``, or in the same way."""
-    from sklearn.pipeline import Pipeline
-
-    from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
+    from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier
     from sklearn_ganprint.persistence import load_model
 
-    whole = load_model(path)
-    inner = getattr(whole, "estimator_", None)
-    steps = [step for _, step in inner.steps] if isinstance(inner, Pipeline) else [inner]
-    if not isinstance(whole, FileBatchClassifier) or not isinstance(
-        steps[-1], FingerprintClassifier
-    ):
-        raise CommandError(
-            f"{path}: expected a model from `ganprint fit` (a FileBatchClassifier over a "
-            f"FingerprintClassifier), this is {type(inner or whole).__name__}; use it from Python"
-        )
+    whole, found = load_model(path), ""
+    if isinstance(whole, FileBatchClassifier):
+        model = model_parts(whole)
+        if model.open_set is not None or isinstance(model.classifier, FingerprintClassifier):
+            return model
+        found = f" over {type(model.classifier).__name__}"
+    raise CommandError(
+        f"{path}: expected a model from `ganprint fit` (a FileBatchClassifier over an "
+        f"OpenSetClassifier, or over a FingerprintClassifier), this is a "
+        f"{type(whole).__name__}{found}; use it from Python"
+    )
+
+
+def model_parts(whole: Any) -> Model:
+    """Take a fitted FileBatchClassifier apart."""
+    from sklearn.pipeline import Pipeline
+
+    from sklearn_ganprint import OpenSetClassifier, ResidualTransformer
+
+    inner = whole.estimator_
+    open_set = inner if isinstance(inner, OpenSetClassifier) else None
+    pipeline = inner if open_set is None else open_set.estimator_
+    steps = [step for _, step in pipeline.steps] if isinstance(pipeline, Pipeline) else [pipeline]
     residual = next((step for step in steps if isinstance(step, ResidualTransformer)), None)
-    return Model(whole, residual, steps[-1])
+    return Model(whole, open_set, pipeline, residual, steps[-1])
+
+
+def model_kind(model: Model) -> str | None:
+    """Tell the kind of pipeline by its steps; None is none that `ganprint fit` makes."""
+    from sklearn_ganprint.pipelines import KINDS, make_attribution_pipeline
+
+    for kind in KINDS:
+        for tile_size in (64, None):
+            pipeline = make_attribution_pipeline(kind, tile_size=tile_size)
+            if _step_types(pipeline) == _step_types(model.pipeline):
+                return kind
+    return None
+
+
+def _step_types(pipeline: Any) -> list[tuple[str, type]]:
+    return [(name, type(step)) for name, step in getattr(pipeline, "steps", [])]
+
+
+def calibration_counts(open_set: Any) -> "np.ndarray":
+    """Count the calibration images of each source."""
+    import numpy as np
+
+    return np.bincount(open_set.calibration_codes_, minlength=len(open_set.classes_))
+
+
+def smallest_known_p_value(open_set: Any) -> float:
+    """p-value of an image that looks less like each source than any calibration image."""
+    import numpy as np
+
+    lowest = np.full((1, len(open_set.classes_)), -np.inf)
+    return float(open_set.known_p_values_from_scores(lowest)[0])
+
+
+def calibration_in_words(open_set: Any) -> str:
+    """Say which images p-values rest on."""
+    counts = calibration_counts(open_set)
+    if open_set.calibration_ == "pooled":
+        return f"{counts.sum()} images of all sources together"
+    return f"each source's own images, {counts.min()} or more"
+
+
+def warning_of_few(model: Model, rate: float) -> str | None:
+    """Say that nothing can be called unknown at a rate, if so."""
+    smallest = smallest_known_p_value(model.open_set)
+    judges = calibration_in_words(model.open_set)
+    return few_images(rate, smallest, outcome="called unknown", judges=judges)
+
+
+def few_images(rate: float, smallest: float, *, outcome: str, judges: str) -> str | None:
+    """Say that no image can have an outcome at a rate, with the smallest rate at which one can."""
+    if smallest <= rate:
+        return None
+    advice = f", or choose --false-alarm {round_up(smallest)} or more" if smallest < 1 else ""
+    return (
+        f"no image can be {outcome} at a false-alarm rate of {rate:g}: p-values are by {judges}, "
+        f"and none is below {as_fraction(smallest)}. Fit on more images{advice}"
+    )
+
+
+def as_fraction(smallest: float) -> str:
+    """Write the smallest of all p-values exactly."""
+    return f"1 / {round(1 / smallest)}"
+
+
+def round_up(p_value: float) -> str:
+    """Write a p-value in three digits, which are no less than it."""
+    digits = 2 - math.floor(math.log10(p_value))
+    # 0.04 * 10**4 and its like may come out just above the whole number.
+    return f"{math.ceil(p_value * 10**digits - 1e-9) / 10**digits:.3g}"

@@ -1,47 +1,59 @@
-"""``ganprint predict``: which of a model's sources made these images."""
+"""``ganprint predict``: which of a model's sources made these images, or none of them."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
+from sklearn_ganprint.cli._console import MESSAGES, Column
 from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._models import Model, open_model
+from sklearn_ganprint.cli._models import (
+    Model,
+    calibration_in_words,
+    open_model,
+    smallest_known_p_value,
+    warning_of_few,
+)
+from sklearn_ganprint.cli._scoring import (
+    Row,
+    Scored,
+    file_rows,
+    find_files,
+    print_rows,
+    say_how_many_failed,
+    score_files,
+)
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from sklearn_ganprint.datasets import ImageReadError
 
 REQUIRES = ("rich", "skops")
 
 _COLUMNS = (
     Column("file", "file"),
     Column("source", "source"),
-    Column("correlation", "correlation", 4),
+    Column("p_value", "p-value", 4),
+    Column("nearest", "nearest"),
+    Column("score", "score", 4),
     Column("runner_up", "runner-up"),
-    Column("runner_up_correlation", "its correlation", 4),
+    Column("runner_up_score", "its score", 4),
     Column("margin", "margin", 4),
 )
+_KEYS = (*(column.key for column in _COLUMNS), "scores", "p_values", "error")
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
     """Add the command's arguments."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "predict",
-        help="attribute images to the sources of a model",
-        description="Attribute each image to the source whose fingerprint its residual correlates "
-        "with most. Every image gets a source: the margin to the runner-up says how clear it was, "
-        "and nothing here says that it is from none of them.",
+        help="attribute images to the sources of a model, or to none",
+        description="Attribute each image to the source that it has the greatest score for, or "
+        "call it unknown where the p-value of its being from any of them is at most the rate of "
+        "false alarms. Low p-values speak against the sources; high ones prove nothing.",
     )
-    parser.add_argument("model", metavar="MODEL", help="a file from `ganprint fit`")
-    parser.add_argument(
-        "paths",
-        metavar="PATH",
-        nargs="+",
-        help="an image, or a folder: all files in it at any depth, hidden ones skipped",
+    _arguments.add_model_and_images(parser)
+    _arguments.add_false_alarm(
+        parser, "share of the sources' own images that may be called unknown, in (0, 1)"
     )
     _arguments.add_format(parser)
     _arguments.add_jobs(parser)
@@ -51,95 +63,100 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Attribute images and print the result of each."""
     model = open_model(args.model)
-    if model.classifier.metric != "correlation":
+    rate = _rate(args, model)
+    files, failures = find_files(args.paths)
+    if warning := _warning(args.model, model, rate):
+        MESSAGES.warn(warning)
+    scored = score_files(model, files, failures, args.jobs, "attributing")
+    rows = _rows(model, scored, rate)
+    _print(rows, model, rate, args)
+    say_how_many_failed(scored)
+    return scored.status
+
+
+def _rate(args: argparse.Namespace, model: Model) -> float | None:
+    """Find the rate of false alarms; models without calibration images have none."""
+    if model.open_set is not None:
+        return args.false_alarm or _arguments.DEFAULT_RATE
+    if args.false_alarm is not None:
         raise CommandError(
-            f"{args.model}: expected a model that decides by correlation, this one has "
-            f"metric={model.classifier.metric!r}; use it from Python"
+            f"--false-alarm: {args.model} has no calibration images, so it can call nothing "
+            f"unknown; fit it anew with `ganprint fit`"
         )
-    failures: list[ImageReadError] = []
-    files = _find_files(args.paths, failures)
-    scores = _correlate(model, files, args.jobs, failures)
-    rows = _rows(files, scores, model.whole.classes_.tolist(), failures)
-    _print(rows, args)
-    if failures:
-        MESSAGES.say(f"{len(failures)} could not be used; all others were")
-    return 1 if failures else 0
+    return None
 
 
-def _find_files(paths: Sequence[str], failures: "list[ImageReadError]") -> list[str]:
-    """List the files and those in folders, each once; a folder may fail to open."""
-    from sklearn_ganprint.datasets._listing import walk_files
-
-    files: dict[str, None] = {}
-    for path in paths:
-        if os.path.isdir(path):
-            files.update(dict.fromkeys(walk_files(path, {os.path.realpath(path)}, failures)))
-        else:
-            files[path] = None
-    for failure in failures:
-        MESSAGES.say(str(failure))
-    if not any(map(os.path.lexists, files)):
-        raise CommandError(
-            f"no image found: expected files that exist, or folders that hold some, got "
-            f"{', '.join(paths)}"
-        )
-    return list(files)
+def _warning(path: str, model: Model, rate: float | None) -> str | None:
+    """Say before the work that no image will be called unknown, if so."""
+    if rate is not None:
+        return warning_of_few(model, rate)
+    return (
+        f"{path} has no calibration images, so there are no p-values, and every image gets a "
+        f"source, also one from none of them; models of this version's `ganprint fit` have some"
+    )
 
 
-def _correlate(
-    model: Model, files: list[str], n_jobs: int, failures: "list[ImageReadError]"
-) -> "np.ndarray":
-    def fail(error: "ImageReadError") -> None:
-        MESSAGES.say(str(error))
-        failures.append(error)
-
-    with MESSAGES.progress("attributing") as progress:
-        model.whole.set_params(n_jobs=n_jobs, on_error=fail, progress=progress)
-        return model.whole.correlate(files)
-
-
-def _rows(
-    files: Sequence[str],
-    scores: "np.ndarray",
-    sources: Sequence[Any],
-    failures: "Sequence[ImageReadError]",
-) -> list[dict[str, Any]]:
-    """One row a file, and one for each folder that could not be listed."""
-    reasons = {failure.filename: failure.reason for failure in failures}
-    names = list(map(str, sources))
-    rows = [
-        _failed_row(file, reasons[file]) if file in reasons else _row(file, values, names)
-        for file, values in zip(files, scores, strict=True)
-    ]
-    listed = set(files)
-    return rows + [_failed_row(name, why) for name, why in reasons.items() if name not in listed]
+def _rows(model: Model, scored: Scored, rate: float | None) -> list[Row]:
+    """Make one row a file; p-values are of the scores, and take no second look at the files."""
+    names = [str(label) for label in model.whole.classes_]
+    rows = file_rows(scored, _KEYS, lambda position: _ranked(scored.scores[position], names))
+    if model.open_set is None:
+        return rows
+    known = model.open_set.known_p_values_from_scores(scored.typicality).tolist()
+    # By each source's own images, as in verify, for which they are right one by one.
+    each = model.open_set.p_values_from_scores(scored.typicality, calibration="source").tolist()
+    unknown = str(model.open_set.unknown_label_)
+    for row, p_value, p_values in zip(rows, known, each, strict=False):
+        if row["error"] is None:
+            row.update(p_value=p_value, p_values=dict(zip(names, p_values, strict=True)))
+            row["source"] = unknown if p_value <= rate else row["nearest"]
+    return rows
 
 
-def _row(file: str, correlations: "np.ndarray", names: Sequence[str]) -> dict[str, Any]:
-    # Stable: of equal correlations the first class wins, as in predict.
-    first, second = (-correlations).argsort(kind="stable")[:2]
+def _ranked(scores: "np.ndarray", names: Sequence[str]) -> Row:
+    """Tell the nearest sources of one image by its scores."""
+    # Stable: of equal scores the first class wins, as in predict.
+    first, second = (-scores).argsort(kind="stable")[:2]
     return {
-        "file": file,
         "source": names[first],
-        "correlation": float(correlations[first]),
+        "nearest": names[first],
+        "score": float(scores[first]),
         "runner_up": names[second],
-        "runner_up_correlation": float(correlations[second]),
-        "margin": float(correlations[first] - correlations[second]),
-        "correlations": dict(zip(names, correlations.tolist(), strict=True)),
-        "error": None,
+        "runner_up_score": float(scores[second]),
+        "margin": float(scores[first] - scores[second]),
+        "scores": dict(zip(names, scores.tolist(), strict=True)),
     }
 
 
-def _failed_row(file: str, reason: str) -> dict[str, Any]:
-    row: dict[str, Any] = {column.key: None for column in _COLUMNS}
-    return {**row, "file": file, "correlations": None, "error": reason}
+def _print(rows: Sequence[Row], model: Model, rate: float | None, args: argparse.Namespace) -> None:
+    open_set = model.open_set
+    document = {
+        "model": args.model,
+        "false_alarm_rate": rate,
+        "calibration": None if open_set is None else open_set.calibration_,
+        "smallest_p_value": None if open_set is None else smallest_known_p_value(open_set),
+    }
+    # Two columns less where each image has the source that is nearest.
+    hidden = {"runner_up_score"}
+    if all(row["source"] == row["nearest"] for row in rows):
+        hidden.add("nearest")
+    print_rows(
+        args,
+        rows,
+        _COLUMNS,
+        document=document,
+        table=[column for column in _COLUMNS if column.key not in hidden],
+        notes=_notes(rows, model, rate),
+    )
 
 
-def _print(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
-    if args.format == "json":
-        print_json({"model": args.model, "results": rows})
-    elif args.format == "csv":
-        print_csv((*_COLUMNS, Column("error", "error")), rows)
-    else:
-        # What failed has been named on stderr; a table of results holds results.
-        print_table(_COLUMNS, [row for row in rows if row["error"] is None])
+def _notes(rows: Sequence[Row], model: Model, rate: float | None) -> list[str]:
+    """Say what the p-values of a table are, and what unknown means in it."""
+    if rate is None:
+        return []
+    judged = [row for row in rows if row["error"] is None]
+    n_unknown = sum(row["p_value"] <= rate for row in judged)
+    outcome = f"unknown (p-value at most {rate:g}): {n_unknown} of {len(judged)}"
+    if smallest_known_p_value(model.open_set) > rate:
+        outcome = f"none can be unknown at a false-alarm rate of {rate:g}"
+    return [f"{outcome}; p-values by {calibration_in_words(model.open_set)}"]

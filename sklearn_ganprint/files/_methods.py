@@ -81,6 +81,23 @@ class FileMethodsMixin:
         """
         return self._apply(X, "class_scores")
 
+    @available_if(lambda self: _has_method(self, "assess"))
+    def assess(self, X: Any) -> np.ndarray:
+        """Give all that can be said of files in one look, as an :class:`OpenSetClassifier` does.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n, 2, n_classes)
+            Scores of the sources, and how typical of each a file is; NaN for files that could not
+            be read.
+        """
+        return self._apply(X, "assess")
+
     @available_if(lambda self: _has_method(self, "score_samples"))
     def score_samples(self, X: Any) -> np.ndarray:
         """Score each file for the nearest source, if the pipeline does.
@@ -150,8 +167,10 @@ def blank_result(classes: np.ndarray, n_images: int, method: str) -> np.ndarray:
     """Make a result that says nothing yet of any image."""
     if method == "predict":
         return np.full(n_images, None, dtype=object)
-    single = method in _ONE_VALUE or (len(classes) == 2 and method == "decision_function")
-    return np.full(n_images if single else (n_images, len(classes)), np.nan)
+    if method in _ONE_VALUE or (len(classes) == 2 and method == "decision_function"):
+        return np.full(n_images, np.nan)
+    shape = (2, len(classes)) if method == "assess" else (len(classes),)
+    return np.full((n_images, *shape), np.nan)
 
 
 def _has_method(classifier: Any, method: str) -> bool:

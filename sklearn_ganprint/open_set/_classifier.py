@@ -43,11 +43,11 @@ from sklearn_ganprint.open_set._calibration import (
 )
 from sklearn_ganprint.open_set._conformal import (
     CalibrationWarning,
-    conformal_p_values,
     conformal_threshold,
     scores_needed,
 )
 from sklearn_ganprint.open_set._labels import unknown_label
+from sklearn_ganprint.open_set._p_values import PValuesMixin
 from sklearn_ganprint.open_set._scores import (
     SOURCE_SCORES,
     ScoreFunction,
@@ -56,7 +56,7 @@ from sklearn_ganprint.open_set._scores import (
 )
 
 
-class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class OpenSetClassifier(PValuesMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Attribute images to a known source, or to none at a stated rate of false alarms.
 
     A false alarm is an image of a known source that is called unknown. The threshold is set on
@@ -344,6 +344,66 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         known = (scores >= self.thresholds_).any(axis=1)
         return labels if known.all() else np.where(known, labels, self.unknown_label_)
 
+    def class_scores(self, X: Any) -> np.ndarray:
+        """Score the known sources against each other, as the estimator does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            Scores, of which the greatest is the estimator's prediction.
+        """
+        return self.assess(X)[:, 0]
+
+    def typicality_scores(self, X: Any) -> np.ndarray:
+        """Score how typical an image is of each source: what p-values and thresholds rest on.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            Scores as `score_function` says, greater is more typical.
+
+        See Also
+        --------
+        p_values_from_scores : A p-value for each source, without looking at the images again.
+        known_p_values_from_scores : One p-value for all known sources together.
+        """
+        check_is_fitted(self)
+        return source_scores(self.estimator_, X, self.score_function)
+
+    def assess(self, X: Any) -> np.ndarray:
+        """Give all that can be said of images, in one look at them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, 2, n_classes)
+            What :meth:`class_scores` and :meth:`typicality_scores` return. Labels are of the
+            greatest of the first, p-values and what is unknown at any rate follow from the second.
+
+        See Also
+        --------
+        p_values_from_scores : A p-value for each source, without looking at the images again.
+        known_p_values_from_scores : One p-value for all known sources together.
+        """
+        check_is_fitted(self)
+        classifier, rows = last_step(self.estimator_, X)
+        functions = ("decision", self.score_function)
+        return np.stack([step_scores(classifier, rows, each) for each in functions], axis=1)
+
     def score_samples(self, X: Any) -> np.ndarray:
         """Score for the nearest source, whatever the rate of false alarms.
 
@@ -357,68 +417,7 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of float64, shape (n,)
             Greatest score over the known sources: low where an image is of none of them.
         """
-        return self._scores(X).max(axis=1)
-
-    def p_values(self, X: Any) -> np.ndarray:
-        """p-value of each source: how untypical an image is of that source.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, ...)
-            What the estimator takes.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, n_classes)
-            For an image of source c, the p-value in column c is at most a with probability a at
-            the most.
-
-        See Also
-        --------
-        known_p_values : One p-value for all known sources together.
-        """
-        scores, own = self._scores(X), self._own_scores()
-        columns = [
-            conformal_p_values(scores[:, code], own[self._calibrates(code)])
-            for code in range(len(self.classes_))
-        ]
-        return np.column_stack(columns)
-
-    def known_p_values(self, X: Any) -> np.ndarray:
-        """p-value of the hypothesis that an image comes from one of the known sources.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, ...)
-            What the estimator takes.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,)
-            An image is called unknown where this is at most `false_alarm_rate`.
-
-        See Also
-        --------
-        p_values : A p-value for each source.
-        """
-        if self.calibration_ == "source":
-            return self.p_values(X).max(axis=1)
-        return conformal_p_values(self.score_samples(X), self.calibration_scores_.max(axis=1))
-
-    def _scores(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        return source_scores(self.estimator_, X, self.score_function)
-
-    def _own_scores(self) -> np.ndarray:
-        """Score of each calibration image for its own source."""
-        return np.take_along_axis(
-            self.calibration_scores_, self.calibration_codes_[:, np.newaxis], axis=1
-        )[:, 0]
-
-    def _calibrates(self, code: int) -> np.ndarray:
-        """Which calibration images a source is judged by."""
-        pooled = self.calibration_ == "pooled"
-        return np.full(len(self.calibration_codes_), pooled) | (self.calibration_codes_ == code)
+        return self.typicality_scores(X).max(axis=1)
 
     def _set_thresholds(self, found: Calibration) -> Self:
         self.calibration_scores_, self.calibration_codes_ = found

@@ -16,7 +16,7 @@ def conformal_p_values(scores: Any, calibration: Any) -> np.ndarray:
     Parameters
     ----------
     scores : array-like of shape (m,)
-        Scores to judge; greater is more typical.
+        Scores to judge; greater is more typical. NaN, where there is no score, stays NaN.
 
     calibration : array-like of shape (n,)
         Scores of images for which the hypothesis is true, in any order. None may have helped to
@@ -48,8 +48,10 @@ def conformal_p_values(scores: Any, calibration: Any) -> np.ndarray:
     array([0.2, 0.6, 1. ])
     """
     ordered = np.sort(np.asarray(calibration, dtype=np.float64))
-    as_low = np.searchsorted(ordered, np.asarray(scores, dtype=np.float64), side="right")
-    return (1 + as_low) / (len(ordered) + 1)
+    scores = np.asarray(scores, dtype=np.float64)
+    p_values = (1 + np.searchsorted(ordered, scores, side="right")) / (len(ordered) + 1)
+    # searchsorted takes NaN for the greatest, which would make the most typical image of it.
+    return np.where(np.isnan(scores), np.nan, p_values)
 
 
 def conformal_threshold(calibration: Any, false_alarm_rate: float) -> float:

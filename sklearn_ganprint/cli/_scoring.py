@@ -1,0 +1,116 @@
+"""What `predict` and `verify` share: files that are given, their scores, and their rows."""
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
+from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._models import Model
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sklearn_ganprint.datasets import ImageReadError
+
+Row = dict[str, Any]
+
+
+class Scored(NamedTuple):
+    """Files, their scores of shape (n, n_classes), and what could not be used.
+
+    The greatest score says which source; p-values are by typicality, which not all models have.
+    """
+
+    files: list[str]
+    scores: "np.ndarray"
+    typicality: "np.ndarray | None"
+    failures: "list[ImageReadError]"
+
+    @property
+    def status(self) -> int:
+        """Exit status of the command."""
+        return 1 if self.failures else 0
+
+
+def find_files(paths: Sequence[str]) -> "tuple[list[str], list[ImageReadError]]":
+    """List the files and those in folders, each once, and the folders that fail to open."""
+    from sklearn_ganprint.datasets._listing import walk_files
+
+    failures: list[ImageReadError] = []
+    files: dict[str, None] = {}
+    for path in paths:
+        if os.path.isdir(path):
+            files.update(dict.fromkeys(walk_files(path, {os.path.realpath(path)}, failures)))
+        else:
+            files[path] = None
+    for failure in failures:
+        MESSAGES.say(str(failure))
+    if not any(map(os.path.lexists, files)):
+        raise CommandError(
+            f"no image found: expected files that exist, or folders that hold some, got "
+            f"{', '.join(paths)}"
+        )
+    return list(files), failures
+
+
+def score_files(
+    model: Model, files: list[str], failures: "list[ImageReadError]", n_jobs: int, title: str
+) -> Scored:
+    """Score each file, in one pass over the pixels; `failures` are those there are already."""
+    failures = list(failures)
+
+    def fail(error: "ImageReadError") -> None:
+        MESSAGES.say(str(error))
+        failures.append(error)
+
+    with MESSAGES.progress(title) as progress:
+        model.whole.set_params(n_jobs=n_jobs, on_error=fail, progress=progress)
+        if model.open_set is None:
+            return Scored(files, model.whole.class_scores(files), None, failures)
+        scores, typicality = model.whole.assess(files).swapaxes(0, 1)
+    return Scored(files, scores, typicality, failures)
+
+
+def file_rows(scored: Scored, keys: Sequence[str], row: Callable[[int], Row]) -> list[Row]:
+    """Make one row a file, of ``row(position)``, and one for each folder that could not be listed.
+
+    A row of what failed has all `keys` too, as None.
+    """
+    reasons = {failure.filename: failure.reason for failure in scored.failures}
+    rows = []
+    for position, file in enumerate(scored.files):
+        found = {} if file in reasons else row(position)
+        rows.append(
+            {**dict.fromkeys(keys), **found, "file": file, "error": reasons.pop(file, None)}
+        )
+    rest = [{"file": name, "error": reason} for name, reason in reasons.items()]
+    return rows + [{**dict.fromkeys(keys), **each} for each in rest]
+
+
+def print_rows(
+    args: argparse.Namespace,
+    rows: Sequence[Row],
+    columns: Sequence[Column],
+    *,
+    document: dict[str, Any],
+    table: Sequence[Column],
+    notes: Sequence[str],
+) -> None:
+    """Print rows as the arguments ask: as CSV, in a JSON document, or as a table with notes."""
+    if args.format == "json":
+        print_json({**document, "results": rows})
+    elif args.format == "csv":
+        print_csv((*columns, Column("error", "error")), rows)
+    else:
+        # What failed has been named on stderr; a table of results holds results.
+        print_table(table, [row for row in rows if row["error"] is None])
+        for note in notes:
+            print(note)
+
+
+def say_how_many_failed(scored: Scored) -> None:
+    """Sum up on stderr what could not be used."""
+    if scored.failures:
+        MESSAGES.say(f"{len(scored.failures)} could not be used; all others were")

@@ -1,0 +1,175 @@
+"""``ganprint verify``: whether images are from the source that they are said to be from."""
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sklearn_ganprint.cli import _arguments
+from sklearn_ganprint.cli._console import MESSAGES, Column
+from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._models import Model, calibration_counts, few_images, open_model
+from sklearn_ganprint.cli._scoring import (
+    Row,
+    Scored,
+    file_rows,
+    find_files,
+    print_rows,
+    say_how_many_failed,
+    score_files,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+REQUIRES = ("rich", "skops")
+
+_COLUMNS = (
+    Column("file", "file"),
+    Column("verdict", "verdict"),
+    Column("p_value", "p-value", 4),
+    Column("score", "score", 4),
+    Column("fits_better", "fits better"),
+    Column("best_other", "best other"),
+    Column("best_other_score", "its score", 4),
+    Column("margin", "margin", 4),
+)
+_IN_TABLE = ("file", "verdict", "p_value", "score", "margin", "fits_better")
+_KEYS = (*(column.key for column in _COLUMNS), "scores", "p_values", "error")
+
+
+class Claim(NamedTuple):
+    """The source that is claimed, and how it can be tested."""
+
+    source: str
+    code: int
+    rate: float
+    n_images: int
+
+    @property
+    def smallest(self) -> float:
+        """Smallest p-value that there can be."""
+        return 1 / (self.n_images + 1)
+
+    @property
+    def testable(self) -> bool:
+        """Whether any image can be rejected."""
+        return self.smallest <= self.rate
+
+    @property
+    def judges(self) -> str:
+        """The images that p-values are by."""
+        return f"{self.n_images} images of {self.source}"
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add the command's arguments."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "verify",
+        help="test whether images are from a source that is claimed",
+        description="Test for each image the hypothesis that SOURCE made it. It is rejected where "
+        "its p-value among SOURCE's own calibration images is at most the rate of false alarms, "
+        "which holds for SOURCE's images. An image that is not rejected need not be from SOURCE: "
+        "those of others may look like its own.",
+    )
+    _arguments.add_model_and_images(parser, source="the source that is claimed, one of the model's")
+    _arguments.add_false_alarm(
+        parser, "share of SOURCE's own images that may be rejected, in (0, 1)"
+    )
+    _arguments.add_format(parser)
+    _arguments.add_jobs(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Test images and print the result of each."""
+    model = open_model(args.model)
+    claim = _claim(args, model)
+    files, failures = find_files(args.paths)
+    if warning := few_images(claim.rate, claim.smallest, outcome="rejected", judges=claim.judges):
+        MESSAGES.warn(warning)
+    scored = score_files(model, files, failures, args.jobs, "verifying")
+    rows = _rows(model, scored, claim)
+    _print(rows, claim, args)
+    say_how_many_failed(scored)
+    return scored.status
+
+
+def _claim(args: argparse.Namespace, model: Model) -> Claim:
+    """Find the claimed source in the model."""
+    if model.open_set is None:
+        raise CommandError(
+            f"{args.model} has no calibration images, so there are no p-values to verify by; fit "
+            f"it anew with `ganprint fit`"
+        )
+    names = [str(label) for label in model.whole.classes_]
+    if args.source not in names:
+        raise CommandError(
+            f"SOURCE: expected one of the sources of {args.model}, {', '.join(names)}; got "
+            f"{args.source!r}"
+        )
+    code = names.index(args.source)
+    n_images = int(calibration_counts(model.open_set)[code])
+    return Claim(args.source, code, args.false_alarm or _arguments.DEFAULT_RATE, n_images)
+
+
+def _rows(model: Model, scored: Scored, claim: Claim) -> list[Row]:
+    """Make one row a file."""
+    names = [str(label) for label in model.whole.classes_]
+    # By the source's own images: the rate is promised for these, and not for all sources together.
+    p_values = model.open_set.p_values_from_scores(scored.typicality, calibration="source")
+    return file_rows(
+        scored,
+        _KEYS,
+        lambda position: _judged(scored.scores[position], p_values[position], names, claim),
+    )
+
+
+def _judged(
+    scores: "np.ndarray", p_values: "np.ndarray", names: Sequence[str], claim: Claim
+) -> Row:
+    code = claim.code
+    ranked = (-scores).argsort(kind="stable")
+    other = int(ranked[ranked != code][0])
+    verdict = "rejected" if p_values[code] <= claim.rate else "not rejected"
+    margin = float(scores[code] - scores[other])
+    return {
+        "verdict": verdict if claim.testable else None,
+        "p_value": float(p_values[code]),
+        "score": float(scores[code]),
+        "margin": margin,
+        "fits_better": names[other] if margin < 0 else None,
+        "best_other": names[other],
+        "best_other_score": float(scores[other]),
+        "scores": dict(zip(names, scores.tolist(), strict=True)),
+        "p_values": dict(zip(names, p_values.tolist(), strict=True)),
+    }
+
+
+def _print(rows: Sequence[Row], claim: Claim, args: argparse.Namespace) -> None:
+    document = {
+        "model": args.model,
+        "source": claim.source,
+        "false_alarm_rate": claim.rate,
+        "calibration_images": claim.n_images,
+        "smallest_p_value": claim.smallest,
+    }
+    columns = {column.key: column for column in _COLUMNS}
+    print_rows(
+        args,
+        rows,
+        _COLUMNS,
+        document=document,
+        table=[columns[key] for key in _IN_TABLE],
+        notes=_notes(rows, claim),
+    )
+
+
+def _notes(rows: Sequence[Row], claim: Claim) -> list[str]:
+    """Say what the p-values of a table are, and what rejected means in it."""
+    judged = [row for row in rows if row["error"] is None]
+    n_rejected = sum(row["verdict"] == "rejected" for row in judged)
+    n_better = sum(row["fits_better"] is not None for row in judged)
+    outcome = f"rejected (p-value at most {claim.rate:g}): {n_rejected} of {len(judged)}"
+    if not claim.testable:
+        outcome = f"none can be rejected at a false-alarm rate of {claim.rate:g}"
+    return [f"{outcome}; another source fits better: {n_better}", f"p-values by {claim.judges}"]

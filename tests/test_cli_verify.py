@@ -1,0 +1,114 @@
+"""``ganprint verify``, as it is used."""
+
+import csv
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from cli_helpers import add_broken_files
+
+from sklearn_ganprint import load_model
+
+
+def own_p_values(model, files, code):
+    """p-values among the calibration images of one source, from their definition."""
+    open_set = model.estimator_
+    scores = open_set.typicality_scores(model.reader_.read(files))[:, code]
+    own = open_set.calibration_scores_[open_set.calibration_codes_ == code, code]
+    return [(1 + sum(own <= score)) / (1 + len(own)) for score in scores]
+
+
+def test_verify_prints_verdicts(model, ganprint):
+    path, folder, files = model
+    status, out, err = ganprint("verify", path, "b", folder, "--false-alarm", 0.12)
+    heads, _, *lines, outcome, judges = out.splitlines()
+    assert (status, err) == (0, "verifying: 24 of 24\n")
+    assert re.split("  +", heads.strip()) == [
+        *("file", "verdict", "p-value", "score", "margin", "fits better")
+    ]
+    found = [re.split("  +", line.strip()) for line in lines]
+    assert [row[0] for row in found] == files
+    assert {row[1] for row in found[:8] + found[16:]} == {"rejected"}
+    assert {row[1] for row in found[8:16]} == {"not rejected"}
+    assert [row[-1] for row in found] == ["a"] * 8 + ["-"] * 8 + ["c"] * 8
+    assert outcome == "rejected (p-value at most 0.12): 16 of 24; another source fits better: 16"
+    assert judges == "p-values by 8 images of b"
+
+
+@pytest.mark.parametrize("rate", [0.12, 0.5])
+def test_verify_ranks_among_images_of_the_source(model, foreign, ganprint, rate):
+    path, _, files = model
+    files = [*files, *foreign]
+    arguments = ["verify", path, "c", *files, "--false-alarm", rate, "--format", "json"]
+    document = json.loads(ganprint(*arguments)[1])
+    expected = np.array(own_p_values(load_model(path), files, 2))
+    rows = document["results"]
+    np.testing.assert_allclose([row["p_value"] for row in rows], expected)
+    rejected = [row["verdict"] == "rejected" for row in rows]
+    assert rejected == (expected <= rate).tolist()
+    assert [row["p_values"]["c"] for row in rows] == [row["p_value"] for row in rows]
+    assert (document["source"], document["false_alarm_rate"]) == ("c", rate)
+    assert (document["calibration_images"], document["smallest_p_value"]) == (8, 1 / 9)
+
+
+def test_verify_compares_with_the_other_sources(model, ganprint):
+    path, _, files = model
+    _, out, _ = ganprint("verify", path, "a", files[0], files[8], "--format", "csv")
+    own, other = csv.DictReader(io.StringIO(out))
+    assert not own["fits_better"] and float(own["margin"]) > 0
+    assert other["fits_better"] == other["best_other"] == "b"
+    margin = float(other["score"]) - float(other["best_other_score"])
+    assert margin < 0 and float(other["margin"]) == pytest.approx(margin, abs=1e-5)
+
+
+def test_verify_gives_no_verdict_where_none_can_be_rejected(model, foreign, ganprint):
+    path, *_ = model
+    status, out, err = ganprint("verify", path, "a", *foreign, "--format", "csv")
+    assert status == 0
+    assert err.splitlines()[0] == (
+        "warning: no image can be rejected at a false-alarm rate of 0.01: p-values are by 8 images "
+        "of a, and none is below 1 / 9. Fit on more images, or choose --false-alarm 0.112 or more"
+    )
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert {row["verdict"] for row in rows} == {""}
+    assert {row["p_value"] for row in rows} == {"0.111111"}
+    out = ganprint("verify", path, "a", *foreign)[1]
+    assert "none can be rejected at a false-alarm rate of 0.01; " in out
+
+
+def test_verify_names_unreadable_files(model, ganprint, tmp_path):
+    path, folder, files = model
+    broken = [*add_broken_files(folder / "a"), str(tmp_path / "missing.png")]
+    status, out, err = ganprint("verify", path, "a", folder / "a", broken[-1], "--format", "json")
+    assert status == 1
+    assert "4 could not be used; all others were" in err
+    rows = {row["file"]: row for row in json.loads(out)["results"]}
+    assert sorted(rows) == sorted([*files[:8], *broken])
+    for name in broken:
+        assert rows[name]["error"] and name in err
+        assert rows[name]["verdict"] is rows[name]["p_value"] is None
+    assert rows[files[0]]["p_value"] > 0
+
+
+def test_verify_of_a_source_that_the_model_does_not_know(model, ganprint):
+    path, _, files = model
+    for name in ("d", files[0], "unknown"):
+        status, out, err = ganprint("verify", path, name, files[0])
+        assert (status, out) == (2, "")
+        assert re.fullmatch(f"error: SOURCE: expected one of .*, a, b, c; got '{name}'\n", err)
+
+
+def test_verify_without_calibration(closed_model, ganprint):
+    path, _, files = closed_model
+    status, out, err = ganprint("verify", path, "a", *files)
+    assert (status, out) == (2, "")
+    assert re.fullmatch("error: .*closed.skops has no calibration images.*ganprint fit.*\n", err)
+
+
+def test_verify_without_any_image(model, ganprint, tmp_path):
+    path, *_ = model
+    status, out, err = ganprint("verify", path, "a", tmp_path / "missing.png")
+    assert (status, out) == (2, "")
+    assert re.fullmatch("error: no image found: .*\n", err)
