@@ -6,9 +6,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, clone
-from sklearn.utils import Bunch, check_array, get_tags
+from sklearn.utils import check_array, get_tags
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
@@ -16,6 +15,7 @@ from sklearn_ganprint._class_scores import nearness
 from sklearn_ganprint._folds import fold_numbers, make_folds, units_by_class
 from sklearn_ganprint._images import stack_images
 from sklearn_ganprint._passes import Pass, Passes, first_image, fit_in_memory
+from sklearn_ganprint.fusion._composition import NamedEstimators
 from sklearn_ganprint.fusion._members import look, make_member, score
 from sklearn_ganprint.fusion._weights import Weights, fit_weights
 
@@ -23,7 +23,7 @@ from sklearn_ganprint.fusion._weights import Weights, fit_weights
 N_FOLDS = 5
 
 
-class FusionClassifier(ClassifierMixin, _BaseComposition):
+class FusionClassifier(ClassifierMixin, NamedEstimators):
     """Fuse classifiers that look at different traces of one source.
 
     Each classifier gives scores for all classes. What they are worth is fitted on scores of images
@@ -367,72 +367,6 @@ class FusionClassifier(ClassifierMixin, _BaseComposition):
         """
         scores = self.class_scores(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
-
-    @property
-    def named_estimators_(self) -> Bunch:
-        """The fitted classifiers by name."""
-        check_is_fitted(self, "estimators_")
-        names = [name for name, _ in self.estimators]
-        return Bunch(**dict(zip(names, self.estimators_, strict=True)))
-
-    @property
-    def n_features_in_(self) -> int:
-        """Number of features, as the first classifier tells it."""
-        return self._of_first("n_features_in_")
-
-    @property
-    def feature_names_in_(self) -> np.ndarray:
-        """Names of the columns, as the first classifier tells them."""
-        return self._of_first("feature_names_in_")
-
-    def _of_first(self, name: str) -> Any:
-        # An AttributeError, unlike that of check_is_fitted, makes hasattr say no.
-        if "estimators_" not in vars(self):
-            raise AttributeError(f"FusionClassifier has no {name} before it is fitted.")
-        return getattr(self.estimators_[0], name)
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get the parameters, those of the classifiers too.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the parameters of the classifiers.
-
-        Returns
-        -------
-        dict
-            Parameters by name, those of a classifier as ``name__parameter``.
-        """
-        return self._get_params("estimators", deep=deep)
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters, those of the classifiers too.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters by name; a classifier is replaced by its own name.
-
-        Returns
-        -------
-        FusionClassifier
-            The classifier itself.
-        """
-        self._set_params("estimators", **params)
-        return self
-
-    def _checked_estimators(self) -> list[Any]:
-        if not self.estimators:
-            raise ValueError(
-                "estimators: expected a list of (name, classifier), got an empty list."
-            )
-        names, estimators = zip(*self.estimators, strict=True)
-        self._validate_names(names)
-        for name, each in self.estimators:
-            if not hasattr(each, "fit") or not hasattr(each, "predict"):
-                raise ValueError(f"estimators: expected a classifier as {name!r}, got {each!r}.")
-        return list(estimators)
 
     def __sklearn_tags__(self) -> Any:
         """Take over the tags of the classifiers."""

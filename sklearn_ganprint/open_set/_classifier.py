@@ -46,17 +46,16 @@ from sklearn_ganprint.open_set._conformal import (
     conformal_threshold,
     scores_needed,
 )
+from sklearn_ganprint.open_set._judging import JudgingMixin
 from sklearn_ganprint.open_set._labels import unknown_label
-from sklearn_ganprint.open_set._p_values import PValuesMixin
 from sklearn_ganprint.open_set._scores import (
     SOURCE_SCORES,
     ScoreFunction,
-    source_scores,
     step_scores,
 )
 
 
-class OpenSetClassifier(PValuesMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Attribute images to a known source, or to none at a stated rate of false alarms.
 
     A false alarm is an image of a known source that is called unknown. The threshold is set on
@@ -343,81 +342,6 @@ class OpenSetClassifier(PValuesMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         scores = step_scores(classifier, rows, self.score_function)
         known = (scores >= self.thresholds_).any(axis=1)
         return labels if known.all() else np.where(known, labels, self.unknown_label_)
-
-    def class_scores(self, X: Any) -> np.ndarray:
-        """Score the known sources against each other, as the estimator does.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, ...)
-            What the estimator takes.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, n_classes)
-            Scores, of which the greatest is the estimator's prediction.
-        """
-        return self.assess(X)[:, 0]
-
-    def typicality_scores(self, X: Any) -> np.ndarray:
-        """Score how typical an image is of each source: what p-values and thresholds rest on.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, ...)
-            What the estimator takes.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, n_classes)
-            Scores as `score_function` says, greater is more typical.
-
-        See Also
-        --------
-        p_values_from_scores : A p-value for each source, without looking at the images again.
-        known_p_values_from_scores : One p-value for all known sources together.
-        """
-        check_is_fitted(self)
-        return source_scores(self.estimator_, X, self.score_function)
-
-    def assess(self, X: Any) -> np.ndarray:
-        """Give all that can be said of images, in one look at them.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, ...)
-            What the estimator takes.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, 2, n_classes)
-            What :meth:`class_scores` and :meth:`typicality_scores` return. Labels are of the
-            greatest of the first, p-values and what is unknown at any rate follow from the second.
-
-        See Also
-        --------
-        p_values_from_scores : A p-value for each source, without looking at the images again.
-        known_p_values_from_scores : One p-value for all known sources together.
-        """
-        check_is_fitted(self)
-        classifier, rows = last_step(self.estimator_, X)
-        functions = ("decision", self.score_function)
-        return np.stack([step_scores(classifier, rows, each) for each in functions], axis=1)
-
-    def score_samples(self, X: Any) -> np.ndarray:
-        """Score for the nearest source, whatever the rate of false alarms.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, ...)
-            What the estimator takes.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,)
-            Greatest score over the known sources: low where an image is of none of them.
-        """
-        return self.typicality_scores(X).max(axis=1)
 
     def _set_thresholds(self, found: Calibration) -> Self:
         self.calibration_scores_, self.calibration_codes_ = found

@@ -1,15 +1,17 @@
-"""p-values of images, or of scores that they have got already."""
+"""What a fitted open-set classifier says of images, or of scores that they have got already."""
 
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ganprint._class_scores import last_step
 from sklearn_ganprint.open_set._conformal import conformal_p_values
+from sklearn_ganprint.open_set._scores import ScoreFunction, source_scores, step_scores
 
 
-class PValuesMixin:
-    """p-values by the calibration scores of a fitted classifier.
+class JudgingMixin:
+    """Scores of images, and p-values by the calibration scores of a fitted classifier.
 
     Images cost their residuals, p-values of scores next to nothing: with the scores of images at
     hand they can be judged at any rate, and by other calibration images.
@@ -19,7 +21,83 @@ class PValuesMixin:
     calibration_: str
     calibration_scores_: np.ndarray
     calibration_codes_: np.ndarray
-    typicality_scores: Any
+    estimator_: Any
+    score_function: str | ScoreFunction
+
+    def class_scores(self, X: Any) -> np.ndarray:
+        """Score the known sources against each other, as the estimator does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            Scores, of which the greatest is the estimator's prediction.
+        """
+        return self.assess(X)[:, 0]
+
+    def typicality_scores(self, X: Any) -> np.ndarray:
+        """Score how typical an image is of each source: what p-values and thresholds rest on.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            Scores as `score_function` says, greater is more typical.
+
+        See Also
+        --------
+        p_values_from_scores : A p-value for each source, without looking at the images again.
+        known_p_values_from_scores : One p-value for all known sources together.
+        """
+        check_is_fitted(self)
+        return source_scores(self.estimator_, X, self.score_function)
+
+    def assess(self, X: Any) -> np.ndarray:
+        """Give all that can be said of images, in one look at them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, 2, n_classes)
+            What :meth:`class_scores` and :meth:`typicality_scores` return. Labels are of the
+            greatest of the first, p-values and what is unknown at any rate follow from the second.
+
+        See Also
+        --------
+        p_values_from_scores : A p-value for each source, without looking at the images again.
+        known_p_values_from_scores : One p-value for all known sources together.
+        """
+        check_is_fitted(self)
+        classifier, rows = last_step(self.estimator_, X)
+        functions = ("decision", self.score_function)
+        return np.stack([step_scores(classifier, rows, each) for each in functions], axis=1)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Score for the nearest source, whatever the rate of false alarms.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            Greatest score over the known sources: low where an image is of none of them.
+        """
+        return self.typicality_scores(X).max(axis=1)
 
     def p_values(self, X: Any) -> np.ndarray:
         """p-value of each source: how untypical an image is of that source.
