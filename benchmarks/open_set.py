@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from common import Split, describe, halves, header, image_sets, line, make_parser, write_json
 from joblib import Parallel, delayed
-from second_order import classifier, combined, look
+from second_order import classifier, combined, traces
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import Bunch
 
@@ -33,16 +33,16 @@ COLUMNS = ("AUROC", "worst", "found at 1 %", "oracle", "false alarms at 1 %", "a
 def models(images: np.ndarray) -> dict[str, tuple[Any, np.ndarray]]:
     """Each model, and what it takes."""
     side = min(images.shape[1:3])
-    seen = look(images, (side // 4, side // 2))
+    seen = traces(images, (side // 4, side // 2))
     side -= 16
-    trimmed = look(images[:, 8:-8, 8:-8], (side // 4, side // 2))
+    trimmed = traces(images[:, 8:-8, 8:-8], (side // 4, side // 2))
     return {
-        "paper": (FingerprintClassifier(), seen.rgb.residuals),
-        "second order": (classifier(), seen.rgb.parts[:, :1]),
-        "second order, tiles": (classifier(), seen.rgb.parts),
+        "paper": (FingerprintClassifier(), seen.residuals),
+        "second order": (classifier(), seen.parts[:, :1]),
+        "second order, tiles": (classifier(), seen.parts),
         "combined": combined(seen),
-        "paper, 8 px trimmed": (FingerprintClassifier(), trimmed.rgb.residuals),
-        "second order, tiles, 8 px trimmed": (classifier(), trimmed.rgb.parts),
+        "paper, 8 px trimmed": (FingerprintClassifier(), trimmed.residuals),
+        "second order, tiles, 8 px trimmed": (classifier(), trimmed.parts),
         "combined, 8 px trimmed": combined(trimmed),
     }
 

@@ -40,11 +40,10 @@ from sklearn_ganprint import (
     TiledClassifier,
     make_attribution_pipeline,
 )
-from sklearn_ganprint._images import OPPONENT_WEIGHTS
 from sklearn_ganprint.datasets import confounds, load_samples
 from sklearn_ganprint.perturbations import JPEGCompression, Resize
 
-#: What is in an image, and nothing of a fingerprint.
+#: No fingerprint is left in such images, but second-order traces of how smooth they are may be.
 CONTENT = "shrunk to a quarter and enlarged again"
 SHRINKAGES = [0.003, 0.01, 0.03, 0.1, 0.3]
 
@@ -54,13 +53,6 @@ class Traces(NamedTuple):
 
     residuals: np.ndarray
     parts: np.ndarray
-
-
-class Seen(NamedTuple):
-    """Traces in RGB, and those of luminance and colour differences."""
-
-    rgb: Traces
-    opponent: Traces
 
 
 def classifier() -> TiledClassifier:
@@ -78,15 +70,14 @@ def parts_of(rows: np.ndarray, n_values: int, n_parts: int) -> np.ndarray:
     return rows[:, n_values:].reshape(len(rows), n_parts, -1)
 
 
-def combined(seen: Seen) -> tuple[FusionClassifier, np.ndarray]:
+def combined(seen: Traces) -> tuple[FusionClassifier, np.ndarray]:
     """Make the fusion of the combined pipeline, and rows of what its members take.
 
     They make it from residuals themselves; here it is made once for all fits.
     """
-    residuals, parts = seen.opponent
-    sizes = {"n_values": residuals.shape[1]}
+    sizes = {"n_values": seen.residuals.shape[1]}
     first = FunctionTransformer(residuals_of, kw_args=sizes)
-    second = FunctionTransformer(parts_of, kw_args={**sizes, "n_parts": parts.shape[1]})
+    second = FunctionTransformer(parts_of, kw_args={**sizes, "n_parts": seen.parts.shape[1]})
     members = dict(make_attribution_pipeline("combined")["fusion"].estimators)
     fusion = FusionClassifier(
         [
@@ -94,47 +85,33 @@ def combined(seen: Seen) -> tuple[FusionClassifier, np.ndarray]:
             ("second_order", make_pipeline(second, members["second_order"][-1])),
         ]
     )
-    return fusion, np.hstack([residuals, parts.reshape(len(parts), -1)])
+    return fusion, np.hstack([seen.residuals, seen.parts.reshape(len(seen.parts), -1)])
 
 
-CLASSIFIERS: dict[str, Callable[[Seen], tuple[Any, np.ndarray]]] = {
-    "fingerprint": lambda seen: (FingerprintClassifier(), seen.rgb.residuals),
-    "second-order": lambda seen: (classifier(), seen.rgb.parts[:, :1]),
-    "second-order, tiles": lambda seen: (classifier(), seen.rgb.parts),
+CLASSIFIERS: dict[str, Callable[[Traces], tuple[Any, np.ndarray]]] = {
+    "fingerprint": lambda traces: (FingerprintClassifier(), traces.residuals),
+    "second-order": lambda traces: (classifier(), traces.parts[:, :1]),
+    "second-order, tiles": lambda traces: (classifier(), traces.parts),
     "combined": combined,
 }
 
 
-def look(
+def traces(
     images: np.ndarray, tile_size: int | tuple[int, ...] | None = None, *, content: bool = False
-) -> Seen:
+) -> Traces:
     """Take the residuals of images, or with `content` what the denoiser leaves of them."""
     if tile_size is None:
         tile_size = min(64, min(images.shape[1:3]) // 2)
-    return Seen(*(traces(images, each, tile_size, content) for each in Seen._fields))
-
-
-def traces(
-    images: np.ndarray, channels: str, tile_size: int | tuple[int, ...], content: bool
-) -> Traces:
-    """Take the residuals, or what the denoiser leaves, in one kind of colours."""
     pipeline = make_attribution_pipeline("spectral", tile_size=tile_size)
-    pipeline.set_params(residual__channels=channels)
-    colours = to_opponent if channels == "opponent" else np.asarray
     # A few images at a time: transforms of all tiles at once take gigabytes.
     batches = []
     for batch in np.array_split(images, max(1, len(images) // 32)):
         residuals = pipeline["residual"].fit_transform(batch)
         if content:
-            residuals = colours(batch) - residuals
+            residuals = batch - residuals
         parts = pipeline["features"].fit_transform(residuals)
         batches.append((residuals.reshape(len(batch), -1), parts))
     return Traces(*map(np.concatenate, zip(*batches, strict=True)))
-
-
-def to_opponent(images: np.ndarray) -> np.ndarray:
-    """Luminance and colour differences of images, as `ResidualTransformer` makes them."""
-    return images @ OPPONENT_WEIGHTS.astype(np.float32)
 
 
 def few(target: np.ndarray, splits: list[Split], n_images: int) -> list[Split]:
@@ -168,10 +145,10 @@ def accuracies(
 
 
 def measure(
-    seen: Seen,
+    seen: Traces,
     target: np.ndarray,
     splits: list[Split],
-    tested: Seen | None = None,
+    tested: Traces | None = None,
     groups: np.ndarray | None = None,
 ) -> dict[str, list[float]]:
     """Accuracies of all classifiers, on other versions of the same images if they are given."""
@@ -188,7 +165,7 @@ def measurements(
 ) -> Iterator[tuple[str, dict[str, list[float]]]]:
     """Yield a row of the table after the other."""
     target, splits = data.target, halves(data.target, data.groups, n_seeds)
-    seen, measured = look(data.data), partial(measure, groups=data.groups)
+    seen, measured = traces(data.data), partial(measure, groups=data.groups)
     yield "half of each class", measured(seen, target, splits)
     for n_images in (2, 5, 10):
         yield f"{n_images} images a class", measured(seen, target, few(target, splits, n_images))
@@ -200,17 +177,17 @@ def measurements(
             {"second-order, tiles": searched(seen.parts, target, splits)},
         )
     for quality in (95, 75):
-        jpeg = look(JPEGCompression(quality).fit_transform(data.data))
+        jpeg = traces(JPEGCompression(quality).fit_transform(data.data))
         yield f"half of each class, tested on JPEG {quality}", measured(seen, target, splits, jpeg)
     for trim in (8, 16):
-        cut = look(data.data[:, trim:-trim, trim:-trim])
+        cut = traces(data.data[:, trim:-trim, trim:-trim])
         yield f"half of each class, {trim} px trimmed", measured(cut, target, splits)
     yield (
         "denoised image in place of the residual",
-        measured(look(data.data, content=True), target, splits),
+        measured(traces(data.data, content=True), target, splits),
     )
     content = Resize(0.25, restore=True).fit_transform(data.data)
-    yield CONTENT, measured(look(content), target, splits)
+    yield CONTENT, measured(traces(content), target, splits)
     for name, X in metadata(data):
         forest = RandomForestClassifier(random_state=0)
         yield f"random forest on {name}", {"": accuracies(X, X, target, splits, forest)}

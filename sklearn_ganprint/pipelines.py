@@ -41,9 +41,10 @@ def make_attribution_pipeline(
         The traces to attribute images by. "paper": the mean residual of each source, its
         fingerprint, and the correlation with it. "spectral": correlations of each residual with
         itself at small lags, within and between colours, and linear discriminant analysis.
-        "combined": both, of luminance and colour differences, weighed by what they are worth on
-        images that they have not seen. "thorough": the same, with a fingerprint of six residuals
-        in place of one, for variants of one network; it takes seven times as long.
+        "combined": both, weighed by what they are worth on images that they have not seen.
+        "thorough": the same, with a fingerprint of six residuals in place of one, and second-order
+        traces of luminance and colour differences; for variants of one network whose images were
+        never compressed again. It takes seven times as long.
 
     denoiser : str, BaseDenoiser or callable, default="wavelet"
         The denoising filter, as :class:`ResidualTransformer` takes it.
@@ -117,7 +118,7 @@ def _combined(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline
         ("fingerprint", FingerprintClassifier()),
         ("second_order", Pipeline(_second_order(tile_size))),
     ]
-    residual = _opponent_residual(denoiser, data_range)
+    residual = ResidualTransformer(denoiser, channels="rgb", data_range=data_range, flatten=False)
     return Pipeline([("residual", residual), ("fusion", FusionClassifier(traces))])
 
 
@@ -148,16 +149,12 @@ def _thorough(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline
             ("fingerprint", FingerprintClassifier("unbiased")),
         ]
     )
-    second_order = Pipeline(
-        [("residual", _opponent_residual(denoiser, data_range)), *_second_order(tile_size)]
+    residual = ResidualTransformer(
+        denoiser, channels="opponent", data_range=data_range, flatten=False
     )
+    second_order = Pipeline([("residual", residual), *_second_order(tile_size)])
     traces = [("fingerprint", fingerprint), ("second_order", second_order)]
     return Pipeline([("fusion", FusionClassifier(traces))])
-
-
-def _opponent_residual(denoiser: Denoiser, data_range: float) -> ResidualTransformer:
-    # Colour differences show what a generator does to colours more purely than RGB does.
-    return ResidualTransformer(denoiser, channels="opponent", data_range=data_range, flatten=False)
 
 
 def _second_order(tile_size: Any) -> list[tuple[str, Any]]:

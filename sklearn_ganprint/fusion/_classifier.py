@@ -20,7 +20,7 @@ from sklearn_ganprint.fusion._members import look, make_member, score
 from sklearn_ganprint.fusion._weights import Weights, fit_weights
 
 #: Fewer where a class has fewer images.
-N_FOLDS = 5
+N_FOLDS = 10
 
 
 class FusionClassifier(ClassifierMixin, NamedEstimators):
@@ -39,7 +39,7 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
     cv : int, splitter or iterable, default=None
         How the training images are kept out of the models that score them. None leaves one out at
         a time where that takes no second fit (:class:`FingerprintClassifier` behind steps that
-        learn nothing, without groups), and makes 5 folds for the other classifiers, fewer if a
+        learn nothing, without groups), and makes 10 folds for the other classifiers, fewer if a
         class has fewer images. An integer makes stratified folds, by group if ``fit`` is given
         `groups`.
 
