@@ -1,6 +1,5 @@
 """The classifier that is fitted on copies too."""
 
-import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from numbers import Real
@@ -11,16 +10,13 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _check_sample_weight,
     check_array,
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
-    has_fit_parameter,
 )
 
 from sklearn_ganprint._images import (
@@ -32,6 +28,7 @@ from sklearn_ganprint._images import (
 )
 from sklearn_ganprint._passes import Pass, Passes, at, collect
 from sklearn_ganprint._steps import fit_steps, pipeline_memory, replace_last, split_steps
+from sklearn_ganprint.augmentation._fit_params import fit_params
 from sklearn_ganprint.augmentation._subclasses import merge_subclass_scores
 from sklearn_ganprint.augmentation._versions import (
     DEFAULT_PERTURBATIONS,
@@ -372,7 +369,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
             labels = (codes[:, np.newaxis] * n_versions + np.arange(n_versions)).ravel()
         estimator = clone(self.estimator)
         _, rest = split_steps(estimator)
-        params = self._fit_params(rest[-1], y, sample_weight, groups)
+        params = fit_params(rest[-1], y, sample_weight, groups)
         repeated = {name: np.repeat(each, n_versions) for name, each in params.items()}
         # Most estimators hand groups to their splitters with this option only.
         with config_context(enable_metadata_routing=True) if "groups" in params else nullcontext():
@@ -382,21 +379,6 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         self.versions_ = [chain_name(each) for each in perturbation_chains(self.perturbations)]
         self.classes_ = classes
         return self
-
-    def _fit_params(
-        self, step: Any, y: Any, sample_weight: Any, groups: Any
-    ) -> dict[str, np.ndarray]:
-        """Weights and groups of the images, as the last step takes them."""
-        params = {}
-        if sample_weight is not None:
-            params["sample_weight"] = _check_sample_weight(
-                sample_weight, y, dtype=np.float64, ensure_non_negative=True
-            )
-        groups = np.arange(len(y)) if groups is None else column_or_1d(groups)
-        check_consistent_length(y, groups)
-        if _takes_groups(step):
-            params["groups"] = groups
-        return params
 
     def _merged_scores(self, images: np.ndarray) -> np.ndarray:
         """Scores of shape (n, n_classes) from those of the subclasses."""
@@ -414,23 +396,6 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         tags = super().__sklearn_tags__()
         tags.classifier_tags = get_tags(self.estimator).classifier_tags
         return tags
-
-
-def _takes_groups(step: Any) -> bool:
-    """Whether a step, or a splitter in it, takes groups; warn of a splitter that does not."""
-    if has_fit_parameter(step, "groups"):
-        return True
-    if get_routing_for_object(step).consumes("fit", {"groups"}):
-        return True
-    if getattr(step, "cv", "prefit") != "prefit":
-        warnings.warn(
-            f"{type(step).__name__} may put copies of one image on both sides of its splits, which "
-            f"makes its scores too good. Give it a splitter that takes groups, such as "
-            f"cv=StratifiedGroupKFold().",
-            UserWarning,
-            stacklevel=6,
-        )
-    return False
 
 
 def _versions_of(images: Any, classifier: AugmentedClassifier) -> np.ndarray:

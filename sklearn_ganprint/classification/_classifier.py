@@ -10,8 +10,8 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_ganprint._images import ImageInputMixin
-from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint._unit_rows import kept_unit_rows
+from sklearn_ganprint.classification._leave_one_out import own_scores_without
 from sklearn_ganprint.classification._sums import ClassSums, unbiased_square
 from sklearn_ganprint.correlation import SCORES, negative_distance, negative_squared_distance
 from sklearn_ganprint.fingerprints import energy
@@ -336,36 +336,11 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         codes = self._encode(y)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         scores = self._score_rows(X, self.metric)
-        for chunk in row_chunks(*X.shape):
-            scores[chunk] = self._leave_out(X[chunk], codes[chunk], weights[chunk], scores[chunk])
+        own = own_scores_without(X, codes, weights, self._sums(), self.metric)
+        scores[np.arange(len(X)), codes] = np.where(
+            np.isnan(own), self._lowest_score(self.metric), own
+        )
         return scores
-
-    def _leave_out(
-        self, X: np.ndarray, codes: np.ndarray, weights: np.ndarray, scores: np.ndarray
-    ) -> np.ndarray:
-        """Put the leave-one-out score into the own class's column of `scores`."""
-        left = self.class_count_[codes] - weights
-        alone = left <= 1e-12 * self.class_count_[codes]
-        whole = self._sums()
-        for row, code in enumerate(codes):
-            if alone[row]:
-                scores[row, code] = self._lowest_score(self.metric)
-                continue
-            rest = (whole.residuals[code] - weights[row] * X[row]) / left[row]
-            square = X[row] @ X[row].astype(np.float64)
-            squares = whole.squares[code] - weights[row] * square
-            scores[row, code] = self._score_rest(X[row : row + 1], rest, left[row], squares)
-        return scores
-
-    def _score_rest(
-        self, row: np.ndarray, fingerprint: np.ndarray, count: float, squares: float
-    ) -> float:
-        """Score one residual for a fingerprint of `count` others."""
-        fingerprint = fingerprint[np.newaxis]
-        if self.metric != "unbiased":
-            return float(SCORES[self.metric](row, fingerprint)[0, 0])
-        square = unbiased_square(fingerprint, np.array([count]), np.array([squares]))
-        return float(negative_squared_distance(row, fingerprint, square)[0, 0])
 
     def _scores(self, X: Any, metric: str | None = None) -> np.ndarray:
         """Scores of shape (n, n_classes), whatever the number of classes."""
