@@ -6,18 +6,17 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, clone
-from sklearn.utils import check_array, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from sklearn_ganprint._class_scores import nearness
 from sklearn_ganprint._folds import fold_numbers, make_folds, units_by_class
-from sklearn_ganprint._images import stack_images
 from sklearn_ganprint._passes import Pass, Passes, first_image, fit_in_memory
-from sklearn_ganprint.fusion._composition import NamedEstimators
+from sklearn_ganprint.fusion._composition import NamedEstimators, as_batch
 from sklearn_ganprint.fusion._members import look, make_member, score
-from sklearn_ganprint.fusion._weights import Weights, fit_weights
+from sklearn_ganprint.fusion._weights import Weights, about_mean, fit_weights, positive
 
 #: Fewer where a class has fewer images.
 N_FOLDS = 10
@@ -179,7 +178,7 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         if y is None:
             raise ValueError("FusionClassifier requires y to be passed, but the target y is None.")
         y = column_or_1d(y, warn=True)
-        X = _as_batch(X)
+        X = as_batch(X)
         check_consistent_length(X, y)
         return fit_in_memory(self.fit_passes(first_image(X), y, groups=groups), X)
 
@@ -244,8 +243,8 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
                 f"splitter that leaves images of each class in every fit."
             )
         unseen, codes = unseen[kept], np.searchsorted(self.classes_, y[kept])
-        self.scales_ = _positive(np.sqrt(np.square(_about_mean(unseen)).mean(axis=(0, 2))))
-        scaled = _about_mean(unseen) / self.scales_[:, np.newaxis]
+        self.scales_ = positive(np.sqrt(np.square(about_mean(unseen)).mean(axis=(0, 2))))
+        scaled = about_mean(unseen) / self.scales_[:, np.newaxis]
         self.weights_, self.class_weights_, self.intercept_ = fit_weights(
             scaled, codes, self.penalty
         )
@@ -259,11 +258,11 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
     def _member_scores(self, X: Any) -> np.ndarray:
         """Scores of shape (n, n_estimators, n_classes)."""
         check_is_fitted(self, "weights_")
-        X = _as_batch(X)
+        X = as_batch(X)
         return np.stack([nearness(each, X) for each in self.estimators_], axis=1)
 
     def _fuse(self, scores: np.ndarray) -> np.ndarray:
-        scaled = _about_mean(scores) / self.scales_[:, np.newaxis]
+        scaled = about_mean(scores) / self.scales_[:, np.newaxis]
         return Weights(self.weights_, self.class_weights_, self.intercept_).fuse(scaled)
 
     def _typicality(self, scores: np.ndarray) -> np.ndarray:
@@ -335,6 +334,22 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         """
         return self._typicality(self._member_scores(X))
 
+    def assess(self, X: Any) -> np.ndarray:
+        """Give both kinds of scores in one look at the images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the classifiers take.
+
+        Returns
+        -------
+        ndarray of shape (n, 2, n_classes)
+            What :meth:`class_scores` and :meth:`typicality_scores` return.
+        """
+        scores = self._member_scores(X)
+        return np.stack([self._fuse(scores), self._typicality(scores)], axis=1)
+
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes, given that one of them made the image.
 
@@ -379,18 +394,3 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
                 for each in inner
             )
         return tags
-
-
-def _about_mean(scores: np.ndarray) -> np.ndarray:
-    """Subtract the mean over the classes, which is the last axis."""
-    return scores - scores.mean(axis=-1, keepdims=True)
-
-
-def _positive(scales: np.ndarray) -> np.ndarray:
-    return np.where(scales > 0, scales, 1.0)
-
-
-def _as_batch(X: Any) -> Any:
-    """Stack and check what all classifiers are given; data frames stay, for their names."""
-    checked = check_array(stack_images(X), allow_nd=True, ensure_all_finite=False)
-    return X if hasattr(X, "iloc") else checked

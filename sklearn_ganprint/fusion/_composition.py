@@ -3,9 +3,11 @@
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_array
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ganprint._images import stack_images
 
 
 class NamedEstimators(_BaseComposition):
@@ -79,3 +81,9 @@ class NamedEstimators(_BaseComposition):
             if not hasattr(each, "fit") or not hasattr(each, "predict"):
                 raise ValueError(f"estimators: expected a classifier as {name!r}, got {each!r}.")
         return list(estimators)
+
+
+def as_batch(X: Any) -> Any:
+    """Stack and check what all classifiers are given; data frames stay, for their names."""
+    checked = check_array(stack_images(X), allow_nd=True, ensure_all_finite=False)
+    return X if hasattr(X, "iloc") else checked

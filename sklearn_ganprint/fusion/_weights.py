@@ -68,3 +68,13 @@ def fit_weights(scores: np.ndarray, codes: np.ndarray, penalty: float) -> Weight
     bounds = [(0, None)] * n_classifiers + [(None, None)] * (n_free + n_classes)
     found = minimize(loss, start, jac=True, bounds=bounds, options={"maxiter": 1000})
     return unpack(found.x)
+
+
+def about_mean(scores: np.ndarray) -> np.ndarray:
+    """Subtract the mean over the classes, which is the last axis."""
+    return scores - scores.mean(axis=-1, keepdims=True)
+
+
+def positive(scales: np.ndarray) -> np.ndarray:
+    """Scales to divide by, 1 where they are 0."""
+    return np.where(scales > 0, scales, 1.0)

@@ -12,7 +12,6 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from sklearn_ganprint._class_scores import last_step
 from sklearn_ganprint._passes import (
     Pass,
     Passes,
@@ -51,7 +50,7 @@ from sklearn_ganprint.open_set._labels import unknown_label
 from sklearn_ganprint.open_set._scores import (
     SOURCE_SCORES,
     ScoreFunction,
-    step_scores,
+    label_and_score,
 )
 
 
@@ -336,10 +335,7 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
             below that source's threshold.
         """
         check_is_fitted(self)
-        # What comes before the last step is the dear part, and is the same for both.
-        classifier, rows = last_step(self.estimator_, X)
-        labels = classifier.predict(rows)
-        scores = step_scores(classifier, rows, self.score_function)
+        labels, scores = label_and_score(self.estimator_, X, self.score_function)
         known = (scores >= self.thresholds_).any(axis=1)
         return labels if known.all() else np.where(known, labels, self.unknown_label_)
 

@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ganprint._class_scores import last_step
 from sklearn_ganprint.open_set._conformal import conformal_p_values
-from sklearn_ganprint.open_set._scores import ScoreFunction, source_scores, step_scores
+from sklearn_ganprint.open_set._scores import ScoreFunction, both_scores, source_scores
 
 
 class JudgingMixin:
@@ -80,9 +79,7 @@ class JudgingMixin:
         known_p_values_from_scores : One p-value for all known sources together.
         """
         check_is_fitted(self)
-        classifier, rows = last_step(self.estimator_, X)
-        functions = ("decision", self.score_function)
-        return np.stack([step_scores(classifier, rows, each) for each in functions], axis=1)
+        return both_scores(self.estimator_, X, self.score_function)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Score for the nearest source, whatever the rate of false alarms.

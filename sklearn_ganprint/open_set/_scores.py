@@ -51,3 +51,28 @@ def step_scores(classifier: Any, X: Any, score_function: str | ScoreFunction) ->
             f"{scores.shape}."
         )
     return scores
+
+
+def label_and_score(
+    estimator: Any, X: Any, score_function: str | ScoreFunction
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels, and scores of shape (n, n_classes), in one look at the images."""
+    classifier, rows = last_step(estimator, X)
+    if _assesses(classifier, score_function):
+        decision, scores = classifier.assess(rows).swapaxes(0, 1)
+        return classifier.classes_[decision.argmax(axis=1)], scores
+    return classifier.predict(rows), step_scores(classifier, rows, score_function)
+
+
+def both_scores(estimator: Any, X: Any, score_function: str | ScoreFunction) -> np.ndarray:
+    """Give what a classifier decides by, and scores, in one look: shape (n, 2, n_classes)."""
+    classifier, rows = last_step(estimator, X)
+    if _assesses(classifier, score_function):
+        return classifier.assess(rows)
+    functions = ("decision", score_function)
+    return np.stack([step_scores(classifier, rows, each) for each in functions], axis=1)
+
+
+def _assesses(classifier: Any, score_function: str | ScoreFunction) -> bool:
+    """Whether a classifier gives both kinds of scores at the price of one."""
+    return score_function == "auto" and hasattr(classifier, "assess")
