@@ -136,8 +136,11 @@ def accuracies(
     """Accuracy on the second part of each split, of `X_test`, fitted on the first, of `X`."""
     found = []
     for fit, test in splits:
-        # A fusion splits what it is fitted on once more.
+        # A fusion splits what it is fitted on once more, by group if each class has several.
         splits_again = groups is not None and isinstance(model, FusionClassifier)
+        splits_again = splits_again and all(
+            len(np.unique(groups[fit][target[fit] == label])) > 1 for label in np.unique(target)
+        )
         params = {"groups": groups[fit]} if splits_again else {}
         clf = clone(model).fit(X[fit], target[fit], **params)
         found.append(float(clf.score(X_test[test], target[test])))
