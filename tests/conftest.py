@@ -1,5 +1,7 @@
 """Factories of small data with a known answer."""
 
+import os
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +12,9 @@ from PIL import Image
 
 from sklearn_ganprint import FileBatchClassifier, make_attribution_pipeline, save_model
 from sklearn_ganprint.cli import main
+
+# The workers, one for each core, would take each other's cores with threads of their own.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # Whether a law holds is tested, not how fast.
 settings.register_profile("no deadline", deadline=None)
