@@ -66,6 +66,16 @@ def test_fit_spectral(tmp_path, image_folder, fit, ganprint):
     assert re.search(r"^source +calibration images +smallest p-value *$", table, re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    ("kind", "residual"), [("combined", "rgb, wavelet"), ("thorough", "several residuals")]
+)
+def test_fit_says_which_residual_a_kind_looks_at(tmp_path, image_folder, fit, kind, residual):
+    folder, _, _ = image_folder(n_per_class=6, shape=(32, 32, 3))
+    status, out, _ = fit(folder, tmp_path / "m", "--kind", kind)
+    assert status == 0
+    assert f"{kind}: crop 32 x 32 (top-left), {residual}\n" in out
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "paper"])
 def test_fit_takes_luminance_for_one_kind_only(tmp_path, image_folder, fit, kind):
     folder, *_ = image_folder(n_per_class=2)

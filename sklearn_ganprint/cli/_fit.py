@@ -213,12 +213,13 @@ def _print(
 ) -> None:
     height, width = model.whole.reader_.crop
     smallest = smallest_known_p_value(model.open_set)
-    channels = args.channels if model.residual is None else model.residual.channels
+    channels = None if model.residual is None else model.residual.channels
     if args.format == "csv":
         print_csv(_COLUMNS, rows)
     elif args.format == "table":
         print_table(shown_columns(_COLUMNS, rows), rows)
-        settings = f"crop {height} x {width} ({args.anchor}), {channels}, {args.denoiser}"
+        residual = f"{channels}, {args.denoiser}" if channels else "several residuals"
+        settings = f"crop {height} x {width} ({args.anchor}), {residual}"
         print(f"{args.kind}: {settings}")
         judges = calibration_in_words(model.open_set)
         print(f"p-values by {judges}: at least {as_fraction(smallest)}")
