@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 from scipy.special import log_softmax
@@ -64,6 +66,24 @@ def test_left_out_scores_are_those_of_models_without_the_image(make_traces):
         model = FingerprintClassifier().fit(X[rest], y[rest])
         expected.append(clf._fuse(model.correlate(X[[i]])[:, np.newaxis])[0])
     np.testing.assert_allclose(clf.out_of_fold_scores_, expected, atol=1e-6)
+
+
+def test_what_is_gathered_does_not_travel_to_the_workers(make_traces):
+    X, y = make_traces(n_per_class=6)
+    passes = fusion().fit_passes(X[:1], y)
+    wanted = next(passes)
+    before = len(pickle.dumps(wanted))
+    after = []
+
+    def results():
+        for start in range(0, len(X), 6):
+            batch = np.arange(start, start + 6)
+            rows = [each[batch] for each in wanted.rows]
+            yield batch, wanted.function(X[batch], *rows, *wanted.args)
+            after.append(len(pickle.dumps(wanted)))
+
+    passes.send(results())
+    assert after == [before] * 4
 
 
 @pytest.mark.parametrize("estimator", [FingerprintClassifier(), LogisticRegression()])

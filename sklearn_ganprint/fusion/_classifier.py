@@ -1,5 +1,6 @@
 """The classifier that weighs others."""
 
+import copy
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -211,9 +212,10 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         estimators = self._checked_estimators()
         fold_of = self._folds(y, groups)
         closed = self.cv is None and groups is None
-        members = [make_member(clone(each), first, leave_one_out=closed) for each in estimators]
-        kept = []
-        for positions, values in (yield Pass(look, (members,), (y, fold_of))):
+        blank = [make_member(clone(each), first, leave_one_out=closed) for each in estimators]
+        # What members gather must not travel to the workers with each batch that is still to come.
+        members, kept = copy.deepcopy(blank), []
+        for positions, values in (yield Pass(look, (blank,), (y, fold_of))):
             kept.append(positions)
             for member, value in zip(members, values, strict=True):
                 member.add(value)

@@ -90,7 +90,9 @@ class SummedMember(Member):
     def fit(self, y: np.ndarray, fold_of: np.ndarray, n_jobs: int | None) -> np.ndarray | None:
         """Merge the folds, all of them and all but each; scores take a second look."""
         merged = _merge(self.models.values())
-        if not self.leave_one_out:
+        if self.leave_one_out:
+            self.models = {0: merged}
+        else:
             self.models = {
                 fold: _merge(model for other, model in self.models.items() if other != fold)
                 for fold in self.models
