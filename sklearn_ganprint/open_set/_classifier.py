@@ -264,11 +264,11 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         leading, rest = split_steps(estimator)
         if self._knows_unseen_scores(rest[0]):
             fitted = yield from fit_passes(estimator, first, y, params)
-            last = rest[0] if fitted is rest[0] else fitted[-1]
-            scores = last.out_of_fold_typicality_
+            fusion = rest[0]
+            scores = fusion.out_of_fold_typicality_
             if self.score_function == "decision":
-                scores = last.out_of_fold_scores_
-            return self._store(fitted, Calibration(scores, last.out_of_fold_codes_))
+                scores = fusion.out_of_fold_scores_
+            return self._store(fitted, Calibration(scores, fusion.out_of_fold_codes_))
         split = {name: params.pop(name) for name in ("groups",) if name in params}
         if self.cv is None and not split and leaves_one_out(estimator, self.score_function):
             fitted = yield from fit_passes(estimator, first, y, params)
