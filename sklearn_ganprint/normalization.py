@@ -5,7 +5,6 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.ndimage import uniform_filter
 from sklearn.base import (
     BaseEstimator,
     OneToOneFeatureMixin,
@@ -15,6 +14,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval
 
 from sklearn_ganprint._images import FLOAT_DTYPES, ImageInputMixin
+from sklearn_ganprint._local_power import divide_by_local_rms
 from sklearn_ganprint._parallel import row_chunks, thread_map
 
 
@@ -161,12 +161,7 @@ class LocalVarianceNormalizer(
 
     def _fill(self, residuals: np.ndarray, even: np.ndarray) -> None:
         """Write the normalized residuals of a chunk."""
-        window = (1, self.size, self.size, 1)
-        variance = uniform_filter(np.square(residuals), window, mode="reflect")
-        # Running sums leave a little less than nothing behind where the residual is zero.
-        np.maximum(variance, 0, out=variance)
-        variance += variance.dtype.type(self.offset)
-        np.divide(residuals, np.sqrt(variance, out=variance), out=even)
+        divide_by_local_rms(residuals, (1, self.size, self.size, 1), self.offset, even)
 
     def __sklearn_tags__(self) -> Any:
         """Declare that nothing but the shape is learned, and which dtypes are kept."""

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 from scipy import fft
-from scipy.ndimage import uniform_filter
 from sklearn.utils._param_validation import Interval
 
 from sklearn_ganprint._images import ImageShape
+from sklearn_ganprint._local_power import divide_by_local_rms
 from sklearn_ganprint.features._base import POWER_FLOOR, ResidualFeatures, channel_names
 
 #: Of the local power, in squared grey levels: rounding to 8 bits alone has a third of it.
@@ -124,7 +124,8 @@ class SpectralLineTransformer(ResidualFeatures):
 
     def _features(self, planes: np.ndarray) -> np.ndarray:
         if self.window is not None:
-            planes = normalize_locally(planes, self.window)
+            window = (1, 1, self.window, self.window)
+            planes = divide_by_local_rms(planes, window, ROUNDING_FLOOR)
         kinds = [planes, np.abs(planes)] if self.magnitude else [planes]
         return np.concatenate([self._lines(kind) for kind in kinds], axis=1)
 
@@ -146,13 +147,6 @@ class SpectralLineTransformer(ResidualFeatures):
         letters = list(channel_names(image_shape[2]))
         kinds = [*letters, *(f"|{letter}|" for letter in letters if self.magnitude)]
         return [f"{kind}{label}" for kind in kinds for label in labels]
-
-
-def normalize_locally(planes: np.ndarray, window: int) -> np.ndarray:
-    """Divide residuals ``(n, C, H, W)`` by their root mean square in a square around each pixel."""
-    power = uniform_filter(np.square(planes), (1, 1, window, window))
-    # A running sum may come out a little below 0 where the residual is flat.
-    return planes / np.sqrt(np.maximum(power, 0) + ROUNDING_FLOOR)
 
 
 def segments(planes: np.ndarray, size: int, period: int) -> np.ndarray:
