@@ -4,7 +4,8 @@ __version__ = "0.1.0"
 
 from sklearn_ganprint.augmentation import AugmentedClassifier
 from sklearn_ganprint.classification import FingerprintClassifier
-from sklearn_ganprint.files import FileBatchClassifier
+from sklearn_ganprint.clustering import FingerprintClustering
+from sklearn_ganprint.files import FileBatchClassifier, FileBatchClustering
 from sklearn_ganprint.fusion import FusionClassifier
 from sklearn_ganprint.normalization import LocalVarianceNormalizer
 from sklearn_ganprint.open_set import FingerprintDetector, OpenSetClassifier
@@ -16,7 +17,9 @@ from sklearn_ganprint.tiling import TiledClassifier
 __all__ = [
     "AugmentedClassifier",
     "FileBatchClassifier",
+    "FileBatchClustering",
     "FingerprintClassifier",
+    "FingerprintClustering",
     "FingerprintDetector",
     "FusionClassifier",
     "LocalVarianceNormalizer",

@@ -22,9 +22,10 @@ from sklearn_ganprint import denoisers, features, perturbations
 from sklearn_ganprint._files import atomic
 from sklearn_ganprint.augmentation import AugmentedClassifier
 from sklearn_ganprint.classification import FingerprintClassifier
+from sklearn_ganprint.clustering import FingerprintClustering
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
-from sklearn_ganprint.files import FileBatchClassifier
+from sklearn_ganprint.files import FileBatchClassifier, FileBatchClustering
 from sklearn_ganprint.fusion import FusionClassifier
 from sklearn_ganprint.normalization import LocalVarianceNormalizer
 from sklearn_ganprint.open_set import FingerprintDetector, OpenSetClassifier
@@ -205,7 +206,9 @@ def _own_types() -> list[str]:
     classes = [
         AugmentedClassifier,
         FileBatchClassifier,
+        FileBatchClustering,
         FingerprintClassifier,
+        FingerprintClustering,
         FingerprintDetector,
         FusionClassifier,
         ImageReader,
@@ -234,7 +237,7 @@ def _foreign_types(
 
 def _without_callbacks(estimator: BaseEstimator) -> BaseEstimator:
     """Copy the fitted estimator less the functions of the program that fitted it."""
-    if not isinstance(estimator, FileBatchClassifier):
+    if not isinstance(estimator, (FileBatchClassifier, FileBatchClustering)):
         return estimator
     estimator = copy.copy(estimator)
     on_error = "warn" if callable(estimator.on_error) else estimator.on_error

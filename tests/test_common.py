@@ -14,7 +14,9 @@ from sklearn.utils import estimator_checks
 from sklearn_ganprint import (
     AugmentedClassifier,
     FileBatchClassifier,
+    FileBatchClustering,
     FingerprintClassifier,
+    FingerprintClustering,
     FingerprintDetector,
     FusionClassifier,
     LocalVarianceNormalizer,
@@ -67,6 +69,10 @@ ESTIMATORS = {
         ["noise 0.1", ("noise 0.1", "blur 0.1")],
         temperature=0.01,
     ),
+    # With two features rows hold no window, and are clustered as they are.
+    "clustering": FingerprintClustering(),
+    "clustering-3": FingerprintClustering(3, max_samples=40, random_state=0),
+    "files-clustering": FileBatchClustering(FingerprintClustering(3), batch_size=7),
     "jpeg": JPEGCompression(data_range=1.0),
     "resize": Resize(),
     "resize-back": Resize(1.5, restore=True),

@@ -1,7 +1,7 @@
 """The classifier: how it fits, and how it works through files."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -17,27 +17,16 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from sklearn_ganprint._batches import (
-    BatchResult,
-    ImageSource,
-    apply_batch,
-    as_paths,
-    common_size,
-    is_paths,
-    warn_of_memory,
-)
-from sklearn_ganprint._images import IMAGE_DTYPES, ImageInputMixin
-from sklearn_ganprint._passes import Pass, Results, drive, fit_passes
+from sklearn_ganprint._batches import ImageSource, apply_batch, as_paths, common_size, is_paths
+from sklearn_ganprint._images import IMAGE_DTYPES
+from sklearn_ganprint._passes import drive, fit_passes
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.files._base import FileBatches, UnreadableImageWarning
 from sklearn_ganprint.files._methods import FileMethodsMixin, blank_result
 
 
-class UnreadableImageWarning(UserWarning):
-    """Some image files could not be used and were left out."""
-
-
 class FileBatchClassifier(
-    FileMethodsMixin, ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator
+    FileMethodsMixin, FileBatches, MetaEstimatorMixin, ClassifierMixin, BaseEstimator
 ):
     """Fit and apply a pipeline over image files, in bounded memory and in parallel.
 
@@ -209,44 +198,6 @@ class FileBatchClassifier(
             )
         return source, y
 
-    def _array_source(self, rows: np.ndarray) -> ImageSource:
-        """Rows in the shape of the images as which they came."""
-        return ImageSource(rows.reshape(len(rows), *(self.image_shape_ or (-1,))))
-
-    def _first_image(self, source: ImageSource) -> Any:
-        """Load one image, the first that can be used, to learn shapes from."""
-        failures: list[ImageReadError] = []
-        for batch in source.batches(1):
-            images, kept, failed = source[batch].load()
-            failures += failed
-            if len(kept):
-                return images
-        for error in failures:
-            self._handle(error)
-        reasons = "\n".join(map(str, failures[:10]))
-        raise ValueError(f"None of the {len(source)} files can be used:\n{reasons}")
-
-    def _answers(self, source: ImageSource) -> Callable[[Pass], Results]:
-        """Answer the passes of a fit; files that fail in one are left out of the next."""
-        usable = np.arange(len(source))
-
-        def answer(wanted: Pass) -> Results:
-            nonlocal usable
-            looked_at, usable = usable, np.empty(0, dtype=int)
-            rows = [each[looked_at] for each in wanted.rows]
-            for part in self._map(
-                source.take(looked_at), wanted.function, *wanted.args, rows=rows, fitting=True
-            ):
-                if part.value is None:
-                    continue
-                if not len(usable):
-                    warn_of_memory(part.value, source)
-                kept = looked_at[part.batch.start + part.kept]
-                usable = np.append(usable, kept)
-                yield kept, part.value
-
-        return answer
-
     def _fit_params(self, y: np.ndarray, sample_weight: Any, groups: Any) -> dict[str, np.ndarray]:
         """Validate what ``fit`` is given beside labels, and leave out what is not given."""
         params = {}
@@ -290,35 +241,6 @@ class FileBatchClassifier(
                 dtype = np.result_type(dtype, part.value.dtype)
         complete = method == "predict" and not any(label is None for label in result)
         return result.astype(dtype) if complete else result
-
-    def _map(
-        self, source: ImageSource, function: Any, *args: Any, rows: Any = (), fitting: bool = False
-    ) -> Iterator[BatchResult]:
-        """Map over batches, and see to bad files and to progress as the results come in."""
-        failures: list[ImageReadError] = []
-        batches = source.batches(self.batch_size)
-        for part in source.map(function, *args, rows=rows, batches=batches, n_jobs=self.n_jobs):
-            for error in part.failures:
-                self._handle(error)
-            failures += part.failures
-            yield part
-            if self.progress is not None:
-                self.progress(part.batch.stop, len(source))
-        if fitting:
-            self.failures_ += [(error.filename, error.reason) for error in failures]
-        if failures and self.on_error == "warn":
-            names = "\n".join(map(str, failures))
-            warnings.warn(
-                f"{len(failures)} of {len(source)} files could not be used:\n{names}",
-                UnreadableImageWarning,
-                stacklevel=5,
-            )
-
-    def _handle(self, error: ImageReadError) -> None:
-        if self.on_error == "raise":
-            raise error
-        if callable(self.on_error):
-            self.on_error(error)
 
     def __sklearn_tags__(self) -> Any:
         """Take over the wrapped estimator's tags; file names are strings."""

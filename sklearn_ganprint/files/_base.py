@@ -1,0 +1,96 @@
+"""What estimators over files have in common: how they work through them."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from sklearn_ganprint._batches import BatchResult, ImageSource, warn_of_memory
+from sklearn_ganprint._images import ImageInputMixin
+from sklearn_ganprint._passes import Pass, Results
+from sklearn_ganprint.datasets import ImageReadError
+
+
+class UnreadableImageWarning(UserWarning):
+    """Some image files could not be used and were left out."""
+
+
+class FileBatches(ImageInputMixin):
+    """Maps over batches of files, and sees to bad ones and to progress.
+
+    A subclass has the parameters `batch_size`, `n_jobs`, `on_error` and `progress`.
+    """
+
+    batch_size: int
+    n_jobs: int | None
+    on_error: str | Callable[[ImageReadError], Any]
+    progress: Callable[[int, int], Any] | None
+    failures_: list[tuple[str, str]]
+
+    def _array_source(self, rows: np.ndarray) -> ImageSource:
+        """Rows in the shape of the images as which they came."""
+        return ImageSource(rows.reshape(len(rows), *(self.image_shape_ or (-1,))))
+
+    def _first_image(self, source: ImageSource) -> Any:
+        """Load one image, the first that can be used, to learn shapes from."""
+        failures: list[ImageReadError] = []
+        for batch in source.batches(1):
+            images, kept, failed = source[batch].load()
+            failures += failed
+            if len(kept):
+                return images
+        for error in failures:
+            self._handle(error)
+        reasons = "\n".join(map(str, failures[:10]))
+        raise ValueError(f"None of the {len(source)} files can be used:\n{reasons}")
+
+    def _answers(self, source: ImageSource) -> Callable[[Pass], Results]:
+        """Answer the passes of a fit; files that fail in one are left out of the next."""
+        usable = np.arange(len(source))
+
+        def answer(wanted: Pass) -> Results:
+            nonlocal usable
+            looked_at, usable = usable, np.empty(0, dtype=int)
+            rows = [each[looked_at] for each in wanted.rows]
+            for part in self._map(
+                source.take(looked_at), wanted.function, *wanted.args, rows=rows, fitting=True
+            ):
+                if part.value is None:
+                    continue
+                if not len(usable):
+                    warn_of_memory(part.value, source)
+                kept = looked_at[part.batch.start + part.kept]
+                usable = np.append(usable, kept)
+                yield kept, part.value
+
+        return answer
+
+    def _map(
+        self, source: ImageSource, function: Any, *args: Any, rows: Any = (), fitting: bool = False
+    ) -> Iterator[BatchResult]:
+        """Map over batches, and see to bad files and to progress as the results come in."""
+        failures: list[ImageReadError] = []
+        batches = source.batches(self.batch_size)
+        for part in source.map(function, *args, rows=rows, batches=batches, n_jobs=self.n_jobs):
+            for error in part.failures:
+                self._handle(error)
+            failures += part.failures
+            yield part
+            if self.progress is not None:
+                self.progress(part.batch.stop, len(source))
+        if fitting:
+            self.failures_ += [(error.filename, error.reason) for error in failures]
+        if failures and self.on_error == "warn":
+            names = "\n".join(map(str, failures))
+            warnings.warn(
+                f"{len(failures)} of {len(source)} files could not be used:\n{names}",
+                UnreadableImageWarning,
+                stacklevel=5,
+            )
+
+    def _handle(self, error: ImageReadError) -> None:
+        if self.on_error == "raise":
+            raise error
+        if callable(self.on_error):
+            self.on_error(error)

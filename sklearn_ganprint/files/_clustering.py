@@ -1,0 +1,190 @@
+"""Clustering of image files."""
+
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClusterMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ganprint._batches import ImageSource, apply_batch, as_paths, common_size, is_paths
+from sklearn_ganprint._images import IMAGE_DTYPES
+from sklearn_ganprint._passes import drive, fit_passes
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.files._base import FileBatches
+
+
+class FileBatchClustering(FileBatches, MetaEstimatorMixin, ClusterMixin, BaseEstimator):
+    """Cluster image files by their source, in bounded memory and in parallel.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A :class:`FingerprintClustering`, or a pipeline that ends with one, that takes images. The
+        steps before must learn nothing, as :class:`ResidualTransformer` does.
+
+    reader : ImageReader, default=None
+        How files become images. None reads whole RGB images, which must all have one size.
+
+    batch_size : int, default=64
+        Number of files in a batch, at the most: large photos are taken in fewer.
+
+    n_jobs : int, default=None
+        Number of workers, processes unless :func:`joblib.parallel_config` names another backend;
+        None is 1 unless in such a context.
+
+    on_error : {"warn", "raise"} or callable, default="warn"
+        What a file does that cannot be used, as in :class:`FileBatchClassifier`.
+
+    progress : callable, default=None
+        Called as ``progress(n_done, n_files)`` in the calling process after each batch, in each
+        of the two passes of ``fit``.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted estimator. It takes images in memory.
+
+    labels_ : ndarray of int, shape (n,)
+        Cluster of each file; -1 for one that fits nowhere or could not be used.
+
+    reader_ : ImageReader
+        The reader that was used.
+
+    image_size_ : tuple of int or None
+        Height and width of the images that were read; None after fitting on arrays.
+
+    failures_ : list of tuple (filename, reason)
+        Files that could not be used in ``fit``.
+
+    n_features_in_ : int
+        Number of values of an image, if fitted on arrays.
+
+    feature_names_in_ : ndarray of str
+        Names of the columns, if fitted on a data frame.
+
+    See Also
+    --------
+    FingerprintClustering : The clustering, and what it finds.
+    FileBatchClassifier : The same for classifiers.
+
+    Notes
+    -----
+    Files are read twice: for features of each image, or of `max_samples` of them, which are
+    clustered, then for the sums that fingerprints are made of. Neither images nor residuals are
+    kept, and no more than features come back from the workers: 30 kB for an image in colour.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_ganprint import (
+    ...     FileBatchClustering, FingerprintClustering, ResidualTransformer
+    ... )
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> paths = load_samples(load_content=False).filenames
+    >>> residual = ResidualTransformer(channels="rgb", flatten=False)
+    >>> clustering = FileBatchClustering(make_pipeline(residual, FingerprintClustering()))
+    >>> len(clustering.fit_predict(paths)) == len(paths)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "reader": [ImageReader, None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "on_error": [StrOptions({"warn", "raise"}), callable],
+        "progress": [callable, None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        reader: ImageReader | None = None,
+        batch_size: int = 64,
+        n_jobs: int | None = None,
+        on_error: str | Callable[[ImageReadError], Any] = "warn",
+        progress: Callable[[int, int], Any] | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.reader = reader
+        self.batch_size = batch_size
+        self.n_jobs = n_jobs
+        self.on_error = on_error
+        self.progress = progress
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Cluster files, or images in batches.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        FileBatchClustering
+            The fitted clustering.
+
+        Raises
+        ------
+        ValueError
+            If none of the files can be used.
+        """
+        self.reader_ = ImageReader() if self.reader is None else clone(self.reader)
+        if is_paths(X):
+            for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
+                self.__dict__.pop(name, None)  # left by an earlier fit on arrays
+            source = ImageSource(as_paths(X), self.reader_, common_size(X, self.reader_))
+        else:
+            source = self._array_source(
+                self._validate_rows(X, reset=True, dtype=list(IMAGE_DTYPES))
+            )
+        self.image_size_ = source.image_size
+        self.failures_: list[tuple[str, str]] = []
+        blank = np.zeros(len(source), dtype=int)
+        passes = fit_passes(clone(self.estimator), self._first_image(source), blank, {})
+        self.estimator_ = drive(passes, self._answers(source))
+        self.labels_ = getattr(self.estimator_, "labels_", None)
+        if self.labels_ is None:
+            self.labels_ = self.estimator_[-1].labels_
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Assign files to the clusters found.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+            The cluster of each; -1 for what fits nowhere or could not be used.
+        """
+        check_is_fitted(self)
+        if is_paths(X):
+            source = ImageSource(as_paths(X), self.reader_, self.image_size_)
+        else:
+            source = self._array_source(
+                self._validate_rows(X, reset=False, dtype=list(IMAGE_DTYPES))
+            )
+        labels = np.full(len(source), -1)
+        for part in self._map(source, apply_batch, self.estimator_, "predict"):
+            if part.value is not None:
+                labels[part.batch.start + part.kept] = part.value
+        return labels
+
+    def __sklearn_tags__(self) -> Any:
+        """Take over the wrapped estimator's tags; file names are strings."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        return tags
