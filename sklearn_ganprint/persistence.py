@@ -21,6 +21,7 @@ import sklearn_ganprint
 from sklearn_ganprint import denoisers, features, perturbations
 from sklearn_ganprint._files import atomic
 from sklearn_ganprint.augmentation import AugmentedClassifier
+from sklearn_ganprint.cameras import PRNUClassifier
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
@@ -211,6 +212,7 @@ def _own_types() -> list[str]:
         ImageReader,
         LocalVarianceNormalizer,
         OpenSetClassifier,
+        PRNUClassifier,
         PooledDiscriminantAnalysis,
         ResidualTransformer,
         TiledClassifier,
