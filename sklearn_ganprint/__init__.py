@@ -3,6 +3,7 @@
 __version__ = "0.1.0"
 
 from sklearn_ganprint.augmentation import AugmentedClassifier
+from sklearn_ganprint.cameras import PRNUClassifier
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.clustering import FingerprintClustering
 from sklearn_ganprint.files import FileBatchClassifier, FileBatchClustering
@@ -24,6 +25,7 @@ __all__ = [
     "FusionClassifier",
     "LocalVarianceNormalizer",
     "OpenSetClassifier",
+    "PRNUClassifier",
     "ResidualTransformer",
     "TiledClassifier",
     "load_model",

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils.validation import validate_data
@@ -28,8 +28,11 @@ OPPONENT_WEIGHTS = np.column_stack([LUMINANCE_WEIGHTS, (1, -1, 0), (0, -1, 1)])
 
 ImageShape = tuple[int, int, int]
 
+#: Numbers of channels that images and their residuals have.
+CHANNELS = (1, 3)
 
-def batch_image_shape(X: Any) -> ImageShape | None:
+
+def batch_image_shape(X: Any, n_channels: Sequence[int] = CHANNELS) -> ImageShape | None:
     """Shape ``(H, W, C)`` of the images in `X`, or None where `X` is rows.
 
     Only ``X.shape`` is looked at: array-likes that refuse numpy functions and sparse
@@ -40,6 +43,9 @@ def batch_image_shape(X: Any) -> ImageShape | None:
     X : array-like
         Images ``(n, H, W)`` or ``(n, H, W, C)``, or rows ``(n, n_features)``.
 
+    n_channels : sequence of int, default=(1, 3)
+        Numbers of channels that are accepted.
+
     Returns
     -------
     tuple of int or None
@@ -48,8 +54,7 @@ def batch_image_shape(X: Any) -> ImageShape | None:
     Raises
     ------
     ValueError
-        If `X` has more than four axes, an axis of length zero, or a number of channels other
-        than 1 and 3.
+        If `X` has more than four axes, an axis of length zero, or another number of channels.
     """
     shape: tuple[int, ...] = tuple(getattr(X, "shape", ()))
     if len(shape) < 3:
@@ -61,9 +66,9 @@ def batch_image_shape(X: Any) -> ImageShape | None:
         )
     height, width = shape[1:3]
     channels = shape[3] if len(shape) == 4 else 1
-    if channels not in (1, 3):
+    if channels not in n_channels:
         raise ValueError(
-            f"Expected images with 1 or 3 channels in the last axis, got {channels} "
+            f"Expected images with {_either(n_channels)} channels in the last axis, got {channels} "
             f"(X has shape {shape})."
         )
     if 0 in (height, width):
@@ -77,14 +82,19 @@ def batch_image_shape(X: Any) -> ImageShape | None:
     return int(height), int(width), int(channels)
 
 
-def as_image_shape(image_shape: Sequence[int]) -> ImageShape:
+def _either(numbers: Sequence[int]) -> str:
+    return " or ".join([", ".join(map(str, numbers[:-1])), str(numbers[-1])])
+
+
+def as_image_shape(image_shape: Sequence[int], n_channels: Sequence[int] = CHANNELS) -> ImageShape:
     """Check the parameter `image_shape`, ``(H, W)`` or ``(H, W, C)``, and add a channel of 1."""
     shape = tuple(int(length) for length in image_shape)
     if len(shape) == 2:
         shape = (*shape, 1)
-    if len(shape) != 3 or min(shape) < 1 or shape[2] not in (1, 3):
+    if len(shape) != 3 or min(shape) < 1 or shape[2] not in n_channels:
         raise ValueError(
-            f"image_shape must be (H, W) or (H, W, C) with C in {{1, 3}}, got {image_shape!r}."
+            f"image_shape must be (H, W) or (H, W, C) with C in {set(n_channels)}, got "
+            f"{image_shape!r}."
         )
     return shape
 
@@ -129,12 +139,14 @@ class ImageInputMixin:
     every estimator passes through :meth:`_validate_images` or :meth:`_validate_rows`.
     """
 
+    _n_channels: ClassVar[Sequence[int]] = CHANNELS
+
     def _validate_rows(
         self, X: Any, y: Any = "no_validation", *, reset: bool, **checks: Any
     ) -> Any:
         """Validate images or rows, return rows ``(n, n_features)`` (and `y` if it is given)."""
         X = stack_images(X)
-        shape = batch_image_shape(X)
+        shape = batch_image_shape(X, self._n_channels)
         if shape is not None:
             self._check_image_shape(shape, fitted=not reset)
             # np.asarray: the array-likes of other libraries may not know reshape(n, -1)
@@ -148,7 +160,7 @@ class ImageInputMixin:
     def _validate_images(self, X: Any, *, reset: bool, **checks: Any) -> np.ndarray:
         """Validate images or rows, return a view ``(n, H, W, C)``."""
         checks.setdefault("dtype", list(IMAGE_DTYPES))
-        shape = batch_image_shape(stack_images(X))
+        shape = batch_image_shape(stack_images(X), self._n_channels)
         rows = self._validate_rows(X, reset=reset, **checks)
         shape = self._resolve_image_shape(shape, rows.shape[1])
         if reset:
@@ -160,7 +172,7 @@ class ImageInputMixin:
         expected = getattr(self, "image_shape_", None) if fitted else None
         parameter: Sequence[int] | None = getattr(self, "image_shape", None)
         if expected is None and parameter is not None:
-            expected = as_image_shape(parameter)
+            expected = as_image_shape(parameter, self._n_channels)
         if expected is not None and shape != expected:
             raise ValueError(
                 f"X has images of shape {shape} (height, width, channels), but "
@@ -181,7 +193,7 @@ class ImageInputMixin:
                 stacklevel=3,
             )
             return 1, n_features, 1
-        shape = as_image_shape(image_shape)
+        shape = as_image_shape(image_shape, self._n_channels)
         if n_features != np.prod(shape):
             raise ValueError(
                 f"Rows of {n_features} values do not hold images of image_shape={shape}, which "

@@ -21,6 +21,7 @@ import sklearn_ganprint
 from sklearn_ganprint import denoisers, features, perturbations
 from sklearn_ganprint._files import atomic
 from sklearn_ganprint.augmentation import AugmentedClassifier
+from sklearn_ganprint.cameras import PRNUClassifier
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.clustering import FingerprintClustering
 from sklearn_ganprint.datasets import ImageReader
@@ -214,6 +215,7 @@ def _own_types() -> list[str]:
         ImageReader,
         LocalVarianceNormalizer,
         OpenSetClassifier,
+        PRNUClassifier,
         PooledDiscriminantAnalysis,
         ResidualTransformer,
         TiledClassifier,

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
+from sklearn_ganprint.cameras import PRNUClassifier
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.denoisers import BaseDenoiser, GaussianDenoiser, WaveletDenoiser
 from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
@@ -25,6 +26,9 @@ SHRINKAGE = 0.03
 #: Beside the one that is asked for: what one denoiser takes for content is noise to another.
 THOROUGH_DENOISERS = {"gaussian": GaussianDenoiser(1.0), "haar": WaveletDenoiser("haar")}
 
+#: Of the noise of photos, in 8-bit grey levels: what work on sensor patterns takes.
+CAMERA_SIGMA = 3.0
+
 
 def make_attribution_pipeline(
     kind: str = "combined",
@@ -37,23 +41,26 @@ def make_attribution_pipeline(
 
     Parameters
     ----------
-    kind : {"combined", "spectral", "paper", "thorough"}, default="combined"
+    kind : {"combined", "spectral", "paper", "thorough", "camera"}, default="combined"
         The traces to attribute images by. "paper": the mean residual of each source, its
         fingerprint, and the correlation with it. "spectral": correlations of each residual with
         itself at small lags, within and between colours, and linear discriminant analysis.
         "combined": both, weighed by what they are worth on images that they have not seen.
         "thorough": the same, with a fingerprint of six residuals in place of one, and second-order
         traces of luminance and colour differences; for variants of one network whose images were
-        never compressed again. It takes seven times as long.
+        never compressed again. It takes seven times as long. "camera": the pattern of each
+        camera's sensor, by maximum likelihood, and the peak-to-correlation energy with it; for
+        photos of full size, which need not be many.
 
     denoiser : str, BaseDenoiser or callable, default="wavelet"
-        The denoising filter, as :class:`ResidualTransformer` takes it.
+        The denoising filter, as :class:`ResidualTransformer` takes it. With "camera", "wavelet" is
+        that of a sigma of 3.
 
     data_range : float, default=255.0
         The value of white in the images.
 
     tile_size : int, sequence of int or None, default=64
-        Not for "paper": side of the tiles that are fitted on beside whole images, as
+        Not for "paper" and "camera": side of the tiles that are fitted on beside whole images, as
         :class:`~sklearn_ganprint.features.TiledTransformer` takes it. None fits on whole images
         only, which takes less memory, by the number of tiles in an image.
 
@@ -66,7 +73,7 @@ def make_attribution_pipeline(
         ``features``, ``scaler`` and ``lda``. "combined" has ``residual`` and ``fusion``, a
         :class:`FusionClassifier` of ``fingerprint`` and ``second_order``, which are the rest of
         the other two; "thorough" has ``fusion`` alone, whose pipelines begin with residuals of
-        their own.
+        their own. "camera" has ``residual`` and ``camera``, a :class:`PRNUClassifier`.
 
     Raises
     ------
@@ -167,11 +174,18 @@ def _second_order(tile_size: Any) -> list[tuple[str, Any]]:
     return [("features", tiled), ("classifier", TiledClassifier(Pipeline(classifier)))]
 
 
+def _camera(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
+    denoiser = WaveletDenoiser(sigma=CAMERA_SIGMA) if denoiser == "wavelet" else denoiser
+    residual = ResidualTransformer(denoiser, data_range=data_range, flatten=False, intensity=True)
+    return Pipeline([("residual", residual), ("camera", PRNUClassifier())])
+
+
 _MAKERS: dict[str, Callable[[Denoiser, float, Any], Pipeline]] = {
     "paper": _paper,
     "spectral": _spectral,
     "combined": _combined,
     "thorough": _thorough,
+    "camera": _camera,
 }
 
 #: What `make_attribution_pipeline` makes.

@@ -54,6 +54,10 @@ class ResidualTransformer(
     flatten : bool, default=True
         Whether residuals come out as rows ``(n, H*W*C')`` or as images ``(n, H, W, C')``.
 
+    intensity : bool, default=False
+        Whether the luminance of the image goes along, as one more channel behind those of the
+        residual, for :class:`PRNUClassifier`. C' below counts it.
+
     n_jobs : int, default=None
         Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
 
@@ -103,6 +107,7 @@ class ResidualTransformer(
         "channels": [StrOptions({"luminance", "rgb", "ycbcr", "opponent"})],
         "data_range": [Interval(Real, 0, None, closed="neither")],
         "flatten": ["boolean"],
+        "intensity": ["boolean"],
         "n_jobs": [Integral, None],
     }
 
@@ -114,6 +119,7 @@ class ResidualTransformer(
         channels: str = "luminance",
         data_range: float = 255.0,
         flatten: bool = True,
+        intensity: bool = False,
         n_jobs: int | None = None,
     ) -> None:
         self.denoiser = denoiser
@@ -121,6 +127,7 @@ class ResidualTransformer(
         self.channels = channels
         self.data_range = data_range
         self.flatten = flatten
+        self.intensity = intensity
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -204,11 +211,15 @@ class ResidualTransformer(
             # The more images a chunk has, the fewer sums there are to invert.
             for chunk in row_chunks(len(own), images[0].size // 8):
                 self._add(denoiser, images[own[chunk]], weights[own[chunk]], total)
-        sums = self._in_colours(sums)
+        colours = slice(-1 if self.intensity else None)
+        sums[..., colours] = self._in_colours(sums[..., colours])
         return sums.reshape(len(sums), -1) if self.flatten else sums
 
     def _fill(self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray) -> None:
         """Write the residuals of a chunk of images."""
+        if self.intensity:
+            residuals[..., -1] = self._luminance(images)
+            residuals = residuals[..., :-1]
         planes = self._planes(images)
         if residuals.shape[-1] < planes.shape[1]:
             residuals[..., 0] = denoiser.weighted_residual(planes, np.array(LUMINANCE_WEIGHTS))
@@ -221,6 +232,9 @@ class ResidualTransformer(
         self, denoiser: BaseDenoiser, images: np.ndarray, weights: np.ndarray, total: np.ndarray
     ) -> None:
         """Add the weighted residuals of a chunk of images to one total."""
+        if self.intensity:
+            total[..., -1] += np.tensordot(weights, self._luminance(images), 1)
+            total = total[..., :-1]
         planes = self._planes(images)
         if total.shape[-1] < planes.shape[1]:
             weights = np.outer(weights, LUMINANCE_WEIGHTS).ravel()
@@ -245,13 +259,20 @@ class ResidualTransformer(
             return planes
         return planes * self._dtype(images).type(255.0 / self.data_range)
 
+    def _luminance(self, images: np.ndarray) -> np.ndarray:
+        """Luminance in grey levels, of grey images as well."""
+        weights = np.array(LUMINANCE_WEIGHTS if images.shape[-1] == 3 else [1.0])
+        weights *= 255.0 / self.data_range
+        return images.astype(self._dtype(images), copy=False) @ weights.astype(self._dtype(images))
+
     @staticmethod
     def _dtype(images: np.ndarray) -> np.dtype:
         return np.dtype(np.float64 if images.dtype == np.float64 else np.float32)
 
     def _residual_shape(self, image_shape: ImageShape) -> ImageShape:
         height, width, channels = image_shape
-        return height, width, 1 if self.channels == "luminance" else channels
+        channels = 1 if self.channels == "luminance" else channels
+        return height, width, channels + self.intensity
 
     @property
     def _n_features_out(self) -> int:

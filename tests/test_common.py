@@ -21,6 +21,7 @@ from sklearn_ganprint import (
     FusionClassifier,
     LocalVarianceNormalizer,
     OpenSetClassifier,
+    PRNUClassifier,
     ResidualTransformer,
     TiledClassifier,
 )
@@ -44,6 +45,7 @@ ESTIMATORS = {
     "residual": ResidualTransformer(),
     "residual-rgb": ResidualTransformer(WienerDenoiser(), channels="rgb"),
     "residual-opponent": ResidualTransformer("gaussian", channels="opponent"),
+    "residual-intensity": ResidualTransformer(channels="ycbcr", intensity=True),
     "residual-threads": ResidualTransformer("gaussian", n_jobs=2),
     "normalizer": LocalVarianceNormalizer(),
     "normalizer-threads": LocalVarianceNormalizer(3, 0.1, n_jobs=2),
@@ -51,6 +53,9 @@ ESTIMATORS = {
     "cosine": FingerprintClassifier("cosine"),
     "euclidean": FingerprintClassifier("euclidean"),
     "unbiased": FingerprintClassifier("unbiased"),
+    "prnu": PRNUClassifier(),
+    "prnu-correlation": PRNUClassifier(zero_mean="bayer", wiener=True, metric="correlation"),
+    "prnu-search": PRNUClassifier(zero_mean=False, search=True),
     "files": FileBatchClassifier(
         make_pipeline(ResidualTransformer(), FingerprintClassifier()), batch_size=7
     ),

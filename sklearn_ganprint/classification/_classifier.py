@@ -3,21 +3,20 @@
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint._unit_rows import kept_unit_rows
+from sklearn_ganprint.classification._base import BaseFingerprintClassifier
 from sklearn_ganprint.classification._leave_one_out import own_scores_without
 from sklearn_ganprint.classification._sums import ClassSums, unbiased_square
 from sklearn_ganprint.correlation import SCORES, negative_distance, negative_squared_distance
 from sklearn_ganprint.fingerprints import energy
 
 
-class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
+class FingerprintClassifier(BaseFingerprintClassifier):
     """Attribute images to the source whose fingerprint is nearest to their residual.
 
     The fingerprint of a class is the mean residual of its images; an image goes to the class
@@ -92,86 +91,8 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         "metric": [StrOptions({*SCORES, "unbiased"})]
     }
 
-    classes_: np.ndarray
-
     def __init__(self, metric: str = "correlation") -> None:
         self.metric = metric
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Estimate the fingerprint of each class.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
-            Residuals.
-
-        y : array-like of shape (n,)
-            Source of each residual.
-
-        sample_weight : array-like of shape (n,), default=None
-            Weight of each residual in the mean of its class, at least 0.
-
-        Returns
-        -------
-        FingerprintClassifier
-            The fitted classifier.
-
-        Raises
-        ------
-        ValueError
-            If there are fewer than two classes, or the weights are all zero.
-        """
-        X, y = self._validate_rows(X, y, reset=True)
-        check_classification_targets(y)
-        classes = np.unique(y)
-        if len(classes) < 2:
-            raise ValueError(
-                f"FingerprintClassifier needs images of at least 2 classes to tell apart, got "
-                f"1 class: {classes.tolist()[0]!r}."
-            )
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        self._start(classes, X.shape[1])
-        return self._add(X, y, weights)
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Add residuals to the fingerprints.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
-            Residuals.
-
-        y : array-like of shape (n,)
-            Source of each residual.
-
-        classes : array-like of shape (n_classes,), default=None
-            All classes that will ever be seen; needed in the first call, optional later.
-
-        sample_weight : array-like of shape (n,), default=None
-            Weight of each residual in the mean of its class, at least 0.
-
-        Returns
-        -------
-        FingerprintClassifier
-            The classifier itself.
-        """
-        first = not hasattr(self, "fingerprints_")
-        X, y = self._validate_rows(X, y, reset=first)
-        check_classification_targets(y)
-        _check_partial_fit_first_call(self, classes)
-        # A batch may weigh nothing; all of the images together may not.
-        weights = _check_sample_weight(
-            sample_weight,
-            X,
-            dtype=np.float64,
-            ensure_non_negative=True,
-            allow_all_zero_weights=True,
-        )
-        if first:
-            self._start(self.classes_, X.shape[1])
-        return self._add(X, y, weights)
 
     # The sums say nothing of the norms of what was added up.
     @available_if(lambda self: self.metric != "unbiased")
@@ -269,39 +190,6 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         """
         return self._scores(X)
 
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Score of each class.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
-            Residuals.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes), or (n,) with two classes
-            Scores in the chosen metric, greater is nearer. With two classes the score of
-            ``classes_[1]`` minus that of ``classes_[0]``.
-        """
-        scores = self.class_scores(X)
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Attribute each residual to the nearest fingerprint.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
-            Residuals.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Class labels. Every image is attributed, however low its score.
-        """
-        nearest = self.class_scores(X).argmax(axis=1)
-        return self.classes_[nearest]
-
     def leave_one_out_scores(self, X: Any, y: Any, sample_weight: Any = None) -> np.ndarray:
         """Score the training images, each left out of its own class's fingerprint.
 
@@ -372,17 +260,9 @@ class FingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator):
         lowest = float(np.finfo(np.float32).min)
         return lowest if metric in ("euclidean", "unbiased") else -1.0
 
-    def _encode(self, y: np.ndarray) -> np.ndarray:
-        codes = np.searchsorted(self.classes_, y)
-        codes = np.minimum(codes, len(self.classes_) - 1)
-        if not np.array_equal(self.classes_[codes], y):
-            unknown = np.setdiff1d(y, self.classes_).tolist()
-            raise ValueError(f"y contains labels {unknown} that are not among classes_.")
-        return codes
-
-    def _start(self, classes: np.ndarray, n_features: int) -> None:
+    def _start(self, classes: np.ndarray) -> None:
         self.classes_ = classes
-        self._store(ClassSums.zero(len(classes), n_features))
+        self._store(ClassSums.zero(len(classes), self.n_features_in_))
 
     def _add(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Self:
         codes, n_classes = self._encode(y), len(self.classes_)

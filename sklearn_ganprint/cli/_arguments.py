@@ -14,6 +14,7 @@ _TRACES = {
     "spectral": "how neighbouring pixels and colours of a residual depend on each other",
     "combined": "both",
     "thorough": "both, with the means of six residuals, for variants of one network",
+    "camera": "the pattern of each camera's sensor, in photos of full size",
 }
 
 #: The rate at which images are called unknown, or rejected, unless another is asked for.
@@ -137,14 +138,15 @@ def add_model_and_images(parser: argparse.ArgumentParser, *, source: str | None 
     )
 
 
-def add_residual(parser: argparse.ArgumentParser) -> None:
-    """Add what residuals are."""
+def add_residual(parser: argparse.ArgumentParser, channels: str | None = "rgb") -> None:
+    """Add what residuals are; without `channels`, that depends on the kind of model."""
+    default = channels or "rgb; with --kind camera luminance"
     parser.add_argument(
         "--channels",
         choices=("luminance", "rgb"),
-        default="rgb",
+        default=channels,
         help="one fingerprint of the luminance, or one of each colour, which is more accurate "
-        "(default: %(default)s)",
+        f"for generators (default: {default})",
     )
     parser.add_argument(
         "--denoiser",

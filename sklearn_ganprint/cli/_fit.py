@@ -65,7 +65,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("--model", required=True, metavar="FILE", help="the file to write")
     _arguments.add_kind(parser)
     _arguments.add_crop(parser)
-    _arguments.add_residual(parser)
+    _arguments.add_residual(parser, None)
     parser.add_argument(
         "--groups",
         choices=("name",),
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     estimator = _estimator(args)
     bunch = find_images(args, groups=args.groups)
     failures = list(bunch.failures)
-    crop = args.crop or auto_crop(bunch)
+    crop = args.crop or auto_crop(bunch, whole=args.kind == "camera")
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model)
     if warning := warning_of_few(model, _arguments.DEFAULT_RATE):
@@ -116,9 +116,10 @@ def _estimator(args: argparse.Namespace) -> "OpenSetClassifier":
     from sklearn_ganprint import OpenSetClassifier, make_attribution_pipeline
 
     pipeline = make_attribution_pipeline(args.kind, denoiser=args.denoiser)
-    if args.kind == "paper":
-        pipeline.set_params(residual__channels=args.channels)
-    elif args.channels != "rgb":
+    if args.kind in ("paper", "camera"):
+        default = pipeline["residual"].channels if args.kind == "camera" else "rgb"
+        pipeline.set_params(residual__channels=args.channels or default)
+    elif args.channels == "luminance":
         raise CommandError(
             f"--channels {args.channels}: --kind {args.kind} rests on how the colours of a "
             f"residual depend on each other; --kind paper takes {args.channels}"

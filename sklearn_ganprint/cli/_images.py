@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli._arguments import AUTO_SHARE, AUTO_SIDE
@@ -40,10 +41,21 @@ def find_images(args: argparse.Namespace, **params: Any) -> "Bunch":
     return bunch
 
 
-def auto_crop(bunch: "Bunch") -> tuple[int, int]:
-    """Find the largest square, up to a limit, that nearly all of the files can give."""
+def auto_crop(bunch: "Bunch", *, whole: bool = False) -> tuple[int, int]:
+    """Find the largest square, up to a limit, that nearly all of the files can give.
+
+    If `whole`, it is the size that most of them have: that of a sensor.
+    """
     import numpy as np
 
+    if whole:
+        sizes = Counter(zip(bunch.heights.tolist(), bunch.widths.tolist(), strict=True))
+        ((height, width), n_whole), *_ = sizes.most_common()
+        MESSAGES.say(
+            f"--crop auto: {height} x {width} pixels, the size of {n_whole} of "
+            f"{len(bunch.heights)} files"
+        )
+        return height, width
     sides = np.sort(np.minimum(bunch.widths, bunch.heights))
     n_smaller = math.floor((1 - AUTO_SHARE) * len(sides) + 1e-9)
     side = min(AUTO_SIDE, int(sides[n_smaller]))

@@ -4,6 +4,12 @@ Every function takes arrays that keep the shape of the image.
 """
 
 from sklearn_ganprint.fingerprints._autocorrelation import autocorrelation, autocorrelation_period
+from sklearn_ganprint.fingerprints._camera import (
+    divide_by_intensity,
+    maximum_likelihood_fingerprint,
+    wiener_dft,
+    zero_mean,
+)
 from sklearn_ganprint.fingerprints._energy import (
     EnergyFit,
     energy,
@@ -23,11 +29,15 @@ __all__ = [
     "autocorrelation",
     "autocorrelation_period",
     "class_sums",
+    "divide_by_intensity",
     "doubling_counts",
     "energy",
     "estimate_fingerprint",
     "fit_energy",
+    "maximum_likelihood_fingerprint",
     "nested_fingerprints",
     "split_half_energy",
     "unbiased_energy",
+    "wiener_dft",
+    "zero_mean",
 ]

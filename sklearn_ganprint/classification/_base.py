@@ -1,0 +1,146 @@
+"""What classifiers by the nearest fingerprint have in common."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.validation import _check_sample_weight
+
+from sklearn_ganprint._images import ImageInputMixin
+
+
+class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator, ABC):
+    """Base of classifiers whose fingerprints are made of sums over the images of each class."""
+
+    classes_: np.ndarray
+
+    @abstractmethod
+    def class_scores(self, X: Any) -> np.ndarray:
+        """Score each class, with two classes as with more."""
+
+    @abstractmethod
+    def _start(self, classes: np.ndarray) -> None:
+        """Set the fitted attributes of no image at all."""
+
+    @abstractmethod
+    def _add(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Self:
+        """Add validated rows to the fingerprints."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Estimate the fingerprint of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
+            Residuals.
+
+        y : array-like of shape (n,)
+            Source of each residual.
+
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each residual in the mean of its class, at least 0.
+
+        Returns
+        -------
+        self
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two classes, or the weights are all zero.
+        """
+        X, y = self._validate_rows(X, y, reset=True)
+        check_classification_targets(y)
+        classes = np.unique(y)
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs images of at least 2 classes to tell apart, got "
+                f"1 class: {classes.tolist()[0]!r}."
+            )
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        self._start(classes)
+        return self._add(X, y, weights)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Add residuals to the fingerprints.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
+            Residuals.
+
+        y : array-like of shape (n,)
+            Source of each residual.
+
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will ever be seen; needed in the first call, optional later.
+
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each residual in the mean of its class, at least 0.
+
+        Returns
+        -------
+        self
+            The classifier itself.
+        """
+        first = not hasattr(self, "fingerprints_")
+        X, y = self._validate_rows(X, y, reset=first)
+        check_classification_targets(y)
+        _check_partial_fit_first_call(self, classes)
+        # A batch may weigh nothing; all of the images together may not.
+        weights = _check_sample_weight(
+            sample_weight,
+            X,
+            dtype=np.float64,
+            ensure_non_negative=True,
+            allow_all_zero_weights=True,
+        )
+        if first:
+            self._start(self.classes_)
+        return self._add(X, y, weights)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
+            Residuals.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes), or (n,) with two classes
+            Scores in the chosen metric, greater is nearer. With two classes the score of
+            ``classes_[1]`` minus that of ``classes_[0]``.
+        """
+        scores = self.class_scores(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Attribute each residual to the nearest fingerprint.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
+            Residuals.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Class labels. Every image is attributed, however low its score.
+        """
+        nearest = self.class_scores(X).argmax(axis=1)
+        return self.classes_[nearest]
+
+    def _encode(self, y: np.ndarray) -> np.ndarray:
+        codes = np.searchsorted(self.classes_, y)
+        codes = np.minimum(codes, len(self.classes_) - 1)
+        if not np.array_equal(self.classes_[codes], y):
+            unknown = np.setdiff1d(y, self.classes_).tolist()
+            raise ValueError(f"y contains labels {unknown} that are not among classes_.")
+        return codes

@@ -1,0 +1,14 @@
+"""L4: whether two collections of images, or two models, share sources."""
+
+from sklearn_ganprint.comparison._files import estimate_fingerprints
+from sklearn_ganprint.comparison._models import FingerprintSet, fingerprint_set
+from sklearn_ganprint.comparison._result import Match, ModelComparison, compare_models
+
+__all__ = [
+    "FingerprintSet",
+    "Match",
+    "ModelComparison",
+    "compare_models",
+    "estimate_fingerprints",
+    "fingerprint_set",
+]

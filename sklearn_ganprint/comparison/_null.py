@@ -1,0 +1,57 @@
+"""What correlations are worth, by those between sources that differ."""
+
+import numpy as np
+from scipy.stats import t as student
+
+#: Fingerprints on the side that is compared with, at the least, for their own null.
+FEWEST = 4
+#: Rounds of taking medians of rows and columns away; they hardly change after a few.
+N_ROUNDS = 10
+
+
+def p_values_among_sources(
+    z: np.ndarray, others: np.ndarray | None = None, *, symmetric: bool = False
+) -> np.ndarray:
+    """p-values of z scores against those of pairs of different sources.
+
+    Parameters
+    ----------
+    z : ndarray of shape (k, m)
+        z scores of the fingerprints of one model with those of another, each of which has at most
+        one partner in the other; NaN where there is none.
+
+    others : ndarray of shape (m, m), default=None
+        z scores of the second model's fingerprints with each other, NaN on the diagonal. They
+        serve as further rows, of pairs that differ.
+
+    symmetric : bool, default=False
+        Whether `z` is of one model with itself, so that each pair is in it twice.
+
+    Returns
+    -------
+    ndarray of float64, shape (k, m)
+        p-values, one-sided.
+
+    Notes
+    -----
+    What fingerprints have in common with all others, such as a JPEG grid or aligned content, adds
+    to whole rows and columns. So the medians of rows and columns are taken away in turn (Tukey's
+    median polish, which few pairs of one source do not disturb). The standard deviation is that
+    of the rest without the greatest value of each row, which may be a match; with so few values
+    Student's distribution takes the place of the normal one.
+    """
+    k, m = z.shape
+    rest = np.array(z if others is None else np.vstack([z, others]), dtype=np.float64)
+    for _ in range(N_ROUNDS):
+        rest -= np.nanmedian(rest, axis=1, keepdims=True)
+        rest -= np.nanmedian(rest, axis=0, keepdims=True)
+    null = np.sort(rest, axis=1)  # NaN go last
+    greatest = np.isfinite(null[:k]).sum(axis=1) - 1
+    null[np.arange(k), greatest] = np.nan
+    # Pairs that are there twice count once.
+    weight = np.ones((len(null), 1))
+    weight[0 if symmetric else k :] = 0.5
+    effects = m if symmetric else k + m - 1
+    degrees = float((weight * np.isfinite(null)).sum()) - effects
+    scale = np.sqrt(np.nansum(weight * null**2) / max(degrees, 1.0))
+    return student.sf(rest[:k] / max(scale, np.finfo(np.float64).tiny), max(degrees, 1.0))

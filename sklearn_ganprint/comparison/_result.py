@@ -1,0 +1,253 @@
+"""All fingerprints of one model against all of another."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import norm
+
+from sklearn_ganprint.comparison._models import (
+    FingerprintSet,
+    fingerprint_set,
+    warn_of_other_residuals,
+)
+from sklearn_ganprint.comparison._null import FEWEST, p_values_among_sources
+from sklearn_ganprint.correlation import correlations_and_errors
+
+_NULLS = ("auto", "sources", "chance")
+
+
+class Match(NamedTuple):
+    """The most alike source of the second model, for a source of the first.
+
+    Attributes
+    ----------
+    source, match : str
+        Names in the first and in the second model.
+
+    correlation, z_score, p_value : float
+        Of the pair, as in :class:`ModelComparison`.
+
+    p_value_of_best : float
+        Chance of such a p-value among as many sources as were compared (Sidak): small if `source`
+        shares something with `match` that it does not with the others.
+    """
+
+    source: str
+    match: str
+    correlation: float
+    z_score: float
+    p_value: float
+    p_value_of_best: float
+
+
+@dataclass(frozen=True)
+class ModelComparison:
+    """How alike the fingerprints of two models are.
+
+    Attributes
+    ----------
+    first_names, second_names : list of str
+        The sources of the first model, in rows, and of the second, in columns.
+
+    correlation : ndarray of float64, shape (k, m)
+        Correlation indices; NaN where a fingerprint would meet itself.
+
+    standard_error : ndarray of float64, shape (k, m)
+        Their standard deviations by chance, as in
+        :class:`~sklearn_ganprint.correlation.FingerprintComparison`.
+
+    p_value : ndarray of float64, shape (k, m)
+        Chance of a correlation as great, by `null`.
+
+    null : {"sources", "chance"}
+        What the p-values are by: how alike different sources are here, or patterns that have
+        nothing in common.
+    """
+
+    first_names: list[str]
+    second_names: list[str]
+    correlation: np.ndarray
+    standard_error: np.ndarray
+    p_value: np.ndarray
+    null: str
+
+    @property
+    def z_score(self) -> np.ndarray:
+        """Correlations over their standard errors."""
+        return _z_scores(self.correlation, self.standard_error)
+
+    def matches(self) -> list[Match]:
+        """Find the most alike source of the second model for each of the first.
+
+        Returns
+        -------
+        list of Match
+            In the order of `first_names`; the one of least p-value, and of equal ones the first.
+        """
+        found = []
+        for row, name in enumerate(self.first_names):
+            # Student's tail can be 0 for several; the z score then decides.
+            order = np.lexsort([-self.z_score[row], self.p_value[row]])
+            best = int(order[0])
+            p_value = float(self.p_value[row, best])
+            n_compared = int(np.isfinite(self.p_value[row]).sum())
+            found.append(
+                Match(
+                    name,
+                    self.second_names[best],
+                    float(self.correlation[row, best]),
+                    float(self.z_score[row, best]),
+                    p_value,
+                    float(-np.expm1(n_compared * np.log1p(-min(p_value, 1 - 1e-16)))),
+                )
+            )
+        return found
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give one row a pair.
+
+        Returns
+        -------
+        list of dict
+            With the keys ``first``, ``second``, ``correlation``, ``z_score`` and ``p_value``.
+        """
+        return [
+            {
+                "first": self.first_names[i],
+                "second": self.second_names[j],
+                "correlation": float(self.correlation[i, j]),
+                "z_score": float(self.z_score[i, j]),
+                "p_value": float(self.p_value[i, j]),
+            }
+            for i, j in np.argwhere(np.isfinite(self.correlation))
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give all of it as plain values that JSON can hold.
+
+        Returns
+        -------
+        dict
+            ``null``, ``first_names``, ``second_names``, ``matches`` and ``pairs``.
+        """
+        return {
+            "null": self.null,
+            "first_names": self.first_names,
+            "second_names": self.second_names,
+            "matches": [match._asdict() for match in self.matches()],
+            "pairs": self.rows(),
+        }
+
+
+def compare_models(
+    first: Any, second: Any = None, *, trim: int = 0, null: str = "auto"
+) -> ModelComparison:
+    """Correlate all fingerprints of one model with all of another, and say what is chance.
+
+    Parameters
+    ----------
+    first : estimator, FingerprintSet or dict
+        A fitted model, or fingerprints by name, as :func:`fingerprint_set` takes it.
+
+    second : estimator, FingerprintSet or dict, default=None
+        Another, of images of the same size; None compares the sources of the first with each
+        other.
+
+    trim : int, default=0
+        Pixels to leave out at each border, as in
+        :func:`~sklearn_ganprint.correlation.compare_fingerprints`.
+
+    null : {"auto", "sources", "chance"}, default="auto"
+        What p-values are by. "chance": patterns that have nothing in common. "sources": the other
+        pairs, less what each fingerprint has in common with all others; it takes 4 sources or
+        more on one side. "auto" is "sources" where there are as many, else "chance".
+
+    Returns
+    -------
+    ModelComparison
+        Correlations, z scores and p-values of all pairs, and the best match of each source.
+
+    Raises
+    ------
+    ValueError
+        If a model has no fingerprints, if the sizes differ, or if there are too few sources for
+        the null asked for.
+
+    See Also
+    --------
+    estimate_fingerprints : Fingerprints of image files, to compare with those of a model.
+    sklearn_ganprint.correlation.compare_fingerprints : Two fingerprints, by chance.
+
+    Notes
+    -----
+    Different sources often have something in common: a JPEG grid, resizing, aligned content,
+    siblings of one architecture. By chance alone that is significant. The null "sources" asks
+    whether a pair is more alike than its two fingerprints are with others, which rests on each
+    source having one partner at the most, and most pairs having none. Sources with fewer than 4
+    others cannot be told from that.
+
+    Both collections must not hold the same images or versions of them, whose content would match.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.comparison import compare_models
+    >>> rng = np.random.default_rng(0)
+    >>> sources = dict(zip("abcde", rng.normal(size=(5, 64, 64)), strict=True))
+    >>> cluster = {"cluster 0": sources["c"] + 3 * rng.normal(size=(64, 64))}
+    >>> match = compare_models(cluster, sources).matches()[0]
+    >>> match.match, match.p_value_of_best < 0.001
+    ('c', True)
+    """
+    if null not in _NULLS:
+        raise ValueError(f"null: expected one of {_NULLS}, got {null!r}.")
+    one = fingerprint_set(first)
+    other = one if second is None else fingerprint_set(second)
+    warn_of_other_residuals(one, other)
+    correlation, error = _all_pairs(one, other, trim, itself=second is None)
+    fewest = max(len(one.names), len(other.names)) if second is not None else len(one.names)
+    if null == "sources" and fewest < FEWEST:
+        raise ValueError(
+            f"null: 'sources' takes at least {FEWEST} sources on one side to compare with, got "
+            f"{len(one.names)} and {len(other.names)}. Use null='chance'."
+        )
+    kind = "chance" if null == "chance" or fewest < FEWEST else "sources"
+    z = _z_scores(correlation, error)
+    if kind == "chance":
+        p_value = norm.sf(z)
+    elif second is None:
+        p_value = p_values_among_sources(z, symmetric=True)
+    else:
+        p_value = _by_sources(z, one, other, trim)
+    return ModelComparison(one.names, other.names, correlation, error, p_value, kind)
+
+
+def _by_sources(z: np.ndarray, one: FingerprintSet, other: FingerprintSet, trim: int) -> np.ndarray:
+    """Take the pairs across; if one side has few, those within the other side as well."""
+    if min(z.shape) >= FEWEST:
+        return p_values_among_sources(z)
+    turned = len(other.names) < FEWEST
+    many = one if turned else other
+    within = _z_scores(*_all_pairs(many, many, trim, itself=True))
+    return p_values_among_sources(z.T, within).T if turned else p_values_among_sources(z, within)
+
+
+def _all_pairs(
+    one: FingerprintSet, other: FingerprintSet, trim: int, *, itself: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    if one.fingerprints.shape[1:] != other.fingerprints.shape[1:]:
+        raise ValueError(
+            f"Expected fingerprints of one size (height, width, channels), got "
+            f"{one.fingerprints.shape[1:]} and {other.fingerprints.shape[1:]}. Fit both with one "
+            f"crop, anchor and channels."
+        )
+    correlation, error = correlations_and_errors(one.fingerprints, other.fingerprints, trim=trim)
+    if itself:
+        np.fill_diagonal(correlation, np.nan)
+        np.fill_diagonal(error, np.nan)
+    return correlation, error
+
+
+def _z_scores(correlation: np.ndarray, error: np.ndarray) -> np.ndarray:
+    return np.where(error == 0, 0.0, correlation / np.where(error == 0, 1.0, error))

@@ -1,0 +1,45 @@
+"""L1: how alike a residual and a fingerprint are, or two fingerprints.
+
+Every function takes arrays that keep the shape of the image: ``(n, ...)`` residuals against
+``(k, ...)`` fingerprints of the same trailing shape.
+"""
+
+from sklearn_ganprint.correlation._comparison import (
+    FingerprintComparison,
+    compare_fingerprints,
+    correlations_and_errors,
+)
+from sklearn_ganprint.correlation._index import (
+    SCORES,
+    correlation_index,
+    cosine_index,
+    negative_distance,
+    negative_squared_distance,
+)
+from sklearn_ganprint.correlation._pairs import (
+    MAX_BYTES,
+    pairwise_correlation,
+    pairwise_correlation_blocks,
+)
+from sklearn_ganprint.correlation._peak import (
+    CorrelationPeaks,
+    locate_peaks,
+    peak_to_correlation_energy,
+)
+
+__all__ = [
+    "MAX_BYTES",
+    "SCORES",
+    "CorrelationPeaks",
+    "FingerprintComparison",
+    "compare_fingerprints",
+    "correlation_index",
+    "correlations_and_errors",
+    "cosine_index",
+    "locate_peaks",
+    "negative_distance",
+    "negative_squared_distance",
+    "pairwise_correlation",
+    "pairwise_correlation_blocks",
+    "peak_to_correlation_energy",
+]
