@@ -130,11 +130,28 @@ def add_model_and_images(parser: argparse.ArgumentParser, *, source: str | None 
     parser.add_argument("model", metavar="MODEL", help="a file from `ganprint fit`")
     if source is not None:
         parser.add_argument("source", metavar="SOURCE", help=source)
+    add_paths(parser)
+
+
+def add_paths(parser: argparse.ArgumentParser) -> None:
+    """Add images that have no labels."""
     parser.add_argument(
         "paths",
         metavar="PATH",
         nargs="+",
         help="an image, or a folder: all files in it at any depth, hidden ones skipped",
+    )
+
+
+def add_out(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the folder of a page, which is not made unless asked for."""
+    parser.add_argument(
+        "--out", metavar="DIR", help=f"folder for a page to look at, index.html, with {what}"
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="write into a folder that is not empty; only the command's own files are replaced",
     )
 
 

@@ -1,6 +1,7 @@
 """Results to stdout as table, CSV or JSON; messages and progress to stderr."""
 
 import csv
+import io
 import json
 import sys
 import warnings
@@ -29,10 +30,26 @@ class Column:
 
 def print_csv(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> None:
     """Print rows as CSV with a line of names; what is unknown stays empty."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    _write_csv(sys.stdout, columns, rows, _plain)
+
+
+def csv_text(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> str:
+    """Write rows as CSV for a file that is read again: names of files stay as they are."""
+    stream = io.StringIO()
+    _write_csv(stream, columns, rows, lambda value: value)
+    return stream.getvalue()
+
+
+def _write_csv(
+    stream: TextIO,
+    columns: Sequence[Column],
+    rows: Sequence[dict[str, Any]],
+    written: Callable[[Any], Any],
+) -> None:
+    writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([column.key for column in columns])
     for row in rows:
-        writer.writerow([_plain(row.get(column.key)) for column in columns])
+        writer.writerow([written(row.get(column.key)) for column in columns])
 
 
 def print_json(document: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.cli._figures import confusion, new_figure, png, roc_curves
+from sklearn_ganprint.cli._figures import confusion, framed, png, roc_curves
 from sklearn_ganprint.cli._pages import render_page
 from sklearn_ganprint.cli._text import slugs
 from sklearn_ganprint.denoisers import WaveletDenoiser
@@ -34,9 +34,7 @@ def draw_figures(result: AttributionResult) -> Figures:
 def _fingerprint(result: AttributionResult, label: Any) -> Any:
     from sklearn_ganprint.plotting import FingerprintDisplay
 
-    # A fixed frame: else each picture's size would follow from the labels of its colour bar.
-    figure = new_figure(4.6, 4.0, constrained=False)
-    ax = figure.subplots(gridspec_kw={"left": 0.02, "right": 0.92, "bottom": 0.03, "top": 0.92})
+    figure, ax = framed((1, 1))
     FingerprintDisplay.from_estimator(result.estimator, label, ax=ax)
     return figure
 

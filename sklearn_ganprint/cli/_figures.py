@@ -5,9 +5,14 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from sklearn_ganprint.experiments import AttributionResult
 
 _DPI = 110
+
+#: Lags of an autocorrelation that are shown, and rows or columns of a matrix that have text.
+_MAX_LAG, _MOST_WITH_TEXT = 32, 12
 
 
 def new_figure(width: float, height: float, *, constrained: bool = True) -> Any:
@@ -92,6 +97,68 @@ def confusion(result: AttributionResult, *, blank_below: float = 0) -> Any:
     for tick in display.ax_.get_xticklabels():
         tick.set(ha="right", rotation_mode="anchor")
     _take_literally([*display.ax_.get_xticklabels(), *display.ax_.get_yticklabels()])
+    return figure
+
+
+def fingerprint(values: np.ndarray, name: str) -> Any:
+    """Draw a fingerprint of shape (H, W) or (H, W, C)."""
+    from sklearn_ganprint.plotting import FingerprintDisplay
+
+    figure, ax = framed(values.shape[:2])
+    FingerprintDisplay.from_fingerprint(values, name=name, ax=ax)
+    return figure
+
+
+def framed(shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Make a figure for a picture of a shape and its colour bar, and the axes in it.
+
+    A fixed frame: else each picture's size would follow from the labels of its colour bar.
+    """
+    height = min(max(4.0 * shape[0] / shape[1], 2.0), 8.0)
+    figure = new_figure(4.6, height, constrained=False)
+    frame = {"left": 0.02, "right": 0.92, "bottom": 0.03, "top": 1 - 0.32 / height}
+    return figure, figure.subplots(gridspec_kw=frame)
+
+
+def autocorrelation(values: np.ndarray, name: str) -> Any:
+    """Draw the autocorrelation of a fingerprint, all lags of which are given, about its middle."""
+    from sklearn_ganprint.plotting import AutocorrelationDisplay
+
+    figure = new_figure(5.0, 4.4)
+    max_lag = min(_MAX_LAG, *(max(side // 2 - 1, 0) for side in values.shape))
+    AutocorrelationDisplay.from_autocorrelation(
+        values, name=name, max_lag=max_lag, ax=figure.subplots()
+    )
+    return figure
+
+
+def pairs(
+    correlation: np.ndarray, names: tuple[Sequence[str], Sequence[str]], lines: Sequence[str] = ()
+) -> Any:
+    """Draw correlations (k, m) of fingerprints with others, with a second line in each cell.
+
+    `lines` holds that line of each cell, row by row. Cells of many are left without text.
+    """
+    from sklearn_ganprint.plotting._drawing import draw_signed, symmetric_scale
+
+    (n_rows, n_columns), longest = correlation.shape, [max(map(len, each)) for each in names]
+    cell = 0.85 if max(n_rows, n_columns) <= _MOST_WITH_TEXT else 0.3
+    width = max(cell * n_columns, 1.6) + 0.085 * longest[0] + 1.5
+    figure = new_figure(width, max(cell * n_rows, 1.2) + 0.085 * longest[1] + 0.5)
+    ax = figure.subplots()
+    scale = symmetric_scale(correlation)
+    image = draw_signed(ax, correlation, scale, "RdBu_r", aspect="auto")
+    figure.colorbar(image, ax=ax).set_label("correlation")
+    ax.set_xticks(range(n_columns), names[1], rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(n_rows), names[0])
+    _take_literally([*ax.get_xticklabels(), *ax.get_yticklabels()])
+    if max(n_rows, n_columns) <= _MOST_WITH_TEXT:
+        for index, value in enumerate(correlation.flat):
+            if np.isfinite(value):
+                text = f"{value:z.3f}" + (f"\n{lines[index]}" if lines else "")
+                ink = "white" if abs(value) > 0.6 * scale else "black"
+                place = index % n_columns, index // n_columns
+                ax.text(*place, text, ha="center", va="center", color=ink, fontsize=8)
     return figure
 
 

@@ -1,7 +1,6 @@
 """``ganprint fit``: labelled images to a model in a file."""
 
 import argparse
-import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from sklearn_ganprint.cli._console import (
     shown_columns,
 )
 from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._images import auto_crop, find_images
+from sklearn_ganprint.cli._images import auto_crop, file_properties, find_images
 from sklearn_ganprint.cli._models import (
     Model,
     as_fraction,
@@ -26,6 +25,7 @@ from sklearn_ganprint.cli._models import (
     smallest_known_p_value,
     warning_of_few,
 )
+from sklearn_ganprint.cli._pages import check_file
 from sklearn_ganprint.cli._text import one_line
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     """Fit a model, save it, and print what it was made of."""
     from sklearn_ganprint.persistence import save_model
 
-    _check_target(args.model, args.force)
+    check_file("--model", args.model, force=args.force)
     estimator = _estimator(args)
     bunch = find_images(args, groups=args.groups)
     failures = list(bunch.failures)
@@ -98,17 +98,6 @@ def run(args: argparse.Namespace) -> int:
     if failures:
         MESSAGES.say(f"{len(failures)} could not be used; all others were")
     return 1 if failures else 0
-
-
-def _check_target(model: str, force: bool) -> None:
-    """Refuse before hours of work, not after them."""
-    if os.path.isdir(model):
-        raise CommandError(f"--model {model}: expected the name of a file, this is a folder")
-    if os.path.lexists(model) and not force:
-        raise CommandError(f"--model {model}: the file exists; --force replaces it")
-    folder = os.path.dirname(model) or "."
-    if not os.path.isdir(folder):
-        raise CommandError(f"--model {model}: there is no folder {folder}")
 
 
 def _estimator(args: argparse.Namespace) -> "OpenSetClassifier":
@@ -176,7 +165,7 @@ def _rows(
             "source": source,
             "images": used[source],
             "failed": failed[source],
-            **_file_properties(bunch, source),
+            **file_properties(bunch, bunch.target_names[bunch.target] == source),
             "fingerprint_energy": None if energy.get(source) is None else float(energy[source]),
         }
         for source in sorted({*used, *failed, *bunch.target_names.tolist()})
@@ -189,21 +178,6 @@ def _labels(args: argparse.Namespace) -> dict[str, str]:
 
     entries = list_container(args.source, args.layout).entries
     return {entry.filename: entry.label for entry in entries}
-
-
-def _file_properties(bunch: "Bunch", source: str) -> dict[str, Any]:
-    """Sum up a source's files: formats and sizes, most frequent first, and JPEG quality."""
-    import numpy as np
-
-    own = bunch.target_names[bunch.target] == source
-    quality = bunch.jpeg_quality[own]
-    quality = quality[~np.isnan(quality)]
-    sizes = [f"{w} x {h}" for w, h in zip(bunch.widths[own], bunch.heights[own], strict=True)]
-    return {
-        "formats": [name for name, _ in Counter(bunch.formats[own].tolist()).most_common()],
-        "sizes": [size for size, _ in Counter(sizes).most_common()],
-        "jpeg_quality": float(np.median(quality)) if len(quality) else None,
-    }
 
 
 def _print(

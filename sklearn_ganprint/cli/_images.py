@@ -1,15 +1,20 @@
-"""The labelled images that a command is given, and what is to be said of them."""
+"""The images that a command is given, and what is to be said of them."""
 
 import argparse
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli._arguments import AUTO_SHARE, AUTO_SIDE
 from sklearn_ganprint.cli._console import MESSAGES
+from sklearn_ganprint.cli._errors import CommandError
 
 if TYPE_CHECKING:
+    import numpy as np
     from sklearn.utils import Bunch
+
+    from sklearn_ganprint.datasets import ImageReadError
 
 
 def find_images(args: argparse.Namespace, **params: Any) -> "Bunch":
@@ -41,6 +46,40 @@ def find_images(args: argparse.Namespace, **params: Any) -> "Bunch":
     return bunch
 
 
+def inspect_images(
+    files: Sequence[str], args: argparse.Namespace, failures: "list[ImageReadError]"
+) -> "Bunch":
+    """Read the headers of files without labels; those that cannot be used become failures.
+
+    Returns a Bunch as that of `load_image_folder`, without labels.
+    """
+    import numpy as np
+    from sklearn.utils import Bunch
+
+    from sklearn_ganprint.datasets import ImageReader, ImageReadError
+    from sklearn_ganprint.datasets._reader import inspect_files
+
+    reader = ImageReader(crop=args.crop, anchor=args.anchor, n_jobs=args.jobs)
+    found = list(inspect_files(reader, files))
+    refused = [each for each in found if isinstance(each, ImageReadError)]
+    for failure in refused:
+        MESSAGES.say(str(failure))
+    failures += refused
+    pairs = zip(files, found, strict=True)
+    usable = [(file, info) for file, info in pairs if not isinstance(info, ImageReadError)]
+    if not usable:
+        raise CommandError(f"none of the {len(files)} files can be used; the first: {refused[0]}")
+    infos = [info for _, info in usable]
+    return Bunch(
+        filenames=np.array([file for file, _ in usable], dtype=object),
+        formats=np.array([info.format for info in infos]),
+        modes=np.array([info.mode for info in infos]),
+        widths=np.array([info.width for info in infos]),
+        heights=np.array([info.height for info in infos]),
+        jpeg_quality=np.array([info.jpeg_quality for info in infos]),
+    )
+
+
 def auto_crop(bunch: "Bunch", *, whole: bool = False) -> tuple[int, int]:
     """Find the largest square, up to a limit, that nearly all of the files can give.
 
@@ -64,3 +103,17 @@ def auto_crop(bunch: "Bunch", *, whole: bool = False) -> tuple[int, int]:
         f"--crop auto: {side} x {side} pixels, which {n_fitting} of {len(sides)} files can give"
     )
     return side, side
+
+
+def file_properties(bunch: "Bunch", own: "np.ndarray") -> dict[str, Any]:
+    """Sum up some of the files: formats and sizes, most frequent first, and JPEG quality."""
+    import numpy as np
+
+    quality = bunch.jpeg_quality[own]
+    quality = quality[~np.isnan(quality)]
+    sizes = [f"{w} x {h}" for w, h in zip(bunch.widths[own], bunch.heights[own], strict=True)]
+    return {
+        "formats": [name for name, _ in Counter(bunch.formats[own].tolist()).most_common()],
+        "sizes": [size for size, _ in Counter(sizes).most_common()],
+        "jpeg_quality": float(np.median(quality)) if len(quality) else None,
+    }

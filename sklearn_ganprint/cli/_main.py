@@ -8,12 +8,21 @@ import traceback
 from collections.abc import Sequence
 
 import sklearn_ganprint
-from sklearn_ganprint.cli import _demo, _fit, _info, _predict, _reproduce, _simulate, _verify
+from sklearn_ganprint.cli import (
+    _cluster,
+    _demo,
+    _fit,
+    _info,
+    _predict,
+    _reproduce,
+    _simulate,
+    _verify,
+)
 from sklearn_ganprint.cli._console import plain_warnings
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._text import one_line
 
-_COMMANDS = (_demo, _fit, _predict, _verify, _info, _reproduce, _simulate)
+_COMMANDS = (_demo, _fit, _predict, _verify, _info, _cluster, _reproduce, _simulate)
 
 _EPILOG = """\
 exit status:

@@ -13,6 +13,9 @@ from sklearn_ganprint.cli._errors import CommandError
 if TYPE_CHECKING:
     import jinja2
 
+#: The page that a command ends with.
+PAGE = "index.html"
+
 
 def check_folder(out: str, *, force: bool, files: str) -> None:
     """Refuse a folder that holds something already, unless forced to.
@@ -26,6 +29,38 @@ def check_folder(out: str, *, force: bool, files: str) -> None:
             f"--out {out}: the folder is not empty; name another, or replace {files} in it with "
             f"--force"
         )
+
+
+def check_file(option: str, path: str, *, force: bool) -> None:
+    """Refuse the name of a file that cannot be written, before hours of work, not after them."""
+    if os.path.isdir(path):
+        raise CommandError(f"{option} {path}: expected the name of a file, this is a folder")
+    if os.path.lexists(path) and not force:
+        raise CommandError(f"{option} {path}: the file exists; --force replaces it")
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise CommandError(f"{option} {path}: there is no folder {folder}")
+
+
+def probe_folder(out: str) -> None:
+    """Make a folder if there is none, and try to write into it."""
+    try:
+        os.makedirs(out, exist_ok=True)
+        probe = Path(out, f".{os.getpid()}.part")
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise CommandError(f"--out {out}: cannot be written to: {error.strerror}") from error
+
+
+def begin_folder(out: str, *, force: bool, files: str) -> None:
+    """Check a folder as `check_folder` does, make it, and take an earlier page out of it.
+
+    The page comes back last: where there is one, all that it shows is there too.
+    """
+    check_folder(out, force=force, files=files)
+    probe_folder(out)
+    Path(out, PAGE).unlink(missing_ok=True)
 
 
 def render_page(command: str, /, **values: Any) -> str:

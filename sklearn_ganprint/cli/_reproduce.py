@@ -3,14 +3,12 @@
 import argparse
 import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
-from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._images import auto_crop, find_images
-from sklearn_ganprint.cli._pages import check_folder, write_files
+from sklearn_ganprint.cli._pages import PAGE, check_folder, probe_folder, write_files
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
@@ -19,8 +17,8 @@ if TYPE_CHECKING:
 
 REQUIRES = ("rich", "jinja2", "matplotlib")
 
-#: Folder in OUT with what an interrupted run has computed, and the page that a whole one ends with.
-_PARTS, _PAGE = "parts", "index.html"
+#: Folder in OUT with what an interrupted run has computed.
+_PARTS = "parts"
 
 _COLUMNS = (
     Column("source", "source"),
@@ -124,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
     result.save(args.out)
     page = render_reproduction(result, bunch, crop, args)
     # The page comes last: where there is one, all that it shows is there too.
-    index = write_files(args.out, {_PAGE: page.encode("utf-8")})
+    index = write_files(args.out, {PAGE: page.encode("utf-8")})
     shutil.rmtree(os.path.join(args.out, _PARTS))
     _print(result, index, args)
     MESSAGES.say(f"report: {index}")
@@ -137,18 +135,12 @@ def run(args: argparse.Namespace) -> int:
 def _check_out(out: str, force: bool) -> None:
     """Refuse a folder that holds something else than an interrupted run; try to write there."""
     interrupted = os.path.isdir(os.path.join(out, _PARTS))
-    finished = os.path.lexists(os.path.join(out, _PAGE))
+    finished = os.path.lexists(os.path.join(out, PAGE))
     if finished or not interrupted:
         check_folder(out, force=force, files="the files of the earlier run")
     elif not force:
         MESSAGES.say(f"going on with the run that was interrupted in {out}; --force starts again")
-    try:
-        os.makedirs(out, exist_ok=True)
-        probe = Path(out, f".{os.getpid()}.part")
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise CommandError(f"--out {out}: cannot be written to: {error.strerror}") from error
+    probe_folder(out)
     if force:
         shutil.rmtree(os.path.join(out, _PARTS), ignore_errors=True)
 

@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ganprint.cli._figures import confusion, new_figure, png, roc_curves, svg
+from sklearn_ganprint.cli._figures import (
+    autocorrelation,
+    confusion,
+    new_figure,
+    png,
+    roc_curves,
+    svg,
+)
 from sklearn_ganprint.cli._pages import write_file
 from sklearn_ganprint.cli._text import slugs
 from sklearn_ganprint.experiments import (
@@ -17,7 +24,6 @@ from sklearn_ganprint.experiments import (
     RobustnessResult,
 )
 from sklearn_ganprint.plotting import (
-    AutocorrelationDisplay,
     CorrelationHistogramDisplay,
     CorrelationMatrixDisplay,
     EnergyCurveDisplay,
@@ -25,8 +31,8 @@ from sklearn_ganprint.plotting import (
     RobustnessCurveDisplay,
 )
 
-#: Numbers of images whose fingerprints the paper shows, and lags of the autocorrelation shown.
-_PAPER_NUMBERS, _MAX_LAG = (2, 8, 32, 128, 512), 32
+#: Numbers of images whose fingerprints the paper shows.
+_PAPER_NUMBERS = (2, 8, 32, 128, 512)
 
 
 def write_figures(
@@ -48,7 +54,10 @@ def figures(result: ReproductionResult) -> Iterator[tuple[str, Callable[[], Any]
         part = names[str(each.name)]
         yield f"fingerprints-{part}", partial(_fingerprints, each)
         yield f"energy-{part}", partial(_energy, each)
-        yield f"autocorrelation-{part}", partial(_autocorrelation, each)
+        yield (
+            f"autocorrelation-{part}",
+            partial(autocorrelation, each.autocorrelation, str(each.name)),
+        )
     for index, pair in enumerate(shown_pairs(result.correlation), start=1):
         yield f"histogram-{index}", partial(_histogram, result.correlation, *pair)
     yield "correlations", partial(_matrix, result.correlation)
@@ -95,17 +104,6 @@ def _energy(result: ConvergenceResult) -> Any:
             "split-half": result.split_half_limit,
         },
         name=result.name,
-        ax=figure.subplots(),
-    )
-    return figure
-
-
-def _autocorrelation(result: ConvergenceResult) -> Any:
-    figure = new_figure(5.0, 4.4)
-    AutocorrelationDisplay.from_autocorrelation(
-        result.autocorrelation,
-        name=result.name,
-        max_lag=min(_MAX_LAG, *(side // 2 - 1 for side in result.autocorrelation.shape)),
         ax=figure.subplots(),
     )
     return figure

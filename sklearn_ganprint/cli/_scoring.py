@@ -55,6 +55,14 @@ def find_files(paths: Sequence[str]) -> "tuple[list[str], list[ImageReadError]]"
     return list(files), failures
 
 
+def outside(files: Sequence[str], folder: str | None) -> list[str]:
+    """Leave out the files in a folder, such as the pictures that an earlier run left there."""
+    if folder is None:
+        return list(files)
+    inside = os.path.join(os.path.realpath(folder), "")
+    return [file for file in files if not os.path.realpath(file).startswith(inside)]
+
+
 def score_files(
     model: Model, files: list[str], failures: "list[ImageReadError]", n_jobs: int, title: str
 ) -> Scored:

@@ -1,0 +1,304 @@
+"""``ganprint cluster``: which images of a heap share a source, without labels or a model."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sklearn_ganprint.cli import _arguments
+from sklearn_ganprint.cli._console import (
+    MESSAGES,
+    Column,
+    csv_text,
+    print_csv,
+    print_json,
+    print_table,
+    shown_columns,
+)
+from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._images import auto_crop, file_properties, inspect_images
+from sklearn_ganprint.cli._pages import PAGE, begin_folder, check_file, write_file
+from sklearn_ganprint.cli._scoring import find_files, outside
+from sklearn_ganprint.cli._text import one_line
+
+if TYPE_CHECKING:
+    import numpy as np
+    from sklearn.utils import Bunch
+
+    from sklearn_ganprint.datasets import ImageReadError
+
+REQUIRES = ("rich", "jinja2", "matplotlib")
+
+#: What the cluster of an image is called that fits nowhere.
+NOWHERE = "nowhere"
+
+#: Of fewer images a source is hardly found, and of fewer in all the number of sources is not.
+FEW = 20
+
+_COLUMNS = (
+    Column("cluster", "cluster"),
+    Column("images", "images"),
+    Column("formats", "format"),
+    Column("sizes", "size"),
+    Column("jpeg_quality", "JPEG quality", 0),
+    Column("fingerprint_energy", "fingerprint energy", 4),
+)
+_FILES = (Column("file", "file"), Column("cluster", "cluster"), Column("error", "error"))
+_LABELS = (Column("path", "path"), Column("label", "label"))
+
+
+class Clusters(NamedTuple):
+    """What a run has found."""
+
+    bunch: "Bunch"  # files whose header can be read
+    labels: "np.ndarray"  # (n_files,): number of the cluster from 0, -1 nowhere, -2 not usable
+    fingerprints: "np.ndarray"  # (n_clusters, H, W, C)
+    crop: tuple[int, int]
+    failures: "list[ImageReadError]"
+    warnings: list[str]
+
+    @property
+    def names(self) -> list[str]:
+        """Name of each cluster."""
+        return [f"cluster-{number}" for number in range(1, len(self.fingerprints) + 1)]
+
+    def files_of(self, code: int) -> list[str]:
+        """Files of one cluster, or with -1 those that fit nowhere."""
+        files: list[str] = self.bunch.filenames[self.labels == code].tolist()
+        return files
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add the command's arguments."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "cluster",
+        help="sort unlabelled images by their source",
+        description="Find how many sources made the images of a heap, and which images share one. "
+        "Nothing need be known of them. What was done to images, such as a compression, can look "
+        "like a source. No file is moved or changed.",
+    )
+    _arguments.add_paths(parser)
+    parser.add_argument(
+        "--clusters",
+        type=_arguments.positive,
+        metavar="N",
+        help="number of sources, if it is known (default: it is found)",
+    )
+    _arguments.add_crop(parser)
+    _arguments.add_out(parser, "images of each cluster and its fingerprint")
+    parser.add_argument(
+        "--csv",
+        metavar="FILE",
+        help="write a file with the columns path and label, which `ganprint fit` and `ganprint "
+        "compare` take; what fits nowhere is not in it",
+    )
+    _arguments.add_seed(parser, "draws those that are clustered first of more than 5000 images")
+    _arguments.add_jobs(parser)
+    _arguments.add_batch_size(parser)
+    _arguments.add_format(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Cluster images, write what is asked for, print the clusters."""
+    _check_targets(args)
+    files, failures = find_files(args.paths)
+    bunch = inspect_images(outside(files, args.out), args, failures)
+    crop = args.crop or auto_crop(bunch)
+    clusters = _cluster(bunch, crop, failures, args)
+    for warning in clusters.warnings:
+        MESSAGES.warn(warning)
+    rows = _rows(clusters)
+    index = _write(clusters, rows, args)
+    _print(clusters, rows, index, args)
+    if index:
+        MESSAGES.say(f"pictures and explanations: {index}")
+    if clusters.failures:
+        MESSAGES.say(f"{len(clusters.failures)} could not be used; all others were")
+    return 1 if clusters.failures else 0
+
+
+def _check_targets(args: argparse.Namespace) -> None:
+    """Refuse before the work what could not be written after it."""
+    if args.csv is not None:
+        check_file("--csv", args.csv, force=args.force)
+    if args.out is not None:
+        begin_folder(args.out, force=args.force, files="the files of an earlier run")
+
+
+def _cluster(
+    bunch: "Bunch",
+    crop: tuple[int, int],
+    failures: "list[ImageReadError]",
+    args: argparse.Namespace,
+) -> Clusters:
+    import numpy as np
+    from sklearn.pipeline import make_pipeline
+
+    from sklearn_ganprint import FileBatchClustering, FingerprintClustering, ResidualTransformer
+    from sklearn_ganprint.datasets import ImageReader
+
+    n_images = len(bunch.filenames)
+    if n_images < max(2, args.clusters or 2):
+        raise CommandError(
+            f"expected at least {max(2, args.clusters or 2)} images that can be used, found "
+            f"{n_images}"
+        )
+
+    def fail(error: "ImageReadError") -> None:
+        MESSAGES.say(str(error))
+        failures.append(error)
+
+    pipeline = make_pipeline(
+        ResidualTransformer(channels="rgb", flatten=False),
+        FingerprintClustering(args.clusters, random_state=args.seed),
+    )
+    with MESSAGES.progress("clustering") as progress:
+        clustering = FileBatchClustering(
+            pipeline,
+            reader=ImageReader(crop=crop, anchor=args.anchor),
+            batch_size=args.batch_size,
+            n_jobs=args.jobs,
+            on_error=fail,
+            progress=progress,
+        ).fit(bunch.filenames)
+    inner = clustering.estimator_[-1]
+    failed = {each.filename for each in failures}
+    labels, order = _by_size(clustering.labels_, len(inner.fingerprints_))
+    labels[[name in failed for name in bunch.filenames]] = -2
+    fingerprints = inner.fingerprints_[order].reshape(-1, *inner.image_shape_)
+    warnings = _warnings(bunch, labels)
+    return Clusters(bunch, labels, fingerprints, crop, failures, warnings)
+
+
+def _by_size(labels: "np.ndarray", n_clusters: int) -> "tuple[np.ndarray, np.ndarray]":
+    """Renumber clusters, the greatest first; also give the old number of each."""
+    import numpy as np
+
+    order = np.argsort(-np.bincount(labels[labels >= 0], minlength=n_clusters), kind="stable")
+    new = np.append(np.argsort(order), -1)  # -1, fits nowhere, stays
+    return new[labels], order
+
+
+def _warnings(bunch: "Bunch", labels: "np.ndarray") -> list[str]:
+    """Say what else than sources may have made the clusters."""
+    import numpy as np
+    from sklearn.utils import Bunch
+
+    from sklearn_ganprint.datasets import confounds
+    from sklearn_ganprint.datasets._reader import content_keys
+
+    inside = labels >= 0
+    names = np.array([f"cluster-{code + 1}" for code in range(labels.max() + 1)])
+    found = Bunch(target=labels[inside], target_names=names)
+    for key in ("formats", "modes", "widths", "heights", "jpeg_quality"):
+        found[key] = bunch[key][inside]
+    warnings = [
+        f"{difference}; these may differ by what was done to the files, not by their source"
+        for difference in confounds(found)
+    ]
+    n_copies = len(labels) - len(set(content_keys(bunch.filenames.tolist(), None)))
+    if n_copies:
+        warnings.append(f"{n_copies} of the images are copies of others; all were used")
+    n_used = int((labels > -2).sum())
+    if n_used < FEW:
+        warnings.append(
+            f"{n_used} images are few: sources of less than about 10 images are hardly found, and "
+            f"of less than {FEW} in all the number of sources is not to be relied on"
+        )
+    return warnings
+
+
+def _rows(clusters: Clusters) -> list[dict[str, Any]]:
+    """Make one row a cluster, and one for what fits nowhere, if anything does."""
+    from sklearn_ganprint.fingerprints import energy
+
+    energies = energy(clusters.fingerprints).tolist()
+    codes = [*enumerate(clusters.names), (-1, NOWHERE)]
+    return [
+        {
+            "cluster": name,
+            "images": int((clusters.labels == code).sum()),
+            **file_properties(clusters.bunch, clusters.labels == code),
+            "fingerprint_energy": energies[code] if code >= 0 else None,
+        }
+        for code, name in codes
+        if code >= 0 or (clusters.labels == code).any()
+    ]
+
+
+def _write(clusters: Clusters, rows: list[dict[str, Any]], args: argparse.Namespace) -> str | None:
+    """Write what is asked for; return the page's path if there is one."""
+    labelled = csv_text(_LABELS, _labelled(clusters)).encode("utf-8", "surrogateescape")
+    if args.csv is not None:
+        write_file(args.csv, labelled)
+        MESSAGES.say(f"saved {args.csv}")
+    if args.out is None:
+        return None
+    from sklearn_ganprint.cli._cluster_page import draw_pictures, render_clusters
+
+    with MESSAGES.progress("drawing") as progress:
+        for name, content in draw_pictures(clusters, progress):
+            write_file(os.path.join(args.out, name), content)
+    write_file(os.path.join(args.out, "clusters.csv"), labelled)
+    index = os.path.join(args.out, PAGE)
+    write_file(index, render_clusters(clusters, rows, args).encode("utf-8"))
+    return index
+
+
+def _labelled(clusters: Clusters) -> list[dict[str, Any]]:
+    """Make one row an image in a cluster; its path holds from any folder."""
+    return [
+        {"path": os.path.abspath(file), "label": name}
+        for code, name in enumerate(clusters.names)
+        for file in clusters.files_of(code)
+    ]
+
+
+def _file_rows(clusters: Clusters) -> list[dict[str, Any]]:
+    """Make one row a file, those that failed last."""
+    names = {code: name for code, name in enumerate(clusters.names)} | {-1: NOWHERE}
+    pairs = zip(clusters.bunch.filenames.tolist(), clusters.labels.tolist(), strict=True)
+    rows = [
+        {"file": file, "cluster": names[code], "error": None} for file, code in pairs if code > -2
+    ]
+    failed = {each.filename: one_line(each.reason) for each in clusters.failures}
+    return rows + [
+        {"file": name, "cluster": None, "error": reason} for name, reason in failed.items()
+    ]
+
+
+def _print(
+    clusters: Clusters,
+    rows: Sequence[dict[str, Any]],
+    index: str | None,
+    args: argparse.Namespace,
+) -> None:
+    if args.format == "csv":
+        print_csv(_FILES, _file_rows(clusters))
+    elif args.format == "json":
+        document = {
+            "n_clusters": len(clusters.names),
+            "crop": clusters.crop,
+            "anchor": args.anchor,
+            "warnings": clusters.warnings,
+            "clusters": rows,
+            "report": index,
+            "results": _file_rows(clusters),
+        }
+        print_json(document)
+    else:
+        print_table(shown_columns(_COLUMNS, rows), rows)
+        print(in_words(clusters))
+        height, width = clusters.crop
+        print(f"crop {height} x {width} ({args.anchor})")
+
+
+def in_words(clusters: Clusters) -> str:
+    """Sum up what was found."""
+    n_used = int((clusters.labels > -2).sum())
+    n_nowhere = int((clusters.labels == -1).sum())
+    n_clusters = len(clusters.names)
+    plural = "" if n_clusters == 1 else "s"
+    rest = f"; {n_nowhere} fit nowhere" if n_nowhere else ""
+    return f"{n_clusters} cluster{plural} in {n_used} images{rest}"
