@@ -1,6 +1,7 @@
 """L5: pictures of what the estimators have found; matplotlib is imported when one is drawn."""
 
 from sklearn_ganprint.plotting._autocorrelation import AutocorrelationDisplay
+from sklearn_ganprint.plotting._comparison_matrix import ComparisonMatrixDisplay
 from sklearn_ganprint.plotting._correlation_histogram import CorrelationHistogramDisplay
 from sklearn_ganprint.plotting._correlation_matrix import CorrelationMatrixDisplay
 from sklearn_ganprint.plotting._energy_curve import EnergyCurveDisplay
@@ -10,6 +11,7 @@ from sklearn_ganprint.plotting._robustness_curve import RobustnessCurveDisplay
 
 __all__ = [
     "AutocorrelationDisplay",
+    "ComparisonMatrixDisplay",
     "CorrelationHistogramDisplay",
     "CorrelationMatrixDisplay",
     "EnergyCurveDisplay",
