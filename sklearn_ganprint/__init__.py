@@ -8,10 +8,11 @@ from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.clustering import FingerprintClustering
 from sklearn_ganprint.files import FileBatchClassifier, FileBatchClustering
 from sklearn_ganprint.fusion import FusionClassifier
+from sklearn_ganprint.localization import FingerprintLocalizer
 from sklearn_ganprint.normalization import LocalVarianceNormalizer
 from sklearn_ganprint.open_set import FingerprintDetector, OpenSetClassifier
 from sklearn_ganprint.persistence import load_model, save_model
-from sklearn_ganprint.pipelines import make_attribution_pipeline
+from sklearn_ganprint.pipelines import make_attribution_pipeline, make_localization_pipeline
 from sklearn_ganprint.residuals import ResidualTransformer
 from sklearn_ganprint.tiling import TiledClassifier
 
@@ -22,6 +23,7 @@ __all__ = [
     "FingerprintClassifier",
     "FingerprintClustering",
     "FingerprintDetector",
+    "FingerprintLocalizer",
     "FusionClassifier",
     "LocalVarianceNormalizer",
     "OpenSetClassifier",
@@ -30,5 +32,6 @@ __all__ = [
     "TiledClassifier",
     "load_model",
     "make_attribution_pipeline",
+    "make_localization_pipeline",
     "save_model",
 ]

@@ -28,6 +28,7 @@ from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
 from sklearn_ganprint.files import FileBatchClassifier, FileBatchClustering
 from sklearn_ganprint.fusion import FusionClassifier
+from sklearn_ganprint.localization import FingerprintLocalizer
 from sklearn_ganprint.normalization import LocalVarianceNormalizer
 from sklearn_ganprint.open_set import FingerprintDetector, OpenSetClassifier
 from sklearn_ganprint.residuals import ResidualTransformer
@@ -211,6 +212,7 @@ def _own_types() -> list[str]:
         FingerprintClassifier,
         FingerprintClustering,
         FingerprintDetector,
+        FingerprintLocalizer,
         FusionClassifier,
         ImageReader,
         LocalVarianceNormalizer,

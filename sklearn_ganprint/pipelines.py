@@ -13,6 +13,7 @@ from sklearn_ganprint.denoisers import BaseDenoiser, GaussianDenoiser, WaveletDe
 from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
 from sklearn_ganprint.features import AutocorrelationTransformer, TiledTransformer
 from sklearn_ganprint.fusion import FusionClassifier
+from sklearn_ganprint.localization import FingerprintLocalizer
 from sklearn_ganprint.normalization import LocalVarianceNormalizer
 from sklearn_ganprint.residuals import ResidualTransformer
 from sklearn_ganprint.tiling import TiledClassifier
@@ -108,6 +109,58 @@ def make_attribution_pipeline(
     if kind not in _MAKERS:
         raise ValueError(f"kind must be one of {sorted(_MAKERS)}, got {kind!r}.")
     return _MAKERS[kind](denoiser, data_range, tile_size)
+
+
+def make_localization_pipeline(
+    *,
+    denoiser: Denoiser = "wavelet",
+    data_range: float = 255.0,
+    window_size: int = 16,
+    false_alarm_rate: float = 0.05,
+) -> Pipeline:
+    """Make a pipeline from images to the parts of them that come from elsewhere.
+
+    Parameters
+    ----------
+    denoiser : str, BaseDenoiser or callable, default="wavelet"
+        The denoising filter, as :class:`ResidualTransformer` takes it.
+
+    data_range : float, default=255.0
+        The value of white in the images.
+
+    window_size : int, default=16
+        Side of the windows that are looked at, in pixels.
+
+    false_alarm_rate : float, default=0.05
+        Share of clean images that may get a region that is not one.
+
+    Returns
+    -------
+    Pipeline
+        A scikit-learn pipeline with the steps ``residual`` and ``localizer``, a
+        :class:`~sklearn_ganprint.localization.FingerprintLocalizer`.
+
+    See Also
+    --------
+    sklearn_ganprint.localization.localize_images : Applies it to images of any size.
+    FileBatchClassifier : Fits it over image files.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint import make_localization_pipeline
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> from sklearn_ganprint.localization import localize_images
+    >>> samples = load_samples()
+    >>> X, y = samples.data, samples.target_names[samples.target]
+    >>> pipeline = make_localization_pipeline().fit(X[::2], y[::2])
+    >>> spliced = X[1:2].copy()
+    >>> spliced[:, :64, :64] = X[y != y[1]][0, :64, :64]
+    >>> localize_images(pipeline, spliced, claimed=y[1]).masks.shape == spliced.shape[:3]
+    True
+    """
+    residual = ResidualTransformer(denoiser, channels="rgb", data_range=data_range, flatten=False)
+    localizer = FingerprintLocalizer(window_size=window_size, false_alarm_rate=false_alarm_rate)
+    return Pipeline([("residual", residual), ("localizer", localizer)])
 
 
 def _paper(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:

@@ -1,0 +1,18 @@
+"""L3: which parts of an image do not come from the source that it is said to be from."""
+
+from sklearn_ganprint.localization._calibration import LocalizationWarning
+from sklearn_ganprint.localization._images import (
+    LocalizationResult,
+    localize_images,
+)
+from sklearn_ganprint.localization._localizer import FingerprintLocalizer
+from sklearn_ganprint.localization._model import WindowModel, localization_map
+
+__all__ = [
+    "FingerprintLocalizer",
+    "LocalizationResult",
+    "LocalizationWarning",
+    "WindowModel",
+    "localization_map",
+    "localize_images",
+]

@@ -1,0 +1,114 @@
+"""What the passes of a fit bring back, and the thresholds that they lead to."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from sklearn_ganprint._parallel import one_blas_thread
+from sklearn_ganprint.localization._evidence import n_window_features
+from sklearn_ganprint.localization._likelihood import Spread, fit_spread
+from sklearn_ganprint.localization._maps import region_peak, smooth
+from sklearn_ganprint.localization._model import (
+    Coordinates,
+    evidence_against,
+    pixel_map,
+    project,
+    weigh,
+    whole_windows,
+)
+from sklearn_ganprint.localization._moments import Moments, Projection
+
+#: Regions grow to where this share of the windows of clean images has more evidence.
+GROW_RATE = 0.05
+
+
+class LocalizationWarning(UserWarning):
+    """The stated rate of false alarms cannot be had with so few images."""
+
+
+def add_up(
+    residuals: Any, codes: np.ndarray, folds: np.ndarray, localizer: Any, n_folds: int
+) -> Moments:
+    """Add up the windows of a batch."""
+    images = localizer.as_images(residuals)
+    settings = localizer.window_settings()
+    n_features = n_window_features(localizer.max_lag, images.shape[-1])
+    moments = Moments.zeros(n_folds, len(localizer.classes_), n_features)
+    with one_blas_thread():
+        for image, code, fold in zip(images, codes, folds, strict=True):
+            moments.add(fold, code, whole_windows(image, settings))
+    return moments
+
+
+def locate(
+    residuals: Any, folds: np.ndarray, localizer: Any, projections: list[Projection]
+) -> list[Coordinates]:
+    """Find the coordinates of the windows of a batch, each image under the model of its fold."""
+    settings = localizer.window_settings()
+    with one_blas_thread():
+        return [
+            project(image, projections[fold], settings)
+            for image, fold in zip(localizer.as_images(residuals), folds, strict=True)
+        ]
+
+
+def fit_spreads(
+    windows: list[Coordinates], codes: np.ndarray, n_classes: int, smoothing: int
+) -> list[Spread]:
+    """Estimate how single windows scatter, and averages of neighbouring ones."""
+    return [
+        fit_spread(
+            (
+                (code, smooth(each.values, each.weights, size)[each.weights == 1])
+                for code, each in zip(codes, windows, strict=True)
+            ),
+            n_classes,
+        )
+        for size in (1, smoothing)
+    ]
+
+
+def peak_threshold(peaks: np.ndarray, rate: float) -> float:
+    """Give the least value that a new clean image's peak reaches with at most this probability.
+
+    If the peaks of clean images are exchangeable, the probability that a new one is above the
+    k-th greatest of n is at most ``k / (n + 1)``. With too few of them for the rate it is the
+    greatest one.
+    """
+    if not len(peaks):
+        return np.inf
+    rank = max(1, int(rate * (len(peaks) + 1)))
+    return float(np.nextafter(np.sort(peaks)[-rank], np.inf))
+
+
+def clean_levels(
+    windows: list[Coordinates], codes: np.ndarray, localizer: Any
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Peaks of the maps of clean images, and the evidence of their windows."""
+    model, peaks, levels = localizer.window_model(), np.empty(len(windows)), []
+    for number, (each, code) in enumerate(zip(windows, codes, strict=True)):
+        evidence = weigh(each, model.fine, model.coarse, model.smoothing)
+        against = evidence_against(evidence, code, model.smoothing)
+        values = pixel_map(against, each.active, localizer.image_shape_[:2], localizer.window_size)
+        peaks[number] = region_peak(values, localizer.min_region)
+        levels.append(against[each.weights > 0])
+    return peaks, levels
+
+
+def grow_threshold(levels: list[np.ndarray], most: float) -> float:
+    """Give the value that few windows of clean images are above, and `most` at the most."""
+    values = np.concatenate(levels)
+    return min(float(np.quantile(values, 1 - GROW_RATE)), most) if len(values) else most
+
+
+def warn_of_few(n_images: int, rate: float) -> None:
+    """Say that images are too few for a rate, if so."""
+    if rate * (n_images + 1) < 1:
+        warnings.warn(
+            f"A false-alarm rate of {rate:g} takes {int(np.ceil(1 / rate - 1))} clean images, got "
+            f"{n_images}: regions begin above all that these reach, for a rate of "
+            f"{1 / (n_images + 1):.2g}.",
+            LocalizationWarning,
+            stacklevel=7,
+        )

@@ -1,0 +1,95 @@
+"""Images of any size through a pipeline that was fitted on one."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ganprint._steps import learns_nothing, transform_batch
+from sklearn_ganprint.localization._localizer import FingerprintLocalizer
+
+
+class LocalizationResult(NamedTuple):
+    """What :func:`localize_images` finds.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (n, H, W)
+        Greater is less likely from the claimed source; NaN where the image is flat.
+
+    masks : ndarray of bool, shape (n, H, W)
+        Regions that do not come from the claimed source.
+
+    claimed : ndarray of shape (n,)
+        The claimed sources, or the most likely ones where none was given.
+    """
+
+    maps: np.ndarray
+    masks: np.ndarray
+    claimed: np.ndarray
+
+
+def localize_images(model: Any, X: Any, claimed: Any = None) -> LocalizationResult:
+    """Find the parts of images of any size that do not come from a claimed source.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted pipeline that ends with a :class:`FingerprintLocalizer`, or a
+        :class:`~sklearn_ganprint.FileBatchClassifier` over one.
+
+    X : array-like of shape (n, H, W) or (n, H, W, C)
+        Images, as the pipeline takes them but for their size.
+
+    claimed : label or array-like of shape (n,), default=None
+        Source that each image is said to be from, one for all or one an image. None is the most
+        likely source of the whole image.
+
+    Returns
+    -------
+    LocalizationResult
+        Maps, masks and claimed sources.
+
+    Raises
+    ------
+    TypeError
+        If the model does not end with a localizer, or a step before it learns from images.
+    ValueError
+        If a claimed source is not one of those fitted on.
+
+    See Also
+    --------
+    sklearn_ganprint.make_localization_pipeline : Makes such a pipeline, and has an example.
+
+    Notes
+    -----
+    A pipeline knows the size of the images that it was fitted on, and takes no others. The steps
+    before the localizer learn nothing else, so that copies of them that are not fitted do.
+    """
+    check_is_fitted(model)
+    steps, localizer = localizer_of(model)
+    residuals = transform_batch(X, [clone(step) for step in steps])
+    labels = localizer.attribute(residuals) if claimed is None else claimed
+    maps = localizer.localization_map(residuals, labels)
+    masks = np.stack([localizer.mask_of(each) for each in maps])
+    return LocalizationResult(maps, masks, np.broadcast_to(labels, len(maps)))
+
+
+def localizer_of(model: Any) -> tuple[list[Any], FingerprintLocalizer]:
+    """Take a model apart: the steps before the localizer, and it."""
+    model = getattr(model, "estimator_", model)
+    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+    *leading, localizer = steps
+    if not isinstance(localizer, FingerprintLocalizer):
+        raise TypeError(
+            f"model: expected a pipeline that ends with a FingerprintLocalizer, got one that ends "
+            f"with {type(localizer).__name__}."
+        )
+    learned = [type(step).__name__ for step in leading if not learns_nothing(step)]
+    if learned:
+        raise TypeError(
+            f"model: expected steps that learn nothing before the localizer, got {learned}."
+        )
+    return [step for step in leading if step not in (None, "passthrough")], localizer

@@ -1,0 +1,333 @@
+"""An estimator that finds the parts of an image that come from elsewhere."""
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_ganprint._images import FLOAT_DTYPES
+from sklearn_ganprint._passes import Pass, Passes, fit_in_memory
+from sklearn_ganprint.localization._calibration import (
+    add_up,
+    clean_levels,
+    fit_spreads,
+    grow_threshold,
+    locate,
+    peak_threshold,
+    warn_of_few,
+)
+from sklearn_ganprint.localization._mapping import MappingMixin
+from sklearn_ganprint.localization._model import Coordinates, localization_map
+from sklearn_ganprint.localization._moments import discriminant_projection, total
+
+
+class FingerprintLocalizer(MappingMixin, BaseEstimator):
+    """Find the parts of images that do not carry the trace of a claimed source.
+
+    Upsampling, convolutions and demosaicing make neighbouring pixels depend on each other in a way
+    of their own. Windows of 16 pixels show it, and tell whether a part of an image was made by the
+    source that the whole is said to be from.
+
+    Parameters
+    ----------
+    window_size : int, default=16
+        Side of the windows in pixels, even. They overlap by half.
+
+    max_lag : int, default=4
+        Greatest lag, in pixels, at which residuals are multiplied with themselves.
+
+    smoothing : int, default=3
+        Evidence is averaged over so many by so many windows. More finds large regions more surely,
+        and small ones less.
+
+    shrinkage : float, default=0.01
+        Share of a multiple of the identity in the covariance of the windows, in [0, 1].
+
+    false_alarm_rate : float, default=0.05
+        Share of clean images, of the size and sources of those fitted on, that may get a region
+        that is not one, in (0, 1). A rate r takes ``1 / r - 1`` images.
+
+    min_region : int, default=400
+        Smaller regions, in pixels, are left out of masks, and do not count as false alarms.
+
+    min_power : float, default=0.02
+        Blocks of half a window whose residual has a smaller mean square, in squared grey levels,
+        are flat or saturated: they have no trace, and are not a number in maps.
+
+    cv : int, splitter or iterable, default=None
+        How images are kept out of the models that they calibrate. None is 5 folds, fewer if a
+        source has fewer images. An integer makes stratified folds, by group if ``fit`` is given
+        `groups`.
+
+    image_shape : tuple of int, default=None
+        ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
+        taken as images of one line, with a warning.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The sources.
+
+    coef_ : ndarray of shape (n_classes - 1, n_window_features)
+        Weights of the features of a window in its coordinates, those of a linear discriminant
+        analysis.
+
+    intercept_ : ndarray of shape (n_classes - 1,)
+        Constants of the coordinates.
+
+    means_ : ndarray of float64, shape (2, n_classes, n_classes - 1)
+        Mean coordinates of each source's windows, and of averages of neighbouring ones.
+
+    covariances_ : ndarray of float64, shape (2, n_classes, n_classes - 1, n_classes - 1)
+        How these scatter.
+
+    threshold_ : float
+        A region begins where a map is at or above it.
+
+    grow_threshold_ : float
+        A region ends where a map falls below it.
+
+    calibration_peaks_ : ndarray of float64, shape (n_calibration,)
+        Greatest value that a region of `min_region` pixels is at or above, in the map of each clean
+        image under a model that has not seen it.
+
+    calibration_codes_ : ndarray of int, shape (n_calibration,)
+        Index in `classes_` of the source of each.
+
+    image_shape_ : tuple of int
+        ``(H, W, C)`` of the images that were fitted on.
+
+    n_features_in_ : int
+        Number of values of a residual.
+
+    feature_names_in_ : ndarray of str
+        Names of the columns, if the residuals came as a data frame.
+
+    See Also
+    --------
+    localization_map : The maps, from weights and constants.
+    localize_images : The same from images of any size, with a fitted pipeline.
+    sklearn_ganprint.make_localization_pipeline : This behind a :class:`ResidualTransformer`.
+    sklearn_ganprint.plotting.LocalizationDisplay : Draws a map over the image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.localization import FingerprintLocalizer
+    >>> rng = np.random.default_rng(0)
+    >>> residuals = rng.normal(size=(40, 64, 64))
+    >>> y = np.repeat(["camera", "gan"], 20)
+    >>> residuals[20:, 1:] += residuals[20:, :-1]
+    >>> localizer = FingerprintLocalizer().fit(residuals, y)
+    >>> spliced = rng.normal(size=(1, 64, 64))
+    >>> spliced[:, :32, :32] = residuals[20, :32, :32]
+    >>> mask = localizer.predict(spliced, claimed="camera")[0]
+    >>> mask[:32, :32].mean() > 0.8, mask[40:, 40:].any()
+    (True, False)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "window_size": [Interval(Integral, 2, None, closed="left")],
+        "max_lag": [Interval(Integral, 1, None, closed="left")],
+        "smoothing": [Interval(Integral, 1, None, closed="left")],
+        "shrinkage": [Interval(Real, 0, 1, closed="both")],
+        "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
+        "min_region": [Interval(Integral, 1, None, closed="left")],
+        "min_power": [Interval(Real, 0, None, closed="left")],
+        "cv": ["cv_object"],
+        "image_shape": ["array-like", None],
+    }
+
+    def __init__(
+        self,
+        *,
+        window_size: int = 16,
+        max_lag: int = 4,
+        smoothing: int = 3,
+        shrinkage: float = 0.01,
+        false_alarm_rate: float = 0.05,
+        min_region: int = 400,
+        min_power: float = 0.02,
+        cv: Any = None,
+        image_shape: Sequence[int] | None = None,
+    ) -> None:
+        self.window_size = window_size
+        self.max_lag = max_lag
+        self.smoothing = smoothing
+        self.shrinkage = shrinkage
+        self.false_alarm_rate = false_alarm_rate
+        self.min_region = min_region
+        self.min_power = min_power
+        self.cv = cv
+        self.image_shape = image_shape
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+        """Learn what windows of each source look like, and what clean images get.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Residuals of clean images, or residuals as rows.
+
+        y : array-like of shape (n,)
+            Source of each image.
+
+        groups : array-like of shape (n,), default=None
+            Images of one group, such as translations of one photo, calibrate together: none gets
+            its map from a model that has seen another.
+
+        Returns
+        -------
+        FingerprintLocalizer
+            The fitted localizer.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two sources, or `window_size` is odd.
+        """
+        rows, y = self._validate_rows(X, y, reset=True)
+        images = rows.reshape(
+            len(rows), *self._resolve_image_shape(self.image_shape_, rows.shape[1])
+        )
+        params = {} if groups is None else {"groups": groups}
+        return fit_in_memory(self.fit_passes(images[:1], y, **params), images)
+
+    def fit_passes(self, first: Any, y: np.ndarray, groups: Any = None) -> Passes:
+        """Fit in two passes over residuals that need not be in memory.
+
+        Parameters
+        ----------
+        first : array-like of shape (1, ...)
+            One residual.
+
+        y : ndarray of shape (n,)
+            Source of each image.
+
+        groups : array-like of shape (n,), default=None
+            Images of one group calibrate together.
+
+        Yields
+        ------
+        Pass
+            A function of a batch of residuals, whose values for all batches are to be sent back.
+
+        Returns
+        -------
+        FingerprintLocalizer
+            The fitted localizer.
+        """
+        self._validate_params()
+        self._check_window_size()
+        first = self._validate_images(first, reset=True, dtype=list(FLOAT_DTYPES))
+        y = self._check_classes(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        folds = self._folds(y, groups)
+        n_folds = int(folds.max()) + 1
+        sums = yield Pass(add_up, (self, n_folds), (codes, folds))
+        moments = total(each for _, each in sums)
+        self._check_windows(moments)
+        parts = [moments.without(fold) for fold in range(n_folds)]
+        left_out = [discriminant_projection(part, self.shrinkage, first.dtype) for part in parts]
+        self.coef_, self.intercept_ = discriminant_projection(moments, self.shrinkage, first.dtype)
+        results = list((yield Pass(locate, (self, left_out), (folds,))))
+        windows = [each for _, batch in results for each in batch]
+        return self._calibrate(windows, codes[np.concatenate([each for each, _ in results])])
+
+    def _calibrate(self, windows: list[Coordinates], codes: np.ndarray) -> Self:
+        """Learn how windows scatter, and set the thresholds, by models that have not seen them."""
+        n_classes = len(self.classes_)
+        spreads = fit_spreads(windows, codes, n_classes, self.smoothing)
+        self.means_, self.covariances_ = (np.stack(each) for each in zip(*spreads, strict=True))
+        peaks, levels = clean_levels(windows, codes, self)
+        self.calibration_peaks_, self.calibration_codes_ = peaks, codes
+        self.threshold_ = peak_threshold(peaks, self.false_alarm_rate)
+        self.grow_threshold_ = grow_threshold(levels, self.threshold_)
+        warn_of_few(len(peaks), self.false_alarm_rate)
+        return self
+
+    def localization_map(self, X: Any, claimed: Any = None) -> np.ndarray:
+        """Say of each pixel how much more likely another source is than the claimed one.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Residuals, of any height and width if they are no rows.
+
+        claimed : label or array-like of shape (n,), default=None
+            Source that each image is said to be from, one for all or one an image. None is the
+            most likely source of the whole image, see :meth:`attribute`.
+
+        Returns
+        -------
+        ndarray of shape (n, H, W)
+            Log-likelihood of the best other source less that of the claimed one, averaged over
+            neighbouring windows; greater is less likely from the claimed source. NaN where the
+            residual is flat. float32 unless `X` is float64.
+
+        Raises
+        ------
+        ValueError
+            If a claimed source is not one of those fitted on.
+        """
+        images, codes = self._images_and_codes(X, claimed)
+        maps, model = np.empty(images.shape[:3], images.dtype), self.window_model()
+        for image, code, values in zip(images, codes, maps, strict=True):
+            values[...] = localization_map(image, code, model)
+        return maps
+
+    def predict(self, X: Any, claimed: Any = None) -> np.ndarray:
+        """Mark the regions that do not come from the claimed source.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Residuals, of any height and width if they are no rows.
+
+        claimed : label or array-like of shape (n,), default=None
+            Source that each image is said to be from, one for all or one an image. None is the
+            most likely source of the whole image, see :meth:`attribute`.
+
+        Returns
+        -------
+        ndarray of bool, shape (n, H, W)
+            Regions of at least `min_region` pixels; never where the residual is flat.
+
+        Raises
+        ------
+        ValueError
+            If a claimed source is not one of those fitted on.
+        """
+        images, codes = self._images_and_codes(X, claimed)
+        masks, model = np.empty(images.shape[:3], dtype=bool), self.window_model()
+        for image, code, mask in zip(images, codes, masks, strict=True):
+            mask[...] = self.mask_of(localization_map(image, code, model))
+        return masks
+
+    def attribute(self, X: Any) -> np.ndarray:
+        """Give the most likely source of each image as a whole.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Residuals, of any height and width if they are no rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The sources.
+        """
+        check_is_fitted(self)
+        images = self._any_size(X)
+        return self.classes_[self._codes_of(images)]
+
+    def __sklearn_tags__(self) -> Any:
+        """Declare that sources of the images are needed."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
