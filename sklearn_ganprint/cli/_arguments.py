@@ -17,6 +17,12 @@ _TRACES = {
     "camera": "the pattern of each camera's sensor, in photos of full size",
 }
 
+#: What `ganprint fit` makes beside the kinds of pipelines: a model for `ganprint localize`.
+LOCALIZATION = "localization"
+
+#: The share of clean images that may get a false region, unless another is asked for.
+LOCALIZATION_RATE = 0.05
+
 #: The rate at which images are called unknown, or rejected, unless another is asked for.
 DEFAULT_RATE = 0.01
 
@@ -110,18 +116,18 @@ def add_kind(parser: argparse.ArgumentParser) -> None:
     kinds = "; ".join(f"{kind}, {_TRACES[kind]}" for kind in _TRACES if kind in KINDS)
     parser.add_argument(
         "--kind",
-        choices=KINDS,
+        choices=(*KINDS, LOCALIZATION),
         default=DEFAULT_KIND,
-        help=f"the traces that images are attributed by: {kinds} (default: %(default)s)",
+        help=f"the traces that images are attributed by: {kinds} (default: %(default)s). "
+        f"{LOCALIZATION} makes a model for `ganprint localize`, and for nothing else",
     )
 
 
-def add_false_alarm(parser: argparse.ArgumentParser, what: str) -> None:
+def add_false_alarm(
+    parser: argparse.ArgumentParser, what: str, default: float = DEFAULT_RATE
+) -> None:
     parser.add_argument(
-        "--false-alarm",
-        type=rate,
-        metavar="RATE",
-        help=f"{what} (default: {DEFAULT_RATE:g})",
+        "--false-alarm", type=rate, metavar="RATE", help=f"{what} (default: {default:g})"
     )
 
 

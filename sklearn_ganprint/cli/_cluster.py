@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     import numpy as np
     from sklearn.utils import Bunch
 
+    from sklearn_ganprint.comparison import ModelComparison
     from sklearn_ganprint.datasets import ImageReadError
 
 REQUIRES = ("rich", "jinja2", "matplotlib")
 
 #: What the cluster of an image is called that fits nowhere.
 NOWHERE = "nowhere"
+
+#: Chance that any two clusters are called alike by accident.
+LEVEL = 0.01
 
 #: Of fewer images a source is hardly found, and of fewer in all the number of sources is not.
 FEW = 20
@@ -53,6 +57,7 @@ class Clusters(NamedTuple):
     bunch: "Bunch"  # files whose header can be read
     labels: "np.ndarray"  # (n_files,): number of the cluster from 0, -1 nowhere, -2 not usable
     fingerprints: "np.ndarray"  # (n_clusters, H, W, C)
+    comparison: "ModelComparison | None"  # of the clusters with each other, if there are several
     crop: tuple[int, int]
     failures: "list[ImageReadError]"
     warnings: list[str]
@@ -60,12 +65,17 @@ class Clusters(NamedTuple):
     @property
     def names(self) -> list[str]:
         """Name of each cluster."""
-        return [f"cluster-{number}" for number in range(1, len(self.fingerprints) + 1)]
+        return cluster_names(len(self.fingerprints))
 
     def files_of(self, code: int) -> list[str]:
         """Files of one cluster, or with -1 those that fit nowhere."""
         files: list[str] = self.bunch.filenames[self.labels == code].tolist()
         return files
+
+
+def cluster_names(n_clusters: int) -> list[str]:
+    """Name clusters by their numbers from 1."""
+    return [f"cluster-{number}" for number in range(1, n_clusters + 1)]
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -132,7 +142,6 @@ def _cluster(
     failures: "list[ImageReadError]",
     args: argparse.Namespace,
 ) -> Clusters:
-    import numpy as np
     from sklearn.pipeline import make_pipeline
 
     from sklearn_ganprint import FileBatchClustering, FingerprintClustering, ResidualTransformer
@@ -167,8 +176,37 @@ def _cluster(
     labels, order = _by_size(clustering.labels_, len(inner.fingerprints_))
     labels[[name in failed for name in bunch.filenames]] = -2
     fingerprints = inner.fingerprints_[order].reshape(-1, *inner.image_shape_)
-    warnings = _warnings(bunch, labels)
-    return Clusters(bunch, labels, fingerprints, crop, failures, warnings)
+    comparison = _compare(fingerprints)
+    warnings = [*_warnings(bunch, labels), *_alike(comparison)]
+    return Clusters(bunch, labels, fingerprints, comparison, crop, failures, warnings)
+
+
+def _compare(fingerprints: "np.ndarray") -> "ModelComparison | None":
+    from sklearn_ganprint.comparison import compare_models
+
+    if len(fingerprints) < 2:
+        return None
+    return compare_models(dict(zip(cluster_names(len(fingerprints)), fingerprints, strict=True)))
+
+
+def pair_level(comparison: "ModelComparison") -> float:
+    """p-value that a pair of clusters must have to stand out from as many as there are."""
+    n_clusters = len(comparison.first_names)
+    return LEVEL / (n_clusters * (n_clusters - 1) / 2)
+
+
+def _alike(comparison: "ModelComparison | None") -> list[str]:
+    """Name pairs of clusters whose fingerprints are more alike than those of different sources."""
+    if comparison is None or comparison.null != "sources":
+        return []
+    order = {name: code for code, name in enumerate(comparison.first_names)}
+    return [
+        f"the fingerprints of {row['first']} and {row['second']} are more alike than those of the "
+        f"other clusters (correlation {row['correlation']:.2f}, p-value {row['p_value']:.1g}): the "
+        f"two may be one source, or close relatives"
+        for row in comparison.rows()
+        if order[row["first"]] < order[row["second"]] and row["p_value"] <= pair_level(comparison)
+    ]
 
 
 def _by_size(labels: "np.ndarray", n_clusters: int) -> "tuple[np.ndarray, np.ndarray]":
@@ -189,7 +227,7 @@ def _warnings(bunch: "Bunch", labels: "np.ndarray") -> list[str]:
     from sklearn_ganprint.datasets._reader import content_keys
 
     inside = labels >= 0
-    names = np.array([f"cluster-{code + 1}" for code in range(labels.max() + 1)])
+    names = np.array(cluster_names(labels.max() + 1))
     found = Bunch(target=labels[inside], target_names=names)
     for key in ("formats", "modes", "widths", "heights", "jpeg_quality"):
         found[key] = bunch[key][inside]

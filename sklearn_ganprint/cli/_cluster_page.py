@@ -5,12 +5,11 @@ import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sklearn_ganprint.cli._cluster import NOWHERE, Clusters, in_words
-from sklearn_ganprint.cli._figures import autocorrelation, fingerprint, pairs, png
+from sklearn_ganprint.cli._cluster import NOWHERE, Clusters, in_words, pair_level
+from sklearn_ganprint.cli._figures import autocorrelation, comparison, fingerprint, png
 from sklearn_ganprint.cli._pages import render_page
 from sklearn_ganprint.cli._text import one_line
 from sklearn_ganprint.cli._thumbnails import spread, thumbnail
-from sklearn_ganprint.comparison import compare_models
 from sklearn_ganprint.fingerprints import autocorrelation as autocorrelation_of
 from sklearn_ganprint.fingerprints import autocorrelation_period
 
@@ -31,9 +30,9 @@ def draw_pictures(
             lags = png(autocorrelation(autocorrelation_of(values), name))
             yield f"figures/autocorrelation-{name}.png", lags
         progress(code + 1, len(names) + 1)
-    if len(names) > 1:
-        found = compare_models(dict(zip(names, clusters.fingerprints, strict=True)))
-        yield "figures/correlations.png", png(pairs(found.correlation, (names, names)))
+    if clusters.comparison is not None:
+        matrix = comparison(clusters.comparison, pair_level(clusters.comparison))
+        yield "figures/correlations.png", png(matrix)
 
 
 def _thumbnails(clusters: Clusters, code: int, name: str) -> Iterator[tuple[str, bytes]]:

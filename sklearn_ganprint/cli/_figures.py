@@ -11,8 +11,8 @@ from sklearn_ganprint.experiments import AttributionResult
 
 _DPI = 110
 
-#: Lags of an autocorrelation that are shown, and rows or columns of a matrix that have text.
-_MAX_LAG, _MOST_WITH_TEXT = 32, 12
+#: Lags of an autocorrelation that are shown.
+_MAX_LAG = 32
 
 
 def new_figure(width: float, height: float, *, constrained: bool = True) -> Any:
@@ -132,33 +132,16 @@ def autocorrelation(values: np.ndarray, name: str) -> Any:
     return figure
 
 
-def pairs(
-    correlation: np.ndarray, names: tuple[Sequence[str], Sequence[str]], lines: Sequence[str] = ()
-) -> Any:
-    """Draw correlations (k, m) of fingerprints with others, with a second line in each cell.
+def comparison(found: Any, level: float) -> Any:
+    """Draw a ModelComparison, pairs with a p-value up to `level` framed."""
+    from sklearn_ganprint.plotting import ComparisonMatrixDisplay
 
-    `lines` holds that line of each cell, row by row. Cells of many are left without text.
-    """
-    from sklearn_ganprint.plotting._drawing import draw_signed, symmetric_scale
-
-    (n_rows, n_columns), longest = correlation.shape, [max(map(len, each)) for each in names]
-    cell = 0.85 if max(n_rows, n_columns) <= _MOST_WITH_TEXT else 0.3
-    width = max(cell * n_columns, 1.6) + 0.085 * longest[0] + 1.5
-    figure = new_figure(width, max(cell * n_rows, 1.2) + 0.085 * longest[1] + 0.5)
-    ax = figure.subplots()
-    scale = symmetric_scale(correlation)
-    image = draw_signed(ax, correlation, scale, "RdBu_r", aspect="auto")
-    figure.colorbar(image, ax=ax).set_label("correlation")
-    ax.set_xticks(range(n_columns), names[1], rotation=45, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(n_rows), names[0])
-    _take_literally([*ax.get_xticklabels(), *ax.get_yticklabels()])
-    if max(n_rows, n_columns) <= _MOST_WITH_TEXT:
-        for index, value in enumerate(correlation.flat):
-            if np.isfinite(value):
-                text = f"{value:z.3f}" + (f"\n{lines[index]}" if lines else "")
-                ink = "white" if abs(value) > 0.6 * scale else "black"
-                place = index % n_columns, index // n_columns
-                ax.text(*place, text, ha="center", va="center", color=ink, fontsize=8)
+    shape, names = found.correlation.shape, (found.first_names, found.second_names)
+    cell = 0.55 if max(shape) <= 25 else 0.25
+    longest = [0.085 * max(map(len, each)) for each in names]
+    width = max(cell * shape[1], 1.2) + longest[0] + 1.6
+    figure = new_figure(width, max(cell * shape[0], 1.2) + longest[1] + 0.5)
+    ComparisonMatrixDisplay.from_comparison(found, ax=figure.subplots(), level=level)
     return figure
 
 

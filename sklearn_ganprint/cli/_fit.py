@@ -21,6 +21,8 @@ from sklearn_ganprint.cli._models import (
     Model,
     as_fraction,
     calibration_in_words,
+    calibration_way,
+    is_localizer,
     model_parts,
     smallest_known_p_value,
     warning_of_few,
@@ -29,6 +31,7 @@ from sklearn_ganprint.cli._pages import check_file
 from sklearn_ganprint.cli._text import one_line
 
 if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
     from sklearn.utils import Bunch
 
     from sklearn_ganprint import OpenSetClassifier
@@ -90,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     crop = args.crop or auto_crop(bunch, whole=args.kind == "camera")
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model)
-    if warning := warning_of_few(model, _arguments.DEFAULT_RATE):
+    if warning := warning_of_few(model):
         MESSAGES.warn(warning)
     rows = _rows(bunch, model, failures, _labels(args))
     _print(rows, model, args, failures)
@@ -100,10 +103,17 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _estimator(args: argparse.Namespace) -> "OpenSetClassifier":
+def _estimator(args: argparse.Namespace) -> "OpenSetClassifier | Pipeline":
     """Make the pipeline that is asked for, with calibrated p-values."""
-    from sklearn_ganprint import OpenSetClassifier, make_attribution_pipeline
+    from sklearn_ganprint import (
+        OpenSetClassifier,
+        make_attribution_pipeline,
+        make_localization_pipeline,
+    )
 
+    if args.kind == _arguments.LOCALIZATION:
+        pipeline = make_localization_pipeline(denoiser=args.denoiser)
+        return pipeline.set_params(residual__channels=args.channels or "rgb")
     pipeline = make_attribution_pipeline(args.kind, denoiser=args.denoiser)
     if args.kind in ("paper", "camera"):
         default = pipeline["residual"].channels if args.kind == "camera" else "rgb"
@@ -117,7 +127,7 @@ def _estimator(args: argparse.Namespace) -> "OpenSetClassifier":
 
 
 def _fit(
-    estimator: "OpenSetClassifier",
+    estimator: "OpenSetClassifier | Pipeline",
     bunch: "Bunch",
     crop: tuple[int, int],
     args: argparse.Namespace,
@@ -125,6 +135,7 @@ def _fit(
 ) -> Model:
     from sklearn_ganprint import FileBatchClassifier
     from sklearn_ganprint.datasets import ImageReader
+    from sklearn_ganprint.localization import LocalizationWarning
     from sklearn_ganprint.open_set import CalibrationWarning
 
     def fail(error: "ImageReadError") -> None:
@@ -132,8 +143,9 @@ def _fit(
         failures.append(error)
 
     with MESSAGES.progress("fitting") as progress, warnings.catch_warnings():
-        # It speaks of parameters, and of the rate of the fit; the rate is chosen when predicting.
+        # They speak of parameters, and of the rate of the fit; the rate is chosen when predicting.
         warnings.simplefilter("ignore", CalibrationWarning)
+        warnings.simplefilter("ignore", LocalizationWarning)
         classifier = FileBatchClassifier(
             estimator,
             reader=ImageReader(crop=crop, anchor=args.anchor),
@@ -187,7 +199,7 @@ def _print(
     failures: "Sequence[ImageReadError]",
 ) -> None:
     height, width = model.whole.reader_.crop
-    smallest = smallest_known_p_value(model.open_set)
+    smallest = smallest_known_p_value(model)
     channels = None if model.residual is None else model.residual.channels
     if args.format == "csv":
         print_csv(_COLUMNS, rows)
@@ -196,8 +208,9 @@ def _print(
         residual = f"{channels}, {args.denoiser}" if channels else "several residuals"
         settings = f"crop {height} x {width} ({args.anchor}), {residual}"
         print(f"{args.kind}: {settings}")
-        judges = calibration_in_words(model.open_set)
-        print(f"p-values by {judges}: at least {as_fraction(smallest)}")
+        judges = calibration_in_words(model)
+        what = "regions" if is_localizer(model) else "p-values"
+        print(f"{what} by {judges}: at least {as_fraction(smallest)}")
     else:
         document = {
             "model": args.model,
@@ -207,7 +220,7 @@ def _print(
             "channels": channels,
             "denoiser": args.denoiser,
             "groups": args.groups,
-            "calibration": model.open_set.calibration_,
+            "calibration": calibration_way(model),
             "smallest_p_value": smallest,
             "sources": rows,
             "failures": [{"file": e.filename, "reason": one_line(e.reason)} for e in failures],

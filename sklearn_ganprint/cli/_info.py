@@ -15,6 +15,8 @@ from sklearn_ganprint.cli._models import (
     Model,
     calibration_counts,
     calibration_in_words,
+    calibration_way,
+    is_localizer,
     model_kind,
     open_model,
     smallest_known_p_value,
@@ -51,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from sklearn_ganprint.persistence import read_metadata
 
     metadata = read_metadata(args.model)
-    model = open_model(args.model)
+    model = open_model(args.model, localizers=True)
     settings = {"model": args.model, **_versions(metadata), **_settings(model)}
     sources = _sources(model)
     if args.format == "json":
@@ -83,7 +85,7 @@ def _settings(model: Model) -> dict[str, Any]:
         "classifier": type(model.classifier).__name__,
         "metric": getattr(model.classifier, "metric", None),
         "weights": _weights(model.classifier),
-        **_calibration(model.open_set),
+        **_calibration(model),
     }
 
 
@@ -96,13 +98,13 @@ def _weights(classifier: Any) -> dict[str, float] | None:
     return dict(zip(names, map(float, weights), strict=True))
 
 
-def _calibration(open_set: Any) -> dict[str, Any]:
-    if open_set is None:
+def _calibration(model: Model) -> dict[str, Any]:
+    if model.open_set is None and not is_localizer(model):
         return {"calibration": None, "p_values_by": None, "smallest_p_value": None}
     return {
-        "calibration": open_set.calibration_,
-        "p_values_by": calibration_in_words(open_set),
-        "smallest_p_value": smallest_known_p_value(open_set),
+        "calibration": calibration_way(model),
+        "p_values_by": calibration_in_words(model),
+        "smallest_p_value": smallest_known_p_value(model),
     }
 
 
@@ -136,8 +138,12 @@ def _sources(model: Model) -> list[dict[str, Any]]:
     labels = [str(label) for label in model.whole.classes_]
     nothing = [None] * len(labels)
     counts = nothing
+    smallest = nothing
     if model.open_set is not None:
         counts = calibration_counts(model.open_set).tolist()
+        smallest = [1 / (count + 1) for count in counts]
+    elif is_localizer(model):  # whose regions are by the images of all sources together
+        counts = calibration_counts(model.classifier).tolist()
     images = getattr(model.classifier, "class_count_", nothing)
     energies = getattr(model.classifier, "energy_", nothing)
     return [
@@ -145,8 +151,10 @@ def _sources(model: Model) -> list[dict[str, Any]]:
             "source": label,
             "images": None if n_images is None else int(n_images),
             "calibration_images": count,
-            "smallest_p_value": None if count is None else 1 / (count + 1),
+            "smallest_p_value": p_value,
             "fingerprint_energy": None if energy is None else float(energy),
         }
-        for label, n_images, count, energy in zip(labels, images, counts, energies, strict=True)
+        for label, n_images, count, p_value, energy in zip(
+            labels, images, counts, smallest, energies, strict=True
+        )
     ]

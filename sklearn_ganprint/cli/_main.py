@@ -13,6 +13,7 @@ from sklearn_ganprint.cli import (
     _demo,
     _fit,
     _info,
+    _localize,
     _predict,
     _reproduce,
     _simulate,
@@ -22,7 +23,7 @@ from sklearn_ganprint.cli._console import plain_warnings
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._text import one_line
 
-_COMMANDS = (_demo, _fit, _predict, _verify, _info, _cluster, _reproduce, _simulate)
+_COMMANDS = (_demo, _fit, _predict, _verify, _info, _cluster, _localize, _reproduce, _simulate)
 
 _EPILOG = """\
 exit status:

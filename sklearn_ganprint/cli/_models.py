@@ -3,6 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sklearn_ganprint.cli._arguments import DEFAULT_RATE, LOCALIZATION, LOCALIZATION_RATE
 from sklearn_ganprint.cli._errors import CommandError
 
 if TYPE_CHECKING:
@@ -19,14 +20,24 @@ class Model(NamedTuple):
     classifier: Any  # the pipeline's last step
 
 
-def open_model(path: str) -> Model:
-    """Load a model that was made by ``ganprint fit``, or in the same way."""
+def open_model(path: str, *, localizers: bool = False) -> Model:
+    """Load a model that was made by ``ganprint fit``, or in the same way.
+
+    Models that localize, and attribute nothing, are taken only if `localizers`.
+    """
     from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier
     from sklearn_ganprint.persistence import load_model
 
     whole, found = load_model(path), ""
     if isinstance(whole, FileBatchClassifier):
         model = model_parts(whole)
+        if is_localizer(model):
+            if localizers:
+                return model
+            raise CommandError(
+                f"{path} is for `ganprint localize`: it says where in an image a trace is "
+                f"missing, and not who made the image. Fit a model of another --kind"
+            )
         if model.open_set is not None or isinstance(model.classifier, FingerprintClassifier):
             return model
         found = f" over {type(model.classifier).__name__}"
@@ -35,6 +46,37 @@ def open_model(path: str) -> Model:
         f"OpenSetClassifier, or over a FingerprintClassifier), this is a "
         f"{type(whole).__name__}{found}; use it from Python"
     )
+
+
+def open_localizer(path: str) -> Model:
+    """Load a model that was made by ``ganprint fit --kind localization``."""
+    from sklearn_ganprint import FileBatchClassifier
+    from sklearn_ganprint.persistence import load_model
+
+    whole = load_model(path)
+    if isinstance(whole, FileBatchClassifier):
+        model = model_parts(whole)
+        if is_localizer(model):
+            return model
+    raise CommandError(
+        f"{path}: expected a model from `ganprint fit --kind {LOCALIZATION}`, this is another; "
+        f"its images can be fitted on again with that kind"
+    )
+
+
+def set_rate(localizer: Any, rate: float) -> None:
+    """Let a localizer mark a false region in at most this share of clean images."""
+    from sklearn_ganprint.localization._calibration import peak_threshold
+
+    localizer.threshold_ = peak_threshold(localizer.calibration_peaks_, rate)
+    localizer.grow_threshold_ = min(localizer.grow_threshold_, localizer.threshold_)
+
+
+def is_localizer(model: Model) -> bool:
+    """Whether a model localizes."""
+    from sklearn_ganprint import FingerprintLocalizer
+
+    return isinstance(model.classifier, FingerprintLocalizer)
 
 
 def model_parts(whole: Any) -> Model:
@@ -55,6 +97,8 @@ def model_kind(model: Model) -> str | None:
     """Tell the kind of pipeline by its steps; None is none that `ganprint fit` makes."""
     from sklearn_ganprint.pipelines import KINDS, make_attribution_pipeline
 
+    if is_localizer(model):
+        return LOCALIZATION
     for kind in KINDS:
         for tile_size in (64, None):
             pipeline = make_attribution_pipeline(kind, tile_size=tile_size)
@@ -67,34 +111,56 @@ def _step_types(pipeline: Any) -> list[tuple[str, type]]:
     return [(name, type(step)) for name, step in getattr(pipeline, "steps", [])]
 
 
-def calibration_counts(open_set: Any) -> "np.ndarray":
+def calibration_counts(calibrated: Any) -> "np.ndarray":
     """Count the calibration images of each source."""
     import numpy as np
 
-    return np.bincount(open_set.calibration_codes_, minlength=len(open_set.classes_))
+    return np.bincount(calibrated.calibration_codes_, minlength=len(calibrated.classes_))
 
 
-def smallest_known_p_value(open_set: Any) -> float:
+def smallest_known_p_value(model: Model) -> float:
     """p-value of an image that looks less like each source than any calibration image."""
     import numpy as np
 
-    lowest = np.full((1, len(open_set.classes_)), -np.inf)
-    return float(open_set.known_p_values_from_scores(lowest)[0])
+    if is_localizer(model):
+        return 1 / (len(model.classifier.calibration_peaks_) + 1)
+    lowest = np.full((1, len(model.open_set.classes_)), -np.inf)
+    return float(model.open_set.known_p_values_from_scores(lowest)[0])
 
 
-def calibration_in_words(open_set: Any) -> str:
-    """Say which images p-values rest on."""
+def calibration_way(model: Model) -> str:
+    """Tell whether p-values are by each source's own images or by those of all."""
+    return "pooled" if is_localizer(model) else str(model.open_set.calibration_)
+
+
+def calibration_in_words(model: Model) -> str:
+    """Say which images p-values, or regions, rest on."""
+    open_set = model.open_set
+    if is_localizer(model):
+        return f"{len(model.classifier.calibration_peaks_)} images of all sources together"
     counts = calibration_counts(open_set)
     if open_set.calibration_ == "pooled":
         return f"{counts.sum()} images of all sources together"
     return f"each source's own images, {counts.min()} or more"
 
 
-def warning_of_few(model: Model, rate: float) -> str | None:
-    """Say that nothing can be called unknown at a rate, if so."""
-    smallest = smallest_known_p_value(model.open_set)
-    judges = calibration_in_words(model.open_set)
+def warning_of_few(model: Model, rate: float | None = None) -> str | None:
+    """Say that nothing can be called unknown at a rate, or no rate be kept, if so."""
+    smallest, judges = smallest_known_p_value(model), calibration_in_words(model)
+    if is_localizer(model):
+        return _few_clean_images(rate or LOCALIZATION_RATE, smallest, judges)
+    rate = rate or DEFAULT_RATE
     return few_images(rate, smallest, outcome="called unknown", judges=judges)
+
+
+def _few_clean_images(rate: float, smallest: float, judges: str) -> str | None:
+    if smallest <= rate:
+        return None
+    return (
+        f"a false-alarm rate of {rate:g} cannot be kept: regions begin above what {judges} reach, "
+        f"which is a rate of {as_fraction(smallest)}. Fit on more images, or choose --false-alarm "
+        f"{round_up(smallest)} or more"
+    )
 
 
 def few_images(rate: float, smallest: float, *, outcome: str, judges: str) -> str | None:

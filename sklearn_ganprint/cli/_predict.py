@@ -134,7 +134,7 @@ def _print(rows: Sequence[Row], model: Model, rate: float | None, args: argparse
         "model": args.model,
         "false_alarm_rate": rate,
         "calibration": None if open_set is None else open_set.calibration_,
-        "smallest_p_value": None if open_set is None else smallest_known_p_value(open_set),
+        "smallest_p_value": None if open_set is None else smallest_known_p_value(model),
     }
     # Two columns less where each image has the source that is nearest.
     hidden = {"runner_up_score"}
@@ -157,6 +157,6 @@ def _notes(rows: Sequence[Row], model: Model, rate: float | None) -> list[str]:
     judged = [row for row in rows if row["error"] is None]
     n_unknown = sum(row["p_value"] <= rate for row in judged)
     outcome = f"unknown (p-value at most {rate:g}): {n_unknown} of {len(judged)}"
-    if smallest_known_p_value(model.open_set) > rate:
+    if smallest_known_p_value(model) > rate:
         outcome = f"none can be unknown at a false-alarm rate of {rate:g}"
-    return [f"{outcome}; p-values by {calibration_in_words(model.open_set)}"]
+    return [f"{outcome}; p-values by {calibration_in_words(model)}"]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from itertools import count
+from pathlib import Path
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -25,14 +26,23 @@ def slugs(names: Iterable[object]) -> dict[str, str]:
     Where two names would have the same one, the later gets a number. Capitals do not tell them
     apart, as they do not on every file system.
     """
+    return _distinct((name, name) for name in map(str, names))
+
+
+def file_slugs(files: Iterable[str]) -> dict[str, str]:
+    """Give each file such a part too, after its own name without folder and extension."""
+    return _distinct((file, Path(file).stem) for file in files)
+
+
+def _distinct(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
     taken: set[str] = set()
-    for name in dict.fromkeys(map(str, names)):
+    for key, name in dict(pairs).items():
         plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name)
         numbered = (f"{plain}-{number}" for number in count(2))
         slug = plain
         while slug.lower() in taken:
             slug = next(numbered)
         taken.add(slug.lower())
-        found[name] = slug
+        found[key] = slug
     return found

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 
+import numpy as np
 from PIL import Image
 
 from sklearn_ganprint.datasets import ImageReader
@@ -16,8 +17,13 @@ def thumbnail(path: str) -> bytes:
 
     Raises ImageReadError if the file cannot be used.
     """
-    image = Image.fromarray(ImageReader().read_one(path))
-    image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    return small_copy(ImageReader().read_one(path))
+
+
+def small_copy(pixels: np.ndarray, side: int = _SIDE) -> bytes:
+    """Make a JPEG file of an image of shape (H, W, 3), at most `side` pixels wide and high."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=88)
     return buffer.getvalue()

@@ -1,0 +1,269 @@
+"""``ganprint localize``: which parts of images do not come from the source that they should."""
+
+import argparse
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sklearn_ganprint.cli import _arguments
+from sklearn_ganprint.cli._console import MESSAGES, Column, csv_text
+from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._models import (
+    Model,
+    calibration_in_words,
+    open_localizer,
+    set_rate,
+    warning_of_few,
+)
+from sklearn_ganprint.cli._pages import PAGE, begin_folder, write_file
+from sklearn_ganprint.cli._scoring import Row, find_files, outside, print_rows
+from sklearn_ganprint.cli._text import file_slugs
+
+if TYPE_CHECKING:
+    from sklearn_ganprint.cli._located import Located
+    from sklearn_ganprint.datasets import ImageReadError
+
+REQUIRES = ("rich", "skops", "jinja2", "matplotlib")
+
+_COLUMNS = (
+    Column("file", "file"),
+    Column("claimed", "claimed"),
+    Column("false_region", "false region"),
+    Column("p_value", "p-value", 4),
+    Column("score", "score", 2),
+    Column("n_regions", "regions"),
+    Column("pixels", "pixels"),
+    Column("share", "share", 3),
+    Column("left", "left"),
+    Column("top", "top"),
+    Column("width", "width"),
+    Column("height", "height"),
+    Column("flat", "flat", 3),
+)
+#: In a table one box takes one column.
+_TABLE = (*_COLUMNS[:5], Column("pixels", "pixels"), Column("box", "largest region"), _COLUMNS[-1])
+_KEYS = (*(column.key for column in _COLUMNS), "regions", "map", "mask", "error")
+
+#: Folders in OUT.
+_FOLDERS = {"map": ("maps", "png"), "image": ("images", "jpg"), "mask": ("masks", "png")}
+
+
+class Question(NamedTuple):
+    """What is asked of the images."""
+
+    model: Model
+    claimed: Any  # a source, or None
+    rate: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images that the rate was set on."""
+        height, width = self.model.classifier.image_shape_[:2]
+        return height, width
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add the command's arguments."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "localize",
+        help="find the parts of images that come from elsewhere",
+        description="Map each image by how much more likely another source of the model is than "
+        "the claimed one, part by part, and mark regions that are not from it. The model is from "
+        "`ganprint fit --kind localization`. Flat and saturated areas say nothing.",
+    )
+    _arguments.add_model_and_images(parser)
+    parser.add_argument(
+        "--claimed",
+        metavar="SOURCE",
+        help="the source that the images are said to be from, one of the model's (default: the "
+        "most likely source of each whole image)",
+    )
+    _arguments.add_false_alarm(
+        parser,
+        "share of clean images, of the size fitted on, that may get a false region, in (0, 1)",
+        _arguments.LOCALIZATION_RATE,
+    )
+    _arguments.add_out(parser, "a map of each image")
+    parser.add_argument(
+        "--masks",
+        action="store_true",
+        help="also write the regions of each image into the folder, white on black, as PNG",
+    )
+    _arguments.add_format(parser)
+    _arguments.add_jobs(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Localize in each image, write and print what was found."""
+    if args.masks and args.out is None:
+        raise CommandError("--masks: expected --out DIR, the folder that they go to")
+    question = _question(args)
+    if args.out is not None:
+        begin_folder(args.out, force=args.force, files="the files of an earlier run")
+    files, failures = find_files(args.paths)
+    files = outside(files, args.out)
+    if warning := warning_of_few(question.model, question.rate):
+        MESSAGES.warn(warning)
+    rows = _rows(files, failures, question, args)
+    index = _write_page(rows, question, args)
+    _print(rows, question, index, args)
+    if index:
+        MESSAGES.say(f"maps and explanations: {index}")
+    if failures:
+        MESSAGES.say(f"{len(failures)} could not be used; all others were")
+    return 1 if failures else 0
+
+
+def _question(args: argparse.Namespace) -> Question:
+    """Load the model, find the claimed source in it, and set the rate."""
+    model = open_localizer(args.model)
+    rate = args.false_alarm or _arguments.LOCALIZATION_RATE
+    set_rate(model.classifier, rate)
+    if args.claimed is None:
+        return Question(model, None, rate)
+    labels = {str(label): label for label in model.whole.classes_}
+    if args.claimed not in labels:
+        raise CommandError(
+            f"--claimed: expected one of the sources of {args.model}, {', '.join(labels)}; got "
+            f"{args.claimed!r}"
+        )
+    return Question(model, labels[args.claimed], rate)
+
+
+def _rows(
+    files: list[str],
+    failures: "list[ImageReadError]",
+    question: Question,
+    args: argparse.Namespace,
+) -> list[Row]:
+    """Localize in each file, write its pictures, and make one row of it."""
+    from sklearn_ganprint.datasets import ImageReadError
+
+    if not files:
+        raise CommandError(f"no image found outside of --out {args.out}")
+    slugs, rows = file_slugs(files), []
+    with MESSAGES.progress("localizing") as progress:
+        for done, (file, found) in enumerate(_found(files, question, args), start=1):
+            empty = {**dict.fromkeys(_KEYS), "file": file}
+            if isinstance(found, ImageReadError):
+                MESSAGES.say(str(found))
+                failures.append(found)
+                rows.append({**empty, "error": found.reason})
+            else:
+                written = _write_pictures(found, slugs[file], args.out)
+                rows.append({**empty, **_answer(found), **written})
+            progress(done, len(files))
+    named = {row["file"] for row in rows}
+    rest = [failure for failure in failures if failure.filename not in named]
+    empty = dict.fromkeys(_KEYS)
+    return rows + [{**empty, "file": each.filename, "error": each.reason} for each in rest]
+
+
+def _found(
+    files: Sequence[str], question: Question, args: argparse.Namespace
+) -> "Iterator[tuple[str, Located | ImageReadError]]":
+    """Localize in one file after the other, or in some at a time."""
+    from joblib import Parallel, delayed
+
+    from sklearn_ganprint.cli._located import Wanted, locate_file
+
+    wanted = Wanted(question.model.pipeline, question.claimed, args.out is not None, args.masks)
+    # As a generator: the pictures of no more than a few images wait in memory at any time.
+    results = Parallel(n_jobs=args.jobs, prefer="processes", return_as="generator")(
+        delayed(locate_file)(file, wanted) for file in files
+    )
+    yield from zip(files, results, strict=True)
+
+
+def _write_pictures(found: "Located", slug: str, out: str | None) -> dict[str, str]:
+    """Write the pictures of one image; return their names in the folder, by what they are."""
+    names = {kind: f"{_FOLDERS[kind][0]}/{slug}.{_FOLDERS[kind][1]}" for kind in found.files}
+    for kind, content in found.files.items():
+        write_file(os.path.join(out or "", names[kind]), content)
+    return names
+
+
+def _answer(found: "Located") -> Row:
+    """Say what was found in an image."""
+    n_pixels = sum(region["pixels"] for region in found.regions)
+    largest = found.regions[0] if found.regions else None
+    box = None
+    if largest is not None:
+        box = "{width} x {height} at {left}, {top}".format(**largest)
+    return {
+        "claimed": found.claimed,
+        "false_region": "yes" if found.regions else "no",
+        "p_value": found.p_value,
+        # A map without a region of the least size anywhere has no score.
+        "score": found.score if abs(found.score) < float("inf") else None,
+        "n_regions": len(found.regions),
+        "share": n_pixels / (found.size[0] * found.size[1]),
+        "box": box,
+        "flat": found.flat,
+        "image_size": found.size,
+        "regions": found.regions,
+        **(largest or {}),
+        "pixels": n_pixels,
+    }
+
+
+def _write_page(rows: list[Row], question: Question, args: argparse.Namespace) -> str | None:
+    if args.out is None:
+        return None
+    from sklearn_ganprint.cli._localize_page import render_localization
+
+    columns = (*_COLUMNS, Column("map", "map"), Column("mask", "mask"), Column("error", "error"))
+    table = csv_text(columns, rows).encode("utf-8", "surrogateescape")
+    write_file(os.path.join(args.out, "results.csv"), table)
+    index = os.path.join(args.out, PAGE)
+    page = render_localization(rows, question, notes(rows, question), args)
+    write_file(index, page.encode("utf-8"))
+    return index
+
+
+def _print(
+    rows: Sequence[Row], question: Question, index: str | None, args: argparse.Namespace
+) -> None:
+    localizer = question.model.classifier
+    document = {
+        "model": args.model,
+        "claimed": None if question.claimed is None else str(question.claimed),
+        "false_alarm_rate": question.rate,
+        "rate_holds_for": question.size,
+        "calibration_images": len(localizer.calibration_peaks_),
+        "threshold": localizer.threshold_,
+        "report": index,
+    }
+    shown = [column for column in _TABLE if column.key != "flat" or _any_flat(rows)]
+    if not any(row["p_value"] is not None for row in rows):
+        shown = [column for column in shown if column.key != "p_value"]
+    print_rows(args, rows, _COLUMNS, document=document, table=shown, notes=notes(rows, question))
+
+
+def _any_flat(rows: Sequence[Row]) -> bool:
+    return any(row["flat"] for row in rows)
+
+
+def notes(rows: Sequence[Row], question: Question) -> list[str]:
+    """Say what was found, and at which rate of false alarms."""
+    judged = [row for row in rows if row["error"] is None]
+    n_found = sum(row["false_region"] == "yes" for row in judged)
+    height, width = question.size
+    found = [
+        f"images with a false region: {n_found} of {len(judged)}",
+        f"of clean images of {height} x {width} pixels at most {100 * question.rate:g} % get one; "
+        f"regions by {calibration_in_words(question.model)}",
+    ]
+    n_larger = sum(row["image_size"][0] * row["image_size"][1] > height * width for row in judged)
+    if n_larger:
+        found.append(
+            f"{n_larger} are larger: in these that is of parts of {height} x {width}, so "
+            f"that clean ones get a false region more often"
+        )
+    if question.claimed is None:
+        found.append(
+            "no source was claimed, so the most likely one of each whole image was taken; if much "
+            "of an image is from elsewhere, that may be the wrong one, and the rest be marked"
+        )
+    return found

@@ -1,0 +1,45 @@
+"""The page of ``ganprint localize``."""
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sklearn_ganprint.cli._pages import render_page
+from sklearn_ganprint.cli._scoring import Row
+from sklearn_ganprint.cli._text import one_line
+
+if TYPE_CHECKING:
+    from sklearn_ganprint.cli._localize import Question
+
+#: Images on the page, those with regions first; all are in the folder.
+_SHOWN = 300
+
+
+def render_localization(
+    rows: Sequence[Row], question: "Question", notes: Sequence[str], args: argparse.Namespace
+) -> str:
+    """Fill the template with what one run has found."""
+    judged = [row for row in rows if row["error"] is None]
+    judged.sort(key=lambda row: (row["false_region"] != "yes", -(row["score"] or 0)))
+    height, width = question.size
+    localizer = question.model.classifier
+    return render_page(
+        "localize",
+        images=[{**row, "file": one_line(row["file"])} for row in judged[:_SHOWN]],
+        n_more=max(0, len(judged) - _SHOWN),
+        n_images=len(judged),
+        n_found=sum(row["false_region"] == "yes" for row in judged),
+        failures=[(one_line(row["file"]), one_line(row["error"])) for row in rows if row["error"]],
+        claimed=None if question.claimed is None else str(question.claimed),
+        sources=[str(label) for label in question.model.whole.classes_],
+        notes=notes,
+        rate=question.rate,
+        size=f"{width} × {height}",
+        threshold=localizer.threshold_,
+        min_region=localizer.min_region,
+        window_size=localizer.window_size,
+        model=one_line(args.model),
+        masks=args.masks,
+        command_line=one_line(shlex.join(["ganprint", *args.words])),
+    )
