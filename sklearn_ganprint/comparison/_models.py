@@ -86,15 +86,15 @@ def fingerprint_set(model: Any) -> FingerprintSet:
             f"'combined' and 'camera'; 'spectral' knows sources by other traces."
         )
     holder = path[-1]
-    residual = find_residual(path)
-    shape = _shape(holder, path[-2] if path[-2:-1] == [residual] else None)
-    fingerprints = np.asarray(holder.fingerprints_).reshape(-1, *shape)
-    names = getattr(holder, "classes_", np.arange(len(fingerprints)))
+    names = getattr(holder, "classes_", np.arange(len(holder.fingerprints_)))
     if not np.array_equal(getattr(model, "classes_", names), names):
         raise ValueError(
             f"{type(model).__name__} has fingerprints of other classes than its own. Compare the "
             f"estimator inside, or fit one without AugmentedClassifier."
         )
+    residual = find_residual(path)
+    shape = _shape(holder, path[-2] if path[-2:-1] == [residual] else None)
+    fingerprints = np.asarray(holder.fingerprints_).reshape(-1, *shape)
     # A class that was announced, and of which no image has come.
     with_images = np.asarray(getattr(holder, "class_count_", np.ones(len(names)))) > 0
     return FingerprintSet(

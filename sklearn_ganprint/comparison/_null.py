@@ -9,23 +9,27 @@ FEWEST = 4
 N_ROUNDS = 10
 
 
+#: Correlations of the fingerprints of two models, and their standard errors.
+Pairs = tuple[np.ndarray, np.ndarray]
+
+
 def p_values_among_sources(
-    z: np.ndarray, others: np.ndarray | None = None, *, symmetric: bool = False
+    pairs: Pairs, others: Pairs | None = None, *, symmetric: bool = False
 ) -> np.ndarray:
-    """p-values of z scores against those of pairs of different sources.
+    """p-values of correlations against those of pairs of different sources.
 
     Parameters
     ----------
-    z : ndarray of shape (k, m)
-        z scores of the fingerprints of one model with those of another, each of which has at most
-        one partner in the other; NaN where there is none.
+    pairs : tuple of two ndarray of shape (k, m)
+        Correlations of the fingerprints of one model with those of another, each of which has at
+        most one partner in the other, and their standard errors; NaN where there is none.
 
-    others : ndarray of shape (m, m), default=None
-        z scores of the second model's fingerprints with each other, NaN on the diagonal. They
+    others : tuple of two ndarray of shape (m, m), default=None
+        The same of the second model's fingerprints with each other, NaN on the diagonal. They
         serve as further rows, of pairs that differ.
 
     symmetric : bool, default=False
-        Whether `z` is of one model with itself, so that each pair is in it twice.
+        Whether `pairs` are of one model with itself, so that each is there twice.
 
     Returns
     -------
@@ -40,8 +44,11 @@ def p_values_among_sources(
     of the rest without the greatest value of each row, which may be a match; with so few values
     Student's distribution takes the place of the normal one.
     """
-    k, m = z.shape
-    rest = np.array(z if others is None else np.vstack([z, others]), dtype=np.float64)
+    k, m = pairs[0].shape
+    correlation, error = (
+        pairs if others is None else map(np.vstack, zip(pairs, others, strict=True))
+    )
+    rest = correlation / _product_of_effects(error)
     for _ in range(N_ROUNDS):
         rest -= np.nanmedian(rest, axis=1, keepdims=True)
         rest -= np.nanmedian(rest, axis=0, keepdims=True)
@@ -55,3 +62,16 @@ def p_values_among_sources(
     degrees = float((weight * np.isfinite(null)).sum()) - effects
     scale = np.sqrt(np.nansum(weight * null**2) / max(degrees, 1.0))
     return student.sf(rest[:k] / max(scale, np.finfo(np.float64).tiny), max(degrees, 1.0))
+
+
+def _product_of_effects(error: np.ndarray) -> np.ndarray:
+    """Smooth standard errors, each estimated from one pair, to one factor a row and a column."""
+    known = np.isfinite(error) & (error > 0)
+    logarithm = np.where(known, np.log(np.where(known, error, 1.0)), np.nan)
+    if not known.any():
+        return np.ones_like(error)
+    for axis in (0, 1):  # a fingerprint that is constant has no pair of a known error
+        blank = ~known.any(axis=axis)
+        logarithm.swapaxes(0, axis)[:, blank] = np.nanmean(logarithm)
+    rows, columns = (np.nanmean(logarithm, axis=axis, keepdims=True) for axis in (1, 0))
+    return np.exp(rows + columns - np.nanmean(logarithm))

@@ -11,7 +11,7 @@ from sklearn_ganprint.comparison._models import (
     fingerprint_set,
     warn_of_other_residuals,
 )
-from sklearn_ganprint.comparison._null import FEWEST, p_values_among_sources
+from sklearn_ganprint.comparison._null import FEWEST, Pairs, p_values_among_sources
 from sklearn_ganprint.correlation import correlations_and_errors
 
 _NULLS = ("auto", "sources", "chance")
@@ -213,29 +213,28 @@ def compare_models(
             f"{len(one.names)} and {len(other.names)}. Use null='chance'."
         )
     kind = "chance" if null == "chance" or fewest < FEWEST else "sources"
-    z = _z_scores(correlation, error)
     if kind == "chance":
-        p_value = norm.sf(z)
+        p_value = norm.sf(_z_scores(correlation, error))
     elif second is None:
-        p_value = p_values_among_sources(z, symmetric=True)
+        p_value = p_values_among_sources((correlation, error), symmetric=True)
     else:
-        p_value = _by_sources(z, one, other, trim)
+        p_value = _by_sources((correlation, error), one, other, trim)
     return ModelComparison(one.names, other.names, correlation, error, p_value, kind)
 
 
-def _by_sources(z: np.ndarray, one: FingerprintSet, other: FingerprintSet, trim: int) -> np.ndarray:
+def _by_sources(pairs: Pairs, one: FingerprintSet, other: FingerprintSet, trim: int) -> np.ndarray:
     """Take the pairs across; if one side has few, those within the other side as well."""
-    if min(z.shape) >= FEWEST:
-        return p_values_among_sources(z)
+    if min(pairs[0].shape) >= FEWEST:
+        return p_values_among_sources(pairs)
     turned = len(other.names) < FEWEST
     many = one if turned else other
-    within = _z_scores(*_all_pairs(many, many, trim, itself=True))
-    return p_values_among_sources(z.T, within).T if turned else p_values_among_sources(z, within)
+    within = _all_pairs(many, many, trim, itself=True)
+    if turned:
+        return p_values_among_sources((pairs[0].T, pairs[1].T), within).T
+    return p_values_among_sources(pairs, within)
 
 
-def _all_pairs(
-    one: FingerprintSet, other: FingerprintSet, trim: int, *, itself: bool
-) -> tuple[np.ndarray, np.ndarray]:
+def _all_pairs(one: FingerprintSet, other: FingerprintSet, trim: int, *, itself: bool) -> Pairs:
     if one.fingerprints.shape[1:] != other.fingerprints.shape[1:]:
         raise ValueError(
             f"Expected fingerprints of one size (height, width, channels), got "

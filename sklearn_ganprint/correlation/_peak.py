@@ -165,14 +165,11 @@ class PeakFinder:
     def __init__(self, fingerprints: np.ndarray, dtype: Any) -> None:
         self.dtype: np.dtype[Any] = np.dtype(np.float32 if dtype == np.float32 else np.float64)
         self.size = (fingerprints.shape[1], fingerprints.shape[2])
-        self.spectra = [
-            [self._spectrum(channel) for channel in np.moveaxis(each, -1, 0)]
-            for each in fingerprints
-        ]
+        self.spectra = [self._spectra(each) for each in fingerprints]
 
     def find(self, residual: np.ndarray, search: bool, neighbourhood: int) -> CorrelationPeaks:
         """Find the peaks of one residual ``(h, w, C)`` in all fingerprints."""
-        channels = [self._spectrum(each) for each in np.moveaxis(residual, -1, 0)]
+        channels = self._spectra(residual)
         pce = np.zeros(len(self.spectra))
         offset = np.zeros((len(self.spectra), 2), np.intp)
         for row, fingerprint in enumerate(self.spectra):
@@ -190,16 +187,19 @@ class PeakFinder:
             return slice(None), slice(None)
         return tuple(slice(n - m + 1) for n, m in zip(self.size, residual.shape[:2], strict=True))
 
-    def _spectrum(self, plane: np.ndarray) -> np.ndarray:
-        """Transform a plane less its mean, continued by zeros; what is constant becomes 0."""
+    def _spectra(self, image: np.ndarray) -> list[np.ndarray]:
+        """Transform each channel less its mean, continued by zeros; what is constant becomes 0."""
+        planes = [self._centred(each) for each in np.moveaxis(image, -1, 0)]
+        # Energies are free of the scale; so scaled, none of their squares overflows.
+        peak = self.dtype.type(max(float(np.abs(each).max()) for each in planes) or 1.0)
+        return [fft.rfft2(each / peak, s=self.size) for each in planes]
+
+    def _centred(self, plane: np.ndarray) -> np.ndarray:
         mean = plane.mean(dtype=np.float64)
         values = plane.astype(self.dtype) - self.dtype.type(mean)
-        peak = float(np.abs(values).max())
         # What rounding leaves of a constant plane is not a signal.
-        if peak <= 4 * float(np.finfo(self.dtype).eps) * abs(mean):
-            return np.zeros((self.size[0], self.size[1] // 2 + 1), np.result_type(values, 1j))
-        # Energies are free of the scale; so scaled, none of their squares overflows.
-        return fft.rfft2(values / self.dtype.type(peak), s=self.size)
+        rounding = 4 * float(np.finfo(self.dtype).eps) * abs(mean)
+        return values if np.abs(values).max() > rounding else np.zeros_like(values)
 
 
 def _energy_ratio(values: np.ndarray, peak: np.ndarray, neighbourhood: int) -> float:

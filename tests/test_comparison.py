@@ -1,0 +1,229 @@
+"""Models and collections compared with each other."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+from sklearn.base import BaseEstimator
+
+from sklearn_ganprint import (
+    AugmentedClassifier,
+    FileBatchClassifier,
+    FingerprintClassifier,
+    FusionClassifier,
+    OpenSetClassifier,
+    PRNUClassifier,
+    ResidualTransformer,
+    make_attribution_pipeline,
+)
+from sklearn_ganprint.comparison import (
+    FingerprintSet,
+    compare_models,
+    estimate_fingerprints,
+    fingerprint_set,
+)
+from sklearn_ganprint.comparison._null import p_values_among_sources
+from sklearn_ganprint.datasets import ImageReader
+from sklearn_ganprint.files import UnreadableImageWarning
+
+
+@pytest.fixture
+def make_sources():
+    """Fingerprints of some sources, with noise of their own, and something all have in common."""
+
+    def make(names="abcdef", noise=1.0, common=0.0, seed=0):
+        shared = np.random.default_rng(12345).normal(size=(48, 48))
+        rng = np.random.default_rng(seed)
+        return {
+            name: np.random.default_rng(ord(name)).normal(size=(48, 48))
+            + noise * rng.normal(size=(48, 48))
+            + common * shared
+            for name in names
+        }
+
+    return make
+
+
+@pytest.mark.parametrize("common", [0.0, 2.0])
+def test_sources_find_themselves_and_no_others(make_sources, common):
+    found = compare_models(
+        make_sources("cbfxy", common=common), make_sources(seed=1, common=common)
+    )
+    assert found.null == "sources"
+    assert found.first_names == list("cbfxy")
+    matches = {match.source: match for match in found.matches()}
+    for name in "cbf":
+        assert (matches[name].match, matches[name].p_value_of_best < 1e-4) == (name, True)
+    assert min(matches[name].p_value_of_best for name in "xy") > 0.01
+
+
+def test_what_all_have_in_common_is_no_chance_but_no_match_either(make_sources):
+    first, second = make_sources("uvwxy", common=2.0), make_sources(seed=1, common=2.0)
+    by_chance = compare_models(first, second, null="chance")
+    assert by_chance.p_value.max() < 0.01
+    np.testing.assert_allclose(by_chance.p_value, norm.sf(by_chance.z_score))
+    assert compare_models(first, second).p_value.min() > 0.001
+
+
+def test_one_unknown_against_known_sources_both_ways_round(make_sources):
+    unknown, known = make_sources("d"), make_sources(seed=1, common=1.0)
+    row = compare_models(unknown, known)
+    column = compare_models(known, unknown)
+    assert row.null == "sources"
+    assert (row.matches()[0].match, row.matches()[0].p_value_of_best < 1e-4) == ("d", True)
+    np.testing.assert_allclose(row.p_value, column.p_value.T)
+    np.testing.assert_allclose(row.correlation, column.correlation.T)
+
+
+def test_sources_of_one_model_with_each_other(make_sources):
+    sources = make_sources()
+    sources["copy of b"] = make_sources("b", seed=2)["b"]
+    found = compare_models(sources)
+    assert np.isnan(np.diag(found.correlation)).all()
+    matches = {match.source: match for match in found.matches()}
+    assert (matches["b"].match, matches["copy of b"].match) == ("copy of b", "b")
+    assert matches["b"].p_value_of_best < 1e-3
+    assert min(matches[name].p_value_of_best for name in "acdef") > 0.01
+    assert len(found.rows()) == 7 * 6
+
+
+def test_few_sources_are_judged_by_chance(make_sources):
+    found = compare_models(make_sources("ab"), make_sources("abc", seed=1))
+    assert found.null == "chance"
+    assert found.matches()[1].match == "b"
+    with pytest.raises(ValueError, match="'sources' takes at least 4 sources .* got 2 and 3"):
+        compare_models(make_sources("ab"), make_sources("abc"), null="sources")
+    with pytest.raises(ValueError, match="null: expected one of"):
+        compare_models(make_sources("ab"), null="none")
+
+
+@pytest.mark.parametrize(("k", "m", "within"), [(6, 6, False), (4, 9, False), (1, 8, True)])
+def test_p_values_among_sources_are_right_where_nothing_matches(k, m, within):
+    rng = np.random.default_rng(0)
+    p = []
+    for _ in range(200):
+        rows, columns = rng.normal(scale=5, size=(k, 1)), rng.normal(size=m)
+        scale = rng.uniform(1, 3, size=m)
+        pairs = (rng.normal(size=(k, m)) * scale + rows + columns, np.tile(scale, (k, 1)))
+        others = None
+        if within:
+            upper = np.triu(rng.normal(size=(m, m)), 1)
+            scale = np.sqrt(np.outer(scale, scale))
+            others = (scale * (upper + upper.T) + columns + columns[:, np.newaxis], scale)
+            np.fill_diagonal(others[0], np.nan)
+        p.append(p_values_among_sources(pairs, others))
+    assert 0.002 <= (np.ravel(p) <= 0.01).mean() <= 0.018
+    assert 0.02 <= (np.ravel(p) <= 0.05).mean() <= 0.06
+
+
+def test_the_result_as_plain_values(make_sources):
+    found = compare_models(make_sources("abcd"), make_sources("abcde", seed=1))
+    document = json.loads(json.dumps(found.to_dict()))
+    assert document["null"] == "sources"
+    assert document["matches"][2]["match"] == "c"
+    assert len(document["pairs"]) == 20
+    pair = document["pairs"][6]
+    assert (pair["first"], pair["second"]) == ("b", "b")
+    assert pair["z_score"] == pytest.approx(found.z_score[1, 1])
+
+
+@pytest.mark.parametrize("kind", ["paper", "combined", "camera"])
+@pytest.mark.parametrize("open_set", [False, True])
+def test_fingerprints_are_found_in_fitted_pipelines(image_folder, kind, open_set):
+    _, paths, y = image_folder(n_per_class=4)
+    estimator = make_attribution_pipeline(kind, tile_size=None)
+    estimator = OpenSetClassifier(estimator, false_alarm_rate=0.2) if open_set else estimator
+    model = FileBatchClassifier(estimator).fit(paths, y)
+    found = fingerprint_set(model)
+    assert found.names == ["a", "b", "c"]
+    assert found.fingerprints.shape == (3, 32, 32, 3 if kind == "combined" else 1)
+    assert isinstance(found.residual, ResidualTransformer)
+    same = estimate_fingerprints(paths, y, like=model)
+    np.testing.assert_allclose(same.fingerprints, found.fingerprints, atol=1e-5)
+    assert same.names == found.names
+
+
+def test_fingerprints_of_what_only_looks_like_a_classifier():
+    class Clusters(BaseEstimator):
+        def fit(self, X):
+            self.fingerprints_ = X.reshape(len(X), -1)
+            self.image_shape_ = X.shape[1:]
+            return self
+
+    patterns = np.arange(32.0).reshape(2, 4, 4, 1)
+    found = fingerprint_set(Clusters().fit(patterns))
+    assert found.names == ["0", "1"]
+    np.testing.assert_array_equal(found.fingerprints, patterns)
+    assert fingerprint_set(found) is found
+
+
+def test_classes_without_images_are_left_out():
+    clf = FingerprintClassifier()
+    clf.partial_fit(np.ones((2, 4, 4)), ["a", "c"], classes=["a", "b", "c"])
+    assert fingerprint_set(clf).names == ["a", "c"]
+
+
+def test_models_without_fingerprints_to_compare_are_refused(make_images, make_residuals):
+    X, y = make_images(n_per_class=3)
+    spectral = make_attribution_pipeline("spectral", tile_size=None).fit(X, y)
+    with pytest.raises(ValueError, match="Pipeline has no fingerprints to compare"):
+        fingerprint_set(spectral)
+    with pytest.raises(ValueError, match="fitted on rows, of which the image shape is not known"):
+        fingerprint_set(FingerprintClassifier().fit(*make_residuals()))
+    pipeline = make_attribution_pipeline("paper")
+    augmented = AugmentedClassifier(pipeline, ["noise 1"]).fit(X, y)
+    with pytest.raises(ValueError, match="fingerprints of other classes than its own"):
+        fingerprint_set(augmented)
+    with pytest.raises(ValueError, match="like: expected a model with fingerprints"):
+        estimate_fingerprints(["a.png"], like=spectral)
+
+
+def test_sizes_and_residuals_that_differ_are_named(make_images, make_sources):
+    X, y = make_images(n_per_class=3)
+    models = [
+        make_attribution_pipeline("paper", denoiser=denoiser).fit(X, y)
+        for denoiser in ("gaussian", "median")
+    ]
+    with pytest.warns(UserWarning, match="made in different ways, .*gaussian.*median"):
+        compare_models(*models)
+    with pytest.raises(ValueError, match="of one size .* got \\(32, 32, 1\\) and \\(48, 48, 1\\)"):
+        compare_models(models[0], make_sources())
+    with pytest.raises(ValueError, match="of one shape, .*'b': \\(3, 3\\)"):
+        compare_models({"a": np.ones((2, 2)), "b": np.ones((3, 3))})
+    with pytest.raises(ValueError, match="and as many names, got .* and 1 names"):
+        FingerprintSet(["a"], np.ones((2, 4, 4, 1)))
+
+
+def test_files_without_a_model_make_mean_residuals_of_all_colours(image_folder):
+    _, paths, _ = image_folder(labels=("a",))
+    found = estimate_fingerprints(paths, batch_size=3)
+    assert (found.names, found.fingerprints.shape) == (["images"], (1, 32, 32, 3))
+    residual = ResidualTransformer(channels="rgb", flatten=False)
+    mean = residual.fit_transform(ImageReader().read(paths)).mean(axis=0)
+    np.testing.assert_allclose(found.fingerprints[0], mean, atol=1e-5)
+
+
+def test_files_that_cannot_be_used_are_named(image_folder, tmp_path):
+    _, paths, _ = image_folder(labels=("a",))
+    (tmp_path / "bad.png").write_text("no image")
+    mixed = [str(tmp_path / "bad.png"), *paths]
+    with pytest.warns(UnreadableImageWarning, match="1 of 9 files could not be used:\n.*bad.png"):
+        found = estimate_fingerprints(mixed)
+    np.testing.assert_allclose(found.fingerprints, estimate_fingerprints(paths).fingerprints)
+    told = []
+    estimate_fingerprints(mixed, on_error=told.append)
+    assert [error.filename for error in told] == mixed[:1]
+    with pytest.raises(ValueError, match="None of the 1 files can be used"):
+        estimate_fingerprints(mixed[:1])
+
+
+def test_the_first_classifier_with_fingerprints_of_a_fusion_is_taken(make_images):
+    X, y = make_images(n_per_class=4)
+    residuals = ResidualTransformer(flatten=False).fit_transform(X)
+    members = [("camera", PRNUClassifier()), ("mean", FingerprintClassifier())]
+    fusion = FusionClassifier(members).fit(residuals, y)
+    expected = fusion.estimators_[0].fingerprints_
+    np.testing.assert_array_equal(
+        fingerprint_set(fusion).fingerprints.reshape(expected.shape), expected
+    )
