@@ -94,7 +94,8 @@ def add_layout(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
-def add_crop(parser: argparse.ArgumentParser) -> None:
+def add_crop(parser: argparse.ArgumentParser, anchor: str | None = "top-left") -> None:
+    """Add what is cut of the images; without `anchor`, a model may say that."""
     parser.add_argument(
         "--crop",
         type=crop,
@@ -107,8 +108,8 @@ def add_crop(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--anchor",
         choices=("top-left", "center"),
-        default="top-left",
-        help="where it is cut (default: %(default)s)",
+        default=anchor,
+        help="where it is cut (default: top-left)",
     )
 
 

@@ -148,10 +148,10 @@ def _cluster(
     from sklearn_ganprint.datasets import ImageReader
 
     n_images = len(bunch.filenames)
-    if n_images < max(2, args.clusters or 2):
+    if n_images < (fewest := max(2, args.clusters or 2)):
+        option = "" if args.clusters is None else f"--clusters {args.clusters}: "
         raise CommandError(
-            f"expected at least {max(2, args.clusters or 2)} images that can be used, found "
-            f"{n_images}"
+            f"{option}expected at least {fewest} images that can be used, found {n_images}"
         )
 
     def fail(error: "ImageReadError") -> None:

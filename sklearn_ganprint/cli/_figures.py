@@ -140,7 +140,7 @@ def comparison(found: Any, level: float) -> Any:
     cell = 0.55 if max(shape) <= 25 else 0.25
     longest = [0.085 * max(map(len, each)) for each in names]
     width = max(cell * shape[1], 1.2) + longest[0] + 1.6
-    figure = new_figure(width, max(cell * shape[0], 1.2) + longest[1] + 0.5)
+    figure = new_figure(width, max(cell * shape[0], 1.8) + longest[1] + 0.5)
     ComparisonMatrixDisplay.from_comparison(found, ax=figure.subplots(), level=level)
     return figure
 

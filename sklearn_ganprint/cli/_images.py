@@ -47,9 +47,13 @@ def find_images(args: argparse.Namespace, **params: Any) -> "Bunch":
 
 
 def inspect_images(
-    files: Sequence[str], args: argparse.Namespace, failures: "list[ImageReadError]"
+    files: Sequence[str],
+    args: argparse.Namespace,
+    failures: "list[ImageReadError]",
+    *,
+    quiet: bool = False,
 ) -> "Bunch":
-    """Read the headers of files without labels; those that cannot be used become failures.
+    """Read the headers of files; those that cannot be used become failures, and are named.
 
     Returns a Bunch as that of `load_image_folder`, without labels.
     """
@@ -62,7 +66,7 @@ def inspect_images(
     reader = ImageReader(crop=args.crop, anchor=args.anchor, n_jobs=args.jobs)
     found = list(inspect_files(reader, files))
     refused = [each for each in found if isinstance(each, ImageReadError)]
-    for failure in refused:
+    for failure in refused if not quiet else ():
         MESSAGES.say(str(failure))
     failures += refused
     pairs = zip(files, found, strict=True)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import sklearn_ganprint
 from sklearn_ganprint.cli import (
     _cluster,
+    _compare,
     _demo,
     _fit,
     _info,
@@ -23,7 +24,18 @@ from sklearn_ganprint.cli._console import plain_warnings
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._text import one_line
 
-_COMMANDS = (_demo, _fit, _predict, _verify, _info, _cluster, _localize, _reproduce, _simulate)
+_COMMANDS = (
+    _demo,
+    _fit,
+    _predict,
+    _verify,
+    _info,
+    _cluster,
+    _localize,
+    _compare,
+    _reproduce,
+    _simulate,
+)
 
 _EPILOG = """\
 exit status:

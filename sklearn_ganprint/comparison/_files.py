@@ -31,6 +31,7 @@ def estimate_fingerprints(
     batch_size: int = 64,
     n_jobs: int | None = None,
     on_error: Callable[[ImageReadError], Any] | None = None,
+    progress: Callable[[int, int], Any] | None = None,
 ) -> FingerprintSet:
     """Fingerprints of image files, of one source or of several, in bounded memory.
 
@@ -58,6 +59,9 @@ def estimate_fingerprints(
     on_error : callable, default=None
         Given the :class:`~sklearn_ganprint.datasets.ImageReadError` of each file that cannot be
         used. None names all of them in one :class:`~sklearn_ganprint.files.UnreadableImageWarning`.
+
+    progress : callable, default=None
+        Called as ``progress(n_done, n_files)`` after each batch.
 
     Returns
     -------
@@ -102,6 +106,8 @@ def estimate_fingerprints(
                 on_error(error)
         if part.value is not None:
             merged = part.value if merged is None else merged.merge(part.value)
+        if progress is not None:
+            progress(part.batch.stop, len(source))
     reasons = "\n".join(map(str, failures[:10]))
     if merged is None:
         raise ValueError(f"None of the {len(source)} files can be used:\n{reasons}")

@@ -1,0 +1,273 @@
+"""``ganprint compare``: whether two collections of images, or two models, share sources."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sklearn_ganprint.cli import _arguments
+from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
+from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._pages import PAGE, begin_folder, write_file
+from sklearn_ganprint.cli._sides import (
+    Side,
+    check_models,
+    fingerprints_of,
+    leave_out_copies,
+    make_reader,
+    open_side,
+)
+from sklearn_ganprint.cli._text import one_line
+
+if TYPE_CHECKING:
+    from sklearn_ganprint.comparison import FingerprintSet, Match, ModelComparison
+    from sklearn_ganprint.datasets import ImageReadError
+
+REQUIRES = ("rich", "skops", "jinja2", "matplotlib")
+
+#: A fingerprint of fewer images is noise and content for the most part.
+FEW = 20
+
+#: As many pairs as a table lists; of more it lists the best match of each source.
+_MOST_PAIRS = 24
+
+_PAIRS = (
+    Column("first", "first"),
+    Column("second", "second"),
+    Column("correlation", "correlation", 4),
+    Column("z_score", "z-score", 1),
+    Column("p_value", "p-value"),
+)
+_MATCHES = (
+    Column("source", "source"),
+    Column("match", "most alike"),
+    *_PAIRS[2:4],
+    Column("p_value_of_best", "p-value"),
+)
+
+
+class Compared(NamedTuple):
+    """What a run has found."""
+
+    sides: tuple[Side, Side | None]
+    sets: "tuple[FingerprintSet, FingerprintSet]"
+    result: "ModelComparison"
+    level: float
+    counts: tuple[dict[str, int], dict[str, int]]
+    failures: "list[ImageReadError]"
+    warnings: list[str]
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add the command's arguments."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "compare",
+        help="tell whether two collections of images share a source",
+        description="Correlate the fingerprints of two collections with each other, and say "
+        "whether they have more in common than chance or than other sources have. A collection is "
+        "a model, a folder of images of one source, or one with a folder per source, or a CSV file "
+        "such as `ganprint cluster` writes.",
+    )
+    parser.add_argument("first", metavar="A", help="a model, a folder of images, or a CSV file")
+    parser.add_argument(
+        "second",
+        metavar="B",
+        nargs="?",
+        help="another (default: the sources of A are compared with each other)",
+    )
+    parser.add_argument(
+        "--one-source",
+        action="store_true",
+        help="take each folder for one source, with all folders in it",
+    )
+    _arguments.add_crop(parser, None)
+    parser.add_argument(
+        "--trim",
+        type=_arguments.natural,
+        default=0,
+        metavar="N",
+        help="pixels to leave out at each border, where unrelated networks leave like traces "
+        "(default: %(default)s)",
+    )
+    _arguments.add_false_alarm(
+        parser, "chance that sources with nothing in common are called alike, in (0, 1)"
+    )
+    _arguments.add_out(parser, "the correlations and the fingerprints")
+    _arguments.add_jobs(parser)
+    _arguments.add_batch_size(parser)
+    _arguments.add_format(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare, write what is asked for, print what was found."""
+    if args.out is not None:
+        begin_folder(args.out, force=args.force, files="the files of an earlier run")
+    compared = _compare(args)
+    for warning in compared.warnings:
+        MESSAGES.warn(warning)
+    index = _write(compared, args)
+    _print(compared, index, args)
+    if index:
+        MESSAGES.say(f"pictures and explanations: {index}")
+    if compared.failures:
+        MESSAGES.say(f"{len(compared.failures)} could not be used; all others were")
+    return 1 if compared.failures else 0
+
+
+def _compare(args: argparse.Namespace) -> Compared:
+    from sklearn_ganprint.comparison import compare_models
+
+    failures: list[ImageReadError] = []
+    paths = [args.first] if args.second is None else [args.first, args.second]
+    sides = [open_side(path, failures, one_source=args.one_source) for path in paths]
+    warnings = _settle(sides)
+    models = [side.model for side in sides if side.model is not None]
+    reader = make_reader(sides, args)
+    like = models[0] if models else None
+    sets = [fingerprints_of(side, like, reader, args, failures) for side in sides]
+    if len(sets) == 1 and len(sets[0].names) < 2:
+        raise CommandError(f"{args.first}: it has one source only; name B, to compare it with")
+    try:
+        result = compare_models(*sets, trim=args.trim)
+    except ValueError as error:
+        raise CommandError(f"{' and '.join(paths)}: {error}") from error
+    failed = {failure.filename for failure in failures}
+    counts = [side.counts(failed) for side in sides]
+    warnings += [
+        f"{source} in {side.path} has {n} images, which is few: its fingerprint is noise and "
+        f"content for the most part, and what is not found in it may still be there"
+        for side, own in zip(sides, counts, strict=True)
+        for source, n in own.items()
+        if n < FEW
+    ]
+    level = args.false_alarm or _arguments.DEFAULT_RATE
+    return Compared(
+        (sides[0], sides[1] if len(sides) == 2 else None),
+        (sets[0], sets[-1]),
+        result,
+        level,
+        (counts[0], counts[-1]),
+        failures,
+        warnings,
+    )
+
+
+def _settle(sides: list[Side]) -> list[str]:
+    """See to it that both sides can be compared; say what was left out for that."""
+    if len(sides) == 1:
+        return []
+    first, second = sides
+    if os.path.realpath(first.path) == os.path.realpath(second.path):
+        raise CommandError(
+            f"{second.path}: this is A once more; leave out B to compare its sources with each other"
+        )
+    if first.model is not None and second.model is not None:
+        check_models(first.model, second.model, [first.path, second.path])
+        return ["whether both models were fitted on the same images is not known; such would match"]
+    if first.model is not None or second.model is not None:
+        return []
+    sides[1], n_copies = leave_out_copies(first, second)
+    if not n_copies:
+        return []
+    return [
+        f"{n_copies} images of {second.path} are copies of images of {first.path}, whose content "
+        f"would match; they were left out of {second.path}"
+    ]
+
+
+def verdict(match: "Match", compared: Compared) -> str:
+    """Say in a sentence whether a source has a partner."""
+    p_value = p_text(match.p_value_of_best)
+    source, partner = match.source, match.match
+    if compared.sides[1] is not None:
+        source, partner = f"{source} of A", f"{partner} of B"
+    if match.p_value_of_best > compared.level:
+        if len(compared.result.second_names) == 1:
+            return f"No evidence that {source} and {partner} share a source: {p_value}"
+        return (
+            f"No evidence that {source} shares a source with any of the others: the most "
+            f"alike is {partner}, {p_value}"
+        )
+    if compared.result.null == "chance":
+        return f"{source} and {partner} have a pattern in common: {p_value}"
+    return f"{source} and {partner} share a source, or a close relative: {p_value}"
+
+
+def p_text(p_value: float) -> str:
+    """Write what a p-value is equal to, or less than."""
+    text = p_number(p_value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def p_number(p_value: float) -> str:
+    """Write a p-value; of very small ones only how small they are at the least."""
+    if p_value < 1e-12:
+        return "< 1e-12"
+    return f"{p_value:.3f}" if p_value >= 0.001 else f"{p_value:.1e}"
+
+
+def notes(compared: Compared) -> list[str]:
+    """Say what the p-values are by, and what a match may be beside a common source."""
+    if compared.result.null == "sources":
+        return [
+            "p-values are by how alike the other pairs of sources are, of which each source is "
+            "taken to have one partner at the most"
+        ]
+    return [
+        "p-values are by patterns that have nothing in common. Other things than a source may be: "
+        "a JPEG grid, resizing, one camera model or architecture, aligned content. To tell these, "
+        "compare with 4 or more sources that were treated alike"
+    ]
+
+
+def _write(compared: Compared, args: argparse.Namespace) -> str | None:
+    if args.out is None:
+        return None
+    from sklearn_ganprint.cli._compare_page import draw_pictures, render_comparison
+
+    with MESSAGES.progress("drawing") as progress:
+        for name, content in draw_pictures(compared, progress):
+            write_file(os.path.join(args.out, name), content)
+    index = os.path.join(args.out, PAGE)
+    write_file(index, render_comparison(compared, args).encode("utf-8"))
+    return index
+
+
+def _print(compared: Compared, index: str | None, args: argparse.Namespace) -> None:
+    result, matches = compared.result, compared.result.matches()
+    if args.format == "csv":
+        print_csv(_PAIRS, result.rows())
+    elif args.format == "json":
+        failures = compared.failures
+        document = {
+            "first": args.first,
+            "second": args.second,
+            "size": compared.sets[0].fingerprints.shape[1:3],
+            "trim": args.trim,
+            "false_alarm_rate": compared.level,
+            **result.to_dict(),
+            "verdicts": [verdict(match, compared) for match in matches],
+            "images": compared.counts,
+            "warnings": compared.warnings,
+            "report": index,
+            "failures": [{"file": e.filename, "reason": one_line(e.reason)} for e in failures],
+        }
+        print_json(document)
+    else:
+        _print_table(compared, matches)
+
+
+def _print_table(compared: Compared, matches: "Sequence[Match]") -> None:
+    rows = compared.result.rows()
+    if len(rows) <= _MOST_PAIRS:
+        print_table(_PAIRS, [{**row, "p_value": p_number(row["p_value"])} for row in rows])
+    else:
+        best = [match._asdict() for match in matches]
+        key = "p_value_of_best"
+        print_table(_MATCHES, [{**row, key: p_number(row[key])} for row in best])
+    print()
+    for match in matches:
+        print(one_line(verdict(match, compared)))
+    for note in notes(compared):
+        print(note)

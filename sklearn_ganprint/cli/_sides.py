@@ -1,0 +1,179 @@
+"""The two sides of ``ganprint compare``: each a model, or image files of one or more sources."""
+
+import argparse
+import os
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sklearn_ganprint.cli._console import MESSAGES
+from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._images import auto_crop, inspect_images
+from sklearn_ganprint.cli._models import Model, open_model
+
+if TYPE_CHECKING:
+    from sklearn_ganprint.comparison import FingerprintSet
+    from sklearn_ganprint.datasets import ImageReader, ImageReadError
+
+
+class Side(NamedTuple):
+    """What one argument stands for."""
+
+    path: str
+    model: Model | None
+    files: list[str]
+    labels: list[str]
+
+    def counts(self, failed: set[str]) -> dict[str, int]:
+        """Count the images of each source that could be used."""
+        pairs = zip(self.files, self.labels, strict=True)
+        return Counter(label for file, label in pairs if file not in failed)
+
+
+def open_side(path: str, failures: "list[ImageReadError]", *, one_source: bool) -> Side:
+    """Find out what a path is, and list it or load it."""
+    from sklearn_ganprint.datasets._decode import has_image_suffix
+    from sklearn_ganprint.datasets._listing import list_csv
+
+    if not os.path.lexists(path):
+        raise CommandError(
+            f"{path}: expected a model, a folder of images or a CSV file, found nothing of that name"
+        )
+    if os.path.isdir(path):
+        return _list_folder(path, failures, one_source=one_source)
+    if path.lower().endswith(".csv"):
+        entries = list_csv(path).entries
+        return Side(
+            path, None, [each.filename for each in entries], [each.label for each in entries]
+        )
+    if has_image_suffix(path):
+        raise CommandError(
+            f"{path}: one image has no fingerprint that could be told from its noise; give a "
+            f"folder of many, or ask `ganprint predict` which source of a model made it"
+        )
+    return Side(path, open_model(path), [], [])
+
+
+def _list_folder(path: str, failures: "list[ImageReadError]", *, one_source: bool) -> Side:
+    """List a folder: its folders are sources, or, where there are none, it is one."""
+    from sklearn_ganprint.datasets._listing import split_folder, walk_files
+
+    found: list[ImageReadError] = []
+    folders, beside = split_folder(path)
+    name = os.path.basename(os.path.abspath(path))
+    if one_source or not folders:
+        folders, beside = {name: path}, []
+    entries = [
+        (file, label)
+        for label, folder in folders.items()
+        for file in walk_files(folder, {os.path.realpath(folder)}, found)
+    ]
+    for failure in (found := [*beside, *found]):
+        MESSAGES.say(str(failure))
+    failures += found
+    if not entries:
+        raise CommandError(
+            f"{path}: expected images, or a folder of them for each source; found no file"
+        )
+    return Side(path, None, [file for file, _ in entries], [label for _, label in entries])
+
+
+def check_models(first: Model, second: Model, paths: Sequence[str]) -> None:
+    """Refuse two models whose fingerprints are of different pixels or residuals."""
+    settings = zip(paths, map(_settings, (first, second)), strict=True)
+    (one, of_one), (other, of_other) = settings
+    for key, value in of_one.items():
+        if value != of_other[key]:
+            raise CommandError(
+                f"cannot compare models of another {key}: {one} has {value}, {other} has "
+                f"{of_other[key]}. Fit both alike, or give one of them and the images of the other"
+            )
+
+
+def _settings(model: Model) -> dict[str, Any]:
+    """Collect what must be alike in two models."""
+    from sklearn_ganprint.comparison._models import find_holder, find_residual
+
+    steps = find_holder(model.whole) or []
+    residual = find_residual(steps)
+    height, width = model.whole.image_size_ or (None, None)
+    return {
+        "size": f"{height} x {width}",
+        "anchor": model.whole.reader_.anchor,
+        "channels": getattr(residual, "channels", None),
+        "denoiser": repr(getattr(residual, "denoiser", None)),
+        "residual": " > ".join(type(step).__name__ for step in steps),
+    }
+
+
+def leave_out_copies(first: Side, second: Side) -> tuple[Side, int]:
+    """Leave out of the second side the files that are on the first one too; say how many."""
+    from sklearn_ganprint.datasets._reader import content_keys
+
+    known = [file for file in (*first.files, *second.files) if os.path.isfile(file)]
+    keys = dict(zip(known, content_keys(known, None), strict=True))
+    there = {keys[file] for file in first.files if file in keys}
+    kept = [
+        (file, label)
+        for file, label in zip(second.files, second.labels, strict=True)
+        if keys.get(file) not in there
+    ]
+    if not kept:
+        raise CommandError(
+            f"all images of {second.path} are copies of images of {first.path}, whose content "
+            f"would match; give other images of the sources"
+        )
+    n_copies = len(second.files) - len(kept)
+    files, labels = [file for file, _ in kept], [label for _, label in kept]
+    return second._replace(files=files, labels=labels), n_copies
+
+
+def make_reader(sides: Sequence[Side], args: argparse.Namespace) -> "ImageReader | None":
+    """Choose what is cut of the images: as a model does it, or as the arguments say."""
+    from sklearn_ganprint.datasets import ImageReader
+
+    model = next((side for side in sides if side.model is not None), None)
+    if model is not None:
+        if args.crop is not None or args.anchor is not None:
+            raise CommandError(
+                f"--crop, --anchor: {model.path} says what is cut of the images, since "
+                f"fingerprints must be of the same pixels"
+            )
+        return None
+    args.anchor = args.anchor or "top-left"
+    files = [file for side in sides for file in side.files]
+    # What fails is named when its pixels are read.
+    bunch = inspect_images(files, args, [], quiet=True)
+    return ImageReader(crop=args.crop or auto_crop(bunch), anchor=args.anchor)
+
+
+def fingerprints_of(
+    side: Side,
+    like: Model | None,
+    reader: "ImageReader | None",
+    args: argparse.Namespace,
+    failures: "list[ImageReadError]",
+) -> "FingerprintSet":
+    """Take the fingerprints out of a model, or make them of images."""
+    from sklearn_ganprint.comparison import estimate_fingerprints, fingerprint_set
+
+    def fail(error: "ImageReadError") -> None:
+        MESSAGES.say(str(error))
+        failures.append(error)
+
+    try:
+        if side.model is not None:
+            return fingerprint_set(side.model.whole)
+        with MESSAGES.progress(f"reading {os.path.basename(os.path.abspath(side.path))}") as moved:
+            return estimate_fingerprints(
+                side.files,
+                side.labels,
+                like=None if like is None else like.whole,
+                reader=reader,
+                batch_size=args.batch_size,
+                n_jobs=args.jobs,
+                on_error=fail,
+                progress=moved,
+            )
+    except ValueError as error:
+        raise CommandError(f"{side.path}: {error}") from error
