@@ -31,6 +31,9 @@ FEW = 20
 #: As many pairs as a table lists; of more it lists the best match of each source.
 _MOST_PAIRS = 24
 
+#: As many sources without a partner as are named in sentences.
+_MOST_WITHOUT = 3
+
 _PAIRS = (
     Column("first", "first"),
     Column("second", "second"),
@@ -160,11 +163,12 @@ def _settle(sides: list[Side]) -> list[str]:
     first, second = sides
     if os.path.realpath(first.path) == os.path.realpath(second.path):
         raise CommandError(
-            f"{second.path}: this is A once more; leave out B to compare its sources with each other"
+            f"{second.path}: this is A once more; leave out B to compare its sources with "
+            f"each other"
         )
     if first.model is not None and second.model is not None:
         check_models(first.model, second.model, [first.path, second.path])
-        return ["whether both models were fitted on the same images is not known; such would match"]
+        return []
     if first.model is not None or second.model is not None:
         return []
     sides[1], n_copies = leave_out_copies(first, second)
@@ -207,17 +211,34 @@ def p_number(p_value: float) -> str:
     return f"{p_value:.3f}" if p_value >= 0.001 else f"{p_value:.1e}"
 
 
+def sentences(matches: "Sequence[Match]", compared: Compared) -> list[str]:
+    """Say which sources have a partner, and of those that have none how many they are."""
+    without = [match for match in matches if match.p_value_of_best > compared.level]
+    if len(without) <= _MOST_WITHOUT:
+        return [one_line(verdict(match, compared)) for match in matches]
+    found = [match for match in matches if match.p_value_of_best <= compared.level]
+    rest = f"No evidence that {'any' if not found else 'any other'} source has a partner"
+    return [*(one_line(verdict(match, compared)) for match in found), rest]
+
+
 def notes(compared: Compared) -> list[str]:
     """Say what the p-values are by, and what a match may be beside a common source."""
+    found = []
+    if compared.sides[1] is not None and any(
+        side is not None and side.model is not None for side in compared.sides
+    ):
+        found.append("images that a model was fitted on must not be on the other side: these match")
     if compared.result.null == "sources":
         return [
+            *found,
             "p-values are by how alike the other pairs of sources are, of which each source is "
-            "taken to have one partner at the most"
+            "taken to have one partner at the most",
         ]
     return [
+        *found,
         "p-values are by patterns that have nothing in common. Other things than a source may be: "
         "a JPEG grid, resizing, one camera model or architecture, aligned content. To tell these, "
-        "compare with 4 or more sources that were treated alike"
+        "compare with 4 or more sources that were treated alike",
     ]
 
 
@@ -267,7 +288,7 @@ def _print_table(compared: Compared, matches: "Sequence[Match]") -> None:
         key = "p_value_of_best"
         print_table(_MATCHES, [{**row, key: p_number(row[key])} for row in best])
     print()
-    for match in matches:
-        print(one_line(verdict(match, compared)))
+    for sentence in sentences(matches, compared):
+        print(sentence)
     for note in notes(compared):
         print(note)

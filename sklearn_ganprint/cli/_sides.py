@@ -37,7 +37,8 @@ def open_side(path: str, failures: "list[ImageReadError]", *, one_source: bool) 
 
     if not os.path.lexists(path):
         raise CommandError(
-            f"{path}: expected a model, a folder of images or a CSV file, found nothing of that name"
+            f"{path}: expected a model, a folder of images or a CSV file, found "
+            f"nothing of that name"
         )
     if os.path.isdir(path):
         return _list_folder(path, failures, one_source=one_source)
