@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 REQUIRES = ("rich", "skops", "jinja2", "matplotlib")
 
-#: A fingerprint of fewer images is noise and content for the most part.
-FEW = 20
+#: A fingerprint of fewer images, of 256 x 256 pixels, is noise and content for the most part; of
+#: larger images fewer do.
+FEW, FEW_PIXELS = 20, 256 * 256
 
 #: As many pairs as a table lists; of more it lists the best match of each source.
 _MOST_PAIRS = 24
@@ -137,12 +138,14 @@ def _compare(args: argparse.Namespace) -> Compared:
         raise CommandError(f"{' and '.join(paths)}: {error}") from error
     failed = {failure.filename for failure in failures}
     counts = [side.counts(failed) for side in sides]
+    height, width = sets[0].fingerprints.shape[1:3]
+    n_pixels = height * width
     warnings += [
         f"{source} in {side.path} has {n} images, which is few: its fingerprint is noise and "
         f"content for the most part, and what is not found in it may still be there"
         for side, own in zip(sides, counts, strict=True)
         for source, n in own.items()
-        if n < FEW
+        if n * n_pixels < FEW * FEW_PIXELS
     ]
     level = args.false_alarm or _arguments.DEFAULT_RATE
     return Compared(

@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sklearn_ganprint.cli._arguments import AUTO_SHARE
 from sklearn_ganprint.cli._console import MESSAGES
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._images import auto_crop, inspect_images
 from sklearn_ganprint.cli._models import Model, open_model
 
 if TYPE_CHECKING:
+    from sklearn.utils import Bunch
+
     from sklearn_ganprint.comparison import FingerprintSet
     from sklearn_ganprint.datasets import ImageReader, ImageReadError
 
@@ -145,7 +148,14 @@ def make_reader(sides: Sequence[Side], args: argparse.Namespace) -> "ImageReader
     files = [file for side in sides for file in side.files]
     # What fails is named when its pixels are read.
     bunch = inspect_images(files, args, [], quiet=True)
-    return ImageReader(crop=args.crop or auto_crop(bunch), anchor=args.anchor)
+    return ImageReader(crop=args.crop or _auto_crop(bunch), anchor=args.anchor)
+
+
+def _auto_crop(bunch: "Bunch") -> tuple[int, int]:
+    """Take whole images if nearly all have one size: the more pixels, the stronger the evidence."""
+    sizes = Counter(zip(bunch.heights.tolist(), bunch.widths.tolist(), strict=True))
+    ((_, n_alike),) = sizes.most_common(1)
+    return auto_crop(bunch, whole=n_alike >= AUTO_SHARE * len(bunch.heights))
 
 
 def fingerprints_of(

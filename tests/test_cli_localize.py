@@ -1,0 +1,193 @@
+"""``ganprint localize``, and the models for it, as they are used."""
+
+import csv
+import io
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_helpers import add_broken_files
+from PIL import Image
+
+from sklearn_ganprint import load_model
+from sklearn_ganprint.cli._models import open_localizer, set_rate
+from sklearn_ganprint.cli._text import file_slugs
+from sklearn_ganprint.localization import localize_images
+
+SIDE = 96
+BOX = ("left", "top", "width", "height")
+
+
+def noise(rng, smooth):
+    image = rng.normal(128, 12, (SIDE, SIDE, 3))
+    return (image + np.roll(image, 1, axis=1)) / 2**0.5 - 53 if smooth else image
+
+
+def save(path, image):
+    Image.fromarray(image.clip(0, 255).round().astype(np.uint8)).save(path)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    """A model of two sources, and images: two clean ones, one with a splice, one half white."""
+    from sklearn_ganprint.cli import main
+
+    folder = tmp_path_factory.mktemp("scene")
+    rng = np.random.default_rng(0)
+    for source in ("rough", "smooth"):
+        (folder / "fit" / source).mkdir(parents=True)
+        for index in range(12):
+            save(folder / "fit" / source / f"{index:02d}.png", noise(rng, source == "smooth"))
+    status = main(
+        ["fit", str(folder / "fit"), "--model", str(folder / "m.skops"), "--kind", "localization"]
+    )
+    assert status == 0
+    (folder / "images").mkdir()
+    clean, spliced, white = (noise(rng, False) for _ in range(3))
+    spliced[24:72, 40:88] = noise(rng, True)[:48, :48]
+    white[:, :48] = 255
+    save(folder / "images" / "clean.png", clean)
+    save(folder / "images" / "spliced.png", spliced)
+    save(folder / "images" / "white.png", white)
+    return folder
+
+
+def test_fit_makes_a_localizer(scene, tmp_path, ganprint):
+    arguments = ["fit", scene / "fit", "--model", tmp_path / "m.skops", "--kind", "localization"]
+    status, out, err = ganprint(*arguments)
+    assert status == 0
+    *_, settings, judges = out.splitlines()
+    assert settings == "localization: crop 96 x 96 (top-left), rgb, wavelet"
+    assert judges == "regions by 24 images of all sources together: at least 1 / 25"
+    assert "warning: a false-alarm rate" not in err  # 1 / 25 is less than 0.05
+    document = json.loads(ganprint("info", tmp_path / "m.skops", "--format", "json")[1])
+    assert (document["kind"], document["classifier"]) == ("localization", "FingerprintLocalizer")
+    assert [each["calibration_images"] for each in document["sources"]] == [12, 12]
+    model = load_model(tmp_path / "m.skops")
+    assert model.estimator_[-1].classes_.tolist() == ["rough", "smooth"]
+
+
+def test_localize_finds_what_is_spliced(scene, ganprint):
+    arguments = ["localize", scene / "m.skops", scene / "images", "--claimed", "rough"]
+    status, out, err = ganprint(*arguments, "--format", "csv")
+    rows = {Path(row["file"]).stem: row for row in csv.DictReader(io.StringIO(out))}
+    assert status == 0
+    assert rows["clean"]["false_region"] == "no" and rows["spliced"]["false_region"] == "yes"
+    left, top, width, height = (int(rows["spliced"][key]) for key in BOX)
+    wide = min(left + width, 88) - max(left, 40)
+    high = min(top + height, 72) - max(top, 24)
+    assert wide * high / (48 * 48 + width * height - wide * high) > 0.35  # of both boxes together
+    assert 0.4 < float(rows["white"]["flat"]) < 0.6 and float(rows["clean"]["flat"]) == 0
+    assert float(rows["spliced"]["p_value"]) == pytest.approx(1 / 25, rel=1e-3)
+    assert float(rows["clean"]["p_value"]) > 0.05
+
+
+def test_localize_says_what_the_model_says(scene, ganprint):
+    path = scene / "images" / "spliced.png"
+    arguments = ["localize", scene / "m.skops", path, "--format", "json", "--false-alarm", 0.2]
+    document = json.loads(ganprint(*arguments)[1])
+    model = open_localizer(scene / "m.skops")
+    set_rate(model.classifier, 0.2)
+    result = localize_images(model.whole, np.asarray(Image.open(path))[np.newaxis])
+    (row,) = document["results"]
+    assert row["claimed"] == result.claimed[0] == "rough"
+    assert row["pixels"] == result.masks.sum() == sum(each["pixels"] for each in row["regions"])
+    assert document["threshold"] == model.classifier.threshold_
+    assert document["rate_holds_for"] == [SIDE, SIDE]
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.2, 0.5])
+def test_the_rate_holds_for_the_clean_images(scene, rate):
+    localizer = open_localizer(scene / "m.skops").classifier
+    set_rate(localizer, rate)
+    share = (localizer.calibration_peaks_ >= localizer.threshold_).mean()
+    assert share <= rate
+    assert localizer.grow_threshold_ <= localizer.threshold_
+
+
+def test_localize_writes_maps_and_a_page(scene, tmp_path, ganprint):
+    out_folder = tmp_path / "maps"
+    arguments = ["localize", scene / "m.skops", scene / "images", "--claimed", "rough"]
+    status, out, err = ganprint(*arguments, "--out", out_folder, "--masks")
+    assert status == 0 and f"maps and explanations: {out_folder / 'index.html'}" in err
+    assert "images with a false region: " in out
+    page = (out_folder / "index.html").read_text(encoding="utf-8")
+    names = ["clean", "spliced", "white"]
+    expected = {*(f"maps/{each}.png" for each in names), *(f"images/{each}.jpg" for each in names)}
+    assert set(re.findall(r'src="([^"]+)"', page)) == expected
+    assert page.index("spliced.png</h3>") < page.index("clean.png</h3>")  # what was found first
+    assert re.search("<strong>[12] of 3</strong> images? ha.* a region .* look like rough", page)
+    assert "://" not in page and "<script" not in page
+    mask = np.asarray(Image.open(out_folder / "masks" / "spliced.png"))
+    rows = list(csv.DictReader(io.StringIO((out_folder / "results.csv").read_text("utf-8"))))
+    assert mask.shape == (SIDE, SIDE) and set(np.unique(mask)) == {0, 255}
+    assert (mask == 255).sum() == int(rows[1]["pixels"]) and rows[1]["map"] == "maps/spliced.png"
+    assert not np.asarray(Image.open(out_folder / "masks" / "clean.png")).any()
+
+
+def test_localize_without_a_claim_and_in_larger_images(scene, tmp_path, ganprint):
+    large = np.tile(np.asarray(Image.open(scene / "images" / "clean.png")), (2, 2, 1))
+    save(tmp_path / "large.png", large.astype(float))
+    status, out, _ = ganprint("localize", scene / "m.skops", tmp_path / "large.png")
+    assert status == 0
+    assert "p-value" not in out  # none is known for this size
+    assert "1 are larger" in out and "no source was claimed, so the most likely one" in out
+    assert out.splitlines()[2].split()[1] == "rough"
+
+
+def test_localize_names_unusable_files(scene, tmp_path, ganprint):
+    broken = add_broken_files(tmp_path)
+    Image.new("RGB", (96, 96), "white").save(tmp_path / "blank.png")
+    arguments = ["localize", scene / "m.skops", tmp_path, scene / "images" / "clean.png"]
+    status, out, err = ganprint(*arguments, "--format", "json", "--out", tmp_path / "page")
+    rows = {os.path.basename(row["file"]): row for row in json.loads(out)["results"]}
+    assert status == 1
+    assert {name for name, row in rows.items() if row["error"]} <= {
+        os.path.basename(name) for name in broken
+    }
+    assert rows["text.png"]["error"] and rows["empty.png"]["error"]
+    assert rows["blank.png"]["flat"] == 1 and rows["blank.png"]["false_region"] == "no"
+    assert "could not be used; all others were" in err
+    page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert "Files that could not be used" in page
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["m.skops", "images", "--claimed", "x"], "sources of m.skops, rough, smooth; got 'x'"),
+        (["m.skops", "images", "--masks"], "--masks: expected --out DIR"),
+        (["m.skops", "none"], "no image found"),
+        (["none.skops", "images"], "none.skops: cannot be read"),
+        (["m.skops", "images", "--out", "fit"], "--out fit: the folder is not empty"),
+        (["m.skops", "images", "--out", "m.skops"], "expected a folder, this is a file"),
+    ],
+)
+def test_localize_refuses(scene, ganprint, monkeypatch, args, words):
+    monkeypatch.chdir(scene)
+    status, out, err = ganprint("localize", *args)
+    assert (status, out) == (2, "")
+    assert re.search(f"^error: .*{words}", err)
+
+
+def test_models_of_the_other_kind(scene, model, ganprint):
+    status, out, err = ganprint("localize", model[0], scene / "images")
+    assert (status, out) == (2, "") and "from `ganprint fit --kind localization`" in err
+    for arguments in (["predict", scene / "m.skops"], ["verify", scene / "m.skops", "rough"]):
+        status, out, err = ganprint(*arguments, scene / "images")
+        assert (status, out) == (2, "") and "is for `ganprint localize`" in err
+
+
+def test_few_images_cannot_keep_a_rate(scene, ganprint):
+    arguments = [scene / "m.skops", scene / "images" / "clean.png", "--false-alarm", 0.01]
+    _, _, err = ganprint("localize", *arguments)
+    assert err.startswith("warning: a false-alarm rate of 0.01 cannot be kept: regions begin above")
+    assert "1 / 25. Fit on more images, or choose --false-alarm 0.04 or more" in err
+
+
+def test_file_slugs():
+    slugs = file_slugs(["a/x.png", "b/X.jpg", "b/x y.png", "c/x.png"])
+    assert list(slugs.values()) == ["x", "X-2", "x-y", "x-3"]
