@@ -6,6 +6,7 @@ from sklearn_ganprint.plotting._correlation_matrix import CorrelationMatrixDispl
 from sklearn_ganprint.plotting._energy_curve import EnergyCurveDisplay
 from sklearn_ganprint.plotting._fingerprint import FingerprintDisplay
 from sklearn_ganprint.plotting._fingerprint_series import FingerprintSeriesDisplay
+from sklearn_ganprint.plotting._localization import LocalizationDisplay
 from sklearn_ganprint.plotting._robustness_curve import RobustnessCurveDisplay
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "EnergyCurveDisplay",
     "FingerprintDisplay",
     "FingerprintSeriesDisplay",
+    "LocalizationDisplay",
     "RobustnessCurveDisplay",
 ]
