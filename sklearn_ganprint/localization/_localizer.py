@@ -193,11 +193,12 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
             If there are fewer than two sources, or `window_size` is odd.
         """
         rows, y = self._validate_rows(X, y, reset=True)
-        images = rows.reshape(
-            len(rows), *self._resolve_image_shape(self.image_shape_, rows.shape[1])
-        )
-        params = {} if groups is None else {"groups": groups}
-        return fit_in_memory(self.fit_passes(images[:1], y, **params), images)
+        names = self.__dict__.pop("feature_names_in_", None)  # images have none
+        images = rows.reshape(-1, *self._resolve_image_shape(self.image_shape_, rows.shape[1]))
+        fit_in_memory(self.fit_passes(images[:1], y, groups), images)
+        if names is not None:
+            self.feature_names_in_ = names
+        return self
 
     def fit_passes(self, first: Any, y: np.ndarray, groups: Any = None) -> Passes:
         """Fit in two passes over residuals that need not be in memory.
