@@ -18,6 +18,7 @@ from sklearn_ganprint import (
     FingerprintClassifier,
     FingerprintClustering,
     FingerprintDetector,
+    FingerprintLocalizer,
     FusionClassifier,
     LocalVarianceNormalizer,
     OpenSetClassifier,
@@ -68,6 +69,8 @@ ESTIMATORS = {
     "fusion-folds": FusionClassifier([("first", FingerprintClassifier())], cv=3),
     "discriminant": PooledDiscriminantAnalysis(),
     "detector": FingerprintDetector(),
+    "localizer": FingerprintLocalizer(),
+    "localizer-small": FingerprintLocalizer(window_size=2, max_lag=1, smoothing=1, cv=2),
     "augmented": AugmentedClassifier(LogisticRegression(), ["noise 0.1"], subclasses=False),
     "augmented-subclasses": AugmentedClassifier(
         make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier()),

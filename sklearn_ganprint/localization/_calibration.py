@@ -11,6 +11,7 @@ from sklearn_ganprint.localization._likelihood import Spread, fit_spread
 from sklearn_ganprint.localization._maps import region_peak, smooth
 from sklearn_ganprint.localization._model import (
     Coordinates,
+    WindowModel,
     evidence_against,
     pixel_map,
     project,
@@ -82,24 +83,38 @@ def peak_threshold(peaks: np.ndarray, rate: float) -> float:
     return float(np.nextafter(np.sort(peaks)[-rank], np.inf))
 
 
-def clean_levels(
-    windows: list[Coordinates], codes: np.ndarray, localizer: Any
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Peaks of the maps of clean images, and the evidence of their windows."""
-    model, peaks, levels = localizer.window_model(), np.empty(len(windows)), []
-    for number, (each, code) in enumerate(zip(windows, codes, strict=True)):
+def clean_evidence(
+    windows: list[Coordinates], codes: np.ndarray, model: WindowModel
+) -> list[np.ndarray]:
+    """Evidence in the windows of clean images against their sources."""
+    found = []
+    for each, code in zip(windows, codes, strict=True):
         evidence = weigh(each, model.fine, model.coarse, model.smoothing)
-        against = evidence_against(evidence, code, model.smoothing)
-        values = pixel_map(against, each.active, localizer.image_shape_[:2], localizer.window_size)
-        peaks[number] = region_peak(values, localizer.min_region)
-        levels.append(against[each.weights > 0])
-    return peaks, levels
+        found.append(evidence_against(evidence, code, model.smoothing))
+    return found
 
 
-def grow_threshold(levels: list[np.ndarray], most: float) -> float:
-    """Give the value that few windows of clean images are above, and `most` at the most."""
-    values = np.concatenate(levels)
-    return min(float(np.quantile(values, 1 - GROW_RATE)), most) if len(values) else most
+def grow_threshold(evidence: list[np.ndarray], windows: list[Coordinates]) -> float:
+    """Give the value that few windows of clean images are above, 0 at the least.
+
+    Below 0 the claimed source is the likeliest one.
+    """
+    pairs = zip(evidence, windows, strict=True)
+    values = np.concatenate([each[own.weights > 0] for each, own in pairs])
+    return max(0.0, float(np.quantile(values, 1 - GROW_RATE)))
+
+
+def clean_peaks(
+    evidence: list[np.ndarray], windows: list[Coordinates], localizer: Any
+) -> np.ndarray:
+    """Peaks of the maps of clean images."""
+    shape, size = localizer.image_shape_[:2], localizer.window_size
+    maps = (
+        pixel_map(each, own.active, shape, size)
+        for each, own in zip(evidence, windows, strict=True)
+    )
+    low = localizer.grow_threshold_
+    return np.array([region_peak(values, low, localizer.min_region) for values in maps])
 
 
 def warn_of_few(n_images: int, rate: float) -> None:

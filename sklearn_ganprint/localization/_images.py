@@ -71,10 +71,8 @@ def localize_images(model: Any, X: Any, claimed: Any = None) -> LocalizationResu
     check_is_fitted(model)
     steps, localizer = localizer_of(model)
     residuals = transform_batch(X, [clone(step) for step in steps])
-    labels = localizer.attribute(residuals) if claimed is None else claimed
-    maps = localizer.localization_map(residuals, labels)
-    masks = np.stack([localizer.mask_of(each) for each in maps])
-    return LocalizationResult(maps, masks, np.broadcast_to(labels, len(maps)))
+    maps, labels = localizer.map_and_attribute(residuals, claimed)
+    return LocalizationResult(maps, np.stack([localizer.mask_of(each) for each in maps]), labels)
 
 
 def localizer_of(model: Any) -> tuple[list[Any], FingerprintLocalizer]:

@@ -9,7 +9,7 @@ from scipy.linalg import solve_triangular
 from sklearn_ganprint.localization._moments import TINY
 
 #: Degrees of freedom: windows have heavy tails, and one that is like nothing proves nothing.
-DEGREES = 4.0
+DEGREES = 2.5
 #: A source's covariance is averaged with that of so many windows of all sources.
 POOLED_WINDOWS = 500
 

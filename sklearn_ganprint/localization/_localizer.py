@@ -7,13 +7,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint._images import FLOAT_DTYPES
 from sklearn_ganprint._passes import Pass, Passes, fit_in_memory
 from sklearn_ganprint.localization._calibration import (
     add_up,
-    clean_levels,
+    clean_evidence,
+    clean_peaks,
     fit_spreads,
     grow_threshold,
     locate,
@@ -21,7 +21,7 @@ from sklearn_ganprint.localization._calibration import (
     warn_of_few,
 )
 from sklearn_ganprint.localization._mapping import MappingMixin
-from sklearn_ganprint.localization._model import Coordinates, localization_map
+from sklearn_ganprint.localization._model import Coordinates
 from sklearn_ganprint.localization._moments import discriminant_projection, total
 
 
@@ -86,14 +86,15 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         How these scatter.
 
     threshold_ : float
-        A region begins where a map is at or above it.
+        Where a map reaches it, there is a region.
 
     grow_threshold_ : float
-        A region ends where a map falls below it.
+        How far a region may go: 5 % of the windows of clean images are above it, or less where
+        that is 0, below which the claimed source is the likeliest.
 
     calibration_peaks_ : ndarray of float64, shape (n_calibration,)
-        Greatest value that a region of `min_region` pixels is at or above, in the map of each clean
-        image under a model that has not seen it.
+        Greatest value in regions of at least `min_region` pixels, in the map of each clean image
+        under a model that has not seen it; minus infinity without such a region.
 
     calibration_codes_ : ndarray of int, shape (n_calibration,)
         Index in `classes_` of the source of each.
@@ -126,7 +127,7 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
     >>> spliced = rng.normal(size=(1, 64, 64))
     >>> spliced[:, :32, :32] = residuals[20, :32, :32]
     >>> mask = localizer.predict(spliced, claimed="camera")[0]
-    >>> mask[:32, :32].mean() > 0.8, mask[40:, 40:].any()
+    >>> bool(mask[:32, :32].mean() > 0.8), bool(mask[40:, 40:].any())
     (True, False)
     """
 
@@ -192,11 +193,12 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
             If there are fewer than two sources, or `window_size` is odd.
         """
         rows, y = self._validate_rows(X, y, reset=True)
-        images = rows.reshape(
-            len(rows), *self._resolve_image_shape(self.image_shape_, rows.shape[1])
-        )
-        params = {} if groups is None else {"groups": groups}
-        return fit_in_memory(self.fit_passes(images[:1], y, **params), images)
+        names = self.__dict__.pop("feature_names_in_", None)  # images have none
+        images = rows.reshape(-1, *self._resolve_image_shape(self.image_shape_, rows.shape[1]))
+        fit_in_memory(self.fit_passes(images[:1], y, groups), images)
+        if names is not None:
+            self.feature_names_in_ = names
+        return self
 
     def fit_passes(self, first: Any, y: np.ndarray, groups: Any = None) -> Passes:
         """Fit in two passes over residuals that need not be in memory.
@@ -232,7 +234,7 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         sums = yield Pass(add_up, (self, n_folds), (codes, folds))
         moments = total(each for _, each in sums)
         self._check_windows(moments)
-        parts = [moments.without(fold) for fold in range(n_folds)]
+        parts = [moments.leave_out(fold) for fold in range(n_folds)]
         left_out = [discriminant_projection(part, self.shrinkage, first.dtype) for part in parts]
         self.coef_, self.intercept_ = discriminant_projection(moments, self.shrinkage, first.dtype)
         results = list((yield Pass(locate, (self, left_out), (folds,))))
@@ -244,10 +246,11 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         n_classes = len(self.classes_)
         spreads = fit_spreads(windows, codes, n_classes, self.smoothing)
         self.means_, self.covariances_ = (np.stack(each) for each in zip(*spreads, strict=True))
-        peaks, levels = clean_levels(windows, codes, self)
+        evidence = clean_evidence(windows, codes, self.window_model())
+        self.grow_threshold_ = grow_threshold(evidence, windows)
+        peaks = clean_peaks(evidence, windows, self)
         self.calibration_peaks_, self.calibration_codes_ = peaks, codes
-        self.threshold_ = peak_threshold(peaks, self.false_alarm_rate)
-        self.grow_threshold_ = grow_threshold(levels, self.threshold_)
+        self.threshold_ = max(peak_threshold(peaks, self.false_alarm_rate), self.grow_threshold_)
         warn_of_few(len(peaks), self.false_alarm_rate)
         return self
 
@@ -275,11 +278,7 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         ValueError
             If a claimed source is not one of those fitted on.
         """
-        images, codes = self._images_and_codes(X, claimed)
-        maps, model = np.empty(images.shape[:3], images.dtype), self.window_model()
-        for image, code, values in zip(images, codes, maps, strict=True):
-            values[...] = localization_map(image, code, model)
-        return maps
+        return self.map_and_attribute(X, claimed)[0]
 
     def predict(self, X: Any, claimed: Any = None) -> np.ndarray:
         """Mark the regions that do not come from the claimed source.
@@ -303,11 +302,8 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         ValueError
             If a claimed source is not one of those fitted on.
         """
-        images, codes = self._images_and_codes(X, claimed)
-        masks, model = np.empty(images.shape[:3], dtype=bool), self.window_model()
-        for image, code, mask in zip(images, codes, masks, strict=True):
-            mask[...] = self.mask_of(localization_map(image, code, model))
-        return masks
+        maps, _ = self.map_and_attribute(X, claimed)
+        return np.stack([self.mask_of(each) for each in maps])
 
     def attribute(self, X: Any) -> np.ndarray:
         """Give the most likely source of each image as a whole.
@@ -322,9 +318,7 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         ndarray of shape (n,)
             The sources.
         """
-        check_is_fitted(self)
-        images = self._any_size(X)
-        return self.classes_[self._codes_of(images)]
+        return self.map_and_attribute(X)[1]
 
     def __sklearn_tags__(self) -> Any:
         """Declare that sources of the images are needed."""

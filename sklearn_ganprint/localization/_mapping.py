@@ -15,13 +15,13 @@ from sklearn_ganprint._images import (
     stack_images,
 )
 from sklearn_ganprint.localization._likelihood import Spread
-from sklearn_ganprint.localization._maps import grow
+from sklearn_ganprint.localization._maps import find_regions
 from sklearn_ganprint.localization._model import (
     WindowModel,
     WindowSettings,
-    project,
-    weigh,
-    whole_image_scores,
+    evidence_map,
+    image_evidence,
+    likeliest_source,
 )
 from sklearn_ganprint.localization._moments import Moments, Projection
 
@@ -63,13 +63,20 @@ class MappingMixin(ImageInputMixin):
 
     def mask_of(self, values: np.ndarray) -> np.ndarray:
         """Mark the regions of one map."""
-        return grow(values, self.threshold_, self.grow_threshold_, self.min_region)
+        return find_regions(values, self.threshold_, self.grow_threshold_, self.min_region)
 
-    def _images_and_codes(self, X: Any, claimed: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Residuals of any size, and the codes of their claimed sources."""
+    def map_and_attribute(self, X: Any, claimed: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Make the maps of residuals of any size, and give the sources that they are against."""
         check_is_fitted(self)
-        images = self._any_size(X)
-        return images, self._codes_of(images) if claimed is None else self._encode(claimed, images)
+        images, model = self._any_size(X), self.window_model()
+        codes = np.full(len(images), -1) if claimed is None else self._encode(claimed, len(images))
+        maps = np.empty(images.shape[:3], images.dtype)
+        for number, image in enumerate(images):
+            evidence = image_evidence(image, model)
+            if claimed is None:
+                codes[number] = likeliest_source(evidence)
+            maps[number] = evidence_map(evidence, int(codes[number]), image.shape[:2], model)
+        return maps, self.classes_[codes]
 
     def _any_size(self, X: Any) -> np.ndarray:
         """Validate residuals, which may be images of another size than those fitted on."""
@@ -85,25 +92,15 @@ class MappingMixin(ImageInputMixin):
         rows = np.asarray(X).reshape(len(X), -1)
         return check_array(rows, dtype=list(FLOAT_DTYPES), estimator=self).reshape(-1, *shape)
 
-    def _codes_of(self, images: np.ndarray) -> np.ndarray:
-        """Most likely source of each whole image."""
-        model = self.window_model()
-        codes = np.empty(len(images), dtype=int)
-        for number, image in enumerate(images):
-            windows = project(image, model.projection, model.settings)
-            evidence = weigh(windows, model.fine, model.coarse, model.smoothing)
-            codes[number] = whole_image_scores(evidence).argmax()
-        return codes
-
-    def _encode(self, claimed: Any, images: np.ndarray) -> np.ndarray:
+    def _encode(self, claimed: Any, n_images: int) -> np.ndarray:
         """Codes of claimed sources, one for all images or one an image."""
         labels = np.asarray(claimed)
         if labels.ndim == 0:
-            labels = np.full(len(images), labels)
+            labels = np.full(n_images, labels)
         labels = column_or_1d(labels)
-        if len(labels) != len(images):
+        if len(labels) != n_images:
             raise ValueError(
-                f"claimed: expected one source, or one for each of {len(images)} images, got "
+                f"claimed: expected one source, or one for each of {n_images} images, got "
                 f"{len(labels)}."
             )
         known = np.isin(labels, self.classes_)

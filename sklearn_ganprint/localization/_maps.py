@@ -38,71 +38,81 @@ def blocks_to_pixels(blocks: np.ndarray, shape: tuple[int, int], block: int) -> 
     return blocks[rows[:, np.newaxis], columns]
 
 
-def largest_region(mask: np.ndarray) -> int:
-    """Pixels of the largest connected part of a mask; corners do not connect."""
-    labels, n = ndimage.label(mask)
-    return int(np.bincount(labels.ravel())[1:].max()) if n else 0
-
-
-def region_peak(values: np.ndarray, size: int) -> float:
-    """Find the threshold at and below which some region of at least `size` pixels is above it.
+def region_peak(values: np.ndarray, low: float, size: int) -> float:
+    """Find the greatest value of a map in regions that are large enough.
 
     Parameters
     ----------
     values : ndarray of shape (H, W)
         A map; NaN is in no region.
 
+    low : float
+        Regions are connected pixels at or above it; corners do not connect.
+
     size : int
-        Pixels of a region, at the most all that are finite.
+        Pixels that a region must have.
 
     Returns
     -------
     float
-        The greatest value t such that a connected part of ``values >= t`` has `size` pixels;
-        minus infinity if there is none.
+        The greatest value; minus infinity without such a region.
     """
-    finite = np.sort(values[np.isfinite(values)])
-    size = min(size, values.size)
-    if len(finite) < size or largest_region(values >= finite[0]) < size:
+    labels, large = _regions(values, low, size)
+    if not len(large):
         return -np.inf
-    low, high = 0, len(finite) - size  # the answer is among the values of this range
-    while low < high:
-        middle = (low + high + 1) // 2
-        if largest_region(values >= finite[middle]) >= size:
-            low = middle
-        else:
-            high = middle - 1
-    return float(finite[low])
+    return float(np.max(ndimage.maximum(values, labels, large)))
 
 
-def grow(values: np.ndarray, high: float, low: float, size: int) -> np.ndarray:
-    """Find regions of at least `size` pixels at or above `high`, and let them grow down to `low`.
+def find_regions(values: np.ndarray, high: float, low: float, size: int) -> np.ndarray:
+    """Mark the regions of a map that reach a threshold.
 
     Parameters
     ----------
     values : ndarray of shape (H, W)
         A map; NaN is in no region.
 
-    high, low : float
-        The thresholds.
+    high : float
+        Regions without a value of so much are dropped.
+
+    low : float
+        Regions are connected pixels at or above it; corners do not connect.
 
     size : int
-        Pixels that a region must have at or above `high`.
+        Regions of fewer pixels at or above `low` are dropped.
 
     Returns
     -------
     ndarray of bool, shape (H, W)
-        The regions.
+        The regions. Each is cut off half way between its own level, which is the median of what
+        is at or above `high`, and that of the rest of the image: where a window is half in it.
     """
-    labels, n = ndimage.label(values >= high)
-    if not n:
-        return labels > 0
-    large = np.bincount(labels.ravel()) >= min(size, values.size)
-    large[0] = False
-    seeds = large[labels]
-    if not seeds.any() or low >= high:
-        return seeds
+    labels, large = _regions(values, low, size)
+    kept = [label for label in large if ndimage.maximum(values, labels, label) >= high]
+    mask = np.isin(labels, kept)
+    if not kept:
+        return mask
+    outside = values[~mask & np.isfinite(values)]
+    level = np.median(outside) if outside.size else low
+    for label, box in enumerate(ndimage.find_objects(labels), start=1):
+        if label in kept:
+            own, inside = labels[box] == label, values[box]
+            core = own & (inside >= high)
+            cut = np.clip((np.median(inside[core]) + level) / 2, low, high)
+            mask[box][own] = _connected(own & (inside >= cut), core)[own]
+    return mask
+
+
+def _regions(values: np.ndarray, low: float, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Label the regions at or above `low`, and say which of them are large enough."""
     labels, n = ndimage.label(values >= low)
-    kept = np.zeros(n + 1, dtype=bool)
-    kept[labels[seeds]] = True
-    return kept[labels]
+    counts = np.bincount(labels.ravel(), minlength=n + 1)[1:]
+    # Of an image that is smaller, all of it is large enough.
+    return labels, 1 + np.flatnonzero(counts >= min(size, values.size))
+
+
+def _connected(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """Keep the parts of a mask that hold a seed."""
+    labels, n = ndimage.label(mask)
+    held = np.zeros(n + 1, dtype=bool)
+    held[labels[seeds]] = True
+    return held[labels]

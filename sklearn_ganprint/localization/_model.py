@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_ganprint._parallel import one_blas_thread
 from sklearn_ganprint.localization._evidence import two_by_two, window_strips
 from sklearn_ganprint.localization._likelihood import Spread, log_likelihoods
 from sklearn_ganprint.localization._maps import blocks_to_pixels, smooth, to_pixels
@@ -111,15 +112,29 @@ def evidence_against(evidence: Evidence, claimed: int, smoothing: int) -> np.nda
     """Best other source's log-likelihood less the claimed one's, of each window.
 
     Evidence of single windows is averaged afterwards, so that the best other source may differ from
-    window to window; averages of windows are likelier to have one. Both have their merits, and the
-    mean of the two does better than either.
+    window to window, which finds small regions; averages of windows find faint ones.
     """
     fine = smooth(_best_other(evidence.fine, claimed), evidence.weights, smoothing)
-    return (fine + _best_other(evidence.coarse, claimed)) / 2
+    return (2 * fine + _best_other(evidence.coarse, claimed)) / 3
 
 
 def _best_other(values: np.ndarray, claimed: int) -> np.ndarray:
     return np.delete(values, claimed, axis=-1).max(axis=-1) - values[..., claimed]
+
+
+def image_evidence(residual: np.ndarray, model: WindowModel) -> Evidence:
+    """Find how likely each source is in each window of a residual ``(H, W, C)``."""
+    with one_blas_thread():
+        windows = project(residual, model.projection, model.settings)
+        return weigh(windows, model.fine, model.coarse, model.smoothing)
+
+
+def evidence_map(
+    evidence: Evidence, claimed: int, shape: tuple[int, int], model: WindowModel
+) -> np.ndarray:
+    """Make the map of an image of some height and width."""
+    against = evidence_against(evidence, claimed, model.smoothing)
+    return pixel_map(against, evidence.active, shape, model.settings.window_size)
 
 
 def localization_map(residual: np.ndarray, claimed: int, model: WindowModel) -> np.ndarray:
@@ -134,21 +149,28 @@ def localization_map(residual: np.ndarray, claimed: int, model: WindowModel) -> 
         Number of the claimed source.
 
     model : WindowModel
-        What windows of each source look like.
+        What windows of each source look like, as ``FingerprintLocalizer.window_model`` gives it.
 
     Returns
     -------
-    ndarray of shape (H, W)
-        The map, NaN where the residual is flat; of the dtype of `residual`.
+    ndarray of float64, shape (H, W)
+        The map, NaN where the residual is flat.
 
     See Also
     --------
-    FingerprintLocalizer : Fits the model, and has an example.
+    FingerprintLocalizer : Fits the model, and makes maps of batches.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.localization import FingerprintLocalizer, localization_map
+    >>> residuals = np.random.default_rng(0).normal(size=(40, 32, 32, 3))
+    >>> residuals[20:, 1:] += residuals[20:, :-1]
+    >>> model = FingerprintLocalizer().fit(residuals, np.repeat([0, 1], 20)).window_model()
+    >>> bool(localization_map(residuals[0], 0, model).mean() < 0)
+    True
     """
-    windows = project(residual, model.projection, model.settings)
-    evidence = weigh(windows, model.fine, model.coarse, model.smoothing)
-    against = evidence_against(evidence, claimed, model.smoothing)
-    return pixel_map(against, windows.active, residual.shape[:2], model.settings.window_size)
+    return evidence_map(image_evidence(residual, model), claimed, residual.shape[:2], model)
 
 
 def pixel_map(
@@ -160,6 +182,6 @@ def pixel_map(
     return values
 
 
-def whole_image_scores(evidence: Evidence) -> np.ndarray:
-    """Add up the log-likelihoods of each source over the windows of an image."""
-    return np.tensordot(evidence.weights, evidence.coarse, 2)
+def likeliest_source(evidence: Evidence) -> int:
+    """Give the source that the windows of an image have the greatest mean log-likelihood for."""
+    return int(np.tensordot(evidence.weights, evidence.coarse, 2).argmax())

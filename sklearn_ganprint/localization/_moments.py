@@ -32,10 +32,11 @@ class Moments(NamedTuple):
         self.sums[fold, code] += rows.sum(axis=0, dtype=np.float64)
         self.products[fold] += rows.T @ rows
 
-    def without(self, fold: int | None) -> "Moments":
-        """Moments of all folds but one, or of all, as one fold."""
+    def leave_out(self, fold: int) -> "Moments":
+        """Moments of the other folds; of all folds, if a class is in none of the others."""
         kept = np.arange(len(self.counts)) != fold
-        return Moments(*(each[kept].sum(axis=0, keepdims=True) for each in self))
+        others = Moments(*(each[kept] for each in self))
+        return others if (others.counts.sum(axis=0) > 0).all() else self
 
 
 def total(parts: Iterable[Moments]) -> Moments:

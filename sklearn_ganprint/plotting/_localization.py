@@ -1,0 +1,335 @@
+"""Where in an image the trace of the claimed source is missing."""
+
+from typing import Any, Self
+
+import numpy as np
+
+from sklearn_ganprint._images import LUMINANCE_WEIGHTS
+from sklearn_ganprint.localization import localize_images
+from sklearn_ganprint.plotting._drawing import (
+    check_percentile,
+    draw_signed,
+    new_axes,
+    symmetric_scale,
+    write_title,
+)
+
+#: What the image becomes under the map: its contrast, and its darkest grey level of 1.
+_CONTRAST, _DARKEST = 0.75, 0.25
+
+
+class LocalizationDisplay:
+    """A localization map over the image that it is of, with the regions outlined.
+
+    Use :meth:`from_estimator` or :meth:`from_map` to make one.
+
+    Parameters
+    ----------
+    values : ndarray of shape (H, W)
+        The map: greater is less likely from the claimed source, NaN where nothing can be said.
+
+    image : ndarray of shape (H, W) or (H, W, C), default=None
+        The image, shown in grey below the map.
+
+    mask : ndarray of bool, shape (H, W), default=None
+        The regions, which are outlined.
+
+    claimed : str, default=None
+        The claimed source, for the colour bar.
+
+    name : str, default=None
+        Title.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the picture.
+
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    im_ : matplotlib AxesImage
+        The map in colours.
+
+    image_ : matplotlib AxesImage or None
+        The image below it.
+
+    missing_ : matplotlib QuadContourSet or None
+        Hatching where the map is not a number.
+
+    outline_ : matplotlib QuadContourSet or None
+        Outline of the regions.
+
+    colorbar_ : matplotlib Colorbar or None
+        The colour bar.
+
+    scale_ : float
+        Absolute value at which the colours end.
+
+    See Also
+    --------
+    sklearn_ganprint.localization.FingerprintLocalizer : Makes the maps.
+
+    Notes
+    -----
+    Colours are symmetric about 0, where the claimed source and the best other one are as likely.
+    They end at a percentile of the absolute values: a few extreme windows would leave the rest
+    pale. Flat and saturated areas are hatched, so that they do not look like an answer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.plotting import LocalizationDisplay
+    >>> values = np.full((32, 32), -2.0)
+    >>> values[8:16, 8:16], values[20:, 20:] = 5, np.nan
+    >>> display = LocalizationDisplay.from_map(values, mask=values > 3, claimed="camera")
+    >>> display.scale_
+    5.0
+    """
+
+    def __init__(
+        self,
+        values: np.ndarray,
+        *,
+        image: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+        claimed: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.values = values
+        self.image = image
+        self.mask = mask
+        self.claimed = claimed
+        self.name = name
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        name: str | None = None,
+        percentile: float = 99.5,
+        scale: float | None = None,
+        alpha: float = 0.5,
+        cmap: str = "RdBu_r",
+        colorbar: bool = True,
+    ) -> Self:
+        """Draw the map.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        name : str, default=None
+            Title; None takes the name of the display.
+
+        percentile : float, default=99.5
+            The colours end at this percentile of the absolute values, in (0, 100].
+
+        scale : float, default=None
+            The colours end at this value instead, so that pictures can share a scale.
+
+        alpha : float, default=0.5
+            How much of the image the map hides, in [0, 1]; without an image it is opaque.
+
+        cmap : str or matplotlib Colormap, default="RdBu_r"
+            Colours from negative, the claimed source, to positive, another one.
+
+        colorbar : bool, default=True
+            Whether to draw the scale beside the picture.
+
+        Returns
+        -------
+        LocalizationDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError
+            If `percentile`, `scale` or `alpha` is not valid.
+        """
+        check_percentile(percentile)
+        if scale is not None and not 0 < scale < np.inf:
+            raise ValueError(f"scale: expected None or a finite number above 0, got {scale!r}.")
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"alpha: expected a number in [0, 1], got {alpha!r}.")
+        self.scale_ = symmetric_scale(self.values, percentile) if scale is None else float(scale)
+        self.ax_ = new_axes() if ax is None else ax
+        self.figure_ = self.ax_.figure
+        self.image_ = self._draw_image()
+        self.im_ = draw_signed(
+            self.ax_,
+            np.ma.masked_invalid(self.values),
+            self.scale_,
+            cmap,
+            alpha=1 if self.image is None else alpha,
+        )
+        self._draw_regions()
+        self.colorbar_ = self._draw_colorbar() if colorbar else None
+        self.ax_.set(xticks=[], yticks=[])
+        write_title(self.ax_, self.name if name is None else name)
+        return self
+
+    def _draw_image(self) -> Any:
+        if self.image is None:
+            return None
+        grey = self.image.astype(np.float64)
+        if grey.ndim == 3:
+            grey = grey @ np.array(LUMINANCE_WEIGHTS) if grey.shape[2] == 3 else grey[..., 0]
+        low, high = grey.min(), grey.max()
+        grey = (grey - low) / (high - low if high > low else 1)
+        # Pale, so that the colours of the map can be told on dark parts as well.
+        return self.ax_.imshow(_DARKEST + _CONTRAST * grey, cmap="gray", vmin=0, vmax=1)
+
+    def _draw_regions(self) -> None:
+        self.missing_ = self.outline_ = None
+        missing = ~np.isfinite(self.values)
+        if missing.any():
+            self.missing_ = self._contour(
+                self.ax_.contourf, missing, [0.5, 1.5], colors="none", hatches=["xxx"]
+            )
+        if self.mask is not None and self.mask.any():
+            self.outline_ = self._contour(
+                self.ax_.contour, self.mask, [0.5], colors="black", linewidths=1.5
+            )
+
+    @staticmethod
+    def _contour(draw: Any, area: np.ndarray, levels: list[float], **params: Any) -> Any:
+        # With a frame around it: an area of one row has no contour, one at the border no end.
+        framed = np.pad(area.astype(np.float64), 1)
+        rows, columns = (np.arange(-1, side + 1) for side in area.shape)
+        limits = [
+            np.clip(each, -0.5, side - 0.5)
+            for each, side in zip((rows, columns), area.shape, strict=True)
+        ]
+        return draw(limits[1], limits[0], framed, levels, **params)
+
+    def _draw_colorbar(self) -> Any:
+        bar = self.figure_.colorbar(self.im_, ax=self.ax_, extend="both", shrink=0.85)
+        source = "the claimed source" if self.claimed is None else self.claimed
+        bar.ax.set_ylabel(f"evidence against {source}", parse_math=False)
+        return bar
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        image: Any,
+        claimed: Any = None,
+        *,
+        name: str | None = None,
+        ax: Any = None,
+        **plot_params: Any,
+    ) -> Self:
+        """Draw what a fitted pipeline says of an image.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted pipeline that ends with a
+            :class:`~sklearn_ganprint.localization.FingerprintLocalizer`, or a
+            :class:`~sklearn_ganprint.FileBatchClassifier` over one.
+
+        image : array-like of shape (H, W) or (H, W, C)
+            One image, of any size.
+
+        claimed : label, default=None
+            The claimed source. None is the most likely source of the whole image.
+
+        name : str, default=None
+            Title.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        **plot_params : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        LocalizationDisplay
+            The display.
+
+        Raises
+        ------
+        TypeError
+            If the estimator does not end with a localizer.
+        ValueError
+            If the claimed source is not one of those fitted on, or `image` is not one image.
+        """
+        image = _check_image(image)
+        (values,), (mask,), (label,) = localize_images(estimator, image[np.newaxis], claimed)
+        return cls(values, image=image, mask=mask, claimed=str(label), name=name).plot(
+            ax, **plot_params
+        )
+
+    @classmethod
+    def from_map(
+        cls,
+        values: Any,
+        *,
+        image: Any = None,
+        mask: Any = None,
+        claimed: str | None = None,
+        name: str | None = None,
+        ax: Any = None,
+        **plot_params: Any,
+    ) -> Self:
+        """Draw a map given as an array.
+
+        Parameters
+        ----------
+        values : array-like of shape (H, W)
+            The map; NaN where nothing can be said.
+
+        image : array-like of shape (H, W) or (H, W, C), default=None
+            The image.
+
+        mask : array-like of bool, shape (H, W), default=None
+            The regions.
+
+        claimed : str, default=None
+            The claimed source.
+
+        name : str, default=None
+            Title.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        **plot_params : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        LocalizationDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If the map is not of two dimensions, or the others are of another size.
+        """
+        values = np.asarray(values, dtype=np.float64)
+        if values.ndim != 2 or not values.size:
+            raise ValueError(f"values: expected shape (H, W), got {values.shape}.")
+        image = None if image is None else _check_image(image)
+        mask = None if mask is None else np.asarray(mask, dtype=bool)
+        for key, given in [("image", image), ("mask", mask)]:
+            if given is not None and given.shape[:2] != values.shape:
+                raise ValueError(
+                    f"{key}: expected the size of the map, {values.shape}, got {given.shape[:2]}."
+                )
+        return cls(values, image=image, mask=mask, claimed=claimed, name=name).plot(
+            ax, **plot_params
+        )
+
+
+def _check_image(image: Any) -> np.ndarray:
+    image = np.asarray(image)
+    if image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,)):
+        raise ValueError(
+            f"image: expected one image of shape (H, W) or (H, W, C) with C in {{1, 3}}, got "
+            f"{image.shape}."
+        )
+    return image
