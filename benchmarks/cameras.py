@@ -9,8 +9,9 @@ photos of another camera, at least as large. Prints, and writes as JSON:
 - for each variant, how many photos go to their camera, and the peak-to-correlation energy (PCE)
   with the right, a wrong, and no known camera;
 - crops of the photos at random odd offsets, searched for in the fingerprints;
+- the photos turned by half, as software does that applies EXIF orientations;
 - the correlation of fingerprints from halves of the flat fields, of one camera and of two;
-- seconds and memory by size, each in a process of its own, on random pixels.
+- CPU seconds and memory beside the photo by size, in a process each (Linux), on random pixels.
 """
 
 import argparse
@@ -42,22 +43,26 @@ SIZES = {
 Photos = tuple[np.ndarray, np.ndarray]
 
 COST = """
-import json, resource, sys, time
+import json, re, sys, time
 import numpy as np
+from sklearn.base import clone
 from sklearn_ganprint import make_attribution_pipeline
+
+def peak():
+    return int(re.search("VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
+
 shape = json.loads(sys.argv[1])
 rng = np.random.default_rng(0)
-images = rng.integers(0, 256, (2, *shape), dtype=np.uint8)
+images = rng.integers(0, 256, (1, *shape), dtype=np.uint8)
 pipeline = make_attribution_pipeline("camera")
-pipeline.fit(images[:, :64, :64], [0, 1])
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-start = time.perf_counter()
-pipeline.fit(images, [0, 1])
-fitted = time.perf_counter()
-pipeline.predict(images[:1])
-end = time.perf_counter()
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps([(fitted - start) / 2, end - fitted, (after - before) / 1024]))
+pipeline.fit(images[[0, 0], :64, :64], [0, 1])
+before = peak()
+start = time.process_time()
+residuals = pipeline[0].fit_transform(images)
+classifier = clone(pipeline[1]).partial_fit(residuals, [0], classes=[0, 1])
+fitted = time.process_time()
+classifier.predict(pipeline[0].transform(images))
+print(json.dumps([fitted - start, time.process_time() - fitted, peak() - before]))
 """
 
 
@@ -141,6 +146,17 @@ def crops(flats: Photos, photos: Photos, n_crops: int) -> list[dict[str, Any]]:
     return rows
 
 
+def turned(flats: Photos, photos: Photos) -> dict[str, Any]:
+    """Attribute photos as they are, and turned by half."""
+    print("\n" + header(["photos", "right camera", "PCE right", "wrong"]))
+    pipeline, found = make_attribution_pipeline("camera").fit(*flats), {}
+    for name, images in (("as stored", photos[0]), ("turned by half", photos[0][:, ::-1, ::-1])):
+        found[name] = energies(pipeline[-1], pipeline[:-1].transform(images), photos[1])
+        cells = [name, f"{found[name]['correct']} of {len(images)}", spread(found[name]["right"])]
+        print(line([*cells, spread(found[name]["wrong"])]), flush=True)
+    return found
+
+
 def halves(flats: Photos) -> dict[str, list[float]]:
     """Compare fingerprints of two or three flat fields each."""
     X, y = residuals(flats[0], SIGMAS[0]), flats[1]
@@ -158,8 +174,8 @@ def halves(flats: Photos) -> dict[str, list[float]]:
 
 
 def cost() -> list[dict[str, Any]]:
-    """Measure seconds and memory of a photo of each size."""
-    print("\n" + header(["photos", "s to fit, a photo", "s to attribute", "MB, beside the photos"]))
+    """Measure seconds and memory of a photo of each size, with two cameras."""
+    print("\n" + header(["photos", "CPU s to fit one", "to attribute one", "peak MB"]))
     rows = []
     for name, shape in SIZES.items():
         command = [sys.executable, "-c", COST, json.dumps(shape)]
@@ -185,6 +201,7 @@ def main() -> None:
     results = {
         "variants": variants(flats, photos, unknown),
         "crops": crops(flats, photos, options.crops),
+        "turned": turned(flats, photos),
         "halves": halves(flats),
         "cost": cost(),
     }

@@ -5,8 +5,8 @@ Usage: python benchmarks/comparison.py [DIR ...] [--crop 256] [--groups name] [-
 
 Measures each DIR, which has a folder per source, or without any the simulated generators and
 cameras, each with contents of its own. Images are split in random halves (by file name with
-``--groups name``), and the fingerprints of one half are compared with those of the other. Prints, and writes as JSON,
-for each null, and for 0, 8 and 16 pixels trimmed:
+``--groups name``), and the fingerprints of one half are compared with those of the other. Prints,
+and writes as JSON, for each null, and for 0, 8 and 16 pixels trimmed:
 
 - the share of sources that are found in the other half at p <= .01;
 - the share of pairs of different sources at p <= .01 and p <= .05, which should be as many, and of

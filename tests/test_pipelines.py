@@ -120,7 +120,7 @@ def test_white_is_handed_on(make_filtered, kind, white):
 
 def test_an_unknown_kind_is_refused():
     with pytest.raises(
-        ValueError, match=r"kind must be one of \['combined', 'paper', .*'thorough'\], got 'all'"
+        ValueError, match=r"kind must be one of \['camera', 'combined', .*'thorough'\], got 'all'"
     ):
         make_attribution_pipeline("all")
 

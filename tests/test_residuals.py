@@ -169,3 +169,29 @@ def test_class_sums_are_sums_of_residuals(make_images, shape, denoiser, channels
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-3)
     as_images = transformer.set_params(flatten=False).class_sums(images, codes, weights)
     np.testing.assert_array_equal(as_images.reshape(3, -1), actual)
+
+
+@pytest.mark.parametrize("channels", ["luminance", "rgb", "ycbcr", "opponent"])
+@pytest.mark.parametrize("white", [255.0, 1.0])
+def test_the_luminance_goes_along_behind_the_residual(make_images, channels, white):
+    images = make_images()[0].astype(np.float32) * np.float32(white / 255)
+    params = {"channels": channels, "data_range": white, "flatten": False}
+    alone = ResidualTransformer("gaussian", **params).fit_transform(images)
+    transformer = ResidualTransformer("gaussian", **params, intensity=True).fit(images)
+    both = transformer.transform(images)
+    assert transformer.residual_shape_ == both.shape[1:] == (32, 32, alone.shape[3] + 1)
+    np.testing.assert_array_equal(both[..., :-1], alone)
+    luminance = images.astype(float) @ [0.299, 0.587, 0.114] * (255 / white)
+    np.testing.assert_allclose(both[..., -1], luminance, rtol=1e-5)
+    codes, weights = np.arange(len(images)) % 3, np.linspace(0.5, 2, len(images))
+    sums = transformer.class_sums(images, codes, weights)
+    expected = [
+        (weights[codes == c] @ both[codes == c].reshape((codes == c).sum(), -1)) for c in range(3)
+    ]
+    np.testing.assert_allclose(sums.reshape(3, -1), expected, rtol=1e-3, atol=0.02)
+
+
+def test_grey_images_are_their_own_luminance(make_images):
+    images = make_images(shape=(16, 20))[0]
+    both = ResidualTransformer(flatten=False, intensity=True).fit_transform(images)
+    np.testing.assert_array_equal(both[..., 1], images.astype(np.float32))
