@@ -13,7 +13,7 @@ from cli_helpers import COMMAND
 import sklearn_ganprint
 
 
-@pytest.mark.parametrize("args", [["--help"], ["fit", "--help"], ["demo", "--help"]])
+@pytest.mark.parametrize("args", [["--help"], ["fit", "--help"], ["cluster", "--help"], ["compare", "--help"]])
 def test_help(ganprint, args):
     status, out, err = ganprint(*args)
     assert (status, err) == (0, "")
@@ -46,6 +46,13 @@ def test_version(ganprint):
         (["verify", "m", "a", "x", "--false-alarm", "1%"], "'1%'"),
         (["verify", "m", "a"], "PATH"),
         (["info", "m", "--format", "xml"], "xml"),
+        (["cluster"], "PATH"),
+        (["cluster", "x", "--clusters", "0"], "at least 1"),
+        (["localize", "m"], "PATH"),
+        (["localize", "m", "x", "--false-alarm", "2"], "between 0 and 1"),
+        (["compare"], "A"),
+        (["compare", "a", "b", "--trim", "-1"], "at least 0"),
+        (["compare", "a", "b", "c"], "c"),
         (["demo", "--seed", "-1"], "--seed"),
     ],
 )
@@ -63,6 +70,9 @@ def test_wrong_arguments(ganprint, args, word):
         ("skops", ["predict", "m", "x"]),
         ("skops", ["verify", "m", "a", "x"]),
         ("matplotlib", ["demo"]),
+        ("jinja2", ["cluster", "x"]),
+        ("skops", ["localize", "m", "x"]),
+        ("skops", ["compare", "a", "b"]),
         ("jinja2", ["demo"]),
     ],
 )

@@ -195,7 +195,7 @@ def _answer(found: "Located") -> Row:
         "claimed": found.claimed,
         "false_region": "yes" if found.regions else "no",
         "p_value": found.p_value,
-        # A map without a region of the least size anywhere has no score.
+        # A map without any region of the least size has no score.
         "score": found.score if abs(found.score) < float("inf") else None,
         "n_regions": len(found.regions),
         "share": n_pixels / (found.size[0] * found.size[1]),
@@ -260,6 +260,12 @@ def notes(rows: Sequence[Row], question: Question) -> list[str]:
         found.append(
             f"{n_larger} are larger: in these that is of parts of {height} x {width}, so "
             f"that clean ones get a false region more often"
+        )
+    n_mostly = sum(row["share"] > 0.5 for row in judged)
+    if n_mostly:
+        found.append(
+            f"in {n_mostly} more than half is marked: such an image is more likely from elsewhere "
+            f"as a whole, or was edited or saved anew as a whole"
         )
     if question.claimed is None:
         found.append(

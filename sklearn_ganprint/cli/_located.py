@@ -69,7 +69,7 @@ def locate(image: np.ndarray, path: str, wanted: Wanted) -> Located:
         files["image"] = small_copy(image, _COPY_SIDE)
     if wanted.masks:
         files["mask"] = _mask_file(mask)
-    peak = region_peak(values, localizer.min_region)
+    peak = region_peak(values, localizer.grow_threshold_, localizer.min_region)
     return Located(
         claimed=str(claimed),
         size=mask.shape,

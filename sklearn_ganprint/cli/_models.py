@@ -68,8 +68,8 @@ def set_rate(localizer: Any, rate: float) -> None:
     """Let a localizer mark a false region in at most this share of clean images."""
     from sklearn_ganprint.localization._calibration import peak_threshold
 
-    localizer.threshold_ = peak_threshold(localizer.calibration_peaks_, rate)
-    localizer.grow_threshold_ = min(localizer.grow_threshold_, localizer.threshold_)
+    threshold = peak_threshold(localizer.calibration_peaks_, rate)
+    localizer.threshold_ = max(threshold, localizer.grow_threshold_)
 
 
 def is_localizer(model: Model) -> bool:

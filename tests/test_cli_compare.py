@@ -1,0 +1,177 @@
+"""``ganprint compare``, as it is used."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from cli_helpers import add_broken_files
+from PIL import Image
+
+from sklearn_ganprint.cli._compare import p_number, p_text
+from sklearn_ganprint.comparison import compare_models, fingerprint_set
+from sklearn_ganprint.persistence import load_model
+
+
+@pytest.fixture
+def halves(tmp_path, make_images):
+    """Two folders A and B of other images of the same five sources, 10 of each."""
+    X, y = make_images(n_per_class=20, labels=tuple("abcde"), strength=3)
+    for index, (image, label) in enumerate(zip(X, y, strict=True)):
+        path = tmp_path / "AB"[index % 2] / label / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    return tmp_path / "A", tmp_path / "B"
+
+
+def pairs(out):
+    return {(row["first"], row["second"]): row for row in csv.DictReader(io.StringIO(out))}
+
+
+def test_compare_finds_each_partner(halves, ganprint):
+    status, out, err = ganprint("compare", *halves)
+    lines = out.splitlines()
+    assert status == 0
+    table = [line.split() for line in lines[2:7]]
+    assert [(row[0], row[1]) for row in table] == [(each, each) for each in "abcde"]
+    for each in "abcde":
+        assert f"{each} of A and {each} of B share a source, or a close relative: p" in out
+    assert "p-values are by how alike the other pairs of sources are" in lines[-1]
+    assert "--crop auto: 32 x 32 pixels, the size of 100 of 100 files" in err
+    assert "warning: a in " in err and "has 10 images, which is few" in err
+
+
+def test_compare_two_folders_of_one_source(halves, ganprint):
+    first, second = halves
+    _, out, _ = ganprint("compare", first / "a", second / "a")
+    assert "a of A and a of B have a pattern in common: p" in out
+    assert "p-values are by patterns that have nothing in common." in out
+    _, out, _ = ganprint("compare", first / "a", second / "b")
+    assert "No evidence that a of A and b of B share a source: p = " in out
+
+
+def test_compare_folders_as_one_source(halves, ganprint):
+    status, out, _ = ganprint("compare", *halves, "--one-source", "--format", "csv")
+    assert status == 0 and set(pairs(out)) == {("A", "B")}
+
+
+@pytest.fixture
+def models(halves, tmp_path, fit):
+    for folder in halves:
+        assert fit(folder, tmp_path / f"{folder.name}.skops")[0] == 0
+    return tmp_path / "A.skops", tmp_path / "B.skops"
+
+
+def test_compare_says_what_the_models_say(models, halves, ganprint):
+    expected = compare_models(*(fingerprint_set(load_model(path)) for path in models))
+    found = pairs(ganprint("compare", *models, "--format", "csv")[1])
+    for row in expected.rows():
+        own = found[row["first"], row["second"]]
+        for key in ("correlation", "z_score", "p_value"):
+            assert float(own[key]) == pytest.approx(row[key], rel=1e-4, abs=1e-300)
+    mixed = pairs(ganprint("compare", models[0], halves[1], "--format", "csv")[1])
+    for key, row in mixed.items():
+        own = float(found[key]["correlation"])
+        assert float(row["correlation"]) == pytest.approx(own, rel=1e-3, abs=1e-5)
+
+
+def test_compare_a_model_with_itself(models, ganprint):
+    status, out, _ = ganprint("compare", models[0], "--format", "json")
+    document = json.loads(out)
+    assert status == 0 and document["second"] is None
+    assert len(document["pairs"]) == 5 * 4 and len(document["verdicts"]) == 5
+    assert all(row["first"] != row["second"] for row in document["pairs"])
+
+
+def test_compare_models_that_differ(models, halves, tmp_path, fit, ganprint):
+    for name, options, words in [
+        ("small", ["--crop", 24], "another size: .*A.skops has 32 x 32, .*small.skops has 24 x 24"),
+        ("centre", ["--anchor", "center"], "another anchor: "),
+        ("grey", ["--channels", "luminance"], "another channels: "),
+        ("median", ["--denoiser", "median"], "another denoiser: "),
+    ]:
+        assert fit(halves[1], tmp_path / f"{name}.skops", *options)[0] == 0
+        status, out, err = ganprint("compare", models[0], tmp_path / f"{name}.skops")
+        assert (status, out) == (2, "")
+        assert re.match(f"error: cannot compare models of {words}", err), err
+
+
+def test_compare_writes_a_page(halves, tmp_path, ganprint):
+    folder = tmp_path / "page"
+    status, _, err = ganprint("compare", *halves, "--out", folder)
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert status == 0 and f"pictures and explanations: {folder / 'index.html'}" in err
+    written = {str(path.relative_to(folder)) for path in folder.rglob("*.*g")}
+    assert set(re.findall(r'src="([^"]+)"', page)) == written
+    assert len(written) == 1 + 2 * 5 + 2 * 5 * 6
+    for name in written:
+        Image.open(folder / name).verify()
+    assert "<strong>5 of 5</strong> sources of A have a partner in B" in page
+    assert "://" not in page and "<script" not in page
+
+
+def test_compare_leaves_copies_out(halves, ganprint):
+    first, second = halves
+    copied = second / "b" / "copy.png"
+    copied.write_bytes(next((first / "a").iterdir()).read_bytes())
+    _, out, err = ganprint("compare", first, second, "--format", "json")
+    assert "warning: 1 images of" in err and "left out of" in err
+    assert json.loads(out)["images"][1]["b"] == 10
+
+
+def test_compare_names_unusable_files(halves, ganprint):
+    first, second = halves
+    broken = [*add_broken_files(first / "a"), str(first / "beside.txt")]
+    (first / "beside.txt").write_text("x")
+    status, out, err = ganprint("compare", first, second, "--format", "json", "--crop", 32)
+    assert status == 1
+    for name in broken:
+        assert len(re.findall(f"^{re.escape(name)}: .+", err, re.MULTILINE)) == 1
+    assert json.loads(out)["images"][0]["a"] == 10
+    assert {each["file"] for each in json.loads(out)["failures"]} == set(broken)
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["A", "none"], "none: expected a model, a folder of images or a CSV file, found nothing"),
+        (["A", "A"], "A: this is A once more; leave out B"),
+        (["A/a"], "A/a: it has one source only; name B"),
+        (["A", "A/a/0.png"], "A/a/0.png: one image has no fingerprint"),
+        (["A", "empty"], "empty: expected images, or a folder of them"),
+        (["A/a", "copy"], "all images of copy are copies of images of A/a"),
+        (["A", "B", "--crop", 99], "none of the 100 files can be used"),
+        (["A", "B", "--trim", 16], "A and B: trim: expected"),
+        (["A", "notes.txt"], "notes.txt: not a model file"),
+        (["A", "bad.csv"], "bad.csv: expected the comma-separated columns"),
+        (["A", "B", "--out", "A"], "--out A: the folder is not empty"),
+    ],
+)
+def test_compare_refuses(halves, ganprint, monkeypatch, args, words):
+    root = halves[0].parent
+    monkeypatch.chdir(root)
+    for name in ("empty", "copy"):
+        (root / name).mkdir()
+    for path in (root / "A" / "a").iterdir():
+        (root / "copy" / path.name).write_bytes(path.read_bytes())
+    for name in ("notes.txt", "bad.csv"):
+        (root / name).write_text("x\n")
+    status, out, err = ganprint("compare", *args)
+    assert (status, out) == (2, "")
+    assert re.search(f"^error: {words}", err, re.MULTILINE), err
+
+
+def test_compare_with_a_model_takes_its_crop(models, halves, ganprint):
+    status, _, err = ganprint("compare", models[0], halves[1], "--crop", 16)
+    assert status == 2
+    assert re.match("error: --crop, --anchor: .*A.skops says what is cut", err)
+
+
+@pytest.mark.parametrize(
+    ("p_value", "number"),
+    [(0.5, "0.500"), (0.00012, "1.2e-04"), (0, "< 1e-12"), (1e-13, "< 1e-12")],
+)
+def test_p_values_in_words(p_value, number):
+    assert p_number(p_value) == number
+    assert p_text(p_value) == ("p < 1e-12" if p_value < 1e-12 else f"p = {number}")
