@@ -10,8 +10,13 @@ from sklearn_ganprint.clustering._whitening import Axes
 #: Components that images are assigned on.
 N_COMPONENTS = 16
 
-#: An image fits nowhere if its squared distance to the nearest cluster is so many times the median.
-MAX_RATIO = 6.0
+#: An image fits nowhere if its squared distance to the nearest cluster is so many times the median
+#: of that cluster. Half a percent of the images that belong to one are farther.
+MAX_RATIO = 7.0
+
+#: A cluster is taken for no tighter than this share of the median over all, since that of a few
+#: images is.
+MIN_SHARE = 0.5
 
 #: Label of what fits nowhere.
 NOWHERE = -1
@@ -22,13 +27,13 @@ class Assignment(NamedTuple):
 
     axes: Axes
     centers: np.ndarray
-    max_distance: float
+    max_distances: np.ndarray
 
     def labels(self, features: np.ndarray) -> np.ndarray:
         """Give the cluster of each image, -1 for what fits nowhere."""
         distances = squared_distances(self.axes.apply(features), self.centers)
         nearest = distances.argmin(axis=1)
-        nearest[distances.min(axis=1) > self.max_distance**2] = NOWHERE
+        nearest[distances.min(axis=1) > self.max_distances[nearest] ** 2] = NOWHERE
         return nearest
 
 
@@ -49,15 +54,16 @@ def fit_assignment(axes: Axes, features: np.ndarray, codes: np.ndarray) -> Assig
     Returns
     -------
     Assignment
-        The rule. Axes have unit covariance within clusters.
+        The rule. Axes have unit covariance within clusters. A cluster whose images all lie nearer
+        to others is left out.
     """
     used = Axes(axes.mean, axes.matrix[:, :N_COMPONENTS])
     points = used.apply(features)
     means = cluster_means(points, codes)
     root = sphering(points - means[codes], len(means))
-    distances = squared_distances(points @ root, means @ root).min(axis=1)
-    radius = float(np.sqrt(MAX_RATIO * np.median(distances)))
-    rule = Assignment(Axes(used.mean, used.matrix @ root), means @ root, radius)
-    labels = rule.labels(features)
-    # A cluster whose images all lie nearer to others is none.
-    return rule._replace(centers=rule.centers[np.unique(labels[labels >= 0])])
+    distances = squared_distances(points @ root, means @ root)
+    kept, nearest = np.unique(distances.argmin(axis=1), return_inverse=True)
+    own = distances.min(axis=1)
+    median = np.array([np.median(own[nearest == code]) for code in range(len(kept))])
+    radii = np.sqrt(MAX_RATIO * np.maximum(median, MIN_SHARE * np.median(own)))
+    return Assignment(Axes(used.mean, used.matrix @ root), (means @ root)[kept], radii)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.cluster.hierarchy import cut_tree, fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from sklearn_ganprint.clustering._merging import merge_clusters, over_cut, reassign
+from sklearn_ganprint.clustering._merging import cut_ward, merge_clusters, reassign
 
 #: Numbers of components, and images in a cluster of the first cut: a clustering for each pair.
 N_COMPONENTS = (8, 10, 13, 16)
@@ -44,10 +44,12 @@ def cluster_points(
         used = points[:, :n_components]
         for size in CUT_SIZES:
             n_cut = int(np.clip(len(points) // size, *CUT_LIMITS))
-            labels = over_cut(used, min(len(points), max(n_cut, 2 * (n_clusters or 0))))
+            labels = cut_ward(used, min(len(points), max(n_cut, 2 * (n_clusters or 0))))
             labels = merge_clusters(used, labels, min_separation, n_clusters)
             partitions.append(reassign(used, labels))
-    return by_size(agree(partitions, n_clusters))
+    last = points[:, : max(N_COMPONENTS)]
+    labels = merge_clusters(last, agree(partitions, n_clusters), min_separation, n_clusters)
+    return by_size(reassign(last, labels))
 
 
 def agree(partitions: Sequence[np.ndarray], n_clusters: int | None = None) -> np.ndarray:
@@ -63,7 +65,7 @@ def agree(partitions: Sequence[np.ndarray], n_clusters: int | None = None) -> np
 
 
 def by_size(labels: np.ndarray) -> np.ndarray:
-    """Renumber clusters by size, the greatest first; of two of one size the one that begins first."""
+    """Renumber clusters, the greatest first; of two of one size the one that begins first."""
     _, first, codes, counts = np.unique(
         labels, return_index=True, return_inverse=True, return_counts=True
     )

@@ -35,10 +35,10 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
         taken as images of one line, with a warning.
 
-    min_separation : float, default=4.0
-        Clusters are merged until each pair is at least so many standard deviations apart, on the
-        axis that separates it best, of images that the axis was not found on. Not used if
-        `n_clusters` is given.
+    min_separation : float, default=3.0
+        Clusters are merged until each pair surely is at least so many standard deviations apart, on
+        the axis that separates it best, in images that the axis was not found on. The halves of one
+        normal cluster are 2.65 apart. Not used if `n_clusters` is given.
 
     max_samples : int, default=5000
         Of more residuals a random sample of so many is clustered; the others are then assigned as
@@ -66,8 +66,8 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
     cluster_centers_ : ndarray of shape (n_clusters, n_components)
         Centres of the clusters on discriminant axes of unit variance within clusters.
 
-    max_distance_ : float
-        What is farther than this from all centres fits nowhere.
+    max_distances_ : ndarray of shape (n_clusters,)
+        What is farther than this from the nearest centre fits nowhere.
 
     feature_mean_ : ndarray of shape (n_spectral_features,)
         Mean of the features, which is taken from them first.
@@ -91,11 +91,12 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
 
     Notes
     -----
-    Features are logarithms of power spectra, of each residual and of its quarters. What differs
-    between quarters of one image is no trace of its source, so their scatter serves to whiten the
-    features without labels. Ward's method then cuts too many clusters, which are merged until all
-    pairs are separable. This is done with several numbers of components, and images that are
-    together in half of the results or more form the clusters.
+    Features are power spectra and coherences of channels, of each residual and of its quarters, see
+    :func:`~sklearn_ganprint.clustering.part_spectra`. What differs between quarters of one image is
+    no trace of its source, so their scatter serves to whiten the features without labels. Ward's
+    method then cuts too many clusters, which are merged until all pairs are separable. This is done
+    with several numbers of components, and images that are together in half of the results or
+    more form clusters, which are merged once more.
 
     Residuals in colour tell more than their luminance, and greater ones more than small ones. Of
     residuals with a side of less than 16 pixels, and of rows without `image_shape`, values
@@ -132,7 +133,7 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         n_clusters: int | None = None,
         *,
         image_shape: Sequence[int] | None = None,
-        min_separation: float = 4.0,
+        min_separation: float = 3.0,
         max_samples: int = 5000,
         random_state: Any = None,
         n_jobs: int | None = None,
@@ -245,7 +246,7 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
     def _keep(self, rule: Assignment) -> None:
         self.n_clusters_ = len(rule.centers)
         self.cluster_centers_ = rule.centers
-        self.max_distance_ = rule.max_distance
+        self.max_distances_ = rule.max_distances
         self.feature_mean_ = rule.axes.mean
         self.components_ = rule.axes.matrix.T
 
@@ -266,5 +267,5 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         check_is_fitted(self)
         images = self._validate_images(X, reset=False, dtype=list(FLOAT_DTYPES))
         axes = Axes(self.feature_mean_, self.components_.T)
-        rule = Assignment(axes, self.cluster_centers_, self.max_distance_)
+        rule = Assignment(axes, self.cluster_centers_, self.max_distances_)
         return assign(images, np.full(len(images), UNSEEN), rule, self.n_jobs)

@@ -3,63 +3,16 @@
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
-#: Shares of a cluster that are kept out in turn of the axis that they are projected on.
-N_FOLDS = 5
-
-#: Share of the mean variance in a covariance that is estimated on few images.
-SHRINKAGE = 0.1
+from sklearn_ganprint.clustering._separability import ClusterSums, separability, shrink
 
 
-def over_cut(points: np.ndarray, n_clusters: int) -> np.ndarray:
+def cut_ward(points: np.ndarray, n_clusters: int) -> np.ndarray:
     """Cut Ward's tree into clusters that are meant to be too small."""
     return fcluster(linkage(points, "ward"), n_clusters, "maxclust") - 1
 
 
-def separability(first: np.ndarray, second: np.ndarray) -> float:
-    """Tell how far apart two clusters are along their own discriminant axis.
-
-    Parameters
-    ----------
-    first, second : ndarray of shape (n_a, n_components) and (n_b, n_components)
-        Members of the clusters.
-
-    Returns
-    -------
-    float
-        The difference of the means in pooled standard deviations (d'), of members projected on
-        axes that were found without them. 0 if a cluster has fewer than two members.
-    """
-    if min(len(first), len(second)) < 2:
-        return 0.0
-    folds = [np.arange(len(each)) % N_FOLDS for each in (first, second)]
-    projected = [np.empty(len(each)) for each in (first, second)]
-    for fold in range(max(map(max, folds)) + 1):
-        axis, centre = discriminant_axis(first[folds[0] != fold], second[folds[1] != fold])
-        for out, rows, own in zip(projected, (first, second), folds, strict=True):
-            out[own == fold] = rows[own == fold] @ axis - centre
-    variance = np.average([out.var() for out in projected], weights=[len(first), len(second)])
-    return float((projected[1].mean() - projected[0].mean()) / (np.sqrt(variance) + 1e-12))
-
-
-def discriminant_axis(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, float]:
-    """Axis with unit variance within two clusters, and where their midpoint is on it."""
-    means = first.mean(axis=0), second.mean(axis=0)
-    covariance = shrunk(np.concatenate([first - means[0], second - means[1]]), n_means=2)
-    axis = np.linalg.solve(covariance, means[1] - means[0])
-    axis /= np.sqrt(axis @ covariance @ axis) + 1e-12
-    return axis, float(axis @ (means[0] + means[1]) / 2)
-
-
-def shrunk(centred: np.ndarray, n_means: int) -> np.ndarray:
-    """Covariance of centred rows, and a share of its mean variance along each axis."""
-    covariance = centred.T @ centred / max(1, len(centred) - n_means)
-    mean = np.trace(covariance) / len(covariance)
-    covariance.flat[:: len(covariance) + 1] += SHRINKAGE * mean + 1e-9
-    return covariance
-
-
 def merge_clusters(
-    points: np.ndarray, labels: np.ndarray, min_separation: float, n_clusters: int | None
+    points: np.ndarray, labels: np.ndarray, min_separation: float, n_clusters: int | None = None
 ) -> np.ndarray:
     """Merge the least separable pair of clusters, again and again.
 
@@ -82,27 +35,52 @@ def merge_clusters(
     ndarray of int, shape (n,)
         Clusters after merging.
     """
-    labels = labels.copy()
-    ids = np.unique(labels).tolist()
-
-    def distance(a: int, b: int) -> float:
-        return separability(points[labels == a], points[labels == b])
-
-    pairs = {(a, b): distance(a, b) for a in ids for b in ids if a < b}
-    while pairs:
-        (a, b), nearest = min(pairs.items(), key=lambda item: item[1])
-        done = nearest >= min_separation if n_clusters is None else len(ids) <= n_clusters
-        if done:
+    codes = np.unique(labels, return_inverse=True)[1]
+    clusters = ClusterSums.of(points, codes)
+    n_left = n_cut = len(clusters.counts)
+    apart = np.full((n_cut, n_cut), np.inf)
+    pairs = np.triu_indices(n_cut, 1)
+    apart[pairs] = separability(clusters.take(pairs[0]), clusters.take(pairs[1]))
+    while n_left > (n_clusters or 1):
+        kept, other = divmod(int(apart.argmin()), n_cut)
+        if n_clusters is None and apart[kept, other] >= min_separation:
             break
-        labels[labels == b] = a
-        ids.remove(b)
-        pairs = {pair: value for pair, value in pairs.items() if not {a, b} & set(pair)}
-        pairs |= {(min(a, c), max(a, c)): distance(min(a, c), max(a, c)) for c in ids if c != a}
-    return labels
+        if apart[kept, other] == -np.inf:
+            kept, other = _nearest_of_small(clusters, kept, other)
+        codes[codes == other] = kept
+        clusters.merge(kept, other)
+        clusters.counts[other] = 0
+        apart[other], apart[:, other] = np.inf, np.inf
+        _update(apart, clusters, kept)
+        n_left -= 1
+    return codes
+
+
+def _nearest_of_small(clusters: ClusterSums, a: int, b: int) -> tuple[int, int]:
+    """Pair the smaller of two clusters, one of which is too small, with the nearest mean."""
+    counts = clusters.counts.sum(axis=1)
+    small = a if counts[a] < counts[b] else b
+    means = clusters.sums.sum(axis=1) / np.maximum(counts, 1)[:, np.newaxis]
+    distances = np.square(means - means[small]).sum(axis=1)
+    distances[counts == 0] = np.inf
+    distances[small] = np.inf
+    nearest = int(distances.argmin())
+    return min(nearest, small), max(nearest, small)
+
+
+def _update(apart: np.ndarray, clusters: ClusterSums, changed: int) -> None:
+    """Measure a cluster that has grown against all others."""
+    others = np.flatnonzero(clusters.counts.sum(axis=1))
+    others = others[others != changed]
+    low, high = np.minimum(others, changed), np.maximum(others, changed)
+    apart[low, high] = separability(clusters.take(low), clusters.take(high))
 
 
 def reassign(points: np.ndarray, labels: np.ndarray, n_rounds: int = 5) -> np.ndarray:
-    """Give each image to the cluster whose mean is nearest, in their pooled covariance."""
+    """Give each image to the cluster whose mean is nearest, in their pooled covariance.
+
+    Clusters stay as many as they are: rounds end before one loses its last image.
+    """
     for _ in range(n_rounds):
         ids, codes = np.unique(labels, return_inverse=True)
         means = cluster_means(points, codes)
@@ -121,7 +99,8 @@ def cluster_means(points: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 def sphering(centred: np.ndarray, n_means: int) -> np.ndarray:
     """Matrix that gives centred rows unit covariance."""
-    return np.linalg.inv(np.linalg.cholesky(shrunk(centred, n_means))).T
+    covariance = shrink(centred.T @ centred / max(1, len(centred) - n_means))
+    return np.linalg.inv(np.linalg.cholesky(covariance)).T
 
 
 def squared_distances(points: np.ndarray, centres: np.ndarray) -> np.ndarray:

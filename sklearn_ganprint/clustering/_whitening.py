@@ -43,29 +43,29 @@ def whitened_axes(parts: np.ndarray) -> Axes:
     """
     whole = parts[:, 0].astype(np.float64)
     mean = whole.mean(axis=0)
-    basis = principal_axes(whole - mean, N_PRINCIPAL)
+    whole -= mean
+    basis = principal_axes(whole, N_PRINCIPAL)
     if parts.shape[1] > 1:
         basis = basis @ inverse_root(within_scatter(parts[:, 1:], basis))
-    basis = basis @ principal_axes((whole - mean) @ basis, N_COMPONENTS)
+    basis = basis @ principal_axes(whole @ basis, N_COMPONENTS)
     return Axes(mean, basis)
 
 
 def principal_axes(rows: np.ndarray, n_axes: int) -> np.ndarray:
     """Principal axes ``(n_features, n_axes)`` of centred rows, the greatest variance first."""
     n, p = rows.shape
-    n_axes = max(1, min(n_axes, n - 1, p))
+    values, vectors = np.linalg.eigh(rows @ rows.T if n < p else rows.T @ rows)
+    # In descending order; at least one, which is arbitrary if all rows are alike.
+    rank = max(1, int((values > 1e-10 * values[-1]).sum()))
+    kept = slice(-1, -min(n_axes, rank) - 1, -1)
     if n < p:
-        axes = np.linalg.svd(rows, full_matrices=False)[2][:n_axes].T
-    else:
-        axes = np.linalg.eigh(rows.T @ rows)[1][:, : -n_axes - 1 : -1]
-    # The sign is arbitrary, and must not depend on how many images there are.
-    return axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(n_axes)])
+        return rows.T @ (vectors[:, kept] / np.sqrt(np.maximum(values[kept], np.finfo(float).tiny)))
+    return vectors[:, kept]
 
 
 def within_scatter(parts: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """Covariance of parts ``(n, n_parts, n_features)`` about their image's mean, on a basis."""
-    projected = parts @ basis.astype(parts.dtype)
-    projected = projected.astype(np.float64)
+    projected = (parts @ basis.astype(parts.dtype)).astype(np.float64)
     projected -= projected.mean(axis=1, keepdims=True)
     rows = projected.reshape(-1, basis.shape[1])
     return rows.T @ rows / len(rows)
