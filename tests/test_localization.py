@@ -398,6 +398,8 @@ def test_files_give_the_same_model_in_batches(files, tmp_path):
     assert found.maps.shape == found.masks.shape == (2, 80, 96)
     assert_array_equal(found.maps, localize_images(clf, larger, ["a", "a"]).maps)
     assert found.claimed.tolist() == ["a", "a"]
+    with pytest.raises(TypeError, match="a mask for each image.*localize_images"):
+        loaded.predict(paths)
 
 
 def test_only_pipelines_with_a_localizer_localize(make_images):

@@ -236,6 +236,7 @@ class FileBatchClassifier(
         result, dtype = blank_result(self.classes_, len(source), method), self.classes_.dtype
         for part in self._map(source, apply_batch, self.estimator_, method):
             if part.value is not None:
+                _check_one_value(part.value, method)
                 result[part.batch.start + part.kept] = part.value
                 # A label for unknown sources may be longer than those of the classes.
                 dtype = np.result_type(dtype, part.value.dtype)
@@ -249,3 +250,12 @@ class FileBatchClassifier(
         tags.classifier_tags = inner.classifier_tags
         tags.input_tags.string = True
         return tags
+
+
+def _check_one_value(values: np.ndarray, method: str) -> None:
+    """Raise if the estimator predicts masks, which files of several sizes have no array for."""
+    if method == "predict" and values.ndim > 1:
+        raise TypeError(
+            "predict: this estimator gives a mask for each image, not a label. Use "
+            "sklearn_ganprint.localization.localize_images on images that the reader has read."
+        )

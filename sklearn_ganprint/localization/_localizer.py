@@ -115,6 +115,31 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
     sklearn_ganprint.make_localization_pipeline : This behind a :class:`ResidualTransformer`.
     sklearn_ganprint.plotting.LocalizationDisplay : Draws a map over the image.
 
+    Notes
+    -----
+    A residual is divided by its strength around each pixel. In each window its products with
+    itself, at all lags and for all pairs of channels, are added up and made correlations, as
+    :class:`~sklearn_ganprint.features.AutocorrelationTransformer` does for whole images. Linear discriminant analysis of the windows of all sources
+    gives coordinates, one fewer than sources. Each source's windows scatter in a way of their own
+    about their mean, with heavy tails: their likelihood is that of a multivariate t distribution
+    with 2.5 degrees of freedom. A map is two thirds the evidence of single windows, averaged over
+    neighbours afterwards, which finds small regions, and one third that of averages of
+    neighbouring windows, which finds faint ones.
+
+    In the map of a clean image the greatest value counts, in regions of at least `min_region`
+    pixels. `threshold_` is what so many clean images stay below that a new one reaches it with at
+    most the stated probability, if it is like them. It is one for all sources: one for each, from a
+    share of the images, did worse. Larger images have more windows, and get false regions more
+    often than stated; images that were compressed again or resized are not like those fitted on.
+
+    A region ends half way between its own level and that of the rest of the image.
+
+    With `claimed` None, the source is the one that the windows together are most likely from. Of
+    an image that is for the greater part pasted in, the map is upside down.
+
+    ``fit`` takes two passes over the images, which may be in files, and keeps the coordinates of
+    their windows: with a window of 16 pixels and c sources ``c / 16`` bytes a pixel.
+
     Examples
     --------
     >>> import numpy as np
