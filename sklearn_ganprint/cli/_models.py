@@ -68,15 +68,15 @@ def _step_types(pipeline: Any) -> list[tuple[str, type]]:
 
 
 def warning_of_energies(model: Model) -> str | None:
-    """Say of cameras that p-values hold for photos like those fitted on, which these need not be."""
+    """Say what the p-values of cameras hold for, which need not be the photos in question."""
     from sklearn_ganprint import PRNUClassifier
 
     if not isinstance(model.classifier, PRNUClassifier) or model.open_set is None:
         return None
     return (
-        "p-values of cameras hold for photos like those fitted on; of a model of flat fields, other "
-        "photos look unlike every camera. Then go by the score, a peak-to-correlation energy, which "
-        "by convention is a match above 60"
+        "p-values of cameras hold for photos like those fitted on; of a model of flat fields, "
+        "other photos look unlike every camera. Then go by the score, a peak-to-correlation "
+        "energy, which by convention is a match above 60"
     )
 
 
