@@ -111,6 +111,19 @@ def _step_types(pipeline: Any) -> list[tuple[str, type]]:
     return [(name, type(step)) for name, step in getattr(pipeline, "steps", [])]
 
 
+def warning_of_energies(model: Model) -> str | None:
+    """Say what the p-values of cameras hold for, which need not be the photos in question."""
+    from sklearn_ganprint import PRNUClassifier
+
+    if not isinstance(model.classifier, PRNUClassifier) or model.open_set is None:
+        return None
+    return (
+        "p-values of cameras hold for photos like those fitted on; of a model of flat fields, "
+        "other photos look unlike every camera. Then go by the score, a peak-to-correlation "
+        "energy, which by convention is a match above 60"
+    )
+
+
 def calibration_counts(calibrated: Any) -> "np.ndarray":
     """Count the calibration images of each source."""
     import numpy as np

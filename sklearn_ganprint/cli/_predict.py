@@ -12,6 +12,7 @@ from sklearn_ganprint.cli._models import (
     calibration_in_words,
     open_model,
     smallest_known_p_value,
+    warning_of_energies,
     warning_of_few,
 )
 from sklearn_ganprint.cli._scoring import (
@@ -66,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
     rate = _rate(args, model)
     files, failures = find_files(args.paths)
     if warning := _warning(args.model, model, rate):
+        MESSAGES.warn(warning)
+    if warning := warning_of_energies(model):
         MESSAGES.warn(warning)
     scored = score_files(model, files, failures, args.jobs, "attributing")
     rows = _rows(model, scored, rate)

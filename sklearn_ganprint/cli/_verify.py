@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import MESSAGES, Column
 from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._models import Model, calibration_counts, few_images, open_model
+from sklearn_ganprint.cli._models import (
+    Model,
+    calibration_counts,
+    few_images,
+    open_model,
+    warning_of_energies,
+)
 from sklearn_ganprint.cli._scoring import (
     Row,
     Scored,
@@ -86,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
     claim = _claim(args, model)
     files, failures = find_files(args.paths)
     if warning := few_images(claim.rate, claim.smallest, outcome="rejected", judges=claim.judges):
+        MESSAGES.warn(warning)
+    if warning := warning_of_energies(model):
         MESSAGES.warn(warning)
     scored = score_files(model, files, failures, args.jobs, "verifying")
     rows = _rows(model, scored, claim)
