@@ -13,7 +13,9 @@ from cli_helpers import COMMAND
 import sklearn_ganprint
 
 
-@pytest.mark.parametrize("args", [["--help"], ["fit", "--help"], ["cluster", "--help"], ["compare", "--help"]])
+@pytest.mark.parametrize(
+    "args", [["--help"], ["fit", "--help"], ["cluster", "--help"], ["compare", "--help"]]
+)
 def test_help(ganprint, args):
     status, out, err = ganprint(*args)
     assert (status, err) == (0, "")
