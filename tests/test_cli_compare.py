@@ -163,9 +163,25 @@ def test_compare_refuses(halves, ganprint, monkeypatch, args, words):
 
 
 def test_compare_with_a_model_takes_its_crop(models, halves, ganprint):
-    status, _, err = ganprint("compare", models[0], halves[1], "--crop", 16)
-    assert status == 2
-    assert re.match("error: --crop, --anchor: .*A.skops says what is cut", err)
+    for option in (["--crop", 16], ["--anchor", "center"], ["--kind", "camera"]):
+        status, _, err = ganprint("compare", models[0], halves[1], *option)
+        assert status == 2
+        assert re.match("error: --crop, --anchor, --kind: .*A.skops says what is cut", err)
+
+
+def test_compare_sensor_patterns(halves, tmp_path, fit, ganprint):
+    first, second = halves
+    options = ["--kind", "camera", "--format", "csv"]
+    found = pairs(ganprint("compare", first, second, *options)[1])
+    status, _, err = ganprint("fit", first, "--model", tmp_path / "cam.skops", "--kind", "camera")
+    assert status == 0, err
+    model = tmp_path / "cam.skops"
+    for key, row in pairs(ganprint("compare", model, second, "--format", "csv")[1]).items():
+        assert float(row["correlation"]) == pytest.approx(
+            float(found[key]["correlation"]), abs=1e-5
+        )
+    means = pairs(ganprint("compare", first, second, "--format", "csv")[1])
+    assert means["a", "a"]["correlation"] != found["a", "a"]["correlation"]
 
 
 @pytest.mark.parametrize(

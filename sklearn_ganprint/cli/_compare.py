@@ -84,6 +84,13 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         action="store_true",
         help="take each folder for one source, with all folders in it",
     )
+    parser.add_argument(
+        "--kind",
+        choices=("paper", "camera"),
+        help="how fingerprints of two collections of images are made: paper, the mean residual "
+        "(the default); camera, the pattern of a sensor, of photos of full size. With a model they "
+        "are made as in it",
+    )
     _arguments.add_crop(parser, None)
     parser.add_argument(
         "--trim",
@@ -128,7 +135,7 @@ def _compare(args: argparse.Namespace) -> Compared:
     warnings = _settle(sides)
     models = [side.model for side in sides if side.model is not None]
     reader = make_reader(sides, args)
-    like = models[0] if models else None
+    like = models[0].whole if models else {"camera": "camera"}.get(args.kind)
     sets = [fingerprints_of(side, like, reader, args, failures) for side in sides]
     if len(sets) == 1 and len(sets[0].names) < 2:
         raise CommandError(f"{args.first}: it has one source only; name B, to compare it with")

@@ -138,10 +138,10 @@ def make_reader(sides: Sequence[Side], args: argparse.Namespace) -> "ImageReader
 
     model = next((side for side in sides if side.model is not None), None)
     if model is not None:
-        if args.crop is not None or args.anchor is not None:
+        if (args.crop, args.anchor, args.kind) != (None, None, None):
             raise CommandError(
-                f"--crop, --anchor: {model.path} says what is cut of the images, since "
-                f"fingerprints must be of the same pixels"
+                f"--crop, --anchor, --kind: {model.path} says what is cut of the images and how "
+                f"fingerprints are made, since both sides must be alike in that"
             )
         return None
     args.anchor = args.anchor or "top-left"
@@ -160,12 +160,12 @@ def _auto_crop(bunch: "Bunch") -> tuple[int, int]:
 
 def fingerprints_of(
     side: Side,
-    like: Model | None,
+    like: Any,
     reader: "ImageReader | None",
     args: argparse.Namespace,
     failures: "list[ImageReadError]",
 ) -> "FingerprintSet":
-    """Take the fingerprints out of a model, or make them of images."""
+    """Take the fingerprints out of a model, or make them of images as `like` says."""
     from sklearn_ganprint.comparison import estimate_fingerprints, fingerprint_set
 
     def fail(error: "ImageReadError") -> None:
@@ -179,7 +179,7 @@ def fingerprints_of(
             return estimate_fingerprints(
                 side.files,
                 side.labels,
-                like=None if like is None else like.whole,
+                like=like,
                 reader=reader,
                 batch_size=args.batch_size,
                 n_jobs=args.jobs,

@@ -43,9 +43,10 @@ def estimate_fingerprints(
     labels : array-like of shape (n,), default=None
         Source of each file; None takes all of them for one source, called "images".
 
-    like : FileBatchClassifier, default=None
+    like : FileBatchClassifier or "camera", default=None
         A fitted model, whose reader, residuals and way to make fingerprints are used, so that
-        the two can be compared. None makes mean RGB residuals.
+        the two can be compared. None makes mean RGB residuals, "camera" sensor patterns as the
+        pipeline of that kind does.
 
     reader : ImageReader, default=None
         How files become images; None is that of `like`, or whole images of one size.
@@ -86,7 +87,7 @@ def estimate_fingerprints(
     check_consistent_length(filenames, labels)
     steps, size = _steps(like)
     if reader is None:
-        reader = ImageReader() if like is None else like.reader_
+        reader = getattr(like, "reader_", None) or ImageReader()
     else:
         size = None
     source = ImageSource(as_paths(filenames), reader, size or common_size(filenames, reader))
@@ -127,6 +128,8 @@ def _steps(like: Any) -> tuple[list[Any], tuple[int, int] | None]:
         # As in the pipeline "paper", of all colours and in image shape.
         residual = clone(make_attribution_pipeline("paper")[0])
         return [residual.set_params(channels="rgb", flatten=False), FingerprintClassifier()], None
+    if like == "camera":
+        return [clone(step) for _, step in make_attribution_pipeline("camera").steps], None
     check_is_fitted(like)
     path = find_holder(like)
     if path is None or not is_mergeable(path[-1]):
