@@ -134,8 +134,20 @@ def test_localize_without_a_claim_and_in_larger_images(scene, tmp_path, ganprint
     status, out, _ = ganprint("localize", scene / "m.skops", tmp_path / "large.png")
     assert status == 0
     assert "p-value" not in out  # none is known for this size
-    assert "1 are larger" in out and "no source was claimed, so the most likely one" in out
+    assert (
+        "larger than that: 1; there it is so of parts of 96 x 96" in out
+        and "no source was claimed, so the most likely one" in out
+    )
     assert out.splitlines()[2].split()[1] == "rough"
+
+
+def test_localize_says_what_of_grey_and_foreign_images(scene, tmp_path, ganprint):
+    clean = Image.open(scene / "images" / "clean.png")
+    clean.convert("L").save(tmp_path / "grey.png")
+    save(tmp_path / "elsewhere.png", noise(np.random.default_rng(1), True))
+    _, out, _ = ganprint("localize", scene / "m.skops", tmp_path, "--claimed", "rough")
+    assert "grey: 1; of these a model of images in colour says nothing" in out
+    assert "marked for more than half: " in out
 
 
 def test_localize_names_unusable_files(scene, tmp_path, ganprint):
@@ -149,7 +161,7 @@ def test_localize_names_unusable_files(scene, tmp_path, ganprint):
         os.path.basename(name) for name in broken
     }
     assert rows["text.png"]["error"] and rows["empty.png"]["error"]
-    assert rows["blank.png"]["flat"] == 1 and rows["blank.png"]["false_region"] == "no"
+    assert rows["blank.png"]["flat"] == 1 and rows["blank.png"]["false_region"] is None
     assert "could not be used; all others were" in err
     page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     assert "Files that could not be used" in page

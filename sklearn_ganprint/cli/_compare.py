@@ -241,14 +241,14 @@ def notes(compared: Compared) -> list[str]:
     if compared.result.null == "sources":
         return [
             *found,
-            "p-values are by how alike the other pairs of sources are, of which each source is "
+            "the p-values are by how alike the other pairs of sources are, of which each source is "
             "taken to have one partner at the most",
         ]
     return [
         *found,
-        "p-values are by patterns that have nothing in common. Other things than a source may be: "
-        "a JPEG grid, resizing, one camera model or architecture, aligned content. To tell these, "
-        "compare with 4 or more sources that were treated alike",
+        "the p-values are by patterns that have nothing in common. Other things than a source may "
+        "be: a JPEG grid, resizing, one camera model or architecture, aligned content. To tell "
+        "these, compare with 4 or more sources that were treated alike",
     ]
 
 

@@ -193,7 +193,8 @@ def _answer(found: "Located") -> Row:
         box = "{width} x {height} at {left}, {top}".format(**largest)
     return {
         "claimed": found.claimed,
-        "false_region": "yes" if found.regions else "no",
+        # Where all is flat, nothing can be said.
+        "false_region": "yes" if found.regions else "no" if found.flat < 1 else None,
         "p_value": found.p_value,
         # A map without any region of the least size has no score.
         "score": found.score if abs(found.score) < float("inf") else None,
@@ -202,6 +203,7 @@ def _answer(found: "Located") -> Row:
         "box": box,
         "flat": found.flat,
         "image_size": found.size,
+        "grey": found.grey,
         "regions": found.regions,
         **(largest or {}),
         "pixels": n_pixels,
@@ -258,14 +260,19 @@ def notes(rows: Sequence[Row], question: Question) -> list[str]:
     n_larger = sum(row["image_size"][0] * row["image_size"][1] > height * width for row in judged)
     if n_larger:
         found.append(
-            f"{n_larger} are larger: in these that is of parts of {height} x {width}, so "
-            f"that clean ones get a false region more often"
+            f"larger than that: {n_larger}; there it is so of parts of {height} x {width}, and "
+            f"clean images get a false region more often"
         )
     n_mostly = sum(row["share"] > 0.5 for row in judged)
     if n_mostly:
         found.append(
-            f"in {n_mostly} more than half is marked: such an image is more likely from elsewhere "
+            f"marked for more than half: {n_mostly}; such an image is more likely from elsewhere "
             f"as a whole, or was edited or saved anew as a whole"
+        )
+    n_grey = sum(row["grey"] and row["flat"] < 1 for row in judged)
+    if n_grey:
+        found.append(
+            f"grey: {n_grey}; of these a model of images in colour says nothing that is worth much"
         )
     if question.claimed is None:
         found.append(

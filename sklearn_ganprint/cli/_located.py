@@ -43,6 +43,7 @@ class Located(NamedTuple):
     score: float
     p_value: float | None
     flat: float
+    grey: bool
     files: dict[str, bytes]  # by kind: "map", "image" and "mask"
 
 
@@ -77,6 +78,7 @@ def locate(image: np.ndarray, path: str, wanted: Wanted) -> Located:
         score=peak,
         p_value=_p_value(peak, mask.size, localizer),
         flat=float(np.isnan(values).mean()),
+        grey=bool((image == image[..., :1]).all()),
         files=files,
     )
 
