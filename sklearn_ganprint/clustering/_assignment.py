@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_ganprint.clustering._consensus import cluster_points
 from sklearn_ganprint.clustering._merging import cluster_means, sphering, squared_distances
-from sklearn_ganprint.clustering._whitening import Axes
+from sklearn_ganprint.clustering._whitening import Axes, whitened_axes
 
 #: Components that images are assigned on.
 N_COMPONENTS = 16
@@ -67,3 +68,29 @@ def fit_assignment(axes: Axes, features: np.ndarray, codes: np.ndarray) -> Assig
     median = np.array([np.median(own[nearest == code]) for code in range(len(kept))])
     radii = np.sqrt(MAX_RATIO * np.maximum(median, MIN_SHARE * np.median(own)))
     return Assignment(Axes(used.mean, used.matrix @ root), (means @ root)[kept], radii)
+
+
+def cluster_parts(
+    parts: np.ndarray, min_separation: float = 3.0, n_clusters: int | None = None
+) -> Assignment:
+    """Cluster features: whiten, cut and merge several times, agree, and make a rule of it.
+
+    Parameters
+    ----------
+    parts : ndarray of shape (n, n_parts, n_features)
+        What :func:`part_spectra` gives.
+
+    min_separation : float, default=3.0
+        See :class:`FingerprintClustering`.
+
+    n_clusters : int, default=None
+        Number of clusters, if it is known.
+
+    Returns
+    -------
+    Assignment
+        The rule, which gives labels of these images and of others.
+    """
+    axes = whitened_axes(parts)
+    codes = cluster_points(axes.apply(parts[:, 0]), min_separation, n_clusters)
+    return fit_assignment(axes, parts[:, 0], codes)

@@ -12,15 +12,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint._images import FLOAT_DTYPES, ImageInputMixin, ImageShape
 from sklearn_ganprint._passes import Pass, Passes, fit_in_memory
-from sklearn_ganprint.clustering._assignment import NOWHERE, Assignment, fit_assignment
-from sklearn_ganprint.clustering._consensus import cluster_points
+from sklearn_ganprint.clustering._assignment import NOWHERE, Assignment, cluster_parts
 from sklearn_ganprint.clustering._passes import (
     UNSEEN,
     assign,
     assign_and_sum,
     chosen_features,
 )
-from sklearn_ganprint.clustering._whitening import Axes, whitened_axes
+from sklearn_ganprint.clustering._whitening import Axes
 
 
 class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
@@ -201,7 +200,9 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         found = yield Pass(chosen_features, (shape, self.n_jobs), (chosen,))
         labels = np.full(n, UNSEEN)
         features, positions = self._gather(found, chosen)
-        rule = self._cluster(features, positions, labels)
+        rule = cluster_parts(features, self.min_separation, self.n_clusters)
+        labels[positions] = rule.labels(features[:, 0])
+        self._keep(rule)
         summed = yield Pass(assign_and_sum, (shape, rule, self.n_jobs), (labels,))
         self.labels_ = np.full(n, NOWHERE)
         sums, counts = 0.0, np.zeros(len(rule.centers))
@@ -230,18 +231,6 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
             features.append(values)
         together = features[0] if len(features) == 1 else np.concatenate(features)
         return together, np.concatenate(positions)
-
-    def _cluster(
-        self, features: np.ndarray, positions: np.ndarray, labels: np.ndarray
-    ) -> Assignment:
-        """Cluster features, write the labels of those images, and return a rule for the others."""
-        axes = whitened_axes(features)
-        whole = features[:, 0]
-        codes = cluster_points(axes.apply(whole), self.min_separation, self.n_clusters)
-        rule = fit_assignment(axes, whole, codes)
-        labels[positions] = rule.labels(whole)
-        self._keep(rule)
-        return rule
 
     def _keep(self, rule: Assignment) -> None:
         self.n_clusters_ = len(rule.centers)

@@ -1,0 +1,352 @@
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from sklearn.base import clone
+from sklearn.metrics import adjusted_rand_score
+from sklearn.pipeline import make_pipeline
+
+from sklearn_ganprint import (
+    FileBatchClustering,
+    FingerprintClustering,
+    ResidualTransformer,
+    load_model,
+    save_model,
+)
+from sklearn_ganprint.clustering import part_spectra
+from sklearn_ganprint.clustering._consensus import agree, by_size, cluster_points
+from sklearn_ganprint.clustering._merging import merge_clusters, reassign
+from sklearn_ganprint.clustering._separability import ClusterSums, separability
+from sklearn_ganprint.clustering._whitening import principal_axes, whitened_axes
+from sklearn_ganprint.files import UnreadableImageWarning
+
+
+def traces(n_per_source=24, n_sources=3, shape=(64, 64, 3), seed=0):
+    """Noise that each source filters in its own way, and of which images differ in strength."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.arange(n_sources), n_per_source)
+    X = rng.normal(size=(len(y), *shape))
+    X[y == 1] += 0.6 * np.roll(X[y == 1], 1, axis=1)
+    X[y == 2] += 0.6 * np.roll(X[y == 2], 2, axis=2)
+    X *= rng.uniform(1, 3, size=(len(y), 1, 1, *shape[2:]))
+    order = rng.permutation(len(y))
+    return X[order].astype(np.float32), y[order]
+
+
+def slow_separability(a, b, n_folds=5, shrinkage=0.1):
+    """d' of members projected on axes found without their fold, less two standard errors."""
+    folds = [np.arange(len(each)) % n_folds for each in (a, b)]
+    projected = [np.empty(len(a)), np.empty(len(b))]
+    for fold in range(n_folds):
+        train = a[folds[0] != fold], b[folds[1] != fold]
+        means = [each.mean(axis=0) for each in train]
+        scatter = sum((each - m).T @ (each - m) for each, m in zip(train, means, strict=True))
+        covariance = scatter / (len(train[0]) + len(train[1]) - 2)
+        share = shrinkage * np.trace(covariance) / len(covariance) + 1e-9
+        covariance = covariance + share * np.eye(len(covariance))
+        axis = np.linalg.solve(covariance, means[1] - means[0])
+        axis /= np.sqrt(axis @ covariance @ axis)
+        for out, rows, own in zip(projected, (a, b), folds, strict=True):
+            out[own == fold] = (rows[own == fold] - (means[0] + means[1]) / 2) @ axis
+    n = len(a) + len(b)
+    variance = (len(a) * projected[0].var() + len(b) * projected[1].var()) / n
+    found = (projected[1].mean() - projected[0].mean()) / np.sqrt(variance)
+    return found - 2 * np.sqrt(1 / len(a) + 1 / len(b) + found**2 / (2 * n))
+
+
+def slow_features(image, side):
+    """Log power and z of coherence at each frequency, one window at a time."""
+    line = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(side) / side)
+    taper = np.outer(line, line)
+    spectra = []
+    for i in range(0, image.shape[0] - side + 1, side // 2):
+        for j in range(0, image.shape[1] - side + 1, side // 2):
+            window = image[i : i + side, j : j + side] * taper[..., np.newaxis]
+            spectra.append(np.fft.fft2(window, axes=(0, 1)))
+    spectra = np.array(spectra)
+    power = (np.abs(spectra) ** 2).mean(axis=0)
+    found = [np.log(power / power.mean(axis=(0, 1)))[..., c] for c in range(3)]
+    for a, b in ((0, 1), (0, 2), (1, 2)):
+        cross = (spectra[..., a].conj() * spectra[..., b]).mean(axis=0).real
+        found.append(np.arctanh(cross / np.sqrt(power[..., a] * power[..., b])))
+    return found
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    X, y = traces()
+    return FingerprintClustering().fit(X), X, y
+
+
+def test_sources_are_found_without_their_number(fitted):
+    clustering, X, y = fitted
+    assert clustering.n_clusters_ == 3
+    assert adjusted_rand_score(y, clustering.labels_) > 0.95
+    np.testing.assert_array_equal(clustering.predict(X), clustering.labels_)
+
+
+def test_new_images_are_assigned(fitted):
+    clustering, X, y = fitted
+    new, truth = traces(seed=1)
+    labels = clustering.predict(new)
+    together = adjusted_rand_score(np.append(y, truth), np.append(clustering.labels_, labels))
+    assert together > 0.9
+
+
+def test_what_is_like_no_cluster_fits_nowhere(fitted):
+    foreign = np.random.default_rng(3).normal(size=(8, 64, 64, 3))
+    foreign -= 0.6 * np.roll(foreign, 1, axis=1)
+    assert (fitted[0].predict(foreign.astype(np.float32)) == -1).all()
+
+
+def test_fingerprints_are_mean_residuals(fitted):
+    clustering, X, _ = fitted
+    assert clustering.fingerprints_.dtype == np.float32
+    for code, fingerprint in enumerate(clustering.fingerprints_):
+        own = X[clustering.labels_ == code].astype(np.float64).mean(axis=0)
+        np.testing.assert_allclose(fingerprint, own.ravel(), atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [10, 20, 60])
+def test_one_source_is_one_cluster(n):
+    X = traces(n_per_source=n, n_sources=1, seed=n)[0]
+    assert FingerprintClustering().fit(X).n_clusters_ == 1
+
+
+@pytest.mark.parametrize("n_clusters", [1, 2, 5])
+def test_the_number_of_clusters_can_be_set(n_clusters):
+    X, y = traces()
+    clustering = FingerprintClustering(n_clusters).fit(X)
+    assert clustering.n_clusters_ == len(clustering.fingerprints_) == n_clusters
+    assert set(clustering.labels_) - {-1} == set(range(n_clusters))
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (45, 37, 3), (16, 90, 1), (8, 8, 3)])
+def test_sizes_and_channels(shape):
+    X, y = traces(shape=shape)
+    clustering = FingerprintClustering(3).fit(X)
+    assert clustering.fingerprints_.shape == (3, np.prod(shape))
+    rows = X.reshape(len(X), -1)
+    again = FingerprintClustering(3, image_shape=shape).fit(rows)
+    np.testing.assert_array_equal(again.labels_, clustering.labels_)
+    np.testing.assert_array_equal(again.predict(X[:3]), clustering.labels_[:3])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 9])
+def test_few_images_are_one_cluster(n):
+    clustering = FingerprintClustering().fit(traces()[0][:n])
+    np.testing.assert_array_equal(clustering.labels_, np.zeros(n))
+
+
+@pytest.mark.parametrize("constant", [0.0, 7.0])
+def test_images_that_are_all_alike(constant):
+    clustering = FingerprintClustering().fit(np.full((12, 32, 32, 3), constant, np.float32))
+    np.testing.assert_array_equal(clustering.labels_, np.zeros(12))
+
+
+def test_wrong_input_is_named():
+    X = traces()[0][:6]
+    with pytest.raises(ValueError, match="n_samples=6 should be >= n_clusters=7"):
+        FingerprintClustering(7).fit(X)
+    with pytest.raises(ValueError, match="NaN"):
+        FingerprintClustering().fit(np.where(X > 3, np.nan, X))
+    with pytest.raises(ValueError, match=r"expecting images of shape \(64, 64, 3\)"):
+        FingerprintClustering(2).fit(X).predict(X[:, :32])
+
+
+def test_many_images_are_sampled_and_the_rest_assigned():
+    X, y = traces(n_per_source=40)
+    clustering = FingerprintClustering(max_samples=60, random_state=0).fit(X)
+    assert adjusted_rand_score(y, clustering.labels_) > 0.9
+    again = clone(clustering).fit(X)
+    np.testing.assert_array_equal(again.labels_, clustering.labels_)
+    np.testing.assert_array_equal(clustering.predict(X), clustering.labels_)
+
+
+def test_the_order_of_images_does_not_matter(fitted):
+    clustering, X, _ = fitted
+    order = np.random.default_rng(0).permutation(len(X))
+    again = FingerprintClustering().fit(X[order])
+    assert adjusted_rand_score(clustering.labels_[order], again.labels_) > 0.95
+
+
+def test_threads_give_the_same_and_nothing_is_changed(fitted):
+    clustering, X, _ = fitted
+    X = X.copy()
+    X.flags.writeable = False
+    again = FingerprintClustering(n_jobs=2).fit(X)
+    np.testing.assert_array_equal(again.labels_, clustering.labels_)
+
+
+def test_a_saved_clustering_assigns_the_same(fitted, tmp_path):
+    clustering, X, _ = fitted
+    save_model(clustering, tmp_path / "clustering.skops")
+    loaded = load_model(tmp_path / "clustering.skops")
+    np.testing.assert_array_equal(loaded.predict(X), clustering.labels_)
+
+
+@pytest.mark.parametrize("part", range(5))
+def test_features_are_spectra_and_coherences(part):
+    rng = np.random.default_rng(0)
+    image = rng.normal(size=(150, 170, 3))
+    image[..., 1] += image[..., 0]
+    found = part_spectra(image[np.newaxis])[0, part].reshape(6, -1)
+    # 8 rows and 9 columns of windows of 32 pixels, of which quarters have 3 rows and 4 columns.
+    i, j = ((0, 0), (0, 0), (0, 80), (80, 0), (80, 80))[part]
+    used = image if part == 0 else image[i : i + 64, j : j + 80]
+    # rr, rg, rb, gg, gb, bb
+    for values, plane in zip(found[[0, 3, 5, 1, 2, 4]], slow_features(used, 32), strict=True):
+        # The first row of a plane comes first, and -f is left out of what f has too.
+        np.testing.assert_allclose(values[:17], plane[0, :17], atol=1e-6)
+        np.testing.assert_allclose(values[17:34], plane[1, :17], atol=1e-6)
+
+
+def test_features_of_a_batch_are_those_of_each_image():
+    X = traces(n_per_source=4)[0]
+    together = part_spectra(X)
+    for image, features in zip(X, together, strict=True):
+        np.testing.assert_allclose(part_spectra(image[np.newaxis])[0], features, rtol=1e-5)
+
+
+@pytest.mark.parametrize("sizes", [(9, 23), (40, 6), (3, 4)])
+def test_separability_against_projecting_each_member(sizes):
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(sum(sizes), 3)) * [1, 2, 5]
+    codes = np.repeat([0, 1], sizes)
+    points[codes == 1] += [4, 0, 5]
+    clusters = ClusterSums.of(points, codes)
+    found = separability(clusters.take([0]), clusters.take([1]))[0]
+    assert found == pytest.approx(slow_separability(points[codes == 0], points[codes == 1]))
+
+
+def test_clusters_of_two_are_never_sure():
+    points = np.array([[0.0], [0.1], [50.0], [50.1]])
+    clusters = ClusterSums.of(points, np.array([0, 0, 1, 1]))
+    assert separability(clusters.take([0]), clusters.take([1]))[0] == -np.inf
+
+
+def test_merging_undoes_cuts_and_leaves_gaps():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 60)
+    points = rng.normal(size=(120, 4)) + 12 * y[:, np.newaxis]
+    cut = 10 * y + (points[:, 0] > np.where(y, 12, 0)) * 3 + np.arange(120) % 2
+    merged = merge_clusters(points, cut, 3.0)
+    assert adjusted_rand_score(y, merged) == 1
+    assert len(np.unique(merge_clusters(points, cut, 3.0, n_clusters=5))) == 5
+
+
+def test_reassignment_keeps_all_clusters():
+    points = np.array([[0.0], [1.0], [2.0], [1.1]])
+    labels = np.array([5, 5, 5, 9])
+    assert set(reassign(points, labels)) == {5, 9}
+
+
+def test_whitening_gives_unit_scatter_within_images():
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(6, 6))
+    whole = rng.normal(size=(400, 1, 6)) @ mixing * 3
+    parts = whole + rng.normal(size=(400, 4, 6)) @ mixing
+    axes = whitened_axes(np.concatenate([whole, parts], axis=1))
+    within = axes.apply(parts.reshape(-1, 6)).reshape(400, 4, -1)
+    within -= within.mean(axis=1, keepdims=True)
+    covariance = np.einsum("npi,npj->ij", within, within) / 1600
+    values = np.linalg.eigvalsh(covariance)
+    assert 0.5 < values[0] < 1.01
+    assert values[-1] == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("shape", [(5, 30), (30, 5)])
+def test_principal_axes_are_those_of_singular_values(shape):
+    rows = np.random.default_rng(0).normal(size=shape)
+    rows -= rows.mean(axis=0)
+    axes = principal_axes(rows, 3)
+    expected = np.linalg.svd(rows)[2][:3].T
+    np.testing.assert_allclose(np.abs(axes.T @ expected), np.eye(3), atol=1e-8)
+
+
+def test_consensus_is_what_half_agree_on():
+    one, two, three = np.array([[0, 0, 1, 1, 2, 2], [0, 0, 0, 1, 1, 1], [4, 4, 3, 3, 5, 5]])
+    labels = agree([one, two, three])
+    assert adjusted_rand_score(one, labels) == 1
+    assert len(np.unique(agree([one, two, three], 2))) == 2
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=30))
+def test_clusters_are_numbered_by_size(labels):
+    codes = by_size(np.array(labels))
+    counts = np.bincount(codes)
+    assert (np.diff(counts) <= 0).all()
+    assert counts.min() > 0
+    assert adjusted_rand_score(labels, codes) == 1
+
+
+def test_points_in_clear_groups_are_found():
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(5), (60, 50, 40, 30, 20))
+    points = rng.normal(size=(200, 6)) + 10 * np.eye(5, 6)[y]
+    np.testing.assert_array_equal(cluster_points(points, 3.0), y)
+
+
+@pytest.fixture
+def noise_files(tmp_path):
+    """Image files of two sources, in one folder."""
+    X, y = traces(n_per_source=20, n_sources=2)
+    images = (128 + 8 * X).clip(0, 255).astype(np.uint8)
+    paths = [tmp_path / f"{number:03d}.png" for number in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    return [str(path) for path in paths], images, y
+
+
+def over_files(**params):
+    residual = ResidualTransformer("gaussian", channels="rgb", flatten=False)
+    return FileBatchClustering(make_pipeline(residual, FingerprintClustering()), **params)
+
+
+@pytest.mark.parametrize(("batch_size", "n_jobs"), [(64, None), (7, 2)])
+def test_files_are_clustered_like_arrays(noise_files, batch_size, n_jobs):
+    paths, images, y = noise_files
+    clustering = over_files(batch_size=batch_size, n_jobs=n_jobs).fit(paths)
+    in_memory = clone(clustering.estimator).fit(images)
+    np.testing.assert_array_equal(clustering.labels_, in_memory[-1].labels_)
+    found = clustering.estimator_[-1].fingerprints_
+    np.testing.assert_allclose(found, in_memory[-1].fingerprints_, atol=1e-4)
+    np.testing.assert_array_equal(clustering.predict(paths), clustering.labels_)
+    assert adjusted_rand_score(y, clustering.labels_) > 0.9
+
+
+def test_files_of_a_sample_are_clustered_and_the_rest_assigned(noise_files):
+    paths, images, y = noise_files
+    clustering = over_files(batch_size=6)
+    clustering.set_params(
+        estimator__fingerprintclustering__max_samples=30,
+        estimator__fingerprintclustering__random_state=0,
+    )
+    labels = clustering.fit_predict(paths)
+    expected = clone(clustering.estimator).fit(images)[-1].labels_
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_a_file_that_cannot_be_used_has_no_cluster(noise_files, tmp_path):
+    paths, _, _ = noise_files
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no image")
+    with pytest.warns(UnreadableImageWarning, match=r"bad\.png"):
+        clustering = over_files().fit([*paths, bad])
+    assert clustering.labels_[-1] == -1
+    assert [name for name, _ in clustering.failures_] == [str(bad)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        whole = over_files().fit(paths)
+    np.testing.assert_array_equal(clustering.labels_[:-1], whole.labels_)
+
+
+def test_a_saved_clustering_of_files_is_loaded(noise_files, tmp_path):
+    paths, _, _ = noise_files
+    clustering = over_files(progress=print).fit(paths)
+    save_model(clustering, tmp_path / "clustering.skops")
+    loaded = load_model(tmp_path / "clustering.skops")
+    np.testing.assert_array_equal(loaded.predict(paths), clustering.labels_)
