@@ -52,7 +52,8 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         that is not one, in (0, 1). A rate r takes ``1 / r - 1`` images.
 
     min_region : int, default=400
-        Smaller regions, in pixels, are left out of masks, and do not count as false alarms.
+        Regions of fewer pixels at or above `grow_threshold_` are left out of masks, and do not
+        count as false alarms.
 
     min_power : float, default=0.02
         Blocks of half a window whose residual has a smaller mean square, in squared grey levels,
@@ -320,7 +321,7 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         Returns
         -------
         ndarray of bool, shape (n, H, W)
-            Regions of at least `min_region` pixels; never where the residual is flat.
+            The regions. None has a pixel where the residual is flat.
 
         Raises
         ------
