@@ -12,7 +12,7 @@ STRIP_PIXELS = 1 << 17
 #: Side of the square, in pixels, over which a residual's strength is averaged, and what is added
 #: to its mean square, in squared grey levels.
 EVEN_SIZE, EVEN_FLOOR = 3, 0.5
-#: Mean squares of less count as this much, in squared grey levels: nothing is divided by 0.
+#: Sums of squares of less count as this much: nothing is divided by 0.
 POWER_FLOOR = 1e-6
 
 

@@ -52,7 +52,8 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         that is not one, in (0, 1). A rate r takes ``1 / r - 1`` images.
 
     min_region : int, default=400
-        Smaller regions, in pixels, are left out of masks, and do not count as false alarms.
+        Regions of fewer pixels at or above `grow_threshold_` are left out of masks, and do not
+        count as false alarms.
 
     min_power : float, default=0.02
         Blocks of half a window whose residual has a smaller mean square, in squared grey levels,
@@ -119,12 +120,12 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
     -----
     A residual is divided by its strength around each pixel. In each window its products with
     itself, at all lags and for all pairs of channels, are added up and made correlations, as
-    :class:`~sklearn_ganprint.features.AutocorrelationTransformer` does for whole images. Linear discriminant analysis of the windows of all sources
-    gives coordinates, one fewer than sources. Each source's windows scatter in a way of their own
-    about their mean, with heavy tails: their likelihood is that of a multivariate t distribution
-    with 2.5 degrees of freedom. A map is two thirds the evidence of single windows, averaged over
-    neighbours afterwards, which finds small regions, and one third that of averages of
-    neighbouring windows, which finds faint ones.
+    :class:`~sklearn_ganprint.features.AutocorrelationTransformer` does for whole images. Linear
+    discriminant analysis of the windows of all sources gives coordinates, one fewer than sources.
+    Each source's windows scatter in a way of their own about their mean, with heavy tails: their
+    likelihood is that of a multivariate t distribution with 2.5 degrees of freedom. A map is two
+    thirds the evidence of single windows, averaged over neighbours afterwards, which finds small
+    regions, and one third that of averages of neighbouring windows, which finds faint ones.
 
     In the map of a clean image the greatest value counts, in regions of at least `min_region`
     pixels. `threshold_` is what so many clean images stay below that a new one reaches it with at
@@ -320,7 +321,7 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         Returns
         -------
         ndarray of bool, shape (n, H, W)
-            Regions of at least `min_region` pixels; never where the residual is flat.
+            The regions. None has a pixel where the residual is flat.
 
         Raises
         ------

@@ -133,9 +133,10 @@ class MappingMixin(ImageInputMixin):
         counts = moments.counts.sum(axis=0)
         if (counts == 0).any():
             raise ValueError(
-                f"All residuals of {self.classes_[counts == 0].tolist()} are flat: no window has "
-                f"a mean square of min_power={self.min_power:g} in all its parts. Lower min_power, "
-                f"or set data_range of the ResidualTransformer to what white is in the images."
+                f"All residuals of {self.classes_[counts == 0].tolist()} are flat, or none of "
+                f"their files could be read: no window has a mean square of "
+                f"min_power={self.min_power:g} in all its parts. Leave these sources out, lower "
+                f"min_power, or set data_range of the ResidualTransformer to what white is."
             )
 
     def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
