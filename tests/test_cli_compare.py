@@ -51,6 +51,14 @@ def test_compare_two_folders_of_one_source(halves, ganprint):
     assert "No evidence that a of A and b of B share a source: p = " in out
 
 
+def test_compare_by_chance(halves, ganprint):
+    document = json.loads(ganprint("compare", *halves, "--null", "chance", "--format", "json")[1])
+    assert document["null"] == "chance"
+    assert "a of A and a of B have a pattern in common: p" in document["verdicts"][0]
+    status, _, err = ganprint("compare", halves[0] / "a", halves[1] / "a", "--null", "sources")
+    assert status == 2 and "'sources' takes at least 4 sources" in err
+
+
 def test_compare_folders_as_one_source(halves, ganprint):
     status, out, _ = ganprint("compare", *halves, "--one-source", "--format", "csv")
     assert status == 0 and set(pairs(out)) == {("A", "B")}

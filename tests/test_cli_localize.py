@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from cli_helpers import add_broken_files
 from PIL import Image
 
 from sklearn_ganprint import load_model
+from sklearn_ganprint.cli import main
 from sklearn_ganprint.cli._models import open_localizer, set_rate
 from sklearn_ganprint.cli._text import file_slugs
 from sklearn_ganprint.localization import localize_images
@@ -33,18 +35,17 @@ def save(path, image):
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     """A model of two sources, and images: two clean ones, one with a splice, one half white."""
-    from sklearn_ganprint.cli import main
-
     folder = tmp_path_factory.mktemp("scene")
     rng = np.random.default_rng(0)
     for source in ("rough", "smooth"):
         (folder / "fit" / source).mkdir(parents=True)
         for index in range(12):
             save(folder / "fit" / source / f"{index:02d}.png", noise(rng, source == "smooth"))
-    status = main(
-        ["fit", str(folder / "fit"), "--model", str(folder / "m.skops"), "--kind", "localization"]
-    )
-    assert status == 0
+    arguments = ["fit", str(folder / "fit"), "--model", str(folder / "m.skops")]
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        assert main([*arguments, "--kind", "localization"]) == 0
+    (folder / "fit.out").write_text(out.getvalue(), "utf-8")
+    (folder / "fit.err").write_text(err.getvalue(), "utf-8")
     (folder / "images").mkdir()
     clean, spliced, white = (noise(rng, False) for _ in range(3))
     spliced[24:72, 40:88] = noise(rng, True)[:48, :48]
@@ -55,18 +56,15 @@ def scene(tmp_path_factory):
     return folder
 
 
-def test_fit_makes_a_localizer(scene, tmp_path, ganprint):
-    arguments = ["fit", scene / "fit", "--model", tmp_path / "m.skops", "--kind", "localization"]
-    status, out, err = ganprint(*arguments)
-    assert status == 0
-    *_, settings, judges = out.splitlines()
+def test_fit_makes_a_localizer(scene, ganprint):
+    *_, settings, judges = (scene / "fit.out").read_text("utf-8").splitlines()
     assert settings == "localization: crop 96 x 96 (top-left), rgb, wavelet"
     assert judges == "regions by 24 images of all sources together: at least 1 / 25"
-    assert "warning: a false-alarm rate" not in err  # 1 / 25 is less than 0.05
-    document = json.loads(ganprint("info", tmp_path / "m.skops", "--format", "json")[1])
+    assert "warning" not in (scene / "fit.err").read_text("utf-8")  # 1 / 25 is less than 0.05
+    document = json.loads(ganprint("info", scene / "m.skops", "--format", "json")[1])
     assert (document["kind"], document["classifier"]) == ("localization", "FingerprintLocalizer")
     assert [each["calibration_images"] for each in document["sources"]] == [12, 12]
-    model = load_model(tmp_path / "m.skops")
+    model = load_model(scene / "m.skops")
     assert model.estimator_[-1].classes_.tolist() == ["rough", "smooth"]
 
 

@@ -100,6 +100,14 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="pixels to leave out at each border, where unrelated networks leave like traces "
         "(default: %(default)s)",
     )
+    parser.add_argument(
+        "--null",
+        choices=("auto", "sources", "chance"),
+        default="auto",
+        help="what p-values are by: sources, how alike the other pairs are, of which each source "
+        "has one partner at the most; chance, patterns that have nothing in common; auto, sources "
+        "if there are 4 or more on one side (default: %(default)s)",
+    )
     _arguments.add_false_alarm(
         parser, "chance that sources with nothing in common are called alike, in (0, 1)"
     )
@@ -140,7 +148,7 @@ def _compare(args: argparse.Namespace) -> Compared:
     if len(sets) == 1 and len(sets[0].names) < 2:
         raise CommandError(f"{args.first}: it has one source only; name B, to compare it with")
     try:
-        result = compare_models(*sets, trim=args.trim)
+        result = compare_models(*sets, trim=args.trim, null=args.null)
     except ValueError as error:
         raise CommandError(f"{' and '.join(paths)}: {error}") from error
     failed = {failure.filename for failure in failures}

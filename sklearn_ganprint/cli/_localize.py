@@ -270,7 +270,7 @@ def notes(rows: Sequence[Row], question: Question) -> list[str]:
             f"as a whole, or was edited or saved anew as a whole"
         )
     n_grey = sum(row["grey"] and row["flat"] < 1 for row in judged)
-    if n_grey:
+    if n_grey and question.model.residual.channels != "luminance":
         found.append(
             f"grey: {n_grey}; of these a model of images in colour says nothing that is worth much"
         )

@@ -11,6 +11,7 @@ from sklearn_ganprint.cli._console import MESSAGES
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._images import auto_crop, inspect_images
 from sklearn_ganprint.cli._models import Model, open_model
+from sklearn_ganprint.cli._text import one_line
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
@@ -47,9 +48,8 @@ def open_side(path: str, failures: "list[ImageReadError]", *, one_source: bool) 
         return _list_folder(path, failures, one_source=one_source)
     if path.lower().endswith(".csv"):
         entries = list_csv(path).entries
-        return Side(
-            path, None, [each.filename for each in entries], [each.label for each in entries]
-        )
+        labels = [one_line(each.label) for each in entries]
+        return Side(path, None, [each.filename for each in entries], labels)
     if has_image_suffix(path):
         raise CommandError(
             f"{path}: one image has no fingerprint that could be told from its noise; give a "
@@ -68,7 +68,7 @@ def _list_folder(path: str, failures: "list[ImageReadError]", *, one_source: boo
     if one_source or not folders:
         folders, beside = {name: path}, []
     entries = [
-        (file, label)
+        (file, one_line(label))
         for label, folder in folders.items()
         for file in walk_files(folder, {os.path.realpath(folder)}, found)
     ]
