@@ -83,7 +83,7 @@ class FileBatchClustering(FileBatches, MetaEstimatorMixin, ClusterMixin, BaseEst
     ...     FileBatchClustering, FingerprintClustering, ResidualTransformer
     ... )
     >>> from sklearn_ganprint.datasets import load_samples
-    >>> paths = load_samples(load_content=False).filenames
+    >>> paths = load_samples(load_content=False).filenames[::4]
     >>> residual = ResidualTransformer(channels="rgb", flatten=False)
     >>> clustering = FileBatchClustering(make_pipeline(residual, FingerprintClustering()))
     >>> len(clustering.fit_predict(paths)) == len(paths)
