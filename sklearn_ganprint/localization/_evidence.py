@@ -60,13 +60,18 @@ def window_strips(
     block = window_size // 2
     rows, columns = (-(-side // block) for side in residual.shape[:2])
     step = max(1, STRIP_PIXELS // (block * block * columns))
-    for start in range(0, max(1, rows - 1), step):
-        last = start + step >= rows - 1
-        stop = rows if last else start + step + 1
+    carried = None
+    for start in range(0, rows, step):
+        stop = min(start + step, rows)
         part = even_rows(residual, start * block, stop * block + max_lag)
         sums = block_sums(part, (stop - start, columns), block, max_lag)
-        active = block_power(residual[start * block : stop * block], block) >= min_power
-        yield Strip(normalized(two_by_two(sums)), active if last else active[:-1])
+        first = start
+        if carried is not None:
+            sums, first = np.concatenate([carried, sums], axis=-2), start - 1
+        carried = sums[..., -1:, :]
+        if stop - first > 1 or rows == 1:
+            active = block_power(residual[first * block : stop * block], block) >= min_power
+            yield Strip(normalized(two_by_two(sums)), active if stop == rows else active[:-1])
 
 
 def even_rows(residual: np.ndarray, start: int, stop: int) -> np.ndarray:
