@@ -20,7 +20,13 @@ from sklearn_ganprint.clustering import part_spectra
 from sklearn_ganprint.clustering._consensus import agree, by_size, cluster_points
 from sklearn_ganprint.clustering._merging import merge_clusters, reassign
 from sklearn_ganprint.clustering._separability import ClusterSums, separability
-from sklearn_ganprint.clustering._whitening import principal_axes, whitened_axes
+from sklearn_ganprint.clustering._whitening import (
+    inverse_root,
+    neighbor_whitening,
+    principal_axes,
+    whitened_axes,
+    within_scatter,
+)
 from sklearn_ganprint.files import UnreadableImageWarning
 
 
@@ -249,13 +255,40 @@ def test_whitening_gives_unit_scatter_within_images():
     mixing = rng.normal(size=(6, 6))
     whole = rng.normal(size=(400, 1, 6)) @ mixing * 3
     parts = whole + rng.normal(size=(400, 4, 6)) @ mixing
-    axes = whitened_axes(np.concatenate([whole, parts], axis=1))
-    within = axes.apply(parts.reshape(-1, 6)).reshape(400, 4, -1)
+    within = parts @ inverse_root(within_scatter(parts, np.eye(6)), 0.01)
     within -= within.mean(axis=1, keepdims=True)
     covariance = np.einsum("npi,npj->ij", within, within) / 1600
     values = np.linalg.eigvalsh(covariance)
     assert 0.5 < values[0] < 1.01
     assert values[-1] == pytest.approx(1, abs=0.01)
+
+
+def test_neighbors_whiten_as_their_differences_say():
+    points = np.random.default_rng(0).normal(size=(30, 3)) * [1, 4, 2]
+    matrix = np.eye(3)
+    for _ in range(2):
+        white = points @ matrix
+        scatter = np.zeros((3, 3))
+        for i, point in enumerate(white):
+            distances = np.square(white - point).sum(axis=1)
+            for j in np.argsort(distances)[1:9]:  # a quarter of 30, rounded up
+                scatter += np.outer(points[i] - points[j], points[i] - points[j]) / (2 * 30 * 8)
+        values, vectors = np.linalg.eigh(scatter)
+        matrix = vectors / np.sqrt(values + (0.25 + (100 / 30) ** 2) * values.mean())
+    found = neighbor_whitening(points)
+    np.testing.assert_allclose(found @ found.T, matrix @ matrix.T, rtol=1e-9)
+
+
+def test_whitening_sees_what_differs_between_images_of_one_source():
+    rng = np.random.default_rng(0)
+    source = rng.integers(2, size=600)
+    image = rng.normal(size=(600, 12))  # as all parts of an image have it
+    image[:, 0] *= 3.5
+    image[:, 1] += 6 * source
+    assert image[:, 0].std() > image[:, 1].std()
+    parts = image[:, np.newaxis] + rng.normal(size=(600, 5, 12))
+    first = whitened_axes(parts).apply(image)[:, 0]
+    assert abs(np.corrcoef(first, source)[0, 1]) > 0.8
 
 
 @pytest.mark.parametrize("shape", [(5, 30), (30, 5)])
