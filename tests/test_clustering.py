@@ -271,10 +271,10 @@ def test_neighbors_whiten_as_their_differences_say():
         scatter = np.zeros((3, 3))
         for i, point in enumerate(white):
             distances = np.square(white - point).sum(axis=1)
-            for j in np.argsort(distances)[1:9]:  # a quarter of 30, rounded up
-                scatter += np.outer(points[i] - points[j], points[i] - points[j]) / (2 * 30 * 8)
+            for j in np.argsort(distances)[1:5]:  # an eighth of 30, rounded up
+                scatter += np.outer(points[i] - points[j], points[i] - points[j]) / (2 * 30 * 4)
         values, vectors = np.linalg.eigh(scatter)
-        matrix = vectors / np.sqrt(values + (0.25 + (100 / 30) ** 2) * values.mean())
+        matrix = vectors / np.sqrt(values + (0.25 + (160 / 30) ** 2) * values.mean())
     found = neighbor_whitening(points)
     np.testing.assert_allclose(found @ found.T, matrix @ matrix.T, rtol=1e-9)
 

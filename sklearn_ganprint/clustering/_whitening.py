@@ -16,14 +16,15 @@ N_WHITENED = 100
 N_COMPONENTS = 40
 
 #: Share of the mean scatter that is added to the scatter along each axis: of parts of images, and
-#: of neighbours, which were chosen for being near.
+#: of neighbours, which were chosen for being near. Of so few images or fewer the second says little.
 RIDGE = 0.01
 NEIGHBOR_RIDGE = 0.25
+FEW_IMAGES = 160
 
 #: Nearest neighbours of an image, at the most and as a share of all images, and the components that
 #: they are nearest on. With a third as many, halves of one source seem to be two.
-N_NEIGHBORS = 24
-NEIGHBOR_SHARE = 0.25
+N_NEIGHBORS = 20
+NEIGHBOR_SHARE = 1 / 8
 NEIGHBOR_COMPONENTS = 20
 
 #: How often neighbours are looked for again on the axes that the last ones gave.
@@ -101,8 +102,7 @@ def neighbor_whitening(points: np.ndarray) -> np.ndarray:
     n, n_axes = points.shape
     matrix = np.eye(n_axes)
     n_neighbors = min(N_NEIGHBORS, ceil(NEIGHBOR_SHARE * n), n - 1)
-    # Of few images, a scatter on so many axes says little.
-    ridge = NEIGHBOR_RIDGE + (N_WHITENED / n) ** 2
+    ridge = NEIGHBOR_RIDGE + (FEW_IMAGES / n) ** 2
     for _ in range(N_ROUNDS if n_neighbors else 0):
         white = points @ matrix
         search = NearestNeighbors(n_neighbors=n_neighbors).fit(
