@@ -92,10 +92,10 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
     -----
     Features are power spectra and coherences of channels, of each residual and of its quarters, see
     :func:`~sklearn_ganprint.clustering.part_spectra`. What differs between quarters of one image is
-    no trace of its source, so their scatter serves to whiten the features without labels. Ward's
-    method then cuts too many clusters, which are merged until all pairs are separable. This is done
-    with several numbers of components, and images that are together in half of the results or
-    more form clusters, which are merged once more.
+    no trace of its source, so their scatter serves to whiten the features without labels, and so
+    does that of the nearest images. Ward's method then cuts too many clusters, which are merged
+    until all pairs are separable. This is done with several numbers of components, and images that
+    are together in half of the results or more form clusters, which are merged once more.
 
     Residuals in colour tell more than their luminance, and greater ones more than small ones. Of
     residuals with a side of less than 16 pixels, and of rows without `image_shape`, values
