@@ -15,7 +15,7 @@ from PIL import Image
 
 from sklearn_ganprint import load_model
 from sklearn_ganprint.cli import main
-from sklearn_ganprint.cli._models import open_localizer, set_rate
+from sklearn_ganprint.cli._models import open_localizer
 from sklearn_ganprint.cli._text import file_slugs
 from sklearn_ganprint.localization import localize_images
 
@@ -88,7 +88,7 @@ def test_localize_says_what_the_model_says(scene, ganprint):
     arguments = ["localize", scene / "m.skops", path, "--format", "json", "--false-alarm", 0.2]
     document = json.loads(ganprint(*arguments)[1])
     model = open_localizer(scene / "m.skops")
-    set_rate(model.classifier, 0.2)
+    model.classifier.set_false_alarm_rate(0.2)
     result = localize_images(model.whole, np.asarray(Image.open(path))[np.newaxis])
     (row,) = document["results"]
     assert row["claimed"] == result.claimed[0] == "rough"
@@ -100,7 +100,7 @@ def test_localize_says_what_the_model_says(scene, ganprint):
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.5])
 def test_the_rate_holds_for_the_clean_images(scene, rate):
     localizer = open_localizer(scene / "m.skops").classifier
-    set_rate(localizer, rate)
+    localizer.set_false_alarm_rate(rate)
     share = (localizer.calibration_peaks_ >= localizer.threshold_).mean()
     assert share <= rate
     assert localizer.grow_threshold_ <= localizer.threshold_

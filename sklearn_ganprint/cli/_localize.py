@@ -12,7 +12,6 @@ from sklearn_ganprint.cli._models import (
     Model,
     calibration_in_words,
     open_localizer,
-    set_rate,
     warning_of_few,
 )
 from sklearn_ganprint.cli._pages import PAGE, begin_folder, write_file
@@ -119,7 +118,7 @@ def _question(args: argparse.Namespace) -> Question:
     """Load the model, find the claimed source in it, and set the rate."""
     model = open_localizer(args.model)
     rate = args.false_alarm or _arguments.LOCALIZATION_RATE
-    set_rate(model.classifier, rate)
+    model.classifier.set_false_alarm_rate(rate)
     if args.claimed is None:
         return Question(model, None, rate)
     labels = {str(label): label for label in model.whole.classes_}

@@ -12,7 +12,6 @@ from sklearn_ganprint.cli._figures import new_figure, png
 from sklearn_ganprint.cli._thumbnails import small_copy
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.localization import localize_images
-from sklearn_ganprint.localization._maps import region_peak
 from sklearn_ganprint.plotting import LocalizationDisplay
 
 #: Longer side of a map that is drawn, and of the copy of the image beside it, in pixels.
@@ -70,7 +69,7 @@ def locate(image: np.ndarray, path: str, wanted: Wanted) -> Located:
         files["image"] = small_copy(image, _COPY_SIDE)
     if wanted.masks:
         files["mask"] = _mask_file(mask)
-    peak = region_peak(values, localizer.grow_threshold_, localizer.min_region)
+    peak = localizer.peak_of(values)
     return Located(
         claimed=str(claimed),
         size=mask.shape,
@@ -87,8 +86,7 @@ def _p_value(peak: float, n_pixels: int, localizer: Any) -> float | None:
     """Chance of such a score in a clean image; of larger ones than were fitted on none is known."""
     if n_pixels > math.prod(localizer.image_shape_[:2]):
         return None
-    peaks = localizer.calibration_peaks_
-    return float((1 + (peaks >= peak).sum()) / (1 + len(peaks)))
+    return float(localizer.p_value_of(peak))
 
 
 def _regions(mask: np.ndarray) -> list[dict[str, int]]:
