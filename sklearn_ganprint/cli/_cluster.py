@@ -16,8 +16,14 @@ from sklearn_ganprint.cli._console import (
     shown_columns,
 )
 from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._images import auto_crop, file_properties, inspect_images
-from sklearn_ganprint.cli._pages import PAGE, begin_folder, check_file, write_file
+from sklearn_ganprint.cli._images import (
+    auto_crop,
+    collect_failures,
+    exit_status,
+    file_properties,
+    inspect_images,
+)
+from sklearn_ganprint.cli._pages import PAGE, begin_out, check_file, write_file, write_files
 from sklearn_ganprint.cli._scoring import find_files, outside
 from sklearn_ganprint.cli._text import one_line
 
@@ -123,17 +129,14 @@ def run(args: argparse.Namespace) -> int:
     _print(clusters, rows, index, args)
     if index:
         MESSAGES.say(f"pictures and explanations: {index}")
-    if clusters.failures:
-        MESSAGES.say(f"{len(clusters.failures)} could not be used; all others were")
-    return 1 if clusters.failures else 0
+    return exit_status(clusters.failures)
 
 
 def _check_targets(args: argparse.Namespace) -> None:
     """Refuse before the work what could not be written after it."""
     if args.csv is not None:
         check_file("--csv", args.csv, force=args.force)
-    if args.out is not None:
-        begin_folder(args.out, force=args.force, files="the files of an earlier run")
+    begin_out(args)
 
 
 def _cluster(
@@ -154,10 +157,6 @@ def _cluster(
             f"{option}expected at least {fewest} images that can be used, found {n_images}"
         )
 
-    def fail(error: "ImageReadError") -> None:
-        MESSAGES.say(str(error))
-        failures.append(error)
-
     pipeline = make_pipeline(
         ResidualTransformer(channels="rgb", flatten=False),
         FingerprintClustering(args.clusters, random_state=args.seed),
@@ -168,7 +167,7 @@ def _cluster(
             reader=ImageReader(crop=crop, anchor=args.anchor),
             batch_size=args.batch_size,
             n_jobs=args.jobs,
-            on_error=fail,
+            on_error=collect_failures(failures),
             progress=progress,
         ).fit(bunch.filenames)
     inner = clustering.estimator_[-1]
@@ -276,12 +275,9 @@ def _write(clusters: Clusters, rows: list[dict[str, Any]], args: argparse.Namesp
     from sklearn_ganprint.cli._cluster_page import draw_pictures, render_clusters
 
     with MESSAGES.progress("drawing") as progress:
-        for name, content in draw_pictures(clusters, progress):
-            write_file(os.path.join(args.out, name), content)
-    write_file(os.path.join(args.out, "clusters.csv"), labelled)
-    index = os.path.join(args.out, PAGE)
-    write_file(index, render_clusters(clusters, rows, args).encode("utf-8"))
-    return index
+        write_files(args.out, draw_pictures(clusters, progress))
+    page = render_clusters(clusters, rows, args).encode("utf-8")
+    return write_files(args.out, [("clusters.csv", labelled), (PAGE, page)])
 
 
 def _labelled(clusters: Clusters) -> list[dict[str, Any]]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
 from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._pages import PAGE, begin_folder, write_file
+from sklearn_ganprint.cli._images import exit_status
+from sklearn_ganprint.cli._pages import PAGE, begin_out, write_files
 from sklearn_ganprint.cli._sides import (
     Side,
     check_models,
@@ -120,8 +121,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, write what is asked for, print what was found."""
-    if args.out is not None:
-        begin_folder(args.out, force=args.force, files="the files of an earlier run")
+    begin_out(args)
     compared = _compare(args)
     for warning in compared.warnings:
         MESSAGES.warn(warning)
@@ -129,9 +129,7 @@ def run(args: argparse.Namespace) -> int:
     _print(compared, index, args)
     if index:
         MESSAGES.say(f"pictures and explanations: {index}")
-    if compared.failures:
-        MESSAGES.say(f"{len(compared.failures)} could not be used; all others were")
-    return 1 if compared.failures else 0
+    return exit_status(compared.failures)
 
 
 def _compare(args: argparse.Namespace) -> Compared:
@@ -143,7 +141,7 @@ def _compare(args: argparse.Namespace) -> Compared:
     warnings = _settle(sides)
     models = [side.model for side in sides if side.model is not None]
     reader = make_reader(sides, args)
-    like = models[0].whole if models else {"camera": "camera"}.get(args.kind)
+    like = models[0].whole if models else "camera" if args.kind == "camera" else None
     sets = [fingerprints_of(side, like, reader, args, failures) for side in sides]
     if len(sets) == 1 and len(sets[0].names) < 2:
         raise CommandError(f"{args.first}: it has one source only; name B, to compare it with")
@@ -266,11 +264,8 @@ def _write(compared: Compared, args: argparse.Namespace) -> str | None:
     from sklearn_ganprint.cli._compare_page import draw_pictures, render_comparison
 
     with MESSAGES.progress("drawing") as progress:
-        for name, content in draw_pictures(compared, progress):
-            write_file(os.path.join(args.out, name), content)
-    index = os.path.join(args.out, PAGE)
-    write_file(index, render_comparison(compared, args).encode("utf-8"))
-    return index
+        write_files(args.out, draw_pictures(compared, progress))
+    return write_files(args.out, [(PAGE, render_comparison(compared, args).encode("utf-8"))])
 
 
 def _print(compared: Compared, index: str | None, args: argparse.Namespace) -> None:

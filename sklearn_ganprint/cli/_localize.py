@@ -1,20 +1,20 @@
 """``ganprint localize``: which parts of images do not come from the source that they should."""
 
 import argparse
-import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import MESSAGES, Column, csv_text
 from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._images import exit_status
 from sklearn_ganprint.cli._models import (
     Model,
     calibration_in_words,
     open_localizer,
     warning_of_few,
 )
-from sklearn_ganprint.cli._pages import PAGE, begin_folder, write_file
+from sklearn_ganprint.cli._pages import PAGE, begin_out, write_files
 from sklearn_ganprint.cli._scoring import Row, find_files, outside, print_rows
 from sklearn_ganprint.cli._text import file_slugs
 
@@ -98,8 +98,7 @@ def run(args: argparse.Namespace) -> int:
     if args.masks and args.out is None:
         raise CommandError("--masks: expected --out DIR, the folder that they go to")
     question = _question(args)
-    if args.out is not None:
-        begin_folder(args.out, force=args.force, files="the files of an earlier run")
+    begin_out(args)
     files, failures = find_files(args.paths)
     files = outside(files, args.out)
     if warning := warning_of_few(question.model, question.rate):
@@ -109,9 +108,7 @@ def run(args: argparse.Namespace) -> int:
     _print(rows, question, index, args)
     if index:
         MESSAGES.say(f"maps and explanations: {index}")
-    if failures:
-        MESSAGES.say(f"{len(failures)} could not be used; all others were")
-    return 1 if failures else 0
+    return exit_status(failures)
 
 
 def _question(args: argparse.Namespace) -> Question:
@@ -178,8 +175,8 @@ def _found(
 def _write_pictures(found: "Located", slug: str, out: str | None) -> dict[str, str]:
     """Write the pictures of one image; return their names in the folder, by what they are."""
     names = {kind: f"{_FOLDERS[kind][0]}/{slug}.{_FOLDERS[kind][1]}" for kind in found.files}
-    for kind, content in found.files.items():
-        write_file(os.path.join(out or "", names[kind]), content)
+    # Without a folder there are none.
+    write_files(out or "", ((names[kind], content) for kind, content in found.files.items()))
     return names
 
 
@@ -216,11 +213,8 @@ def _write_page(rows: list[Row], question: Question, args: argparse.Namespace) -
 
     columns = (*_COLUMNS, Column("map", "map"), Column("mask", "mask"), Column("error", "error"))
     table = csv_text(columns, rows).encode("utf-8", "surrogateescape")
-    write_file(os.path.join(args.out, "results.csv"), table)
-    index = os.path.join(args.out, PAGE)
-    page = render_localization(rows, question, notes(rows, question), args)
-    write_file(index, page.encode("utf-8"))
-    return index
+    page = render_localization(rows, question, notes(rows, question), args).encode("utf-8")
+    return write_files(args.out, [("results.csv", table), (PAGE, page)])
 
 
 def _print(

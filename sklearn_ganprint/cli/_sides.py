@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sklearn_ganprint.cli._arguments import AUTO_SHARE
 from sklearn_ganprint.cli._console import MESSAGES
 from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._images import auto_crop, inspect_images
+from sklearn_ganprint.cli._images import auto_crop, collect_failures, inspect_images
 from sklearn_ganprint.cli._models import Model, open_model
 from sklearn_ganprint.cli._text import one_line
 
@@ -168,10 +168,6 @@ def fingerprints_of(
     """Take the fingerprints out of a model, or make them of images as `like` says."""
     from sklearn_ganprint.comparison import estimate_fingerprints, fingerprint_set
 
-    def fail(error: "ImageReadError") -> None:
-        MESSAGES.say(str(error))
-        failures.append(error)
-
     try:
         if side.model is not None:
             return fingerprint_set(side.model.whole)
@@ -183,7 +179,7 @@ def fingerprints_of(
                 reader=reader,
                 batch_size=args.batch_size,
                 n_jobs=args.jobs,
-                on_error=fail,
+                on_error=collect_failures(failures),
                 progress=moved,
             )
     except ValueError as error:
