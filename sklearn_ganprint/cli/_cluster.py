@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from sklearn.utils import Bunch
 
+    from sklearn_ganprint import FileBatchClustering
     from sklearn_ganprint.comparison import ModelComparison
     from sklearn_ganprint.datasets import ImageReadError
 
@@ -145,6 +146,24 @@ def _cluster(
     failures: "list[ImageReadError]",
     args: argparse.Namespace,
 ) -> Clusters:
+    """Cluster files, the greatest cluster first, and find out what may mislead."""
+    clustering = _fit(bunch, crop, failures, args)
+    inner = clustering.estimator_[-1]
+    failed = {each.filename for each in failures}
+    labels, order = _by_size(clustering.labels_, len(inner.fingerprints_))
+    labels[[name in failed for name in bunch.filenames]] = -2
+    fingerprints = inner.fingerprints_[order].reshape(-1, *inner.image_shape_)
+    comparison = _compare(fingerprints)
+    warnings = [*_warnings(bunch, labels), *_alike(comparison)]
+    return Clusters(bunch, labels, fingerprints, comparison, crop, failures, warnings)
+
+
+def _fit(
+    bunch: "Bunch",
+    crop: tuple[int, int],
+    failures: "list[ImageReadError]",
+    args: argparse.Namespace,
+) -> "FileBatchClustering":
     from sklearn.pipeline import make_pipeline
 
     from sklearn_ganprint import FileBatchClustering, FingerprintClustering, ResidualTransformer
@@ -156,13 +175,12 @@ def _cluster(
         raise CommandError(
             f"{option}expected at least {fewest} images that can be used, found {n_images}"
         )
-
     pipeline = make_pipeline(
         ResidualTransformer(channels="rgb", flatten=False),
         FingerprintClustering(args.clusters, random_state=args.seed),
     )
     with MESSAGES.progress("clustering") as progress:
-        clustering = FileBatchClustering(
+        return FileBatchClustering(
             pipeline,
             reader=ImageReader(crop=crop, anchor=args.anchor),
             batch_size=args.batch_size,
@@ -170,14 +188,6 @@ def _cluster(
             on_error=collect_failures(failures),
             progress=progress,
         ).fit(bunch.filenames)
-    inner = clustering.estimator_[-1]
-    failed = {each.filename for each in failures}
-    labels, order = _by_size(clustering.labels_, len(inner.fingerprints_))
-    labels[[name in failed for name in bunch.filenames]] = -2
-    fingerprints = inner.fingerprints_[order].reshape(-1, *inner.image_shape_)
-    comparison = _compare(fingerprints)
-    warnings = [*_warnings(bunch, labels), *_alike(comparison)]
-    return Clusters(bunch, labels, fingerprints, comparison, crop, failures, warnings)
 
 
 def _compare(fingerprints: "np.ndarray") -> "ModelComparison | None":

@@ -1,7 +1,6 @@
 """The page of ``ganprint compare`` and its pictures."""
 
 import argparse
-import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from sklearn_ganprint.cli._compare import Compared, notes, p_number, verdict
 from sklearn_ganprint.cli._figures import comparison, fingerprint, png
-from sklearn_ganprint.cli._pages import render_page
+from sklearn_ganprint.cli._pages import command_line, failed_files, render_page
 from sklearn_ganprint.cli._text import one_line, slugs
 from sklearn_ganprint.cli._thumbnails import spread, thumbnail
 from sklearn_ganprint.datasets import ImageReadError
@@ -109,10 +108,10 @@ def render_comparison(compared: Compared, args: argparse.Namespace) -> str:
         level=compared.level,
         null=result.null,
         warnings=compared.warnings,
-        failures=[(one_line(each.filename), one_line(each.reason)) for each in compared.failures],
+        failures=failed_files(compared.failures),
         size=f"{width} × {height}",
         trim=args.trim,
-        command_line=one_line(shlex.join(["ganprint", *args.words])),
+        command_line=command_line(args),
     )
 
 

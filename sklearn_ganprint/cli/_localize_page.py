@@ -1,11 +1,10 @@
 """The page of ``ganprint localize``."""
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sklearn_ganprint.cli._pages import render_page
+from sklearn_ganprint.cli._pages import command_line, render_page
 from sklearn_ganprint.cli._scoring import Row
 from sklearn_ganprint.cli._text import one_line
 
@@ -41,5 +40,5 @@ def render_localization(
         window_size=localizer.window_size,
         model=one_line(args.model),
         masks=args.masks,
-        command_line=one_line(shlex.join(["ganprint", *args.words])),
+        command_line=command_line(args),
     )

@@ -3,16 +3,20 @@
 import argparse
 import math
 import os
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sklearn_ganprint
 from sklearn_ganprint._files import atomic
 from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._text import one_line
 
 if TYPE_CHECKING:
     import jinja2
+
+    from sklearn_ganprint.datasets import ImageReadError
 
 #: The page that a command ends with.
 PAGE = "index.html"
@@ -68,6 +72,16 @@ def begin_out(args: argparse.Namespace) -> None:
     """Begin the folder ``--out`` of a command that makes one only if asked to."""
     if args.out is not None:
         begin_folder(args.out, force=args.force, files="the files of an earlier run")
+
+
+def command_line(args: argparse.Namespace) -> str:
+    """Give the words that the command was called with, for its page."""
+    return one_line(shlex.join(["ganprint", *args.words]))
+
+
+def failed_files(failures: "Sequence[ImageReadError]") -> list[tuple[str, str]]:
+    """Give the names of files that could not be used, and why, for a page."""
+    return [(one_line(each.filename), one_line(each.reason)) for each in failures]
 
 
 def render_page(command: str, /, **values: Any) -> str:

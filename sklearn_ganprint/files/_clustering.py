@@ -4,6 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint._batches import apply_batch, is_paths
@@ -121,9 +122,9 @@ class FileBatchClustering(FileBatches, MetaEstimatorMixin, ClusterMixin, BaseEst
         blank = np.zeros(len(source), dtype=int)
         passes = fit_passes(clone(self.estimator), self._first_image(source), blank, {})
         self.estimator_ = drive(passes, self._answers(source))
-        self.labels_ = getattr(self.estimator_, "labels_", None)
-        if self.labels_ is None:
-            self.labels_ = self.estimator_[-1].labels_
+        fitted = self.estimator_
+        last = fitted[-1] if isinstance(fitted, Pipeline) else fitted
+        self.labels_: np.ndarray = last.labels_
         return self
 
     def predict(self, X: Any) -> np.ndarray:
