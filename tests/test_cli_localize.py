@@ -174,6 +174,7 @@ def test_localize_names_unusable_files(scene, tmp_path, ganprint):
         (["none.skops", "images"], "none.skops: cannot be read"),
         (["m.skops", "images", "--out", "fit"], "--out fit: the folder is not empty"),
         (["m.skops", "images", "--out", "m.skops"], "expected a folder, this is a file"),
+        (["m.skops", "images", "--out", ".", "--force"], "no image found outside of --out"),
     ],
 )
 def test_localize_refuses(scene, ganprint, monkeypatch, args, words):
@@ -193,7 +194,8 @@ def test_models_of_the_other_kind(scene, model, ganprint):
 
 def test_few_images_cannot_keep_a_rate(scene, ganprint):
     arguments = [scene / "m.skops", scene / "images" / "clean.png", "--false-alarm", 0.01]
-    _, _, err = ganprint("localize", *arguments)
+    _, out, err = ganprint("localize", *arguments)
+    assert "of clean images of 96 x 96 pixels at most 4 % get one" in out
     assert err.startswith("warning: a false-alarm rate of 0.01 cannot be kept: regions begin above")
     assert "1 / 25. Fit on more images, or choose --false-alarm 0.04 or more" in err
 

@@ -59,7 +59,6 @@ def render_clusters(
         summary=in_words(clusters),
         n_clusters=len(clusters.names),
         n_given=args.clusters,
-        n_nowhere=int((clusters.labels == -1).sum()),
         warnings=clusters.warnings,
         clusters=[each for each in sections if each["cluster"] != NOWHERE],
         nowhere=next((each for each in sections if each["cluster"] == NOWHERE), None),

@@ -12,6 +12,7 @@ from sklearn_ganprint.cli._models import (
     Model,
     calibration_in_words,
     open_localizer,
+    smallest_known_p_value,
     warning_of_few,
 )
 from sklearn_ganprint.cli._pages import PAGE, begin_out, write_files
@@ -136,8 +137,6 @@ def _rows(
     """Localize in each file, write its pictures, and make one row of it."""
     from sklearn_ganprint.datasets import ImageReadError
 
-    if not files:
-        raise CommandError(f"no image found outside of --out {args.out}")
     slugs, rows = file_slugs(files), []
     with MESSAGES.progress("localizing") as progress:
         for done, (file, found) in enumerate(_found(files, question, args), start=1):
@@ -245,9 +244,11 @@ def notes(rows: Sequence[Row], question: Question) -> list[str]:
     judged = [row for row in rows if row["error"] is None]
     n_found = sum(row["false_region"] == "yes" for row in judged)
     height, width = question.size
+    # Of few images no lower rate can be kept.
+    rate = max(question.rate, smallest_known_p_value(question.model))
     found = [
         f"images with a false region: {n_found} of {len(judged)}",
-        f"of clean images of {height} x {width} pixels at most {100 * question.rate:g} % get one; "
+        f"of clean images of {height} x {width} pixels at most {100 * rate:.3g} % get one; "
         f"regions by {calibration_in_words(question.model)}",
     ]
     n_larger = sum(row["image_size"][0] * row["image_size"][1] > height * width for row in judged)

@@ -33,12 +33,10 @@ def render_localization(
         claimed=None if question.claimed is None else str(question.claimed),
         sources=[str(label) for label in question.model.whole.classes_],
         notes=notes,
-        rate=question.rate,
         size=f"{width} × {height}",
         threshold=localizer.threshold_,
         min_region=localizer.min_region,
         window_size=localizer.window_size,
         model=one_line(args.model),
-        masks=args.masks,
         command_line=command_line(args),
     )

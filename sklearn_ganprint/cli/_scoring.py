@@ -52,11 +52,17 @@ def find_files(paths: Sequence[str]) -> "tuple[list[str], list[ImageReadError]]"
 
 
 def outside(files: Sequence[str], folder: str | None) -> list[str]:
-    """Leave out the files in a folder, such as the pictures that an earlier run left there."""
+    """Leave out the files in ``--out``, such as the pictures that an earlier run left there."""
     if folder is None:
         return list(files)
     inside = os.path.join(os.path.realpath(folder), "")
-    return [file for file in files if not os.path.realpath(file).startswith(inside)]
+    kept = [file for file in files if not os.path.realpath(file).startswith(inside)]
+    if not kept:
+        raise CommandError(
+            f"no image found outside of --out {folder}; name files that are not in it, or another "
+            f"folder"
+        )
+    return kept
 
 
 def score_files(
