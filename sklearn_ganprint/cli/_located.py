@@ -49,15 +49,14 @@ class Located(NamedTuple):
 def locate_file(path: str, wanted: Wanted) -> Located | ImageReadError:
     """Localize in one file; what is wrong with it is returned."""
     try:
-        image = ImageReader().read_one(path)
-        return locate(image, path, wanted)
+        return locate(ImageReader().read_one(path), wanted)
     except ImageReadError as error:
         return ImageReadError(error.filename, error.reason)
     except (ValueError, MemoryError) as error:
         return ImageReadError(path, str(error) or "takes more memory than there is")
 
 
-def locate(image: np.ndarray, path: str, wanted: Wanted) -> Located:
+def locate(image: np.ndarray, wanted: Wanted) -> Located:
     """Localize in an image of shape (H, W, 3)."""
     localizer = wanted.model[-1]
     (values,), (mask,), (claimed,) = localize_images(
