@@ -200,21 +200,20 @@ def _compare(fingerprints: "np.ndarray") -> "ModelComparison | None":
 
 def pair_level(comparison: "ModelComparison") -> float:
     """p-value that a pair of clusters must have to stand out from as many as there are."""
-    n_clusters = len(comparison.first_names)
-    return LEVEL / (n_clusters * (n_clusters - 1) / 2)
+    return LEVEL / len(comparison.rows())
 
 
 def _alike(comparison: "ModelComparison | None") -> list[str]:
     """Name pairs of clusters whose fingerprints are more alike than those of different sources."""
     if comparison is None or comparison.null != "sources":
         return []
-    order = {name: code for code, name in enumerate(comparison.first_names)}
+    level = pair_level(comparison)
     return [
         f"the fingerprints of {row['first']} and {row['second']} are more alike than those of the "
         f"other clusters (correlation {row['correlation']:.2f}, p-value {row['p_value']:.1g}): the "
         f"two may be one source, or close relatives"
         for row in comparison.rows()
-        if order[row["first"]] < order[row["second"]] and row["p_value"] <= pair_level(comparison)
+        if row["p_value"] <= level
     ]
 
 
