@@ -29,8 +29,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 
 from sklearn_ganprint import FingerprintClustering, ResidualTransformer
-from sklearn_ganprint.clustering import part_spectra
-from sklearn_ganprint.clustering._assignment import cluster_parts
+from sklearn_ganprint.clustering import cluster_parts, part_spectra
 from sklearn_ganprint.datasets import ImageReader, load_image_folder
 from sklearn_ganprint.perturbations import JPEGCompression, Resize
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, Self, cast
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
@@ -132,41 +131,6 @@ class PRNUClassifier(BaseFingerprintClassifier):
         self.metric = metric
         self.search = search
         self.image_shape = image_shape
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def merge(self, other: Self) -> Self:
-        """Add what another classifier was fitted on.
-
-        Parameters
-        ----------
-        other : PRNUClassifier
-            A fitted classifier, with the same or other classes. It is not changed.
-
-        Returns
-        -------
-        PRNUClassifier
-            The classifier itself, as if it had been fitted on the photos of both.
-
-        Raises
-        ------
-        ValueError
-            If the two were fitted on residuals of different shapes.
-        """
-        check_is_fitted(self)
-        check_is_fitted(other)
-        if other.image_shape_ != self.image_shape_:
-            raise ValueError(
-                f"Cannot merge fingerprints of different shapes: residuals of shape "
-                f"{self.image_shape_} and of shape {other.image_shape_}. Fit both on one crop."
-            )
-        classes = np.union1d(self.classes_, other.classes_)
-        sums = _Sums.zero(len(classes), self._shape)
-        for part in (self, other):
-            codes = np.searchsorted(classes, part.classes_)
-            for total, addend in zip(sums, part._sums(), strict=True):
-                total[codes] += addend
-        self.classes_ = classes
-        return self._store(sums)
 
     def class_scores(self, X: Any) -> np.ndarray:
         """Score of each class, with two classes as with more.
@@ -296,20 +260,15 @@ class PRNUClassifier(BaseFingerprintClassifier):
             self.image_shape_ = self._resolve_image_shape(self.image_shape_, self.n_features_in_)
         return validated
 
-    def _start(self, classes: np.ndarray) -> None:
-        self.classes_ = classes
-        self._store(_Sums.zero(len(classes), self._shape))
+    def _zero_sums(self, n_classes: int) -> "_Sums":
+        return _Sums.zero(n_classes, self._shape)
 
-    def _add(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Self:
-        codes, sums = self._encode(y), self._sums()
-        signals = _signals(X, self._shape)
-        n_classes = len(self.classes_)
-        return self._store(
-            _Sums(
-                sums.weight + np.bincount(codes, weights, n_classes),
-                sums.products + class_sums(signals.rows, codes, weights, n_classes),
-                sums.squares + class_sums(signals.squares, codes, weights, n_classes),
-            )
+    def _sums_of(self, X: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> "_Sums":
+        signals, n_classes = _signals(X, self._shape), len(self.classes_)
+        return _Sums(
+            np.bincount(codes, weights, n_classes),
+            class_sums(signals.rows, codes, weights, n_classes),
+            class_sums(signals.squares, codes, weights, n_classes),
         )
 
     def _sums(self) -> "_Sums":

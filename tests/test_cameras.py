@@ -115,7 +115,7 @@ def test_merging_leaves_the_other_as_it_is_and_wants_one_shape(make_signals):
     before = second.product_sum_.copy()
     first.merge(second)
     np.testing.assert_array_equal(second.product_sum_, before)
-    with pytest.raises(ValueError, match="different shapes: .*\\(96, 80, 2\\) .*\\(80, 80, 2\\)"):
+    with pytest.raises(ValueError, match="different sizes: .*\\(96, 80, 2\\).*\\(80, 80, 2\\)"):
         first.merge(PRNUClassifier().fit(X[:, :80], y))
 
 

@@ -94,6 +94,12 @@ def test_pictures_of_an_earlier_run_are_left_out(heap):
     assert outside(files, None) == files
 
 
+def test_cluster_of_nothing_but_an_earlier_page(heap, ganprint):
+    status, out, err = ganprint("cluster", heap, "--out", heap, "--force")
+    assert (status, out) == (2, "")
+    assert f"no image found outside of --out {heap}; name files that are not in it" in err
+
+
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
 def test_cluster_names_unusable_files(heap, ganprint, form):
     broken = add_broken_files(heap)

@@ -88,7 +88,7 @@ def test_compare_a_model_with_itself(models, ganprint):
     status, out, _ = ganprint("compare", models[0], "--format", "json")
     document = json.loads(out)
     assert status == 0 and document["second"] is None
-    assert len(document["pairs"]) == 5 * 4 and len(document["verdicts"]) == 5
+    assert len(document["pairs"]) == 10 and len(document["verdicts"]) == 5
     assert all(row["first"] != row["second"] for row in document["pairs"])
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from sklearn_ganprint import load_model
 from sklearn_ganprint.cli import main
-from sklearn_ganprint.cli._models import open_localizer, set_rate
+from sklearn_ganprint.cli._models import open_localizer
 from sklearn_ganprint.cli._text import file_slugs
 from sklearn_ganprint.localization import localize_images
 
@@ -88,7 +88,7 @@ def test_localize_says_what_the_model_says(scene, ganprint):
     arguments = ["localize", scene / "m.skops", path, "--format", "json", "--false-alarm", 0.2]
     document = json.loads(ganprint(*arguments)[1])
     model = open_localizer(scene / "m.skops")
-    set_rate(model.classifier, 0.2)
+    model.classifier.set_false_alarm_rate(0.2)
     result = localize_images(model.whole, np.asarray(Image.open(path))[np.newaxis])
     (row,) = document["results"]
     assert row["claimed"] == result.claimed[0] == "rough"
@@ -100,7 +100,7 @@ def test_localize_says_what_the_model_says(scene, ganprint):
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.5])
 def test_the_rate_holds_for_the_clean_images(scene, rate):
     localizer = open_localizer(scene / "m.skops").classifier
-    set_rate(localizer, rate)
+    localizer.set_false_alarm_rate(rate)
     share = (localizer.calibration_peaks_ >= localizer.threshold_).mean()
     assert share <= rate
     assert localizer.grow_threshold_ <= localizer.threshold_
@@ -174,6 +174,7 @@ def test_localize_names_unusable_files(scene, tmp_path, ganprint):
         (["none.skops", "images"], "none.skops: cannot be read"),
         (["m.skops", "images", "--out", "fit"], "--out fit: the folder is not empty"),
         (["m.skops", "images", "--out", "m.skops"], "expected a folder, this is a file"),
+        (["m.skops", "images", "--out", ".", "--force"], "no image found outside of --out"),
     ],
 )
 def test_localize_refuses(scene, ganprint, monkeypatch, args, words):
@@ -193,7 +194,8 @@ def test_models_of_the_other_kind(scene, model, ganprint):
 
 def test_few_images_cannot_keep_a_rate(scene, ganprint):
     arguments = [scene / "m.skops", scene / "images" / "clean.png", "--false-alarm", 0.01]
-    _, _, err = ganprint("localize", *arguments)
+    _, out, err = ganprint("localize", *arguments)
+    assert "of clean images of 96 x 96 pixels at most 4 % get one" in out
     assert err.startswith("warning: a false-alarm rate of 0.01 cannot be kept: regions begin above")
     assert "1 / 25. Fit on more images, or choose --false-alarm 0.04 or more" in err
 

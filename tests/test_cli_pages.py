@@ -41,7 +41,7 @@ def test_percent(args, text):
 def test_write_files_replaces_only_its_own(tmp_path):
     (tmp_path / "a.txt").write_text("old")
     (tmp_path / "mine.txt").write_text("mine")
-    last = write_files(str(tmp_path), {"a.txt": b"new", "deep/b.txt": b"b"})
+    last = write_files(str(tmp_path), [("a.txt", b"new"), ("deep/b.txt", b"b")])
     assert last == os.path.join(tmp_path, "deep/b.txt")
     assert (tmp_path / "a.txt").read_bytes() == b"new"
     assert (tmp_path / "deep/b.txt").read_bytes() == b"b"

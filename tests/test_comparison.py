@@ -81,11 +81,13 @@ def test_sources_of_one_model_with_each_other(make_sources):
     sources["copy of b"] = make_sources("b", seed=2)["b"]
     found = compare_models(sources)
     assert np.isnan(np.diag(found.correlation)).all()
+    np.testing.assert_array_equal(found.p_value, found.p_value.T)
     matches = {match.source: match for match in found.matches()}
     assert (matches["b"].match, matches["copy of b"].match) == ("copy of b", "b")
     assert matches["b"].p_value_of_best < 1e-3
     assert min(matches[name].p_value_of_best for name in "acdef") > 0.01
-    assert len(found.rows()) == 7 * 6
+    assert len({frozenset((row["first"], row["second"])) for row in found.rows()}) == 21
+    assert len(found.rows()) == 21
 
 
 def test_few_sources_are_judged_by_chance(make_sources):

@@ -4,10 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy import ndimage, stats
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -26,11 +23,6 @@ from sklearn_ganprint.localization import (
     localization_map,
     localize_images,
 )
-from sklearn_ganprint.localization import _evidence as evidence
-from sklearn_ganprint.localization._calibration import peak_threshold
-from sklearn_ganprint.localization._likelihood import DEGREES, Spread, fit_spread, log_likelihoods
-from sklearn_ganprint.localization._maps import find_regions, region_peak, smooth, to_pixels
-from sklearn_ganprint.localization._moments import Moments, discriminant_projection, total
 
 LABELS = np.array(["camera", "gan", "other"])
 
@@ -69,166 +61,6 @@ def overlap(mask, truth):
     return 2 * (mask & truth).sum() / (mask.sum() + truth.sum())
 
 
-# What windows say
-
-
-def slow_features(residual, row, column, size, max_lag):
-    """Correlations of one window, by sums over its pixels."""
-    even = residual / np.sqrt(
-        ndimage.uniform_filter(residual**2, (evidence.EVEN_SIZE,) * 2 + (1,)) + evidence.EVEN_FLOOR
-    )
-    height, width, channels = residual.shape
-    pixels = [
-        (y, x)
-        for y in range(row, min(row + size, height))
-        for x in range(column, min(column + size, width))
-    ]
-
-    def product(a, b, down, right):
-        return sum(
-            even[y, x, a] * even[y + down, x + right, b]
-            for y, x in pixels
-            if y + down < height and 0 <= x + right < width
-        )
-
-    norms = [np.sqrt(product(a, a, 0, 0)) for a in range(channels)]
-    return [
-        product(a, b, down, right) / (norms[a] * norms[b])
-        for down, right in evidence.half_lags(max_lag)
-        for a in range(channels)
-        for b in range(channels)
-        if (down, right) != (0, 0) or b > a
-    ]
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("shape", [(24, 32), (21, 19), (8, 40), (5, 6)])
-def test_windows_are_correlations_of_the_even_residual(shape, channels):
-    residual = np.random.default_rng(0).normal(size=(*shape, channels)) * [1, 2, 3][:channels]
-    (strip,) = evidence.window_strips(residual, 8, 2, 0)
-    rows, columns = strip.features.shape[:2]
-    assert (rows, columns) == tuple(max(1, -(-side // 4) - 1) for side in shape)
-    for row, column in {(0, 0), (rows - 1, columns - 1), (rows // 2, 0)}:
-        expected = slow_features(residual, 4 * row, 4 * column, 8, 2)
-        assert_allclose(strip.features[row, column], expected, rtol=1e-9)
-        assert len(expected) == evidence.n_window_features(2, channels)
-
-
-@pytest.mark.parametrize("strip_pixels", [1, 800, 3000])
-def test_strips_change_nothing(monkeypatch, strip_pixels):
-    residual = np.random.default_rng(0).normal(size=(61, 50, 3))
-    residual[20:30, :20] = 0
-    (whole,) = evidence.window_strips(residual, 16, 4, 0.02)
-    monkeypatch.setattr(evidence, "STRIP_PIXELS", strip_pixels)
-    strips = list(evidence.window_strips(residual, 16, 4, 0.02))
-    assert len(strips) > 1
-    assert_allclose(np.concatenate([each.features for each in strips]), whole.features)
-    assert_array_equal(np.concatenate([each.active for each in strips]), whole.active)
-
-
-def test_lags_are_one_half_of_all():
-    lags = evidence.half_lags(3)
-    both = {lag for down, right in lags for lag in [(down, right), (-down, -right)]}
-    assert len(lags) == (7 * 7 + 1) // 2
-    assert both == {(down, right) for down in range(-3, 4) for right in range(-3, 4)}
-
-
-# The model
-
-
-def test_coordinates_are_those_of_discriminant_analysis():
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(90, 6)), np.repeat([0, 1, 2], 30)
-    X[:, 0] += y
-    moments = Moments.zeros(2, 3, 6)
-    for code in range(3):
-        moments.add(code % 2, code, X[y == code])
-    coef, intercept = discriminant_projection(moments, 0.1, np.float64)
-    pooled = sum(np.cov(X[y == code].T, bias=True) for code in range(3)) / 3
-    shrunk = 0.9 * pooled + 0.1 * np.trace(pooled) / 6 * np.eye(6)
-    means = np.stack([X[y == code].mean(axis=0) for code in range(3)])
-    expected = (X - means.mean(axis=0)) @ np.linalg.inv(shrunk) @ (means - means.mean(axis=0)).T
-    assert_allclose(X @ coef.T + intercept, expected[:, :2], atol=1e-6)
-
-
-def test_moments_of_folds_add_up():
-    rng = np.random.default_rng(0)
-    parts = []
-    for fold in range(3):
-        part = Moments.zeros(3, 2, 4)
-        part.add(fold, fold % 2, rng.normal(size=(10, 4)))
-        parts.append(part)
-    both = total(parts[:2])
-    for one, other in zip(total(parts).leave_out(2), both, strict=True):
-        assert_allclose(one.sum(axis=0), other.sum(axis=0))
-    assert_allclose(total(parts).leave_out(1).counts, total(parts).counts)
-
-
-def test_log_likelihoods_are_those_of_t_distributions():
-    rng = np.random.default_rng(0)
-    rows = [(code, rng.normal(size=(400, 3)) @ rng.normal(size=(3, 3))) for code in range(4)]
-    spread = fit_spread(rows, 4)
-    X = rng.normal(size=(5, 3))
-    expected = [
-        stats.multivariate_t(mean, covariance * (DEGREES - 2) / DEGREES, DEGREES).logpdf(X)
-        for mean, covariance in zip(*spread, strict=True)
-    ]
-    actual = log_likelihoods(X, spread)
-    assert_allclose(np.diff(actual, axis=1), np.diff(np.transpose(expected), axis=1))
-
-
-def test_a_source_of_few_windows_scatters_as_all_do():
-    rng = np.random.default_rng(0)
-    spread = fit_spread([(0, rng.normal(size=(5000, 1))), (1, np.full((2, 1), 3.0))], 2)
-    assert isinstance(spread, Spread)
-    assert_allclose(spread.means[:, 0], [0, 3], atol=0.1)
-    assert_allclose(spread.covariances[:, 0, 0], 1, atol=0.1)
-
-
-# Maps
-
-
-def test_smoothing_leaves_out_what_has_no_weight():
-    values = np.arange(30.0).reshape(5, 6)
-    weights = np.ones((5, 6))
-    weights[2, 2:] = 0
-    smoothed = smooth(values, weights, 3)
-    near = [values[1:4, 1:4][weights[1:4, 1:4] > 0].mean(), values[:2, :2].mean()]
-    assert_allclose([smoothed[2, 2], smoothed[0, 0]], near)
-    assert (smooth(values, np.zeros((5, 6)), 3) == 0).all()
-
-
-def test_pixels_lie_between_the_centres_of_windows():
-    grid = np.add.outer(10 * np.arange(3.0), np.arange(4.0))
-    pixels = to_pixels(grid, (16, 18), 4)
-    # Window 1 has its centre 8 pixels in, between pixels 7 and 8.
-    assert_allclose((pixels[7] + pixels[8]) / 2 - pixels[0], 10)
-    assert_allclose(pixels[0, [0, 3, 8, 17]], [0, 0, 1.125, 3])
-    assert to_pixels(np.ones((1, 1)), (3, 5), 4).tolist() == np.ones((3, 5)).tolist()
-
-
-def test_a_region_ends_half_way_to_the_rest():
-    values = np.zeros((20, 40))
-    values[:, 10:20] = 8
-    values[:, 20:25] = [6, 5, 3, 2, 1]
-    values[0, 39] = 9  # too small
-    values[5, 12] = np.nan
-    mask = find_regions(values, high=7, low=0.5, size=30)
-    assert mask[:, 10:22].sum() == 239
-    assert not mask[:, 22:].any()
-    assert not mask[5, 12]
-    assert region_peak(values, 0.5, 30) == 8
-    assert region_peak(values, 0.5, 1) == 9
-    assert region_peak(values, 9.5, 1) == -np.inf
-
-
-@given(st.lists(st.integers(-50, 50), min_size=1, max_size=60), st.floats(0.02, 0.9))
-def test_no_more_clean_images_than_stated_reach_the_threshold(peaks, rate):
-    peaks = np.array(peaks, dtype=float)
-    alarms = (peaks >= peak_threshold(peaks, rate)).sum()
-    assert alarms <= rate * (len(peaks) + 1)
-
-
 # The localizer
 
 
@@ -249,6 +81,20 @@ def test_clean_images_have_regions_as_often_as_stated(fitted):
     peaks = fitted.calibration_peaks_
     assert (peaks >= fitted.threshold_).mean() <= 0.05
     assert len(peaks) == 60
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.5])
+def test_another_rate_is_that_of_another_fit(fitted, rate):
+    refitted = FingerprintLocalizer(false_alarm_rate=rate).fit(*training())
+    changed = pickle.loads(pickle.dumps(fitted)).set_false_alarm_rate(rate)
+    assert changed.threshold_ == refitted.threshold_
+    assert changed.get_params() == refitted.get_params()
+    for values in fitted.localization_map(traced(8, seed=5), "camera"):
+        peak = changed.peak_of(values)
+        assert changed.mask_of(values).any() == (peak >= changed.threshold_)
+        assert (changed.p_value_of(peak) <= rate) or peak < changed.threshold_
+    with pytest.raises(ValueError, match=r"rate: expected a share of images in \(0, 1\), got 5"):
+        changed.set_false_alarm_rate(5)
 
 
 def test_grey_images_have_maps_too():

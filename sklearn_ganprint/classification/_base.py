@@ -6,9 +6,12 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_ganprint._images import ImageInputMixin
+
+#: Sums over the images of each class: arrays of one entry, or one row, a class.
+Sums = tuple[np.ndarray, ...]
 
 
 class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator, ABC):
@@ -21,12 +24,20 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         """Score each class, with two classes as with more."""
 
     @abstractmethod
-    def _start(self, classes: np.ndarray) -> None:
-        """Set the fitted attributes of no image at all."""
+    def _zero_sums(self, n_classes: int) -> Sums:
+        """Make the sums over no image at all."""
 
     @abstractmethod
-    def _add(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Self:
-        """Add validated rows to the fingerprints."""
+    def _sums_of(self, X: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> Sums:
+        """Sum up validated rows, in arrays of their own."""
+
+    @abstractmethod
+    def _sums(self) -> Sums:
+        """Give the sums over all images so far."""
+
+    @abstractmethod
+    def _store(self, sums: Any) -> Self:
+        """Set the fitted attributes from the sums over the images of each class."""
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -104,6 +115,49 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
             self._start(self.classes_)
         return self._add(X, y, weights)
 
+    def merge(self, other: Self) -> Self:
+        """Add what another classifier was fitted on.
+
+        Parameters
+        ----------
+        other : estimator of the same type
+            A fitted classifier, with the same or other classes. It is not changed.
+
+        Returns
+        -------
+        self
+            The classifier itself, as if it had been fitted on the images of both.
+
+        Raises
+        ------
+        ValueError
+            If the two were fitted on residuals of different sizes.
+        """
+        check_is_fitted(self)
+        check_is_fitted(other)
+        if other.n_features_in_ != self.n_features_in_ or other.image_shape_ != self.image_shape_:
+            raise ValueError(
+                f"Cannot merge fingerprints of different sizes: {self.n_features_in_} values "
+                f"(image shape {self.image_shape_}) and {other.n_features_in_} values (image "
+                f"shape {other.image_shape_}). Fit both on one crop."
+            )
+        classes = np.union1d(self.classes_, other.classes_)
+        sums = self._zero_sums(len(classes))
+        for part in (self, other):
+            _add_up(sums, part._sums(), np.searchsorted(classes, part.classes_))
+        self.classes_ = classes
+        return self._store(sums)
+
+    def _start(self, classes: np.ndarray) -> None:
+        self.classes_ = classes
+        self._store(self._zero_sums(len(classes)))
+
+    def _add(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Self:
+        """Add validated rows to the fingerprints."""
+        sums = self._sums_of(X, self._encode(y), weights)
+        _add_up(sums, self._sums())
+        return self._store(sums)
+
     def decision_function(self, X: Any) -> np.ndarray:
         """Score of each class.
 
@@ -144,3 +198,9 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
             unknown = np.setdiff1d(y, self.classes_).tolist()
             raise ValueError(f"y contains labels {unknown} that are not among classes_.")
         return codes
+
+
+def _add_up(sums: Sums, others: Sums, codes: Any = slice(None)) -> None:
+    """Add sums over other images to those of the classes `codes`."""
+    for total, addend in zip(sums, others, strict=True):
+        total[codes] += addend

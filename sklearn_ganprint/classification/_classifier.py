@@ -127,39 +127,6 @@ class FingerprintClassifier(BaseFingerprintClassifier):
         self.__dict__.update(vars(part))
         return self
 
-    def merge(self, other: Self) -> Self:
-        """Add what another classifier was fitted on.
-
-        Parameters
-        ----------
-        other : FingerprintClassifier
-            A fitted classifier, with the same or other classes. It is not changed.
-
-        Returns
-        -------
-        FingerprintClassifier
-            The classifier itself, as if it had been fitted on the images of both.
-
-        Raises
-        ------
-        ValueError
-            If the two were fitted on residuals of different sizes.
-        """
-        check_is_fitted(self)
-        check_is_fitted(other)
-        if other.n_features_in_ != self.n_features_in_ or other.image_shape_ != self.image_shape_:
-            raise ValueError(
-                f"Cannot merge fingerprints of different sizes: {self.n_features_in_} values "
-                f"(image shape {self.image_shape_}) and {other.n_features_in_} values (image "
-                f"shape {other.image_shape_}). Fit both on one crop."
-            )
-        classes = np.union1d(self.classes_, other.classes_)
-        sums = ClassSums.zero(len(classes), self.n_features_in_)
-        for part in (self, other):
-            sums.add(np.searchsorted(classes, part.classes_), part._sums())
-        self.classes_ = classes
-        return self._store(sums)
-
     def correlate(self, X: Any) -> np.ndarray:
         """Correlation index of residuals and fingerprints, whatever the metric.
 
@@ -260,22 +227,17 @@ class FingerprintClassifier(BaseFingerprintClassifier):
         lowest = float(np.finfo(np.float32).min)
         return lowest if metric in ("euclidean", "unbiased") else -1.0
 
-    def _start(self, classes: np.ndarray) -> None:
-        self.classes_ = classes
-        self._store(ClassSums.zero(len(classes), self.n_features_in_))
+    def _zero_sums(self, n_classes: int) -> ClassSums:
+        return ClassSums.zero(n_classes, self.n_features_in_)
 
-    def _add(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Self:
-        codes, n_classes = self._encode(y), len(self.classes_)
-        sums = self._sums()
-        squares = self.metric == "unbiased"
-        sums.add(np.arange(n_classes), ClassSums.of(X, codes, weights, n_classes, squares))
-        return self._store(sums)
+    def _sums_of(self, X: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> ClassSums:
+        return ClassSums.of(X, codes, weights, len(self.classes_), self.metric == "unbiased")
 
     def _sums(self) -> ClassSums:
         """Sum weights, residuals and squared norms over the images of each class."""
         count = self.class_count_
         squares = getattr(self, "square_sum_", np.zeros(len(count)))
-        return ClassSums(count.copy(), self.fingerprints_ * count[:, np.newaxis], np.array(squares))
+        return ClassSums(count, self.fingerprints_ * count[:, np.newaxis], squares)
 
     def _store(self, sums: ClassSums) -> Self:
         """Set the fitted attributes from the sums over the images of each class."""

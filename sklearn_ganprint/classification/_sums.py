@@ -31,11 +31,6 @@ class ClassSums(NamedTuple):
             np.bincount(codes, weights * norms, n_classes),
         )
 
-    def add(self, codes: np.ndarray, other: "ClassSums") -> None:
-        """Add sums over other images to those of the classes `codes`."""
-        for total, addend in zip(self, other, strict=True):
-            total[codes] += addend
-
     def means(self) -> np.ndarray:
         """Mean residual of each class, 0 for a class without images."""
         return self.residuals / np.where(self.weight > 0, self.weight, 1)[:, np.newaxis]

@@ -16,8 +16,14 @@ from sklearn_ganprint.cli._console import (
     shown_columns,
 )
 from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._images import auto_crop, file_properties, inspect_images
-from sklearn_ganprint.cli._pages import PAGE, begin_folder, check_file, write_file
+from sklearn_ganprint.cli._images import (
+    auto_crop,
+    collect_failures,
+    exit_status,
+    file_properties,
+    inspect_images,
+)
+from sklearn_ganprint.cli._pages import PAGE, begin_out, check_file, write_file, write_files
 from sklearn_ganprint.cli._scoring import find_files, outside
 from sklearn_ganprint.cli._text import one_line
 
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from sklearn.utils import Bunch
 
+    from sklearn_ganprint import FileBatchClustering
     from sklearn_ganprint.comparison import ModelComparison
     from sklearn_ganprint.datasets import ImageReadError
 
@@ -123,17 +130,14 @@ def run(args: argparse.Namespace) -> int:
     _print(clusters, rows, index, args)
     if index:
         MESSAGES.say(f"pictures and explanations: {index}")
-    if clusters.failures:
-        MESSAGES.say(f"{len(clusters.failures)} could not be used; all others were")
-    return 1 if clusters.failures else 0
+    return exit_status(clusters.failures)
 
 
 def _check_targets(args: argparse.Namespace) -> None:
     """Refuse before the work what could not be written after it."""
     if args.csv is not None:
         check_file("--csv", args.csv, force=args.force)
-    if args.out is not None:
-        begin_folder(args.out, force=args.force, files="the files of an earlier run")
+    begin_out(args)
 
 
 def _cluster(
@@ -142,6 +146,24 @@ def _cluster(
     failures: "list[ImageReadError]",
     args: argparse.Namespace,
 ) -> Clusters:
+    """Cluster files, the greatest cluster first, and find out what may mislead."""
+    clustering = _fit(bunch, crop, failures, args)
+    inner = clustering.estimator_[-1]
+    failed = {each.filename for each in failures}
+    labels, order = _by_size(clustering.labels_, len(inner.fingerprints_))
+    labels[[name in failed for name in bunch.filenames]] = -2
+    fingerprints = inner.fingerprints_[order].reshape(-1, *inner.image_shape_)
+    comparison = _compare(fingerprints)
+    warnings = [*_warnings(bunch, labels), *_alike(comparison)]
+    return Clusters(bunch, labels, fingerprints, comparison, crop, failures, warnings)
+
+
+def _fit(
+    bunch: "Bunch",
+    crop: tuple[int, int],
+    failures: "list[ImageReadError]",
+    args: argparse.Namespace,
+) -> "FileBatchClustering":
     from sklearn.pipeline import make_pipeline
 
     from sklearn_ganprint import FileBatchClustering, FingerprintClustering, ResidualTransformer
@@ -153,32 +175,19 @@ def _cluster(
         raise CommandError(
             f"{option}expected at least {fewest} images that can be used, found {n_images}"
         )
-
-    def fail(error: "ImageReadError") -> None:
-        MESSAGES.say(str(error))
-        failures.append(error)
-
     pipeline = make_pipeline(
         ResidualTransformer(channels="rgb", flatten=False),
         FingerprintClustering(args.clusters, random_state=args.seed),
     )
     with MESSAGES.progress("clustering") as progress:
-        clustering = FileBatchClustering(
+        return FileBatchClustering(
             pipeline,
             reader=ImageReader(crop=crop, anchor=args.anchor),
             batch_size=args.batch_size,
             n_jobs=args.jobs,
-            on_error=fail,
+            on_error=collect_failures(failures),
             progress=progress,
         ).fit(bunch.filenames)
-    inner = clustering.estimator_[-1]
-    failed = {each.filename for each in failures}
-    labels, order = _by_size(clustering.labels_, len(inner.fingerprints_))
-    labels[[name in failed for name in bunch.filenames]] = -2
-    fingerprints = inner.fingerprints_[order].reshape(-1, *inner.image_shape_)
-    comparison = _compare(fingerprints)
-    warnings = [*_warnings(bunch, labels), *_alike(comparison)]
-    return Clusters(bunch, labels, fingerprints, comparison, crop, failures, warnings)
 
 
 def _compare(fingerprints: "np.ndarray") -> "ModelComparison | None":
@@ -191,21 +200,20 @@ def _compare(fingerprints: "np.ndarray") -> "ModelComparison | None":
 
 def pair_level(comparison: "ModelComparison") -> float:
     """p-value that a pair of clusters must have to stand out from as many as there are."""
-    n_clusters = len(comparison.first_names)
-    return LEVEL / (n_clusters * (n_clusters - 1) / 2)
+    return LEVEL / len(comparison.rows())
 
 
 def _alike(comparison: "ModelComparison | None") -> list[str]:
     """Name pairs of clusters whose fingerprints are more alike than those of different sources."""
     if comparison is None or comparison.null != "sources":
         return []
-    order = {name: code for code, name in enumerate(comparison.first_names)}
+    level = pair_level(comparison)
     return [
         f"the fingerprints of {row['first']} and {row['second']} are more alike than those of the "
         f"other clusters (correlation {row['correlation']:.2f}, p-value {row['p_value']:.1g}): the "
         f"two may be one source, or close relatives"
         for row in comparison.rows()
-        if order[row["first"]] < order[row["second"]] and row["p_value"] <= pair_level(comparison)
+        if row["p_value"] <= level
     ]
 
 
@@ -276,12 +284,9 @@ def _write(clusters: Clusters, rows: list[dict[str, Any]], args: argparse.Namesp
     from sklearn_ganprint.cli._cluster_page import draw_pictures, render_clusters
 
     with MESSAGES.progress("drawing") as progress:
-        for name, content in draw_pictures(clusters, progress):
-            write_file(os.path.join(args.out, name), content)
-    write_file(os.path.join(args.out, "clusters.csv"), labelled)
-    index = os.path.join(args.out, PAGE)
-    write_file(index, render_clusters(clusters, rows, args).encode("utf-8"))
-    return index
+        write_files(args.out, draw_pictures(clusters, progress))
+    page = render_clusters(clusters, rows, args).encode("utf-8")
+    return write_files(args.out, [("clusters.csv", labelled), (PAGE, page)])
 
 
 def _labelled(clusters: Clusters) -> list[dict[str, Any]]:

@@ -1,13 +1,12 @@
 """The page of ``ganprint cluster`` and its pictures."""
 
 import argparse
-import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from sklearn_ganprint.cli._cluster import NOWHERE, Clusters, in_words, pair_level
 from sklearn_ganprint.cli._figures import autocorrelation, comparison, fingerprint, png
-from sklearn_ganprint.cli._pages import render_page
+from sklearn_ganprint.cli._pages import command_line, failed_files, render_page
 from sklearn_ganprint.cli._text import one_line
 from sklearn_ganprint.cli._thumbnails import spread, thumbnail
 from sklearn_ganprint.fingerprints import autocorrelation as autocorrelation_of
@@ -60,15 +59,14 @@ def render_clusters(
         summary=in_words(clusters),
         n_clusters=len(clusters.names),
         n_given=args.clusters,
-        n_nowhere=int((clusters.labels == -1).sum()),
         warnings=clusters.warnings,
         clusters=[each for each in sections if each["cluster"] != NOWHERE],
         nowhere=next((each for each in sections if each["cluster"] == NOWHERE), None),
-        failures=[(one_line(each.filename), one_line(each.reason)) for each in clusters.failures],
+        failures=failed_files(clusters.failures),
         folders=one_line(", ".join(args.paths)),
         size=f"{width} × {height}",
         anchor="at the top left" if args.anchor == "top-left" else "from the middle",
-        command_line=one_line(shlex.join(["ganprint", *args.words])),
+        command_line=command_line(args),
     )
 
 

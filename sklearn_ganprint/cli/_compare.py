@@ -1,6 +1,7 @@
 """``ganprint compare``: whether two collections of images, or two models, share sources."""
 
 import argparse
+import math
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -8,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
 from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._pages import PAGE, begin_folder, write_file
+from sklearn_ganprint.cli._images import exit_status
+from sklearn_ganprint.cli._pages import PAGE, begin_out, write_files
 from sklearn_ganprint.cli._sides import (
     Side,
     check_models,
@@ -84,6 +86,19 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         action="store_true",
         help="take each folder for one source, with all folders in it",
     )
+    _add_ways(parser)
+    _arguments.add_false_alarm(
+        parser, "chance that sources with nothing in common are called alike, in (0, 1)"
+    )
+    _arguments.add_out(parser, "the correlations and the fingerprints")
+    _arguments.add_jobs(parser)
+    _arguments.add_batch_size(parser)
+    _arguments.add_format(parser)
+    return parser
+
+
+def _add_ways(parser: argparse.ArgumentParser) -> None:
+    """Add how fingerprints are made and compared."""
     parser.add_argument(
         "--kind",
         choices=("paper", "camera"),
@@ -108,20 +123,11 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "has one partner at the most; chance, patterns that have nothing in common; auto, sources "
         "if there are 4 or more on one side (default: %(default)s)",
     )
-    _arguments.add_false_alarm(
-        parser, "chance that sources with nothing in common are called alike, in (0, 1)"
-    )
-    _arguments.add_out(parser, "the correlations and the fingerprints")
-    _arguments.add_jobs(parser)
-    _arguments.add_batch_size(parser)
-    _arguments.add_format(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Compare, write what is asked for, print what was found."""
-    if args.out is not None:
-        begin_folder(args.out, force=args.force, files="the files of an earlier run")
+    begin_out(args)
     compared = _compare(args)
     for warning in compared.warnings:
         MESSAGES.warn(warning)
@@ -129,9 +135,7 @@ def run(args: argparse.Namespace) -> int:
     _print(compared, index, args)
     if index:
         MESSAGES.say(f"pictures and explanations: {index}")
-    if compared.failures:
-        MESSAGES.say(f"{len(compared.failures)} could not be used; all others were")
-    return 1 if compared.failures else 0
+    return exit_status(compared.failures)
 
 
 def _compare(args: argparse.Namespace) -> Compared:
@@ -143,7 +147,8 @@ def _compare(args: argparse.Namespace) -> Compared:
     warnings = _settle(sides)
     models = [side.model for side in sides if side.model is not None]
     reader = make_reader(sides, args)
-    like = models[0].whole if models else {"camera": "camera"}.get(args.kind)
+    kind = "camera" if args.kind == "camera" else None
+    like = models[0].whole if models else kind
     sets = [fingerprints_of(side, like, reader, args, failures) for side in sides]
     if len(sets) == 1 and len(sets[0].names) < 2:
         raise CommandError(f"{args.first}: it has one source only; name B, to compare it with")
@@ -153,15 +158,7 @@ def _compare(args: argparse.Namespace) -> Compared:
         raise CommandError(f"{' and '.join(paths)}: {error}") from error
     failed = {failure.filename for failure in failures}
     counts = [side.counts(failed) for side in sides]
-    height, width = sets[0].fingerprints.shape[1:3]
-    n_pixels = height * width
-    warnings += [
-        f"{source} in {side.path} has {n} images, which is few: its fingerprint is noise and "
-        f"content for the most part, and what is not found in it may still be there"
-        for side, own in zip(sides, counts, strict=True)
-        for source, n in own.items()
-        if n * n_pixels < FEW * FEW_PIXELS
-    ]
+    warnings += _warnings_of_few(sides, counts, sets[0].fingerprints.shape[1:3])
     level = args.false_alarm or _arguments.DEFAULT_RATE
     return Compared(
         (sides[0], sides[1] if len(sides) == 2 else None),
@@ -172,6 +169,20 @@ def _compare(args: argparse.Namespace) -> Compared:
         failures,
         warnings,
     )
+
+
+def _warnings_of_few(
+    sides: Sequence[Side], counts: Sequence[dict[str, int]], size: tuple[int, ...]
+) -> list[str]:
+    """Name the sources of too few images for the size of their fingerprints."""
+    n_pixels = math.prod(size)
+    return [
+        f"{source} in {side.path} has {n} images, which is few: its fingerprint is noise and "
+        f"content for the most part, and what is not found in it may still be there"
+        for side, own in zip(sides, counts, strict=True)
+        for source, n in own.items()
+        if n * n_pixels < FEW * FEW_PIXELS
+    ]
 
 
 def _settle(sides: list[Side]) -> list[str]:
@@ -266,11 +277,8 @@ def _write(compared: Compared, args: argparse.Namespace) -> str | None:
     from sklearn_ganprint.cli._compare_page import draw_pictures, render_comparison
 
     with MESSAGES.progress("drawing") as progress:
-        for name, content in draw_pictures(compared, progress):
-            write_file(os.path.join(args.out, name), content)
-    index = os.path.join(args.out, PAGE)
-    write_file(index, render_comparison(compared, args).encode("utf-8"))
-    return index
+        write_files(args.out, draw_pictures(compared, progress))
+    return write_files(args.out, [(PAGE, render_comparison(compared, args).encode("utf-8"))])
 
 
 def _print(compared: Compared, index: str | None, args: argparse.Namespace) -> None:

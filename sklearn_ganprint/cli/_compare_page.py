@@ -1,15 +1,12 @@
 """The page of ``ganprint compare`` and its pictures."""
 
 import argparse
-import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
 from sklearn_ganprint.cli._compare import Compared, notes, p_number, verdict
 from sklearn_ganprint.cli._figures import comparison, fingerprint, png
-from sklearn_ganprint.cli._pages import render_page
+from sklearn_ganprint.cli._pages import command_line, failed_files, render_page
 from sklearn_ganprint.cli._text import one_line, slugs
 from sklearn_ganprint.cli._thumbnails import spread, thumbnail
 from sklearn_ganprint.datasets import ImageReadError
@@ -27,7 +24,7 @@ def draw_pictures(
 ) -> Iterator[tuple[str, bytes]]:
     """Give the name and the content of each picture, one after the other."""
     result = compared.result
-    n_pairs = _n_pairs(result)
+    n_pairs = len(result.rows())
     if n_pairs > 1:
         yield "figures/correlations.png", png(comparison(result, compared.level / n_pairs))
     todo = [(side, code) for side, codes in enumerate(_drawn(compared)) for code in codes]
@@ -42,12 +39,6 @@ def draw_pictures(
             except ImageReadError:
                 continue
         progress(done, len(todo))
-
-
-def _n_pairs(result: Any) -> int:
-    """Count the pairs of different sources, those of one model with itself once."""
-    n_finite = int(np.isfinite(result.correlation).sum())
-    return max(1, n_finite // 2 if np.isnan(result.correlation).any() else n_finite)
 
 
 def _drawn(compared: Compared) -> tuple[list[int], list[int]]:
@@ -105,14 +96,14 @@ def render_comparison(compared: Compared, args: argparse.Namespace) -> str:
         matches=sorted(matches, key=lambda match: match["p_value_of_best"]),
         n_found=sum(match["found"] for match in matches),
         notes=notes(compared),
-        n_pairs=_n_pairs(result),
+        n_pairs=len(result.rows()),
         level=compared.level,
         null=result.null,
         warnings=compared.warnings,
-        failures=[(one_line(each.filename), one_line(each.reason)) for each in compared.failures],
+        failures=failed_files(compared.failures),
         size=f"{width} × {height}",
         trim=args.trim,
-        command_line=one_line(shlex.join(["ganprint", *args.words])),
+        command_line=command_line(args),
     )
 
 

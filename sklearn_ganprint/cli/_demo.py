@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
-from sklearn_ganprint.cli._pages import check_folder, write_files
+from sklearn_ganprint.cli._pages import PAGE, check_folder, write_files
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     figures = draw_figures(result)
     page = render_demo(result, samples, figures, channels=args.channels, seed=args.seed)
     # The page comes last: where there is one, all that it shows is there too.
-    index = write_files(args.out, {**figures.files, "index.html": page.encode("utf-8")})
+    index = write_files(args.out, [*figures.files.items(), (PAGE, page.encode("utf-8"))])
     _print(result, index, args)
     MESSAGES.say(f"pictures and explanations: {index}")
     return 0

@@ -16,7 +16,7 @@ from sklearn_ganprint.cli._console import (
     shown_columns,
 )
 from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._images import auto_crop, file_properties, find_images
+from sklearn_ganprint.cli._images import auto_crop, collect_failures, file_properties, find_images
 from sklearn_ganprint.cli._models import (
     Model,
     as_fraction,
@@ -138,10 +138,6 @@ def _fit(
     from sklearn_ganprint.localization import LocalizationWarning
     from sklearn_ganprint.open_set import CalibrationWarning
 
-    def fail(error: "ImageReadError") -> None:
-        MESSAGES.say(str(error))
-        failures.append(error)
-
     with MESSAGES.progress("fitting") as progress, warnings.catch_warnings():
         # They speak of parameters, and of the rate of the fit; the rate is chosen when predicting.
         warnings.simplefilter("ignore", CalibrationWarning)
@@ -151,7 +147,7 @@ def _fit(
             reader=ImageReader(crop=crop, anchor=args.anchor),
             batch_size=args.batch_size,
             n_jobs=args.jobs,
-            on_error=fail,
+            on_error=collect_failures(failures),
             progress=progress,
         )
         sources = bunch.target_names[bunch.target]

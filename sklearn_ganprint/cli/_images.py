@@ -3,7 +3,7 @@
 import argparse
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli._arguments import AUTO_SHARE, AUTO_SIDE
@@ -15,6 +15,23 @@ if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
     from sklearn_ganprint.datasets import ImageReadError
+
+
+def collect_failures(failures: "list[ImageReadError]") -> "Callable[[ImageReadError], None]":
+    """Make a callable for `on_error`, which names a file that fails and adds it to a list."""
+
+    def fail(error: "ImageReadError") -> None:
+        MESSAGES.say(str(error))
+        failures.append(error)
+
+    return fail
+
+
+def exit_status(failures: "Sequence[ImageReadError]") -> int:
+    """Sum up on stderr what could not be used, and give the exit status of the command."""
+    if failures:
+        MESSAGES.say(f"{len(failures)} could not be used; all others were")
+    return 1 if failures else 0
 
 
 def find_images(args: argparse.Namespace, **params: Any) -> "Bunch":

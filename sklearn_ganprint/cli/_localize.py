@@ -1,21 +1,21 @@
 """``ganprint localize``: which parts of images do not come from the source that they should."""
 
 import argparse
-import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import MESSAGES, Column, csv_text
 from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._images import exit_status
 from sklearn_ganprint.cli._models import (
     Model,
     calibration_in_words,
     open_localizer,
-    set_rate,
+    smallest_known_p_value,
     warning_of_few,
 )
-from sklearn_ganprint.cli._pages import PAGE, begin_folder, write_file
+from sklearn_ganprint.cli._pages import PAGE, begin_out, write_files
 from sklearn_ganprint.cli._scoring import Row, find_files, outside, print_rows
 from sklearn_ganprint.cli._text import file_slugs
 
@@ -99,8 +99,7 @@ def run(args: argparse.Namespace) -> int:
     if args.masks and args.out is None:
         raise CommandError("--masks: expected --out DIR, the folder that they go to")
     question = _question(args)
-    if args.out is not None:
-        begin_folder(args.out, force=args.force, files="the files of an earlier run")
+    begin_out(args)
     files, failures = find_files(args.paths)
     files = outside(files, args.out)
     if warning := warning_of_few(question.model, question.rate):
@@ -110,16 +109,14 @@ def run(args: argparse.Namespace) -> int:
     _print(rows, question, index, args)
     if index:
         MESSAGES.say(f"maps and explanations: {index}")
-    if failures:
-        MESSAGES.say(f"{len(failures)} could not be used; all others were")
-    return 1 if failures else 0
+    return exit_status(failures)
 
 
 def _question(args: argparse.Namespace) -> Question:
     """Load the model, find the claimed source in it, and set the rate."""
     model = open_localizer(args.model)
     rate = args.false_alarm or _arguments.LOCALIZATION_RATE
-    set_rate(model.classifier, rate)
+    model.classifier.set_false_alarm_rate(rate)
     if args.claimed is None:
         return Question(model, None, rate)
     labels = {str(label): label for label in model.whole.classes_}
@@ -140,8 +137,6 @@ def _rows(
     """Localize in each file, write its pictures, and make one row of it."""
     from sklearn_ganprint.datasets import ImageReadError
 
-    if not files:
-        raise CommandError(f"no image found outside of --out {args.out}")
     slugs, rows = file_slugs(files), []
     with MESSAGES.progress("localizing") as progress:
         for done, (file, found) in enumerate(_found(files, question, args), start=1):
@@ -179,8 +174,8 @@ def _found(
 def _write_pictures(found: "Located", slug: str, out: str | None) -> dict[str, str]:
     """Write the pictures of one image; return their names in the folder, by what they are."""
     names = {kind: f"{_FOLDERS[kind][0]}/{slug}.{_FOLDERS[kind][1]}" for kind in found.files}
-    for kind, content in found.files.items():
-        write_file(os.path.join(out or "", names[kind]), content)
+    # Without a folder there are none.
+    write_files(out or "", ((names[kind], content) for kind, content in found.files.items()))
     return names
 
 
@@ -217,11 +212,8 @@ def _write_page(rows: list[Row], question: Question, args: argparse.Namespace) -
 
     columns = (*_COLUMNS, Column("map", "map"), Column("mask", "mask"), Column("error", "error"))
     table = csv_text(columns, rows).encode("utf-8", "surrogateescape")
-    write_file(os.path.join(args.out, "results.csv"), table)
-    index = os.path.join(args.out, PAGE)
-    page = render_localization(rows, question, notes(rows, question), args)
-    write_file(index, page.encode("utf-8"))
-    return index
+    page = render_localization(rows, question, notes(rows, question), args).encode("utf-8")
+    return write_files(args.out, [("results.csv", table), (PAGE, page)])
 
 
 def _print(
@@ -252,9 +244,11 @@ def notes(rows: Sequence[Row], question: Question) -> list[str]:
     judged = [row for row in rows if row["error"] is None]
     n_found = sum(row["false_region"] == "yes" for row in judged)
     height, width = question.size
+    # Of few images no lower rate can be kept.
+    rate = max(question.rate, smallest_known_p_value(question.model))
     found = [
         f"images with a false region: {n_found} of {len(judged)}",
-        f"of clean images of {height} x {width} pixels at most {100 * question.rate:g} % get one; "
+        f"of clean images of {height} x {width} pixels at most {100 * rate:.3g} % get one; "
         f"regions by {calibration_in_words(question.model)}",
     ]
     n_larger = sum(row["image_size"][0] * row["image_size"][1] > height * width for row in judged)

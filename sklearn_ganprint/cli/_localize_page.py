@@ -1,11 +1,10 @@
 """The page of ``ganprint localize``."""
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sklearn_ganprint.cli._pages import render_page
+from sklearn_ganprint.cli._pages import command_line, render_page
 from sklearn_ganprint.cli._scoring import Row
 from sklearn_ganprint.cli._text import one_line
 
@@ -34,12 +33,10 @@ def render_localization(
         claimed=None if question.claimed is None else str(question.claimed),
         sources=[str(label) for label in question.model.whole.classes_],
         notes=notes,
-        rate=question.rate,
         size=f"{width} × {height}",
         threshold=localizer.threshold_,
         min_region=localizer.min_region,
         window_size=localizer.window_size,
         model=one_line(args.model),
-        masks=args.masks,
-        command_line=one_line(shlex.join(["ganprint", *args.words])),
+        command_line=command_line(args),
     )

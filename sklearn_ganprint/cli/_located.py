@@ -12,7 +12,6 @@ from sklearn_ganprint.cli._figures import new_figure, png
 from sklearn_ganprint.cli._thumbnails import small_copy
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.localization import localize_images
-from sklearn_ganprint.localization._maps import region_peak
 from sklearn_ganprint.plotting import LocalizationDisplay
 
 #: Longer side of a map that is drawn, and of the copy of the image beside it, in pixels.
@@ -50,15 +49,14 @@ class Located(NamedTuple):
 def locate_file(path: str, wanted: Wanted) -> Located | ImageReadError:
     """Localize in one file; what is wrong with it is returned."""
     try:
-        image = ImageReader().read_one(path)
-        return locate(image, path, wanted)
+        return locate(ImageReader().read_one(path), wanted)
     except ImageReadError as error:
         return ImageReadError(error.filename, error.reason)
     except (ValueError, MemoryError) as error:
         return ImageReadError(path, str(error) or "takes more memory than there is")
 
 
-def locate(image: np.ndarray, path: str, wanted: Wanted) -> Located:
+def locate(image: np.ndarray, wanted: Wanted) -> Located:
     """Localize in an image of shape (H, W, 3)."""
     localizer = wanted.model[-1]
     (values,), (mask,), (claimed,) = localize_images(
@@ -70,7 +68,7 @@ def locate(image: np.ndarray, path: str, wanted: Wanted) -> Located:
         files["image"] = small_copy(image, _COPY_SIDE)
     if wanted.masks:
         files["mask"] = _mask_file(mask)
-    peak = region_peak(values, localizer.grow_threshold_, localizer.min_region)
+    peak = localizer.peak_of(values)
     return Located(
         claimed=str(claimed),
         size=mask.shape,
@@ -87,8 +85,7 @@ def _p_value(peak: float, n_pixels: int, localizer: Any) -> float | None:
     """Chance of such a score in a clean image; of larger ones than were fitted on none is known."""
     if n_pixels > math.prod(localizer.image_shape_[:2]):
         return None
-    peaks = localizer.calibration_peaks_
-    return float((1 + (peaks >= peak).sum()) / (1 + len(peaks)))
+    return float(localizer.p_value_of(peak))
 
 
 def _regions(mask: np.ndarray) -> list[dict[str, int]]:

@@ -64,14 +64,6 @@ def open_localizer(path: str) -> Model:
     )
 
 
-def set_rate(localizer: Any, rate: float) -> None:
-    """Let a localizer mark a false region in at most this share of clean images."""
-    from sklearn_ganprint.localization._calibration import peak_threshold
-
-    threshold = peak_threshold(localizer.calibration_peaks_, rate)
-    localizer.threshold_ = max(threshold, localizer.grow_threshold_)
-
-
 def is_localizer(model: Model) -> bool:
     """Whether a model localizes."""
     from sklearn_ganprint import FingerprintLocalizer

@@ -1,17 +1,22 @@
 """Pages for a browser: their common style, and how they and their pictures get into a folder."""
 
+import argparse
 import math
 import os
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sklearn_ganprint
 from sklearn_ganprint._files import atomic
 from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._text import one_line
 
 if TYPE_CHECKING:
     import jinja2
+
+    from sklearn_ganprint.datasets import ImageReadError
 
 #: The page that a command ends with.
 PAGE = "index.html"
@@ -63,6 +68,22 @@ def begin_folder(out: str, *, force: bool, files: str) -> None:
     Path(out, PAGE).unlink(missing_ok=True)
 
 
+def begin_out(args: argparse.Namespace) -> None:
+    """Begin the folder ``--out`` of a command that makes one only if asked to."""
+    if args.out is not None:
+        begin_folder(args.out, force=args.force, files="the files of an earlier run")
+
+
+def command_line(args: argparse.Namespace) -> str:
+    """Give the words that the command was called with, for its page."""
+    return one_line(shlex.join(["ganprint", *args.words]))
+
+
+def failed_files(failures: "Sequence[ImageReadError]") -> list[tuple[str, str]]:
+    """Give the names of files that could not be used, and why, for a page."""
+    return [(one_line(each.filename), one_line(each.reason)) for each in failures]
+
+
 def render_page(command: str, /, **values: Any) -> str:
     """Fill the template of a command, ``COMMAND.html.jinja``; every value in it must be given."""
     template = environment().get_template(f"{command}.html.jinja")
@@ -95,13 +116,13 @@ def number(value: float | None, digits: int) -> str:
     return f"{value:.{digits}f}" if value is not None and math.isfinite(value) else "–"
 
 
-def write_files(folder: str, files: Mapping[str, bytes]) -> str:
-    """Write files in their order, each at once or not at all; return the path of the last.
+def write_files(folder: str, files: Iterable[tuple[str, bytes]]) -> str:
+    """Write files of some names in their order, each at once or not at all; return the last's path.
 
     Of what is in the folder already, only files of these names are replaced.
     """
     path = folder
-    for name, content in files.items():
+    for name, content in files:
         path = os.path.join(folder, name)
         write_file(path, content)
     return path

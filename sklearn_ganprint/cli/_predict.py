@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import MESSAGES, Column
 from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._images import exit_status
 from sklearn_ganprint.cli._models import (
     Model,
     calibration_in_words,
@@ -21,7 +22,6 @@ from sklearn_ganprint.cli._scoring import (
     file_rows,
     find_files,
     print_rows,
-    say_how_many_failed,
     score_files,
 )
 
@@ -73,8 +73,7 @@ def run(args: argparse.Namespace) -> int:
     scored = score_files(model, files, failures, args.jobs, "attributing")
     rows = _rows(model, scored, rate)
     _print(rows, model, rate, args)
-    say_how_many_failed(scored)
-    return scored.status
+    return exit_status(scored.failures)
 
 
 def _rate(args: argparse.Namespace, model: Model) -> float | None:

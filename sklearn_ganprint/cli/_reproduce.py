@@ -122,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
     result.save(args.out)
     page = render_reproduction(result, bunch, crop, args)
     # The page comes last: where there is one, all that it shows is there too.
-    index = write_files(args.out, {PAGE: page.encode("utf-8")})
+    index = write_files(args.out, [(PAGE, page.encode("utf-8"))])
     shutil.rmtree(os.path.join(args.out, _PARTS))
     _print(result, index, args)
     MESSAGES.say(f"report: {index}")

@@ -1,7 +1,6 @@
 """The page of ``ganprint reproduce``."""
 
 import argparse
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.cli._pages import number, percent, render_page
+from sklearn_ganprint.cli._pages import command_line, number, percent, render_page
 from sklearn_ganprint.cli._reproduce_figures import shown_numbers, shown_pairs
 from sklearn_ganprint.cli._text import slugs
 from sklearn_ganprint.denoisers import check_denoiser
@@ -40,7 +39,7 @@ def render_reproduction(
         channels="red, green and blue, each with a fingerprint of its own"
         if args.channels == "rgb"
         else "one fingerprint, of the luminance",
-        command_line=shlex.join(["ganprint", *args.words]),
+        command_line=command_line(args),
         warnings=[*bunch.warnings, *result.warnings],
         sources=_sources(result),
         comparison=_comparison(result),

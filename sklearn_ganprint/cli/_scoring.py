@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
 from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._images import collect_failures
 from sklearn_ganprint.cli._models import Model
 
 if TYPE_CHECKING:
@@ -27,11 +28,6 @@ class Scored(NamedTuple):
     scores: "np.ndarray"
     typicality: "np.ndarray | None"
     failures: "list[ImageReadError]"
-
-    @property
-    def status(self) -> int:
-        """Exit status of the command."""
-        return 1 if self.failures else 0
 
 
 def find_files(paths: Sequence[str]) -> "tuple[list[str], list[ImageReadError]]":
@@ -56,11 +52,17 @@ def find_files(paths: Sequence[str]) -> "tuple[list[str], list[ImageReadError]]"
 
 
 def outside(files: Sequence[str], folder: str | None) -> list[str]:
-    """Leave out the files in a folder, such as the pictures that an earlier run left there."""
+    """Leave out the files in ``--out``, such as the pictures that an earlier run left there."""
     if folder is None:
         return list(files)
     inside = os.path.join(os.path.realpath(folder), "")
-    return [file for file in files if not os.path.realpath(file).startswith(inside)]
+    kept = [file for file in files if not os.path.realpath(file).startswith(inside)]
+    if not kept:
+        raise CommandError(
+            f"no image found outside of --out {folder}; name files that are not in it, or another "
+            f"folder"
+        )
+    return kept
 
 
 def score_files(
@@ -69,12 +71,10 @@ def score_files(
     """Score each file, in one pass over the pixels; `failures` are those there are already."""
     failures = list(failures)
 
-    def fail(error: "ImageReadError") -> None:
-        MESSAGES.say(str(error))
-        failures.append(error)
-
     with MESSAGES.progress(title) as progress:
-        model.whole.set_params(n_jobs=n_jobs, on_error=fail, progress=progress)
+        model.whole.set_params(
+            n_jobs=n_jobs, on_error=collect_failures(failures), progress=progress
+        )
         if model.open_set is None:
             return Scored(files, model.whole.class_scores(files), None, failures)
         scores, typicality = model.whole.assess(files).swapaxes(0, 1)
@@ -116,9 +116,3 @@ def print_rows(
         print_table(table, [row for row in rows if row["error"] is None])
         for note in notes:
             print(note)
-
-
-def say_how_many_failed(scored: Scored) -> None:
-    """Sum up on stderr what could not be used."""
-    if scored.failures:
-        MESSAGES.say(f"{len(scored.failures)} could not be used; all others were")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sklearn_ganprint.cli._arguments import AUTO_SHARE
 from sklearn_ganprint.cli._console import MESSAGES
 from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._images import auto_crop, inspect_images
+from sklearn_ganprint.cli._images import auto_crop, collect_failures, inspect_images
 from sklearn_ganprint.cli._models import Model, open_model
 from sklearn_ganprint.cli._text import one_line
 
@@ -84,30 +84,15 @@ def _list_folder(path: str, failures: "list[ImageReadError]", *, one_source: boo
 
 def check_models(first: Model, second: Model, paths: Sequence[str]) -> None:
     """Refuse two models whose fingerprints are of different pixels or residuals."""
-    settings = zip(paths, map(_settings, (first, second)), strict=True)
-    (one, of_one), (other, of_other) = settings
+    from sklearn_ganprint.comparison import fingerprint_settings
+
+    (one, other), (of_one, of_other) = paths, map(fingerprint_settings, (first.whole, second.whole))
     for key, value in of_one.items():
         if value != of_other[key]:
             raise CommandError(
                 f"cannot compare models of another {key}: {one} has {value}, {other} has "
                 f"{of_other[key]}. Fit both alike, or give one of them and the images of the other"
             )
-
-
-def _settings(model: Model) -> dict[str, Any]:
-    """Collect what must be alike in two models."""
-    from sklearn_ganprint.comparison._models import find_holder, find_residual
-
-    steps = find_holder(model.whole) or []
-    residual = find_residual(steps)
-    height, width = model.whole.image_size_ or (None, None)
-    return {
-        "size": f"{height} x {width}",
-        "anchor": model.whole.reader_.anchor,
-        "channels": getattr(residual, "channels", None),
-        "denoiser": repr(getattr(residual, "denoiser", None)),
-        "residual": " > ".join(type(step).__name__ for step in steps),
-    }
 
 
 def leave_out_copies(first: Side, second: Side) -> tuple[Side, int]:
@@ -140,8 +125,8 @@ def make_reader(sides: Sequence[Side], args: argparse.Namespace) -> "ImageReader
     if model is not None:
         if (args.crop, args.anchor, args.kind) != (None, None, None):
             raise CommandError(
-                f"--crop, --anchor, --kind: {model.path} says what is cut of the images and how "
-                f"fingerprints are made, since both sides must be alike in that"
+                f"--crop, --anchor, --kind: leave these out, since both sides must be alike in "
+                f"them: {model.path} says what is cut of the images and how fingerprints are made"
             )
         return None
     args.anchor = args.anchor or "top-left"
@@ -168,10 +153,6 @@ def fingerprints_of(
     """Take the fingerprints out of a model, or make them of images as `like` says."""
     from sklearn_ganprint.comparison import estimate_fingerprints, fingerprint_set
 
-    def fail(error: "ImageReadError") -> None:
-        MESSAGES.say(str(error))
-        failures.append(error)
-
     try:
         if side.model is not None:
             return fingerprint_set(side.model.whole)
@@ -183,7 +164,7 @@ def fingerprints_of(
                 reader=reader,
                 batch_size=args.batch_size,
                 n_jobs=args.jobs,
-                on_error=fail,
+                on_error=collect_failures(failures),
                 progress=moved,
             )
     except ValueError as error:

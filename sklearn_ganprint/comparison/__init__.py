@@ -1,7 +1,11 @@
 """L4: whether two collections of images, or two models, share sources."""
 
 from sklearn_ganprint.comparison._files import estimate_fingerprints
-from sklearn_ganprint.comparison._models import FingerprintSet, fingerprint_set
+from sklearn_ganprint.comparison._models import (
+    FingerprintSet,
+    fingerprint_set,
+    fingerprint_settings,
+)
 from sklearn_ganprint.comparison._result import Match, ModelComparison, compare_models
 
 __all__ = [
@@ -11,4 +15,5 @@ __all__ = [
     "compare_models",
     "estimate_fingerprints",
     "fingerprint_set",
+    "fingerprint_settings",
 ]

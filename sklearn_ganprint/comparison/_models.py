@@ -126,6 +126,48 @@ def find_residual(steps: list[Any]) -> ResidualTransformer | None:
     return next((step for step in steps if isinstance(step, ResidualTransformer)), None)
 
 
+def fingerprint_settings(model: Any) -> dict[str, Any]:
+    """Tell how the fingerprints of a model of image files were made.
+
+    Parameters
+    ----------
+    model : FileBatchClassifier
+        A fitted model.
+
+    Returns
+    -------
+    dict
+        What must be alike in two models for their fingerprints to be compared: ``size`` of the
+        images, the reader's ``anchor``, ``channels`` and ``denoiser`` of the residual, and the
+        steps to the fingerprints, ``residual``.
+
+    See Also
+    --------
+    compare_models : Warns where denoiser or channels differ, and refuses other sizes.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint import FileBatchClassifier, make_attribution_pipeline
+    >>> from sklearn_ganprint.comparison import fingerprint_settings
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> samples = load_samples(load_content=False)
+    >>> model = FileBatchClassifier(make_attribution_pipeline("paper"))
+    >>> fingerprint_settings(model.fit(samples.filenames[::9], samples.target[::9]))["size"]
+    '128 x 128'
+    """
+    check_is_fitted(model)
+    steps = find_holder(model) or []
+    residual = find_residual(steps)
+    height, width = model.image_size_ or (None, None)
+    return {
+        "size": f"{height} x {width}",
+        "anchor": model.reader_.anchor,
+        "channels": getattr(residual, "channels", None),
+        "denoiser": repr(getattr(residual, "denoiser", None)),
+        "residual": " > ".join(type(step).__name__ for step in steps),
+    }
+
+
 def warn_of_other_residuals(first: FingerprintSet, second: FingerprintSet) -> None:
     """Say so if two sets are of residuals made in two ways."""
     if first.residual is None or second.residual is None:

@@ -52,6 +52,8 @@ def p_values_among_sources(
     for _ in range(N_ROUNDS):
         rest -= np.nanmedian(rest, axis=1, keepdims=True)
         rest -= np.nanmedian(rest, axis=0, keepdims=True)
+    if symmetric:  # rows were first; a pair has one p-value, whichever comes first
+        rest = (rest + rest.T) / 2
     null = np.sort(rest, axis=1)  # NaN go last
     greatest = np.isfinite(null[:k]).sum(axis=1) - 1
     null[np.arange(k), greatest] = np.nan

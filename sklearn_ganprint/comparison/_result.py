@@ -105,7 +105,7 @@ class ModelComparison:
         return found
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give one row a pair.
+        """Give one row a pair; of one model with itself each pair is there once.
 
         Returns
         -------
@@ -120,8 +120,14 @@ class ModelComparison:
                 "z_score": float(self.z_score[i, j]),
                 "p_value": float(self.p_value[i, j]),
             }
-            for i, j in np.argwhere(np.isfinite(self.correlation))
+            for i, j in np.argwhere(self._pairs())
         ]
+
+    def _pairs(self) -> np.ndarray:
+        """Say which entries are pairs of two sources, each of which counts once."""
+        finite = np.isfinite(self.correlation)
+        itself = self.first_names == self.second_names and not finite.diagonal().any()
+        return np.triu(finite) if itself else finite
 
     def to_dict(self) -> dict[str, Any]:
         """Give all of it as plain values that JSON can hold.

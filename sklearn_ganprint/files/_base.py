@@ -2,14 +2,23 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from numbers import Integral
+from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from sklearn_ganprint._batches import BatchResult, ImageSource, warn_of_memory
-from sklearn_ganprint._images import ImageInputMixin
+from sklearn_ganprint._batches import (
+    BatchResult,
+    ImageSource,
+    as_paths,
+    common_size,
+    is_paths,
+    warn_of_memory,
+)
+from sklearn_ganprint._images import IMAGE_DTYPES, ImageInputMixin
 from sklearn_ganprint._passes import Pass, Results
-from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
 
 
 class UnreadableImageWarning(UserWarning):
@@ -17,16 +26,49 @@ class UnreadableImageWarning(UserWarning):
 
 
 class FileBatches(ImageInputMixin):
-    """Maps over batches of files, and sees to bad ones and to progress.
+    """Parameters of both; maps over batches of files, and sees to bad ones and to progress."""
 
-    A subclass has the parameters `batch_size`, `n_jobs`, `on_error` and `progress`.
-    """
-
-    batch_size: int
-    n_jobs: int | None
-    on_error: str | Callable[[ImageReadError], Any]
-    progress: Callable[[int, int], Any] | None
+    reader_: ImageReader
+    image_size_: tuple[int, int] | None
     failures_: list[tuple[str, str]]
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "reader": [ImageReader, None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "on_error": [StrOptions({"warn", "raise"}), callable],
+        "progress": [callable, None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        reader: ImageReader | None = None,
+        batch_size: int = 64,
+        n_jobs: int | None = None,
+        on_error: str | Callable[[ImageReadError], Any] = "warn",
+        progress: Callable[[int, int], Any] | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.reader = reader
+        self.batch_size = batch_size
+        self.n_jobs = n_jobs
+        self.on_error = on_error
+        self.progress = progress
+
+    def _source_to_fit(self, paths: Any) -> ImageSource:
+        """Files to fit on; what an earlier fit on arrays has left is forgotten."""
+        for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
+            self.__dict__.pop(name, None)
+        return ImageSource(as_paths(paths), self.reader_, common_size(paths, self.reader_))
+
+    def _source(self, X: Any) -> ImageSource:
+        """Files, or images, like those fitted on."""
+        if is_paths(X):
+            return ImageSource(as_paths(X), self.reader_, self.image_size_)
+        return self._array_source(self._validate_rows(X, reset=False, dtype=list(IMAGE_DTYPES)))
 
     def _array_source(self, rows: np.ndarray) -> ImageSource:
         """Rows in the shape of the images as which they came."""
@@ -94,3 +136,9 @@ class FileBatches(ImageInputMixin):
             raise error
         if callable(self.on_error):
             self.on_error(error)
+
+    def __sklearn_tags__(self) -> Any:
+        """Declare that file names are strings."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        return tags

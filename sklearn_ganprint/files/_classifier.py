@@ -1,14 +1,11 @@
 """The classifier: how it fits, and how it works through files."""
 
 import warnings
-from collections.abc import Callable
-from numbers import Integral
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -17,10 +14,10 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from sklearn_ganprint._batches import ImageSource, apply_batch, as_paths, common_size, is_paths
+from sklearn_ganprint._batches import ImageSource, apply_batch, is_paths
 from sklearn_ganprint._images import IMAGE_DTYPES
 from sklearn_ganprint._passes import drive, fit_passes
-from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.files._base import FileBatches, UnreadableImageWarning
 from sklearn_ganprint.files._methods import FileMethodsMixin, blank_result
 
@@ -111,32 +108,6 @@ class FileBatchClassifier(
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "estimator": [HasMethods(["fit", "predict"])],
-        "reader": [ImageReader, None],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "n_jobs": [Integral, None],
-        "on_error": [StrOptions({"warn", "raise"}), callable],
-        "progress": [callable, None],
-    }
-
-    def __init__(
-        self,
-        estimator: Any,
-        *,
-        reader: ImageReader | None = None,
-        batch_size: int = 64,
-        n_jobs: int | None = None,
-        on_error: str | Callable[[ImageReadError], Any] = "warn",
-        progress: Callable[[int, int], Any] | None = None,
-    ) -> None:
-        self.estimator = estimator
-        self.reader = reader
-        self.batch_size = batch_size
-        self.n_jobs = n_jobs
-        self.on_error = on_error
-        self.progress = progress
-
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Fit the pipeline on files, or on images in batches.
@@ -184,9 +155,7 @@ class FileBatchClassifier(
                 raise ValueError("FileBatchClassifier requires y: the source of each file.")
             y = column_or_1d(y, warn=True)
             check_consistent_length(X, y)
-            for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
-                self.__dict__.pop(name, None)  # left by an earlier fit on arrays
-            source = ImageSource(as_paths(X), self.reader_, common_size(X, self.reader_))
+            source = self._source_to_fit(X)
         else:
             rows, y = self._validate_rows(X, y, reset=True, dtype=list(IMAGE_DTYPES))
             source = self._array_source(rows)
@@ -227,12 +196,7 @@ class FileBatchClassifier(
     def _apply(self, X: Any, method: str) -> np.ndarray:
         """Call a method of the fitted estimator on each batch; NaN or None where files failed."""
         check_is_fitted(self)
-        if is_paths(X):
-            source = ImageSource(as_paths(X), self.reader_, self.image_size_)
-        else:
-            source = self._array_source(
-                self._validate_rows(X, reset=False, dtype=list(IMAGE_DTYPES))
-            )
+        source = self._source(X)
         result, dtype = blank_result(self.classes_, len(source), method), self.classes_.dtype
         for part in self._map(source, apply_batch, self.estimator_, method):
             if part.value is not None:
@@ -244,11 +208,9 @@ class FileBatchClassifier(
         return result.astype(dtype) if complete else result
 
     def __sklearn_tags__(self) -> Any:
-        """Take over the wrapped estimator's tags; file names are strings."""
+        """Take over the wrapped estimator's tags."""
         tags = super().__sklearn_tags__()
-        inner = get_tags(self.estimator)
-        tags.classifier_tags = inner.classifier_tags
-        tags.input_tags.string = True
+        tags.classifier_tags = get_tags(self.estimator).classifier_tags
         return tags
 
 

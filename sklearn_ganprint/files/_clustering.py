@@ -1,18 +1,16 @@
 """Clustering of image files."""
 
-from collections.abc import Callable
-from numbers import Integral
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin, MetaEstimatorMixin, _fit_context, clone
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ganprint._batches import ImageSource, apply_batch, as_paths, common_size, is_paths
+from sklearn_ganprint._batches import apply_batch, is_paths
 from sklearn_ganprint._images import IMAGE_DTYPES
 from sklearn_ganprint._passes import drive, fit_passes
-from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.files._base import FileBatches
 
 
@@ -90,32 +88,6 @@ class FileBatchClustering(FileBatches, MetaEstimatorMixin, ClusterMixin, BaseEst
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "estimator": [HasMethods(["fit", "predict"])],
-        "reader": [ImageReader, None],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "n_jobs": [Integral, None],
-        "on_error": [StrOptions({"warn", "raise"}), callable],
-        "progress": [callable, None],
-    }
-
-    def __init__(
-        self,
-        estimator: Any,
-        *,
-        reader: ImageReader | None = None,
-        batch_size: int = 64,
-        n_jobs: int | None = None,
-        on_error: str | Callable[[ImageReadError], Any] = "warn",
-        progress: Callable[[int, int], Any] | None = None,
-    ) -> None:
-        self.estimator = estimator
-        self.reader = reader
-        self.batch_size = batch_size
-        self.n_jobs = n_jobs
-        self.on_error = on_error
-        self.progress = progress
-
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None) -> Self:
         """Cluster files, or images in batches.
@@ -140,9 +112,7 @@ class FileBatchClustering(FileBatches, MetaEstimatorMixin, ClusterMixin, BaseEst
         """
         self.reader_ = ImageReader() if self.reader is None else clone(self.reader)
         if is_paths(X):
-            for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
-                self.__dict__.pop(name, None)  # left by an earlier fit on arrays
-            source = ImageSource(as_paths(X), self.reader_, common_size(X, self.reader_))
+            source = self._source_to_fit(X)
         else:
             source = self._array_source(
                 self._validate_rows(X, reset=True, dtype=list(IMAGE_DTYPES))
@@ -152,9 +122,9 @@ class FileBatchClustering(FileBatches, MetaEstimatorMixin, ClusterMixin, BaseEst
         blank = np.zeros(len(source), dtype=int)
         passes = fit_passes(clone(self.estimator), self._first_image(source), blank, {})
         self.estimator_ = drive(passes, self._answers(source))
-        self.labels_ = getattr(self.estimator_, "labels_", None)
-        if self.labels_ is None:
-            self.labels_ = self.estimator_[-1].labels_
+        fitted = self.estimator_
+        last = fitted[-1] if isinstance(fitted, Pipeline) else fitted
+        self.labels_: np.ndarray = last.labels_
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -171,20 +141,9 @@ class FileBatchClustering(FileBatches, MetaEstimatorMixin, ClusterMixin, BaseEst
             The cluster of each; -1 for what fits nowhere or could not be used.
         """
         check_is_fitted(self)
-        if is_paths(X):
-            source = ImageSource(as_paths(X), self.reader_, self.image_size_)
-        else:
-            source = self._array_source(
-                self._validate_rows(X, reset=False, dtype=list(IMAGE_DTYPES))
-            )
+        source = self._source(X)
         labels = np.full(len(source), -1)
         for part in self._map(source, apply_batch, self.estimator_, "predict"):
             if part.value is not None:
                 labels[part.batch.start + part.kept] = part.value
         return labels
-
-    def __sklearn_tags__(self) -> Any:
-        """Take over the wrapped estimator's tags; file names are strings."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        return tags

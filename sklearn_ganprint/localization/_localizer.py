@@ -17,7 +17,6 @@ from sklearn_ganprint.localization._calibration import (
     fit_spreads,
     grow_threshold,
     locate,
-    peak_threshold,
     warn_of_few,
 )
 from sklearn_ganprint.localization._mapping import MappingMixin
@@ -276,7 +275,7 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         self.grow_threshold_ = grow_threshold(evidence, windows)
         peaks = clean_peaks(evidence, windows, self)
         self.calibration_peaks_, self.calibration_codes_ = peaks, codes
-        self.threshold_ = max(peak_threshold(peaks, self.false_alarm_rate), self.grow_threshold_)
+        self._set_threshold()
         warn_of_few(len(peaks), self.false_alarm_rate)
         return self
 

@@ -1,6 +1,6 @@
 """What a localizer does with one residual, fitted or not yet."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
@@ -14,8 +14,9 @@ from sklearn_ganprint._images import (
     batch_image_shape,
     stack_images,
 )
+from sklearn_ganprint.localization._calibration import peak_threshold
 from sklearn_ganprint.localization._likelihood import Spread
-from sklearn_ganprint.localization._maps import find_regions
+from sklearn_ganprint.localization._maps import find_regions, region_peak
 from sklearn_ganprint.localization._model import (
     WindowModel,
     WindowSettings,
@@ -37,6 +38,7 @@ class MappingMixin(ImageInputMixin):
     smoothing: int
     min_region: int
     min_power: float
+    false_alarm_rate: float
     cv: Any
     classes_: np.ndarray
     coef_: np.ndarray
@@ -45,6 +47,7 @@ class MappingMixin(ImageInputMixin):
     covariances_: np.ndarray
     threshold_: float
     grow_threshold_: float
+    calibration_peaks_: np.ndarray
     image_shape_: ImageShape
 
     def window_settings(self) -> WindowSettings:
@@ -56,17 +59,116 @@ class MappingMixin(ImageInputMixin):
         return self._validate_images(residuals, reset=False, dtype=list(FLOAT_DTYPES))
 
     def window_model(self) -> WindowModel:
-        """Collect what :func:`localization_map` takes."""
+        """Collect what :func:`localization_map` takes.
+
+        Returns
+        -------
+        WindowModel
+            What windows of each source look like, as plain arrays.
+        """
         fine, coarse = (Spread(*each) for each in zip(self.means_, self.covariances_, strict=True))
         projection = Projection(self.coef_, self.intercept_)
         return WindowModel(projection, fine, coarse, self.window_settings(), self.smoothing)
 
     def mask_of(self, values: np.ndarray) -> np.ndarray:
-        """Mark the regions of one map."""
+        """Mark the regions of one map.
+
+        Parameters
+        ----------
+        values : ndarray of shape (H, W)
+            A map, as :meth:`localization_map` makes it.
+
+        Returns
+        -------
+        ndarray of bool, shape (H, W)
+            The regions that do not come from the claimed source.
+        """
         return find_regions(values, self.threshold_, self.grow_threshold_, self.min_region)
 
+    def set_false_alarm_rate(self, rate: float) -> Self:
+        """Set the threshold for another rate of false alarms, without another fit.
+
+        Parameters
+        ----------
+        rate : float
+            Share of clean images that may get a region that is not one, in (0, 1).
+
+        Returns
+        -------
+        self
+            The localizer itself, with this `false_alarm_rate` and its `threshold_`.
+
+        Raises
+        ------
+        ValueError
+            If the rate is not in (0, 1).
+
+        See Also
+        --------
+        p_value_of : The least rate at which an image has a region.
+        """
+        check_is_fitted(self)
+        if not 0 < rate < 1:
+            raise ValueError(f"rate: expected a share of images in (0, 1), got {rate!r}.")
+        self.false_alarm_rate = rate
+        self._set_threshold()
+        return self
+
+    def _set_threshold(self) -> None:
+        threshold = peak_threshold(self.calibration_peaks_, self.false_alarm_rate)
+        self.threshold_ = max(threshold, self.grow_threshold_)
+
+    def peak_of(self, values: np.ndarray) -> float:
+        """Find what one map is judged by.
+
+        Parameters
+        ----------
+        values : ndarray of shape (H, W)
+            A map, as :meth:`localization_map` makes it.
+
+        Returns
+        -------
+        float
+            Its greatest value in regions of at least `min_region` pixels; minus infinity without
+            such a region.
+        """
+        return region_peak(values, self.grow_threshold_, self.min_region)
+
+    def p_value_of(self, peak: float) -> float:
+        """Say how rare a peak is among clean images.
+
+        Parameters
+        ----------
+        peak : float
+            What :meth:`peak_of` gives, of an image no larger than those fitted on: larger ones
+            have greater peaks.
+
+        Returns
+        -------
+        float
+            Share of clean images with such a peak or a greater one, this image counted in.
+        """
+        peaks = self.calibration_peaks_
+        return float((1 + (peaks >= peak).sum()) / (1 + len(peaks)))
+
     def map_and_attribute(self, X: Any, claimed: Any = None) -> tuple[np.ndarray, np.ndarray]:
-        """Make the maps of residuals of any size, and give the sources that they are against."""
+        """Make the maps of residuals, and give the sources that they are against.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Residuals, of any height and width if they are no rows.
+
+        claimed : label or array-like of shape (n,), default=None
+            As in :meth:`localization_map`.
+
+        Returns
+        -------
+        maps : ndarray of shape (n, H, W)
+            The maps.
+        sources : ndarray of shape (n,)
+            The claimed sources, or the most likely ones where none was given.
+        """
         check_is_fitted(self)
         images, model = self._any_size(X), self.window_model()
         codes = np.full(len(images), -1) if claimed is None else self._encode(claimed, len(images))

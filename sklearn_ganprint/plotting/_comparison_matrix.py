@@ -5,7 +5,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from sklearn_ganprint.plotting._drawing import draw_signed, new_axes, symmetric_scale, write_title
+from sklearn_ganprint.plotting._drawing import (
+    draw_signed,
+    new_axes,
+    symmetric_scale,
+    write_cells,
+    write_title,
+)
 
 #: As many cells as leave room for numbers in them.
 _MOST_WITH_VALUES = 150
@@ -43,7 +49,7 @@ class ComparisonMatrixDisplay:
     im_ : matplotlib AxesImage
         The matrix in colours, symmetric about 0.
 
-    text_ : dict of (int, int) to matplotlib Text
+    text_ : ndarray of matplotlib Text, shape (k, m), or None
         The values in the cells, if they are written.
 
     frames_ : list of matplotlib Rectangle
@@ -120,12 +126,9 @@ class ComparisonMatrixDisplay:
         ComparisonMatrixDisplay
             The display itself.
         """
-        from matplotlib.patches import Rectangle
-
         self.ax_ = self._new_axes(colorbar) if ax is None else ax
         self.figure_ = self.ax_.figure
-        scale = symmetric_scale(self.matrix)
-        self.im_ = draw_signed(self.ax_, self.matrix, scale, cmap)
+        self.im_ = draw_signed(self.ax_, self.matrix, symmetric_scale(self.matrix), cmap)
         if colorbar:
             bar = self.figure_.colorbar(self.im_, ax=self.ax_, shrink=0.85, aspect=25)
             bar.set_label("correlation of fingerprints")
@@ -133,16 +136,9 @@ class ComparisonMatrixDisplay:
             range(len(self.second_names)), self.second_names, rotation=90, parse_math=False
         )
         self.ax_.set_yticks(range(len(self.first_names)), self.first_names, parse_math=False)
-        self.frames_ = []
-        significant = np.zeros(self.matrix.shape, bool)
-        if self.p_value is not None:
-            significant = self.p_value <= level
-        for row, column in np.argwhere(significant):
-            frame = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, linewidth=2)
-            frame.set_clip_on(False)  # half of its line may be outside of the matrix
-            self.frames_.append(self.ax_.add_patch(frame))
+        self._frame_pairs(level)
         values = self.matrix.size <= _MOST_WITH_VALUES if values is None else values
-        self.text_ = self._write_values(values_format, scale) if values else {}
+        self.text_ = self._write_values(values_format) if values else None
         write_title(self.ax_, self.name if name is None else name)
         return self
 
@@ -154,20 +150,20 @@ class ComparisonMatrixDisplay:
         height = min(_CELL * len(self.first_names), 14) + letters[1] + 0.6
         return new_axes(max(width, 3), max(height, 2), layout="compressed")
 
-    def _write_values(self, values_format: str, scale: float) -> dict[tuple[int, int], Any]:
-        return {
-            (row, column): self.ax_.text(
-                column,
-                row,
-                format(value, values_format),
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="white" if abs(value) > 0.6 * scale else "black",
-            )
-            for (row, column), value in np.ndenumerate(self.matrix)
-            if np.isfinite(value)
-        }
+    def _frame_pairs(self, level: float) -> None:
+        from matplotlib.patches import Rectangle
+
+        self.frames_: list[Any] = []
+        if self.p_value is None:
+            return
+        for row, column in np.argwhere(self.p_value <= level):
+            frame = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, linewidth=2)
+            frame.set_clip_on(False)  # half of its line may be outside of the matrix
+            self.frames_.append(self.ax_.add_patch(frame))
+
+    def _write_values(self, values_format: str) -> np.ndarray:
+        written = [format(v, values_format) if np.isfinite(v) else "–" for v in self.matrix.flat]
+        return write_cells(self.im_, self.matrix, written, 8)
 
     @classmethod
     def from_comparison(

@@ -6,7 +6,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from sklearn_ganprint.plotting._drawing import draw_signed, new_axes, symmetric_scale, write_title
+from sklearn_ganprint.plotting._drawing import (
+    draw_signed,
+    new_axes,
+    symmetric_scale,
+    write_cells,
+    write_title,
+)
 
 _SCALES = ("linear", "sqrt", "robust")
 #: As many sources as leave room for numbers in the cells.
@@ -240,25 +246,7 @@ class CorrelationMatrixDisplay:
     def _write_values(self, values_format: str, points: float) -> np.ndarray:
         written = [format(v, values_format) if np.isfinite(v) else "–" for v in self.matrix.flat]
         size = _letter_size(0.85 * points / (_WIDTH * max(map(len, written))))
-        texts = np.empty(self.matrix.shape, dtype=object)
-        for (row, column), value in np.ndenumerate(self.matrix):
-            texts[row, column] = self.ax_.text(
-                column,
-                row,
-                written[row * len(self.names) + column],
-                ha="center",
-                va="center",
-                color=self._ink(value),
-                fontsize=size,
-            )
-        return texts
-
-    def _ink(self, value: float) -> str:
-        """Black or white, whichever can be read on the colour of the value."""
-        if not np.isfinite(value):
-            return "black"
-        red, green, blue = self.im_.cmap(self.im_.norm(value))[:3]
-        return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+        return write_cells(self.im_, self.matrix, written, size)
 
     @classmethod
     def from_matrix(

@@ -1,5 +1,6 @@
 """What the displays share: axes, colours, scales, and names that are not formulas."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,30 @@ def draw_signed(ax: Any, values: np.ndarray, scale: float, cmap: Any, **params: 
     if "norm" not in params:
         params |= {"vmin": -scale, "vmax": scale}
     return ax.imshow(values, cmap=cmap, **params)
+
+
+def ink_on(image: Any, value: float) -> str:
+    """Black or white, whichever can be read on the colour that an AxesImage gives a value."""
+    if not np.isfinite(value):
+        return "black"
+    red, green, blue = image.cmap(image.norm(value))[:3]
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+
+
+def write_cells(image: Any, values: np.ndarray, written: Sequence[str], size: float) -> np.ndarray:
+    """Write a text into each cell of a matrix that is shown, in letters of a size in points."""
+    texts = np.empty(values.shape, dtype=object)
+    for ((row, column), value), text in zip(np.ndenumerate(values), written, strict=True):
+        texts[row, column] = image.axes.text(
+            column,
+            row,
+            text,
+            ha="center",
+            va="center",
+            color=ink_on(image, value),
+            fontsize=size,
+        )
+    return texts
 
 
 def finite_numbers(name: str, values: Any) -> np.ndarray:
