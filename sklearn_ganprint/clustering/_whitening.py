@@ -16,7 +16,7 @@ N_WHITENED = 100
 N_COMPONENTS = 40
 
 #: Share of the mean scatter that is added to the scatter along each axis: of parts of images, and
-#: of neighbours, which were chosen for being near. Of so few images or fewer the second says little.
+#: of neighbours, which were chosen for being near. Of FEW_IMAGES or fewer the second says little.
 RIDGE = 0.01
 NEIGHBOR_RIDGE = 0.25
 FEW_IMAGES = 160
