@@ -65,6 +65,7 @@ def fit_spreads(
                 for code, each in zip(codes, windows, strict=True)
             ),
             n_classes,
+            windows[0].values.shape[-1],
         )
         for size in (1, smoothing)
     ]
