@@ -75,8 +75,8 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
 
     coef_ : ndarray of shape (n_coordinates, n_window_features)
         Weights of the features of a window in its coordinates: ``n_classes - 1`` of a linear
-        discriminant analysis, then those in which images of one source differ, one for 10 images
-        and 30 at most.
+        discriminant analysis, then those in which images of one source differ, one for 10 images,
+        30 at most, and none with fewer than 20 images.
 
     intercept_ : ndarray of shape (n_coordinates,)
         Constants of the coordinates.
@@ -267,14 +267,15 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         self.coef_, self.intercept_ = whole
         results = list((yield Pass(locate, (self, left_out), (folds,))))
         windows = [each for _, batch in results for each in batch]
-        return self._calibrate(windows, codes[np.concatenate([each for each, _ in results])])
+        read = np.concatenate([each for each, _ in results])
+        return self._calibrate(windows, codes[read], folds[read])
 
-    def _calibrate(self, windows: list[Coordinates], codes: np.ndarray) -> Self:
+    def _calibrate(self, windows: list[Coordinates], codes: np.ndarray, folds: np.ndarray) -> Self:
         """Learn how windows scatter, and set the thresholds, by models that have not seen them."""
         n_classes = len(self.classes_)
         spreads = fit_spreads(windows, codes, n_classes, self.smoothing)
         self.means_, self.covariances_ = (np.stack(each) for each in zip(*spreads, strict=True))
-        evidence = clean_evidence(windows, codes, self.window_model())
+        evidence = clean_evidence(windows, codes, folds, self.window_model())
         self.grow_threshold_ = grow_threshold(evidence, windows)
         peaks = clean_peaks(evidence, windows, self)
         self.calibration_peaks_, self.calibration_codes_ = peaks, codes

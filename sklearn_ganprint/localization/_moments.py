@@ -8,9 +8,9 @@ from scipy.linalg import cho_factor, cho_solve, eigh
 
 #: Added to variances: those of features that never vary are 0.
 TINY = 1e-9
-#: At most so many coordinates in which images of one source differ, and one for so many images:
-#: those of few images are those of their content.
-MOST_IMAGE_COORDINATES, IMAGES_PER_COORDINATE = 30, 10
+#: At most so many coordinates in which images of one source differ, one for so many images, and
+#: none with fewer images than that: of few images they are mere chance.
+MOST_IMAGE_COORDINATES, IMAGES_PER_COORDINATE, FEWEST_IMAGES = 30, 10, 20
 #: Share of a multiple of the identity in the covariance of windows within images.
 WITHIN_SHRINKAGE = 0.01
 
@@ -95,14 +95,14 @@ def discriminant_projection(moments: Moments, shrinkage: float, dtype: Any) -> P
 def image_directions(moments: Moments) -> np.ndarray:
     """Directions in which images of one source differ, as rows, the foremost first.
 
-    They maximize the scatter of the means of images about that of their source, of those of one
-    scatter of windows about the mean of their image. What differs from image to image and not
-    within one is how it was made, content apart: it shows sources that nobody fitted on.
+    They maximize the scatter of the means of images about that of their source, in units of that of
+    windows about the mean of their image. What differs from image to image and hardly within one
+    is how it was made rather than its content, which shows sources that nobody fitted on.
     """
     counts, sums, products, image_products, n_images = (each.sum(axis=0) for each in moments)
-    n_directions = min(
-        MOST_IMAGE_COORDINATES, int(n_images) // IMAGES_PER_COORDINATE, len(products)
-    )
+    n_directions = min(MOST_IMAGE_COORDINATES, int(n_images) // IMAGES_PER_COORDINATE)
+    if n_images < FEWEST_IMAGES:
+        return np.empty((0, len(products)))
     between = image_products - (sums / counts[:, np.newaxis]).T @ sums
     within = (products - image_products) / counts.sum()
     diagonal = WITHIN_SHRINKAGE * np.trace(within) / len(within)
