@@ -11,7 +11,17 @@ from sklearn_ganprint.localization import _evidence as evidence
 from sklearn_ganprint.localization._calibration import peak_threshold
 from sklearn_ganprint.localization._likelihood import DEGREES, Spread, fit_spread, log_likelihoods
 from sklearn_ganprint.localization._maps import find_regions, region_peak, smooth, to_pixels
-from sklearn_ganprint.localization._moments import Moments, discriminant_projection, total
+from sklearn_ganprint.localization._moments import (
+    IMAGES_PER_COORDINATE,
+    MOST_IMAGE_COORDINATES,
+    TINY,
+    WITHIN_SHRINKAGE,
+    Moments,
+    discriminant_projection,
+    image_directions,
+    projections,
+    total,
+)
 
 # What windows say
 
@@ -108,10 +118,56 @@ def test_moments_of_folds_add_up():
     assert_allclose(total(parts).leave_out(1).counts, total(parts).counts)
 
 
+def image_moments(n_images, offset, n_folds=1):
+    """Windows of images of two sources, offset in the first feature from image to image."""
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(n_images, 12, 5)) * [1, 3, 1, 1, 1]
+    images[:, :, 0] += offset * rng.normal(size=(n_images, 1))
+    images[1::2] += 5
+    moments = Moments.zeros(n_folds, 2, 5)
+    for number, image in enumerate(images):
+        moments.add(number // 2 % n_folds, number % 2, image)
+    return images, moments
+
+
+def test_image_directions_are_those_in_which_images_of_a_source_differ():
+    images, moments = image_moments(4 * IMAGES_PER_COORDINATE, offset=2)
+    means = images.mean(axis=1)
+    about_source = np.concatenate([means[code::2] - means[code::2].mean(axis=0) for code in (0, 1)])
+    rows = (images - means[:, np.newaxis]).reshape(-1, 5)
+    within = rows.T @ rows / len(rows)
+    within += (WITHIN_SHRINKAGE * np.trace(within) / 5 + TINY) * np.eye(5)
+    ratios, vectors = np.linalg.eig(np.linalg.solve(within, about_source.T @ about_source))
+    expected = vectors[:, np.argsort(-ratios)[:4]].T
+    expected /= np.sqrt(np.einsum("ki,ij,kj->k", expected, within, expected))[:, np.newaxis]
+    directions = image_directions(moments)
+    assert_allclose(np.abs(directions), np.abs(expected), rtol=1e-4, atol=1e-6)
+    assert np.abs(directions[0]).argmax() == 0
+
+
+@pytest.mark.parametrize(("n_images", "expected"), [(18, 0), (20, 2), (49, 4), (900, 5)])
+def test_few_images_have_few_directions(n_images, expected):
+    directions = image_directions(image_moments(n_images, offset=1)[1])
+    assert directions.shape == (min(expected, MOST_IMAGE_COORDINATES), 5)
+
+
+def test_models_of_all_folds_share_the_directions_of_images():
+    images, moments = image_moments(40, offset=1, n_folds=4)
+    whole, *left_out = projections(moments, 0.01, np.float32)
+    assert len(left_out) == 4
+    assert whole.coef.shape == (1 + 4, 5)
+    assert whole.coef.dtype == whole.intercept.dtype == np.float32
+    for each in left_out:
+        assert_array_equal(each.coef[1:], whole.coef[1:])
+        assert not np.array_equal(each.coef[0], whole.coef[0])
+    centre = (images[::2].mean(axis=(0, 1)) + images[1::2].mean(axis=(0, 1))) / 2
+    assert_allclose(whole.coef[1:] @ centre + whole.intercept[1:], 0, atol=1e-4)
+
+
 def test_log_likelihoods_are_those_of_t_distributions():
     rng = np.random.default_rng(0)
     rows = [(code, rng.normal(size=(400, 3)) @ rng.normal(size=(3, 3))) for code in range(4)]
-    spread = fit_spread(rows, 4)
+    spread = fit_spread(rows, 4, 3)
     X = rng.normal(size=(5, 3))
     expected = [
         stats.multivariate_t(mean, covariance * (DEGREES - 2) / DEGREES, DEGREES).logpdf(X)
@@ -123,7 +179,7 @@ def test_log_likelihoods_are_those_of_t_distributions():
 
 def test_a_source_of_few_windows_scatters_as_all_do():
     rng = np.random.default_rng(0)
-    spread = fit_spread([(0, rng.normal(size=(5000, 1))), (1, np.full((2, 1), 3.0))], 2)
+    spread = fit_spread([(0, rng.normal(size=(5000, 1))), (1, np.full((2, 1), 3.0))], 2, 1)
     assert isinstance(spread, Spread)
     assert_allclose(spread.means[:, 0], [0, 3], atol=0.1)
     assert_allclose(spread.covariances[:, 0, 0], 1, atol=0.1)

@@ -65,6 +65,7 @@ def fit_spreads(
                 for code, each in zip(codes, windows, strict=True)
             ),
             n_classes,
+            windows[0].values.shape[-1],
         )
         for size in (1, smoothing)
     ]
@@ -84,13 +85,19 @@ def peak_threshold(peaks: np.ndarray, rate: float) -> float:
 
 
 def clean_evidence(
-    windows: list[Coordinates], codes: np.ndarray, model: WindowModel
+    windows: list[Coordinates], codes: np.ndarray, folds: np.ndarray, model: WindowModel
 ) -> list[np.ndarray]:
-    """Evidence in the windows of clean images against their sources."""
-    found = []
-    for each, code in zip(windows, codes, strict=True):
-        evidence = weigh(each, model.fine, model.coarse, model.smoothing)
-        found.append(evidence_against(evidence, code, model.smoothing))
+    """Evidence in the windows of clean images against their sources, by how other folds scatter."""
+    found: list[Any] = [None] * len(codes)
+    for fold in np.unique(folds):
+        (own,), others = np.nonzero(folds == fold), np.flatnonzero(folds != fold)
+        fine, coarse = model.fine, model.coarse
+        if len(np.unique(codes[others])) == len(fine.means):
+            kept = [windows[each] for each in others]
+            fine, coarse = fit_spreads(kept, codes[others], len(fine.means), model.smoothing)
+        for each in own:
+            evidence = weigh(windows[each], fine, coarse, model.smoothing)
+            found[each] = evidence_against(evidence, codes[each], model.smoothing)
     return found
 
 

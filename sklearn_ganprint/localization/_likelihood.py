@@ -21,7 +21,9 @@ class Spread(NamedTuple):
     covariances: np.ndarray  # (n_classes, n_coordinates, n_coordinates)
 
 
-def fit_spread(rows: Iterable[tuple[int, np.ndarray]], n_classes: int) -> Spread:
+def fit_spread(
+    rows: Iterable[tuple[int, np.ndarray]], n_classes: int, n_coordinates: int
+) -> Spread:
     """Estimate means and covariances of windows.
 
     Parameters
@@ -30,16 +32,18 @@ def fit_spread(rows: Iterable[tuple[int, np.ndarray]], n_classes: int) -> Spread
         Class and windows of each image.
 
     n_classes : int
-        Number of classes, one more than coordinates.
+        Number of classes.
+
+    n_coordinates : int
+        Number of coordinates.
 
     Returns
     -------
     Spread
         Covariances are shrunk towards the pooled one.
     """
-    size = n_classes - 1
-    counts, sums = np.zeros(n_classes), np.zeros((n_classes, size))
-    products = np.zeros((n_classes, size, size))
+    counts, sums = np.zeros(n_classes), np.zeros((n_classes, n_coordinates))
+    products = np.zeros((n_classes, n_coordinates, n_coordinates))
     for code, each in rows:
         values = each.astype(np.float64)
         counts[code] += len(values)

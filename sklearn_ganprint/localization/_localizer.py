@@ -21,7 +21,7 @@ from sklearn_ganprint.localization._calibration import (
 )
 from sklearn_ganprint.localization._mapping import MappingMixin
 from sklearn_ganprint.localization._model import Coordinates
-from sklearn_ganprint.localization._moments import discriminant_projection, total
+from sklearn_ganprint.localization._moments import projections, total
 
 
 class FingerprintLocalizer(MappingMixin, BaseEstimator):
@@ -72,17 +72,18 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         The sources.
 
-    coef_ : ndarray of shape (n_classes - 1, n_window_features)
-        Weights of the features of a window in its coordinates, those of a linear discriminant
-        analysis.
+    coef_ : ndarray of shape (n_coordinates, n_window_features)
+        Weights of the features of a window in its coordinates: ``n_classes - 1`` of a linear
+        discriminant analysis, then those in which images of one source differ, one for 10 images,
+        30 at most, and none with fewer than 20 images.
 
-    intercept_ : ndarray of shape (n_classes - 1,)
+    intercept_ : ndarray of shape (n_coordinates,)
         Constants of the coordinates.
 
-    means_ : ndarray of float64, shape (2, n_classes, n_classes - 1)
+    means_ : ndarray of float64, shape (2, n_classes, n_coordinates)
         Mean coordinates of each source's windows, and of averages of neighbouring ones.
 
-    covariances_ : ndarray of float64, shape (2, n_classes, n_classes - 1, n_classes - 1)
+    covariances_ : ndarray of float64, shape (2, n_classes, n_coordinates, n_coordinates)
         How these scatter.
 
     threshold_ : float
@@ -121,6 +122,8 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
     itself, at all lags and for all pairs of channels, are added up and made correlations, as
     :class:`~sklearn_ganprint.features.AutocorrelationTransformer` does for whole images. Linear
     discriminant analysis of the windows of all sources gives coordinates, one fewer than sources.
+    Further ones are those in which the images of one source differ most, measured by how much the
+    windows of an image do: parts from sources that were not fitted on differ in these too.
     Each source's windows scatter in a way of their own about their mean, with heavy tails: their
     likelihood is that of a multivariate t distribution with 2.5 degrees of freedom. A map is two
     thirds the evidence of single windows, averaged over neighbours afterwards, which finds small
@@ -138,7 +141,7 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
     an image that is for the greater part pasted in, the map is upside down.
 
     ``fit`` takes two passes over the images, which may be in files, and keeps the coordinates of
-    their windows: with a window of 16 pixels and c sources ``c / 16`` bytes a pixel.
+    their windows: with a window of 16 pixels and c coordinates ``c / 16`` bytes a pixel.
 
     Examples
     --------
@@ -259,19 +262,19 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         sums = yield Pass(add_up, (self, n_folds), (codes, folds))
         moments = total(each for _, each in sums)
         self._check_windows(moments)
-        parts = [moments.leave_out(fold) for fold in range(n_folds)]
-        left_out = [discriminant_projection(part, self.shrinkage, first.dtype) for part in parts]
-        self.coef_, self.intercept_ = discriminant_projection(moments, self.shrinkage, first.dtype)
+        whole, *left_out = projections(moments, self.shrinkage, first.dtype)
+        self.coef_, self.intercept_ = whole
         results = list((yield Pass(locate, (self, left_out), (folds,))))
         windows = [each for _, batch in results for each in batch]
-        return self._calibrate(windows, codes[np.concatenate([each for each, _ in results])])
+        read = np.concatenate([each for each, _ in results])
+        return self._calibrate(windows, codes[read], folds[read])
 
-    def _calibrate(self, windows: list[Coordinates], codes: np.ndarray) -> Self:
+    def _calibrate(self, windows: list[Coordinates], codes: np.ndarray, folds: np.ndarray) -> Self:
         """Learn how windows scatter, and set the thresholds, by models that have not seen them."""
         n_classes = len(self.classes_)
         spreads = fit_spreads(windows, codes, n_classes, self.smoothing)
         self.means_, self.covariances_ = (np.stack(each) for each in zip(*spreads, strict=True))
-        evidence = clean_evidence(windows, codes, self.window_model())
+        evidence = clean_evidence(windows, codes, folds, self.window_model())
         self.grow_threshold_ = grow_threshold(evidence, windows)
         peaks = clean_peaks(evidence, windows, self)
         self.calibration_peaks_, self.calibration_codes_ = peaks, codes
