@@ -227,3 +227,11 @@ def test_no_more_clean_images_than_stated_reach_the_threshold(peaks, rate):
     peaks = np.array(peaks, dtype=float)
     alarms = (peaks >= peak_threshold(peaks, rate)).sum()
     assert alarms <= rate * (len(peaks) + 1)
+
+
+def test_images_of_one_window_have_directions_in_single_precision():
+    rng = np.random.default_rng(0)
+    moments = Moments.zeros(1, 2, 40)
+    for number in range(40):
+        moments.add(0, number % 2, rng.normal(100, 1, (1, 40)).astype(np.float32))
+    assert np.isfinite(image_directions(moments)).all()

@@ -13,6 +13,8 @@ TINY = 1e-9
 MOST_IMAGE_COORDINATES, IMAGES_PER_COORDINATE, FEWEST_IMAGES = 30, 10, 20
 #: Share of a multiple of the identity in the covariance of windows within images.
 WITHIN_SHRINKAGE = 0.01
+#: What single precision may lose of a sum of products, as a share of their mean.
+ROUNDING = 1e-4
 
 
 class Moments(NamedTuple):
@@ -106,7 +108,9 @@ def image_directions(moments: Moments) -> np.ndarray:
     between = image_products - (sums / counts[:, np.newaxis]).T @ sums
     within = (products - image_products) / counts.sum()
     diagonal = WITHIN_SHRINKAGE * np.trace(within) / len(within)
-    within.flat[:: len(within) + 1] += max(diagonal, TINY)
+    # Images of a single window have no scatter within, but what rounding leaves of it.
+    rounding = ROUNDING * np.trace(products) / counts.sum() / len(products)
+    within.flat[:: len(within) + 1] += max(diagonal, rounding, TINY)
     vectors = eigh(between, within)[1].T[::-1][:n_directions]
     # One of two signs, so that the same images give the same coordinates.
     largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=1)[:, np.newaxis], axis=1)
