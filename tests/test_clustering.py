@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.pipeline import make_pipeline
 
@@ -383,3 +384,16 @@ def test_a_saved_clustering_of_files_is_loaded(noise_files, tmp_path):
     save_model(clustering, tmp_path / "clustering.skops")
     loaded = load_model(tmp_path / "clustering.skops")
     np.testing.assert_array_equal(loaded.predict(paths), clustering.labels_)
+
+
+def test_another_clusterer_has_a_label_for_each_file(noise_files, tmp_path):
+    paths, _, _ = noise_files
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no image")
+    clustering = FileBatchClustering(
+        make_pipeline(ResidualTransformer("gaussian"), KMeans(2, random_state=0))
+    )
+    with pytest.warns(UnreadableImageWarning):
+        labels = clone(clustering).fit([*paths[:3], bad, *paths[3:]]).labels_
+    assert labels[3] == -1
+    np.testing.assert_array_equal(np.delete(labels, 3), clustering.fit(paths).labels_)

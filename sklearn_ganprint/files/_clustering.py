@@ -125,6 +125,12 @@ class FileBatchClustering(FileBatches, MetaEstimatorMixin, ClusterMixin, BaseEst
         fitted = self.estimator_
         last = fitted[-1] if isinstance(fitted, Pipeline) else fitted
         self.labels_: np.ndarray = last.labels_
+        if len(self.labels_) < len(source):
+            # Other clusterers fit in memory, to the images that could be used alone.
+            failed = [name for name, _ in self.failures_]
+            used = ~np.isin([str(path) for path in X], failed)
+            self.labels_ = np.full(len(source), -1)
+            self.labels_[used] = last.labels_
         return self
 
     def predict(self, X: Any) -> np.ndarray:
