@@ -3,9 +3,10 @@
 import argparse
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
+from sklearn_ganprint.cli._clusters import NOWHERE, Clusters, cluster_names, in_words, pair_level
 from sklearn_ganprint.cli._console import (
     MESSAGES,
     Column,
@@ -37,12 +38,6 @@ if TYPE_CHECKING:
 
 REQUIRES = ("rich", "jinja2", "matplotlib")
 
-#: What the cluster of an image is called that fits nowhere.
-NOWHERE = "nowhere"
-
-#: Chance that any two clusters are called alike by accident.
-LEVEL = 0.01
-
 #: Of fewer images a source is hardly found, and of fewer in all the number of sources is not.
 FEW = 20
 
@@ -56,33 +51,6 @@ _COLUMNS = (
 )
 _FILES = (Column("file", "file"), Column("cluster", "cluster"), Column("error", "error"))
 _LABELS = (Column("path", "path"), Column("label", "label"))
-
-
-class Clusters(NamedTuple):
-    """What a run has found."""
-
-    bunch: "Bunch"  # files whose header can be read
-    labels: "np.ndarray"  # (n_files,): number of the cluster from 0, -1 nowhere, -2 not usable
-    fingerprints: "np.ndarray"  # (n_clusters, H, W, C)
-    comparison: "ModelComparison | None"  # of the clusters with each other, if there are several
-    crop: tuple[int, int]
-    failures: "list[ImageReadError]"
-    warnings: list[str]
-
-    @property
-    def names(self) -> list[str]:
-        """Name of each cluster."""
-        return cluster_names(len(self.fingerprints))
-
-    def files_of(self, code: int) -> list[str]:
-        """Files of one cluster, or with -1 those that fit nowhere."""
-        files: list[str] = self.bunch.filenames[self.labels == code].tolist()
-        return files
-
-
-def cluster_names(n_clusters: int) -> list[str]:
-    """Name clusters by their numbers from 1."""
-    return [f"cluster-{number}" for number in range(1, n_clusters + 1)]
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -196,11 +164,6 @@ def _compare(fingerprints: "np.ndarray") -> "ModelComparison | None":
     if len(fingerprints) < 2:
         return None
     return compare_models(dict(zip(cluster_names(len(fingerprints)), fingerprints, strict=True)))
-
-
-def pair_level(comparison: "ModelComparison") -> float:
-    """p-value that a pair of clusters must have to stand out from as many as there are."""
-    return LEVEL / len(comparison.rows())
 
 
 def _alike(comparison: "ModelComparison | None") -> list[str]:
@@ -335,13 +298,3 @@ def _print(
         print(in_words(clusters))
         height, width = clusters.crop
         print(f"crop {height} x {width} ({args.anchor})")
-
-
-def in_words(clusters: Clusters) -> str:
-    """Sum up what was found."""
-    n_used = int((clusters.labels > -2).sum())
-    n_nowhere = int((clusters.labels == -1).sum())
-    n_clusters = len(clusters.names)
-    plural = "" if n_clusters == 1 else "s"
-    rest = f"; {n_nowhere} fit nowhere" if n_nowhere else ""
-    return f"{n_clusters} cluster{plural} in {n_used} images{rest}"

@@ -4,9 +4,10 @@ import argparse
 import math
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
+from sklearn_ganprint.cli._compared import Compared, notes, p_number, sentences, verdict
 from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._images import exit_status
@@ -22,7 +23,7 @@ from sklearn_ganprint.cli._sides import (
 from sklearn_ganprint.cli._text import one_line
 
 if TYPE_CHECKING:
-    from sklearn_ganprint.comparison import FingerprintSet, Match, ModelComparison
+    from sklearn_ganprint.comparison import Match
     from sklearn_ganprint.datasets import ImageReadError
 
 REQUIRES = ("rich", "skops", "jinja2", "matplotlib")
@@ -33,9 +34,6 @@ FEW, FEW_PIXELS = 20, 256 * 256
 
 #: As many pairs as a table lists; of more it lists the best match of each source.
 _MOST_PAIRS = 24
-
-#: As many sources without a partner as are named in sentences.
-_MOST_WITHOUT = 3
 
 _PAIRS = (
     Column("first", "first"),
@@ -50,18 +48,6 @@ _MATCHES = (
     *_PAIRS[2:4],
     Column("p_value_of_best", "p-value"),
 )
-
-
-class Compared(NamedTuple):
-    """What a run has found."""
-
-    sides: tuple[Side, Side | None]
-    sets: "tuple[FingerprintSet, FingerprintSet]"
-    result: "ModelComparison"
-    level: float
-    counts: tuple[dict[str, int], dict[str, int]]
-    failures: "list[ImageReadError]"
-    warnings: list[str]
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -206,68 +192,6 @@ def _settle(sides: list[Side]) -> list[str]:
     return [
         f"{n_copies} images of {second.path} are copies of images of {first.path}, whose content "
         f"would match; they were left out of {second.path}"
-    ]
-
-
-def verdict(match: "Match", compared: Compared) -> str:
-    """Say in a sentence whether a source has a partner."""
-    p_value = p_text(match.p_value_of_best)
-    source, partner = match.source, match.match
-    if compared.sides[1] is not None:
-        source, partner = f"{source} of A", f"{partner} of B"
-    if match.p_value_of_best > compared.level:
-        if len(compared.result.second_names) == 1:
-            return f"No evidence that {source} and {partner} share a source: {p_value}"
-        return (
-            f"No evidence that {source} shares a source with any of the others: the most "
-            f"alike is {partner}, {p_value}"
-        )
-    if compared.result.null == "chance":
-        return f"{source} and {partner} have a pattern in common: {p_value}"
-    return f"{source} and {partner} share a source, or a close relative: {p_value}"
-
-
-def p_text(p_value: float) -> str:
-    """Write what a p-value is equal to, or less than."""
-    text = p_number(p_value)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
-
-
-def p_number(p_value: float) -> str:
-    """Write a p-value; of very small ones only how small they are at the least."""
-    if p_value < 1e-12:
-        return "< 1e-12"
-    return f"{p_value:.3f}" if p_value >= 0.001 else f"{p_value:.1e}"
-
-
-def sentences(matches: "Sequence[Match]", compared: Compared) -> list[str]:
-    """Say which sources have a partner, and of those that have none how many they are."""
-    without = [match for match in matches if match.p_value_of_best > compared.level]
-    if len(without) <= _MOST_WITHOUT:
-        return [one_line(verdict(match, compared)) for match in matches]
-    found = [match for match in matches if match.p_value_of_best <= compared.level]
-    rest = f"No evidence that {'any' if not found else 'any other'} source has a partner"
-    return [*(one_line(verdict(match, compared)) for match in found), rest]
-
-
-def notes(compared: Compared) -> list[str]:
-    """Say what the p-values are by, and what a match may be beside a common source."""
-    found = []
-    if compared.sides[1] is not None and any(
-        side is not None and side.model is not None for side in compared.sides
-    ):
-        found.append("images that a model was fitted on must not be on the other side: these match")
-    if compared.result.null == "sources":
-        return [
-            *found,
-            "the p-values are by how alike the other pairs of sources are, of which each source is "
-            "taken to have one partner at the most",
-        ]
-    return [
-        *found,
-        "the p-values are by patterns that have nothing in common. Other things than a source may "
-        "be: a JPEG grid, resizing, one camera model or architecture, aligned content. To tell "
-        "these, compare with 4 or more sources that were treated alike",
     ]
 
 

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sklearn_ganprint.cli._compare import Compared, notes, p_number, verdict
+from sklearn_ganprint.cli._compared import Compared, notes, p_number, verdict
 from sklearn_ganprint.cli._figures import comparison, fingerprint, png
 from sklearn_ganprint.cli._pages import command_line, failed_files, render_page
 from sklearn_ganprint.cli._text import one_line, slugs

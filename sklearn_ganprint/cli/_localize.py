@@ -2,20 +2,18 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import MESSAGES, Column, csv_text
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._images import exit_status
 from sklearn_ganprint.cli._models import (
-    Model,
-    calibration_in_words,
     open_localizer,
-    smallest_known_p_value,
     warning_of_few,
 )
 from sklearn_ganprint.cli._pages import PAGE, begin_out, write_files
+from sklearn_ganprint.cli._question import Question, notes
 from sklearn_ganprint.cli._scoring import Row, find_files, outside, print_rows
 from sklearn_ganprint.cli._text import file_slugs
 
@@ -46,20 +44,6 @@ _KEYS = (*(column.key for column in _COLUMNS), "regions", "map", "mask", "error"
 
 #: Folders in OUT.
 _FOLDERS = {"map": ("maps", "png"), "image": ("images", "jpg"), "mask": ("masks", "png")}
-
-
-class Question(NamedTuple):
-    """What is asked of the images."""
-
-    model: Model
-    claimed: Any  # a source, or None
-    rate: float
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the images that the rate was set on."""
-        height, width = self.model.classifier.image_shape_[:2]
-        return height, width
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -237,40 +221,3 @@ def _print(
 
 def _any_flat(rows: Sequence[Row]) -> bool:
     return any(row["flat"] for row in rows)
-
-
-def notes(rows: Sequence[Row], question: Question) -> list[str]:
-    """Say what was found, and at which rate of false alarms."""
-    judged = [row for row in rows if row["error"] is None]
-    n_found = sum(row["false_region"] == "yes" for row in judged)
-    height, width = question.size
-    # Of few images no lower rate can be kept.
-    rate = max(question.rate, smallest_known_p_value(question.model))
-    found = [
-        f"images with a false region: {n_found} of {len(judged)}",
-        f"of clean images of {height} x {width} pixels at most {100 * rate:.3g} % get one; "
-        f"regions by {calibration_in_words(question.model)}",
-    ]
-    n_larger = sum(row["image_size"][0] * row["image_size"][1] > height * width for row in judged)
-    if n_larger:
-        found.append(
-            f"larger than that: {n_larger}; there it is so of parts of {height} x {width}, and "
-            f"clean images get a false region more often"
-        )
-    n_mostly = sum(row["share"] > 0.5 for row in judged)
-    if n_mostly:
-        found.append(
-            f"marked for more than half: {n_mostly}; such an image is more likely from elsewhere "
-            f"as a whole, or was edited or saved anew as a whole"
-        )
-    n_grey = sum(row["grey"] and row["flat"] < 1 for row in judged)
-    if n_grey and question.model.residual.channels != "luminance":
-        found.append(
-            f"grey: {n_grey}; of these a model of images in colour says nothing that is worth much"
-        )
-    if question.claimed is None:
-        found.append(
-            "no source was claimed, so the most likely one of each whole image was taken; if much "
-            "of an image is from elsewhere, that may be the wrong one, and the rest be marked"
-        )
-    return found

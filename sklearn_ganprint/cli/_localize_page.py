@@ -2,21 +2,18 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from sklearn_ganprint.cli._pages import command_line, render_page
+from sklearn_ganprint.cli._question import Question
 from sklearn_ganprint.cli._scoring import Row
 from sklearn_ganprint.cli._text import one_line
-
-if TYPE_CHECKING:
-    from sklearn_ganprint.cli._localize import Question
 
 #: Images on the page, those with regions first; all are in the folder.
 _SHOWN = 300
 
 
 def render_localization(
-    rows: Sequence[Row], question: "Question", notes: Sequence[str], args: argparse.Namespace
+    rows: Sequence[Row], question: Question, notes: Sequence[str], args: argparse.Namespace
 ) -> str:
     """Fill the template with what one run has found."""
     judged = [row for row in rows if row["error"] is None]
