@@ -235,3 +235,8 @@ def test_images_of_one_window_have_directions_in_single_precision():
     for number in range(40):
         moments.add(0, number % 2, rng.normal(100, 1, (1, 40)).astype(np.float32))
     assert np.isfinite(image_directions(moments)).all()
+
+
+def test_no_rank_is_lost_to_rounding():
+    peaks = np.arange(99.0)
+    assert (peaks >= peak_threshold(peaks, 0.29)).sum() == 28  # 0.29 * 100 is less than 29

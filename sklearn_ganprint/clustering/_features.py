@@ -105,11 +105,10 @@ def cross_spectra(planes: np.ndarray, side: int) -> np.ndarray:
             products = (spectra[:, a].conj() * spectra[:, b]).real
             whole, left, right = (products[:, column].sum(axis=1) for column in columns)
             sums[:, 0, pair] += whole
-            for part, rows, value in ((1, top, left), (2, top, right), (3, bottom, left)):
+            quarters = ((top, left), (top, right), (bottom, left), (bottom, right))
+            for part, (rows, value) in enumerate(quarters, start=1):
                 if row in rows:
                     sums[:, part, pair] += value
-            if row in bottom:
-                sums[:, 4, pair] += right
     quarter = len(top) * len(range(n_columns)[columns[1]])
     counts = np.array([n_rows * n_columns] + 4 * [quarter], planes.dtype)
     return sums / (counts[:, np.newaxis, np.newaxis] * np.square(taper).sum())

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_ganprint._conformal import rejected_ranks, scores_needed
 from sklearn_ganprint._parallel import one_blas_thread
 from sklearn_ganprint.localization._evidence import n_window_features
 from sklearn_ganprint.localization._likelihood import Spread, fit_spread
@@ -80,7 +81,7 @@ def peak_threshold(peaks: np.ndarray, rate: float) -> float:
     """
     if not len(peaks):
         return np.inf
-    rank = max(1, int(rate * (len(peaks) + 1)))
+    rank = max(1, rejected_ranks(len(peaks), rate))
     return float(np.nextafter(np.sort(peaks)[-rank], np.inf))
 
 
@@ -126,11 +127,10 @@ def clean_peaks(
 
 def warn_of_few(n_images: int, rate: float) -> None:
     """Say that images are too few for a rate, if so."""
-    if rate * (n_images + 1) < 1:
+    if n_images < (needed := scores_needed(rate)):
         warnings.warn(
-            f"A false-alarm rate of {rate:g} takes {int(np.ceil(1 / rate - 1))} clean images, got "
-            f"{n_images}: regions begin above all that these reach, for a rate of "
-            f"{1 / (n_images + 1):.2g}.",
+            f"A false-alarm rate of {rate:g} takes {needed} clean images, got {n_images}: regions "
+            f"begin above all that these reach, for a rate of {1 / (n_images + 1):.2g}.",
             LocalizationWarning,
             stacklevel=7,
         )

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
+from sklearn_ganprint._conformal import conformal_p_values
 from sklearn_ganprint._folds import fold_numbers, make_folds, units_by_class
 from sklearn_ganprint._images import (
     FLOAT_DTYPES,
@@ -148,8 +149,8 @@ class MappingMixin(ImageInputMixin):
         float
             Share of clean images with such a peak or a greater one, this image counted in.
         """
-        peaks = self.calibration_peaks_
-        return float((1 + (peaks >= peak).sum()) / (1 + len(peaks)))
+        # Conformal scores are the greater, the more typical.
+        return float(conformal_p_values(-peak, -self.calibration_peaks_))
 
     def map_and_attribute(self, X: Any, claimed: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Make the maps of residuals, and give the sources that they are against.

@@ -12,6 +12,11 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from sklearn_ganprint._conformal import (
+    CalibrationWarning,
+    conformal_threshold,
+    scores_needed,
+)
 from sklearn_ganprint._passes import (
     Pass,
     Passes,
@@ -39,11 +44,6 @@ from sklearn_ganprint.open_set._calibration import (
     leaves_one_out,
     route,
     routing,
-)
-from sklearn_ganprint.open_set._conformal import (
-    CalibrationWarning,
-    conformal_threshold,
-    scores_needed,
 )
 from sklearn_ganprint.open_set._judging import JudgingMixin
 from sklearn_ganprint.open_set._labels import unknown_label

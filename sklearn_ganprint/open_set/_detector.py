@@ -12,6 +12,12 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from sklearn_ganprint._class_scores import sources
+from sklearn_ganprint._conformal import (
+    CalibrationWarning,
+    conformal_p_values,
+    conformal_threshold,
+    scores_needed,
+)
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.open_set._calibration import (
     FitParams,
@@ -19,12 +25,6 @@ from sklearn_ganprint.open_set._calibration import (
     fit_sources,
     route,
     routing,
-)
-from sklearn_ganprint.open_set._conformal import (
-    CalibrationWarning,
-    conformal_p_values,
-    conformal_threshold,
-    scores_needed,
 )
 from sklearn_ganprint.open_set._scores import SOURCE_SCORES, ScoreFunction, source_scores
 

@@ -1,4 +1,4 @@
-"""Conformal p-values: the rank of a score among scores whose source is known."""
+"""L0: conformal p-values, the rank of a score among scores whose source is known."""
 
 import math
 from typing import Any
