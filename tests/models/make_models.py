@@ -1,0 +1,197 @@
+"""Save one small model of each kind, and what it answers on images that are kept beside it.
+
+Run with the version of the package whose models are to be kept, from the top of the repository:
+``python tests/models/make_models.py``. It overwrites the files in its folder.
+"""
+
+import tempfile
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from sklearn.pipeline import make_pipeline
+
+from sklearn_ganprint import (
+    AugmentedClassifier,
+    FileBatchClassifier,
+    FileBatchClustering,
+    FingerprintClassifier,
+    FingerprintClustering,
+    FingerprintDetector,
+    FusionClassifier,
+    LocalVarianceNormalizer,
+    OpenSetClassifier,
+    PRNUClassifier,
+    ResidualTransformer,
+    make_attribution_pipeline,
+    make_localization_pipeline,
+    save_model,
+)
+from sklearn_ganprint.datasets import ImageReader, make_generator_images
+from sklearn_ganprint.denoisers import (
+    GaussianDenoiser,
+    MedianDenoiser,
+    WaveletDenoiser,
+    WienerDenoiser,
+)
+from sklearn_ganprint.features import (
+    AutocorrelationTransformer,
+    SpectralLineTransformer,
+    SpectrumTransformer,
+    TiledTransformer,
+)
+from sklearn_ganprint.perturbations import (
+    Crop,
+    GaussianBlur,
+    GaussianNoise,
+    JPEGCompression,
+    Resize,
+)
+
+FOLDER = Path(__file__).parent
+SIZE = 20
+
+
+def residuals(denoiser="gaussian", **params):
+    return ResidualTransformer(denoiser, flatten=False, **params)
+
+
+def kinds():
+    """Make what ``ganprint fit`` fits, and a model without calibration, all over files."""
+    reader = ImageReader(crop=SIZE, anchor="center")
+    small = ImageReader(crop=SIZE - 4, anchor="center")  # for six residuals of each image
+    for kind in ("paper", "spectral", "combined", "thorough", "camera"):
+        pipeline = make_attribution_pipeline(kind, tile_size=8)
+        lags = [each for each in pipeline.get_params() if each.endswith("__max_lag")]
+        pipeline.set_params(**dict.fromkeys(lags, 2))  # few features, and so small files
+        if kind == "paper":
+            pipeline.set_params(residual__channels="rgb")
+        yield (
+            kind,
+            FileBatchClassifier(
+                OpenSetClassifier(pipeline), reader=small if kind == "thorough" else reader
+            ),
+        )
+    yield "paper_closed", FileBatchClassifier(make_attribution_pipeline("paper"), reader=reader)
+    localizer = make_localization_pipeline(window_size=8)
+    localizer.set_params(localizer__min_region=64)
+    yield "localization", FileBatchClassifier(localizer, reader=reader)
+    clustering = make_pipeline(residuals(), FingerprintClustering(3, random_state=0))
+    yield "clustering", FileBatchClustering(clustering, reader=reader)
+
+
+def denoisers():
+    for denoiser in (
+        GaussianDenoiser(1.5),
+        MedianDenoiser(5),
+        WaveletDenoiser("haar", level=2, sigma=3.0),
+        WienerDenoiser(5, sigma=2.0),
+    ):
+        yield type(denoiser).__name__, residuals(denoiser)
+
+
+def features():
+    for feature in (
+        AutocorrelationTransformer(2),
+        LocalVarianceNormalizer(5),
+        SpectralLineTransformer(segment_size=16),
+        SpectrumTransformer(8),
+        TiledTransformer(AutocorrelationTransformer(2), 10),
+    ):
+        yield type(feature).__name__, make_pipeline(residuals(channels="rgb"), feature)
+
+
+def perturbations():
+    return [
+        Crop(16),
+        GaussianBlur(1.5),
+        GaussianNoise(2.0, random_state=0),
+        JPEGCompression(80, subsampling="4:4:4"),
+        Resize(0.75, restore=True),
+    ]
+
+
+def classifiers():
+    yield (
+        "augmented",
+        AugmentedClassifier(
+            make_pipeline(residuals(), FingerprintClassifier()),
+            [each for each in perturbations() if not isinstance(each, Crop)],
+        ),
+    )
+    yield (
+        "fusion",
+        FusionClassifier(
+            [
+                ("fingerprint", make_pipeline(residuals(), FingerprintClassifier("unbiased"))),
+                ("prnu", make_pipeline(residuals(channels="luminance"), PRNUClassifier())),
+            ]
+        ),
+    )
+    classifier = make_pipeline(residuals(), FingerprintClassifier())
+    yield "detector", FingerprintDetector(classifier, source="C1")
+    yield "detector_alone", make_pipeline(ResidualTransformer("gaussian"), FingerprintDetector())
+    camera = PRNUClassifier(zero_mean="bayer", wiener=True, metric="correlation")
+    yield "prnu", make_pipeline(residuals(intensity=True), camera)
+    for perturbation in perturbations():
+        name = type(perturbation).__name__
+        yield name, make_pipeline(perturbation, residuals(), FingerprintClassifier("cosine"))
+
+
+def answers(name, model, images):
+    """Ask a model all that it can answer in arrays; of what is large, for two images."""
+    for method in ("predict", "decision_function", "transform", "score_samples", "p_values"):
+        if hasattr(model, method):
+            asked = images[:2] if method == "transform" else images
+            yield f"{name}.{method}", np.asarray(getattr(model, method)(asked))
+    if name == "localization":
+        yield f"{name}.localization_map", model[-1].localization_map(model[0].transform(images[:2]))
+
+
+def write_images(folder, images):
+    paths = [str(Path(folder, f"{index:03d}.png")) for index in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    return paths
+
+
+def save_small(model, path):
+    """Save a model, and compress its members, which zip files may."""
+    save_model(model, path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
+
+
+def main():
+    warnings.simplefilter("ignore")
+    sources = ["C1", "G3", "N2"]
+    made = make_generator_images(16, image_size=SIZE, sources=sources, random_state=7)
+    images, y = made.data, made.target_names[made.target]
+    kept = np.concatenate([np.flatnonzero(y == name)[-3:] for name in np.unique(y)])
+    queries = images[kept]
+    fitted_on = np.setdiff1d(np.arange(len(images)), kept)
+    images, y = images[fitted_on], y[fitted_on]
+    expected = {"images": queries}
+    with tempfile.TemporaryDirectory() as folder:
+        paths = write_images(folder, images)
+        for name, model in kinds():
+            used = slice(None if name != "thorough" else np.count_nonzero(y == "C1") * 2)
+            model.fit(paths[used], y[used])
+            save_small(model, FOLDER / f"{name}.skops")
+            margin = 2 if name == "thorough" else 0
+            cropped = queries[:, margin : SIZE - margin, margin : SIZE - margin]
+            expected.update(answers(name, model.estimator_, cropped))
+    for name, model in (*denoisers(), *features(), *classifiers()):
+        model.fit(images, y)
+        save_small(model, FOLDER / f"{name}.skops")
+        expected.update(answers(name, model, queries))
+    np.savez_compressed(FOLDER / "answers.npz", **expected)
+
+
+if __name__ == "__main__":
+    main()
