@@ -2,6 +2,7 @@
 
 __version__ = "0.1.0"
 
+from sklearn_ganprint._public import publish
 from sklearn_ganprint.augmentation import AugmentedClassifier
 from sklearn_ganprint.cameras import PRNUClassifier
 from sklearn_ganprint.classification import FingerprintClassifier
@@ -35,3 +36,5 @@ __all__ = [
     "make_localization_pipeline",
     "save_model",
 ]
+
+publish(globals())

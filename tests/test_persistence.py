@@ -18,6 +18,7 @@ from sklearn_ganprint import (
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.denoisers import DENOISERS
 from sklearn_ganprint.persistence import FORMAT_VERSION, ModelFileError, read_metadata
+from sklearn_ganprint.persistence._archive import digest
 
 
 def fitted(make_images, denoiser="gaussian"):
@@ -26,16 +27,18 @@ def fitted(make_images, denoiser="gaussian"):
     return FileBatchClassifier(pipeline, reader=ImageReader(16)).fit(X, y), X
 
 
-def rewrite(path, change):
-    """Rewrite the metadata of a model file."""
+def rewrite(path, change, *, seal=True):
+    """Change the members of a model file, and give it the digest that belongs to them."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    metadata = json.loads(members["ganprint.json"])
-    change(metadata)
-    members["ganprint.json"] = json.dumps(metadata)
+    header = json.loads(members.pop("ganprint.json"))
+    change(header, members)
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
+        if seal:
+            header["sha256"] = digest(archive, header)
+        archive.writestr("ganprint.json", json.dumps(header))
 
 
 @pytest.mark.parametrize("denoiser", [make() for make in DENOISERS.values()])
@@ -160,9 +163,8 @@ def test_a_foreign_archive_is_refused(tmp_path):
 def test_a_newer_format_is_refused(make_images, tmp_path):
     path = tmp_path / "model.skops"
     save_model(fitted(make_images)[0], path)
-    rewrite(
-        path, lambda data: data.update(format_version=FORMAT_VERSION + 1, package_version="9.0")
-    )
+    newer = {"format_version": FORMAT_VERSION + 1, "package_version": "9.0"}
+    rewrite(path, lambda header, _: header.update(newer), seal=False)
     with pytest.raises(ModelFileError, match="written by sklearn_ganprint 9.0.*Upgrade"):
         load_model(path)
 
@@ -171,7 +173,7 @@ def test_a_newer_package_is_reported(make_images, tmp_path):
     path = tmp_path / "model.skops"
     clf, X = fitted(make_images)
     save_model(clf, path)
-    rewrite(path, lambda data: data.update(package_version="9.0"))
+    rewrite(path, lambda header, _: header.update(package_version="9.0"))
     with pytest.warns(UserWarning, match="newer than this"):
         loaded = load_model(path)
     np.testing.assert_array_equal(loaded.predict(X), clf.predict(X))

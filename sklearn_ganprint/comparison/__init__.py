@@ -1,5 +1,6 @@
 """L4: whether two collections of images, or two models, share sources."""
 
+from sklearn_ganprint._public import publish
 from sklearn_ganprint.comparison._files import estimate_fingerprints
 from sklearn_ganprint.comparison._models import (
     FingerprintSet,
@@ -17,3 +18,5 @@ __all__ = [
     "fingerprint_set",
     "fingerprint_settings",
 ]
+
+publish(globals())

@@ -4,6 +4,7 @@ Every function takes arrays that keep the shape of the image: ``(n, ...)`` resid
 ``(k, ...)`` fingerprints of the same trailing shape.
 """
 
+from sklearn_ganprint._public import publish
 from sklearn_ganprint.correlation._comparison import (
     FingerprintComparison,
     compare_fingerprints,
@@ -43,3 +44,5 @@ __all__ = [
     "pairwise_correlation_blocks",
     "peak_to_correlation_energy",
 ]
+
+publish(globals())

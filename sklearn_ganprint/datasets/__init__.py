@@ -1,5 +1,6 @@
 """Images to work on: readers of files and folders, bundled samples, simulated generators."""
 
+from sklearn_ganprint._public import publish
 from sklearn_ganprint.datasets._confounds import confounds
 from sklearn_ganprint.datasets._decode import ImageReadError
 from sklearn_ganprint.datasets._folder import load_image_folder
@@ -17,3 +18,5 @@ __all__ = [
     "make_generator_images",
     "write_generator_images",
 ]
+
+publish(globals())

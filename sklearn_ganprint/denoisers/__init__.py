@@ -1,5 +1,6 @@
 """L1: denoising filters ``f`` of the residual ``R = X - f(X)``, as small parameter objects."""
 
+from sklearn_ganprint._public import publish
 from sklearn_ganprint.denoisers._base import BaseDenoiser, FunctionDenoiser
 from sklearn_ganprint.denoisers._gaussian import GaussianDenoiser
 from sklearn_ganprint.denoisers._median import MedianDenoiser
@@ -17,3 +18,5 @@ __all__ = [
     "WienerDenoiser",
     "check_denoiser",
 ]
+
+publish(globals())

@@ -1,5 +1,6 @@
 """L6: experiments as functions that return their results."""
 
+from sklearn_ganprint._public import publish
 from sklearn_ganprint.experiments._attribution import AttributionResult, evaluate_attribution
 from sklearn_ganprint.experiments._comparisons import (
     RecompressionResult,
@@ -62,3 +63,5 @@ __all__ = [
     "select_images",
     "wilson_interval",
 ]
+
+publish(globals())

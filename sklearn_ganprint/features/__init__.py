@@ -1,5 +1,6 @@
 """L2: second-order features of residuals, which need no image of the same content to compare."""
 
+from sklearn_ganprint._public import publish
 from sklearn_ganprint.features._autocorrelation import AutocorrelationTransformer
 from sklearn_ganprint.features._lines import SpectralLineTransformer
 from sklearn_ganprint.features._spectrum import SpectrumTransformer
@@ -11,3 +12,5 @@ __all__ = [
     "SpectrumTransformer",
     "TiledTransformer",
 ]
+
+publish(globals())

@@ -3,6 +3,7 @@
 Every function takes arrays that keep the shape of the image.
 """
 
+from sklearn_ganprint._public import publish
 from sklearn_ganprint.fingerprints._autocorrelation import autocorrelation, autocorrelation_period
 from sklearn_ganprint.fingerprints._camera import (
     divide_by_intensity,
@@ -41,3 +42,5 @@ __all__ = [
     "wiener_dft",
     "zero_mean",
 ]
+
+publish(globals())

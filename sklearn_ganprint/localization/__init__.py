@@ -1,5 +1,6 @@
 """L3: which parts of an image do not come from the source that it is said to be from."""
 
+from sklearn_ganprint._public import publish
 from sklearn_ganprint.localization._calibration import LocalizationWarning
 from sklearn_ganprint.localization._images import (
     LocalizationResult,
@@ -16,3 +17,5 @@ __all__ = [
     "localization_map",
     "localize_images",
 ]
+
+publish(globals())

@@ -7,6 +7,7 @@ from sklearn_ganprint._conformal import (
     conformal_threshold,
     scores_needed,
 )
+from sklearn_ganprint._public import publish
 from sklearn_ganprint.open_set._classifier import OpenSetClassifier
 from sklearn_ganprint.open_set._detector import FingerprintDetector
 
@@ -19,3 +20,5 @@ __all__ = [
     "discriminant_distances",
     "scores_needed",
 ]
+
+publish(globals())

@@ -1,5 +1,6 @@
 """L2: what happens to images on their way, as transformers of images to images."""
 
+from sklearn_ganprint._public import publish
 from sklearn_ganprint.perturbations._base import BasePerturbation
 from sklearn_ganprint.perturbations._blur import GaussianBlur
 from sklearn_ganprint.perturbations._crop import Crop
@@ -17,3 +18,5 @@ __all__ = [
     "Resize",
     "check_perturbation",
 ]
+
+publish(globals())

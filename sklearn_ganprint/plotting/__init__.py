@@ -1,5 +1,6 @@
 """L5: pictures of what the estimators have found; matplotlib is imported when one is drawn."""
 
+from sklearn_ganprint._public import publish
 from sklearn_ganprint.plotting._autocorrelation import AutocorrelationDisplay
 from sklearn_ganprint.plotting._comparison_matrix import ComparisonMatrixDisplay
 from sklearn_ganprint.plotting._correlation_histogram import CorrelationHistogramDisplay
@@ -21,3 +22,5 @@ __all__ = [
     "LocalizationDisplay",
     "RobustnessCurveDisplay",
 ]
+
+publish(globals())

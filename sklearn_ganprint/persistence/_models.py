@@ -1,6 +1,7 @@
-"""L4: models in files, with skops and never with pickle, which runs whatever code it is given."""
+"""Saving and loading of models."""
 
 import copy
+import io
 import json
 import os
 import warnings
@@ -8,40 +9,32 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import Pipeline
 from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import check_is_fitted
 
 import sklearn_ganprint
-from sklearn_ganprint import denoisers, features, perturbations
 from sklearn_ganprint._files import atomic
-from sklearn_ganprint.augmentation import AugmentedClassifier
-from sklearn_ganprint.cameras import PRNUClassifier
-from sklearn_ganprint.classification import FingerprintClassifier
-from sklearn_ganprint.clustering import FingerprintClustering
-from sklearn_ganprint.datasets import ImageReader
-from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
 from sklearn_ganprint.files import FileBatchClassifier, FileBatchClustering
-from sklearn_ganprint.fusion import FusionClassifier
-from sklearn_ganprint.localization import FingerprintLocalizer
-from sklearn_ganprint.normalization import LocalVarianceNormalizer
-from sklearn_ganprint.open_set import FingerprintDetector, OpenSetClassifier
-from sklearn_ganprint.residuals import ResidualTransformer
-from sklearn_ganprint.tiling import TiledClassifier
+from sklearn_ganprint.persistence._archive import (
+    FORMAT,
+    FORMAT_VERSION,
+    HEADER,
+    ModelFileError,
+    check_digest,
+    digest,
+    open_archive,
+)
+from sklearn_ganprint.persistence._checks import find_fault
+from sklearn_ganprint.persistence._types import own_type_names, rename_types
 
-#: Raised when a file written now could be misread by the code of before.
-FORMAT_VERSION = 1
-_METADATA = "ganprint.json"
-_FORMAT = "sklearn_ganprint model"
-
-
-class ModelFileError(ValueError):
-    """A model file that cannot be loaded, and why."""
+_SCHEMA = "schema.json"
 
 
 def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
@@ -66,7 +59,7 @@ def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
         If skops is not installed.
     ModelFileError
         If the estimator holds something that could not be loaded again, such as a function as
-        denoiser.
+        denoiser, or a fitted attribute that is not finite.
 
     See Also
     --------
@@ -91,9 +84,14 @@ def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     estimator = _without_callbacks(estimator)
     with atomic(Path(path)) as part:
         sio.dump(estimator, part)
+        if fault := find_fault(estimator):
+            raise ModelFileError(f"Not saved: {fault}, so the model could not be loaded again.")
         with zipfile.ZipFile(part, "a") as archive:
-            archive.writestr(_METADATA, json.dumps(_metadata(estimator), indent=2))
-        foreign = _foreign_types(sio, part)
+            header = _metadata(estimator)
+            header["sha256"] = digest(archive, header)
+            archive.writestr(HEADER, json.dumps(header, indent=2))
+        with part.open("rb") as stream:
+            foreign = _foreign_types(sio, stream)
         if foreign:
             raise ModelFileError(
                 f"Not saved: the model holds {', '.join(foreign)}, which no one could load again "
@@ -121,34 +119,48 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
     Raises
     ------
     ModelFileError
-        If the file is truncated or no model, was written by a newer version, or holds types that
-        are not trusted. Nothing of such a file is run.
+        If the file is truncated, changed, too large for what it is, or no model, was written by a
+        newer version, holds types that are not trusted, or fitted attributes that are not finite
+        or do not fit together. Nothing of such a file is run.
     ImportError
         If skops is not installed.
+
+    Warns
+    -----
+    UserWarning
+        If the model was written by a newer version of this package, or with another release of
+        scikit-learn.
 
     See Also
     --------
     save_model : Writes the file, and has an example.
+
+    Notes
+    -----
+    Members of the file are unpacked only if the sizes that they announce are at most 64 MiB
+    together, or four times the size of the file. The sha256 digest in the header shows damage and
+    changes; it does not prove who made a model.
     """
-    sio = _import_skops()
-    metadata = read_metadata(path)
-    foreign = _foreign_types(sio, path, trusted)
-    if foreign:
-        raise ModelFileError(
-            f"{os.fspath(path)}: the model holds types that are not trusted: {', '.join(foreign)}. "
-            f"Load it only if you know who made it, with trusted={foreign}."
-        )
-    if parse_version(metadata["package_version"]) > parse_version(sklearn_ganprint.__version__):
-        warnings.warn(
-            f"{os.fspath(path)} was written by sklearn_ganprint {metadata['package_version']}, "
-            f"which is newer than this, {sklearn_ganprint.__version__}.",
-            UserWarning,
-            stacklevel=2,
-        )
-    try:
-        return sio.load(path, trusted=[*_own_types(), *trusted])
-    except Exception as error:  # damage that the checksums of the archive do not show
-        raise ModelFileError(f"{os.fspath(path)}: the model is damaged: {error}") from error
+    sio, name = _import_skops(), os.fsdecode(path)
+    with open_archive(name) as (archive, header):
+        content = _with_current_names(archive)
+        foreign = _foreign_types(sio, content, trusted)
+        if foreign:
+            raise ModelFileError(
+                f"{name}: the model holds types that are not trusted: {', '.join(foreign)}. "
+                f"Load it only if you know who made it, with trusted={foreign}."
+            )
+        check_digest(archive, header, name)
+        with warnings.catch_warnings():
+            # One for each estimator; below is one for all of them.
+            warnings.simplefilter("ignore", InconsistentVersionWarning)
+            model = sio.load(content, trusted=[*own_type_names(), *trusted])
+        check_is_fitted(model)
+        if fault := find_fault(model):
+            raise ModelFileError(f"{name}: the model is damaged: {fault}.")
+    for message in _version_warnings(header):
+        warnings.warn(f"{name} was written {message}", UserWarning, stacklevel=2)
+    return model
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -163,34 +175,49 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     -------
     dict
         ``format``, ``format_version``, ``package_version``, ``sklearn_version``, ``estimator``,
-        ``classes``, ``class_count`` (images of each class) and ``reader`` (its settings).
+        ``classes``, ``class_count`` (images of each class), ``reader`` (its settings) and, from
+        format 2 on, ``sha256``, the digest of the rest of the file.
 
     Raises
     ------
     ModelFileError
-        If the file is truncated, no model, or written by a newer version.
+        If the file is truncated, changed, no model, or written by a newer version.
     """
-    name = os.fspath(path)
-    try:
-        with zipfile.ZipFile(name) as archive:
-            broken = archive.testzip()
-            metadata = json.loads(archive.read(_METADATA))
-    except OSError as error:
-        raise ModelFileError(f"{name}: cannot be read: {error.strerror or error}.") from error
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError) as error:
-        raise ModelFileError(
-            f"{name}: not a model file, or truncated. Expected a file written by save_model or "
-            f"`ganprint fit`."
-        ) from error
-    if broken or not isinstance(metadata, dict) or metadata.get("format") != _FORMAT:
-        raise ModelFileError(f"{name}: the model file is damaged ({broken or _METADATA}).")
-    if metadata["format_version"] > FORMAT_VERSION:
-        raise ModelFileError(
-            f"{name}: written by sklearn_ganprint {metadata['package_version']} in model format "
-            f"{metadata['format_version']}; this is {sklearn_ganprint.__version__}, which reads "
-            f"format {FORMAT_VERSION}. Upgrade sklearn_ganprint to load it."
+    name = os.fsdecode(path)
+    with open_archive(name) as (archive, header):
+        check_digest(archive, header, name)
+    return header
+
+
+def _with_current_names(archive: zipfile.ZipFile) -> IO[bytes]:
+    """Give the archive as a stream in which types are named as they are now."""
+    schema = json.loads(archive.read(_SCHEMA))
+    if archive.fp is None:
+        raise ValueError("The archive is closed.")
+    if not rename_types(schema):
+        return archive.fp
+    renamed = io.BytesIO()
+    with zipfile.ZipFile(renamed, "w") as target:
+        for member in archive.namelist():
+            changed = member == _SCHEMA
+            target.writestr(member, json.dumps(schema) if changed else archive.read(member))
+    return renamed
+
+
+def _version_warnings(header: dict[str, Any]) -> list[str]:
+    """Say with which other versions a model was written."""
+    found = []
+    if parse_version(header["package_version"]) > parse_version(sklearn_ganprint.__version__):
+        found.append(
+            f"by sklearn_ganprint {header['package_version']}, which is newer than this, "
+            f"{sklearn_ganprint.__version__}."
         )
-    return metadata
+    if header["sklearn_version"] != sklearn.__version__:
+        found.append(
+            f"with scikit-learn {header['sklearn_version']}, this is {sklearn.__version__}: "
+            f"answers may differ, see scikit-learn's pages on model persistence."
+        )
+    return found
 
 
 def _import_skops() -> ModuleType:
@@ -203,40 +230,10 @@ def _import_skops() -> ModuleType:
     return sio
 
 
-def _own_types() -> list[str]:
-    """List the types of this package that a model is made of: no pattern, no module."""
-    classes = [
-        AugmentedClassifier,
-        FileBatchClassifier,
-        FileBatchClustering,
-        FingerprintClassifier,
-        FingerprintClustering,
-        FingerprintDetector,
-        FingerprintLocalizer,
-        FusionClassifier,
-        ImageReader,
-        LocalVarianceNormalizer,
-        OpenSetClassifier,
-        PRNUClassifier,
-        PooledDiscriminantAnalysis,
-        ResidualTransformer,
-        TiledClassifier,
-    ]
-    for module in (denoisers, features, perturbations):
-        public = (vars(module)[name] for name in module.__all__)
-        classes += [each for each in public if isinstance(each, type)]
-    return [f"{each.__module__}.{each.__qualname__}" for each in classes]
-
-
-def _foreign_types(
-    sio: ModuleType, path: str | os.PathLike[str], trusted: Sequence[str] = ()
-) -> list[str]:
+def _foreign_types(sio: ModuleType, stream: IO[bytes], trusted: Sequence[str] = ()) -> list[str]:
     """Types in a model file that neither skops, nor this package, nor the caller trusts."""
-    try:
-        untrusted = sio.get_untrusted_types(file=path)
-    except Exception as error:  # a schema that skops cannot make sense of
-        raise ModelFileError(f"{os.fspath(path)}: the model is damaged: {error}") from error
-    return sorted(set(untrusted) - {*_own_types(), *trusted})
+    untrusted = sio.get_untrusted_types(file=stream)
+    return sorted(set(untrusted) - {*own_type_names(), *trusted})
 
 
 def _without_callbacks(estimator: BaseEstimator) -> BaseEstimator:
@@ -255,7 +252,7 @@ def _metadata(estimator: BaseEstimator) -> dict[str, Any]:
     last = last[-1] if isinstance(last, Pipeline) else last
     count = getattr(last, "class_count_", None)
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "package_version": sklearn_ganprint.__version__,
         "sklearn_version": sklearn.__version__,

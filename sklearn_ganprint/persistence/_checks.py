@@ -1,0 +1,193 @@
+"""Whether the fitted attributes of a model can be what a fit has left."""
+
+import math
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+
+from sklearn_ganprint.persistence._types import own_types
+
+#: Axes of fitted arrays. Within one estimator equal letters are equal lengths; c is the number of
+#: classes, f that of features, k that of clusters.
+_SHAPES: dict[str, dict[str, str]] = {
+    "FingerprintClassifier": {
+        "classes_": "c",
+        "class_count_": "c",
+        "fingerprints_": "cf",
+        "energy_": "c",
+    },
+    "PRNUClassifier": {
+        "classes_": "c",
+        "class_count_": "c",
+        "product_sum_": "cv",
+        "intensity_sum_": "cp",
+        "fingerprints_": "cv",
+    },
+    "PooledDiscriminantAnalysis": {
+        "classes_": "c",
+        "priors_": "c",
+        "means_": "cf",
+        "coef_": "rf",
+        "intercept_": "r",
+    },
+    "FusionClassifier": {
+        "classes_": "c",
+        "scales_": "m",
+        "weights_": "m",
+        "class_weights_": "cmc",
+        "intercept_": "c",
+        "own_means_": "m",
+        "out_of_fold_codes_": "n",
+        "out_of_fold_scores_": "nc",
+        "out_of_fold_typicality_": "nc",
+    },
+    "OpenSetClassifier": {
+        "classes_": "c",
+        "calibration_scores_": "nc",
+        "calibration_codes_": "n",
+        "thresholds_": "c",
+    },
+    "FingerprintDetector": {"calibration_scores_": "n"},
+    "FingerprintLocalizer": {
+        "classes_": "c",
+        "coef_": "dl",
+        "intercept_": "d",
+        "means_": "scd",
+        "covariances_": "scdd",
+        "calibration_peaks_": "n",
+        "calibration_codes_": "n",
+    },
+    "FingerprintClustering": {
+        "cluster_centers_": "kd",
+        "max_distances_": "k",
+        "feature_mean_": "s",
+        "components_": "ds",
+        "fingerprints_": "kf",
+        "labels_": "n",
+    },
+}
+
+#: Limits that no score reaches, and scores below all others.
+_MAY_BE_INFINITE = frozenset(
+    {
+        "calibration_peaks_",
+        "calibration_scores_",
+        "grow_threshold_",
+        "offset_",
+        "out_of_fold_scores_",
+        "out_of_fold_typicality_",
+        "threshold_",
+        "thresholds_",
+    }
+)
+
+
+def find_fault(model: Any) -> str | None:
+    """Say what no fit could have left of the first estimator in a model that has such; else None.
+
+    A fit that went through has left finite arrays whose shapes agree. Models with others load and
+    answer something.
+    """
+    for estimator in _estimators(model):
+        for fault in chain(_faults_of_values(estimator), _faults_of_shapes(estimator)):
+            return f"{type(estimator).__name__}: {fault}"
+    return None
+
+
+def _estimators(model: Any) -> list[BaseEstimator]:
+    """List a model and all estimators in it, each once."""
+    found: dict[int, BaseEstimator] = {}
+    seen: set[int] = set()
+    pending = [model]
+    while pending:
+        each = pending.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, BaseEstimator):
+            found[id(each)] = each
+            pending += vars(each).values()
+        elif isinstance(each, dict):
+            pending += each.values()
+        elif isinstance(each, list | tuple):
+            pending += each
+    return list(found.values())
+
+
+def _fitted(estimator: BaseEstimator) -> dict[str, Any]:
+    """Attributes that end in an underscore."""
+    return {
+        name: value
+        for name, value in vars(estimator).items()
+        if name.endswith("_") and not name.startswith("_")
+    }
+
+
+def _faults_of_values(estimator: BaseEstimator) -> Iterator[str]:
+    """Find parameters out of their range, and numbers that are none."""
+    if type(estimator) in own_types().values() and hasattr(estimator, "_parameter_constraints"):
+        try:
+            estimator._validate_params()
+        except ValueError as error:
+            yield str(error)
+    for name, value in _fitted(estimator).items():
+        if not isinstance(value, np.ndarray | float) or np.asarray(value).dtype.kind not in "fc":
+            continue
+        if np.isnan(value).any():
+            yield f"{name} holds NaN"
+        elif np.isinf(value).any() and name not in _MAY_BE_INFINITE:
+            yield f"{name} holds infinite values"
+
+
+def _faults_of_shapes(estimator: BaseEstimator) -> Iterator[str]:
+    fitted = _fitted(estimator)
+    if not fitted:
+        return
+    yield from _faults_of_axes(estimator, fitted)
+    shape, size = fitted.get("image_shape_"), fitted.get("n_features_in_")
+    if shape is not None and size is not None and math.prod(shape) != size:
+        yield f"image_shape_ {shape} is not that of {size} features"
+    classes = fitted.get("classes_")
+    if classes is not None and not np.array_equal(np.unique(classes), classes):
+        yield f"classes_ are not sorted, or not different: {classes!r:.80}"
+    for name, codes in fitted.items():
+        n_classes = 0 if classes is None else len(classes)
+        if name.endswith("_codes_") and not np.isin(codes, np.arange(n_classes)).all():
+            yield f"{name} are not positions in classes_"
+    # Copies of one source are classes of their own in AugmentedClassifier's.
+    inner = getattr(fitted.get("estimator_"), "classes_", None)
+    if classes is not None and inner is not None and len(inner) % len(classes):
+        yield f"classes_ are {len(classes)}, those of its estimator_ {len(inner)}"
+    if isinstance(estimator, Pipeline):
+        yield from _faults_between_steps([step for _, step in estimator.steps])
+
+
+def _faults_of_axes(estimator: BaseEstimator, fitted: dict[str, Any]) -> Iterator[str]:
+    """Find arrays that are missing or of other shapes than the rest."""
+    lengths = {"f": fitted["n_features_in_"]} if "n_features_in_" in fitted else {}
+    for name, axes in _SHAPES.get(type(estimator).__name__, {}).items():
+        value = fitted.get(name)
+        if not isinstance(value, np.ndarray) or value.ndim != len(axes):
+            yield f"{name}: expected an array of {len(axes)} axes, got {value!r:.60}"
+            continue
+        if value.dtype.kind not in "fiu" and name != "classes_":
+            yield f"{name}: expected numbers, got {value.dtype}"
+        for axis, length in zip(axes, value.shape, strict=True):
+            if lengths.setdefault(axis, length) != length:
+                yield f"{name} has shape {value.shape}, which disagrees with the other attributes"
+
+
+def _faults_between_steps(steps: list[Any]) -> Iterator[str]:
+    """Find a step that gives other rows than the next one takes."""
+    for step, following in zip(steps, steps[1:], strict=False):
+        shape = getattr(step, "residual_shape_", getattr(step, "output_shape_", None))
+        size = getattr(following, "n_features_in_", None)
+        if shape is not None and size is not None and math.prod(shape) != size:
+            yield (
+                f"{type(step).__name__} gives rows of shape {shape}, {type(following).__name__} "
+                f"was fitted on {size} features"
+            )

@@ -1,0 +1,40 @@
+"""Public names say where they are public."""
+
+import importlib
+import inspect
+import pickle
+import pkgutil
+from types import FunctionType
+
+import pytest
+
+import sklearn_ganprint
+
+
+def public_modules():
+    yield sklearn_ganprint
+    for found in pkgutil.iter_modules(sklearn_ganprint.__path__, "sklearn_ganprint."):
+        if "._" not in found.name:
+            module = importlib.import_module(found.name)
+            if hasattr(module, "__all__"):
+                yield module
+
+
+PUBLIC = [
+    pytest.param(module, name, id=f"{module.__name__}.{name}")
+    for module in public_modules()
+    for name in module.__all__
+    if isinstance(vars(module)[name], type | FunctionType)
+]
+
+
+@pytest.mark.parametrize(("module", "name"), PUBLIC)
+def test_the_module_of_a_public_name_is_public_and_has_it(module, name):
+    value = getattr(module, name)
+    assert "._" not in value.__module__
+    assert getattr(importlib.import_module(value.__module__), name) is value
+    assert pickle.loads(pickle.dumps(value)) is value
+    if name in sklearn_ganprint.__all__:
+        assert value.__module__ == "sklearn_ganprint"
+    if isinstance(value, FunctionType):
+        assert f"def {name}(" in inspect.getsource(value)
