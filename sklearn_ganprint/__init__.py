@@ -2,6 +2,7 @@
 
 __version__ = "0.1.0"
 
+from sklearn_ganprint import _interrupt  # noqa: F401  (before all that takes seconds)
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.augmentation import AugmentedClassifier
 from sklearn_ganprint.cameras import PRNUClassifier

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 
 import sklearn_ganprint
+from sklearn_ganprint._interrupt import STATUS, WORD, Interruptible
 from sklearn_ganprint.cli import (
     _cluster,
     _compare,
@@ -84,14 +85,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     """Run one command; whatever goes wrong becomes one line and an exit status."""
+    has_workers = getattr(args, "jobs", 1) != 1
     try:
-        with plain_warnings():
+        with Interruptible(has_workers), plain_warnings():
             _require(args.requires)
             status: int = args.run(args)
             sys.stdout.flush()
             return status
     except KeyboardInterrupt:
-        return _stop("interrupted", 130, args.debug)
+        return _stop(WORD, STATUS, args.debug)
     except BrokenPipeError:
         _discard_stdout()
         return 141
@@ -106,6 +108,10 @@ def _stop(message: str, status: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
     print(message, file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:  # where it goes is full, which may be what the message is about
+        _discard_stdout()
     return status
 
 

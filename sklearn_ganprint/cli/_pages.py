@@ -4,12 +4,13 @@ import argparse
 import math
 import os
 import shlex
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sklearn_ganprint
-from sklearn_ganprint._files import atomic
+from sklearn_ganprint._files import atomic, remove_abandoned
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._text import one_line
 
@@ -29,6 +30,7 @@ def check_folder(out: str, *, force: bool, files: str) -> None:
     """
     if os.path.lexists(out) and not os.path.isdir(out):
         raise CommandError(f"--out {out}: expected a folder, this is a file")
+    remove_abandoned(Path(out))
     if os.path.isdir(out) and os.listdir(out) and not force:
         raise CommandError(
             f"--out {out}: the folder is not empty; name another, or replace {files} in it with "
@@ -42,20 +44,31 @@ def check_file(option: str, path: str, *, force: bool) -> None:
         raise CommandError(f"{option} {path}: expected the name of a file, this is a folder")
     if os.path.lexists(path) and not force:
         raise CommandError(f"{option} {path}: the file exists; --force replaces it")
-    folder = os.path.dirname(path) or "."
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise CommandError(f"{option} {path}: expected the name of a file, this is a device")
+    # A link is written through.
+    folder = os.path.dirname(os.path.realpath(path) if os.path.islink(path) else path) or "."
     if not os.path.isdir(folder):
         raise CommandError(f"{option} {path}: there is no folder {folder}")
+    _probe(f"{option} {path}", folder)
 
 
 def probe_folder(out: str) -> None:
     """Make a folder if there is none, and try to write into it."""
     try:
         os.makedirs(out, exist_ok=True)
-        probe = Path(out, f".{os.getpid()}.part")
-        probe.touch()
-        probe.unlink()
     except OSError as error:
         raise CommandError(f"--out {out}: cannot be written to: {error.strerror}") from error
+    _probe(f"--out {out}", out)
+
+
+def _probe(option: str, folder: str) -> None:
+    """Try to write into a folder, and leave nothing there even if killed."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CommandError(f"{option}: cannot be written to: {error.strerror}") from error
 
 
 def begin_folder(out: str, *, force: bool, files: str) -> None:

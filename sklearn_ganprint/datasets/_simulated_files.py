@@ -12,7 +12,7 @@ from joblib import Parallel, delayed
 from PIL import Image
 from sklearn.utils import gen_batches
 
-from sklearn_ganprint._files import atomic
+from sklearn_ganprint._files import atomic, remove_abandoned
 from sklearn_ganprint.datasets._simulated import (
     BATCH,
     ImageSize,
@@ -120,7 +120,9 @@ def write_generator_images(
     }
     _claim(folder, settings, overwrite)
     for name in order.names:
-        os.makedirs(os.path.dirname(_filename(folder, name, 0)), exist_ok=True)
+        source_folder = os.path.dirname(_filename(folder, name, 0))
+        os.makedirs(source_folder, exist_ok=True)
+        remove_abandoned(Path(source_folder))  # also where no image is missing
     batches = list(gen_batches(n_images, BATCH))
     tasks = (delayed(_write_batch)(order, batch, folder) for batch in batches)
     done = Parallel(n_jobs=n_jobs, prefer="processes", return_as="generator")(tasks)
@@ -164,6 +166,7 @@ def _claim(folder: str, settings: dict[str, Any], overwrite: bool) -> None:
     """Note down the settings in the folder, or see that they are those noted down in it."""
     settings = {"zoo": _ZOO_VERSION, **settings}
     path = Path(folder, SETTINGS_FILE)
+    remove_abandoned(Path(folder))  # all there is, if the settings were never written
     if overwrite:
         # All of them, and before the new settings are there: none may ever pass for a new one.
         _remove_images(folder)
