@@ -73,6 +73,7 @@ class Interruptible:
         # When it starts it unblocks the signal, up to Python 3.12.
         resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGWINCH, lambda *_: None)  # wakes the main thread from waiting
         Thread(target=_pass_on, daemon=True).start()
 
     def _raise(self, *args: object) -> None:
@@ -82,10 +83,12 @@ class Interruptible:
 
 def _pass_on() -> None:
     from _thread import interrupt_main
+    from threading import main_thread
 
     while sys.platform != "win32":
         signal.sigwait({signal.SIGINT})
         interrupt_main()
+        signal.pthread_kill(main_thread().ident or 0, signal.SIGWINCH)
 
 
 def _raise_later(unraisable: "sys.UnraisableHookArgs") -> None:
@@ -93,7 +96,6 @@ def _raise_later(unraisable: "sys.UnraisableHookArgs") -> None:
     if not isinstance(unraisable.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(unraisable)
         return
-    from _thread import interrupt_main
     from threading import Timer
 
-    Timer(0.01, interrupt_main).start()
+    Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()

@@ -1,10 +1,13 @@
 """What several tests of the command line need."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
 from PIL import Image
+
+from sklearn_ganprint._files import atomic
 
 #: The command in a process of its own.
 COMMAND = [sys.executable, "-m", "sklearn_ganprint"]
@@ -20,3 +23,13 @@ def add_broken_files(folder):
 
 def no_leftovers(folder):
     return not [name for name in os.listdir(folder) if name.endswith(".part")]
+
+
+def killed_while_writing(path):
+    """Let a process be killed that was writing a file."""
+    process = os.fork()
+    if not process:
+        with atomic(Path(path)) as part:
+            part.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(process, 0)

@@ -1,0 +1,67 @@
+"""Ctrl-C in the command, at times when it is hard to bear."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_helpers import COMMAND
+
+#: What comes first on the path, and presses Ctrl-C when it is imported.
+PRESS = "import os, signal; os.killpg(0, signal.SIGINT)"
+SCRIPT = "import sys\nfrom sklearn_ganprint.cli import main\nsys.exit(main())\n"
+
+
+def run(words, folder):
+    """Run a command in a process group of its own, with a folder first on the path."""
+    return subprocess.run(
+        words,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+    )
+
+
+@pytest.mark.parametrize("as_script", [True, False])
+def test_while_the_package_is_imported(tmp_path, as_script):
+    (tmp_path / "sklearn.py").write_text(PRESS)
+    (tmp_path / "ganprint").write_text(SCRIPT)
+    words = [sys.executable, tmp_path / "ganprint"] if as_script else COMMAND
+    done = run([*words, "info", "model.skops"], tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+def test_other_programs_get_the_exception(tmp_path):
+    (tmp_path / "sklearn.py").write_text(PRESS)
+    (tmp_path / "other").write_text("import sklearn_ganprint")
+    done = run([sys.executable, tmp_path / "other"], tmp_path)
+    assert done.returncode != 130
+    assert "KeyboardInterrupt" in done.stderr
+
+
+def test_while_workers_start(tmp_path, model):
+    path, folder, _ = model
+    # sitecustomize is imported before all else, by workers too.
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import sys\nif any('popen_loky' in word for word in sys.orig_argv): {PRESS}\n"
+    )
+    done = run([*COMMAND, "predict", path, folder, "--jobs", "2"], tmp_path)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == "interrupted"
+
+
+def test_where_python_can_only_print_it(tmp_path):
+    (tmp_path / "skops.py").write_text(
+        "import os, signal, weakref\n"
+        "class Key: pass\n"
+        "key = Key()\n"
+        "link = weakref.ref(key, lambda _: os.kill(os.getpid(), signal.SIGINT))\n"
+        "del key\n"
+        "import time; time.sleep(20)\n"
+    )
+    saved = Path(__file__).parent / "models" / "paper_closed.skops"
+    done = run([*COMMAND, "info", saved], tmp_path)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
