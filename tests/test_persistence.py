@@ -1,9 +1,13 @@
+import io
 import json
+import os
 import pickle
 import zipfile
 
 import numpy as np
 import pytest
+import sklearn
+import skops.io as sio
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
@@ -192,3 +196,186 @@ def test_types_that_are_not_trusted_are_named_and_not_loaded(make_images, tmp_pa
             archive.writestr(name, content)
     with pytest.raises(ModelFileError, match=r"not trusted: .*EvilClassifier"):
         load_model(path)
+
+
+def swap(name, content):
+    """Give a member another content."""
+    return lambda header, members: members.update({name: content})
+
+
+def arrays_of(members):
+    return [name for name in members if name.endswith(".npy")]
+
+
+def turned_around(members):
+    names = arrays_of(members)
+    return names, names[::-1]
+
+
+def lying_array(header, members):
+    """Announce an array of a terabyte."""
+    stream = io.BytesIO()
+    announced = {"descr": "<f8", "fortran_order": False, "shape": (1 << 37,)}
+    np.lib.format.write_array_header_1_0(stream, announced)
+    members[arrays_of(members)[0]] = stream.getvalue()
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda header, _: header.pop("format_version"), "format_version: expected a whole number"),
+        (lambda header, _: header.update(format_version="2"), "expected a whole number, got '2'"),
+        (lambda header, _: header.update(format_version=True), "expected a whole number, got True"),
+        (lambda header, _: header.pop("package_version"), "package_version: expected a version"),
+        (lambda header, _: header.update(package_version="x"), "expected a version, got 'x'"),
+        (lambda header, _: header.update(sklearn_version=[1]), "sklearn_version: expected"),
+        (lambda header, _: header.update(format="other"), "it names no model"),
+        (swap("schema.json", DEEP), "the model is damaged: maximum recursion depth"),
+        (swap("schema.json", "null"), "the model is damaged"),
+        (swap("schema.json", bytes((32 << 20) + 1)), "schema.json is longer than 32 MiB"),
+        (lambda _, members: members.pop("schema.json"), "no item named 'schema.json'"),
+        (lambda _, members: members.pop(arrays_of(members)[0]), "no item named"),
+    ],
+)
+def test_what_no_model_is_made_of_is_refused_though_its_digest_agrees(
+    make_images, tmp_path, change, message
+):
+    path = tmp_path / "model.skops"
+    save_model(fitted(make_images)[0], path)
+    rewrite(path, change)
+    with pytest.raises(ModelFileError, match=message) as caught:
+        load_model(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header, _: header.update(classes=["a", "b", "d"]),
+        lambda header, _: header.pop("sha256"),
+        lambda header, _: header.update(note="new"),
+        lambda _, members: members.update(more=b"1"),
+        lambda _, members: members.pop(arrays_of(members)[0]),
+        lambda _, members: members.update(
+            {name: members[other] for name, other in zip(*turned_around(members), strict=True)}
+        ),
+    ],
+)
+def test_what_was_changed_is_refused(make_images, tmp_path, change):
+    path = tmp_path / "model.skops"
+    save_model(fitted(make_images)[0], path)
+    rewrite(path, lambda *_: None, seal=False)  # writing it anew changes nothing
+    load_model(path)
+    rewrite(path, change, seal=False)
+    with pytest.raises(ModelFileError, match="damaged, or was changed after it was written"):
+        read_metadata(path)
+    with pytest.raises(ModelFileError, match="damaged"):
+        load_model(path)
+
+
+def test_a_header_nested_too_deep_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "model.skops", "w") as archive:
+        archive.writestr("ganprint.json", DEEP)
+    with pytest.raises(ModelFileError, match="ganprint.json cannot be read: maximum recursion"):
+        load_model(tmp_path / "model.skops")
+
+
+def test_an_encrypted_member_is_refused(make_images, tmp_path):
+    path = tmp_path / "model.skops"
+    save_model(fitted(make_images)[0], path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # in the directory at the end of the archive
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match="damaged: .* is encrypted"):
+        load_model(path)
+
+
+def test_an_array_that_announces_a_terabyte_is_refused(make_images, tmp_path):
+    path = tmp_path / "model.skops"
+    save_model(fitted(make_images)[0], path)
+    rewrite(path, lying_array, seal=False)
+    with pytest.raises(ModelFileError, match="announces an array of another size than it holds"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_bomb_is_refused_before_it_is_unpacked(make_images, tmp_path, kind):
+    path = tmp_path / "model.skops"
+    save_model(fitted(make_images)[0], path)
+    with zipfile.ZipFile(path, "a", kind) as archive, archive.open("more", "w") as member:
+        for _ in range(70):
+            member.write(bytes(1 << 20))
+    message = "unpacks to 70 MiB, at most 64" if kind == zipfile.ZIP_DEFLATED else "more is compr"
+    with pytest.raises(ModelFileError, match=message):
+        read_metadata(path)
+
+
+def test_two_members_of_one_name_are_refused(make_images, tmp_path):
+    path = tmp_path / "model.skops"
+    save_model(fitted(make_images)[0], path)
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("schema.json", "{}")
+    with pytest.raises(ModelFileError, match="a member is there twice"):
+        load_model(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "model.skops")
+    with pytest.raises(ModelFileError, match="this is a pipe or device"):
+        load_model(tmp_path / "model.skops")
+
+
+def wrong(**attributes):
+    return lambda classifier: vars(classifier).update(attributes)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.fingerprints_.fill(np.nan), "fingerprints_ holds NaN"),
+        (lambda c: c.fingerprints_[0].fill(np.inf), "fingerprints_ holds infinite values"),
+        (wrong(fingerprints_=np.ones((2, 256))), "disagrees with the other"),
+        (wrong(fingerprints_=np.ones((3, 255))), "disagrees with the other"),
+        (wrong(fingerprints_=None), "expected an array of 2 axes, got None"),
+        (wrong(fingerprints_=np.full((3, 256), "x")), "expected numbers"),
+        (wrong(classes_=np.array(["b", "a", "c"])), "classes_ are not sorted"),
+        (wrong(classes_=np.array(["a", "a", "c"])), "classes_ are not sorted, or not different"),
+        (wrong(n_features_in_=255), "disagrees|features"),
+        (wrong(metric="other"), "The 'metric' parameter of FingerprintClassifier"),
+    ],
+)
+def test_what_no_fit_leaves_is_neither_saved_nor_loaded(make_images, tmp_path, change, message):
+    clf, _ = fitted(make_images)
+    path, old = tmp_path / "model.skops", tmp_path / "old.skops"
+    change(clf.estimator_[-1])
+    with pytest.raises(ModelFileError, match=f"Not saved: .*({message})"):
+        save_model(clf, path)
+    assert list(tmp_path.iterdir()) == []
+    sio.dump(clf, old)  # as a version would that does not check
+    header = {"format": "sklearn_ganprint model", "format_version": 1}
+    header |= {"package_version": "0.1.0", "sklearn_version": sklearn.__version__}
+    with zipfile.ZipFile(old, "a") as archive:
+        archive.writestr("ganprint.json", json.dumps(header))
+    with pytest.raises(ModelFileError, match=f"old.skops: the model is damaged: .*({message})"):
+        load_model(old)
+
+
+def test_another_release_of_scikit_learn_is_told_once(make_images, tmp_path):
+    path = tmp_path / "model.skops"
+    clf, X = fitted(make_images)
+    save_model(clf, path)
+
+    def age(header, members):
+        header["sklearn_version"] = "1.2.0"
+        schema = members["schema.json"].decode()
+        members["schema.json"] = schema.replace(sklearn.__version__, "1.2.0")
+
+    rewrite(path, age)
+    with pytest.warns(UserWarning) as told:
+        loaded = load_model(path)
+    expected = f"was written with scikit-learn 1.2.0, this is {sklearn.__version__}"
+    assert [expected in str(each.message) for each in told] == [True]
+    np.testing.assert_array_equal(loaded.predict(X), clf.predict(X))

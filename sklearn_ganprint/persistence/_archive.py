@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import stat
 import zipfile
 from collections.abc import Iterator
@@ -11,7 +12,6 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
-from sklearn.utils.fixes import parse_version
 
 import sklearn_ganprint
 
@@ -38,6 +38,9 @@ _FIELDS: dict[str, tuple[type, str]] = {
     "package_version": (str, "a version"),
     "sklearn_version": (str, "a version"),
 }
+
+
+_VERSION = re.compile(r"\d+(\.\w+)+")
 
 
 class ModelFileError(ValueError):
@@ -126,13 +129,12 @@ def _check_header(header: dict[str, Any], name: str) -> None:
     """Raise if the header is not understood, or is of a format to come."""
     for key, (kind, words) in _FIELDS.items():
         value = header.get(key)
-        if not isinstance(value, kind) or isinstance(value, bool):
+        fits = isinstance(value, kind) and not isinstance(value, bool)
+        if not fits or (kind is str and not _VERSION.match(str(value))):
             raise ModelFileError(
                 f"{name}: the model file is damaged ({HEADER}): {key}: expected {words}, got "
                 f"{value!r:.60}."
             )
-        if kind is str:
-            parse_version(value)
     if header["format_version"] > FORMAT_VERSION:
         raise ModelFileError(
             f"{name}: written by sklearn_ganprint {header['package_version']} in model format "
