@@ -1,10 +1,13 @@
 """L0: what counts as a batch of images, and how every estimator takes one in."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils._set_output import _get_container_adapter
 from sklearn.utils.validation import validate_data
 
 #: Accepted as they are; anything else becomes the first of them.
@@ -207,3 +210,59 @@ class ImageInputMixin:
         # two_d_array stays True: without it check_estimator would run one single check
         tags.input_tags.three_d_array = True
         return tags
+
+
+class ImageTransformer(ImageInputMixin, TransformerMixin, BaseEstimator):
+    """Base of the transformers of images that learn nothing but the shape.
+
+    Rows come out as ``set_output`` and the global option ask. Images come out as arrays whatever
+    they ask, since no data frame holds any and the next step needs their shape.
+    """
+
+    _kept_dtypes: ClassVar[Sequence[Any]] = FLOAT_DTYPES
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # scikit-learn's own wrapping would try to make data frames of images.
+        super().__init_subclass__(**{**kwargs, "auto_wrap_output_keys": None})
+        if "transform" in vars(cls):
+            cls.transform = _rows_as_asked(cls.transform)
+
+    def set_output(self, *, transform: str | None = None) -> Any:
+        """Set the container of rows; images are arrays in any case.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Container of what ``transform`` returns, if that is rows. None changes nothing.
+
+        Returns
+        -------
+        self
+            The transformer itself.
+        """
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        """Declare that nothing but the shape is learned, and which dtypes are kept."""
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = [np.dtype(each).name for each in self._kept_dtypes]
+        return tags
+
+
+def _rows_as_asked(transform: Callable[..., Any]) -> Callable[..., Any]:
+    """Put rows that `transform` returns into the container that is asked for."""
+
+    @wraps(transform)
+    def wrapped(self: Any, X: Any) -> Any:
+        rows = transform(self, X)
+        adapter = _get_container_adapter("transform", self)
+        if adapter is None or rows.ndim != 2:
+            return rows
+        # Before fit columns have no names.
+        names = self.get_feature_names_out() if hasattr(self, "n_features_in_") else None
+        return adapter.create_container(rows, X, columns=names)
+
+    return wrapped

@@ -5,29 +5,22 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    _fit_context,
-)
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ganprint._images import (
     LUMINANCE_WEIGHTS,
     OPPONENT_WEIGHTS,
     YCBCR_WEIGHTS,
-    ImageInputMixin,
     ImageShape,
+    ImageTransformer,
     warn_of_wrong_range,
 )
 from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
 
 
-class ResidualTransformer(
-    ImageInputMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     """Noise residuals of images: what a denoiser takes away.
 
     Parameters
@@ -277,10 +270,3 @@ class ResidualTransformer(
     @property
     def _n_features_out(self) -> int:
         return int(np.prod(self.residual_shape_))
-
-    def __sklearn_tags__(self) -> Any:
-        """Declare that nothing but the shape is learned, and which dtypes are kept."""
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
