@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from PIL import Image
 from sklearn.utils import gen_batches
 
 from sklearn_ganprint._files import atomic
+from sklearn_ganprint._parallel import map_in_order
 from sklearn_ganprint.datasets._simulated import (
     BATCH,
     ImageSize,
@@ -122,8 +122,7 @@ def write_generator_images(
     for name in order.names:
         os.makedirs(os.path.dirname(_filename(folder, name, 0)), exist_ok=True)
     batches = list(gen_batches(n_images, BATCH))
-    tasks = (delayed(_write_batch)(order, batch, folder) for batch in batches)
-    done = Parallel(n_jobs=n_jobs, prefer="processes", return_as="generator")(tasks)
+    done = map_in_order(_write_batch, ((order, batch, folder) for batch in batches), n_jobs)
     for batch, _ in zip(batches, done, strict=True):
         if progress is not None:
             progress(len(order.names) * batch.stop, len(order.names) * n_images)

@@ -9,9 +9,9 @@ import copy
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
+from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_ganprint._class_scores import nearness
 from sklearn_ganprint._passes import fit_batch, is_mergeable
