@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
+from sklearn_ganprint._routing import last_step_params
 from sklearn_ganprint._steps import (
     fit_leading,
     fit_steps,
@@ -87,8 +88,10 @@ def fit_passes(estimator: Any, first: Any, y: np.ndarray, params: dict[str, Any]
     Leading steps that learn nothing are applied to each batch. If one step with ``fit_passes``
     remains, it says what to do; one with ``partial_fit`` and ``merge`` is fitted on each batch, and
     the fits are merged. Otherwise what the leading steps return is collected. `params`, with one
-    entry an image, are for the ``fit`` of the last step.
+    entry an image, are for the ``fit`` of the last step; with metadata routing, for steps that
+    request them, of which the last gets its.
     """
+    params = last_step_params(estimator, params)
     leading, rest = split_steps(estimator)
     first = fit_leading(leading, first)
     if len(rest) == 1 and hasattr(rest[0], "fit_passes"):

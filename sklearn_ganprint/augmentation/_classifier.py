@@ -27,6 +27,7 @@ from sklearn_ganprint._images import (
     stack_images,
 )
 from sklearn_ganprint._passes import Pass, Passes, at, collect
+from sklearn_ganprint._routing import ASKS_FOR_GROUPS
 from sklearn_ganprint._steps import (
     fit_steps,
     hand_on_arrays,
@@ -171,6 +172,8 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         self.subclasses = subclasses
         self.temperature = temperature
         self.image_shape = image_shape
+
+    __metadata_request__fit = ASKS_FOR_GROUPS
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_ganprint._images import FLOAT_DTYPES
 from sklearn_ganprint._passes import Pass, Passes, fit_in_memory
+from sklearn_ganprint._routing import ASKS_FOR_GROUPS
 from sklearn_ganprint.localization._calibration import (
     add_up,
     clean_evidence,
@@ -193,6 +194,8 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         self.min_power = min_power
         self.cv = cv
         self.image_shape = image_shape
+
+    __metadata_request__fit = ASKS_FOR_GROUPS
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:

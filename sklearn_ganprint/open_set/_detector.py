@@ -18,12 +18,11 @@ from sklearn_ganprint._conformal import (
     conformal_threshold,
     scores_needed,
 )
+from sklearn_ganprint._routing import FitParams, route
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.open_set._calibration import (
-    FitParams,
     calibrate,
     fit_sources,
-    route,
     routing,
 )
 from sklearn_ganprint.open_set._scores import SOURCE_SCORES, ScoreFunction, source_scores
