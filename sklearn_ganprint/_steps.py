@@ -1,5 +1,6 @@
 """L0: pipelines in two parts, the leading steps that learn nothing and the rest."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,21 @@ def learns_nothing(step: Any) -> bool:
     if isinstance(step, FeatureUnion):
         return all(learns_nothing(part) for _, part in step.transformer_list)
     return not get_tags(step).requires_fit
+
+
+def with_objects(
+    owner: Any, params: dict[str, Any], **makers: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """Let parameters of a parameter be set where a name or None stands for an object.
+
+    `makers` make the object that a value of the parameter stands for.
+    """
+    params = dict(params)
+    for name, make in makers.items():
+        value = params.get(name, getattr(owner, name))
+        if any(key.startswith(f"{name}__") for key in params) and not hasattr(value, "set_params"):
+            params[name] = make(value)
+    return params
 
 
 def hand_on_arrays(step: Any) -> Any:

@@ -17,7 +17,9 @@ from sklearn_ganprint._images import (
     warn_of_wrong_range,
 )
 from sklearn_ganprint._parallel import row_chunks, thread_map
+from sklearn_ganprint._steps import with_objects
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
+from sklearn_ganprint.denoisers._registry import settable_denoiser
 
 
 class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
@@ -122,6 +124,27 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         self.flatten = flatten
         self.intensity = intensity
         self.n_jobs = n_jobs
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, those of the denoiser too.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name; those of the denoiser as ``denoiser__sigma``. If `denoiser` is a
+            name, it becomes the object that it stands for.
+
+        Returns
+        -------
+        ResidualTransformer
+            The transformer itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        return super().set_params(**with_objects(self, params, denoiser=settable_denoiser))
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
