@@ -1,7 +1,9 @@
 """L0: what counts as a batch of images, and how every estimator takes one in."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import wraps
 from typing import Any, ClassVar
 
@@ -134,6 +136,44 @@ def warn_of_wrong_range(images: np.ndarray, data_range: float) -> None:
         )
 
 
+def warn_of_images(rows: np.ndarray, *, integers: bool, name: str) -> None:
+    """Say so where what should be residuals looks like images; it is used as it is.
+
+    Residuals have negative values. Features may have none, but are no whole numbers of grey
+    levels; few values, or ones that may be anything, are not judged.
+    """
+    # A few rows, and not all of large ones, tell as well as all.
+    some = np.asarray(rows[:: max(1, len(rows) // 8), :8192])
+    if some.shape[1] < 64 or _QUIET.get() or some.min() < 0 or some.max() <= 0:
+        return
+    high = float(some.max())
+    levels = some * (255 if high <= 1 else 1)
+    whole = integers or bool((np.abs(levels - np.rint(levels)) < 1e-3).all())
+    far = high <= 255 and some.shape[1] >= 256 and some.mean() > some.std()
+    if whole or far:
+        warnings.warn(
+            f"{name} takes noise residuals, but X looks like images: its values go from "
+            f"{some.min():g} to {high:g}, and none is negative. Put a ResidualTransformer before "
+            f"it, as in make_pipeline(ResidualTransformer(), {name}()).",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+#: Whether images in place of residuals have been told of already, or will be.
+_QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
+
+
+@contextmanager
+def quiet_about_images() -> Iterator[None]:
+    """Warn of no images in place of residuals within: one warning a fit is enough."""
+    token = _QUIET.set(True)
+    try:
+        yield
+    finally:
+        _QUIET.reset(token)
+
+
 class ImageInputMixin:
     """Lets an estimator take images, or rows, and know which shape they have.
 
@@ -143,6 +183,7 @@ class ImageInputMixin:
     """
 
     _n_channels: ClassVar[Sequence[int]] = CHANNELS
+    _takes_residuals: ClassVar[bool] = False
 
     def _validate_rows(
         self, X: Any, y: Any = "no_validation", *, reset: bool, **checks: Any
@@ -158,7 +199,15 @@ class ImageInputMixin:
         validated = validate_data(self, X, y, reset=reset, **checks)
         if reset:
             self.image_shape_ = shape
+            self._warn_of_images(validated[0] if isinstance(validated, tuple) else validated, X)
         return validated
+
+    def _warn_of_images(self, rows: Any, X: Any) -> None:
+        """Warn if images come, as `X` before validation, where residuals should."""
+        if self._takes_residuals:
+            integers = getattr(getattr(X, "dtype", None), "kind", "f") in "ui"
+            rows = rows.reshape(len(rows), -1)
+            warn_of_images(rows, integers=integers, name=type(self).__name__)
 
     def _validate_images(self, X: Any, *, reset: bool, **checks: Any) -> np.ndarray:
         """Validate images or rows, return a view ``(n, H, W, C)``."""

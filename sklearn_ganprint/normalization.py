@@ -82,6 +82,8 @@ class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
     True
     """
 
+    _takes_residuals: ClassVar[bool] = True
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "size": [Interval(Integral, 1, None, closed="left")],
         "offset": [Interval(Real, 0, None, closed="neither")],

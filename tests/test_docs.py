@@ -34,6 +34,7 @@ def names(make_images):
         **{"images": X, "sources": y, "X": X, "y": y, "folds": np.tile(["f", "g", "h"], 12)},
         **{"samples": Bunch(data=X), "generated": y == "a"},
         **{"make_pipeline": make_pipeline, "LeaveOneGroupOut": LeaveOneGroupOut},
+        "GridSearchCV": GridSearchCV,
         "pipeline": make_pipeline(ResidualTransformer(channels="rgb"), FingerprintClassifier()),
         "classifier": make_pipeline(ResidualTransformer(), FingerprintClassifier()),
         "detector": make_pipeline(residual, SpectralLineTransformer(), LogisticRegression()),

@@ -1,7 +1,7 @@
 """What transformers of residuals to features have in common."""
 
 from abc import ABCMeta, abstractmethod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -21,6 +21,8 @@ class ResidualFeatures(ImageTransformer, metaclass=ABCMeta):
     A subclass has the parameters `image_shape` and `n_jobs`, names the features of an image of
     some shape, and computes those of a chunk.
     """
+
+    _takes_residuals: ClassVar[bool] = True
 
     image_shape_: ImageShape
     n_jobs: int | None

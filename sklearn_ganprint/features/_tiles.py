@@ -10,7 +10,7 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from sklearn_ganprint._images import FLOAT_DTYPES, ImageShape, ImageTransformer
+from sklearn_ganprint._images import FLOAT_DTYPES, ImageShape, ImageTransformer, quiet_about_images
 from sklearn_ganprint._steps import hand_on_arrays
 
 #: Rows and columns of tiles.
@@ -73,6 +73,8 @@ class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
     """
 
     image_shape_: ImageShape
+
+    _takes_residuals: ClassVar[bool] = True
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "transformer": [HasMethods(["fit", "transform"])],
@@ -189,7 +191,8 @@ class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
     def _apply(self, images: np.ndarray) -> np.ndarray:
         # Fitted anew for each size of image, since the shape is all that it may learn.
         transformer = hand_on_arrays(clone(self.transformer))
-        return np.asarray(transformer.fit(images).transform(images))
+        with quiet_about_images():
+            return np.asarray(transformer.fit(images).transform(images))
 
     def _grids(self, image_shape: ImageShape) -> list[tuple[int, Grid]]:
         """Size of tiles, and which rows and columns of them are taken, for each size."""
