@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.utils import gen_batches
 
+from sklearn_ganprint._parallel import map_in_order
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.datasets._decode import inspect_image
 
@@ -74,11 +74,10 @@ class ImageSource:
         `rows` are arrays with one entry an item, of which the function gets those of its images.
         """
         tasks = (
-            delayed(_work)(self[batch], batch, function, [each[batch] for each in rows], args)
+            (self[batch], batch, function, [each[batch] for each in rows], args)
             for batch in batches
         )
-        # As a generator: no more than a few results wait in memory at any time.
-        yield from Parallel(n_jobs=n_jobs, prefer="processes", return_as="generator")(tasks)
+        yield from map_in_order(_work, tasks, n_jobs)
 
 
 def _work(

@@ -1,10 +1,15 @@
 """L0: what counts as a batch of images, and how every estimator takes one in."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils._set_output import _get_container_adapter
 from sklearn.utils.validation import validate_data
 
 #: Accepted as they are; anything else becomes the first of them.
@@ -131,6 +136,44 @@ def warn_of_wrong_range(images: np.ndarray, data_range: float) -> None:
         )
 
 
+def warn_of_images(rows: np.ndarray, *, integers: bool, name: str) -> None:
+    """Say so where what should be residuals looks like images; it is used as it is.
+
+    Residuals have negative values. Features may have none, but are no whole numbers of grey
+    levels; few values, or ones that may be anything, are not judged.
+    """
+    # A few rows, and not all of large ones, tell as well as all.
+    some = np.asarray(rows[:: max(1, len(rows) // 8), :8192])
+    if some.shape[1] < 64 or _QUIET.get() or some.min() < 0 or some.max() <= 0:
+        return
+    high = float(some.max())
+    levels = some * (255 if high <= 1 else 1)
+    whole = integers or bool((np.abs(levels - np.rint(levels)) < 1e-3).all())
+    far = high <= 255 and some.shape[1] >= 256 and some.mean() > some.std()
+    if whole or far:
+        warnings.warn(
+            f"{name} takes noise residuals, but X looks like images: its values go from "
+            f"{some.min():g} to {high:g}, and none is negative. Put a ResidualTransformer before "
+            f"it, as in make_pipeline(ResidualTransformer(), {name}()).",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+#: Whether images in place of residuals have been told of already, or will be.
+_QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
+
+
+@contextmanager
+def quiet_about_images() -> Iterator[None]:
+    """Warn of no images in place of residuals within: one warning a fit is enough."""
+    token = _QUIET.set(True)
+    try:
+        yield
+    finally:
+        _QUIET.reset(token)
+
+
 class ImageInputMixin:
     """Lets an estimator take images, or rows, and know which shape they have.
 
@@ -140,6 +183,7 @@ class ImageInputMixin:
     """
 
     _n_channels: ClassVar[Sequence[int]] = CHANNELS
+    _takes_residuals: ClassVar[bool] = False
 
     def _validate_rows(
         self, X: Any, y: Any = "no_validation", *, reset: bool, **checks: Any
@@ -155,7 +199,15 @@ class ImageInputMixin:
         validated = validate_data(self, X, y, reset=reset, **checks)
         if reset:
             self.image_shape_ = shape
+            self._warn_of_images(validated[0] if isinstance(validated, tuple) else validated, X)
         return validated
+
+    def _warn_of_images(self, rows: Any, X: Any) -> None:
+        """Warn if images come, as `X` before validation, where residuals should."""
+        if self._takes_residuals:
+            integers = getattr(getattr(X, "dtype", None), "kind", "f") in "ui"
+            rows = rows.reshape(len(rows), -1)
+            warn_of_images(rows, integers=integers, name=type(self).__name__)
 
     def _validate_images(self, X: Any, *, reset: bool, **checks: Any) -> np.ndarray:
         """Validate images or rows, return a view ``(n, H, W, C)``."""
@@ -207,3 +259,59 @@ class ImageInputMixin:
         # two_d_array stays True: without it check_estimator would run one single check
         tags.input_tags.three_d_array = True
         return tags
+
+
+class ImageTransformer(ImageInputMixin, TransformerMixin, BaseEstimator):
+    """Base of the transformers of images that learn nothing but the shape.
+
+    Rows come out as ``set_output`` and the global option ask. Images come out as arrays whatever
+    they ask, since no data frame holds any and the next step needs their shape.
+    """
+
+    _kept_dtypes: ClassVar[Sequence[Any]] = FLOAT_DTYPES
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # scikit-learn's own wrapping would try to make data frames of images.
+        super().__init_subclass__(**{**kwargs, "auto_wrap_output_keys": None})
+        if "transform" in vars(cls):
+            cls.transform = _rows_as_asked(cls.transform)
+
+    def set_output(self, *, transform: str | None = None) -> Any:
+        """Set the container of rows; images are arrays in any case.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Container of what ``transform`` returns, if that is rows. None changes nothing.
+
+        Returns
+        -------
+        self
+            The transformer itself.
+        """
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        """Declare that nothing but the shape is learned, and which dtypes are kept."""
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = [np.dtype(each).name for each in self._kept_dtypes]
+        return tags
+
+
+def _rows_as_asked(transform: Callable[..., Any]) -> Callable[..., Any]:
+    """Put rows that `transform` returns into the container that is asked for."""
+
+    @wraps(transform)
+    def wrapped(self: Any, X: Any) -> Any:
+        rows = transform(self, X)
+        adapter = _get_container_adapter("transform", self)
+        if adapter is None or rows.ndim != 2:
+            return rows
+        # Before fit columns have no names.
+        names = self.get_feature_names_out() if hasattr(self, "n_features_in_") else None
+        return adapter.create_container(rows, X, columns=names)
+
+    return wrapped

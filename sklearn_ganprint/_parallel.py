@@ -1,11 +1,16 @@
 """L0: work cut into chunks and spread over joblib's workers, BLAS kept to one thread."""
 
-from collections.abc import Callable, Iterable
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
+from itertools import islice
 from typing import Any
 
-from joblib import Parallel, delayed
+import joblib
 from sklearn.utils import gen_batches
+from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import ThreadpoolController
 
 #: Values of one chunk: 2 MiB in float32, so that it and its temporaries stay near the cache.
@@ -20,18 +25,73 @@ def row_chunks(n_rows: int, row_size: int) -> Iterable[slice]:
 def thread_map(function: Callable[[Any], Any], items: Iterable[Any], n_jobs: int | None) -> None:
     """Call `function` on each item, in threads: for kernels that release the GIL."""
     with one_blas_thread():
-        Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")(
-            delayed(function)(item) for item in items
+        joblib.Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")(
+            joblib.delayed(function)(item) for item in items
         )
 
 
-def one_blas_thread() -> Any:
-    """Keep BLAS from splitting products that are too small to be worth it, as a context.
+def map_in_order(
+    function: Callable[..., Any], items: Iterable[tuple[Any, ...]], n_jobs: int | None
+) -> Iterator[Any]:
+    """Yield ``function(*item)`` of each item, from joblib's workers, in order as they are ready.
 
-    Of several threads in it at once, threadpoolctl lets the first set the limit and take it back;
-    for the others it does nothing.
+    Few results wait in memory at any time, with backends that cannot return a generator too.
+    Workers have scikit-learn's options of the caller.
     """
-    return _blas_controller().limit(limits=1, user_api="blas")
+    tasks = (delayed(function)(*item) for item in items)
+    try:
+        parallel = Parallel(n_jobs=n_jobs, prefer="processes", return_as="generator")
+    except ValueError:  # multiprocessing, for one
+        with Parallel(n_jobs=n_jobs, prefer="processes") as parallel:
+            while some := list(islice(tasks, 4 * joblib.effective_n_jobs(n_jobs))):
+                yield from parallel(some)
+    else:
+        yield from parallel(tasks)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep BLAS from splitting products that are too small to be worth it.
+
+    The limit is one of the whole process: the first to come sets it, and the last to leave takes
+    it back, whichever threads they are in.
+    """
+    _BLAS_LIMIT.enter()
+    try:
+        yield
+    finally:
+        _BLAS_LIMIT.leave()
+
+
+class _BlasLimit:
+    """Count who wants BLAS to have one thread."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.n_holders = 0
+        self.limit: Any = None
+
+    def enter(self) -> None:
+        with self.lock:
+            if not self.n_holders:
+                self.limit = _blas_controller().limit(limits=1, user_api="blas")
+            self.n_holders += 1
+
+    def leave(self) -> None:
+        with self.lock:
+            self.n_holders -= 1
+            if not self.n_holders:
+                self.limit.restore_original_limits()
+
+
+_BLAS_LIMIT = _BlasLimit()
+if hasattr(os, "register_at_fork"):
+    # A child of a process that forks while another thread has the lock would wait for ever.
+    os.register_at_fork(
+        before=_BLAS_LIMIT.lock.acquire,
+        after_in_parent=_BLAS_LIMIT.lock.release,
+        after_in_child=_BLAS_LIMIT.lock.release,
+    )
 
 
 @cache

@@ -15,6 +15,8 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
+from sklearn_ganprint._images import ImageInputMixin, quiet_about_images
+from sklearn_ganprint._routing import last_step_params
 from sklearn_ganprint._steps import (
     fit_leading,
     fit_steps,
@@ -87,13 +89,17 @@ def fit_passes(estimator: Any, first: Any, y: np.ndarray, params: dict[str, Any]
     Leading steps that learn nothing are applied to each batch. If one step with ``fit_passes``
     remains, it says what to do; one with ``partial_fit`` and ``merge`` is fitted on each batch, and
     the fits are merged. Otherwise what the leading steps return is collected. `params`, with one
-    entry an image, are for the ``fit`` of the last step.
+    entry an image, are for the ``fit`` of the last step; with metadata routing, for steps that
+    request them, of which the last gets its.
     """
+    params = last_step_params(estimator, params)
     leading, rest = split_steps(estimator)
     first = fit_leading(leading, first)
     if len(rest) == 1 and hasattr(rest[0], "fit_passes"):
         fitted = [(yield from behind(leading, rest[0].fit_passes(first, y, **params)))]
     elif len(rest) == 1 and is_mergeable(rest[0]):
+        if isinstance(rest[0], ImageInputMixin):
+            rest[0]._warn_of_images(np.asarray(first), first)
         weights = [params[name] for name in ("sample_weight",) if name in params]
         if unused := sorted(set(params) - {"sample_weight"}):
             raise TypeError(f"{type(rest[0]).__name__}.fit takes no {', '.join(unused)}.")
@@ -150,4 +156,5 @@ def fit_batch(images: Any, y: np.ndarray, *args: Any) -> Any:
         return clone(step).partial_fit_sums(sums, np.bincount(codes, weight), classes)
     params = {"sample_weight": weights[0]} if weights else {}
     rows = transform_batch(images, leading)
-    return clone(step).partial_fit(rows, y, classes=classes, **params)
+    with quiet_about_images():
+        return clone(step).partial_fit(rows, y, classes=classes, **params)

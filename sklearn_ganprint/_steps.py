@@ -1,8 +1,10 @@
 """L0: pipelines in two parts, the leading steps that learn nothing and the rest."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.base import TransformerMixin
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
@@ -32,6 +34,38 @@ def learns_nothing(step: Any) -> bool:
     return not get_tags(step).requires_fit
 
 
+def with_objects(
+    owner: Any, params: dict[str, Any], **makers: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """Let parameters of a parameter be set where a name or None stands for an object.
+
+    `makers` make the object that a value of the parameter stands for.
+    """
+    params = dict(params)
+    for name, make in makers.items():
+        value = params.get(name, getattr(owner, name))
+        if any(key.startswith(f"{name}__") for key in params) and not hasattr(value, "set_params"):
+            params[name] = make(value)
+    return params
+
+
+def hand_on_arrays(step: Any) -> Any:
+    """Let a step, and its parts, return arrays whatever the global option says; return it.
+
+    What is collected of several batches, or comes from steps that were never fitted, has no names
+    of columns, and steps behind would warn of names in one place that are none in another.
+    """
+    if isinstance(step, (Pipeline, FeatureUnion)):
+        for _, part in getattr(step, "steps", None) or step.transformer_list:
+            hand_on_arrays(part)
+    if isinstance(step, FeatureUnion):
+        # Its own set_output would raise where one of its parts has none.
+        TransformerMixin.set_output(step, transform="default")
+    elif hasattr(step, "set_output") and not isinstance(step, Pipeline):
+        step.set_output(transform="default")
+    return step
+
+
 def transform_batch(images: Any, steps: list[Any]) -> Any:
     """Apply the leading steps to one batch."""
     for step in steps:
@@ -51,7 +85,7 @@ def fit_steps(steps: list[Any], X: np.ndarray, y: np.ndarray, memory: Any, **par
 def fit_leading(steps: list[Any], first: Any) -> Any:
     """Fit steps that learn nothing but the shape on one image; return what they make of it."""
     for step in steps:
-        first = step.fit(first).transform(first)
+        first = hand_on_arrays(step).fit(first).transform(first)
     return first
 
 

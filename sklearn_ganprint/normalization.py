@@ -5,22 +5,15 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    OneToOneFeatureMixin,
-    TransformerMixin,
-    _fit_context,
-)
+from sklearn.base import OneToOneFeatureMixin, _fit_context
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ganprint._images import FLOAT_DTYPES, ImageInputMixin
+from sklearn_ganprint._images import FLOAT_DTYPES, ImageTransformer
 from sklearn_ganprint._local_power import divide_by_local_rms
 from sklearn_ganprint._parallel import row_chunks, thread_map
 
 
-class LocalVarianceNormalizer(
-    ImageInputMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator
-):
+class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
     """Divide residuals by their own standard deviation around each pixel.
 
     What a denoiser leaves of edges and of texture is many times as strong as a fingerprint, and
@@ -88,6 +81,8 @@ class LocalVarianceNormalizer(
     >>> bool(even[:, :, 20:].std() < 2 * even[:, :, :12].std())
     True
     """
+
+    _takes_residuals: ClassVar[bool] = True
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "size": [Interval(Integral, 1, None, closed="left")],
@@ -162,10 +157,3 @@ class LocalVarianceNormalizer(
     def _fill(self, residuals: np.ndarray, even: np.ndarray) -> None:
         """Write the normalized residuals of a chunk."""
         divide_by_local_rms(residuals, (1, self.size, self.size, 1), self.offset, even)
-
-    def __sklearn_tags__(self) -> Any:
-        """Declare that nothing but the shape is learned, and which dtypes are kept."""
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
@@ -183,14 +184,20 @@ def _combined(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline
 
 
 def _thorough(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
-    """Fuse a fingerprint of several residuals, each as strong everywhere in the image."""
+    """Fuse a fingerprint of several residuals, each as strong everywhere in the image.
+
+    Each step has a denoiser of its own, whose parameters can be set without those of the others.
+    """
     kinds = {
         f"{name}_{channels}": Pipeline(
             [
                 (
                     "residual",
                     ResidualTransformer(
-                        each, channels=channels, data_range=data_range, flatten=False
+                        clone(each, safe=False),
+                        channels=channels,
+                        data_range=data_range,
+                        flatten=False,
                     ),
                 ),
                 ("normalizer", LocalVarianceNormalizer()),
@@ -210,7 +217,7 @@ def _thorough(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline
         ]
     )
     residual = ResidualTransformer(
-        denoiser, channels="opponent", data_range=data_range, flatten=False
+        clone(denoiser, safe=False), channels="opponent", data_range=data_range, flatten=False
     )
     second_order = Pipeline([("residual", residual), *_second_order(tile_size)])
     traces = [("fingerprint", fingerprint), ("second_order", second_order)]

@@ -5,29 +5,24 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    _fit_context,
-)
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ganprint._images import (
     LUMINANCE_WEIGHTS,
     OPPONENT_WEIGHTS,
     YCBCR_WEIGHTS,
-    ImageInputMixin,
     ImageShape,
+    ImageTransformer,
     warn_of_wrong_range,
 )
 from sklearn_ganprint._parallel import row_chunks, thread_map
+from sklearn_ganprint._steps import with_objects
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
+from sklearn_ganprint.denoisers._registry import settable_denoiser
 
 
-class ResidualTransformer(
-    ImageInputMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     """Noise residuals of images: what a denoiser takes away.
 
     Parameters
@@ -129,6 +124,27 @@ class ResidualTransformer(
         self.flatten = flatten
         self.intensity = intensity
         self.n_jobs = n_jobs
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, those of the denoiser too.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name; those of the denoiser as ``denoiser__sigma``. If `denoiser` is a
+            name, it becomes the object that it stands for.
+
+        Returns
+        -------
+        ResidualTransformer
+            The transformer itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        return super().set_params(**with_objects(self, params, denoiser=settable_denoiser))
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -277,10 +293,3 @@ class ResidualTransformer(
     @property
     def _n_features_out(self) -> int:
         return int(np.prod(self.residual_shape_))
-
-    def __sklearn_tags__(self) -> Any:
-        """Declare that nothing but the shape is learned, and which dtypes are kept."""
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

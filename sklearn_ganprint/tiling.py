@@ -6,11 +6,13 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from sklearn_ganprint._images import FLOAT_DTYPES
+from sklearn_ganprint._routing import make_router, route
 
 
 def _estimator_has(method: str) -> Any:
@@ -90,7 +92,8 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
         **fit_params : dict
             Passed on to the classifier's ``fit``: sequences with one entry an image, such as
-            ``groups`` or ``sample_weight``, repeated for the parts of each image.
+            ``groups`` or ``sample_weight``, repeated for the parts of each image. With metadata
+            routing enabled, those that it requests.
 
         Returns
         -------
@@ -111,6 +114,8 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             )
         n_images, n_parts, n_features = parts.shape
         owners = np.repeat(np.arange(n_images), n_parts)
+        if _routing_enabled():
+            fit_params = route(self, fit_params).fit
         for values in fit_params.values():
             check_consistent_length(parts, values)
         repeated = {name: _safe_indexing(each, owners) for name, each in fit_params.items()}
@@ -218,6 +223,16 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         n_parts = (shape[1] if len(shape) == 3 else 1) if reset else self.n_parts_
         parts = rows.reshape(len(rows), n_parts, -1)
         return (parts, *labels) if labels else parts
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say which fit parameters go to the classifier.
+
+        Returns
+        -------
+        MetadataRouter
+            The routing.
+        """
+        return make_router(self, self.estimator)
 
     def __sklearn_tags__(self) -> Any:
         """Take over the tags of the classifier; parts are the second of three axes."""

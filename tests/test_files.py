@@ -290,3 +290,8 @@ def test_a_vanished_file_is_named(image_folder):
     shutil.rmtree(folder / "b")
     with pytest.raises(ImageReadError, match="008.png: cannot be opened: No such file"):
         clf.predict(paths)
+
+
+def test_parameters_of_the_default_reader_can_be_set():
+    clf = FileBatchClassifier(paper_pipeline()).set_params(reader__crop=16, batch_size=3)
+    assert clf.reader.crop == 16 and clf.batch_size == 3

@@ -1,8 +1,30 @@
+import warnings
+
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
+from sklearn_ganprint import (
+    FileBatchClassifier,
+    FingerprintClassifier,
+    FingerprintClustering,
+    FingerprintDetector,
+    FingerprintLocalizer,
+    FusionClassifier,
+    LocalVarianceNormalizer,
+    OpenSetClassifier,
+    PRNUClassifier,
+    ResidualTransformer,
+)
 from sklearn_ganprint._images import ImageInputMixin
+from sklearn_ganprint.datasets import load_samples
+from sklearn_ganprint.denoisers import DENOISERS
+from sklearn_ganprint.features import (
+    AutocorrelationTransformer,
+    SpectralLineTransformer,
+    SpectrumTransformer,
+    TiledTransformer,
+)
 
 
 class Probe(ImageInputMixin, BaseEstimator):
@@ -92,3 +114,70 @@ def test_values_that_are_not_finite_are_refused(shape, value):
 
 def test_the_number_of_features_counts_all_values_of_an_image():
     assert Probe().fit(ramp(2, 4, 5, 3)).n_features_in_ == 60
+
+
+RESIDUAL_TAKERS = {
+    "fingerprint": FingerprintClassifier(),
+    "prnu": PRNUClassifier(),
+    "clustering": FingerprintClustering(2),
+    "localizer": FingerprintLocalizer(window_size=8),
+    "normalizer": LocalVarianceNormalizer(),
+    "autocorrelation": AutocorrelationTransformer(1),
+    "spectrum": SpectrumTransformer(4),
+    "lines": SpectralLineTransformer(4),
+    "tiles": TiledTransformer(AutocorrelationTransformer(1), 16),
+    "fusion": FusionClassifier([("first", FingerprintClassifier())]),
+    "open-set": OpenSetClassifier(FingerprintClassifier(), false_alarm_rate=0.2),
+    "detector": FingerprintDetector(source="a", false_alarm_rate=0.2, cv=2),
+    "files": FileBatchClassifier(FingerprintClassifier(), batch_size=5),
+}
+LOOKS = {
+    "8-bit": lambda X: X,
+    "16-bit": lambda X: X.astype(np.uint16) * 257,
+    "floats": lambda X: X.astype(float),
+    "from 0 to 1": lambda X: X / 255,
+    "not rounded": lambda X: X.astype(np.float32) * np.float32(0.9) + np.float32(0.05),
+}
+
+
+def warnings_of_images(estimator, X, y):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        clone(estimator).fit(X, y)
+    return [each for each in caught if "looks like images" in str(each.message)]
+
+
+@pytest.mark.parametrize("name", RESIDUAL_TAKERS)
+def test_images_in_place_of_residuals_are_warned_of(make_images, name):
+    X, y = make_images(labels=("a", "b"))
+    found = warnings_of_images(RESIDUAL_TAKERS[name], X, y)
+    assert found and "Put a ResidualTransformer before it" in str(found[0].message)
+    if name not in ("detector", "open-set"):  # which fit several times
+        assert len(found) == 1
+
+
+@pytest.mark.parametrize("as_rows", [True, False])
+@pytest.mark.parametrize("look", LOOKS)
+def test_images_of_all_kinds_and_their_rows_are_recognised(make_images, look, as_rows):
+    X, y = make_images(labels=("a", "b"))
+    X = LOOKS[look](X)
+    X = X.reshape(len(X), -1) if as_rows else X
+    assert len(warnings_of_images(FingerprintClassifier(), X, y)) == 1
+
+
+@pytest.mark.parametrize("intensity", [True, False])
+@pytest.mark.parametrize("channels", ["luminance", "rgb", "opponent"])
+@pytest.mark.parametrize("denoiser", sorted(DENOISERS))
+def test_residuals_are_not_taken_for_images(make_images, denoiser, channels, intensity):
+    X, y = make_images(labels=("a", "b"), n_per_class=4)
+    residual = ResidualTransformer(denoiser, channels=channels, intensity=intensity)
+    assert not warnings_of_images(FingerprintClassifier(), residual.fit_transform(X), y)
+
+
+@pytest.mark.parametrize("name", ["autocorrelation", "spectrum", "lines", "tiles", "normalizer"])
+def test_features_are_not_taken_for_images(name):
+    samples = load_samples()
+    X, y = samples.data[::16], samples.target[::16]
+    residual = ResidualTransformer("gaussian", channels="rgb", flatten=False)
+    features = clone(RESIDUAL_TAKERS[name]).fit_transform(residual.fit_transform(X))
+    assert not warnings_of_images(FingerprintClassifier(), features, y)

@@ -151,3 +151,8 @@ def test_pickled_and_saved_detectors_say_the_same(make_residuals, tmp_path, dete
     for other in (pickle.loads(pickle.dumps(detector)), load_model(tmp_path / "model.skops")):
         np.testing.assert_array_equal(other.decision_function(X), detector.decision_function(X))
         np.testing.assert_array_equal(other.p_values(X), detector.p_values(X))
+
+
+def test_parameters_of_the_default_estimator_can_be_set():
+    detector = FingerprintDetector().set_params(estimator__metric="euclidean")
+    assert detector.estimator.metric == "euclidean"

@@ -13,6 +13,7 @@ from sklearn_ganprint import (
     make_attribution_pipeline,
     save_model,
 )
+from sklearn_ganprint.denoisers import GaussianDenoiser, WaveletDenoiser
 from sklearn_ganprint.features import AutocorrelationTransformer
 from sklearn_ganprint.open_set import discriminant_distances
 from sklearn_ganprint.pipelines import KINDS
@@ -138,3 +139,30 @@ def test_unknown_sources_of_spectral_are_told_by_the_distance(make_filtered, til
     analysis = steps[-1].estimator_ if tile_size else steps[-2:]
     distances = discriminant_distances(analysis[-1], analysis[:-1].transform(rows))
     np.testing.assert_allclose(clf.score_samples(X), -np.sqrt(distances.min(axis=1)))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "thorough"])
+def test_a_search_over_the_parameters_of_the_default_denoiser(make_images, kind):
+    X, y = make_images(n_per_class=8, shape=(40, 40, 3))
+    pipeline = make_attribution_pipeline(kind, tile_size=None)
+    grid = [
+        {"residual__denoiser__sigma": [2.0, 5.0]},
+        {"residual__denoiser": ["gaussian"], "residual__denoiser__sigma": [1.5]},
+    ]
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(X, y)
+    scores = search.cv_results_["mean_test_score"]
+    expected = make_attribution_pipeline(kind, denoiser=GaussianDenoiser(1.5), tile_size=None)
+    wanted = GridSearchCV(expected, {}, cv=2).fit(X, y).best_score_
+    assert scores.shape == (3,) and scores[2] == wanted
+
+
+def test_the_denoisers_of_one_pipeline_are_set_apart_from_each_other_and_from_the_next():
+    own = WaveletDenoiser()
+    pipeline = make_attribution_pipeline("thorough", denoiser=own)
+    names = [name for name in pipeline.get_params() if name.endswith("denoiser__sigma")]
+    for sigma, name in enumerate(names, start=7):
+        pipeline.set_params(**{name: sigma})
+    assert [pipeline.get_params()[name] for name in names] == [7 + n for n in range(len(names))]
+    assert own.sigma == 5.0
+    again = make_attribution_pipeline("thorough").get_params()
+    assert {again[name] for name in names if name in again} == {1.0, 5.0}

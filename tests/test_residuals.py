@@ -5,7 +5,7 @@ from references import gaussian_residual, wavelet_residual
 from sklearn.base import clone
 
 from sklearn_ganprint import ResidualTransformer
-from sklearn_ganprint.denoisers import GaussianDenoiser, WaveletDenoiser
+from sklearn_ganprint.denoisers import GaussianDenoiser, MedianDenoiser, WaveletDenoiser
 
 LUMINANCE = np.array([0.299, 0.587, 0.114])
 
@@ -195,3 +195,24 @@ def test_grey_images_are_their_own_luminance(make_images):
     images = make_images(shape=(16, 20))[0]
     both = ResidualTransformer(flatten=False, intensity=True).fit_transform(images)
     np.testing.assert_array_equal(both[..., 1], images.astype(np.float32))
+
+
+def test_parameters_of_a_denoiser_by_name_can_be_set():
+    transformer = ResidualTransformer().set_params(denoiser__sigma=3.0, channels="rgb")
+    assert transformer.denoiser.get_params() == WaveletDenoiser(sigma=3.0).get_params()
+    transformer.set_params(denoiser="median", denoiser__size=5)
+    assert transformer.denoiser.get_params() == MedianDenoiser(5).get_params()
+    assert ResidualTransformer("gaussian").set_params(channels="rgb").denoiser == "gaussian"
+
+
+@pytest.mark.parametrize(
+    ("denoiser", "words"),
+    [
+        ("wavelet", "Invalid parameter 'size' for estimator WaveletDenoiser"),
+        ("wavlet", r"denoiser must be one of \['gaussian', 'median', 'wavelet', 'wiener'\]"),
+        (np.copy, r"a function has no parameters to set(.|\n)*Pass an object such as Wavelet"),
+    ],
+)
+def test_parameters_that_a_denoiser_has_not_are_refused_in_words(denoiser, words):
+    with pytest.raises(ValueError, match=words):
+        ResidualTransformer(denoiser).set_params(denoiser__size=3)

@@ -27,7 +27,14 @@ from sklearn_ganprint._images import (
     stack_images,
 )
 from sklearn_ganprint._passes import Pass, Passes, at, collect
-from sklearn_ganprint._steps import fit_steps, pipeline_memory, replace_last, split_steps
+from sklearn_ganprint._routing import ASKS_FOR_GROUPS
+from sklearn_ganprint._steps import (
+    fit_steps,
+    hand_on_arrays,
+    pipeline_memory,
+    replace_last,
+    split_steps,
+)
 from sklearn_ganprint.augmentation._fit_params import fit_params
 from sklearn_ganprint.augmentation._subclasses import merge_subclass_scores
 from sklearn_ganprint.augmentation._versions import (
@@ -165,6 +172,8 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         self.subclasses = subclasses
         self.temperature = temperature
         self.image_shape = image_shape
+
+    __metadata_request__fit = ASKS_FOR_GROUPS
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
@@ -350,7 +359,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         return rows.reshape(len(rows), *(shape or (-1,)))
 
     def _versions(self, images: np.ndarray) -> np.ndarray:
-        leading, _ = split_steps(self.estimator)
+        leading = [hand_on_arrays(clone(step)) for step in split_steps(self.estimator)[0]]
         return transform_versions(images, perturbation_chains(self.perturbations), leading)
 
     def _fit(self, versions: np.ndarray, y: Any, sample_weight: Any, groups: Any) -> Self:
@@ -368,7 +377,9 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         if self.subclasses:
             labels = (codes[:, np.newaxis] * n_versions + np.arange(n_versions)).ravel()
         estimator = clone(self.estimator)
-        _, rest = split_steps(estimator)
+        leading, rest = split_steps(estimator)
+        for step in leading:
+            hand_on_arrays(step)
         params = fit_params(rest[-1], y, sample_weight, groups)
         repeated = {name: np.repeat(each, n_versions) for name, each in params.items()}
         # Most estimators hand groups to their splitters with this option only.

@@ -80,7 +80,8 @@ def transform_versions(images: np.ndarray, chains: list[Chain], steps: list[Any]
     for position, chain in enumerate(chains):
         # 64 MiB of float32: residuals, unlike features, are too large to have all at once.
         for chunk in row_chunks(len(images), images[0].size // 64):
-            rows = transform_batch(images[chunk], [*chain, *steps])
+            perturbed = np.asarray(transform_batch(images[chunk], chain))
+            rows = transform_batch(perturbed, steps)
             if not versions.size:
                 versions = np.empty((len(images), len(chains), *rows.shape[1:]), rows.dtype)
             _check_shape(chain, rows.shape[1:], versions.shape[2:])

@@ -1,7 +1,7 @@
 """What classifiers by the nearest fingerprint have in common."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
@@ -16,6 +16,8 @@ Sums = tuple[np.ndarray, ...]
 
 class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator, ABC):
     """Base of classifiers whose fingerprints are made of sums over the images of each class."""
+
+    _takes_residuals: ClassVar[bool] = True
 
     classes_: np.ndarray
 

@@ -143,15 +143,11 @@ def _found(
     files: Sequence[str], question: Question, args: argparse.Namespace
 ) -> "Iterator[tuple[str, Located | ImageReadError]]":
     """Localize in one file after the other, or in some at a time."""
-    from joblib import Parallel, delayed
-
+    from sklearn_ganprint._parallel import map_in_order
     from sklearn_ganprint.cli._located import Wanted, locate_file
 
     wanted = Wanted(question.model.pipeline, question.claimed, args.out is not None, args.masks)
-    # As a generator: the pictures of no more than a few images wait in memory at any time.
-    results = Parallel(n_jobs=args.jobs, prefer="processes", return_as="generator")(
-        delayed(locate_file)(file, wanted) for file in files
-    )
+    results = map_in_order(locate_file, ((file, wanted) for file in files), args.jobs)
     yield from zip(files, results, strict=True)
 
 

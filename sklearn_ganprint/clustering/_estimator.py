@@ -116,6 +116,8 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
     array([0, 1, 0, 1, 0, 1])
     """
 
+    _takes_residuals: ClassVar[bool] = True
+
     image_shape_: ImageShape
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from sklearn_ganprint._batches import ImageSource, as_paths, common_size
 from sklearn_ganprint._passes import fit_batch, is_mergeable
+from sklearn_ganprint._steps import hand_on_arrays
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.comparison._models import (
     FingerprintSet,
@@ -137,7 +138,7 @@ def _steps(like: Any) -> tuple[list[Any], tuple[int, int] | None]:
             f"like: expected a model with fingerprints of image files, got {like!r}, which has "
             f"none. The kinds 'paper', 'combined' and 'camera' have."
         )
-    *leading, last = [clone(step) for step in path]
+    *leading, last = [hand_on_arrays(clone(step)) for step in path]
     if leading and hasattr(leading[-1], "flatten"):
         leading[-1].set_params(flatten=False)  # rows do not tell the shape
     return [*leading, last], getattr(like, "image_size_", None)

@@ -6,10 +6,9 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.utils import Bunch, check_random_state, gen_batches
 
-from sklearn_ganprint._parallel import one_blas_thread
+from sklearn_ganprint._parallel import map_in_order, one_blas_thread
 from sklearn_ganprint.datasets._zoo import SOURCES, render_all
 
 #: The least height and width: what the deepest layers need.
@@ -130,9 +129,7 @@ def make_generator_images(
     names, (height, width) = order.names, order.size
     data = np.empty((len(names), n_images, height, width, 3), np.uint8)
     batches = list(gen_batches(n_images, BATCH))
-    parts = Parallel(n_jobs=n_jobs, prefer="processes", return_as="generator")(
-        delayed(_make_batch)(order, batch) for batch in batches
-    )
+    parts = map_in_order(_make_batch, ((order, batch) for batch in batches), n_jobs)
     for batch, part in zip(batches, parts, strict=True):
         data[:, batch] = part
     groups = np.arange(len(names) * n_images)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from PIL import Image
 from sklearn.utils import gen_batches
 
 from sklearn_ganprint._files import atomic, remove_abandoned
+from sklearn_ganprint._parallel import map_in_order
 from sklearn_ganprint.datasets._simulated import (
     BATCH,
     ImageSize,
@@ -124,8 +124,7 @@ def write_generator_images(
         os.makedirs(source_folder, exist_ok=True)
         remove_abandoned(Path(source_folder))  # also where no image is missing
     batches = list(gen_batches(n_images, BATCH))
-    tasks = (delayed(_write_batch)(order, batch, folder) for batch in batches)
-    done = Parallel(n_jobs=n_jobs, prefer="processes", return_as="generator")(tasks)
+    done = map_in_order(_write_batch, ((order, batch, folder) for batch in batches), n_jobs)
     for batch, _ in zip(batches, done, strict=True):
         if progress is not None:
             progress(len(order.names) * batch.stop, len(order.names) * n_images)

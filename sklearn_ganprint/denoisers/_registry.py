@@ -17,6 +17,16 @@ DENOISERS: dict[str, Callable[[], BaseDenoiser]] = {
 }
 
 
+def settable_denoiser(denoiser: Any) -> BaseDenoiser:
+    """Make a denoiser whose parameters can be set, from its name; a function has none."""
+    if callable(denoiser):
+        raise ValueError(
+            f"denoiser: a function has no parameters to set, and got {denoiser!r}. Pass an object "
+            f"such as WaveletDenoiser(sigma=3.0), or the name of one: {sorted(DENOISERS)}."
+        )
+    return check_denoiser(denoiser)
+
+
 def check_denoiser(denoiser: Any) -> BaseDenoiser:
     """Make a denoiser from its name, a denoiser object, or a function.
 

@@ -1,13 +1,13 @@
 """What transformers of residuals to features have in common."""
 
 from abc import ABCMeta, abstractmethod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from sklearn_ganprint._images import FLOAT_DTYPES, ImageInputMixin, ImageShape
+from sklearn_ganprint._images import FLOAT_DTYPES, ImageShape, ImageTransformer
 from sklearn_ganprint._parallel import row_chunks, thread_map
 
 #: Mean squares of less count as this much, in squared grey levels: that of a flat residual is 0,
@@ -15,12 +15,14 @@ from sklearn_ganprint._parallel import row_chunks, thread_map
 POWER_FLOOR = 1e-6
 
 
-class ResidualFeatures(ImageInputMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta):
+class ResidualFeatures(ImageTransformer, metaclass=ABCMeta):
     """Base of the transformers that make a row of features from each residual.
 
     A subclass has the parameters `image_shape` and `n_jobs`, names the features of an image of
     some shape, and computes those of a chunk.
     """
+
+    _takes_residuals: ClassVar[bool] = True
 
     image_shape_: ImageShape
     n_jobs: int | None
@@ -99,13 +101,6 @@ class ResidualFeatures(ImageInputMixin, TransformerMixin, BaseEstimator, metacla
     @abstractmethod
     def _features(self, planes: np.ndarray) -> np.ndarray:
         """Features ``(n, n_features_out)`` of residuals ``(n, C, H, W)``."""
-
-    def __sklearn_tags__(self) -> Any:
-        """Declare that nothing but the shape is learned, and which dtypes are kept."""
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 def channel_names(n_channels: int) -> str:

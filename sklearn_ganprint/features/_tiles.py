@@ -5,24 +5,19 @@ from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    MetaEstimatorMixin,
-    TransformerMixin,
-    _fit_context,
-    clone,
-)
+from sklearn.base import MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from sklearn_ganprint._images import FLOAT_DTYPES, ImageInputMixin, ImageShape
+from sklearn_ganprint._images import FLOAT_DTYPES, ImageShape, ImageTransformer, quiet_about_images
+from sklearn_ganprint._steps import hand_on_arrays
 
 #: Rows and columns of tiles.
 Grid = tuple[np.ndarray, np.ndarray]
 
 
-class TiledTransformer(ImageInputMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator):
+class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
     """Features of the whole of each residual, and of the tiles that it is cut into.
 
     Parameters
@@ -78,6 +73,8 @@ class TiledTransformer(ImageInputMixin, MetaEstimatorMixin, TransformerMixin, Ba
     """
 
     image_shape_: ImageShape
+
+    _takes_residuals: ClassVar[bool] = True
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "transformer": [HasMethods(["fit", "transform"])],
@@ -193,7 +190,9 @@ class TiledTransformer(ImageInputMixin, MetaEstimatorMixin, TransformerMixin, Ba
 
     def _apply(self, images: np.ndarray) -> np.ndarray:
         # Fitted anew for each size of image, since the shape is all that it may learn.
-        return np.asarray(clone(self.transformer).fit(images).transform(images))
+        transformer = hand_on_arrays(clone(self.transformer))
+        with quiet_about_images():
+            return np.asarray(transformer.fit(images).transform(images))
 
     def _grids(self, image_shape: ImageShape) -> list[tuple[int, Grid]]:
         """Size of tiles, and which rows and columns of them are taken, for each size."""
@@ -208,9 +207,8 @@ class TiledTransformer(ImageInputMixin, MetaEstimatorMixin, TransformerMixin, Ba
         ]
 
     def __sklearn_tags__(self) -> Any:
-        """Declare that nothing but the shape is learned, and which dtypes are kept."""
+        """Take over which dtypes are kept."""
         tags = super().__sklearn_tags__()
-        tags.requires_fit = False
         inner = get_tags(self.transformer)
         tags.transformer_tags.preserves_dtype = inner.transformer_tags.preserves_dtype
         return tags

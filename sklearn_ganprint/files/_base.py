@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -18,6 +18,7 @@ from sklearn_ganprint._batches import (
 )
 from sklearn_ganprint._images import IMAGE_DTYPES, ImageInputMixin
 from sklearn_ganprint._passes import Pass, Results
+from sklearn_ganprint._steps import with_objects
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 
 
@@ -57,6 +58,23 @@ class FileBatches(ImageInputMixin):
         self.n_jobs = n_jobs
         self.on_error = on_error
         self.progress = progress
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, those of the estimator and of the reader too.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name; those of the reader as ``reader__crop``. If `reader` is None, it
+            becomes an :class:`~sklearn_ganprint.datasets.ImageReader`.
+
+        Returns
+        -------
+        self
+            The estimator itself.
+        """
+        params = with_objects(self, params, reader=lambda _: ImageReader())
+        return super().set_params(**params)  # type: ignore[misc]
 
     def _source_to_fit(self, paths: Any) -> ImageSource:
         """Files to fit on; what an earlier fit on arrays has left is forgotten."""

@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -17,6 +18,7 @@ from sklearn.utils.validation import (
 from sklearn_ganprint._batches import ImageSource, apply_batch, is_paths
 from sklearn_ganprint._images import IMAGE_DTYPES
 from sklearn_ganprint._passes import drive, fit_passes
+from sklearn_ganprint._routing import ASKS_FOR_GROUPS, make_router, route
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.files._base import FileBatches, UnreadableImageWarning
 from sklearn_ganprint.files._methods import FileMethodsMixin, blank_result
@@ -108,6 +110,8 @@ class FileBatchClassifier(
     True
     """
 
+    __metadata_request__fit = ASKS_FOR_GROUPS
+
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Fit the pipeline on files, or on images in batches.
@@ -121,7 +125,8 @@ class FileBatchClassifier(
             Source of each file.
 
         sample_weight : array-like of shape (n,), default=None
-            Weight of each file, if the last step takes one.
+            Weight of each file, if the last step takes one. With metadata routing enabled, it goes
+            where it is requested, and so do groups.
 
         groups : array-like of shape (n,), default=None
             Files of one group, such as translations of one photo, are never on both sides of a
@@ -140,6 +145,8 @@ class FileBatchClassifier(
         self.reader_ = ImageReader() if self.reader is None else clone(self.reader)
         source, y = self._check_training(X, y)
         params = self._fit_params(y, sample_weight, groups)
+        if _routing_enabled():
+            params = route(self, params).fit
         self.image_size_ = source.image_size
         self.failures_: list[tuple[str, str]] = []
         passes = fit_passes(clone(self.estimator), self._first_image(source), y, params)
@@ -206,6 +213,16 @@ class FileBatchClassifier(
                 dtype = np.result_type(dtype, part.value.dtype)
         complete = method == "predict" and not any(label is None for label in result)
         return result.astype(dtype) if complete else result
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say which fit parameters go to the estimator.
+
+        Returns
+        -------
+        MetadataRouter
+            The routing.
+        """
+        return make_router(self, self.estimator)
 
     def __sklearn_tags__(self) -> Any:
         """Take over the wrapped estimator's tags."""

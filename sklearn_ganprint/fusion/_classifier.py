@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from sklearn_ganprint._class_scores import nearness
 from sklearn_ganprint._folds import fold_numbers, make_folds, units_by_class
 from sklearn_ganprint._passes import Pass, Passes, first_image, fit_in_memory
+from sklearn_ganprint._routing import ASKS_FOR_GROUPS
 from sklearn_ganprint.fusion._composition import NamedEstimators, as_batch
 from sklearn_ganprint.fusion._members import look, make_member, score
 from sklearn_ganprint.fusion._weights import Weights, about_mean, fit_weights, positive
@@ -151,6 +152,8 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         self.cv = cv
         self.penalty = penalty
         self.n_jobs = n_jobs
+
+    __metadata_request__fit = ASKS_FOR_GROUPS
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Fit the classifiers, and their weights on images that they have not seen.

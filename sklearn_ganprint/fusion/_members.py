@@ -9,11 +9,12 @@ import copy
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
+from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_ganprint._class_scores import nearness
+from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint._passes import fit_batch, is_mergeable
 from sklearn_ganprint._steps import (
     fit_leading,
@@ -34,7 +35,9 @@ class Member:
     def __init__(self, estimator: Any, first: Any) -> None:
         self.estimator = estimator
         self.leading, self.rest = split_steps(estimator)
-        fit_leading(self.leading, first)
+        first = fit_leading(self.leading, first)
+        if isinstance(self.rest[0], ImageInputMixin):
+            self.rest[0]._warn_of_images(np.asarray(first), first)
         self.values: list[Any] = []
 
     def look(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> Any:

@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ganprint._steps import learns_nothing, transform_batch
+from sklearn_ganprint._steps import hand_on_arrays, learns_nothing, transform_batch
 from sklearn_ganprint.localization._localizer import FingerprintLocalizer
 
 
@@ -70,7 +70,7 @@ def localize_images(model: Any, X: Any, claimed: Any = None) -> LocalizationResu
     """
     check_is_fitted(model)
     steps, localizer = localizer_of(model)
-    residuals = transform_batch(X, [clone(step) for step in steps])
+    residuals = transform_batch(X, [hand_on_arrays(clone(step)) for step in steps])
     maps, labels = localizer.map_and_attribute(residuals, claimed)
     return LocalizationResult(maps, np.stack([localizer.mask_of(each) for each in maps]), labels)
 

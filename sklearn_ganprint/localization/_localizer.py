@@ -8,8 +8,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ganprint._images import FLOAT_DTYPES
+from sklearn_ganprint._images import FLOAT_DTYPES, quiet_about_images
 from sklearn_ganprint._passes import Pass, Passes, fit_in_memory
+from sklearn_ganprint._routing import ASKS_FOR_GROUPS
 from sklearn_ganprint.localization._calibration import (
     add_up,
     clean_evidence,
@@ -159,6 +160,8 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
     (True, False)
     """
 
+    _takes_residuals: ClassVar[bool] = True
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "window_size": [Interval(Integral, 2, None, closed="left")],
         "max_lag": [Interval(Integral, 1, None, closed="left")],
@@ -194,6 +197,8 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         self.cv = cv
         self.image_shape = image_shape
 
+    __metadata_request__fit = ASKS_FOR_GROUPS
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Learn what windows of each source look like, and what clean images get.
@@ -220,7 +225,8 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         ValueError
             If there are fewer than two sources, or `window_size` is odd.
         """
-        rows, y = self._validate_rows(X, y, reset=True)
+        with quiet_about_images():  # until the passes begin
+            rows, y = self._validate_rows(X, y, reset=True)
         names = self.__dict__.pop("feature_names_in_", None)  # images have none
         images = rows.reshape(-1, *self._resolve_image_shape(self.image_shape_, rows.shape[1]))
         fit_in_memory(self.fit_passes(images[:1], y, groups), images)

@@ -3,21 +3,17 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    _routing_enabled,
-    process_routing,
-)
+from sklearn.utils.metadata_routing import MetadataRouter
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
 from sklearn_ganprint._class_scores import last_step, sources
 from sklearn_ganprint._folds import make_folds
+from sklearn_ganprint._routing import FitParams, make_router
 from sklearn_ganprint.open_set._scores import ScoreFunction, step_scores
 
 #: With half as many the models that calibrate are so much worse than the one with all images that
@@ -32,31 +28,12 @@ class Calibration(NamedTuple):
     codes: np.ndarray
 
 
-class FitParams(NamedTuple):
-    """What goes to the estimator's ``fit``, and what to the splitter's ``split``."""
-
-    fit: dict[str, Any]
-    split: dict[str, Any]
-
-
 def routing(owner: Any, default: Any = None) -> MetadataRouter:
-    """Describe where a meta-estimator's fit parameters go: its estimator, and its splitter."""
+    """Describe where fit parameters go: to the estimator, and to the splitter."""
     estimator = default if owner.estimator is None else owner.estimator
     # An integer becomes a splitter by group where there are groups.
     splitter = owner.cv if hasattr(owner.cv, "split") else StratifiedGroupKFold()
-    to_fit = MethodMapping().add(caller="fit", callee="fit")
-    to_split = MethodMapping().add(caller="fit", callee="split")
-    router = MetadataRouter(owner=owner).add(splitter=splitter, method_mapping=to_split)
-    return router.add(estimator=estimator, method_mapping=to_fit)
-
-
-def route(owner: Any, params: dict[str, Any]) -> FitParams:
-    """Sort fit parameters as GridSearchCV does, with metadata routing and without."""
-    if _routing_enabled():
-        routed = process_routing(owner, "fit", **params)
-        return FitParams(routed.estimator.fit, routed.splitter.split)
-    fit = {name: value for name, value in params.items() if name != "groups"}
-    return FitParams(fit, {"groups": params["groups"]} if "groups" in params else {})
+    return make_router(owner, estimator, splitter)
 
 
 def fit_sources(estimator: Any, X: Any, y: np.ndarray, params: dict[str, Any]) -> Any:

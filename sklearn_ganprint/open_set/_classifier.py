@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils import get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metadata_routing import MetadataRouter
+from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -26,6 +26,7 @@ from sklearn_ganprint._passes import (
     fit_in_memory,
     fit_passes,
 )
+from sklearn_ganprint._routing import FitParams, last_step_params, pipeline_params, route
 from sklearn_ganprint._steps import (
     fit_leading,
     fit_steps,
@@ -38,11 +39,9 @@ from sklearn_ganprint._steps import (
 from sklearn_ganprint.fusion import FusionClassifier
 from sklearn_ganprint.open_set._calibration import (
     Calibration,
-    FitParams,
     calibrate,
     leave_one_out,
     leaves_one_out,
-    route,
     routing,
 )
 from sklearn_ganprint.open_set._judging import JudgingMixin
@@ -226,10 +225,10 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
             If there are fewer than two classes, or the unknown label is one of them.
         """
         X, y = indexable(X, column_or_1d(y, warn=True))
-        routed = route(self, params)
-        if not routed.fit:
-            return fit_in_memory(self.fit_passes(first_image(X), y, **routed.split), X)
+        if set(params) <= {"groups"}:
+            return fit_in_memory(self.fit_passes(first_image(X), y, **params), X)
         # For any step: only the whole pipeline knows which.
+        routed = route(self, params)
         self._check_classes(y)
         fitted = clone(self.estimator).fit(X, y, **routed.fit)
         return self._store(fitted, self._calibrate(self.estimator, fitted, X, y, routed))
@@ -262,25 +261,27 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         self._check_classes(y)
         estimator = clone(self.estimator)
         leading, rest = split_steps(estimator)
+        fit, split = route(self, params)
         if self._knows_unseen_scores(rest[0]):
+            params = fit if _routing_enabled() else params
             fitted = yield from fit_passes(estimator, first, y, params)
             fusion = rest[0]
             scores = fusion.out_of_fold_typicality_
             if self.score_function == "decision":
                 scores = fusion.out_of_fold_scores_
             return self._store(fitted, Calibration(scores, fusion.out_of_fold_codes_))
-        split = {name: params.pop(name) for name in ("groups",) if name in params}
+        own = last_step_params(estimator, fit)
         if self.cv is None and not split and leaves_one_out(estimator, self.score_function):
-            fitted = yield from fit_passes(estimator, first, y, params)
-            results = yield Pass(leave_one_out, (fitted,), (y, *params.values()))
+            fitted = yield from fit_passes(estimator, first, y, fit)
+            results = yield Pass(leave_one_out, (fitted,), (y, *own.values()))
             scores, kept = collect(results, len(y))
             return self._store(fitted, Calibration(scores, fitted.classes_.searchsorted(y[kept])))
         fit_leading(leading, first)
         X, kept = collect((yield Pass(transform_batch, (leading,))), len(y))
-        routed = FitParams(at(kept, params), at(kept, split))
-        fitted = fit_steps(rest, X, y[kept], pipeline_memory(estimator), **routed.fit)
+        fitted = fit_steps(rest, X, y[kept], pipeline_memory(estimator), **at(kept, own))
         fitted = replace_last(estimator, fitted)
         learner = without_leading(self.estimator)
+        routed = FitParams(pipeline_params(learner, at(kept, fit)), at(kept, split))
         found = self._calibrate(learner, without_leading(fitted), X, y[kept], routed)
         return self._store(fitted, found)
 

@@ -18,12 +18,12 @@ from sklearn_ganprint._conformal import (
     conformal_threshold,
     scores_needed,
 )
+from sklearn_ganprint._routing import FitParams, route
+from sklearn_ganprint._steps import with_objects
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.open_set._calibration import (
-    FitParams,
     calibrate,
     fit_sources,
-    route,
     routing,
 )
 from sklearn_ganprint.open_set._scores import SOURCE_SCORES, ScoreFunction, source_scores
@@ -134,6 +134,23 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         self.score_function = score_function
         self.cv = cv
         self.n_jobs = n_jobs
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, those of the estimator too.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name. If `estimator` is None and parameters of it are set, it becomes
+            the one that it stands for.
+
+        Returns
+        -------
+        FingerprintDetector
+            The detector itself.
+        """
+        made = with_objects(self, params, estimator=lambda _: FingerprintClassifier("cosine"))
+        return super().set_params(**made)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:

@@ -1,28 +1,22 @@
 """The base of all perturbations: a transformer with one method to write."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    _fit_context,
-)
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, _fit_context
 
 from sklearn_ganprint._images import (
     IMAGE_DTYPES,
-    ImageInputMixin,
     ImageShape,
+    ImageTransformer,
     stack_images,
     warn_of_wrong_range,
 )
 
 
-class BasePerturbation(
-    ImageInputMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
-):
+class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
     """Base of all perturbations: transformers of images to images, with one method to write.
 
     A subclass writes ``_perturb(image)``, which takes one image ``(H, W, C)`` and returns it
@@ -70,6 +64,8 @@ class BasePerturbation(
     >>> Mirror().transform(np.array([[[1, 2, 3, 4]]], dtype=np.uint8))
     array([[[4, 3, 2, 1]]], dtype=uint8)
     """
+
+    _kept_dtypes: ClassVar[Sequence[Any]] = IMAGE_DTYPES
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"image_shape": ["array-like", None]}
 
@@ -154,10 +150,3 @@ class BasePerturbation(
     @property
     def _n_features_out(self) -> int:
         return int(np.prod(self.output_shape_))
-
-    def __sklearn_tags__(self) -> Any:
-        """Declare that nothing but the shape is learned, and that dtypes are kept."""
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = [np.dtype(each).name for each in IMAGE_DTYPES]
-        return tags
