@@ -4,6 +4,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from sklearn_ganprint._parallel import map_in_order
+from sklearn_ganprint._residual_cache import cache_unused
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.datasets._decode import inspect_image
 
@@ -89,7 +91,8 @@ def _work(
 ) -> BatchResult:
     """Read, compute, and send back what is small: what one worker does."""
     images, kept, failures = source.load()
-    value = function(images, *(each[kept] for each in rows), *args) if len(kept) else None
+    with cache_unused() if source.reader is not None else nullcontext():
+        value = function(images, *(each[kept] for each in rows), *args) if len(kept) else None
     return BatchResult(batch, kept, value, failures)
 
 

@@ -6,6 +6,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from sklearn_ganprint._parallel import one_blas_thread
+
 #: Rows that are multiplied together, and the size of a product, rows times columns times depth,
 #: up to which BLAS multiplies at once, without first rearranging what it multiplies.
 PRODUCT_ROWS, PRODUCT_SIZE = 32, 1_000_000
@@ -52,19 +54,21 @@ class UnitRows:
         self.blocks = np.zeros((-(-self.p // self.depth), self.depth, width), dtype)
         columns = self.blocks.reshape(-1, width)[: self.p]
         columns[:, self.k] = 1
-        for chunk in slices(self.k, max(1, CACHED_VALUES // self.p)):
-            part = rows[chunk].astype(dtype)
-            self._normalize(part)
-            self.sums[chunk] = part.sum(axis=1)  # what rounding has left of the means
-            for column, row in zip(columns[:, chunk].T, part, strict=True):
-                column[...] = row
+        with one_blas_thread():
+            for chunk in slices(self.k, max(1, CACHED_VALUES // self.p)):
+                part = rows[chunk].astype(dtype)
+                self._normalize(part)
+                self.sums[chunk] = part.sum(axis=1)  # what rounding has left of the means
+                for column, row in zip(columns[:, chunk].T, part, strict=True):
+                    column[...] = row
 
     def scores(self, X: np.ndarray) -> np.ndarray:
         """Cosines of the angles between the rows of `X`, centred if these are, and these."""
         # float64: probabilities made of float32 scores would not sum to one
         scores = np.empty((len(X), self.k))
-        for rows in slices(len(X), PRODUCT_ROWS):
-            scores[rows] = self._chunk_scores(X[rows])
+        with one_blas_thread():
+            for rows in slices(len(X), PRODUCT_ROWS):
+                scores[rows] = self._chunk_scores(X[rows])
         return np.clip(scores, -1, 1, out=scores)
 
     def _chunk_scores(self, X: np.ndarray) -> np.ndarray:

@@ -17,9 +17,12 @@ from sklearn_ganprint._images import (
     warn_of_wrong_range,
 )
 from sklearn_ganprint._parallel import row_chunks, thread_map
+from sklearn_ganprint._residual_cache import CACHE, set_cache_size
 from sklearn_ganprint._steps import with_objects
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
 from sklearn_ganprint.denoisers._registry import settable_denoiser
+
+__all__ = ["ResidualTransformer", "set_cache_size"]
 
 
 class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
@@ -191,12 +194,23 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         denoiser = check_denoiser(self.denoiser)
         shape = self._residual_shape(images.shape[1:])
         residuals = np.empty((len(images), *shape), self._dtype(images))
+        recipe = self._recipe(denoiser, images)
+        runs = CACHE.recall(recipe, images, residuals)
         thread_map(
             lambda chunk: self._fill(denoiser, images[chunk], residuals[chunk]),
-            row_chunks(len(images), images[0].size),
+            (chunk for run in runs for chunk in row_chunks(run.stop, images[0].size, run.start)),
             self.n_jobs,
         )
+        CACHE.keep(recipe, images, residuals, runs)
         return residuals.reshape(len(images), -1) if self.flatten else residuals
+
+    def _recipe(self, denoiser: BaseDenoiser, images: np.ndarray) -> tuple[Any, ...] | None:
+        """Tell what the residual of an image follows from beside its pixels, None if not known."""
+        if type(denoiser) not in DENOISERS.values():
+            return None
+        parameters = repr(sorted(denoiser.get_params().items()))
+        treatment = self.channels, float(self.data_range), bool(self.intensity)
+        return type(denoiser), parameters, *treatment, images.shape[1:], images.dtype.str
 
     def class_sums(self, X: Any, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Add up the residuals of each class, without computing each of them to the end.

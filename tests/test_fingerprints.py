@@ -58,6 +58,24 @@ def test_noise_of_n_residuals_leaves_one_nth_of_its_energy():
     assert energy(estimate_fingerprint(R)[np.newaxis])[0] == pytest.approx(1 / 400, rel=0.1)
 
 
+@pytest.mark.parametrize(("n", "n_features"), [(0, 3), (1, 1), (7, 5), (700, 600), (3, 300_000)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_class_sums_of_any_size(n, n_features, dtype):
+    rng = np.random.default_rng(n)
+    R, codes, weights = rng.normal(size=(n, n_features)), rng.integers(0, 4, n), rng.uniform(size=n)
+    R = R.astype(dtype)
+    expected = np.zeros((6, n_features))
+    for row, code, weight in zip(R, codes, weights, strict=True):
+        expected[code] += weight * row.astype(float)
+    np.testing.assert_allclose(class_sums(R, codes, weights, 6), expected, atol=1e-12)
+
+
+def test_an_infinite_residual_spoils_the_sum_of_its_own_class_only():
+    R = np.array([[np.inf, 1.0], [2.0, 3.0]], dtype=np.float32)
+    sums = class_sums(R, np.array([0, 1]), np.ones(2), 2)
+    np.testing.assert_array_equal(sums, R)
+
+
 def test_class_sums():
     R, codes = residuals(6, (7,)), np.array([0, 2, 2, 0, 2, 0])
     weights = np.arange(6.0)

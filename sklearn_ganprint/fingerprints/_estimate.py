@@ -1,10 +1,16 @@
 """Means of residuals."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from sklearn.utils import gen_batches
 
-from sklearn_ganprint._parallel import row_chunks
+from sklearn_ganprint._parallel import one_blas_thread
+
+#: Values of the rows that are summed up at a time, 1 MiB in float32, and the least columns of them:
+#: shorter pieces of a row are slow to read.
+BLOCK_VALUES, MIN_COLUMNS = 1 << 18, 64
 
 
 def class_sums(
@@ -39,12 +45,19 @@ def class_sums(
     array([[1., 0., 0.],
            [0., 1., 2.]])
     """
-    indicator = np.zeros((n_classes, len(rows)))
-    indicator[codes, np.arange(len(rows))] = weights
+    order = np.argsort(codes, kind="stable")
+    weights = weights[order]
+    ends = np.searchsorted(codes[order], np.arange(n_classes + 1))
+    own = [slice(*pair) for pair in pairwise(ends)]
     sums = np.zeros((n_classes, rows.shape[1]))
-    for chunk in row_chunks(*rows.shape):
-        # float64 chunk by chunk: a copy of the whole batch would cost three times the memory
-        sums += indicator[:, chunk] @ rows[chunk].astype(np.float64, copy=False)
+    n_columns = max(MIN_COLUMNS, BLOCK_VALUES // max(1, len(rows)))
+    with one_blas_thread():
+        for columns in gen_batches(rows.shape[1], n_columns):
+            # Columns and not rows at a time: the sums of a block stay in the cache. float64 block
+            # by block: a copy of the whole batch would cost three times the memory.
+            block = rows[order, columns].astype(np.float64, copy=False)
+            for code, members in enumerate(own):
+                np.matmul(weights[members], block[members], out=sums[code, columns])
     return sums
 
 

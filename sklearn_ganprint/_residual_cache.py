@@ -1,0 +1,172 @@
+"""L0: residuals of images that come again and again, as in cross-validation."""
+
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from threading import Lock
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+#: Bytes of images and residuals that are kept unless :func:`set_cache_size` says otherwise.
+CACHE_SIZE = 512 << 20
+
+#: Values of an image that it is looked up by, before all are compared, and images remembered.
+SAMPLED_VALUES, SEEN_IMAGES = 512, 1 << 16
+
+_in_use: ContextVar[bool] = ContextVar("_in_use", default=True)
+
+
+class ResidualCache:
+    """Residuals by what they are of: a recipe, such as a denoiser, and the pixels of an image.
+
+    Kept are those of images that come a second time, so that images which are looked at once,
+    however many, take no memory. The recipe that was used last may displace the others; what does
+    not fit then is not kept. Keys are a sample of the pixels, and a hit is one only if all pixels
+    are equal: nothing rests on a hash.
+    """
+
+    def __init__(self, size: int = CACHE_SIZE) -> None:
+        self.size = size
+        self.used = 0
+        self._recipes: OrderedDict[Hashable, dict[bytes, tuple[np.ndarray, np.ndarray]]]
+        self._recipes = OrderedDict()
+        #: All recipes share one copy of an image; each is counted in full, to be on the safe side.
+        self._images: WeakValueDictionary[bytes, np.ndarray] = WeakValueDictionary()
+        self._seen: set[int] = set()
+        self._lock = Lock()
+
+    def recall(self, recipe: Hashable, images: np.ndarray, residuals: np.ndarray) -> list[slice]:
+        """Fill in the residuals that are kept, and return the runs of images without."""
+        kept = self._recipes.get(recipe, {}) if self._active(recipe) else {}
+        if not kept:
+            return [slice(0, len(images))]
+        missing = []
+        for position, (key, pixels) in enumerate(_keyed(images)):
+            image, residual = kept.get(key, (None, None))
+            if image is not None and (image == pixels).all():
+                residuals[position] = residual
+            else:
+                missing.append(position)
+        breaks = np.flatnonzero(np.diff(missing) != 1) + 1
+        runs = np.split(np.array(missing, dtype=int), breaks) if missing else []
+        return [slice(int(run[0]), int(run[-1]) + 1) for run in runs]
+
+    def keep(
+        self,
+        recipe: Hashable,
+        images: np.ndarray,
+        residuals: np.ndarray,
+        runs: Sequence[slice],
+    ) -> None:
+        """Keep copies of the residuals of those images in the runs that have been seen before."""
+        if not self._active(recipe):
+            return
+        for run in runs:
+            pairs = zip(_keyed(images[run]), residuals[run], strict=True)
+            for (key, pixels), residual in pairs:
+                if self._seen_before(key):
+                    self._store(recipe, key, pixels, residual)
+
+    def _active(self, recipe: Hashable) -> bool:
+        return recipe is not None and self.size > 0 and _in_use.get()
+
+    def _seen_before(self, key: bytes) -> bool:
+        if hash(key) in self._seen:
+            return True
+        if len(self._seen) >= SEEN_IMAGES:
+            self._seen.clear()
+        self._seen.add(hash(key))
+        return False
+
+    def _store(
+        self, recipe: Hashable, key: bytes, pixels: np.ndarray, residual: np.ndarray
+    ) -> None:
+        n_bytes = pixels.nbytes + residual.nbytes
+        with self._lock:
+            kept = self._recipes.setdefault(recipe, {})
+            self._recipes.move_to_end(recipe)
+            self._make_room(n_bytes, recipe)
+            if key in kept or self.used + n_bytes > self.size:
+                return
+            image = self._images.get(key)
+            if image is None or (image != pixels).any():
+                image = self._images[key] = pixels.copy()
+            kept[key] = image, residual.copy()
+            self.used += n_bytes
+
+    def _make_room(self, n_bytes: int, recipe: Hashable = None) -> None:
+        """Drop what other recipes have made, the one first that has stored nothing for longest."""
+        while self.used + n_bytes > self.size and self._recipes:
+            oldest = next(iter(self._recipes))
+            if oldest == recipe:
+                return
+            dropped = self._recipes.pop(oldest).values()
+            self.used -= sum(array.nbytes for pair in dropped for array in pair)
+
+    def resize(self, size: int) -> None:
+        """Set the limit, and drop what is beyond it."""
+        with self._lock:
+            self.size = size
+            self._make_room(0)
+            self._seen.clear()
+
+
+CACHE = ResidualCache()
+
+
+def set_cache_size(n_bytes: int) -> None:
+    """Set how much memory the residuals of images that come again may take in this process.
+
+    Parameters
+    ----------
+    n_bytes : int
+        Limit on the images and residuals that :class:`ResidualTransformer` keeps copies of, in
+        bytes; 512 MiB unless set. 0 keeps none and frees what was kept.
+
+    Raises
+    ------
+    ValueError
+        If the limit is negative.
+
+    Notes
+    -----
+    Cross-validation hands the same images to a transformer once for each fold, and a search does so
+    for each candidate. So a transformer keeps the residuals of images that it gets a second time,
+    and looks them up when they come again. What is returned is the same with and without. All
+    transformers of a process share one cache, clones as well; each worker process has its own. It
+    is never stored with an estimator. Images are compared pixel by pixel. Residuals by denoisers
+    that are not of this package, and by functions, are computed each time, since they may depend on
+    more than parameters; and so are those of image files.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.residuals import set_cache_size
+    >>> set_cache_size(0)  # keep nothing
+    >>> set_cache_size(512 << 20)  # as it was
+    """
+    if n_bytes < 0:
+        raise ValueError(f"n_bytes: expected at least 0, got {n_bytes}.")
+    CACHE.resize(n_bytes)
+
+
+@contextmanager
+def cache_unused() -> Iterator[None]:
+    """Neither look up nor keep residuals, as a context: of files, memory must not grow."""
+    token = _in_use.set(False)
+    try:
+        yield
+    finally:
+        _in_use.reset(token)
+
+
+def _keyed(images: np.ndarray) -> Iterator[tuple[bytes, np.ndarray]]:
+    """Yield a key and the pixels of each image; equal images, and few others, have one key."""
+    layout = repr((images.shape[1:], images.dtype.str)).encode()
+    for image in images:
+        pixels = np.ascontiguousarray(image).ravel()
+        step = pixels.size // SAMPLED_VALUES | 1  # odd, or it would stay in a few columns
+        key = layout + pixels[::step].tobytes()
+        # As long integers, pixels are compared in a quarter of the time.
+        yield key, pixels.view(np.uint8 if pixels.nbytes % 8 else np.uint64)
