@@ -18,11 +18,11 @@ from sklearn_ganprint.fusion._weights import positive
 SKETCH_VALUES = 1 << 25
 #: Values of a sketch at the most. Correlations of unrelated images vary by the root of its inverse.
 MOST_VALUES = 1 << 14
-#: How far above those of other pairs the correlation of twins is, in standard deviations. Of
-#: unrelated images of nine sets that were looked at it came to at most 7.
-FAR_ABOVE = 8.0
-#: Share of the images that must have a twin, since a few bias no weights.
-FEW = 0.1
+#: How far above those of other pairs the correlation of twins is, in standard deviations. Where it
+#: is that by chance, two images more are left out together, which does no harm.
+FAR_ABOVE = 6.0
+#: Share of the images that must have a twin, since a few hardly change the weights.
+FEW = 0.2
 
 
 class SharedContent:
@@ -101,17 +101,17 @@ def find_twins(sketches: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _unit_rows(sketches: np.ndarray) -> np.ndarray:
-    """Rows of unit length about the mean of all, 0 where one has no value."""
+    """Rows of unit length, 0 where one has no value."""
+    # About their mean rows of few photos would all be alike or opposite.
     rows = np.where(np.isfinite(sketches).all(axis=1, keepdims=True), sketches, 0)
-    # What all images have in common, such as a frame, makes none of them twins.
-    rows = rows - rows.mean(axis=0)
     return rows / positive(np.linalg.norm(rows, axis=1, keepdims=True))
 
 
 def _twins_of(rows: np.ndarray, of_a: np.ndarray, of_b: np.ndarray) -> np.ndarray:
     """Positions (2, n_pairs) of the twins in two classes.
 
-    Two classes may be alike as a whole. Twins stand out from the other pairs of the same classes.
+    Two classes may be alike as a whole, and all images have a frame in common. Twins stand out
+    from the other pairs of the same classes.
     """
     products = rows[of_a] @ rows[of_b].T
     above = products - np.median(products)
