@@ -1,17 +1,25 @@
 import pickle
+import warnings
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import KFold, ShuffleSplit, StratifiedGroupKFold
+from sklearn.model_selection import KFold, ShuffleSplit, StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sklearn_ganprint import FingerprintClassifier, FusionClassifier, OpenSetClassifier
-from sklearn_ganprint.fusion._weights import fit_weights
+from sklearn_ganprint import (
+    FileBatchClassifier,
+    FingerprintClassifier,
+    FusionClassifier,
+    OpenSetClassifier,
+)
+from sklearn_ganprint.fusion._shared_content import find_twins, sketch
+from sklearn_ganprint.fusion._weights import choose_weights, fit_weights
 from sklearn_ganprint.open_set import discriminant_distances
 
 
@@ -233,3 +241,149 @@ def test_a_splitter_that_leaves_whole_classes_out_is_refused(make_traces):
     X, y = make_traces(n_per_class=6)
     with pytest.raises(ValueError, match="no image was scored by a model that knew its class"):
         fusion(cv=KFold(4)).fit(X, y)
+
+
+@pytest.fixture
+def make_translations():
+    """Rows of a few photos in each class, the same in all of them, each with its class's pattern.
+
+    The photos of two seeds are others, the patterns are not.
+    """
+
+    def make(n_photos=15, n_classes=4, n_features=600, seed=0):
+        patterns = np.random.default_rng(9).normal(scale=0.3, size=(n_classes, 1, n_features))
+        rng = np.random.default_rng(seed)
+        photos = rng.normal(size=(n_photos, n_features))
+        X = photos + patterns + rng.normal(scale=0.4, size=(n_classes, n_photos, n_features))
+        y = np.repeat(list("abcdefgh"[:n_classes]), n_photos)
+        return X.reshape(-1, n_features), y, np.tile(np.arange(n_photos), n_classes)
+
+    return make
+
+
+def two_views(**params):
+    discriminant = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.5)
+    second = make_pipeline(FunctionTransformer(left_columns), StandardScaler(), discriminant)
+    return FusionClassifier([("first", FingerprintClassifier()), ("second", second)], **params)
+
+
+@pytest.mark.filterwarnings("ignore:.*Pass groups")
+@pytest.mark.parametrize("n_photos", [5, 15])
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("cv", [None, 3])
+def test_translations_of_photos_make_no_fusion_worse_than_a_member(
+    make_translations, n_photos, n_classes, cv
+):
+    X, y, _ = make_translations(n_photos, n_classes)
+    X_test, y_test, _ = make_translations(60, n_classes, seed=1)
+    clf = two_views(cv=cv).fit(X, y)
+    alone = [each.score(X_test, y_test) for each in clf.estimators_]
+    assert clf.score(X_test, y_test) >= max(alone) - 0.03
+    assert clf.weights_[0] > 0
+
+
+def test_twins_are_left_out_together_as_groups_are(make_translations):
+    X, y, photos = make_translations()
+    with pytest.warns(UserWarning, match=r"60 of 60 images show the same .*Pass groups to fit"):
+        found = two_views().fit(X, y)
+    expected = two_views().fit(X, y, groups=photos)
+    # Other numbers of the same groups are shuffled into the same folds.
+    np.testing.assert_allclose(found.out_of_fold_scores_, expected.out_of_fold_scores_, rtol=1e-6)
+    np.testing.assert_allclose(found.predict_proba(X), expected.predict_proba(X), rtol=1e-6)
+
+
+def test_a_splitter_of_ones_own_and_contents_of_their_own_are_left_alone(
+    make_translations, make_traces
+):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        X, y, _ = make_translations(6)
+        two_views(cv=StratifiedKFold(3)).fit(X, y)
+        fusion().fit(*make_traces(n_per_class=10))
+
+
+@pytest.mark.filterwarnings("ignore:.*Pass groups")
+def test_files_of_translations_give_what_images_in_memory_give(make_translations, tmp_path):
+    rows, y, _ = make_translations(5, 3, n_features=24 * 24 * 3)
+    X = (128 + 25 * rows.reshape(-1, 24, 24, 3)).clip(0, 255).astype(np.uint8)
+    paths = [str(tmp_path / f"{number}.png") for number in range(len(X))]
+    for image, path in zip(X, paths, strict=True):
+        Image.fromarray(image).save(path)
+    estimator = FusionClassifier(
+        [("first", FingerprintClassifier()), ("again", FingerprintClassifier("cosine"))]
+    )
+    clf = FileBatchClassifier(estimator, batch_size=4).fit(paths, y)
+    expected = clone(estimator).fit(X, y)
+    found = clf.estimator_.out_of_fold_scores_
+    np.testing.assert_allclose(found, expected.out_of_fold_scores_, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(clf.predict(paths), expected.predict(X))
+
+
+@pytest.mark.parametrize("side", [20, 150])
+def test_sketches_find_twins_and_nothing_else(side):
+    rng = np.random.default_rng(0)
+    frame, photos = rng.normal(size=(1, side, side, 3)), rng.normal(size=(30, side, side, 3))
+    X = frame + np.concatenate([photos, photos[:6]]) + 40 * rng.uniform(size=(36, 1, 1, 1))
+    X[30:] += rng.normal(size=X[30:].shape)
+    X[3] = np.nan
+    y = np.repeat([0, 1, 2], [20, 10, 6])
+    sketches = sketch(X, 4096)
+    assert sketches.shape == (36, min(4096, side * (side - 1) * 3))
+    groups, twins = find_twins(sketches, y)
+    expected = np.isin(np.arange(36), [0, 1, 2, 4, 5, 30, 31, 32, 34, 35])
+    np.testing.assert_array_equal(twins, expected)
+    assert len(np.unique(groups)) == 36 - 5
+    np.testing.assert_array_equal(groups[[0, 1, 2, 4, 5]], groups[[30, 31, 32, 34, 35]])
+
+
+def test_classes_that_are_alike_as_a_whole_have_no_twins(make_residuals):
+    X, y = make_residuals(n_per_class=20, labels=("a", "b"), n_features=4000, noise=0.5)
+    X[y == "b"] += X[y == "a"].mean(axis=0)
+    assert not find_twins(sketch(X, 4096), y)[1].any()
+
+
+def test_photos_that_cannot_be_told_apart_are_said_to_be(make_translations):
+    X, y, _ = make_translations(6, 3)
+    # One image that shows two photos, and another of the next two, make all photos one group.
+    chained = X + np.concatenate([np.roll(X[:6], 1, axis=0), X[6:12], X[12:]])
+    with pytest.warns(UserWarning, match="cannot be told apart"):
+        clf = two_views().fit(chained, y)
+    assert np.isfinite(clf.out_of_fold_scores_).all()
+
+
+def exchangeable_scores(kind, n_classes, n_per_class, *, unseen, seed=0):
+    """Scores of a good member, and of another that is of no use to new images."""
+    rng = np.random.default_rng([seed, unseen])
+    codes = np.repeat(np.arange(n_classes), n_per_class)
+    scores = rng.normal(size=(len(codes), 2, n_classes))
+    own = (np.arange(len(codes)), slice(None), codes)
+    bias = {"noise": 0.0, "folds turn it around": -1.0 if unseen else 0.0, "turned around": -1.0}
+    scores[own] += [1.5, bias[kind]]
+    return scores - scores.mean(axis=2, keepdims=True), codes
+
+
+@pytest.mark.parametrize("kind", ["noise", "folds turn it around", "turned around"])
+@pytest.mark.parametrize(("n_classes", "n_per_class"), [(2, 20), (5, 4), (5, 100), (20, 20)])
+def test_a_member_of_no_use_does_no_harm(kind, n_classes, n_per_class):
+    new, expected = exchangeable_scores(kind, n_classes, 2000 // n_classes, unseen=False)
+    best = (new[:, 0].argmax(axis=1) == expected).mean()
+    found = []
+    for seed in range(4):
+        scores, codes = exchangeable_scores(kind, n_classes, n_per_class, unseen=True, seed=seed)
+        weights = choose_weights(scores, codes, np.arange(len(codes)) % 5, penalty=30.0)
+        found.append((weights.fuse(new).argmax(axis=1) == expected).mean())
+    assert np.mean(found) >= best - 0.03
+
+
+def test_where_all_members_are_worse_than_chance_they_count_alike():
+    scores, codes = exchangeable_scores("noise", 4, 20, unseen=True)
+    weights = choose_weights(-scores[:, :1], codes, np.arange(len(codes)) % 5, penalty=30.0)
+    assert weights.shared.tolist() == [1.0]
+    assert not weights.by_class.any()
+
+
+def test_classes_get_weights_of_their_own_where_unseen_images_ask_for_them():
+    scores, codes = exchangeable_scores("noise", 4, 60, unseen=True)
+    scores[codes == 3, 0, 2] += 3
+    weights = choose_weights(scores, codes, np.arange(len(codes)) % 5, penalty=30.0)
+    assert weights.by_class[3, 0, 2] > 0.1

@@ -1,6 +1,6 @@
 """The classifier that weighs others."""
 
-import copy
+import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -17,8 +17,9 @@ from sklearn_ganprint._folds import fold_numbers, make_folds, units_by_class
 from sklearn_ganprint._passes import Pass, Passes, first_image, fit_in_memory
 from sklearn_ganprint._routing import ASKS_FOR_GROUPS
 from sklearn_ganprint.fusion._composition import NamedEstimators, as_batch
-from sklearn_ganprint.fusion._members import look, make_member, score
-from sklearn_ganprint.fusion._weights import Weights, about_mean, fit_weights, positive
+from sklearn_ganprint.fusion._members import gather, make_member, score
+from sklearn_ganprint.fusion._shared_content import FEW, SharedContent
+from sklearn_ganprint.fusion._weights import Weights, about_mean, choose_weights, positive
 
 #: Fewer where a class has fewer images.
 N_FOLDS = 10
@@ -216,14 +217,15 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         fold_of = self._folds(y, groups)
         closed = self.cv is None and groups is None
         blank = [make_member(clone(each), first, leave_one_out=closed) for each in estimators]
-        # What members gather must not travel to the workers with each batch that is still to come.
-        members, kept = copy.deepcopy(blank), []
-        for positions, values in (yield Pass(look, (blank,), (y, fold_of))):
-            kept.append(positions)
-            for member, value in zip(members, values, strict=True):
-                member.add(value)
-        positions = np.concatenate(kept)
+        # A splitter of one's own is left as it is.
+        searched = groups is None and (closed or isinstance(self.cv, Integral))
+        contents = [SharedContent(len(y))] if searched else []
+        members, positions = yield from gather([*blank, *contents], y, fold_of)
         self.classes_ = np.unique(y[positions])
+        if contents and (twins := self._twin_folds(members.pop(), y[positions])) is not None:
+            fold_of[positions] = twins
+            split = [make_member(clone(each), first, leave_one_out=False) for each in estimators]
+            members = yield from self._gather_again(members, split, y, fold_of)
         unseen = np.full((len(y), len(members), len(self.classes_)), np.nan)
         for column, member in enumerate(members):
             scores = member.fit(y[positions], fold_of[positions], self.n_jobs)
@@ -236,6 +238,32 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
                 unseen[np.ix_(positions, columns)] = scores
         self.estimators_ = [member.estimator for member in members]
         return self._weigh(unseen, y, fold_of)
+
+    def _gather_again(
+        self, members: list[Any], split: list[Any], y: np.ndarray, fold_of: np.ndarray
+    ) -> Passes:
+        """Replace members that are sums over images, since sums by fold are of other folds."""
+        summed = [each for each in split if each.second_pass]
+        if not summed:
+            return members
+        again, _ = yield from gather(summed, y, fold_of)
+        return [again.pop(0) if each.second_pass else each for each in members]
+
+    def _twin_folds(self, contents: SharedContent, y: np.ndarray) -> np.ndarray | None:
+        """Give folds that keep together what shows the same content, None where nothing does."""
+        groups, twins = contents.find_twins(y)
+        if twins.mean() < FEW:
+            return None
+        apart = min(units_by_class(y, groups).values()) > 1
+        what = "are left out together" if apart else "cannot be told apart, so that weights are off"
+        warnings.warn(
+            f"{twins.sum()} of {len(y)} images show the same as an image of another class, such as "
+            f"translations of one photo do. They {what}. Pass groups to fit, one value for the "
+            f"images of one photo or prompt, which says it for sure and takes one look less.",
+            UserWarning,
+            stacklevel=2,
+        )
+        return self._folds(y, groups) if apart else None
 
     def _weigh(self, unseen: np.ndarray, y: np.ndarray, fold_of: np.ndarray) -> Self:
         """Set the weights from scores (n, n_estimators, n_classes) of models without the images."""
@@ -250,8 +278,8 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         unseen, codes = unseen[kept], np.searchsorted(self.classes_, y[kept])
         self.scales_ = positive(np.sqrt(np.square(about_mean(unseen)).mean(axis=(0, 2))))
         scaled = about_mean(unseen) / self.scales_[:, np.newaxis]
-        self.weights_, self.class_weights_, self.intercept_ = fit_weights(
-            scaled, codes, self.penalty
+        self.weights_, self.class_weights_, self.intercept_ = choose_weights(
+            scaled, codes, fold_of[kept], self.penalty
         )
         own = unseen[np.arange(len(codes)), :, codes]
         self.own_means_ = own.mean(axis=0)

@@ -15,7 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_ganprint._class_scores import nearness
 from sklearn_ganprint._images import ImageInputMixin
-from sklearn_ganprint._passes import fit_batch, is_mergeable
+from sklearn_ganprint._passes import Pass, Passes, fit_batch, is_mergeable
 from sklearn_ganprint._steps import (
     fit_leading,
     fit_steps,
@@ -125,7 +125,18 @@ def make_member(estimator: Any, first: Any, *, leave_one_out: bool) -> Member:
     return Member(estimator, first)
 
 
-def look(images: Any, y: np.ndarray, fold_of: np.ndarray, members: list[Member]) -> list[Any]:
+def gather(blank: list[Any], y: np.ndarray, fold_of: np.ndarray) -> Passes:
+    """Let members see all images; return them, and the positions of the images they have seen."""
+    # What members gather must not travel to the workers with each batch that is still to come.
+    members, kept = copy.deepcopy(blank), []
+    for positions, values in (yield Pass(look, (blank,), (y, fold_of))):
+        kept.append(positions)
+        for member, value in zip(members, values, strict=True):
+            member.add(value)
+    return members, np.concatenate(kept)
+
+
+def look(images: Any, y: np.ndarray, fold_of: np.ndarray, members: list[Any]) -> list[Any]:
     """Make of a batch what each member needs of it."""
     return [member.look(images, y, fold_of) for member in members]
 

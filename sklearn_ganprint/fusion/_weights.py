@@ -6,6 +6,9 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+#: Standard errors by which weights by class must raise the likelihood of images left out.
+CLEARLY = 2.0
+
 
 class Weights(NamedTuple):
     """Weights that make one score for each class of the scores of several classifiers."""
@@ -17,7 +20,55 @@ class Weights(NamedTuple):
     def fuse(self, scores: np.ndarray) -> np.ndarray:
         """Make scores (n, n_classes) of scores (n, n_classifiers, n_classes)."""
         own = np.einsum("m,imc->ic", self.shared, scores)
-        return own + np.einsum("cmd,imd->ic", self.by_class, scores) + self.intercept
+        by_class = self.by_class.reshape(len(self.intercept), -1)
+        return own + scores.reshape(len(scores), -1) @ by_class.T + self.intercept
+
+
+def choose_weights(
+    scores: np.ndarray, codes: np.ndarray, fold_of: np.ndarray, penalty: float
+) -> Weights:
+    """Fit shared weights, and others by class where images left out clearly ask for them.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, n_classifiers, n_classes)
+        Scores of images, about 0 for each image and of about unit spread.
+
+    codes : ndarray of int, shape (n,)
+        Class of each image.
+
+    fold_of : ndarray of int, shape (n,)
+        Number of the fold that each image is left out in.
+
+    penalty : float
+        Of the weights by class.
+
+    Returns
+    -------
+    Weights
+        The weights. A classifier whose shared weight is 0 has none by class: these could turn its
+        sign, and scores that are worse than chance come from folds more often than from images.
+        If all are, each has a shared weight of 1.
+    """
+    shared = fit_weights(scores, codes, np.inf)
+    useful = shared.shared > 0
+    if not useful.any():
+        return shared._replace(shared=np.ones(len(useful)))
+    scores = scores * useful[:, np.newaxis]
+    gains = np.zeros(len(codes))
+    for fold in np.unique(fold_of):
+        out, rest = fold_of == fold, fold_of != fold
+        for sign, strength in ((1, penalty), (-1, np.inf)):
+            found = fit_weights(scores[rest], codes[rest], strength)
+            gains[out] += sign * log_likelihoods(found.fuse(scores[out]), codes[out])
+    if gains.sum() > CLEARLY * gains.std() * len(gains) ** 0.5:
+        return fit_weights(scores, codes, penalty)
+    return shared
+
+
+def log_likelihoods(fused: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Logarithm of the probability that each image's class is given."""
+    return log_softmax(fused, axis=1)[np.arange(len(codes)), codes]
 
 
 def fit_weights(scores: np.ndarray, codes: np.ndarray, penalty: float) -> Weights:
@@ -33,7 +84,8 @@ def fit_weights(scores: np.ndarray, codes: np.ndarray, penalty: float) -> Weight
 
     penalty : float
         Half of it times the squares of weights by class and intercepts is taken off the
-        likelihood, and half the squares of the shared weights.
+        likelihood, and half the squares of the shared weights. If infinite, those by class and
+        the intercepts are 0.
 
     Returns
     -------
@@ -41,31 +93,28 @@ def fit_weights(scores: np.ndarray, codes: np.ndarray, penalty: float) -> Weight
         The weights, of which the shared ones are at least 0.
     """
     _, n_classifiers, n_classes = scores.shape
-    rows = np.arange(len(codes))
-    n_free = n_classes * n_classifiers * n_classes
+    n_free = 0 if np.isinf(penalty) else n_classes * (n_classifiers * n_classes + 1)
+    strength = np.repeat([1.0, penalty], [n_classifiers, n_free])
+    own = np.eye(n_classes)[codes]
 
     def unpack(flat: np.ndarray) -> Weights:
-        shared, by_class, intercept = np.split(flat, [n_classifiers, n_classifiers + n_free])
+        shared, free = flat[:n_classifiers], flat[n_classifiers:]
+        free = free if n_free else np.zeros(n_classes * (n_classifiers * n_classes + 1))
+        by_class, intercept = free[:-n_classes], free[-n_classes:]
         return Weights(shared, by_class.reshape(n_classes, n_classifiers, n_classes), intercept)
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        weights = unpack(flat)
-        fused = weights.fuse(scores)
-        surplus = softmax(fused, axis=1)
-        surplus[rows, codes] -= 1
-        slope = np.concatenate(
-            [
-                np.einsum("ic,imc->m", surplus, scores),
-                np.einsum("ic,imd->cmd", surplus, scores).ravel(),
-                surplus.sum(axis=0),
-            ]
-        )
-        strength = np.where(np.arange(len(flat)) < n_classifiers, 1.0, penalty)
-        missed = -log_softmax(fused, axis=1)[rows, codes].sum()
+        fused = unpack(flat).fuse(scores)
+        surplus = softmax(fused, axis=1) - own
+        slope = np.einsum("ic,imc->m", surplus, scores)
+        if n_free:
+            by_class = surplus.T @ scores.reshape(len(scores), -1)
+            slope = np.concatenate([slope, by_class.ravel(), surplus.sum(axis=0)])
+        missed = -log_likelihoods(fused, codes).sum()
         return missed + strength @ flat**2 / 2, slope + strength * flat
 
-    start = np.repeat([1.0, 0.0], [n_classifiers, n_free + n_classes])
-    bounds = [(0, None)] * n_classifiers + [(None, None)] * (n_free + n_classes)
+    start = np.repeat([1.0, 0.0], [n_classifiers, n_free])
+    bounds = [(0, None)] * n_classifiers + [(None, None)] * n_free
     found = minimize(loss, start, jac=True, bounds=bounds, options={"maxiter": 1000})
     return unpack(found.x)
 
