@@ -1,7 +1,6 @@
 """AVIF and JPEG 2000 files: whether the size they state is the coded one, and their bit depth."""
 
 from collections.abc import Iterator
-from io import BytesIO
 from itertools import count
 from typing import BinaryIO, NamedTuple
 

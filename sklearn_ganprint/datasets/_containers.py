@@ -20,6 +20,7 @@ from sklearn_ganprint.datasets._prepared import (
 )
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_CRITICAL, _DESCRIPTIONS = (b"IHDR", b"PLTE", b"IDAT"), (b"acTL", b"fcTL", b"eXIf", b"iTXt")
 # Descriptions of an image that are looked into; larger ones are passed over.
 _MAX_DESCRIPTION = 1 << 20
 
@@ -27,39 +28,46 @@ _MAX_DESCRIPTION = 1 << 20
 def prepare_png(stream: BinaryIO, whole: bool) -> Prepared:
     """Keep header, palette and data of a PNG file, whose checksums must be right."""
     stream.seek(len(PNG_SIGNATURE))
-    kept: dict[bytes, list[bytes]] = {b"IHDR": [], b"PLTE": [], b"IDAT": []}
-    exif = xmp = b""
-    n_frames = n_controls = 0
-    for kind, size in _png_chunks(stream):
-        if kind in kept:
-            if kind == b"IDAT" and not whole:
-                break
-            kept[kind].append(_checked(stream, kind, size))
-        elif kind == b"acTL" and size >= 8:
-            n_frames = int.from_bytes(take(stream, 4, "a chunk"))
-            stream.seek(size, 1)
-        elif kind == b"eXIf" and size <= _MAX_DESCRIPTION:
-            exif = take(stream, size + 4, "a chunk")
-        elif kind == b"iTXt" and size <= _MAX_DESCRIPTION:
-            text = take(stream, size + 4, "a chunk")
-            xmp = text if text.startswith(b"XML:com.adobe.xmp\0") else xmp
-        else:
-            n_controls += kind == b"fcTL" and not kept[b"IDAT"]
-            stream.seek(size + 4, 1)
-    header, palette, data = (b"".join(kept[kind]) for kind in (b"IHDR", b"PLTE", b"IDAT"))
+    kept = _png_parts(stream, whole)
+    header, palette, data = (b"".join(kept[kind]) for kind in _CRITICAL)
     if len(header) < 13:
         return Prepared()  # Pillow says that it is no image
     indexed = header[9] == 3
-    if indexed and len(palette) < 3:
-        raise UnusableImageError("is damaged: the PNG file has no palette")
+    if len(kept[b"IHDR"]) > 1 or (indexed and (len(kept[b"PLTE"]) != 1 or len(palette) < 3)):
+        raise UnusableImageError("is damaged: the PNG file has two headers, or not one palette")
     chunks = [(b"IHDR", header), *([(b"PLTE", palette)] if indexed else [])]
+    n_frames = int.from_bytes(b"".join(kept[b"acTL"])[:4])
     return Prepared(
         BytesIO(PNG_SIGNATURE + b"".join(map(_png_chunk, [*chunks, (b"IDAT", data)])) + _PNG_END),
         # Of an animation, the image that stands before the first frame is one more.
-        n_frames=n_frames + (not n_controls) if n_frames else 1,
-        orientation=stated_orientation(exif, xmp),
+        n_frames=n_frames + (not kept[b"fcTL"]) if n_frames else 1,
+        orientation=stated_orientation(b"".join(kept[b"eXIf"]), b"".join(kept[b"iTXt"])),
         n_colours=len(palette) // 3 if indexed else None,
     )
+
+
+def _png_parts(stream: BinaryIO, whole: bool) -> dict[bytes, list[bytes]]:
+    """Return what the chunks that matter hold; without `whole`, up to the image data."""
+    kept: dict[bytes, list[bytes]] = {kind: [] for kind in (*_CRITICAL, *_DESCRIPTIONS)}
+    for kind, size in _png_chunks(stream):
+        if kind == b"IDAT" and not whole:
+            break
+        if kind in _CRITICAL:
+            kept[kind].append(_checked(stream, kind, size))
+        elif not kind.isalpha():
+            if kept[b"IDAT"]:
+                break  # no concern of the data, if they are whole; the decoder will know
+            raise UnusableImageError(f"is damaged: {kind!r} is no PNG chunk")
+        elif (
+            kind in _DESCRIPTIONS
+            and size <= _MAX_DESCRIPTION
+            # Behind the data, a frame is not the image that is read.
+            and not (kind == b"fcTL" and kept[b"IDAT"])
+        ):
+            kept[kind].append(stream.read(size + 4))
+        else:
+            stream.seek(size + 4, 1)
+    return kept
 
 
 def _png_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
@@ -69,8 +77,6 @@ def _png_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
         head = stream.read(8)
         if len(head) < 8 or head[4:] == b"IEND":
             return
-        if not head[4:].isalpha():
-            raise UnusableImageError(f"is damaged: {head[4:]!r} is no PNG chunk")
         yield head[4:], int.from_bytes(head[:4])
 
 
@@ -219,9 +225,7 @@ def prepare_ppm(stream: BinaryIO, whole: bool) -> Prepared:
     return Prepared(BytesIO(opening + table[values].tobytes()))
 
 
-def _ppm_values(
-    stream: BinaryIO, plain: bool, largest: int, n_values: int
-) -> NDArray[np.integer]:
+def _ppm_values(stream: BinaryIO, plain: bool, largest: int, n_values: int) -> NDArray[np.integer]:
     """Return the values of a PGM or PPM file, written as text (plain) or as numbers."""
     if n_values > _MAX_PPM_VALUES:
         raise UnusableImageError(

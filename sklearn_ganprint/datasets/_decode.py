@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from sklearn_ganprint.datasets._boxes import prepare_avif, prepare_jpeg2000
 from sklearn_ganprint.datasets._containers import (
@@ -17,7 +18,8 @@ from sklearn_ganprint.datasets._containers import (
     prepare_ppm,
     prepare_webp,
 )
-from sklearn_ganprint.datasets._jpeg import estimate_jpeg_quality, load_jpeg, prepare_jpeg
+from sklearn_ganprint.datasets._jpeg import estimate_jpeg_quality
+from sklearn_ganprint.datasets._jpeg_scans import load_jpeg, prepare_jpeg
 from sklearn_ganprint.datasets._pixels import Box, Channels, Pixels, as_pixels, pixel_type
 from sklearn_ganprint.datasets._prepared import Prepared, UnusableImageError
 from sklearn_ganprint.datasets._tar import find_member, open_file
@@ -246,14 +248,15 @@ def inspect_image(path: FilePath, max_pixels: int) -> ImageInfo:
 
 
 @contextmanager
-def _opened(
-    path: FilePath, max_pixels: int, whole: bool
-) -> Iterator[tuple[Image.Image, Prepared]]:
+def _opened(path: FilePath, max_pixels: int, whole: bool) -> Iterator[tuple[ImageFile, Prepared]]:
     """Open a file of acceptable size; whatever goes wrong inside names the file."""
     name = os.fsdecode(path)
     try:
-        if find_member(name) is None:
+        member = find_member(name)
+        if member is None:
             _require_regular(name)
+        else:
+            _require_bytes(member.size, max_pixels)  # it is read as a whole
         # An open stream instead of the name keeps Pillow from mapping the file into memory
         # (truncation by another process would then kill this one), and is always closed.
         with open_file(name) as stream:
@@ -370,7 +373,7 @@ def _orientation(image: Image.Image) -> int:
     return value if value in range(1, 9) else 1
 
 
-def _load(image: Image.Image, prepared: Prepared) -> None:
+def _load(image: ImageFile, prepared: Prepared) -> None:
     """Decode all pixels, and look whether they are those that the header announced."""
     announced = image.size
     if prepared.scans:
@@ -379,5 +382,5 @@ def _load(image: Image.Image, prepared: Prepared) -> None:
         image.load()
     if image.size != announced:
         raise UnusableImageError(f"is damaged: announces {announced} pixels, has {image.size}")
-    if prepared.n_colours is not None and image.getextrema()[1] >= prepared.n_colours:
+    if prepared.n_colours is not None and np.max(image.getextrema()) >= prepared.n_colours:
         raise UnusableImageError("is damaged: pixels have colours that its palette has not")

@@ -54,7 +54,7 @@ def _white(image: Image.Image, prepared: Prepared) -> int | None:
             "convert it to 8 or 16 bits first"
         )
     if image.mode == "I":
-        low, high = image.getextrema()
+        low, high = np.ravel(image.getextrema())
         if low < 0 or high > 65535 or 0 < high < 256:
             raise UnusableImageError(
                 f"holds 32-bit values from {low} to {high}, expected 16-bit values "
@@ -70,10 +70,12 @@ def _convert(image: Image.Image, channels: Channels, white: int | None, inverted
         return rgb if channels == "rgb" else _luminance(rgb)[..., np.newaxis]
     grey = _grey_plane(image)
     if white is not None:
-        grey = grey.astype(np.float32)
+        scaled = grey.astype(np.float32)
         if inverted:
-            np.subtract(white, grey, out=grey)
-        grey /= np.float32(white / 255)
+            np.subtract(white, scaled, out=scaled)
+        scaled *= 255  # exact below 2**24, so that white comes out as 255 and nothing above
+        scaled /= white
+        grey = scaled
     return grey[..., np.newaxis]
 
 

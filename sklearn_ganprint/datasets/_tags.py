@@ -31,7 +31,7 @@ class Tag(NamedTuple):
     """One entry: type, number of values, and the bytes of its values."""
 
     kind: int
-    count: int
+    n_values: int
     data: bytes
 
 
@@ -47,7 +47,7 @@ class Directory(NamedTuple):
         entry = self.tags.get(tag)
         if entry is None or entry.kind not in _INTEGERS:
             return None
-        return self.layout.unpack(f"{entry.count}{_INTEGERS[entry.kind]}", entry.data)
+        return self.layout.unpack(f"{entry.n_values}{_INTEGERS[entry.kind]}", entry.data)
 
 
 def read_tag(data: bytes, tag: int) -> tuple[int, ...]:
@@ -90,7 +90,9 @@ def read_directory(
     width, wanted = 8 if layout.big else 4, needed | perhaps
     size = stream.seek(0, 2)
     stream.seek(offset)
-    (n_tags,) = layout.unpack("Q" if layout.big else "H", _exactly(stream, 8 if layout.big else 2, size))
+    (n_tags,) = layout.unpack(
+        "Q" if layout.big else "H", _exactly(stream, 8 if layout.big else 2, size)
+    )
     entries = _exactly(stream, n_tags * (4 + 2 * width), size)
     following = stream.read(width)
     tags: dict[int, Tag] = {}
@@ -109,7 +111,9 @@ def read_directory(
             stream.seek(min(place, size))
             data = _exactly(stream, length, size)
         tags[tag] = Tag(kind, count, data)
-    return Directory(layout, tags, layout.unpack(layout.offset, following)[0] if following else 0)
+    return Directory(
+        layout, tags, layout.unpack(layout.offset, following)[0] if len(following) == width else 0
+    )
 
 
 def _exactly(stream: BinaryIO, length: int, size: int) -> bytes:

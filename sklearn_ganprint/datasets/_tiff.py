@@ -2,8 +2,9 @@
 
 import os
 import struct
+import zlib
 from io import RawIOBase
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from sklearn_ganprint.datasets._prepared import (
     MAX_PARTS,
@@ -32,6 +33,8 @@ _KEPT = frozenset(
     | {_SAMPLE_FORMAT, _REFERENCE}
     | _OTHERS
 )
+_DEFLATE = (8, 32946)
+_BLOCK = 1 << 20
 _COLOUR_SPACES = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "LAB"}
 # Bits of a sample that are read, by colour space.
 _READ_BITS = {0: (1, 2, 4, 8, 12, 16, 32), 1: (1, 2, 4, 8, 12, 16, 32), 2: (8, 16)} | {
@@ -57,12 +60,14 @@ def prepare_tiff(stream: BinaryIO, whole: bool) -> Prepared:
     size = stream.seek(0, os.SEEK_END)
     white, inverted = _white(page)
     _require_pixels(page, size)
+    if whole and _first(page, _COMPRESSION, 1) in _DEFLATE:
+        _require_checksums(stream, page)
     tags = {tag: page.tags[tag] for tag in page.tags.keys() & _KEPT}
     if inverted:
         tags[_PHOTOMETRIC] = Tag(3, 1, struct.pack(layout.order + "H", 1))
     _scale_colours(page, tags)
     return Prepared(
-        _Spliced(stream, *_head_and_tail(layout, tags, size)),
+        cast("BinaryIO", _Spliced(stream, *_head_and_tail(layout, tags, size))),
         n_frames=_count_pages(stream, layout, page.next, first),
         orientation=_orientation(page),
         white=white,
@@ -135,13 +140,33 @@ def _require_full_range(page: Directory) -> None:
     entry = page.tags.get(_REFERENCE)
     if entry is None or entry.kind != 5 or _first(page, _PHOTOMETRIC, 0) != 6:
         return
-    numbers = page.layout.unpack(f"{2 * entry.count}L", entry.data)
+    numbers = page.layout.unpack(f"{2 * entry.n_values}L", entry.data)
     levels = [top / max(bottom, 1) for top, bottom in zip(numbers[::2], numbers[1::2], strict=True)]
     if levels[:2] != [0, 255]:
         raise UnusableImageError(
             f"holds luminance from {levels[:1]} to {levels[1:2]} in place of 0 to 255; "
             "convert it to RGB first"
         )
+
+
+def _require_checksums(stream: BinaryIO, page: Directory) -> None:
+    """Raise if data in the deflate format are not what was packed: libtiff does not look."""
+    offsets, counts = (
+        page.get(strips) or page.get(tiles) or ()
+        for strips, tiles in ((_STRIP_OFFSETS, _TILE_OFFSETS), (_STRIP_BYTES, _TILE_BYTES))
+    )
+    for offset, count in zip(offsets, counts, strict=False):
+        stream.seek(offset)
+        data, inflater = stream.read(count), zlib.decompressobj()
+        try:
+            # Bit by bit: the result is thrown away, and may be much larger.
+            while data and not inflater.eof:
+                inflater.decompress(data, _BLOCK)
+                data = inflater.unconsumed_tail
+        except zlib.error as error:
+            raise UnusableImageError(f"is damaged: a strip cannot be unpacked ({error})") from error
+        if not inflater.eof:
+            raise UnusableImageError("is truncated: a packed strip or tile ends too early")
 
 
 def _scale_colours(page: Directory, tags: dict[int, Tag]) -> None:
@@ -173,25 +198,37 @@ def _count_pages(stream: BinaryIO, layout: Layout, following: int, first: int) -
 
 
 def _head_and_tail(layout: Layout, tags: dict[int, Tag], size: int) -> tuple[bytes, bytes]:
-    """Return the header that leads to a directory behind the file's end, and that directory."""
-    number, width = layout.offset, 8 if layout.big else 4
+    """Return the header that leads to a directory behind the file's end, and that directory.
+
+    It is that of BigTIFF for large files only: of those, Pillow knows one byte order.
+    """
+    big = size > 0xF0000000
+    number, width = ("Q", 8) if big else ("L", 4)
     padding = bytes(-size % 8)
     start = size + len(padding)
-    count = struct.pack(layout.order + ("Q" if layout.big else "H"), len(tags))
+    count = struct.pack(layout.order + ("Q" if big else "H"), len(tags))
     values_at = start + len(count) + len(tags) * (4 + 2 * width) + width
     entries, values = b"", b""
-    for tag, (kind, n_values, data) in sorted(tags.items()):
+    for tag, entry in sorted(tags.items()):
+        kind, n_values, data = entry if big else _narrowed(layout, entry)
         place = data.ljust(width, b"\0")
         if len(data) > width:
             place = struct.pack(layout.order + number, values_at + len(values))
             values += data + bytes(-len(data) % 8)
         entries += struct.pack(layout.order + "HH" + number, tag, kind, n_values) + place
-    head = (b"II" if layout.order == "<" else b"MM") + (
-        struct.pack(layout.order + "HHHQ", 43, 8, 0, start)
-        if layout.big
-        else struct.pack(layout.order + "HL", 42, start)
+    version = ("HHHQ", 43, 8, 0, start) if big else ("HL", 42, start)
+    head = (b"II" if layout.order == "<" else b"MM") + struct.pack(
+        layout.order + version[0], *version[1:]
     )
     return head, padding + count + entries + bytes(width) + values
+
+
+def _narrowed(layout: Layout, tag: Tag) -> Tag:
+    """Return a tag of 8-byte numbers, which BigTIFF alone knows, as one of 4-byte numbers."""
+    if tag.kind != 16:
+        return tag
+    numbers = layout.unpack(f"{tag.n_values}Q", tag.data)
+    return Tag(4, tag.n_values, struct.pack(f"{layout.order}{tag.n_values}L", *numbers))
 
 
 class _Spliced(RawIOBase):
