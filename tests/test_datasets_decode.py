@@ -13,13 +13,13 @@ from PIL import Image
 
 from sklearn_ganprint.datasets._decode import (
     ImageReadError,
-    UnusableImageError,
     _orientation,
     _reason,
     decode_image,
     inspect_image,
     printable,
 )
+from sklearn_ganprint.datasets._prepared import UnusableImageError
 
 LIMIT = 10_000_000
 

@@ -1,38 +1,58 @@
 """One image file to one array: everything that Pillow has to be asked is asked here."""
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal, NamedTuple, TypeAlias
+from typing import BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
-from sklearn_ganprint._images import LUMINANCE_WEIGHTS
+from sklearn_ganprint.datasets._boxes import prepare_avif, prepare_jpeg2000
+from sklearn_ganprint.datasets._containers import (
+    prepare_gif,
+    prepare_png,
+    prepare_ppm,
+    prepare_webp,
+)
 from sklearn_ganprint.datasets._jpeg import estimate_jpeg_quality
+from sklearn_ganprint.datasets._jpeg_scans import load_jpeg, prepare_jpeg
+from sklearn_ganprint.datasets._pixels import Box, Channels, Pixels, as_pixels, pixel_type
+from sklearn_ganprint.datasets._prepared import Prepared, UnusableImageError
 from sklearn_ganprint.datasets._tar import find_member, open_file
+from sklearn_ganprint.datasets._tiff import prepare_tiff
 
 FilePath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
-Channels: TypeAlias = Literal["rgb", "luminance"]
-Pixels: TypeAlias = NDArray[np.uint8 | np.float32]
 # (left, upper, right, lower) of the part to keep, given the (width, height) of the file.
-Window: TypeAlias = Callable[[int, int], tuple[int, int, int, int]]
+Window: TypeAlias = Callable[[int, int], Box]
 
 # A closed list, because of what Pillow would open otherwise: PostScript files are handed to
 # an external interpreter, and TGA has no signature, so that plain text can pass for one.
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "JPEG2000", "PPM", "AVIF")
 
-_UNDO_ORIENTATION = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
+# What a file begins with, and what reduces it to the pixels of its first image. Pillow gets to
+# see nothing else: no description that may be broken or large, no later page, no orientation.
+_PREPARE: tuple[tuple[re.Pattern[bytes], Callable[[BinaryIO, bool], Prepared]], ...] = tuple(
+    (re.compile(start, re.DOTALL), prepare)
+    for start, prepare in (
+        (rb"\x89PNG\r\n\x1a\n", prepare_png),
+        (rb"\xff\xd8\xff", prepare_jpeg),
+        (rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]|MM\x2a\0|II\0\x2a", prepare_tiff),
+        (rb"RIFF....WEBPVP8", prepare_webp),
+        (rb"GIF8[79]a", prepare_gif),
+        (rb"P[2356]", prepare_ppm),
+        (rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n", prepare_jpeg2000),
+        (rb"....ftyp", prepare_avif),
+    )
+)
+
+# Memory that a file may take while it is decoded: bytes for each pixel of max_pixels (an RGB
+# image takes four, and three more for the result), and what no file is refused below.
+_BYTES_A_PIXEL, _FREE_BYTES = 4, 1 << 26
+_MODE_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
 
 
 class ImageReadError(ValueError):
@@ -100,10 +120,6 @@ class ImageInfo(NamedTuple):
     n_frames: int
     jpeg_quality: float
     exif_orientation: int
-
-
-class UnusableImageError(Exception):
-    """A reason why an image cannot be used, before the name of its file is added."""
 
 
 def printable(filename: str) -> str:
@@ -174,9 +190,14 @@ def decode_image(
     """
     if channels not in ("rgb", "luminance"):
         raise ValueError(f'channels: expected "rgb" or "luminance", got {channels!r}')
-    with _opened(path, max_pixels) as image:
-        box = None if window is None else window(*_stored_size(image))
-        return _pixels(_load(image, box), channels)
+    with _opened(path, max_pixels, whole=True) as (image, prepared):
+        width, height = image.size
+        box = (0, 0, width, height) if window is None else window(width, height)
+        if not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
+            raise UnusableImageError(f"has no part {box} in its {width} x {height} pixels")
+        _require_memory(image, prepared, max_pixels, box, channels)
+        _load(image, prepared)
+        return as_pixels(image, box, channels, prepared)
 
 
 def inspect_image(path: FilePath, max_pixels: int) -> ImageInfo:
@@ -212,35 +233,63 @@ def inspect_image(path: FilePath, max_pixels: int) -> ImageInfo:
     >>> info.format, info.width, info.height, info.mode, info.jpeg_quality
     ('JPEG', 30, 20, 'L', 90.0)
     """
-    with _opened(path, max_pixels) as image:
-        width, height = _stored_size(image)
+    with _opened(path, max_pixels, whole=False) as (image, prepared):
         tables = getattr(image, "quantization", None)
+        as_it_is = prepared.stream is None
         return ImageInfo(
-            format=str(image.format),
-            width=width,
-            height=height,
+            format=prepared.format or str(image.format),
+            width=image.width,
+            height=image.height,
             mode=image.mode,
-            n_frames=int(getattr(image, "n_frames", 1)),
+            n_frames=int(getattr(image, "n_frames", 1)) if as_it_is else prepared.n_frames,
             jpeg_quality=estimate_jpeg_quality(tables) if tables else float("nan"),
-            exif_orientation=_orientation(image),
+            exif_orientation=_orientation(image) if as_it_is else prepared.orientation,
         )
 
 
 @contextmanager
-def _opened(path: FilePath, max_pixels: int) -> Iterator[Image.Image]:
+def _opened(path: FilePath, max_pixels: int, whole: bool) -> Iterator[tuple[ImageFile, Prepared]]:
     """Open a file of acceptable size; whatever goes wrong inside names the file."""
     name = os.fsdecode(path)
     try:
-        if find_member(name) is None:
+        member = find_member(name)
+        if member is None:
             _require_regular(name)
+        else:
+            _require_bytes(member.size, max_pixels)  # it is read as a whole
         # An open stream instead of the name keeps Pillow from mapping the file into memory
         # (truncation by another process would then kill this one), and is always closed.
-        with open_file(name) as stream, Image.open(stream, formats=_FORMATS) as image:
-            _require_size(image, max_pixels)
-            yield image
+        with open_file(name) as stream:
+            prepared = _prepare(stream, max_pixels, whole)
+            with Image.open(prepared.stream or stream, formats=_FORMATS) as image:
+                _require_size(image.size, max_pixels)
+                if prepared.decoded_size not in (None, image.size):
+                    raise UnusableImageError(
+                        f"is damaged: announces {image.size} pixels in one place, and "
+                        f"{prepared.decoded_size} in another"
+                    )
+                _require_memory(image, prepared, max_pixels)
+                yield image, prepared
     except Exception as error:
         # Pillow lets damaged files raise almost any exception, from SyntaxError to KeyError.
         raise ImageReadError(name, _reason(error)) from error
+
+
+def _prepare(stream: BinaryIO, max_pixels: int, whole: bool) -> Prepared:
+    """Look at the file's own structure, and reduce it to its first image."""
+    start = stream.read(16)
+    prepared = Prepared()
+    for signature, prepare in _PREPARE:
+        if signature.match(start):
+            if prepare not in (prepare_tiff, prepare_ppm):
+                _require_bytes(stream.seek(0, os.SEEK_END), max_pixels)
+            stream.seek(0)
+            prepared = prepare(stream, whole)
+            break
+    stream.seek(0)
+    if prepared.decoded_size is not None:
+        _require_size(prepared.decoded_size, max_pixels)
+    return prepared
 
 
 def _require_regular(name: str) -> None:
@@ -253,14 +302,38 @@ def _require_regular(name: str) -> None:
         raise UnusableImageError("the file is empty (0 bytes)")
 
 
-def _require_size(image: Image.Image, max_pixels: int) -> None:
-    width, height = image.size
+def _require_size(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
     if width * height == 0:
         raise UnusableImageError(f"has no pixels: its size is {width} x {height}")
     if width * height > max_pixels:
         raise UnusableImageError(
             f"declares {width} x {height} = {width * height} pixels, more than "
             f"max_pixels={max_pixels}; raise max_pixels if the file is trusted"
+        )
+
+
+def _require_memory(
+    image: Image.Image,
+    prepared: Prepared,
+    max_pixels: int,
+    box: Box = (0, 0, 0, 0),
+    channels: Channels = "rgb",
+) -> None:
+    """Raise for an image that takes too much memory to decode, with the part that is kept."""
+    result = np.dtype(pixel_type(image.mode, channels, prepared.white)).itemsize
+    kept = (box[2] - box[0]) * (box[3] - box[1]) * result * (3 if channels == "rgb" else 1)
+    decoded = _MODE_BYTES.get(image.mode, 4) + prepared.scratch_bytes
+    _require_bytes(image.width * image.height * decoded + kept, max_pixels)
+
+
+def _require_bytes(n_bytes: int, max_pixels: int) -> None:
+    allowed = max(_BYTES_A_PIXEL * max_pixels, _FREE_BYTES)
+    if n_bytes > allowed:
+        raise UnusableImageError(
+            f"takes {n_bytes >> 20} MiB of memory to decode, more than the {allowed >> 20} that "
+            f"max_pixels={max_pixels} stands for; set a smaller crop or, if the file is "
+            "trusted, raise max_pixels"
         )
 
 
@@ -290,7 +363,7 @@ def _reason(error: Exception) -> str:
 def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation that the header states, 1 if it states none."""
     # Asked without need, a PNG would be decoded in search of EXIF data behind the pixels.
-    if "exif" not in image.info and image.format != "TIFF":
+    if not {"exif", "xmp"} & image.info.keys():
         return 1
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
@@ -300,72 +373,14 @@ def _orientation(image: Image.Image) -> int:
     return value if value in range(1, 9) else 1
 
 
-def _stored_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height of the stored grid: Pillow announces TIFF files as already turned."""
-    width, height = image.size
-    turned = image.format == "TIFF" and _orientation(image) >= 5
-    return (height, width) if turned else (width, height)
-
-
-def _load(image: Image.Image, box: tuple[int, int, int, int] | None) -> Image.Image:
-    """Decode, take back the turn that Pillow gives to TIFF files only, and crop."""
-    orientation = _orientation(image) if image.format == "TIFF" else 1
-    image.load()
-    if orientation != 1:
-        image = image.transpose(_UNDO_ORIENTATION[orientation])
-    return image if box is None else image.crop(box)
-
-
-def _pixels(image: Image.Image, channels: Channels) -> Pixels:
-    """Turn a decoded image into an array of one or three channels."""
-    grey = _grey_plane(image)
-    if grey is None:
-        rgb = _colour_planes(image)
-        return rgb if channels == "rgb" else _luminance(rgb)[..., np.newaxis]
-    if channels == "rgb":
-        return np.repeat(grey[..., np.newaxis], 3, axis=2)
-    return grey.astype(np.float32)[..., np.newaxis]
-
-
-def _grey_plane(image: Image.Image) -> Pixels | None:
-    """Return the grey values in 8-bit units, or None for an image in colour."""
-    if image.mode == "1":
-        return np.array(image.convert("L"))
-    if image.mode in ("L", "LA"):
-        return np.array(image.getchannel("L"))
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        return _grey_from_16_bits(np.asarray(image))
-    if image.mode == "F":
-        raise UnusableImageError(
-            "holds floating-point values, whose white level is unknown; "
-            "convert it to 8 or 16 bits first"
-        )
-    return None
-
-
-def _grey_from_16_bits(values: NDArray[np.integer]) -> NDArray[np.float32]:
-    if values.min() < 0 or values.max() > 65535:
-        raise UnusableImageError(
-            f"holds values from {values.min()} to {values.max()}, expected 16-bit values "
-            "(0 to 65535); convert it to 8 or 16 bits first"
-        )
-    return values.astype(np.float32) / np.float32(257)
-
-
-def _colour_planes(image: Image.Image) -> NDArray[np.uint8]:
-    if image.mode in ("P", "PA"):
-        # Straight to RGB, Pillow warns of palette transparency; this way it stays apart.
-        image = image.convert("RGBA")
-    elif image.mode not in ("RGB", "RGBA", "RGBX"):
-        image = image.convert("RGB")
-    return np.array(np.asarray(image)[..., :3])
-
-
-def _luminance(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    # Plane by plane and not as a matrix product: five times as fast on whole photos, and a
-    # pixel's value cannot depend on its place in the image, as in vectorized dot products.
-    red, green, blue = map(np.float32, LUMINANCE_WEIGHTS)
-    total = rgb[..., 0] * red
-    total += rgb[..., 1] * green
-    total += rgb[..., 2] * blue
-    return total
+def _load(image: ImageFile, prepared: Prepared) -> None:
+    """Decode all pixels, and look whether they are those that the header announced."""
+    announced = image.size
+    if prepared.scans:
+        load_jpeg(image, prepared.scans)
+    else:
+        image.load()
+    if image.size != announced:
+        raise UnusableImageError(f"is damaged: announces {announced} pixels, has {image.size}")
+    if prepared.n_colours is not None and np.max(image.getextrema()) >= prepared.n_colours:
+        raise UnusableImageError("is damaged: pixels have colours that its palette has not")

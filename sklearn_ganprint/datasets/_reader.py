@@ -15,17 +15,16 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from sklearn_ganprint.datasets._decode import (
-    Channels,
     FilePath,
     ImageInfo,
     ImageReadError,
-    Pixels,
-    UnusableImageError,
     Window,
     decode_image,
     inspect_image,
     printable,
 )
+from sklearn_ganprint.datasets._pixels import Channels, Pixels
+from sklearn_ganprint.datasets._prepared import UnusableImageError
 from sklearn_ganprint.datasets._tar import file_size, open_file
 
 # Files handed to the threads at a time: enough to keep them busy, few enough that little

@@ -13,7 +13,7 @@ from sklearn_ganprint.datasets._listing import (
     visible,
     walk_files,
 )
-from sklearn_ganprint.datasets._tar import Member, members
+from sklearn_ganprint.datasets._tar import Member, damage, members
 from sklearn_ganprint.datasets._trees import REAL, Place, names_in, place_entry, wrong_tree
 
 ARTIFACT = "folders <source>/ with images and a file metadata.csv each"
@@ -99,7 +99,11 @@ def _members(path: str, failures: list[ImageReadError]) -> dict[str, Member]:
         failures.append(ImageReadError(path, reason))
         return {}
     try:
-        return members(path)
+        inside = members(path)
+        if problem := damage(path):
+            reason = f"is damaged: files behind a wrong header are left out ({problem})"
+            failures.append(ImageReadError(path, reason))
+        return inside
     except (TarError, OSError) as error:
         failures.append(ImageReadError(path, f"cannot be read as a tar file: {error}"))
         return {}
@@ -113,10 +117,17 @@ def _labels(inside: dict[str, Member]) -> Iterable[tuple[str, Place]]:
         key = name.removesuffix(own) + own.partition(".")[0]
         for ending in _LABEL_ENDINGS:
             member = inside.get(f"{key}.{ending}")
-            label = "" if member is None else member.read().decode("utf-8", "replace").strip()
+            label = "" if member is None else _text(member)
             if label:
                 yield name, Place(label)
                 break
+
+
+def _text(member: Member) -> str:
+    try:
+        return member.read().decode("utf-8", "replace").strip()
+    except OSError:  # the tar file has been named as damaged
+        return ""
 
 
 def _list_tabled(
