@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._compared import Compared, notes, p_number, sentences, verdict
-from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
+from sklearn_ganprint.cli._console import (
+    CSV_FORMATS,
+    MESSAGES,
+    Column,
+    print_csv,
+    print_json,
+    print_table,
+)
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._images import exit_status
 from sklearn_ganprint.cli._pages import PAGE, begin_out, write_files
@@ -207,8 +214,8 @@ def _write(compared: Compared, args: argparse.Namespace) -> str | None:
 
 def _print(compared: Compared, index: str | None, args: argparse.Namespace) -> None:
     result, matches = compared.result, compared.result.matches()
-    if args.format == "csv":
-        print_csv(_PAIRS, result.rows())
+    if args.format in CSV_FORMATS:
+        print_csv(_PAIRS, result.rows(), args.format)
     elif args.format == "json":
         failures = compared.failures
         document = {

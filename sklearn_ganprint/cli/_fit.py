@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import (
+    CSV_FORMATS,
     MESSAGES,
     Column,
     print_csv,
@@ -197,8 +198,8 @@ def _print(
     height, width = model.whole.reader_.crop
     smallest = smallest_known_p_value(model)
     channels = None if model.residual is None else model.residual.channels
-    if args.format == "csv":
-        print_csv(_COLUMNS, rows)
+    if args.format in CSV_FORMATS:
+        print_csv(_COLUMNS, rows, args.format)
     elif args.format == "table":
         print_table(shown_columns(_COLUMNS, rows), rows)
         residual = f"{channels}, {args.denoiser}" if channels else "several residuals"

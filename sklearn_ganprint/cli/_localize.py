@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import MESSAGES, Column, csv_text
+from sklearn_ganprint.cli._console import MESSAGES, Column, csv_file
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._images import exit_status
 from sklearn_ganprint.cli._models import (
@@ -195,7 +195,7 @@ def _write_page(rows: list[Row], question: Question, args: argparse.Namespace) -
     from sklearn_ganprint.cli._localize_page import render_localization
 
     columns = (*_COLUMNS, Column("map", "map"), Column("mask", "mask"), Column("error", "error"))
-    table = csv_text(columns, rows).encode("utf-8", "surrogateescape")
+    table = csv_file(columns, rows)
     page = render_localization(rows, question, notes(rows, question), args).encode("utf-8")
     return write_files(args.out, [("results.csv", table), (PAGE, page)])
 

@@ -23,6 +23,7 @@ from sklearn_ganprint.cli import (
 from sklearn_ganprint.cli._console import plain_warnings
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._text import one_line
+from sklearn_ganprint.datasets._csv import NAMES
 
 _COMMANDS = (
     _demo,
@@ -75,10 +76,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.words = sys.argv[1:] if argv is None else list(argv)
     except SystemExit as stop:  # argparse has said what is wrong, or shown the help
         return int(stop.code or 0)
-    for stream in (sys.stdout, sys.stderr):
-        # File names may hold letters that the terminal's encoding does not have.
+    # File names may hold letters that the encoding does not have, and bytes that are no letters.
+    for stream, errors in ((sys.stdout, NAMES), (sys.stderr, "backslashreplace")):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=errors)
     return _run(args)
 
 

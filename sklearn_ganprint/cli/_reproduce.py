@@ -6,7 +6,14 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
+from sklearn_ganprint.cli._console import (
+    CSV_FORMATS,
+    MESSAGES,
+    Column,
+    print_csv,
+    print_json,
+    print_table,
+)
 from sklearn_ganprint.cli._images import auto_crop, find_images
 from sklearn_ganprint.cli._pages import PAGE, check_folder, probe_folder, write_files
 
@@ -194,8 +201,8 @@ def _print(result: "ReproductionResult", index: str, args: argparse.Namespace) -
     rows = result.rows()
     if args.format == "json":
         print_json({**result.to_dict(), "report": index})
-    elif args.format == "csv":
-        print_csv(_COLUMNS, rows)
+    elif args.format in CSV_FORMATS:
+        print_csv(_COLUMNS, rows, args.format)
     else:
         print_table(_COLUMNS, rows)
         attribution = result.attribution

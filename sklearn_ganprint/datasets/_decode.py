@@ -12,6 +12,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS
 from sklearn_ganprint.datasets._jpeg import estimate_jpeg_quality
+from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.datasets._tar import find_member, open_file
 
 FilePath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -104,11 +105,6 @@ class ImageInfo(NamedTuple):
 
 class UnusableImageError(Exception):
     """A reason why an image cannot be used, before the name of its file is added."""
-
-
-def printable(filename: str) -> str:
-    """Write undecodable bytes of a file name as escapes, so that any stream takes it."""
-    return filename.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def has_image_suffix(name: str) -> bool:

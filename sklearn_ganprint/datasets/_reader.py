@@ -24,8 +24,8 @@ from sklearn_ganprint.datasets._decode import (
     Window,
     decode_image,
     inspect_image,
-    printable,
 )
+from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.datasets._tar import file_size, open_file
 
 # Files handed to the threads at a time: enough to keep them busy, few enough that little
