@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     _print(clusters, rows, index, args)
     if index:
         MESSAGES.say(f"pictures and explanations: {index}")
-    return exit_status(clusters.failures)
+    return exit_status(clusters.failures, int((clusters.labels > -2).sum()))
 
 
 def _check_targets(args: argparse.Namespace) -> None:

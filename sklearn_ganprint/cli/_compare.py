@@ -14,6 +14,7 @@ from sklearn_ganprint.cli._console import (
     Column,
     print_csv,
     print_json,
+    print_line,
     print_table,
 )
 from sklearn_ganprint.cli._errors import CommandError
@@ -128,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
     _print(compared, index, args)
     if index:
         MESSAGES.say(f"pictures and explanations: {index}")
-    return exit_status(compared.failures)
+    return exit_status(compared.failures, sum(sum(each.values()) for each in compared.counts))
 
 
 def _compare(args: argparse.Namespace) -> Compared:
@@ -246,6 +247,6 @@ def _print_table(compared: Compared, matches: "Sequence[Match]") -> None:
         print_table(_MATCHES, [{**row, key: p_number(row[key])} for row in best])
     print()
     for sentence in sentences(matches, compared):
-        print(sentence)
+        print_line(sentence)
     for note in notes(compared):
-        print(note)
+        print_line(note)

@@ -110,4 +110,4 @@ def _print(result: "AttributionResult", index: str, args: argparse.Namespace) ->
         print_table(_COLUMNS, [*document["classes"], overall])
         low, high = result.accuracy_interval
         print(f"accuracy {result.accuracy:.3f} (95 % confidence interval {low:.3f} to {high:.3f})")
-        print(f"chance   {result.chance:.3f}")
+        print(f"always naming the largest source: {result.chance:.3f}")

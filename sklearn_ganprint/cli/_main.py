@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import sklearn_ganprint
 from sklearn_ganprint.cli import (
@@ -41,7 +42,7 @@ _COMMANDS = (
 _EPILOG = """\
 exit status:
   0    all went well
-  1    some files could not be used; each is named on stderr with its reason, all others were done
+  1    files could not be used; each is named on stderr with its reason, all others were done
   2    wrong use, or nothing could be done; stderr says why
   70   a fault of the program (--debug shows where)
   130  interrupted
@@ -127,8 +128,22 @@ def _discard_stdout() -> None:
         pass
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are of the command that was called, in words fit for a terminal."""
+
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
+        # Left to the parser of all commands, an unknown option would print the usage of that.
+        namespace, unknown = super().parse_known_args(*args, **kwargs)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return namespace, unknown
+
+    def error(self, message: str) -> NoReturn:
+        super().error(one_line(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="ganprint",
         description="Which generator or camera made this image?",
         epilog=_EPILOG,

@@ -14,7 +14,7 @@ from sklearn_ganprint.cli._console import (
     print_json,
     print_table,
 )
-from sklearn_ganprint.cli._images import auto_crop, find_images
+from sklearn_ganprint.cli._images import auto_crop, exit_status, find_images
 from sklearn_ganprint.cli._pages import PAGE, check_folder, probe_folder, write_files
 
 if TYPE_CHECKING:
@@ -133,10 +133,7 @@ def run(args: argparse.Namespace) -> int:
     shutil.rmtree(os.path.join(args.out, _PARTS))
     _print(result, index, args)
     MESSAGES.say(f"report: {index}")
-    n_failures = len(bunch.failures) + len(result.failures)
-    if n_failures:
-        MESSAGES.say(f"{n_failures} could not be used; all others were")
-    return 1 if n_failures else 0
+    return exit_status([*bunch.failures, *result.failures], len(bunch.filenames))
 
 
 def _check_out(out: str, force: bool) -> None:
@@ -208,4 +205,4 @@ def _print(result: "ReproductionResult", index: str, args: argparse.Namespace) -
         attribution = result.attribution
         low, high = attribution.accuracy_interval
         print(f"accuracy {attribution.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f})")
-        print(f"chance   {attribution.chance:.3f}")
+        print(f"always naming the largest source: {attribution.chance:.3f}")

@@ -11,6 +11,7 @@ from sklearn_ganprint.cli._console import (
     Column,
     print_csv,
     print_json,
+    print_line,
     print_table,
 )
 from sklearn_ganprint.cli._errors import CommandError
@@ -104,6 +105,11 @@ def file_rows(scored: Scored, keys: Sequence[str], row: Callable[[int], Row]) ->
     return rows + [{**dict.fromkeys(keys), **each} for each in rest]
 
 
+def n_judged(rows: Sequence[Row]) -> int:
+    """Count the files that could be used."""
+    return sum(row["error"] is None for row in rows)
+
+
 def print_rows(
     args: argparse.Namespace,
     rows: Sequence[Row],
@@ -122,4 +128,4 @@ def print_rows(
         # What failed has been named on stderr; a table of results holds results.
         print_table(table, [row for row in rows if row["error"] is None])
         for note in notes:
-            print(note)
+            print_line(note)

@@ -39,7 +39,7 @@ def list_artifact(container: str) -> Listing:
 
 
 def _artifact_places(container: str, table: str) -> dict[str, Place]:
-    places = {}
+    places: dict[str, Place] = {}
     for line, cells in csv_rows(table, ("image_path", "target")):
         path = os.path.normpath(os.path.join(os.path.dirname(table), cells["image_path"]))
         source, *inside = os.path.relpath(path, container).split(os.sep)
