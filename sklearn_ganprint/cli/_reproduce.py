@@ -125,7 +125,8 @@ def run(args: argparse.Namespace) -> int:
     for warning in result.warnings:
         MESSAGES.warn(warning)
     with MESSAGES.progress("drawing") as progress:
-        write_figures(result, os.path.join(args.out, "figures"), progress)
+        folders = os.path.join(args.out, "figures"), os.path.join(args.out, _PARTS)
+        write_figures(result, *folders, progress)
     result.save(args.out)
     page = render_reproduction(result, bunch, crop, args)
     # The page comes last: where there is one, all that it shows is there too.
