@@ -98,18 +98,39 @@ def _work(
 
 def is_paths(X: Any) -> bool:
     """Whether `X` is a sequence of file paths, and not of numbers."""
-    if isinstance(X, (str, bytes, os.PathLike)):
+    if _is_path(X):
         raise TypeError(f"Expected a sequence of file paths, got one path: {X!r}. Pass a list.")
+    X = _only_column(X)
     if getattr(X, "ndim", 1) != 1 or not hasattr(X, "__len__") or not len(X):
         return False
-    return isinstance(next(iter(X)), (str, bytes, os.PathLike))
+    return _is_path(next(iter(X)))
 
 
 def as_paths(X: Any) -> np.ndarray:
     """File paths as an array of objects, which a list of indices can be taken from."""
+    X = _only_column(X)
     paths = np.empty(len(X), dtype=object)
     paths[:] = list(X)
     return paths
+
+
+def _only_column(X: Any) -> Any:
+    """Return the only column of a data frame or 2-D array, and anything else as it is."""
+    if len(getattr(X, "shape", ())) != 2 or not X.shape[0]:
+        return X
+    columns = list(getattr(X, "columns", ()))
+    if X.shape[1] == 1:
+        return X[columns[0]] if columns else X[:, 0]
+    if columns and any(map(_is_path, np.asarray(X[:1], dtype=object).ravel())):
+        raise TypeError(
+            f"Expected file paths, got a data frame with the columns {columns}. Pass the column "
+            f"that holds the paths, such as X[{columns[0]!r}]."
+        )
+    return X
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, (str, bytes, os.PathLike))
 
 
 def common_size(paths: Sequence[Any], reader: ImageReader) -> tuple[int, int] | None:
@@ -118,7 +139,7 @@ def common_size(paths: Sequence[Any], reader: ImageReader) -> tuple[int, int] | 
         height, width = np.broadcast_to(reader.crop, 2)
         return int(height), int(width)
     sizes: Counter[tuple[int, int]] = Counter()
-    for path in paths:
+    for path in as_paths(paths):
         try:
             info = inspect_image(path, reader.max_pixels)
         except ImageReadError:  # reported when the pixels are read

@@ -149,6 +149,27 @@ def test_goes_on_after_an_interruption(tmp_path, image_folder, ganprint, monkeyp
     assert documents[0] == documents[1]
 
 
+def test_draws_no_figure_twice_after_an_interruption(tmp_path, image_folder, ganprint, monkeypatch):
+    from sklearn_ganprint.cli import _reproduce_figures
+
+    folder, *_ = image_folder(labels=("a", "b"))
+    out = tmp_path / "out"
+    drawn, png = [], _reproduce_figures.png
+
+    def interrupted(figure):
+        drawn.append(figure)
+        if len(drawn) == 5:
+            raise KeyboardInterrupt
+        return png(figure)
+
+    monkeypatch.setattr(_reproduce_figures, "png", interrupted)
+    assert ganprint("reproduce", folder, "--out", out, *FAST)[0] == 130
+    assert ganprint("reproduce", folder, "--out", out, *FAST)[0] == 0
+    n_figures = len(list((out / "figures").glob("*.png")))
+    assert len(drawn) == n_figures + 1
+    assert len(list((out / "figures").glob("*.svg"))) == n_figures > 5
+
+
 def test_overwrites_nothing_unless_forced(tmp_path, image_folder, ganprint):
     folder, *_ = image_folder()
     out = tmp_path / "out"

@@ -30,5 +30,12 @@ def test_slugs_are_plain_and_keep_names_apart(names):
     assert set("".join(found.values())) <= set("aA-2") | set("0123456789")
 
 
+def test_slugs_are_names_that_any_file_system_takes():
+    names = ["x" * 250, "x" * 251, "X" * 252, *(f"dir/{n}/" + "y" * 99 for n in range(300))]
+    found = slugs(names)
+    assert max(map(len, found.values())) < 100
+    assert len({slug.lower() for slug in found.values()}) == len(names)
+
+
 def test_one_line():
     assert one_line("a\nb\x1b[2J\udcff") == r"a b\x1b[2J\xff"

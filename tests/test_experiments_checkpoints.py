@@ -31,6 +31,18 @@ def test_nothing_is_kept_of_what_was_interrupted(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
 
 
+def test_what_a_killed_process_has_done_is_kept_from_time_to_time(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path, {})
+    monkeypatch.setattr("sklearn_ganprint.experiments._checkpoints._SECONDS", 0)
+    with checkpoints.begun("part") as begun:
+        begun.keep({"done": np.array(3)})
+        with Checkpoints(tmp_path, {}).begun("part") as seen:  # as a process that is started later
+            assert seen.arrays["done"] == 3
+    assert not checkpoints.has("part")
+    checkpoints.get("part", lambda: {"x": [1]})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["part.npz", "settings.json"]
+
+
 def test_other_settings_are_refused(tmp_path):
     Checkpoints(tmp_path, {"seed": 0, "size": (1, 2)})
     Checkpoints(tmp_path, {"seed": 0, "size": [1, 2]})

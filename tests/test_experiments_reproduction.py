@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -109,6 +110,8 @@ def test_goes_on_where_it_was_interrupted(data, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         reproduce_paper(X, y, SETTINGS, folder=tmp_path, progress=interrupt)
     kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    (begun,) = [name for name in kept if name.endswith("-begun.npz")]
+    kept.pop(begun)  # whose place the whole part takes
     assert len(kept) > 5 and not [name for name in kept if name.endswith(".part")]
     told.clear()
     result = reproduce_paper(X, y, SETTINGS, folder=tmp_path, progress=lambda *n: told.append(n))
@@ -118,6 +121,30 @@ def test_goes_on_where_it_was_interrupted(data, tmp_path):
     with pytest.raises(ValueError, match=r"other settings \(images, random_state\)"):
         other = replace(SETTINGS, random_state=1)
         reproduce_paper(X, y, other, folder=tmp_path)
+
+
+def test_comes_to_an_end_however_often_it_is_interrupted(data, tmp_path):
+    X, y = data
+    settings = replace(SETTINGS, n_robustness=0)
+    small = Passes(batch_size=2)
+    steps = []
+
+    def interrupt(done, total):
+        steps.append(done - sum(steps))
+        if done < total and sum(step <= 2 for step in steps) == 3:  # after two batches or three
+            raise KeyboardInterrupt
+
+    result, n_runs = None, 0
+    while result is None and n_runs < 100:
+        n_runs += 1
+        steps.clear()
+        with suppress(KeyboardInterrupt):
+            result = reproduce_paper(
+                X, y, settings, folder=tmp_path, passes=small, progress=interrupt
+            )
+    assert result is not None and n_runs > 15
+    assert not list(tmp_path.glob("*begun*"))
+    assert result.to_dict() == reproduce_paper(X, y, settings, passes=small).to_dict()
 
 
 def test_bad_files_are_left_out_of_everything(data, image_folder):

@@ -28,9 +28,10 @@ def test_json_comes_back(result, tmp_path):
 
 def test_csv_comes_back(result, tmp_path):
     result.to_csv(tmp_path / "result.csv")
-    with open(tmp_path / "result.csv", encoding="utf-8", newline="") as stream:
+    how = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+    with open(tmp_path / "result.csv", **how) as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["name"] for row in rows] == ["clean", "line\n\\udcff"]
+    assert [row["name"] for row in rows] == ["clean", "line\n\udcff"]
     assert float(rows[1]["difference_low"]) == result.rows()[1]["difference_low"]
     assert list(rows[0]) == list(result.rows()[0])
 
@@ -40,7 +41,7 @@ def test_files_are_replaced_at_once_or_not_at_all(result, tmp_path, method):
     path = tmp_path / "result"
     path.write_text("old")
     getattr(result, method)(path)
-    assert path.read_text(encoding="utf-8") != "old"
+    assert path.read_bytes() not in (b"old", b"")
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(FileNotFoundError, match="no folder"):
         getattr(result, method)(tmp_path / "missing" / "result")

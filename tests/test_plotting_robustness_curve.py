@@ -54,7 +54,7 @@ def test_levels_of_clean_images_and_of_chance(ax):
     display = draw(ax, clean=0.816, chance=1 / 12)
     assert_array_equal(display.clean_line_.get_ydata(), [0.816] * 2)
     assert_allclose(display.chance_line_.get_ydata(), [1 / 12] * 2)
-    assert legend_of(ax)[2:] == ["clean 0.816", "chance 0.083"]
+    assert legend_of(ax)[2:] == ["clean 0.816", "largest class 0.083"]
 
 
 def test_numbers_of_images_double(ax):

@@ -52,9 +52,10 @@ LAYOUTS = (
 def add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
-        choices=("table", "csv", "json"),
+        choices=("table", "csv", "json", "spreadsheet"),
         default="table",
-        help="how results are printed (default: %(default)s)",
+        help="how results are printed: csv and json give programs the names of files as they are; "
+        "spreadsheet is CSV in which no name is taken for a formula (default: %(default)s)",
     )
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._clusters import NOWHERE, Clusters, cluster_names, in_words, pair_level
 from sklearn_ganprint.cli._console import (
+    CSV_FORMATS,
     MESSAGES,
     Column,
-    csv_text,
+    csv_file,
     print_csv,
     print_json,
     print_table,
@@ -98,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     _print(clusters, rows, index, args)
     if index:
         MESSAGES.say(f"pictures and explanations: {index}")
-    return exit_status(clusters.failures)
+    return exit_status(clusters.failures, int((clusters.labels > -2).sum()))
 
 
 def _check_targets(args: argparse.Namespace) -> None:
@@ -238,7 +239,7 @@ def _rows(clusters: Clusters) -> list[dict[str, Any]]:
 
 def _write(clusters: Clusters, rows: list[dict[str, Any]], args: argparse.Namespace) -> str | None:
     """Write what is asked for; return the page's path if there is one."""
-    labelled = csv_text(_LABELS, _labelled(clusters)).encode("utf-8", "surrogateescape")
+    labelled = csv_file(_LABELS, _labelled(clusters))
     if args.csv is not None:
         write_file(args.csv, labelled)
         MESSAGES.say(f"saved {args.csv}")
@@ -280,8 +281,8 @@ def _print(
     index: str | None,
     args: argparse.Namespace,
 ) -> None:
-    if args.format == "csv":
-        print_csv(_FILES, _file_rows(clusters))
+    if args.format in CSV_FORMATS:
+        print_csv(_FILES, _file_rows(clusters), args.format)
     elif args.format == "json":
         document = {
             "n_clusters": len(clusters.names),

@@ -7,7 +7,6 @@ from typing import Any
 from sklearn_ganprint.cli._clusters import NOWHERE, Clusters, in_words, pair_level
 from sklearn_ganprint.cli._figures import autocorrelation, comparison, fingerprint, png
 from sklearn_ganprint.cli._pages import command_line, failed_files, render_page
-from sklearn_ganprint.cli._text import one_line
 from sklearn_ganprint.cli._thumbnails import spread, thumbnail
 from sklearn_ganprint.fingerprints import autocorrelation as autocorrelation_of
 from sklearn_ganprint.fingerprints import autocorrelation_period
@@ -63,7 +62,7 @@ def render_clusters(
         clusters=[each for each in sections if each["cluster"] != NOWHERE],
         nowhere=next((each for each in sections if each["cluster"] == NOWHERE), None),
         failures=failed_files(clusters.failures),
-        folders=one_line(", ".join(args.paths)),
+        folders=", ".join(args.paths),
         size=f"{width} × {height}",
         anchor="at the top left" if args.anchor == "top-left" else "from the middle",
         command_line=command_line(args),
@@ -76,8 +75,8 @@ def _section(clusters: Clusters, code: int, row: dict[str, Any]) -> dict[str, An
     shown = enumerate(_shown(clusters, code))
     return {
         **row,
-        "thumbnails": [(_thumbnail_name(name, number), one_line(file)) for number, file in shown],
-        "files": [one_line(file) for file in files[:_NAMED]],
+        "thumbnails": [(_thumbnail_name(name, number), file) for number, file in shown],
+        "files": files[:_NAMED],
         "n_more": max(0, len(files) - _NAMED),
         "period": _period(clusters, code) if code >= 0 else None,
     }

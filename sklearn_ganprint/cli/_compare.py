@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._compared import Compared, notes, p_number, sentences, verdict
-from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
+from sklearn_ganprint.cli._console import (
+    CSV_FORMATS,
+    MESSAGES,
+    Column,
+    print_csv,
+    print_json,
+    print_line,
+    print_table,
+)
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._images import exit_status
 from sklearn_ganprint.cli._pages import PAGE, begin_out, write_files
@@ -121,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
     _print(compared, index, args)
     if index:
         MESSAGES.say(f"pictures and explanations: {index}")
-    return exit_status(compared.failures)
+    return exit_status(compared.failures, sum(sum(each.values()) for each in compared.counts))
 
 
 def _compare(args: argparse.Namespace) -> Compared:
@@ -207,8 +215,8 @@ def _write(compared: Compared, args: argparse.Namespace) -> str | None:
 
 def _print(compared: Compared, index: str | None, args: argparse.Namespace) -> None:
     result, matches = compared.result, compared.result.matches()
-    if args.format == "csv":
-        print_csv(_PAIRS, result.rows())
+    if args.format in CSV_FORMATS:
+        print_csv(_PAIRS, result.rows(), args.format)
     elif args.format == "json":
         failures = compared.failures
         document = {
@@ -239,6 +247,6 @@ def _print_table(compared: Compared, matches: "Sequence[Match]") -> None:
         print_table(_MATCHES, [{**row, key: p_number(row[key])} for row in best])
     print()
     for sentence in sentences(matches, compared):
-        print(sentence)
+        print_line(sentence)
     for note in notes(compared):
-        print(note)
+        print_line(note)

@@ -7,9 +7,8 @@ from typing import Any
 from sklearn_ganprint.cli._compared import Compared, notes, p_number, verdict
 from sklearn_ganprint.cli._figures import comparison, fingerprint, png
 from sklearn_ganprint.cli._pages import command_line, failed_files, render_page
-from sklearn_ganprint.cli._text import one_line, slugs
+from sklearn_ganprint.cli._text import slugs
 from sklearn_ganprint.cli._thumbnails import spread, thumbnail
-from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.fingerprints import energy
 
 #: Images shown of a source.
@@ -31,13 +30,9 @@ def draw_pictures(
     for done, (side, code) in enumerate(todo, start=1):
         names = compared.sets[side].names
         values = compared.sets[side].fingerprints[code]
-        title = one_line(names[code])
-        yield _figure_name(compared, side, code), png(fingerprint(values, title))
+        yield _figure_name(compared, side, code), png(fingerprint(values, names[code]))
         for number, file in enumerate(_shown(compared, side, names[code])):
-            try:
-                yield f"{_copy_name(compared, side, code)}-{number + 1}.jpg", thumbnail(file)
-            except ImageReadError:
-                continue
+            yield f"{_copy_name(compared, side, code)}-{number + 1}.jpg", thumbnail(file)
         progress(done, len(todo))
 
 
@@ -91,8 +86,8 @@ def render_comparison(compared: Compared, args: argparse.Namespace) -> str:
     height, width = compared.sets[0].fingerprints.shape[1:3]
     return render_page(
         "compare",
-        first=one_line(args.first),
-        second=None if itself else one_line(args.second),
+        first=args.first,
+        second=None if itself else args.second,
         matches=sorted(matches, key=lambda match: match["p_value_of_best"]),
         n_found=sum(match["found"] for match in matches),
         notes=notes(compared),
@@ -118,7 +113,7 @@ def _source(compared: Compared, side: int, name: str) -> dict[str, Any]:
         "energy": float(energy(found.fingerprints[code : code + 1])[0]),
         "n_images": compared.counts[side].get(name),
         "thumbnails": [
-            (f"{copies}-{number + 1}.jpg", one_line(file))
+            (f"{copies}-{number + 1}.jpg", file)
             for number, file in enumerate(_shown(compared, side, name))
         ],
     }

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from sklearn_ganprint.cli._sides import Side
-from sklearn_ganprint.cli._text import one_line
 
 if TYPE_CHECKING:
     from sklearn_ganprint.comparison import FingerprintSet, Match, ModelComparison
@@ -61,10 +60,10 @@ def sentences(matches: "Sequence[Match]", compared: Compared) -> list[str]:
     """Say which sources have a partner, and of those that have none how many they are."""
     without = [match for match in matches if match.p_value_of_best > compared.level]
     if len(without) <= _MOST_WITHOUT:
-        return [one_line(verdict(match, compared)) for match in matches]
+        return [verdict(match, compared) for match in matches]
     found = [match for match in matches if match.p_value_of_best <= compared.level]
     rest = f"No evidence that {'any' if not found else 'any other'} source has a partner"
-    return [*(one_line(verdict(match, compared)) for match in found), rest]
+    return [*(verdict(match, compared) for match in found), rest]
 
 
 def notes(compared: Compared) -> list[str]:

@@ -1,7 +1,5 @@
 """Results to stdout as table, CSV or JSON; messages and progress to stderr."""
 
-import csv
-import io
 import json
 import sys
 import warnings
@@ -11,6 +9,11 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from sklearn_ganprint.cli._text import one_line
+from sklearn_ganprint.datasets._csv import csv_bytes, csv_text
+from sklearn_ganprint.datasets._names import is_unseen, printable
+
+#: Formats that are CSV: names as they are, or such that a spreadsheet runs none of them.
+CSV_FORMATS = ("csv", "spreadsheet")
 
 #: Columns that a table may take where no terminal has to show it: nothing is ever cut off.
 _WIDE = 10_000
@@ -28,33 +31,38 @@ class Column:
     digits: int | None = None
 
 
-def print_csv(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> None:
-    """Print rows as CSV with a line of names; what is unknown stays empty."""
-    _write_csv(sys.stdout, columns, rows, _plain)
+def print_csv(columns: Sequence[Column], rows: Sequence[dict[str, Any]], form: str = "csv") -> None:
+    """Print rows as CSV with a line of names; what is unknown stays empty.
+
+    A program gets names as they are; on a terminal they are escaped as in a table.
+    """
+    table = [[_plain(row.get(column.key)) for column in columns] for row in rows]
+    if sys.stdout.isatty():
+        table = [[printable(x) if isinstance(x, str) else x for x in cells] for cells in table]
+    header = [column.key for column in columns]
+    print(csv_text(header, table, spreadsheet=form == "spreadsheet"), end="")
 
 
-def csv_text(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> str:
-    """Write rows as CSV for a file that is read again: names of files stay as they are."""
-    stream = io.StringIO()
-    _write_csv(stream, columns, rows, lambda value: value)
-    return stream.getvalue()
-
-
-def _write_csv(
-    stream: TextIO,
-    columns: Sequence[Column],
-    rows: Sequence[dict[str, Any]],
-    written: Callable[[Any], Any],
-) -> None:
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([column.key for column in columns])
-    for row in rows:
-        writer.writerow([written(row.get(column.key)) for column in columns])
+def csv_file(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> bytes:
+    """Write rows as the content of a CSV file, for programs and for spreadsheets."""
+    table = [[row.get(column.key) for column in columns] for row in rows]
+    return csv_bytes([column.key for column in columns], table, spreadsheet=True)
 
 
 def print_json(document: Any) -> None:
-    """Print a document as JSON."""
-    print(json.dumps(_json_ready(document), indent=2, ensure_ascii=False, allow_nan=False))
+    """Print a document as JSON, in which escapes stand for what a terminal would obey."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    for line in text.split("\n"):
+        print(line if line.isprintable() else "".join(map(_json_character, line)))
+
+
+def _json_character(char: str) -> str:
+    return json.dumps(char)[1:-1] if is_unseen(char) else char
+
+
+def print_line(text: str) -> None:
+    """Print a sentence beside a table."""
+    print(one_line(text))
 
 
 def shown_columns(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> list[Column]:
@@ -89,31 +97,16 @@ def _shown(value: Any, digits: int | None) -> str:
         return "-"
     if isinstance(value, list | tuple):
         more = len(value) - _LISTED
-        texts = [*map(one_line, value[:_LISTED]), *([f"{more} more"] if more > 0 else [])]
-        return ", ".join(texts) or "-"
-    return f"{value:.{digits}f}" if digits is not None else one_line(value)
+        texts = [*map(str, value[:_LISTED]), *([f"{more} more"] if more > 0 else [])]
+        return printable(", ".join(texts)) or "-"
+    return f"{value:.{digits}f}" if digits is not None else printable(str(value))
 
 
 def _plain(value: Any) -> Any:
     """Write a cell of a CSV file."""
     if isinstance(value, list | tuple):
         return "; ".join(map(str, map(_plain, value)))
-    return f"{value:.6g}" if isinstance(value, float) else _encodable(value)
-
-
-def _json_ready(value: Any) -> Any:
-    """Make every text in a document encodable."""
-    if isinstance(value, dict):
-        return {_encodable(key): _json_ready(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json_ready(each) for each in value]
-    return _encodable(value)
-
-
-def _encodable(value: Any) -> Any:
-    from sklearn_ganprint.datasets._decode import printable
-
-    return printable(value) if isinstance(value, str) else value
+    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 class Messages:
@@ -151,7 +144,7 @@ class Messages:
         """
         if self.stream.isatty():
             with self._bar() as live:
-                task = live.add_task(title, total=None)
+                task = live.add_task(one_line(title), total=None)
                 yield lambda done, total: live.update(task, completed=done, total=total)
         else:
             yield self._lines(title)
@@ -162,7 +155,9 @@ class Messages:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
         from rich.progress import TimeRemainingColumn as Remaining
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
+        # No markup: a title may hold the name of a file with [brackets].
+        title = TextColumn("{task.description}", markup=False)
+        columns = (title, BarColumn(), MofNCompleteColumn(), Remaining())
         console = Console(file=self.stream)
         # stdout is left alone: results may be on their way into a file.
         with Progress(*columns, console=console, transient=True, redirect_stdout=False) as live:

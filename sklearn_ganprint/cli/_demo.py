@@ -4,7 +4,14 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
+from sklearn_ganprint.cli._console import (
+    CSV_FORMATS,
+    MESSAGES,
+    Column,
+    print_csv,
+    print_json,
+    print_table,
+)
 from sklearn_ganprint.cli._pages import PAGE, check_folder, write_files
 
 if TYPE_CHECKING:
@@ -97,10 +104,10 @@ def _print(result: "AttributionResult", index: str, args: argparse.Namespace) ->
     }
     if args.format == "json":
         print_json({**document, **settings})
-    elif args.format == "csv":
-        print_csv(_COLUMNS, [*document["classes"], overall])
+    elif args.format in CSV_FORMATS:
+        print_csv(_COLUMNS, [*document["classes"], overall], args.format)
     else:
         print_table(_COLUMNS, [*document["classes"], overall])
         low, high = result.accuracy_interval
         print(f"accuracy {result.accuracy:.3f} (95 % confidence interval {low:.3f} to {high:.3f})")
-        print(f"chance   {result.chance:.3f}")
+        print(f"always naming the largest source: {result.chance:.3f}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.experiments import AttributionResult
 
 _DPI = 110
@@ -56,7 +57,7 @@ def roc_curves(result: AttributionResult, *, zoom: float = 1) -> Any:
         RocCurveDisplay.from_predictions(
             result.y_test == label,
             result.scores[:, column],
-            name=str(label),
+            name=printable(str(label)),
             ax=ax,
             # More sources than colours: the line style tells those of one colour apart.
             curve_kwargs={"linestyle": ("-", "--", ":")[column // 10 % 3]},
@@ -83,6 +84,7 @@ def confusion(result: AttributionResult, *, blank_below: float = 0) -> Any:
         result.y_test,
         result.y_pred,
         labels=result.classes,
+        display_labels=[printable(str(label)) for label in result.classes],
         normalize="true",
         values_format=".0%",
         cmap="Blues",

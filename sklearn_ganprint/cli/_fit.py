@@ -4,10 +4,12 @@ import argparse
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import (
+    CSV_FORMATS,
     MESSAGES,
     Column,
     print_csv,
@@ -16,7 +18,13 @@ from sklearn_ganprint.cli._console import (
     shown_columns,
 )
 from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._images import auto_crop, collect_failures, file_properties, find_images
+from sklearn_ganprint.cli._images import (
+    auto_crop,
+    collect_failures,
+    exit_status,
+    file_properties,
+    find_images,
+)
 from sklearn_ganprint.cli._models import (
     Model,
     as_fraction,
@@ -38,6 +46,9 @@ if TYPE_CHECKING:
     from sklearn_ganprint.datasets import ImageReadError
 
 REQUIRES = ("rich", "skops")
+
+#: What images from no source are called, as in OpenSetClassifier.
+UNKNOWN = "unknown"
 
 _COLUMNS = (
     Column("source", "source"),
@@ -91,16 +102,15 @@ def run(args: argparse.Namespace) -> int:
     bunch = find_images(args, groups=args.groups)
     failures = list(bunch.failures)
     crop = args.crop or auto_crop(bunch, whole=args.kind == "camera")
+    labels = _labels(args)
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model)
     if warning := warning_of_few(model):
         MESSAGES.warn(warning)
-    rows = _rows(bunch, model, failures, _labels(args))
+    rows = _rows(bunch, model, failures, labels)
     _print(rows, model, args, failures)
     MESSAGES.say(f"saved {args.model}")
-    if failures:
-        MESSAGES.say(f"{len(failures)} could not be used; all others were")
-    return 1 if failures else 0
+    return exit_status(failures, sum(row["images"] for row in rows))
 
 
 def _estimator(args: argparse.Namespace) -> "OpenSetClassifier | Pipeline":
@@ -138,6 +148,7 @@ def _fit(
     from sklearn_ganprint.localization import LocalizationWarning
     from sklearn_ganprint.open_set import CalibrationWarning
 
+    _name_unknown(estimator, bunch.target_names.tolist())
     with MESSAGES.progress("fitting") as progress, warnings.catch_warnings():
         # They speak of parameters, and of the rate of the fit; the rate is chosen when predicting.
         warnings.simplefilter("ignore", CalibrationWarning)
@@ -153,6 +164,16 @@ def _fit(
         sources = bunch.target_names[bunch.target]
         classifier.fit(bunch.filenames, sources, groups=bunch.groups)
     return model_parts(classifier.set_params(n_jobs=None))  # of this machine, not of the model
+
+
+def _name_unknown(estimator: "OpenSetClassifier | Pipeline", sources: Sequence[str]) -> None:
+    """Call images of no source "none of these" where a source is called "unknown"."""
+    if UNKNOWN not in sources or "unknown_label" not in estimator.get_params(deep=False):
+        return
+    names = chain(["none of these"], (f"none of these ({number})" for number in count(2)))
+    label = next(name for name in names if name not in sources)
+    estimator.set_params(unknown_label=label)
+    MESSAGES.say(f"a source is called {UNKNOWN!r}: images from no source get the name {label!r}")
 
 
 def _rows(
@@ -197,8 +218,8 @@ def _print(
     height, width = model.whole.reader_.crop
     smallest = smallest_known_p_value(model)
     channels = None if model.residual is None else model.residual.channels
-    if args.format == "csv":
-        print_csv(_COLUMNS, rows)
+    if args.format in CSV_FORMATS:
+        print_csv(_COLUMNS, rows, args.format)
     elif args.format == "table":
         print_table(shown_columns(_COLUMNS, rows), rows)
         residual = f"{channels}, {args.denoiser}" if channels else "several residuals"

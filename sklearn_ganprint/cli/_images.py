@@ -17,6 +17,26 @@ if TYPE_CHECKING:
     from sklearn_ganprint.datasets import ImageReadError
 
 
+def attempt(function: "Callable[[str], Any]", path: str) -> Any:
+    """Return ``function(path)``, or an ImageReadError that says what went wrong with the file.
+
+    One file must not end a command, whatever it is that goes wrong with it.
+    """
+    from sklearn_ganprint.datasets import ImageReadError
+
+    try:
+        return function(path)
+    except ImageReadError as error:
+        # A fresh one: the traceback of the other would keep the image in memory.
+        return ImageReadError(error.filename, error.reason)
+    except MemoryError:
+        return ImageReadError(path, "takes more memory than there is")
+    except ValueError as error:
+        return ImageReadError(path, str(error))
+    except Exception as error:
+        return ImageReadError(path, f"unexpected {type(error).__name__}: {error}")
+
+
 def collect_failures(failures: "list[ImageReadError]") -> "Callable[[ImageReadError], None]":
     """Make a callable for `on_error`, which names a file that fails and adds it to a list."""
 
@@ -27,10 +47,11 @@ def collect_failures(failures: "list[ImageReadError]") -> "Callable[[ImageReadEr
     return fail
 
 
-def exit_status(failures: "Sequence[ImageReadError]") -> int:
+def exit_status(failures: "Sequence[Any]", n_used: int) -> int:
     """Sum up on stderr what could not be used, and give the exit status of the command."""
     if failures:
-        MESSAGES.say(f"{len(failures)} could not be used; all others were")
+        found = f"{len(failures)} could not be used; all others were"
+        MESSAGES.say(found if n_used else f"none of the {len(failures)} could be used")
     return 1 if failures else 0
 
 

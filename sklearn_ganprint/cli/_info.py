@@ -5,6 +5,7 @@ from typing import Any
 
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import (
+    CSV_FORMATS,
     Column,
     print_csv,
     print_json,
@@ -58,8 +59,8 @@ def run(args: argparse.Namespace) -> int:
     sources = _sources(model)
     if args.format == "json":
         print_json({**settings, "sources": sources})
-    elif args.format == "csv":
-        print_csv(_SOURCES, sources)
+    elif args.format in CSV_FORMATS:
+        print_csv(_SOURCES, sources, args.format)
     else:
         rows = [{"setting": key, "value": _in_words(value)} for key, value in settings.items()]
         print_table(_SETTINGS, rows)

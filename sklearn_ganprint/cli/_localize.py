@@ -5,16 +5,17 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import MESSAGES, Column, csv_text
+from sklearn_ganprint.cli._console import MESSAGES, Column, csv_file
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._images import exit_status
 from sklearn_ganprint.cli._models import (
+    find_source,
     open_localizer,
     warning_of_few,
 )
 from sklearn_ganprint.cli._pages import PAGE, begin_out, write_files
 from sklearn_ganprint.cli._question import Question, notes
-from sklearn_ganprint.cli._scoring import Row, find_files, outside, print_rows
+from sklearn_ganprint.cli._scoring import Row, find_files, n_judged, outside, print_rows
 from sklearn_ganprint.cli._text import file_slugs
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     _print(rows, question, index, args)
     if index:
         MESSAGES.say(f"maps and explanations: {index}")
-    return exit_status(failures)
+    return exit_status(failures, n_judged(rows))
 
 
 def _question(args: argparse.Namespace) -> Question:
@@ -103,13 +104,7 @@ def _question(args: argparse.Namespace) -> Question:
     model.classifier.set_false_alarm_rate(rate)
     if args.claimed is None:
         return Question(model, None, rate)
-    labels = {str(label): label for label in model.whole.classes_}
-    if args.claimed not in labels:
-        raise CommandError(
-            f"--claimed: expected one of the sources of {args.model}, {', '.join(labels)}; got "
-            f"{args.claimed!r}"
-        )
-    return Question(model, labels[args.claimed], rate)
+    return Question(model, find_source(model, args.claimed, "--claimed", args.model), rate)
 
 
 def _rows(
@@ -191,7 +186,7 @@ def _write_page(rows: list[Row], question: Question, args: argparse.Namespace) -
     from sklearn_ganprint.cli._localize_page import render_localization
 
     columns = (*_COLUMNS, Column("map", "map"), Column("mask", "mask"), Column("error", "error"))
-    table = csv_text(columns, rows).encode("utf-8", "surrogateescape")
+    table = csv_file(columns, rows)
     page = render_localization(rows, question, notes(rows, question), args).encode("utf-8")
     return write_files(args.out, [("results.csv", table), (PAGE, page)])
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from sklearn_ganprint.cli._pages import command_line, render_page
 from sklearn_ganprint.cli._question import Question
 from sklearn_ganprint.cli._scoring import Row
-from sklearn_ganprint.cli._text import one_line
 
 #: Images on the page, those with regions first; all are in the folder.
 _SHOWN = 300
@@ -22,11 +21,11 @@ def render_localization(
     localizer = question.model.classifier
     return render_page(
         "localize",
-        images=[{**row, "file": one_line(row["file"])} for row in judged[:_SHOWN]],
+        images=judged[:_SHOWN],
         n_more=max(0, len(judged) - _SHOWN),
         n_images=len(judged),
         n_found=sum(row["false_region"] == "yes" for row in judged),
-        failures=[(one_line(row["file"]), one_line(row["error"])) for row in rows if row["error"]],
+        failures=[(row["file"], row["error"]) for row in rows if row["error"]],
         claimed=None if question.claimed is None else str(question.claimed),
         sources=[str(label) for label in question.model.whole.classes_],
         notes=notes,
@@ -34,6 +33,6 @@ def render_localization(
         threshold=localizer.threshold_,
         min_region=localizer.min_region,
         window_size=localizer.window_size,
-        model=one_line(args.model),
+        model=args.model,
         command_line=command_line(args),
     )

@@ -9,8 +9,10 @@ from PIL import Image
 from scipy import ndimage
 
 from sklearn_ganprint.cli._figures import new_figure, png
+from sklearn_ganprint.cli._images import attempt
 from sklearn_ganprint.cli._thumbnails import small_copy
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.localization import localize_images
 from sklearn_ganprint.plotting import LocalizationDisplay
 
@@ -48,12 +50,10 @@ class Located(NamedTuple):
 
 def locate_file(path: str, wanted: Wanted) -> Located | ImageReadError:
     """Localize in one file; what is wrong with it is returned."""
-    try:
-        return locate(ImageReader().read_one(path), wanted)
-    except ImageReadError as error:
-        return ImageReadError(error.filename, error.reason)
-    except (ValueError, MemoryError) as error:
-        return ImageReadError(path, str(error) or "takes more memory than there is")
+    found: Located | ImageReadError = attempt(
+        lambda name: locate(ImageReader().read_one(name), wanted), path
+    )
+    return found
 
 
 def locate(image: np.ndarray, wanted: Wanted) -> Located:
@@ -119,7 +119,7 @@ def _drawn(
         colorbar=False,
     )
     figure.colorbar(display.im_, cax=bar, extend="both")
-    bar.set_ylabel(f"evidence against {claimed}", parse_math=False)
+    bar.set_ylabel(printable(f"evidence against {claimed}"), parse_math=False)
     return png(figure)
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import sklearn_ganprint
 from sklearn_ganprint._interrupt import STATUS, WORD, Interruptible
@@ -24,6 +25,7 @@ from sklearn_ganprint.cli import (
 from sklearn_ganprint.cli._console import plain_warnings
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._text import one_line
+from sklearn_ganprint.datasets._csv import NAMES
 
 _COMMANDS = (
     _demo,
@@ -41,7 +43,7 @@ _COMMANDS = (
 _EPILOG = """\
 exit status:
   0    all went well
-  1    some files could not be used; each is named on stderr with its reason, all others were done
+  1    files could not be used; each is named on stderr with its reason, all others were done
   2    wrong use, or nothing could be done; stderr says why
   70   a fault of the program (--debug shows where)
   130  interrupted
@@ -76,10 +78,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.words = sys.argv[1:] if argv is None else list(argv)
     except SystemExit as stop:  # argparse has said what is wrong, or shown the help
         return int(stop.code or 0)
-    for stream in (sys.stdout, sys.stderr):
-        # File names may hold letters that the terminal's encoding does not have.
+    # File names may hold letters that the encoding does not have, and bytes that are no letters.
+    for stream, errors in ((sys.stdout, NAMES), (sys.stderr, "backslashreplace")):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=errors)
     return _run(args)
 
 
@@ -132,8 +134,22 @@ def _discard_stdout() -> None:
         pass
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are of the command that was called, in words fit for a terminal."""
+
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
+        # Left to the parser of all commands, an unknown option would print the usage of that.
+        namespace, unknown = super().parse_known_args(*args, **kwargs)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return namespace, unknown
+
+    def error(self, message: str) -> NoReturn:
+        super().error(one_line(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="ganprint",
         description="Which generator or camera made this image?",
         epilog=_EPILOG,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sklearn_ganprint.cli._arguments import DEFAULT_RATE, LOCALIZATION, LOCALIZATION_RATE
 from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.datasets._names import as_label
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,6 +62,18 @@ def open_localizer(path: str) -> Model:
     raise CommandError(
         f"{path}: expected a model from `ganprint fit --kind {LOCALIZATION}`, this is another; "
         f"its images can be fitted on again with that kind"
+    )
+
+
+def find_source(model: Model, given: str, option: str, path: str) -> Any:
+    """Return the label that a source is named by, however its letters are stored (NFC, NFD)."""
+    labels = model.whole.classes_.tolist()
+    for label in labels:
+        if as_label(str(label)) == as_label(given):
+            return label
+    raise CommandError(
+        f"{option}: expected one of the sources of {path}, {', '.join(map(str, labels))}; got "
+        f"{given!r}"
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sklearn_ganprint
 from sklearn_ganprint._files import atomic, remove_abandoned
 from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._text import one_line
+from sklearn_ganprint.datasets._names import printable
 
 if TYPE_CHECKING:
     import jinja2
@@ -89,12 +89,12 @@ def begin_out(args: argparse.Namespace) -> None:
 
 def command_line(args: argparse.Namespace) -> str:
     """Give the words that the command was called with, for its page."""
-    return one_line(shlex.join(["ganprint", *args.words]))
+    return shlex.join(["ganprint", *args.words])
 
 
 def failed_files(failures: "Sequence[ImageReadError]") -> list[tuple[str, str]]:
     """Give the names of files that could not be used, and why, for a page."""
-    return [(one_line(each.filename), one_line(each.reason)) for each in failures]
+    return [(each.filename, each.reason) for each in failures]
 
 
 def render_page(command: str, /, **values: Any) -> str:
@@ -112,6 +112,8 @@ def environment() -> "jinja2.Environment":
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        # Whatever name comes in: it can be encoded, and turns no text of the page around.
+        finalize=lambda value: printable(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -21,6 +21,7 @@ from sklearn_ganprint.cli._scoring import (
     Scored,
     file_rows,
     find_files,
+    n_judged,
     print_rows,
     score_files,
 )
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     scored = score_files(model, files, failures, args.jobs, "attributing")
     rows = _rows(model, scored, rate)
     _print(rows, model, rate, args)
-    return exit_status(scored.failures)
+    return exit_status(scored.failures, n_judged(rows))
 
 
 def _rate(args: argparse.Namespace, model: Model) -> float | None:
@@ -137,6 +138,7 @@ def _print(rows: Sequence[Row], model: Model, rate: float | None, args: argparse
         "false_alarm_rate": rate,
         "calibration": None if open_set is None else open_set.calibration_,
         "smallest_p_value": None if open_set is None else smallest_known_p_value(model),
+        "unknown_label": None if open_set is None else str(open_set.unknown_label_),
     }
     # Two columns less where each image has the source that is nearest.
     hidden = {"runner_up_score"}
@@ -158,7 +160,8 @@ def _notes(rows: Sequence[Row], model: Model, rate: float | None) -> list[str]:
         return []
     judged = [row for row in rows if row["error"] is None]
     n_unknown = sum(row["p_value"] <= rate for row in judged)
-    outcome = f"unknown (p-value at most {rate:g}): {n_unknown} of {len(judged)}"
+    unknown = model.open_set.unknown_label_
+    outcome = f"{unknown} (p-value at most {rate:g}): {n_unknown} of {len(judged)}"
     if smallest_known_p_value(model) > rate:
-        outcome = f"none can be unknown at a false-alarm rate of {rate:g}"
+        outcome = f"none can be {unknown} at a false-alarm rate of {rate:g}"
     return [f"{outcome}; p-values by {calibration_in_words(model)}"]

@@ -6,8 +6,15 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
-from sklearn_ganprint.cli._images import auto_crop, find_images
+from sklearn_ganprint.cli._console import (
+    CSV_FORMATS,
+    MESSAGES,
+    Column,
+    print_csv,
+    print_json,
+    print_table,
+)
+from sklearn_ganprint.cli._images import auto_crop, exit_status, find_images
 from sklearn_ganprint.cli._pages import PAGE, check_folder, probe_folder, write_files
 
 if TYPE_CHECKING:
@@ -118,7 +125,8 @@ def run(args: argparse.Namespace) -> int:
     for warning in result.warnings:
         MESSAGES.warn(warning)
     with MESSAGES.progress("drawing") as progress:
-        write_figures(result, os.path.join(args.out, "figures"), progress)
+        folders = os.path.join(args.out, "figures"), os.path.join(args.out, _PARTS)
+        write_figures(result, *folders, progress)
     result.save(args.out)
     page = render_reproduction(result, bunch, crop, args)
     # The page comes last: where there is one, all that it shows is there too.
@@ -126,10 +134,7 @@ def run(args: argparse.Namespace) -> int:
     shutil.rmtree(os.path.join(args.out, _PARTS))
     _print(result, index, args)
     MESSAGES.say(f"report: {index}")
-    n_failures = len(bunch.failures) + len(result.failures)
-    if n_failures:
-        MESSAGES.say(f"{n_failures} could not be used; all others were")
-    return 1 if n_failures else 0
+    return exit_status([*bunch.failures, *result.failures], len(bunch.filenames))
 
 
 def _check_out(out: str, force: bool) -> None:
@@ -194,11 +199,11 @@ def _print(result: "ReproductionResult", index: str, args: argparse.Namespace) -
     rows = result.rows()
     if args.format == "json":
         print_json({**result.to_dict(), "report": index})
-    elif args.format == "csv":
-        print_csv(_COLUMNS, rows)
+    elif args.format in CSV_FORMATS:
+        print_csv(_COLUMNS, rows, args.format)
     else:
         print_table(_COLUMNS, rows)
         attribution = result.attribution
         low, high = attribution.accuracy_interval
         print(f"accuracy {attribution.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f})")
-        print(f"chance   {attribution.chance:.3f}")
+        print(f"always naming the largest source: {attribution.chance:.3f}")

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,14 +37,17 @@ _PAPER_NUMBERS = (2, 8, 32, 128, 512)
 
 
 def write_figures(
-    result: ReproductionResult, folder: str, progress: Callable[[int, int], Any]
+    result: ReproductionResult, folder: str, parts: str, progress: Callable[[int, int], Any]
 ) -> None:
-    """Draw every figure and write it in both formats."""
+    """Draw every figure and write it in both formats, but those that `parts` says are written."""
     todo = list(figures(result))
     for done, (name, draw) in enumerate(todo, start=1):
-        figure = draw()
-        write_file(os.path.join(folder, f"{name}.png"), png(figure))
-        write_file(os.path.join(folder, f"{name}.svg"), svg(figure))
+        drawn, files = Path(parts, f"{name}.drawn"), [f"{name}.png", f"{name}.svg"]
+        if not (drawn.exists() and all(Path(folder, file).exists() for file in files)):
+            figure = draw()
+            for file, write in zip(files, (png, svg), strict=True):
+                write_file(os.path.join(folder, file), write(figure))
+            drawn.touch()
         progress(done, len(todo))
 
 

@@ -5,7 +5,15 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
+from sklearn_ganprint.cli._console import (
+    CSV_FORMATS,
+    MESSAGES,
+    Column,
+    print_csv,
+    print_json,
+    print_line,
+    print_table,
+)
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._images import collect_failures
 from sklearn_ganprint.cli._models import Model
@@ -97,6 +105,11 @@ def file_rows(scored: Scored, keys: Sequence[str], row: Callable[[int], Row]) ->
     return rows + [{**dict.fromkeys(keys), **each} for each in rest]
 
 
+def n_judged(rows: Sequence[Row]) -> int:
+    """Count the files that could be used."""
+    return sum(row["error"] is None for row in rows)
+
+
 def print_rows(
     args: argparse.Namespace,
     rows: Sequence[Row],
@@ -109,10 +122,10 @@ def print_rows(
     """Print rows as the arguments ask: as CSV, in a JSON document, or as a table with notes."""
     if args.format == "json":
         print_json({**document, "results": rows})
-    elif args.format == "csv":
-        print_csv((*columns, Column("error", "error")), rows)
+    elif args.format in CSV_FORMATS:
+        print_csv((*columns, Column("error", "error")), rows, args.format)
     else:
         # What failed has been named on stderr; a table of results holds results.
         print_table(table, [row for row in rows if row["error"] is None])
         for note in notes:
-            print(note)
+            print_line(note)

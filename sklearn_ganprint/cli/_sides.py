@@ -11,13 +11,13 @@ from sklearn_ganprint.cli._console import MESSAGES
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._images import auto_crop, collect_failures, inspect_images
 from sklearn_ganprint.cli._models import Model, open_model
-from sklearn_ganprint.cli._text import one_line
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
     from sklearn_ganprint.comparison import FingerprintSet
     from sklearn_ganprint.datasets import ImageReader, ImageReadError
+    from sklearn_ganprint.datasets._listing import Listing
 
 
 class Side(NamedTuple):
@@ -37,7 +37,7 @@ class Side(NamedTuple):
 def open_side(path: str, failures: "list[ImageReadError]", *, one_source: bool) -> Side:
     """Find out what a path is, and list it or load it."""
     from sklearn_ganprint.datasets._decode import has_image_suffix
-    from sklearn_ganprint.datasets._listing import list_csv
+    from sklearn_ganprint.datasets._listing import list_csv, with_one_spelling
 
     if not os.path.lexists(path):
         raise CommandError(
@@ -47,9 +47,7 @@ def open_side(path: str, failures: "list[ImageReadError]", *, one_source: bool) 
     if os.path.isdir(path):
         return _list_folder(path, failures, one_source=one_source)
     if path.lower().endswith(".csv"):
-        entries = list_csv(path).entries
-        labels = [one_line(each.label) for each in entries]
-        return Side(path, None, [each.filename for each in entries], labels)
+        return _side(path, with_one_spelling(list_csv(path)))
     if has_image_suffix(path):
         raise CommandError(
             f"{path}: one image has no fingerprint that could be told from its noise; give a "
@@ -60,7 +58,13 @@ def open_side(path: str, failures: "list[ImageReadError]", *, one_source: bool) 
 
 def _list_folder(path: str, failures: "list[ImageReadError]", *, one_source: bool) -> Side:
     """List a folder: its folders are sources, or, where there are none, it is one."""
-    from sklearn_ganprint.datasets._listing import split_folder, walk_files
+    from sklearn_ganprint.datasets._listing import (
+        Entry,
+        Listing,
+        split_folder,
+        walk_files,
+        with_one_spelling,
+    )
 
     found: list[ImageReadError] = []
     folders, beside = split_folder(path)
@@ -68,7 +72,7 @@ def _list_folder(path: str, failures: "list[ImageReadError]", *, one_source: boo
     if one_source or not folders:
         folders, beside = {name: path}, []
     entries = [
-        (file, one_line(label))
+        Entry(file, label)
         for label, folder in folders.items()
         for file in walk_files(folder, {os.path.realpath(folder)}, found)
     ]
@@ -79,7 +83,12 @@ def _list_folder(path: str, failures: "list[ImageReadError]", *, one_source: boo
         raise CommandError(
             f"{path}: expected images, or a folder of them for each source; found no file"
         )
-    return Side(path, None, [file for file, _ in entries], [label for _, label in entries])
+    return _side(path, with_one_spelling(Listing(entries, folders, found)))
+
+
+def _side(path: str, listing: "Listing") -> Side:
+    files, labels = [each.filename for each in listing.entries], [e.label for e in listing.entries]
+    return Side(path, None, files, labels)
 
 
 def check_models(first: Model, second: Model, paths: Sequence[str]) -> None:

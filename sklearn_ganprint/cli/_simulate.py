@@ -5,7 +5,14 @@ import os
 from typing import Any
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import MESSAGES, Column, print_csv, print_json, print_table
+from sklearn_ganprint.cli._console import (
+    CSV_FORMATS,
+    MESSAGES,
+    Column,
+    print_csv,
+    print_json,
+    print_table,
+)
 from sklearn_ganprint.cli._errors import CommandError
 
 REQUIRES = ("rich",)
@@ -113,7 +120,7 @@ def _rows(files: list[str]) -> list[dict[str, Any]]:
 def _print(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
     if args.format == "json":
         print_json({"folder": args.folder, "size": args.size, "seed": args.seed, "sources": rows})
-    elif args.format == "csv":
-        print_csv(_COLUMNS, rows)
+    elif args.format in CSV_FORMATS:
+        print_csv(_COLUMNS, rows, args.format)
     else:
         print_table(_COLUMNS, rows)

@@ -1,23 +1,20 @@
 """Texts that may hold anything, such as names of files and sources, made fit for their place."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+from sklearn_ganprint.datasets._names import printable
+
+#: Letters of a part of a file's name, at the most: file systems take some 255 bytes in all, and
+#: beginnings, numbers and extensions are added.
+_LONGEST = 80
 
 
 def one_line(text: object) -> str:
-    r"""Write a text, or the name of a file, so that it is one line on any terminal.
-
-    Line ends become spaces. Other control characters, which in a file's name could steer the
-    terminal, and bytes that are not UTF-8 become ``\xNN``.
-    """
-    from sklearn_ganprint.datasets._decode import printable
-
-    text = " ".join(printable(str(text)).splitlines())
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    """Write a message so that it is one line: line ends become spaces, the rest is printable."""
+    return printable(" ".join(str(text).splitlines()))
 
 
 def slugs(names: Iterable[object]) -> dict[str, str]:
@@ -37,12 +34,12 @@ def file_slugs(files: Iterable[str]) -> dict[str, str]:
 def _distinct(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
     taken: set[str] = set()
+    numbers: dict[str, Iterator[int]] = {}
     for key, name in dict(pairs).items():
-        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name)
-        numbered = (f"{plain}-{number}" for number in count(2))
-        slug = plain
+        slug = plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:_LONGEST]
+        number = numbers.setdefault(plain.lower(), count(2))
         while slug.lower() in taken:
-            slug = next(numbered)
+            slug = f"{plain}-{next(number)}"
         taken.add(slug.lower())
         found[key] = slug
     return found

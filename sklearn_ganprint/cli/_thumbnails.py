@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from sklearn_ganprint.datasets import ImageReader
+from sklearn_ganprint.cli._console import MESSAGES
+from sklearn_ganprint.cli._images import attempt
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
 
 #: Longer side in pixels.
 _SIDE = 220
@@ -15,14 +17,19 @@ _SIDE = 220
 def thumbnail(path: str) -> bytes:
     """Make a small JPEG copy of a whole image; small images stay as large as they are.
 
-    Raises ImageReadError if the file cannot be used.
+    Of a file that cannot be used (any more), it is an empty square, and the reason is said.
     """
-    return small_copy(ImageReader().read_one(path))
+    pixels = attempt(ImageReader().read_one, path)
+    if isinstance(pixels, ImageReadError):
+        MESSAGES.say(f"{pixels}; there is no picture of it")
+        pixels = np.full((_SIDE, _SIDE, 3), 128, np.uint8)
+    return small_copy(pixels)
 
 
 def small_copy(pixels: np.ndarray, side: int = _SIDE) -> bytes:
     """Make a JPEG file of an image of shape (H, W, 3), at most `side` pixels wide and high."""
-    image = Image.fromarray(pixels)
+    # Images of 16 bits come as floats in 8-bit units.
+    image = Image.fromarray(np.rint(pixels).clip(0, 255).astype(np.uint8))
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=88)

@@ -12,6 +12,7 @@ from sklearn_ganprint.cli._models import (
     Model,
     calibration_counts,
     few_images,
+    find_source,
     open_model,
     warning_of_energies,
 )
@@ -20,6 +21,7 @@ from sklearn_ganprint.cli._scoring import (
     Scored,
     file_rows,
     find_files,
+    n_judged,
     print_rows,
     score_files,
 )
@@ -98,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     scored = score_files(model, files, failures, args.jobs, "verifying")
     rows = _rows(model, scored, claim)
     _print(rows, claim, args)
-    return exit_status(scored.failures)
+    return exit_status(scored.failures, n_judged(rows))
 
 
 def _claim(args: argparse.Namespace, model: Model) -> Claim:
@@ -108,15 +110,10 @@ def _claim(args: argparse.Namespace, model: Model) -> Claim:
             f"{args.model} has no calibration images, so there are no p-values to verify by; fit "
             f"it anew with `ganprint fit`"
         )
-    names = [str(label) for label in model.whole.classes_]
-    if args.source not in names:
-        raise CommandError(
-            f"SOURCE: expected one of the sources of {args.model}, {', '.join(names)}; got "
-            f"{args.source!r}"
-        )
-    code = names.index(args.source)
+    label = find_source(model, args.source, "SOURCE", args.model)
+    code = model.whole.classes_.tolist().index(label)
     n_images = int(calibration_counts(model.open_set)[code])
-    return Claim(args.source, code, args.false_alarm or _arguments.DEFAULT_RATE, n_images)
+    return Claim(str(label), code, args.false_alarm or _arguments.DEFAULT_RATE, n_images)
 
 
 def _rows(model: Model, scored: Scored, claim: Claim) -> list[Row]:

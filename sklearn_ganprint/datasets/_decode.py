@@ -20,6 +20,7 @@ from sklearn_ganprint.datasets._containers import (
 )
 from sklearn_ganprint.datasets._jpeg import estimate_jpeg_quality
 from sklearn_ganprint.datasets._jpeg_scans import load_jpeg, prepare_jpeg
+from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.datasets._pixels import Box, Channels, Pixels, as_pixels, pixel_type
 from sklearn_ganprint.datasets._prepared import Prepared, UnusableImageError
 from sklearn_ganprint.datasets._tar import find_member, open_file
@@ -120,11 +121,6 @@ class ImageInfo(NamedTuple):
     n_frames: int
     jpeg_quality: float
     exif_orientation: int
-
-
-def printable(filename: str) -> str:
-    """Write undecodable bytes of a file name as escapes, so that any stream takes it."""
-    return filename.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def has_image_suffix(name: str) -> bool:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.datasets._decode import FilePath, ImageReadError, printable
+from sklearn_ganprint.datasets._csv import csv_rows
+from sklearn_ganprint.datasets._decode import FilePath, ImageReadError
 from sklearn_ganprint.datasets._layouts import list_container
-from sklearn_ganprint.datasets._listing import Entry, Listing, csv_rows
+from sklearn_ganprint.datasets._listing import Entry, Listing
+from sklearn_ganprint.datasets._names import as_label, printable
 from sklearn_ganprint.datasets._reader import ImageReader, content_keys, inspect_files
 
 Groups: TypeAlias = Literal["name"] | Callable[[str], Hashable] | None
@@ -262,8 +264,9 @@ def _given_architectures(
     if not isinstance(given, Mapping):
         path = os.fsdecode(given)
         rows = csv_rows(path, ("source", "architecture"))
-        pairs = ((cells["source"], cells["architecture"]) for _, cells in rows)
+        pairs = ((as_label(cells["source"]), cells["architecture"]) for _, cells in rows)
         given = _unique_pairs(pairs, printable(path))
+    given = {as_label(str(name)): architecture for name, architecture in given.items()}
     missing = [name for name in names if name not in given]
     if missing:
         raise ValueError(
@@ -288,7 +291,7 @@ def _unique_pairs(pairs: Iterable[tuple[str, _Value]], where: str) -> dict[str, 
 def _group_array(entries: Sequence[Entry], groups: Groups) -> NDArray[np.generic] | None:
     values: list[Hashable] = [entry.group for entry in entries]
     if groups == "name":
-        values = [Path(entry.filename).stem for entry in entries]
+        values = [as_label(Path(entry.filename).stem) for entry in entries]
     elif groups is not None:
         values = [groups(entry.filename) for entry in entries]
     elif None in values:

@@ -5,14 +5,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from sklearn_ganprint.datasets._decode import has_image_suffix, printable
+from sklearn_ganprint.datasets._decode import has_image_suffix
 from sklearn_ganprint.datasets._listing import (
     Listing,
     list_csv,
     list_folders,
     split_folder,
     visible,
+    with_one_spelling,
 )
+from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.datasets._tables import (
     ARTIFACT,
     RAISE,
@@ -46,7 +48,7 @@ def list_container(container: str, layout: str = "folders") -> Listing:
         )
     if not (expected.takes_file or os.path.isdir(container)):
         raise wrong_tree(container, expected.picture, ["a file"])
-    return expected.list_files(container)
+    return with_one_spelling(expected.list_files(container))
 
 
 def _list_folders_or_csv(container: str) -> Listing:

@@ -1,12 +1,15 @@
 """What a folder or a CSV file holds: paths and labels, before any file is opened."""
 
-import csv
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from sklearn_ganprint.datasets._decode import ImageInfo, ImageReadError, printable
+from sklearn_ganprint.datasets._csv import csv_rows
+from sklearn_ganprint.datasets._decode import ImageInfo, ImageReadError
+from sklearn_ganprint.datasets._names import as_label, is_hidden, printable
 
 
 class Entry(NamedTuple):
@@ -27,6 +30,33 @@ class Listing(NamedTuple):
     entries: list[Entry]
     sources: dict[str, str]  # where each label was found: its folder, or the CSV file
     failures: list[ImageReadError]
+
+
+def with_one_spelling(listing: Listing) -> Listing:
+    """Make one source of those whose names differ by how their letters are stored, and say so.
+
+    File systems and archives store a letter with an accent as one or as two (NFC, NFD). Files keep
+    the names under which they can be opened.
+    """
+    places = defaultdict(list)
+    for label, place in listing.sources.items():
+        places[as_label(label)].append(place)
+    for label, several in places.items():
+        if len(several) > 1:
+            warnings.warn(
+                f"{label!r} is the name of {len(several)} sources, its letters stored in several "
+                f"ways (NFC, NFD): {', '.join(map(printable, several))}; taken as one source",
+                stacklevel=3,
+            )
+    entries = [
+        entry._replace(
+            label=as_label(entry.label),
+            group=entry.group and as_label(entry.group),
+            architecture=entry.architecture and as_label(entry.architecture),
+        )
+        for entry in listing.entries
+    ]
+    return Listing(entries, {label: each[0] for label, each in places.items()}, listing.failures)
 
 
 def list_folders(container: str) -> Listing:
@@ -56,8 +86,8 @@ def split_folder(container: str) -> tuple[dict[str, str], list[ImageReadError]]:
 
 def visible(folder: str) -> list[tuple[str, str]]:
     """Return (name, path) of what is in a folder and not hidden, sorted."""
-    names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
-    return [(name, os.path.join(folder, name)) for name in names]
+    names = sorted(os.listdir(folder), key=lambda name: (as_label(name), name))
+    return [(name, os.path.join(folder, name)) for name in names if not is_hidden(name)]
 
 
 def folders_above(container: str) -> set[str]:
@@ -100,41 +130,3 @@ def list_csv(path: str) -> Listing:
 def _csv_entry(path: str, cells: dict[str, str]) -> Entry:
     filename = os.path.join(os.path.dirname(path), cells["path"])
     return Entry(filename, cells["label"], cells.get("group"), cells.get("architecture"))
-
-
-def csv_rows(
-    path: str, required: Sequence[str], optional: Sequence[str] = ()
-) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield line number and cells of each row, none empty; other columns are ignored."""
-    # surrogateescape: the paths may be in the encoding of another file system.
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-        table = csv.DictReader(stream)
-        try:
-            used = _used_columns(path, table.fieldnames or (), required, optional)
-            for row in table:
-                # None stands for a cell that a short row does not have.
-                cells = {column: (row[column] or "").strip() for column in used}
-                _require_filled(f"{printable(path)}: row at line {table.line_num}", cells)
-                yield table.line_num, cells
-        except csv.Error as error:
-            raise ValueError(f"{printable(path)}: is not a CSV file: {error}") from error
-
-
-def _used_columns(
-    path: str, found: Iterable[str], required: Sequence[str], optional: Sequence[str]
-) -> list[str]:
-    columns = list(found)
-    missing = [column for column in required if column not in columns]
-    if missing:
-        perhaps = f" and perhaps {' or '.join(optional)}" if optional else ""
-        raise ValueError(
-            f"{printable(path)}: expected the comma-separated columns {', '.join(required)}"
-            f"{perhaps} in line 1; column {missing[0]!r} is missing, found {columns}"
-        )
-    return [column for column in (*required, *optional) if column in columns]
-
-
-def _require_filled(where: str, cells: dict[str, str]) -> None:
-    for column, cell in cells.items():
-        if not cell:
-            raise ValueError(f"{where}, column {column!r}: expected a value, the cell is empty")

@@ -21,8 +21,8 @@ from sklearn_ganprint.datasets._decode import (
     Window,
     decode_image,
     inspect_image,
-    printable,
 )
+from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.datasets._pixels import Channels, Pixels
 from sklearn_ganprint.datasets._prepared import UnusableImageError
 from sklearn_ganprint.datasets._tar import file_size, open_file
@@ -46,8 +46,8 @@ class _Cut:
         spare_rows, spare_columns = height - self.size[0], width - self.size[1]
         if spare_rows < 0 or spare_columns < 0:
             raise UnusableImageError(
-                f"its (height, width) = {(height, width)} is smaller than crop={self.size}; "
-                "set a smaller crop or leave the file out"
+                f"its (height, width) = {(height, width)} is smaller than crop={self.size}; only "
+                "a reader, or a model, with a smaller crop can use it"
             )
         top, left = (spare_rows // 2, spare_columns // 2) if self.center else (0, 0)
         return left, top, left + self.size[1], top + self.size[0]
@@ -64,7 +64,8 @@ class _Whole:
         if (height, width) != self.size:
             raise UnusableImageError(
                 f"its (height, width) = {(height, width)} differs from {self.size}, "
-                f"{self.whose}; set crop to read images of several sizes"
+                f"{self.whose}; only a reader, or a model, with a crop takes images of several "
+                "sizes"
             )
         return 0, 0, width, height
 
@@ -298,11 +299,18 @@ def _inspect(name: str, max_pixels: int, window: _Cut | None) -> ImageInfo:
 
 def content_keys(names: Sequence[str], n_jobs: int | None) -> list[tuple[int, str]]:
     """Return keys that are equal for equal content; only files of one size are read."""
-    sizes = [file_size(name) for name in names]
+    sizes = [_size(name) for name in names]
     times = Counter(sizes)
     shared = [name for name, size in zip(names, sizes, strict=True) if times[size] > 1]
     digests = dict(zip(shared, map_files(_digest, shared, n_jobs), strict=True))
     return [(size, str(digests.get(name))) for name, size in zip(names, sizes, strict=True)]
+
+
+def _size(name: str) -> int:
+    try:
+        return file_size(name)
+    except OSError:  # removed in between: reading the pixels will say so
+        return -1
 
 
 def _digest(name: str) -> str:

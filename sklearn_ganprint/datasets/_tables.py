@@ -5,14 +5,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from tarfile import TarError
 
-from sklearn_ganprint.datasets._decode import ImageReadError, has_image_suffix, printable
+from sklearn_ganprint.datasets._csv import csv_rows
+from sklearn_ganprint.datasets._decode import ImageReadError, has_image_suffix
 from sklearn_ganprint.datasets._listing import (
     Listing,
-    csv_rows,
     folders_above,
     visible,
     walk_files,
 )
+from sklearn_ganprint.datasets._names import as_label, is_hidden, printable
 from sklearn_ganprint.datasets._tar import Member, damage, members
 from sklearn_ganprint.datasets._trees import REAL, Place, names_in, place_entry, wrong_tree
 
@@ -38,7 +39,7 @@ def list_artifact(container: str) -> Listing:
 
 
 def _artifact_places(container: str, table: str) -> dict[str, Place]:
-    places = {}
+    places: dict[str, Place] = {}
     for line, cells in csv_rows(table, ("image_path", "target")):
         path = os.path.normpath(os.path.join(os.path.dirname(table), cells["image_path"]))
         source, *inside = os.path.relpath(path, container).split(os.sep)
@@ -50,8 +51,19 @@ def _artifact_places(container: str, table: str) -> dict[str, Place]:
         is_real = int(cells["target"]) == 0
         if inside:  # else it lies beside the source folders
             path = os.path.join(container, source, *inside)  # as walking the folder names it
-            places[path] = Place(REAL if is_real else source, is_real=is_real)
+            place = Place(REAL if is_real else source, is_real=is_real)
+            _place_once(places, path, place, f"{printable(table)}: row at line {line}")
     return places
+
+
+def _place_once(places: dict[str, Place], key: str, place: Place, where: str) -> None:
+    """Add a place; one file has one only. Letters may be stored in several ways (NFC, NFD)."""
+    known = places.setdefault(as_label(key), place)
+    if known != place:
+        raise ValueError(
+            f"{where}: {printable(key)} is labelled {place.label!r}, and {known.label!r} in an "
+            f"earlier row; keep the right row only"
+        )
 
 
 def list_raise(container: str) -> Listing:
@@ -64,11 +76,11 @@ def list_raise(container: str) -> Listing:
     files = list(walk_files(folder, folders_above(folder), failures))
     if not tables:
         raise wrong_tree(container, RAISE, names_in(folder, files), failures)
-    places = {
-        cells["File"]: Place(cells["Device"], cells["Device"], is_real=True)
-        for table in tables
-        for _, cells in csv_rows(table, ("File", "Device"))
-    }
+    places: dict[str, Place] = {}
+    for table in tables:
+        for line, cells in csv_rows(table, ("File", "Device")):
+            place = Place(cells["Device"], cells["Device"], is_real=True)
+            _place_once(places, cells["File"], place, f"{printable(table)}: row at line {line}")
     # The raw NEF files would open too, but as the thumbnail that they hold.
     images = [(path, Path(path).stem) for path in files if path.lower().endswith((".tif", ".tiff"))]
     return _list_tabled(folder, RAISE, places, images, failures)
@@ -83,10 +95,14 @@ def list_webdataset(container: str) -> Listing:
     places: dict[str, Place] = {}
     images: list[str] = []
     for path in files:
-        inside = _members(path, failures)
+        inside = {
+            name: member
+            for name, member in _members(path, failures).items()
+            if not any(map(is_hidden, name.split("/")))
+        }
         # Not os.path.join: the name of a member may begin with a slash.
         images += [f"{path}{os.sep}{name}" for name in inside if has_image_suffix(name)]
-        places |= {f"{path}{os.sep}{name}": place for name, place in _labels(inside)}
+        places |= {as_label(f"{path}{os.sep}{name}"): place for name, place in _labels(inside)}
     if not images:
         raise wrong_tree(container, WEBDATASET, names_in(folder, files), failures)
     return _list_tabled(folder, WEBDATASET, places, ((path, path) for path in images), failures)
@@ -141,9 +157,10 @@ def _list_tabled(
     listing = Listing([], {}, failures)
     unplaced = []
     for path, key in images:
-        if key in places:
-            listing.entries.append(place_entry(path, places[key]))
-            listing.sources.setdefault(places[key].label, os.path.dirname(path))
+        place = places.get(as_label(key))
+        if place is not None:
+            listing.entries.append(place_entry(path, place))
+            listing.sources.setdefault(place.label, os.path.dirname(path))
         else:
             unplaced.append(path)
     if not listing.entries:

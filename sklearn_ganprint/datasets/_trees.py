@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeAlias
 
-from sklearn_ganprint.datasets._decode import ImageReadError, printable
+from sklearn_ganprint.datasets._decode import ImageReadError
 from sklearn_ganprint.datasets._listing import Entry, Listing, folders_above, visible, walk_files
+from sklearn_ganprint.datasets._names import as_label, printable
 
 #: The label of real images wherever a layout tells them from generated ones.
 REAL = "real"
@@ -69,7 +70,7 @@ def list_tree(tree: Tree, container: str) -> Listing:
 
 def place_entry(path: str, place: Place) -> Entry:
     """Make the entry of a file at its place."""
-    return Entry(path, place.label, None, place.architecture, place.split, place.is_real)
+    return Entry(path, as_label(place.label), None, place.architecture, place.split, place.is_real)
 
 
 def wrong_tree(

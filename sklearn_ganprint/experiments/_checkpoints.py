@@ -1,7 +1,9 @@
 """Parts of a long computation kept in a folder, so that it goes on where it was interrupted."""
 
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,39 @@ import numpy as np
 from sklearn_ganprint._files import atomic
 
 _SETTINGS = "settings.json"
+
+#: What the name of a part ends with that is not complete.
+_BEGUN = "-begun"
+
+#: Seconds between two writings of a part that has begun: so much is lost if the process is killed.
+_SECONDS = 2.0
+
+
+class Begun:
+    """What there is of a part that is not complete: arrays by name.
+
+    The arrays are replaced as a whole and never changed, so that at any moment, of an interruption
+    too, they belong together.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self.arrays: dict[str, np.ndarray] = {}
+        if path is not None and path.exists():
+            self.arrays = load_arrays(path)
+        self._written = time.monotonic()
+
+    def keep(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take the place of the arrays so far, and write them down if that is due."""
+        self.arrays = arrays
+        if time.monotonic() - self._written >= _SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Write the arrays down."""
+        if self.path is not None and self.arrays:
+            save_arrays(self.path, self.arrays)
+        self._written = time.monotonic()
 
 
 class Checkpoints:
@@ -81,9 +116,19 @@ class Checkpoints:
             return kept
         arrays = {key: np.asarray(value) for key, value in compute().items()}
         if self.folder is not None:
-            with atomic(self._path(name)) as part, part.open("wb") as stream:
-                np.savez(stream, allow_pickle=False, **arrays)
+            save_arrays(self._path(name), arrays)
+            self._path(f"{name}{_BEGUN}").unlink(missing_ok=True)
         return arrays
+
+    @contextmanager
+    def begun(self, name: str) -> Iterator[Begun]:
+        """Give what an interrupted computation of a part has kept, and keep it if interrupted."""
+        begun = Begun(None if self.folder is None else self._path(f"{name}{_BEGUN}"))
+        try:
+            yield begun
+        except BaseException:
+            begun.write()
+            raise
 
     def has(self, name: str) -> bool:
         """Whether there is a part of this name."""
@@ -92,14 +137,25 @@ class Checkpoints:
     def _load(self, name: str) -> dict[str, np.ndarray] | None:
         if not self.has(name):
             return None
-        # No pickles: a file that was put there by someone else must not run code.
-        with np.load(self._path(name), allow_pickle=False) as arrays:
-            return dict(arrays)
+        return load_arrays(self._path(name))
 
     def _path(self, name: str) -> Path:
         if self.folder is None:
             raise RuntimeError("There is no folder.")
         return self.folder / f"{name}.npz"
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read arrays by name."""
+    # No pickles: a file that was put there by someone else must not run code.
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays by name, at once or not at all."""
+    with atomic(path) as part, part.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **arrays)
 
 
 def stored_settings(folder: Path) -> dict[str, Any] | None:

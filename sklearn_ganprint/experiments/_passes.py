@@ -4,9 +4,9 @@ A worker reads a batch, computes its residuals, and sends back what is small. So
 source may be more than the memory holds.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -14,8 +14,14 @@ from sklearn_ganprint._batches import BatchResult, ImageSource
 from sklearn_ganprint._steps import transform_batch
 from sklearn_ganprint.correlation import correlation_index
 from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint.experiments._checkpoints import Begun
 from sklearn_ganprint.experiments._duplicates import difference_hash
 from sklearn_ganprint.fingerprints import energy
+
+Arrays: TypeAlias = dict[str, np.ndarray]
+
+#: Name under which the number of images that are done is kept.
+_DONE = "done"
 
 
 class View(NamedTuple):
@@ -57,7 +63,9 @@ class Passes:
     on_batch: Callable[[int], Any] = field(default=lambda n_images: None)
     on_error: Callable[[ImageReadError], Any] = field(default=lambda error: None)
 
-    def sums(self, source: ImageSource, ends: Sequence[int]) -> dict[str, np.ndarray]:
+    def sums(
+        self, source: ImageSource, ends: Sequence[int], begun: Begun | None = None
+    ) -> dict[str, np.ndarray]:
         """Add up residuals over consecutive sets of images.
 
         Parameters
@@ -68,31 +76,36 @@ class Passes:
         ends : sequence of int
             Position behind the last image of each set, ascending; the last is that of all.
 
+        begun : Begun, default=None
+            What there is already, and where more is kept.
+
         Returns
         -------
         dict of ndarray
             ``sums`` (k, H, W, C) in float32 and ``counts`` (k) of the sets that have an image
             which could be used, ``residual_energies`` and ``hashes`` (n), one such an image.
         """
-        sums: dict[int, np.ndarray] = {}
-        counts: dict[int, int] = {}
-        energies, hashes = [], []
-        for part in self._map(source, sum_batch, ends, list(self.steps)):
-            if part.value is None:
-                continue
-            batch_sum, batch_energies, batch_hashes = part.value
+
+        def add(found: Arrays, part: BatchResult) -> Arrays:
+            batch_sum, energies, hashes = part.value
             end = int(np.searchsorted(ends, part.batch.stop))
-            sums[end] = sums.get(end, 0) + batch_sum
-            counts[end] = counts.get(end, 0) + len(batch_energies)
-            energies.append(batch_energies)
-            hashes.append(batch_hashes)
-        if not sums:
+            total, count = f"sum{end:02d}", f"count{end:02d}"
+            return {
+                total: found.get(total, 0) + batch_sum,
+                count: found.get(count, 0) + np.array(len(energies)),
+                "residual_energies": _append(found, "residual_energies", energies),
+                "hashes": _append(found, "hashes", hashes),
+            }
+
+        found = self._go_on(source, sum_batch, add, begun, self.steps, stops=ends)
+        if "hashes" not in found:
             return {}
+        totals = sorted(name for name in found if name.startswith("sum"))
+        counts = sorted(name for name in found if name.startswith("count"))
         return {
-            "sums": np.stack(list(sums.values())).astype(np.float32),
-            "counts": np.array(list(counts.values())),
-            "residual_energies": np.concatenate(energies),
-            "hashes": np.concatenate(hashes),
+            "sums": np.stack([found[name].astype(np.float32) for name in totals]),
+            "counts": np.array([found[name] for name in counts]),
+            **{name: found[name] for name in ("residual_energies", "hashes")},
         }
 
     def scores(
@@ -100,6 +113,7 @@ class Passes:
         source: ImageSource,
         fingerprints: np.ndarray,
         views: Sequence[View] = (View(),),
+        begun: Begun | None = None,
     ) -> dict[str, np.ndarray]:
         """Correlation of each image with each fingerprint.
 
@@ -114,46 +128,60 @@ class Passes:
         views : sequence of View
             Parts of the residuals and fingerprints to correlate.
 
+        begun : Begun, default=None
+            What there is already, and where more is kept.
+
         Returns
         -------
         dict of ndarray
             ``kept`` (n), positions of the images that could be used, ``scores``
             (n_views, n, K) and ``hashes`` (n).
         """
-        kept, scores, hashes = [], [], []
-        for part in self._map(source, score_batch, (), list(self.steps), fingerprints, list(views)):
-            if part.value is not None:
-                kept.append(part.batch.start + part.kept)
-                scores.append(part.value[0])
-                hashes.append(part.value[1])
-        if not kept:
-            return {}
-        return {
-            "kept": np.concatenate(kept),
-            "scores": np.concatenate(scores, axis=1),
-            "hashes": np.concatenate(hashes),
-        }
 
-    def _map(
-        self, source: ImageSource, function: Any, stops: Sequence[int], *args: Any
-    ) -> Iterator[BatchResult]:
-        batches = cut_batches(source.batches(self.batch_size), stops)
-        for part in source.map(function, *args, batches=batches, n_jobs=self.n_jobs):
+        def add(found: Arrays, part: BatchResult) -> Arrays:
+            scores, hashes = part.value
+            return {
+                "kept": _append(found, "kept", part.batch.start + part.kept),
+                "scores": _append(found, "scores", scores, axis=1),
+                "hashes": _append(found, "hashes", hashes),
+            }
+
+        found = self._go_on(source, score_batch, add, begun, self.steps, fingerprints, list(views))
+        return {name: found[name] for name in ("kept", "scores", "hashes") if name in found}
+
+    def _go_on(
+        self,
+        source: ImageSource,
+        function: Any,
+        add: Callable[[Arrays, BatchResult], Arrays],
+        begun: Begun | None,
+        steps: Sequence[Any],
+        *args: Any,
+        stops: Sequence[int] = (),
+    ) -> Arrays:
+        """Work through the batches that are not done yet, and keep what `add` makes of each."""
+        begun = begun or Begun()
+        done = int(begun.arrays.get(_DONE, 0))
+        self.on_batch(done)
+        batches = cut_batches(source.batches(self.batch_size), stops, done)
+        for part in source.map(function, list(steps), *args, batches=batches, n_jobs=self.n_jobs):
             for error in part.failures:
                 self.on_error(error)
-            yield part
+            added = {} if part.value is None else add(begun.arrays, part)
+            begun.keep({**begun.arrays, **added, _DONE: np.array(part.batch.stop)})
             self.on_batch(part.batch.stop - part.batch.start)
+        return begun.arrays
 
 
-def cut_batches(batches: Sequence[slice], stops: Sequence[int]) -> list[slice]:
-    """Cut batches where a number of images is reached that is asked for."""
+def _append(found: Arrays, name: str, values: np.ndarray, axis: int = 0) -> np.ndarray:
+    return np.concatenate([found[name], values], axis=axis) if name in found else values
+
+
+def cut_batches(batches: Sequence[slice], stops: Sequence[int], done: int = 0) -> list[slice]:
+    """Cut batches where a number of images is reached that is asked for, behind those done."""
     ends = sorted({*stops, *(batch.stop for batch in batches)})
-    starts = [0, *ends[:-1]]
-    return [
-        slice(start, end)
-        for start, end in zip(starts, ends, strict=True)
-        if end <= batches[-1].stop
-    ]
+    ends = [end for end in ends if done < end <= batches[-1].stop]
+    return [slice(start, end) for start, end in zip([done, *ends], ends, strict=False)]
 
 
 def sum_batch(images: Any, steps: list[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,6 +1,5 @@
 """What all results can do: become plain values, and files."""
 
-import csv
 import json
 import math
 from abc import ABC, abstractmethod
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_ganprint._files import atomic
+from sklearn_ganprint.datasets._csv import csv_bytes
 
 
 class Result(ABC):
@@ -73,13 +73,11 @@ class Result(ABC):
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write rows to a CSV file, with a header; the file is replaced once it is complete."""
-    with (
-        atomic(path) as part,
-        part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
-    ):
-        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    content = csv_bytes(
+        list(rows[0]), [[row[key] for key in rows[0]] for row in rows], spreadsheet=True
+    )
+    with atomic(path) as part:
+        part.write_bytes(content)
 
 
 def plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from sklearn_ganprint._batches import ImageSource
 from sklearn_ganprint.datasets import ImageReadError
-from sklearn_ganprint.experiments._checkpoints import Checkpoints
+from sklearn_ganprint.experiments._checkpoints import Begun, Checkpoints
 from sklearn_ganprint.experiments._passes import Passes, View
 from sklearn_ganprint.experiments._selection import Selection
 from sklearn_ganprint.fingerprints import doubling_counts
@@ -81,6 +81,10 @@ class _Work(NamedTuple):
     steps: list[Any]
 
 
+_Function: TypeAlias = Callable[[Passes, ImageSource, Begun], Part]
+_NO_FAILURES = np.empty((0, 2), dtype=str)
+
+
 @dataclass
 class Run:
     """One run: which images, how they are gone through, and what is kept of it.
@@ -138,7 +142,11 @@ class Run:
         """Fingerprints of sources at growing numbers of images, and their energies."""
         ends = doubling_counts(self.selection.n_fit).tolist()
         work = [_Work(code, self.selection.fit[code], self._steps(perturbation)) for code in codes]
-        return self._each(f"fit-{stage}", work, lambda passes, images: passes.sums(images, ends))
+        return self._each(
+            f"fit-{stage}",
+            work,
+            lambda passes, images, begun: passes.sums(images, ends, begun),
+        )
 
     def score(
         self,
@@ -158,7 +166,7 @@ class Run:
         parts = self._each(
             f"score-{stage}",
             work,
-            lambda passes, images: passes.scores(images, fingerprints, views),
+            lambda passes, images, begun: passes.scores(images, fingerprints, views, begun),
         )
         return _gather(parts, positions, (len(views), len(fingerprints)))
 
@@ -200,31 +208,32 @@ class Run:
         )
         return [residual] if perturbation is None else [perturbation, residual]
 
-    def _each(
-        self, stage: str, work: Sequence[_Work], function: Callable[[Passes, ImageSource], Part]
-    ) -> dict[int, Part]:
+    def _each(self, stage: str, work: Sequence[_Work], function: _Function) -> dict[int, Part]:
         """Do the work of a stage source by source, but what has been kept."""
         parts = {}
         for each in work:
             done = self.done + len(each.positions)
             name = f"{stage}-{each.code:03d}"
-            parts[each.code] = self.checkpoints.get(name, partial(self._do, each, function))
+            parts[each.code] = self.checkpoints.get(name, partial(self._do, name, each, function))
             self.failures.update(parts[each.code]["failures"].tolist())
             self._advance(done - self.done)
         return parts
 
-    def _do(self, work: _Work, function: Callable[[Passes, ImageSource], Part]) -> Part:
-        """Do the work on one source, and note which of its files have failed."""
-        failures: list[tuple[str, str]] = []
+    def _do(self, name: str, work: _Work, function: _Function) -> Part:
+        """Do the work on one source, or the rest of it, and note which of its files have failed."""
+        with self.checkpoints.begun(name) as begun:
 
-        def fail(error: ImageReadError) -> None:
-            failures.append((error.filename, error.reason))
-            if error.filename not in self.failures:  # said once, however often it is read
-                self.passes.on_error(error)
+            def fail(error: ImageReadError) -> None:
+                known = begun.arrays.get("failures", _NO_FAILURES)
+                failures = np.concatenate([known, [(error.filename, error.reason)]])
+                begun.arrays = {**begun.arrays, "failures": failures}
+                if error.filename not in self.failures:  # said once, however often it is read
+                    self.passes.on_error(error)
 
-        passes = replace(self.passes, steps=work.steps, on_error=fail, on_batch=self._advance)
-        part = function(passes, replace(self.source, items=self.source.items[work.positions]))
-        return {**part, "failures": np.array(failures, dtype=str).reshape(-1, 2)}
+            passes = replace(self.passes, steps=work.steps, on_error=fail, on_batch=self._advance)
+            source = replace(self.source, items=self.source.items[work.positions])
+            part = function(passes, source, begun)
+            return {**part, "failures": begun.arrays.get("failures", _NO_FAILURES)}
 
     def _advance(self, n_images: int) -> None:
         self.done += n_images

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.plotting._drawing import (
     draw_signed,
     new_axes,
@@ -133,9 +134,13 @@ class ComparisonMatrixDisplay:
             bar = self.figure_.colorbar(self.im_, ax=self.ax_, shrink=0.85, aspect=25)
             bar.set_label("correlation of fingerprints")
         self.ax_.set_xticks(
-            range(len(self.second_names)), self.second_names, rotation=90, parse_math=False
+            range(len(self.second_names)),
+            [*map(printable, self.second_names)],
+            rotation=90,
+            parse_math=False,
         )
-        self.ax_.set_yticks(range(len(self.first_names)), self.first_names, parse_math=False)
+        names = [*map(printable, self.first_names)]
+        self.ax_.set_yticks(range(len(names)), names, parse_math=False)
         self._frame_pairs(level)
         values = self.matrix.size <= _MOST_WITH_VALUES if values is None else values
         self.text_ = self._write_values(values_format) if values else None

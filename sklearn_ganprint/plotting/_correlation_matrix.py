@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.plotting._drawing import (
     draw_signed,
     new_axes,
@@ -205,13 +206,13 @@ class CorrelationMatrixDisplay:
                 bar.ax.yaxis.set_major_formatter("{x:.2g}")
 
     def _write_names(self, points: float) -> None:
-        ticks = range(len(self.names))
+        ticks, names = range(len(self.names)), [*map(printable, self.names)]
         size = _letter_size(0.8 * points)
-        upright = _WIDTH * size * max(map(len, self.names)) > 0.85 * points
+        upright = _WIDTH * size * max(map(len, names)) > 0.85 * points
         self.ax_.set_xticks(
-            ticks, self.names, rotation=90 if upright else 0, fontsize=size, parse_math=False
+            ticks, names, rotation=90 if upright else 0, fontsize=size, parse_math=False
         )
-        self.ax_.set_yticks(ticks, self.names, fontsize=size, parse_math=False)
+        self.ax_.set_yticks(ticks, names, fontsize=size, parse_math=False)
         self.ax_.set(xlabel="fingerprint of", ylabel="residuals of")
 
     def _draw_blocks(self, points: float) -> None:
@@ -235,7 +236,7 @@ class CorrelationMatrixDisplay:
         axis = self.ax_.secondary_xaxis("top")
         axis.set_xticks(
             [first + (length - 1) / 2 for _, first, length in blocks],
-            [name for name, _, _ in blocks],
+            [printable(name) for name, _, _ in blocks],
             fontsize=_letter_size(size),
             parse_math=False,
             **slant,

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_ganprint.datasets._names import printable
+
 #: The colours of Okabe and Ito, which colour-blind readers can tell apart, the dark ones first.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 #: More curves than colours, or print without colour: these tell them apart as well.
@@ -29,7 +31,7 @@ def write_title(ax: Any, title: str | None) -> None:
     """Set the title if there is one."""
     if title is not None:
         # Names come from folders; a dollar sign in one does not begin a formula.
-        ax.set_title(title, parse_math=False)
+        ax.set_title(printable(title), parse_math=False)
 
 
 def write_legend(ax: Any, **params: Any) -> Any:
@@ -37,6 +39,7 @@ def write_legend(ax: Any, **params: Any) -> Any:
     legend = ax.legend(**params)
     for text in legend.get_texts():
         text.set_parse_math(False)
+        text.set_text(printable(text.get_text()))
     return legend
 
 

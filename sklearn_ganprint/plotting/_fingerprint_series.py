@@ -4,6 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.plotting._drawing import new_axes, symmetric_scale
 from sklearn_ganprint.plotting._fingerprint import (
     FingerprintDisplay,
@@ -153,7 +154,7 @@ class FingerprintSeriesDisplay:
         self._write_scales(colorbar)
         name = self.name if name is None else name
         if name is not None:
-            self.axes_[0].set_ylabel(name, parse_math=False)
+            self.axes_[0].set_ylabel(printable(name), parse_math=False)
         return self
 
     def _common_scale(self, scale: str | float, channels: str, percentile: float) -> float | None:

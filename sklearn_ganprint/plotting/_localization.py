@@ -5,6 +5,7 @@ from typing import Any, Self
 import numpy as np
 
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS
+from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.localization import localize_images
 from sklearn_ganprint.plotting._drawing import (
     check_percentile,
@@ -207,7 +208,7 @@ class LocalizationDisplay:
     def _draw_colorbar(self) -> Any:
         bar = self.figure_.colorbar(self.im_, ax=self.ax_, extend="both", shrink=0.85)
         source = "the claimed source" if self.claimed is None else self.claimed
-        bar.ax.set_ylabel(f"evidence against {source}", parse_math=False)
+        bar.ax.set_ylabel(printable(f"evidence against {source}"), parse_math=False)
         return bar
 
     @classmethod

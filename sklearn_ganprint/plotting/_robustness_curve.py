@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.plotting._drawing import (
     COLOURS,
     LINE_STYLES,
@@ -42,7 +43,7 @@ class RobustnessCurveDisplay:
         Accuracy on images as they are, drawn as a horizontal line.
 
     chance : float, default=None
-        Accuracy of guessing, drawn as a horizontal line.
+        Accuracy of always naming the largest class, drawn as a horizontal line.
 
     xlabel : str, default="strength"
         What the strengths are, with their unit.
@@ -155,7 +156,7 @@ class RobustnessCurveDisplay:
         if log2:
             double_scale(self.ax_, strengths)
         self.ax_.set(ylabel="accuracy", ylim=(0, 1.02))
-        self.ax_.set_xlabel(self.xlabel, parse_math=False)
+        self.ax_.set_xlabel(printable(self.xlabel), parse_math=False)
         write_title(self.ax_, self.name if name is None else name)
         # More names than would leave room for the curves go beside the axes.
         place = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)} if crowded else {}
@@ -216,7 +217,7 @@ class RobustnessCurveDisplay:
                 color="0.35",
                 linestyle=":",
                 linewidth=1,
-                label=f"chance {self.chance:.3f}",
+                label=f"largest class {self.chance:.3f}",
             )
 
     @classmethod
