@@ -13,6 +13,13 @@ from sklearn.base import (
 )
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_ganprint._blanks import (
+    MIN_DEVIATION,
+    MIN_SHARE,
+    lack_residual,
+    report_blank,
+    residual_share,
+)
 from sklearn_ganprint._images import (
     LUMINANCE_WEIGHTS,
     OPPONENT_WEIGHTS,
@@ -23,6 +30,8 @@ from sklearn_ganprint._images import (
 )
 from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
+
+__all__ = ["MIN_DEVIATION", "MIN_SHARE", "ResidualTransformer", "residual_share"]
 
 
 class ResidualTransformer(
@@ -85,6 +94,11 @@ class ResidualTransformer(
     defaults are this package's choice. The transformer learns nothing from the images but their
     shape, so it can also be used without ``fit``.
 
+    An image in which less than :data:`MIN_SHARE` of the pixels carry a residual, see
+    :func:`residual_share`, has none: what the denoiser leaves of flat, smooth and saturated areas
+    is rounding. Its residual is exactly 0, and so is its channel of intensity. Correlations of it
+    are 0, means take no account of it, and :class:`OpenSetClassifier` calls it unknown.
+
     References
     ----------
     .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
@@ -139,16 +153,24 @@ class ResidualTransformer(
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
             Images, or images as rows.
 
-        y : None
-            Ignored.
+        y : array-like of shape (n,), default=None
+            Source of each image. Nothing is learned from it.
 
         Returns
         -------
         ResidualTransformer
             The transformer itself.
+
+        Raises
+        ------
+        ValueError
+            If no image of a class in `y` has a residual. Other images without one are warned of.
         """
         images = self._validate_images(X, reset=True)
         warn_of_wrong_range(images, self.data_range)
+        # A single image, without labels, only tells the shape.
+        if len(images) > 1 or y is not None:
+            report_blank(lack_residual(images, self.data_range), y)
         self.residual_shape_ = self._residual_shape(images.shape[1:])
         return self
 
@@ -163,7 +185,8 @@ class ResidualTransformer(
         Returns
         -------
         ndarray of shape (n, H*W*C') or (n, H, W, C')
-            Residuals in 8-bit grey levels, float32 unless `X` is float64.
+            Residuals in 8-bit grey levels, float32 unless `X` is float64; 0 for images that have
+            none, see :meth:`lacks_residual`.
 
         Raises
         ------
@@ -182,6 +205,30 @@ class ResidualTransformer(
         )
         return residuals.reshape(len(images), -1) if self.flatten else residuals
 
+    def lacks_residual(self, X: Any) -> np.ndarray:
+        """Tell which images have no residual, since they are flat, smooth or saturated.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            Where less than :data:`MIN_SHARE` of the pixels carry a residual.
+
+        Raises
+        ------
+        ValueError
+            If the images are not of the shape seen in ``fit``, or not finite.
+
+        See Also
+        --------
+        residual_share : How much of each image carries a residual.
+        """
+        return lack_residual(self._validate_images(X, reset=False), self.data_range)
+
     def class_sums(self, X: Any, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Add up the residuals of each class, without computing each of them to the end.
 
@@ -194,7 +241,7 @@ class ResidualTransformer(
             Class of each image, from 0 on; each class must have an image.
 
         weights : ndarray of shape (n,)
-            Weight of each image.
+            Weight of each image. Those that have no residual add nothing.
 
         Returns
         -------
@@ -205,6 +252,7 @@ class ResidualTransformer(
         warn_of_wrong_range(images, self.data_range)
         denoiser = check_denoiser(self.denoiser)
         shape = self._residual_shape(images.shape[1:])
+        weights = np.where(lack_residual(images, self.data_range), 0, weights)
         sums = np.zeros((codes.max() + 1, *shape))
         for code, total in enumerate(sums):
             own = np.flatnonzero(codes == code)
@@ -217,6 +265,12 @@ class ResidualTransformer(
 
     def _fill(self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray) -> None:
         """Write the residuals of a chunk of images."""
+        self._fill_channels(denoiser, images, residuals)
+        residuals[lack_residual(images, self.data_range)] = 0
+
+    def _fill_channels(
+        self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray
+    ) -> None:
         if self.intensity:
             residuals[..., -1] = self._luminance(images)
             residuals = residuals[..., :-1]
