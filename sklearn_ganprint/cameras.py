@@ -13,6 +13,9 @@ from sklearn_ganprint.classification import BaseFingerprintClassifier
 from sklearn_ganprint.correlation import CorrelationPeaks, correlation_index, locate_peaks
 from sklearn_ganprint.fingerprints import class_sums, divide_by_intensity, wiener_dft, zero_mean
 
+#: Peak-to-correlation energy from which on a photo is matched to a camera, by convention.
+MATCH_ENERGY = 60.0
+
 
 class PRNUClassifier(BaseFingerprintClassifier):
     """Attribute photos to the camera whose sensor pattern their residuals hold.

@@ -155,7 +155,7 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         self._store(self._zero_sums(len(classes)))
 
     def _add(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Self:
-        """Add validated rows to the fingerprints; rows of zeros, which say nothing, do not count."""
+        """Add validated rows to the fingerprints; rows of zeros have no residual to add."""
         weights = np.where(zero_rows(X), 0, weights)
         sums = self._sums_of(X, self._encode(y), weights)
         _add_up(sums, self._sums())

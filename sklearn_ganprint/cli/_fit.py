@@ -20,10 +20,13 @@ from sklearn_ganprint.cli._images import auto_crop, collect_failures, file_prope
 from sklearn_ganprint.cli._models import (
     Model,
     as_fraction,
+    calibration_counts,
     calibration_in_words,
     calibration_way,
     is_localizer,
+    match_energy,
     model_parts,
+    round_up,
     smallest_known_p_value,
     warning_of_few,
 )
@@ -47,7 +50,11 @@ _COLUMNS = (
     Column("sizes", "size"),
     Column("jpeg_quality", "JPEG quality", 0),
     Column("fingerprint_energy", "fingerprint energy", 4),
+    Column("smallest_p_value", "p-values from", 3),
 )
+
+#: Sources of which `verify` cannot reject at this rate have few images.
+FEW_RATE = 0.05
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -93,9 +100,10 @@ def run(args: argparse.Namespace) -> int:
     crop = args.crop or auto_crop(bunch, whole=args.kind == "camera")
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model)
-    if warning := warning_of_few(model):
-        MESSAGES.warn(warning)
     rows = _rows(bunch, model, failures, _labels(args))
+    for warning in (warning_of_few(model), _warning_of_sources(rows)):
+        if warning:
+            MESSAGES.warn(warning)
     _print(rows, model, args, failures)
     MESSAGES.say(f"saved {args.model}")
     if failures:
@@ -155,6 +163,31 @@ def _fit(
     return model_parts(classifier.set_params(n_jobs=None))  # of this machine, not of the model
 
 
+def _smallest_p_values(model: Model) -> dict[str, float]:
+    """Smallest p-value that `verify` can find for each source; none where it goes by others."""
+    if is_localizer(model) or match_energy(model) is not None:
+        return {}
+    counts = calibration_counts(model.open_set).tolist()
+    pairs = zip(model.whole.classes_, counts, strict=True)
+    return {str(source): 1 / (count + 1) for source, count in pairs}
+
+
+def _warning_of_sources(rows: list[dict[str, Any]]) -> str | None:
+    """Say which sources have few images, and what false-alarm rate can be kept with them."""
+    few = [row for row in rows if (row["smallest_p_value"] or 0) > FEW_RATE]
+    if not few:
+        return None
+    listed = ", ".join(
+        f"{row['source']} ({row['images']} images: {round_up(row['smallest_p_value'])})"
+        for row in few
+    )
+    return (
+        f"few images: an image can be rejected as not from one of these sources only at a "
+        f"false-alarm rate of 1 / (images + 1) or more, and what p-values show comes in steps of "
+        f"it: {listed}"
+    )
+
+
 def _rows(
     bunch: "Bunch",
     model: Model,
@@ -168,6 +201,7 @@ def _rows(
     # Only kinds with one fingerprint a source have an energy of it.
     energies = getattr(model.classifier, "energy_", [None] * len(model.whole.classes_))
     energy = dict(zip(model.whole.classes_.tolist(), energies, strict=True))
+    smallest = _smallest_p_values(model)
     return [
         {
             "source": source,
@@ -175,6 +209,7 @@ def _rows(
             "failed": failed[source],
             **file_properties(bunch, bunch.target_names[bunch.target] == source),
             "fingerprint_energy": None if energy.get(source) is None else float(energy[source]),
+            "smallest_p_value": smallest.get(source),
         }
         for source in sorted({*used, *failed, *bunch.target_names.tolist()})
     ]
@@ -204,6 +239,8 @@ def _print(
         residual = f"{channels}, {args.denoiser}" if channels else "several residuals"
         settings = f"crop {height} x {width} ({args.anchor}), {residual}"
         print(f"{args.kind}: {settings}")
+        if (least := match_energy(model)) is not None:
+            print(f"photos match a camera from a peak-to-correlation energy of {least:g} on")
         judges = calibration_in_words(model)
         what = "regions" if is_localizer(model) else "p-values"
         print(f"{what} by {judges}: at least {as_fraction(smallest)}")
