@@ -180,7 +180,7 @@ def _alike(comparison: "ModelComparison | None") -> list[str]:
         f"other clusters (correlation {row['correlation']:.2f}, p-value {row['p_value']:.1g}): the "
         f"two may be one source, or close relatives"
         for row in comparison.rows()
-        if row["p_value"] <= level
+        if row["p_value"] <= level and row["correlation"] >= comparison.least_correlation
     ]
 
 

@@ -50,8 +50,8 @@ _COLUMNS = (
     Column("sizes", "size"),
     Column("jpeg_quality", "JPEG quality", 0),
     Column("fingerprint_energy", "fingerprint energy", 4),
-    Column("smallest_p_value", "p-values from", 3),
 )
+_MORE = (Column("smallest_p_value", "smallest p-value"),)
 
 #: Sources of which `verify` cannot reject at this rate have few images.
 FEW_RATE = 0.05
@@ -233,7 +233,7 @@ def _print(
     smallest = smallest_known_p_value(model)
     channels = None if model.residual is None else model.residual.channels
     if args.format == "csv":
-        print_csv(_COLUMNS, rows)
+        print_csv((*_COLUMNS, *_MORE), rows)
     elif args.format == "table":
         print_table(shown_columns(_COLUMNS, rows), rows)
         residual = f"{channels}, {args.denoiser}" if channels else "several residuals"
