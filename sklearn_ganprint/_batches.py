@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import gen_batches
 
+from sklearn_ganprint._blanks import lack_residual, residual_share, share_in_words
 from sklearn_ganprint._parallel import map_in_order
 from sklearn_ganprint._residual_cache import cache_unused
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
@@ -18,6 +19,10 @@ from sklearn_ganprint.datasets._decode import inspect_image
 
 #: Values of the images of one batch, at the most: 48 MiB in uint8. Large photos come in fewer.
 BATCH_VALUES = 3 << 24
+
+
+class NoResidualError(ImageReadError):
+    """An image file without a residual, from which nothing can be learned."""
 
 
 class BatchResult(NamedTuple):
@@ -31,11 +36,15 @@ class BatchResult(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageSource:
-    """Images in memory (`reader` is None), or the files that a reader makes them from."""
+    """Images in memory (`reader` is None), or the files that a reader makes them from.
+
+    With a `data_range` files without a residual count as failures.
+    """
 
     items: Any
     reader: ImageReader | None = None
     image_size: tuple[int, int] | None = None
+    data_range: float | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -53,7 +62,16 @@ class ImageSource:
         """Return images, the positions of the items they are of, and the files that have failed."""
         if self.reader is None:
             return self.items, np.arange(len(self)), []
-        return self.reader.try_read(self.items, expected_size=self.image_size)
+        images, kept, failures = self.reader.try_read(self.items, expected_size=self.image_size)
+        if self.data_range is None or not len(kept):
+            return images, kept, failures
+        blank = lack_residual(images, self.data_range)
+        shares = residual_share(images[blank], self.data_range).tolist()
+        failures += [
+            NoResidualError(os.fsdecode(self.items[position]), share_in_words(share))
+            for position, share in zip(kept[blank], shares, strict=True)
+        ]
+        return images if not blank.any() else images[~blank], kept[~blank], failures
 
     def batches(self, batch_size: int) -> list[slice]:
         """Slices of at most `batch_size` items and at most `BATCH_VALUES` values."""

@@ -152,6 +152,7 @@ def fit_batch(images: Any, y: np.ndarray, *args: Any) -> Any:
     if hasattr(step, "partial_fit_sums") and leading and hasattr(leading[-1], "class_sums"):
         images = transform_batch(images, leading[:-1])
         weight = weights[0] if weights else np.ones(len(y))
+        weight = np.where(leading[-1].lacks_residual(images), 0, weight)
         sums = leading[-1].class_sums(images, codes, weight)
         return clone(step).partial_fit_sums(sums, np.bincount(codes, weight), classes)
     params = {"sample_weight": weights[0]} if weights else {}

@@ -7,13 +7,14 @@ import numpy as np
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from sklearn_ganprint._blanks import LOWEST
 from sklearn_ganprint._images import ImageShape, batch_image_shape, stack_images
 from sklearn_ganprint.classification import BaseFingerprintClassifier
 from sklearn_ganprint.correlation import CorrelationPeaks, correlation_index, locate_peaks
 from sklearn_ganprint.fingerprints import class_sums, divide_by_intensity, wiener_dft, zero_mean
 
-#: Score of a class without images, below every real one.
-LOWEST = float(np.finfo(np.float32).min)
+#: Peak-to-correlation energy from which on a photo is matched to a camera, by convention.
+MATCH_ENERGY = 60.0
 
 
 class PRNUClassifier(BaseFingerprintClassifier):

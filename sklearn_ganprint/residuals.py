@@ -8,6 +8,13 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_ganprint._blanks import (
+    MIN_DEVIATION,
+    MIN_SHARE,
+    lack_residual,
+    report_blank,
+    residual_share,
+)
 from sklearn_ganprint._images import (
     LUMINANCE_WEIGHTS,
     OPPONENT_WEIGHTS,
@@ -22,7 +29,13 @@ from sklearn_ganprint._steps import with_objects
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
 from sklearn_ganprint.denoisers._registry import settable_denoiser
 
-__all__ = ["ResidualTransformer", "set_cache_size"]
+__all__ = [
+    "MIN_DEVIATION",
+    "MIN_SHARE",
+    "ResidualTransformer",
+    "residual_share",
+    "set_cache_size",
+]
 
 
 class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
@@ -82,6 +95,11 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     Eq. 1 of Marra et al. [1]_, which leaves the denoiser and the treatment of colour open; both
     defaults are this package's choice. The transformer learns nothing from the images but their
     shape, so it can also be used without ``fit``.
+
+    An image in which less than :data:`MIN_SHARE` of the pixels carry a residual, see
+    :func:`residual_share`, has none: what the denoiser leaves of flat, smooth and saturated areas
+    is rounding. Its residual is exactly 0, and so is its channel of intensity. Correlations of it
+    are 0, means take no account of it, and :class:`OpenSetClassifier` calls it unknown.
 
     References
     ----------
@@ -158,16 +176,24 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
             Images, or images as rows.
 
-        y : None
-            Ignored.
+        y : array-like of shape (n,), default=None
+            Source of each image. Nothing is learned from it.
 
         Returns
         -------
         ResidualTransformer
             The transformer itself.
+
+        Raises
+        ------
+        ValueError
+            If no image of a class in `y` has a residual. Other images without one are warned of.
         """
         images = self._validate_images(X, reset=True)
         warn_of_wrong_range(images, self.data_range)
+        # A single image, without labels, only tells the shape.
+        if len(images) > 1 or y is not None:
+            report_blank(lack_residual(images, self.data_range), y)
         self.residual_shape_ = self._residual_shape(images.shape[1:])
         return self
 
@@ -182,7 +208,8 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         Returns
         -------
         ndarray of shape (n, H*W*C') or (n, H, W, C')
-            Residuals in 8-bit grey levels, float32 unless `X` is float64.
+            Residuals in 8-bit grey levels, float32 unless `X` is float64; 0 for images that have
+            none, see :meth:`lacks_residual`.
 
         Raises
         ------
@@ -212,6 +239,30 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         treatment = self.channels, float(self.data_range), bool(self.intensity)
         return type(denoiser), parameters, *treatment, images.shape[1:], images.dtype.str
 
+    def lacks_residual(self, X: Any) -> np.ndarray:
+        """Tell which images have no residual, since they are flat, smooth or saturated.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            Where less than :data:`MIN_SHARE` of the pixels carry a residual.
+
+        Raises
+        ------
+        ValueError
+            If the images are not of the shape seen in ``fit``, or not finite.
+
+        See Also
+        --------
+        residual_share : How much of each image carries a residual.
+        """
+        return lack_residual(self._validate_images(X, reset=False), self.data_range)
+
     def class_sums(self, X: Any, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Add up the residuals of each class, without computing each of them to the end.
 
@@ -224,7 +275,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             Class of each image, from 0 on; each class must have an image.
 
         weights : ndarray of shape (n,)
-            Weight of each image.
+            Weight of each image. Those that have no residual add nothing.
 
         Returns
         -------
@@ -235,6 +286,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         warn_of_wrong_range(images, self.data_range)
         denoiser = check_denoiser(self.denoiser)
         shape = self._residual_shape(images.shape[1:])
+        weights = np.where(lack_residual(images, self.data_range), 0, weights)
         sums = np.zeros((codes.max() + 1, *shape))
         for code, total in enumerate(sums):
             own = np.flatnonzero(codes == code)
@@ -247,6 +299,12 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
 
     def _fill(self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray) -> None:
         """Write the residuals of a chunk of images."""
+        self._fill_channels(denoiser, images, residuals)
+        residuals[lack_residual(images, self.data_range)] = 0
+
+    def _fill_channels(
+        self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray
+    ) -> None:
         if self.intensity:
             residuals[..., -1] = self._luminance(images)
             residuals = residuals[..., :-1]

@@ -37,7 +37,8 @@ def test_predict_prints_source_and_runner_up(model, ganprint):
     assert float(p_value) > 0.04
     assert float(score) > float(margin) > 0.1
     expected = (
-        "unknown (p-value at most 0.04): 0 of 9; p-values by 24 images of all sources together"
+        "unknown (p-value at most 0.04): 0 of 9; p-values by 24 images of all sources together: "
+        "at least 1 / 25"
     )
     assert note == expected
 

@@ -34,7 +34,7 @@ def test_verify_prints_verdicts(model, ganprint):
     assert {row[1] for row in found[8:16]} == {"not rejected"}
     assert [row[-1] for row in found] == ["a"] * 8 + ["-"] * 8 + ["c"] * 8
     assert outcome == "rejected (p-value at most 0.12): 16 of 24; another source fits better: 16"
-    assert judges == "p-values by 8 images of b"
+    assert judges == "p-values by 8 images of b: at least 1 / 9"
 
 
 @pytest.mark.parametrize("rate", [0.12, 0.5])

@@ -148,7 +148,7 @@ def test_few_images_are_one_cluster(n):
     np.testing.assert_array_equal(clustering.labels_, np.zeros(n))
 
 
-@pytest.mark.parametrize("constant", [0.0, 7.0])
+@pytest.mark.parametrize("constant", [1.0, 7.0])
 def test_images_that_are_all_alike(constant):
     clustering = FingerprintClustering().fit(np.full((12, 32, 32, 3), constant, np.float32))
     np.testing.assert_array_equal(clustering.labels_, np.zeros(12))
@@ -156,6 +156,8 @@ def test_images_that_are_all_alike(constant):
 
 def test_wrong_input_is_named():
     X = traces()[0][:6]
+    with pytest.raises(ValueError, match="No residual can be clustered: all of them are 0"):
+        FingerprintClustering().fit(np.zeros_like(X))
     with pytest.raises(ValueError, match="n_samples=6 should be >= n_clusters=7"):
         FingerprintClustering(7).fit(X)
     with pytest.raises(ValueError, match="NaN"):

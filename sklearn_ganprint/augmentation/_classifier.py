@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
+from sklearn_ganprint._blanks import leave_out_blank
 from sklearn_ganprint._images import (
     IMAGE_DTYPES,
     ImageInputMixin,
@@ -206,7 +207,10 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         """
         rows, y = self._validate_rows(X, y, reset=True, dtype=list(IMAGE_DTYPES))
         check_classification_targets(y)
-        return self._fit(self._versions(self._as_images(rows)), y, sample_weight, groups)
+        given = {"sample_weight": sample_weight, "groups": groups}
+        params = {name: each for name, each in given.items() if each is not None}
+        rows, y, params = leave_out_blank(self, rows, y, **params)
+        return self._fit(self._versions(self._as_images(rows)), y, **params)
 
     def transform_versions(self, X: Any) -> np.ndarray:
         """Give what the leading steps make of each version of the images; needs no ``fit``.
@@ -362,7 +366,9 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         leading = [hand_on_arrays(clone(step)) for step in split_steps(self.estimator)[0]]
         return transform_versions(images, perturbation_chains(self.perturbations), leading)
 
-    def _fit(self, versions: np.ndarray, y: Any, sample_weight: Any, groups: Any) -> Self:
+    def _fit(
+        self, versions: np.ndarray, y: Any, sample_weight: Any = None, groups: Any = None
+    ) -> Self:
         """Fit the steps that learn on what the others have made of the versions."""
         y = column_or_1d(y)
         check_consistent_length(versions, y)

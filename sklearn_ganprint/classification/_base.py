@@ -9,6 +9,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from sklearn_ganprint._blanks import report_blank, zero_rows
 from sklearn_ganprint._images import ImageInputMixin
 
 #: Sums over the images of each class: arrays of one entry, or one row, a class.
@@ -77,6 +78,7 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
                 f"1 class: {classes.tolist()[0]!r}."
             )
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        report_blank(zero_rows(X), y)
         self.classes_ = classes
         with np.errstate(over="ignore", invalid="ignore"):
             sums = self._sums_of(X, self._encode(y), weights)
@@ -161,7 +163,8 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         self._store(self._zero_sums(len(classes)))
 
     def _add(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Self:
-        """Add validated rows to the fingerprints."""
+        """Add validated rows to the fingerprints; rows of zeros have no residual to add."""
+        weights = np.where(zero_rows(X), 0, weights)
         sums = self._sums_of(X, self._encode(y), weights)
         _add_up(sums, self._sums())
         return self._store(sums)

@@ -50,7 +50,7 @@ _COLUMNS = (
     Column("jpeg_quality", "JPEG quality", 0),
     Column("fingerprint_energy", "fingerprint energy", 4),
 )
-_FILES = (Column("file", "file"), Column("cluster", "cluster"), Column("error", "error"))
+_FILES = tuple(Column(key, key) for key in ("file", "cluster", "error", "reason"))
 _LABELS = (Column("path", "path"), Column("label", "label"))
 
 
@@ -116,7 +116,11 @@ def _cluster(
     args: argparse.Namespace,
 ) -> Clusters:
     """Cluster files, the greatest cluster first, and find out what may mislead."""
+    from sklearn_ganprint._batches import NoResidualError
+
     clustering = _fit(bunch, crop, failures, args)
+    reasons = {each.filename: each.reason for each in failures if isinstance(each, NoResidualError)}
+    failures = [each for each in failures if each.filename not in reasons]
     inner = clustering.estimator_[-1]
     failed = {each.filename for each in failures}
     labels, order = _by_size(clustering.labels_, len(inner.fingerprints_))
@@ -124,7 +128,7 @@ def _cluster(
     fingerprints = inner.fingerprints_[order].reshape(-1, *inner.image_shape_)
     comparison = _compare(fingerprints)
     warnings = [*_warnings(bunch, labels), *_alike(comparison)]
-    return Clusters(bunch, labels, fingerprints, comparison, crop, failures, warnings)
+    return Clusters(bunch, labels, fingerprints, comparison, crop, failures, warnings, reasons)
 
 
 def _fit(
@@ -177,7 +181,7 @@ def _alike(comparison: "ModelComparison | None") -> list[str]:
         f"other clusters (correlation {row['correlation']:.2f}, p-value {row['p_value']:.1g}): the "
         f"two may be one source, or close relatives"
         for row in comparison.rows()
-        if row["p_value"] <= level
+        if row["p_value"] <= level and row["correlation"] >= comparison.least_correlation
     ]
 
 
@@ -267,11 +271,14 @@ def _file_rows(clusters: Clusters) -> list[dict[str, Any]]:
     names = {code: name for code, name in enumerate(clusters.names)} | {-1: NOWHERE}
     pairs = zip(clusters.bunch.filenames.tolist(), clusters.labels.tolist(), strict=True)
     rows = [
-        {"file": file, "cluster": names[code], "error": None} for file, code in pairs if code > -2
+        {"file": file, "cluster": names[code], "error": None, "reason": clusters.reasons.get(file)}
+        for file, code in pairs
+        if code > -2
     ]
     failed = {each.filename: one_line(each.reason) for each in clusters.failures}
     return rows + [
-        {"file": name, "cluster": None, "error": reason} for name, reason in failed.items()
+        {"file": name, "cluster": None, "error": reason, "reason": None}
+        for name, reason in failed.items()
     ]
 
 

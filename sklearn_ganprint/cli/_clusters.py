@@ -26,6 +26,7 @@ class Clusters(NamedTuple):
     crop: tuple[int, int]
     failures: "list[ImageReadError]"
     warnings: list[str]
+    reasons: dict[str, str]  # of files that fit nowhere since they have no residual
 
     @property
     def names(self) -> list[str]:
@@ -55,4 +56,6 @@ def in_words(clusters: Clusters) -> str:
     n_clusters = len(clusters.names)
     plural = "" if n_clusters == 1 else "s"
     rest = f"; {n_nowhere} fit nowhere" if n_nowhere else ""
+    if clusters.reasons:
+        rest += f", {len(clusters.reasons)} of them without a residual"
     return f"{n_clusters} cluster{plural} in {n_used} images{rest}"

@@ -53,8 +53,8 @@ _PAIRS = (
 _MATCHES = (
     Column("source", "source"),
     Column("match", "most alike"),
-    *_PAIRS[2:4],
-    Column("p_value_of_best", "p-value"),
+    *_PAIRS[2:],
+    Column("p_value_of_best", "p as best of all"),
 )
 
 
@@ -216,7 +216,8 @@ def _write(compared: Compared, args: argparse.Namespace) -> str | None:
 def _print(compared: Compared, index: str | None, args: argparse.Namespace) -> None:
     result, matches = compared.result, compared.result.matches()
     if args.format in CSV_FORMATS:
-        print_csv(_PAIRS, result.rows(), args.format)
+        rows = [{**row, "null": result.null} for row in result.rows()]
+        print_csv((*_PAIRS, Column("null", "null")), rows, args.format)
     elif args.format == "json":
         failures = compared.failures
         document = {
@@ -243,8 +244,9 @@ def _print_table(compared: Compared, matches: "Sequence[Match]") -> None:
         print_table(_PAIRS, [{**row, "p_value": p_number(row["p_value"])} for row in rows])
     else:
         best = [match._asdict() for match in matches]
-        key = "p_value_of_best"
-        print_table(_MATCHES, [{**row, key: p_number(row[key])} for row in best])
+        keys = ("p_value", "p_value_of_best")
+        rows = [{**row, **{key: p_number(row[key]) for key in keys}} for row in best]
+        print_table(_MATCHES, rows)
     print()
     for sentence in sentences(matches, compared):
         print_line(sentence)

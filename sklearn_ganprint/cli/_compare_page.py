@@ -75,7 +75,8 @@ def render_comparison(compared: Compared, args: argparse.Namespace) -> str:
             **match._asdict(),
             "p_text": p_number(match.p_value_of_best),
             "verdict": verdict(match, compared),
-            "found": match.p_value_of_best <= compared.level,
+            "pair_text": p_number(match.p_value),
+            "found": result.is_found(match, compared.level),
             "sides": (
                 _source(compared, 0, match.source),
                 _source(compared, 0 if itself else 1, match.match),
@@ -94,6 +95,7 @@ def render_comparison(compared: Compared, args: argparse.Namespace) -> str:
         n_pairs=len(result.rows()),
         level=compared.level,
         null=result.null,
+        least=result.least_correlation,
         warnings=compared.warnings,
         failures=failed_files(compared.failures),
         size=f"{width} × {height}",

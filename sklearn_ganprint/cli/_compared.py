@@ -28,17 +28,26 @@ class Compared(NamedTuple):
 def verdict(match: "Match", compared: Compared) -> str:
     """Say in a sentence whether a source has a partner."""
     p_value = p_text(match.p_value_of_best)
+    if match.n_compared > 1:
+        p_value += f" for the best of {match.n_compared}"
+    result = compared.result
     source, partner = match.source, match.match
     if compared.sides[1] is not None:
         source, partner = f"{source} of A", f"{partner} of B"
+    if match.p_value_of_best <= compared.level and not result.is_found(match, compared.level):
+        return (
+            f"No evidence that {source} and {partner} share a source: they stand out among the "
+            f"others, {p_value}, but a correlation of {match.correlation:.4f} is below "
+            f"{result.least_correlation:.4f}"
+        )
     if match.p_value_of_best > compared.level:
-        if len(compared.result.second_names) == 1:
+        if len(result.second_names) == 1:
             return f"No evidence that {source} and {partner} share a source: {p_value}"
         return (
             f"No evidence that {source} shares a source with any of the others: the most "
             f"alike is {partner}, {p_value}"
         )
-    if compared.result.null == "chance":
+    if result.null == "chance":
         return f"{source} and {partner} have a pattern in common: {p_value}"
     return f"{source} and {partner} share a source, or a close relative: {p_value}"
 
@@ -58,10 +67,10 @@ def p_number(p_value: float) -> str:
 
 def sentences(matches: "Sequence[Match]", compared: Compared) -> list[str]:
     """Say which sources have a partner, and of those that have none how many they are."""
-    without = [match for match in matches if match.p_value_of_best > compared.level]
+    found = [match for match in matches if compared.result.is_found(match, compared.level)]
+    without = [match for match in matches if match not in found]
     if len(without) <= _MOST_WITHOUT:
         return [verdict(match, compared) for match in matches]
-    found = [match for match in matches if match.p_value_of_best <= compared.level]
     rest = f"No evidence that {'any' if not found else 'any other'} source has a partner"
     return [*(verdict(match, compared) for match in found), rest]
 
@@ -76,12 +85,14 @@ def notes(compared: Compared) -> list[str]:
     if compared.result.null == "sources":
         return [
             *found,
-            "the p-values are by how alike the other pairs of sources are, of which each source is "
-            "taken to have one partner at the most",
+            "the z-scores and p-values are by how alike the other pairs of sources are, of which "
+            "each source is taken to have one partner at the most; a common source also takes a "
+            f"correlation of {compared.result.least_correlation:.4f} or more. What was done to "
+            "images of two sources alone, such as resizing, can look like one",
         ]
     return [
         *found,
-        "the p-values are by patterns that have nothing in common. Other things than a source may "
-        "be: a JPEG grid, resizing, one camera model or architecture, aligned content. To tell "
-        "these, compare with 4 or more sources that were treated alike",
+        "the z-scores and p-values are by patterns that have nothing in common. Other things than "
+        "a source may be: a JPEG grid, resizing, one camera model or architecture, aligned "
+        "content. To tell these, compare with 4 or more sources that were treated alike",
     ]

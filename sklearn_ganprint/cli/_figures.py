@@ -3,6 +3,7 @@
 import copy
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -135,7 +136,7 @@ def autocorrelation(values: np.ndarray, name: str) -> Any:
 
 
 def comparison(found: Any, level: float) -> Any:
-    """Draw a ModelComparison, pairs with a p-value up to `level` framed."""
+    """Draw a ModelComparison; pairs with a p-value up to `level` that are alike are framed."""
     from sklearn_ganprint.plotting import ComparisonMatrixDisplay
 
     shape, names = found.correlation.shape, (found.first_names, found.second_names)
@@ -143,6 +144,8 @@ def comparison(found: Any, level: float) -> Any:
     longest = [0.085 * max(map(len, each)) for each in names]
     width = max(cell * shape[1], 1.2) + longest[0] + 1.6
     figure = new_figure(width, max(cell * shape[0], 1.8) + longest[1] + 0.5)
+    weak = found.correlation < found.least_correlation
+    found = replace(found, p_value=np.where(weak, 1.0, found.p_value))
     ComparisonMatrixDisplay.from_comparison(found, ax=figure.subplots(), level=level)
     return figure
 

@@ -28,10 +28,13 @@ from sklearn_ganprint.cli._images import (
 from sklearn_ganprint.cli._models import (
     Model,
     as_fraction,
+    calibration_counts,
     calibration_in_words,
     calibration_way,
     is_localizer,
+    match_energy,
     model_parts,
+    round_up,
     smallest_known_p_value,
     warning_of_few,
 )
@@ -59,6 +62,10 @@ _COLUMNS = (
     Column("jpeg_quality", "JPEG quality", 0),
     Column("fingerprint_energy", "fingerprint energy", 4),
 )
+_MORE = (Column("smallest_p_value", "smallest p-value"),)
+
+#: Sources of which `verify` cannot reject at this rate have few images.
+FEW_RATE = 0.05
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -105,9 +112,10 @@ def run(args: argparse.Namespace) -> int:
     labels = _labels(args)
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model)
-    if warning := warning_of_few(model):
-        MESSAGES.warn(warning)
     rows = _rows(bunch, model, failures, labels)
+    for warning in (warning_of_few(model), _warning_of_sources(rows)):
+        if warning:
+            MESSAGES.warn(warning)
     _print(rows, model, args, failures)
     MESSAGES.say(f"saved {args.model}")
     return exit_status(failures, sum(row["images"] for row in rows))
@@ -176,6 +184,31 @@ def _name_unknown(estimator: "OpenSetClassifier | Pipeline", sources: Sequence[s
     MESSAGES.say(f"a source is called {UNKNOWN!r}: images from no source get the name {label!r}")
 
 
+def _smallest_p_values(model: Model) -> dict[str, float]:
+    """Smallest p-value that `verify` can find for each source; none where it goes by others."""
+    if is_localizer(model) or match_energy(model) is not None:
+        return {}
+    counts = calibration_counts(model.open_set).tolist()
+    pairs = zip(model.whole.classes_, counts, strict=True)
+    return {str(source): 1 / (count + 1) for source, count in pairs}
+
+
+def _warning_of_sources(rows: list[dict[str, Any]]) -> str | None:
+    """Say which sources have few images, and what false-alarm rate can be kept with them."""
+    few = [row for row in rows if (row["smallest_p_value"] or 0) > FEW_RATE]
+    if not few:
+        return None
+    listed = ", ".join(
+        f"{row['source']} ({row['images']} images: {round_up(row['smallest_p_value'])})"
+        for row in few
+    )
+    return (
+        f"few images: an image can be rejected as not from one of these sources only at a "
+        f"false-alarm rate of 1 / (images + 1) or more, and what p-values show comes in steps of "
+        f"it: {listed}"
+    )
+
+
 def _rows(
     bunch: "Bunch",
     model: Model,
@@ -189,6 +222,7 @@ def _rows(
     # Only kinds with one fingerprint a source have an energy of it.
     energies = getattr(model.classifier, "energy_", [None] * len(model.whole.classes_))
     energy = dict(zip(model.whole.classes_.tolist(), energies, strict=True))
+    smallest = _smallest_p_values(model)
     return [
         {
             "source": source,
@@ -196,6 +230,7 @@ def _rows(
             "failed": failed[source],
             **file_properties(bunch, bunch.target_names[bunch.target] == source),
             "fingerprint_energy": None if energy.get(source) is None else float(energy[source]),
+            "smallest_p_value": smallest.get(source),
         }
         for source in sorted({*used, *failed, *bunch.target_names.tolist()})
     ]
@@ -219,12 +254,14 @@ def _print(
     smallest = smallest_known_p_value(model)
     channels = None if model.residual is None else model.residual.channels
     if args.format in CSV_FORMATS:
-        print_csv(_COLUMNS, rows, args.format)
+        print_csv((*_COLUMNS, *_MORE), rows, args.format)
     elif args.format == "table":
         print_table(shown_columns(_COLUMNS, rows), rows)
         residual = f"{channels}, {args.denoiser}" if channels else "several residuals"
         settings = f"crop {height} x {width} ({args.anchor}), {residual}"
         print(f"{args.kind}: {settings}")
+        if (least := match_energy(model)) is not None:
+            print(f"photos match a camera from a peak-to-correlation energy of {least:g} on")
         judges = calibration_in_words(model)
         what = "regions" if is_localizer(model) else "p-values"
         print(f"{what} by {judges}: at least {as_fraction(smallest)}")

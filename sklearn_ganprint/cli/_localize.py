@@ -41,7 +41,7 @@ _COLUMNS = (
 )
 #: In a table one box takes one column.
 _TABLE = (*_COLUMNS[:5], Column("pixels", "pixels"), Column("box", "largest region"), _COLUMNS[-1])
-_KEYS = (*(column.key for column in _COLUMNS), "regions", "map", "mask", "error")
+_KEYS = (*(column.key for column in _COLUMNS), "regions", "map", "mask", "error", "reason")
 
 #: Folders in OUT.
 _FOLDERS = {"map": ("maps", "png"), "image": ("images", "jpg"), "mask": ("masks", "png")}
@@ -177,6 +177,7 @@ def _answer(found: "Located") -> Row:
         "regions": found.regions,
         **(largest or {}),
         "pixels": n_pixels,
+        "reason": found.reason,
     }
 
 
@@ -185,8 +186,8 @@ def _write_page(rows: list[Row], question: Question, args: argparse.Namespace) -
         return None
     from sklearn_ganprint.cli._localize_page import render_localization
 
-    columns = (*_COLUMNS, Column("map", "map"), Column("mask", "mask"), Column("error", "error"))
-    table = csv_file(columns, rows)
+    more = ("map", "mask", "error", "reason")
+    table = csv_file((*_COLUMNS, *(Column(key, key) for key in more)), rows)
     page = render_localization(rows, question, notes(rows, question), args).encode("utf-8")
     return write_files(args.out, [("results.csv", table), (PAGE, page)])
 

@@ -8,8 +8,10 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from sklearn_ganprint._blanks import without_residual
 from sklearn_ganprint.cli._figures import new_figure, png
 from sklearn_ganprint.cli._images import attempt
+from sklearn_ganprint.cli._scoring import reason_of
 from sklearn_ganprint.cli._thumbnails import small_copy
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.datasets._names import printable
@@ -38,7 +40,7 @@ class Wanted(NamedTuple):
 class Located(NamedTuple):
     """What was found in one image; all of it is small, or the file that it becomes."""
 
-    claimed: str
+    claimed: str | None  # None where nothing tells it
     size: tuple[int, int]
     regions: list[dict[str, int]]  # the largest first
     score: float
@@ -46,6 +48,7 @@ class Located(NamedTuple):
     flat: float
     grey: bool
     files: dict[str, bytes]  # by kind: "map", "image" and "mask"
+    reason: str | None  # why there is no answer
 
 
 def locate_file(path: str, wanted: Wanted) -> Located | ImageReadError:
@@ -69,15 +72,17 @@ def locate(image: np.ndarray, wanted: Wanted) -> Located:
     if wanted.masks:
         files["mask"] = _mask_file(mask)
     peak = localizer.peak_of(values)
+    blank = bool(without_residual(wanted.model[:-1], image[np.newaxis])[0])
     return Located(
-        claimed=str(claimed),
+        claimed=None if blank and wanted.claimed is None else str(claimed),
         size=mask.shape,
         regions=_regions(mask),
         score=peak,
-        p_value=_p_value(peak, mask.size, localizer),
+        p_value=None if blank else _p_value(peak, mask.size, localizer),
         flat=float(np.isnan(values).mean()),
         grey=bool((image == image[..., :1]).all()),
         files=files,
+        reason=reason_of(wanted.model, image) if blank else None,
     )
 
 

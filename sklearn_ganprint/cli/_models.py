@@ -116,17 +116,36 @@ def _step_types(pipeline: Any) -> list[tuple[str, type]]:
     return [(name, type(step)) for name, step in getattr(pipeline, "steps", [])]
 
 
-def warning_of_energies(model: Model) -> str | None:
-    """Say what the p-values of cameras hold for, which need not be the photos in question."""
-    from sklearn_ganprint import PRNUClassifier
+#: What is said below a table of cameras.
+OF_ENERGIES = (
+    "scores are peak-to-correlation energies; p-values, which hold for photos like those fitted on "
+    "alone, decide nothing here"
+)
 
-    if not isinstance(model.classifier, PRNUClassifier) or model.open_set is None:
+
+def match_energy(model: Model) -> float | None:
+    """Give the energy from which on a photo is matched to a camera; None in other models.
+
+    Photos are hardly ever like the flat fields that cameras are fitted on, so that their p-values
+    would say nothing.
+    """
+    from sklearn_ganprint import PRNUClassifier
+    from sklearn_ganprint.cameras import MATCH_ENERGY
+
+    camera = isinstance(model.classifier, PRNUClassifier) and model.classifier.metric == "pce"
+    return MATCH_ENERGY if camera else None
+
+
+def too_low(score: float, least: float) -> str | None:
+    """Say that an energy makes no match, if so."""
+    if score >= least:
         return None
-    return (
-        "p-values of cameras hold for photos like those fitted on; of a model of flat fields, "
-        "other photos look unlike every camera. Then go by the score, a peak-to-correlation "
-        "energy, which by convention is a match above 60"
-    )
+    return f"no match: an energy of {score:.1f} is below {least:g}"
+
+
+def p_value_digits(smallest: float) -> int:
+    """Count the digits that p-values have which are multiples of the smallest."""
+    return min(4, max(1, math.ceil(-math.log10(smallest) - 1e-9)))
 
 
 def calibration_counts(calibrated: Any) -> "np.ndarray":
@@ -167,6 +186,8 @@ def warning_of_few(model: Model, rate: float | None = None) -> str | None:
     smallest, judges = smallest_known_p_value(model), calibration_in_words(model)
     if is_localizer(model):
         return _few_clean_images(rate or LOCALIZATION_RATE, smallest, judges)
+    if match_energy(model) is not None:
+        return None
     rate = rate or DEFAULT_RATE
     return few_images(rate, smallest, outcome="called unknown", judges=judges)
 

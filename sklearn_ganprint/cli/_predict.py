@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
@@ -9,11 +10,16 @@ from sklearn_ganprint.cli._console import MESSAGES, Column
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._images import exit_status
 from sklearn_ganprint.cli._models import (
+    OF_ENERGIES,
     Model,
+    as_fraction,
+    calibration_counts,
     calibration_in_words,
+    match_energy,
     open_model,
+    p_value_digits,
     smallest_known_p_value,
-    warning_of_energies,
+    too_low,
     warning_of_few,
 )
 from sklearn_ganprint.cli._scoring import (
@@ -41,7 +47,10 @@ _COLUMNS = (
     Column("runner_up_score", "its score", 4),
     Column("margin", "margin", 4),
 )
-_KEYS = (*(column.key for column in _COLUMNS), "scores", "p_values", "error")
+_KEYS = (
+    *(column.key for column in _COLUMNS),
+    *("scores", "p_values", "error", "reason", "smallest_p_value", "smallest_p_values"),
+)
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -51,7 +60,9 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="attribute images to the sources of a model, or to none",
         description="Attribute each image to the source that it has the greatest score for, or "
         "call it unknown where the p-value of its being from any of them is at most the rate of "
-        "false alarms. Low p-values speak against the sources; high ones prove nothing.",
+        "false alarms. Low p-values speak against the sources; high ones prove nothing. Photos "
+        "are attributed to a camera from a peak-to-correlation energy of 60 on. Images that are "
+        "flat, smooth or saturated have no answer.",
     )
     _arguments.add_model_and_images(parser)
     _arguments.add_false_alarm(
@@ -69,8 +80,6 @@ def run(args: argparse.Namespace) -> int:
     files, failures = find_files(args.paths)
     if warning := _warning(args.model, model, rate):
         MESSAGES.warn(warning)
-    if warning := warning_of_energies(model):
-        MESSAGES.warn(warning)
     scored = score_files(model, files, failures, args.jobs, "attributing")
     rows = _rows(model, scored, rate)
     _print(rows, model, rate, args)
@@ -78,7 +87,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _rate(args: argparse.Namespace, model: Model) -> float | None:
-    """Find the rate of false alarms; models without calibration images have none."""
+    """Find the rate of false alarms; models of cameras and those without p-values have none."""
+    if (least := match_energy(model)) is not None:
+        if args.false_alarm is not None:
+            MESSAGES.warn(f"--false-alarm: not used, since energies of {least:g} or more match")
+        return None
     if model.open_set is not None:
         return args.false_alarm or _arguments.DEFAULT_RATE
     if args.false_alarm is not None:
@@ -91,7 +104,7 @@ def _rate(args: argparse.Namespace, model: Model) -> float | None:
 
 def _warning(path: str, model: Model, rate: float | None) -> str | None:
     """Say before the work that no image will be called unknown, if so."""
-    if rate is not None:
+    if model.open_set is not None:
         return warning_of_few(model, rate)
     return (
         f"{path} has no calibration images, so there are no p-values, and every image gets a "
@@ -102,17 +115,29 @@ def _warning(path: str, model: Model, rate: float | None) -> str | None:
 def _rows(model: Model, scored: Scored, rate: float | None) -> list[Row]:
     """Make one row a file; p-values are of the scores, and take no second look at the files."""
     names = [str(label) for label in model.whole.classes_]
-    rows = file_rows(scored, _KEYS, lambda position: _ranked(scored.scores[position], names))
+    unknown = str(getattr(model.open_set, "unknown_label_", "unknown"))
+    rows = file_rows(
+        scored,
+        _KEYS,
+        lambda position: _ranked(scored.scores[position], names),
+        blank={"source": unknown},
+    )
     if model.open_set is None:
         return rows
+    least, smallest = match_energy(model), smallest_known_p_value(model)
+    by_source = [1 / (count + 1) for count in calibration_counts(model.open_set).tolist()]
     known = model.open_set.known_p_values_from_scores(scored.typicality).tolist()
     # By each source's own images, as in verify, for which they are right one by one.
     each = model.open_set.p_values_from_scores(scored.typicality, calibration="source").tolist()
-    unknown = str(model.open_set.unknown_label_)
     for row, p_value, p_values in zip(rows, known, each, strict=False):
-        if row["error"] is None:
-            row.update(p_value=p_value, p_values=dict(zip(names, p_values, strict=True)))
-            row["source"] = unknown if p_value <= rate else row["nearest"]
+        if row["error"] is not None or row["reason"] is not None:
+            continue
+        row.update(p_value=p_value, p_values=dict(zip(names, p_values, strict=True)))
+        row.update(smallest_p_value=smallest)
+        row["smallest_p_values"] = dict(zip(names, by_source, strict=True))
+        row["reason"] = None if least is None else too_low(row["score"], least)
+        if row["reason"] is not None or (rate is not None and p_value <= rate):
+            row["source"] = unknown
     return rows
 
 
@@ -139,29 +164,47 @@ def _print(rows: Sequence[Row], model: Model, rate: float | None, args: argparse
         "calibration": None if open_set is None else open_set.calibration_,
         "smallest_p_value": None if open_set is None else smallest_known_p_value(model),
         "unknown_label": None if open_set is None else str(open_set.unknown_label_),
+        "match_energy": match_energy(model),
     }
     # Two columns less where each image has the source that is nearest.
     hidden = {"runner_up_score"}
     if all(row["source"] == row["nearest"] for row in rows):
         hidden.add("nearest")
+    columns: Sequence[Column] = _COLUMNS
+    if open_set is not None:
+        digits = p_value_digits(smallest_known_p_value(model))
+        columns = [
+            replace(each, digits=digits) if each.key == "p_value" else each for each in _COLUMNS
+        ]
+    if match_energy(model) is not None:
+        hidden.add("p_value")
     print_rows(
         args,
         rows,
         _COLUMNS,
         document=document,
-        table=[column for column in _COLUMNS if column.key not in hidden],
+        table=[column for column in columns if column.key not in hidden],
         notes=_notes(rows, model, rate),
     )
 
 
 def _notes(rows: Sequence[Row], model: Model, rate: float | None) -> list[str]:
     """Say what the p-values of a table are, and what unknown means in it."""
-    if rate is None:
-        return []
     judged = [row for row in rows if row["error"] is None]
-    n_unknown = sum(row["p_value"] <= rate for row in judged)
-    unknown = model.open_set.unknown_label_
-    outcome = f"{unknown} (p-value at most {rate:g}): {n_unknown} of {len(judged)}"
-    if smallest_known_p_value(model) > rate:
+    answered = [row for row in judged if row["score"] is not None]
+    n_blank = len(judged) - len(answered)
+    blank = [f"no answer, since there is no residual: {n_blank} of {len(judged)}"]
+    blank = blank if n_blank else []
+    unknown = getattr(model.open_set, "unknown_label_", "unknown")
+    n_unknown = sum(row["source"] != row["nearest"] for row in answered)
+    if (least := match_energy(model)) is not None:
+        outcome = f"{unknown} (energy below {least:g}): {n_unknown} of {len(answered)}"
+        return [*blank, f"{outcome}; {OF_ENERGIES}"]
+    if rate is None:
+        return blank
+    outcome = f"{unknown} (p-value at most {rate:g}): {n_unknown} of {len(answered)}"
+    smallest = smallest_known_p_value(model)
+    if smallest > rate:
         outcome = f"none can be {unknown} at a false-alarm rate of {rate:g}"
-    return [f"{outcome}; p-values by {calibration_in_words(model)}"]
+    judges = calibration_in_words(model)
+    return [*blank, f"{outcome}; p-values by {judges}: at least {as_fraction(smallest)}"]

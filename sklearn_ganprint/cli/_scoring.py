@@ -13,6 +13,7 @@ from sklearn_ganprint.cli._console import (
     print_json,
     print_line,
     print_table,
+    shown_columns,
 )
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._images import collect_failures
@@ -30,12 +31,14 @@ class Scored(NamedTuple):
     """Files, their scores of shape (n, n_classes), and what could not be used.
 
     The greatest score says which source; p-values are by typicality, which not all models have.
+    Images without a residual have no answer, for which `reasons` says why, by position.
     """
 
     files: list[str]
     scores: "np.ndarray"
     typicality: "np.ndarray | None"
     failures: "list[ImageReadError]"
+    reasons: dict[int, str]
 
 
 def find_files(paths: Sequence[str]) -> "tuple[list[str], list[ImageReadError]]":
@@ -84,20 +87,52 @@ def score_files(
             n_jobs=n_jobs, on_error=collect_failures(failures), progress=progress
         )
         if model.open_set is None:
-            return Scored(files, model.whole.class_scores(files), None, failures)
-        scores, typicality = model.whole.assess(files).swapaxes(0, 1)
-    return Scored(files, scores, typicality, failures)
+            scores, typicality = model.whole.class_scores(files), None
+        else:
+            scores, typicality = model.whole.assess(files).swapaxes(0, 1)
+    reasons = _reasons(model, files, scores, typicality)
+    return Scored(files, scores, typicality, failures, reasons)
 
 
-def file_rows(scored: Scored, keys: Sequence[str], row: Callable[[int], Row]) -> list[Row]:
+def _reasons(
+    model: Model, files: list[str], scores: "np.ndarray", typicality: "np.ndarray | None"
+) -> dict[int, str]:
+    """Say of each image without a residual, which its scores tell, how little of it carries one."""
+    from sklearn_ganprint._blanks import LOWEST
+
+    blank = scores == 0 if typicality is None else typicality <= LOWEST
+    return {
+        position: reason_of(model.pipeline, model.whole.reader_.read_one(file))
+        for position, file in enumerate(files)
+        if blank[position].all()
+    }
+
+
+def reason_of(pipeline: Any, image: "np.ndarray") -> str:
+    """Say why an image without a residual has no answer."""
+    from sklearn_ganprint._blanks import find_residual, residual_share, share_in_words
+
+    data_range = getattr(find_residual(pipeline), "data_range", 255.0)
+    return share_in_words(float(residual_share(image[None], data_range)[0]))
+
+
+def file_rows(
+    scored: Scored, keys: Sequence[str], row: Callable[[int], Row], blank: Row | None = None
+) -> list[Row]:
     """Make one row a file, of ``row(position)``, and one for each folder that could not be listed.
 
-    A row of what failed has all `keys` too, as None.
+    A row of what failed has all `keys` too, as None, and so has one of an image without a
+    residual, but for what `blank` holds and the reason.
     """
     reasons = {failure.filename: failure.reason for failure in scored.failures}
     rows = []
     for position, file in enumerate(scored.files):
-        found = {} if file in reasons else row(position)
+        if file in reasons:
+            found = {}
+        elif position in scored.reasons:
+            found = {**(blank or {}), "reason": scored.reasons[position]}
+        else:
+            found = row(position)
         rows.append(
             {**dict.fromkeys(keys), **found, "file": file, "error": reasons.pop(file, None)}
         )
@@ -120,12 +155,14 @@ def print_rows(
     notes: Sequence[str],
 ) -> None:
     """Print rows as the arguments ask: as CSV, in a JSON document, or as a table with notes."""
+    reason = Column("reason", "reason")
     if args.format == "json":
         print_json({**document, "results": rows})
     elif args.format in CSV_FORMATS:
-        print_csv((*columns, Column("error", "error")), rows, args.format)
+        print_csv((*columns, Column("error", "error"), reason), rows, args.format)
     else:
         # What failed has been named on stderr; a table of results holds results.
-        print_table(table, [row for row in rows if row["error"] is None])
+        shown = [row for row in rows if row["error"] is None]
+        print_table([*table, *shown_columns([reason], shown)], shown)
         for note in notes:
             print_line(note)

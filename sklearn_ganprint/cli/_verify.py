@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sklearn_ganprint.cli import _arguments
@@ -9,12 +10,16 @@ from sklearn_ganprint.cli._console import MESSAGES, Column
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._images import exit_status
 from sklearn_ganprint.cli._models import (
+    OF_ENERGIES,
     Model,
+    as_fraction,
     calibration_counts,
     few_images,
     find_source,
+    match_energy,
     open_model,
-    warning_of_energies,
+    p_value_digits,
+    too_low,
 )
 from sklearn_ganprint.cli._scoring import (
     Row,
@@ -42,7 +47,10 @@ _COLUMNS = (
     Column("margin", "margin", 4),
 )
 _IN_TABLE = ("file", "verdict", "p_value", "score", "margin", "fits_better")
-_KEYS = (*(column.key for column in _COLUMNS), "scores", "p_values", "error")
+_KEYS = (
+    *(column.key for column in _COLUMNS),
+    *("scores", "p_values", "error", "reason", "smallest_p_value"),
+)
 
 
 class Claim(NamedTuple):
@@ -50,8 +58,9 @@ class Claim(NamedTuple):
 
     source: str
     code: int
-    rate: float
+    rate: float | None  # None where energies decide
     n_images: int
+    least: float | None  # energy of a match, for cameras
 
     @property
     def smallest(self) -> float:
@@ -61,7 +70,7 @@ class Claim(NamedTuple):
     @property
     def testable(self) -> bool:
         """Whether any image can be rejected."""
-        return self.smallest <= self.rate
+        return self.rate is None or self.smallest <= self.rate
 
     @property
     def judges(self) -> str:
@@ -77,7 +86,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         description="Test for each image the hypothesis that SOURCE made it. It is rejected where "
         "its p-value among SOURCE's own calibration images is at most the rate of false alarms, "
         "which holds for SOURCE's images. An image that is not rejected need not be from SOURCE: "
-        "those of others may look like its own.",
+        "those of others may look like its own. Cameras are rejected below a peak-to-correlation "
+        "energy of 60. Images that are flat, smooth or saturated have no verdict.",
     )
     _arguments.add_model_and_images(parser, source="the source that is claimed, one of the model's")
     _arguments.add_false_alarm(
@@ -93,9 +103,9 @@ def run(args: argparse.Namespace) -> int:
     model = open_model(args.model)
     claim = _claim(args, model)
     files, failures = find_files(args.paths)
-    if warning := few_images(claim.rate, claim.smallest, outcome="rejected", judges=claim.judges):
-        MESSAGES.warn(warning)
-    if warning := warning_of_energies(model):
+    if claim.rate is not None and (
+        warning := few_images(claim.rate, claim.smallest, outcome="rejected", judges=claim.judges)
+    ):
         MESSAGES.warn(warning)
     scored = score_files(model, files, failures, args.jobs, "verifying")
     rows = _rows(model, scored, claim)
@@ -113,7 +123,12 @@ def _claim(args: argparse.Namespace, model: Model) -> Claim:
     label = find_source(model, args.source, "SOURCE", args.model)
     code = model.whole.classes_.tolist().index(label)
     n_images = int(calibration_counts(model.open_set)[code])
-    return Claim(str(label), code, args.false_alarm or _arguments.DEFAULT_RATE, n_images)
+    if (least := match_energy(model)) is None:
+        rate = args.false_alarm or _arguments.DEFAULT_RATE
+        return Claim(str(label), code, rate, n_images, None)
+    if args.false_alarm is not None:
+        MESSAGES.warn(f"--false-alarm: not used, since energies of {least:g} or more match")
+    return Claim(str(label), code, None, n_images, least)
 
 
 def _rows(model: Model, scored: Scored, claim: Claim) -> list[Row]:
@@ -134,7 +149,9 @@ def _judged(
     code = claim.code
     ranked = (-scores).argsort(kind="stable")
     other = int(ranked[ranked != code][0])
-    verdict = "rejected" if p_values[code] <= claim.rate else "not rejected"
+    reason = None if claim.least is None else too_low(float(scores[code]), claim.least)
+    below = claim.rate is not None and p_values[code] <= claim.rate
+    verdict = "rejected" if below or reason is not None else "not rejected"
     margin = float(scores[code] - scores[other])
     return {
         "verdict": verdict if claim.testable else None,
@@ -146,6 +163,8 @@ def _judged(
         "best_other_score": float(scores[other]),
         "scores": dict(zip(names, scores.tolist(), strict=True)),
         "p_values": dict(zip(names, p_values.tolist(), strict=True)),
+        "reason": reason,
+        "smallest_p_value": claim.smallest,
     }
 
 
@@ -156,24 +175,34 @@ def _print(rows: Sequence[Row], claim: Claim, args: argparse.Namespace) -> None:
         "false_alarm_rate": claim.rate,
         "calibration_images": claim.n_images,
         "smallest_p_value": claim.smallest,
+        "match_energy": claim.least,
     }
     columns = {column.key: column for column in _COLUMNS}
+    columns["p_value"] = replace(columns["p_value"], digits=p_value_digits(claim.smallest))
     print_rows(
         args,
         rows,
         _COLUMNS,
         document=document,
-        table=[columns[key] for key in _IN_TABLE],
+        table=[columns[key] for key in _IN_TABLE if claim.least is None or key != "p_value"],
         notes=_notes(rows, claim),
     )
 
 
 def _notes(rows: Sequence[Row], claim: Claim) -> list[str]:
     """Say what the p-values of a table are, and what rejected means in it."""
-    judged = [row for row in rows if row["error"] is None]
+    used = [row for row in rows if row["error"] is None]
+    judged = [row for row in used if row["score"] is not None]
+    n_blank = len(used) - len(judged)
+    blank = [f"no verdict, since there is no residual: {n_blank} of {len(used)}"] if n_blank else []
     n_rejected = sum(row["verdict"] == "rejected" for row in judged)
     n_better = sum(row["fits_better"] is not None for row in judged)
+    better = f"another source fits better: {n_better}"
+    if claim.least is not None:
+        outcome = f"rejected (energy below {claim.least:g}): {n_rejected} of {len(judged)}"
+        return [*blank, f"{outcome}; {better}", OF_ENERGIES]
     outcome = f"rejected (p-value at most {claim.rate:g}): {n_rejected} of {len(judged)}"
     if not claim.testable:
         outcome = f"none can be rejected at a false-alarm rate of {claim.rate:g}"
-    return [f"{outcome}; another source fits better: {n_better}", f"p-values by {claim.judges}"]
+    judges = f"p-values by {claim.judges}: at least {as_fraction(claim.smallest)}"
+    return [*blank, f"{outcome}; {better}", judges]

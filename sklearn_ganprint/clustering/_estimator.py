@@ -54,7 +54,7 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
     ----------
     labels_ : ndarray of int, shape (n,)
         Cluster of each residual, the greatest cluster of the sample first; -1 for what fits
-        nowhere.
+        nowhere, such as residuals of zeros.
 
     n_clusters_ : int
         Number of clusters.
@@ -201,7 +201,7 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         chosen = self._sample(n)
         found = yield Pass(chosen_features, (shape, self.n_jobs), (chosen,))
         labels = np.full(n, UNSEEN)
-        features, positions = self._gather(found, chosen)
+        features, positions = self._gather(found)
         rule = cluster_parts(features, self.min_separation, self.n_clusters)
         labels[positions] = rule.labels(features[:, 0])
         self._keep(rule)
@@ -225,12 +225,14 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
             chosen[random_state.permutation(n)[self.max_samples :]] = False
         return chosen
 
-    def _gather(self, found: Any, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _gather(self, found: Any) -> tuple[np.ndarray, np.ndarray]:
         """Features of the residuals chosen, and which they are."""
         positions, features = [], []
-        for kept, values in found:
-            positions.append(kept[chosen[kept]])
+        for kept, (chosen, values) in found:
+            positions.append(kept[chosen])
             features.append(values)
+        if not sum(map(len, features)):
+            raise ValueError("No residual can be clustered: all of them are 0.")
         together = features[0] if len(features) == 1 else np.concatenate(features)
         return together, np.concatenate(positions)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_ganprint._blanks import zero_rows
 from sklearn_ganprint._images import ImageShape
 from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint.clustering._assignment import NOWHERE, Assignment
@@ -16,23 +17,27 @@ BATCH = 64
 
 def chosen_features(
     residuals: np.ndarray, chosen: np.ndarray, shape: ImageShape, n_jobs: int | None
-) -> np.ndarray:
-    """Features of the residuals of a batch that were chosen, of all of them without a copy."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which residuals of a batch were chosen and are not 0, and their features.
+
+    Those of all residuals take no copy.
+    """
     images = np.asarray(residuals).reshape(len(residuals), *shape)
+    chosen = chosen & ~zero_rows(images)
     if chosen.all():
-        return part_spectra(images, n_jobs)
+        return chosen, part_spectra(images, n_jobs)
     positions = np.flatnonzero(chosen)
     if not len(positions):
-        return part_spectra(np.zeros((1, *shape), images.dtype))[:0]
+        return chosen, part_spectra(np.zeros((1, *shape), images.dtype))[:0]
     parts = np.array_split(positions, -(-len(positions) // BATCH))
-    return np.concatenate([part_spectra(images[part], n_jobs) for part in parts])
+    return chosen, np.concatenate([part_spectra(images[part], n_jobs) for part in parts])
 
 
 def assign(
     images: np.ndarray, labels: np.ndarray, rule: Assignment, n_jobs: int | None
 ) -> np.ndarray:
-    """Labels of images, of which some have theirs already."""
-    labels = labels.copy()
+    """Labels of images, of which some have theirs already; those without residual fit nowhere."""
+    labels = np.where((labels == UNSEEN) & zero_rows(images), NOWHERE, labels)
     unseen = np.flatnonzero(labels == UNSEEN)
     for start in range(0, len(unseen), BATCH):
         part = unseen[start : start + BATCH]

@@ -91,7 +91,9 @@ def estimate_fingerprints(
         reader = getattr(like, "reader_", None) or ImageReader()
     else:
         size = None
-    source = ImageSource(as_paths(filenames), reader, size or common_size(filenames, reader))
+    data_range = getattr(find_residual(steps), "data_range", None)
+    size = size or common_size(filenames, reader)
+    source = ImageSource(as_paths(filenames), reader, size, data_range)
     failures: list[ImageReadError] = []
     merged = None
     for part in source.map(

@@ -1,5 +1,6 @@
 """All fingerprints of one model against all of another."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,6 +17,11 @@ from sklearn_ganprint.correlation import correlations_and_errors
 
 _NULLS = ("auto", "sources", "chance")
 
+#: Two patterns of white noise of n pixels correlate with a standard deviation of ``1 / sqrt(n)``.
+#: Sources that differ, photos of many cameras among them, stay below so many of these; halves of
+#: one source hardly ever do.
+LEAST_DEVIATIONS = 5.0
+
 
 class Match(NamedTuple):
     """The most alike source of the second model, for a source of the first.
@@ -31,6 +37,9 @@ class Match(NamedTuple):
     p_value_of_best : float
         Chance of such a p-value among as many sources as were compared (Sidak): small if `source`
         shares something with `match` that it does not with the others.
+
+    n_compared : int
+        How many sources those are.
     """
 
     source: str
@@ -39,6 +48,7 @@ class Match(NamedTuple):
     z_score: float
     p_value: float
     p_value_of_best: float
+    n_compared: int
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,11 @@ class ModelComparison:
 
     null : {"sources", "chance"}
         What the p-values are by: how alike different sources are here, or patterns that have
-        nothing in common.
+        nothing in common. z scores are by the same.
+
+    least_correlation : float, default=0
+        Correlation below which a pair shares no source, however much it stands out among the
+        others; 0 with the null "chance".
     """
 
     first_names: list[str]
@@ -71,11 +85,17 @@ class ModelComparison:
     standard_error: np.ndarray
     p_value: np.ndarray
     null: str
+    least_correlation: float = 0.0
 
     @property
     def z_score(self) -> np.ndarray:
-        """Correlations over their standard errors."""
-        return _z_scores(self.correlation, self.standard_error)
+        """How far pairs stand out, by `null`: the normal deviates of which `p_value` is the tail.
+
+        With the null "chance" those are the correlations over their standard errors.
+        """
+        if self.null == "chance":
+            return _z_scores(self.correlation, self.standard_error)
+        return norm.isf(np.clip(self.p_value, 1e-300, 1 - 1e-16))
 
     def matches(self) -> list[Match]:
         """Find the most alike source of the second model for each of the first.
@@ -87,8 +107,8 @@ class ModelComparison:
         """
         found = []
         for row, name in enumerate(self.first_names):
-            # Student's tail can be 0 for several; the z score then decides.
-            order = np.lexsort([-self.z_score[row], self.p_value[row]])
+            # Student's tail can be 0 for several; the correlation then decides.
+            order = np.lexsort([-self.correlation[row], self.p_value[row]])
             best = int(order[0])
             p_value = float(self.p_value[row, best])
             n_compared = int(np.isfinite(self.p_value[row]).sum())
@@ -100,9 +120,29 @@ class ModelComparison:
                     float(self.z_score[row, best]),
                     p_value,
                     float(-np.expm1(n_compared * np.log1p(-min(p_value, 1 - 1e-16)))),
+                    n_compared,
                 )
             )
         return found
+
+    def is_found(self, match: Match, level: float) -> bool:
+        """Tell whether a source has a partner.
+
+        Parameters
+        ----------
+        match : Match
+            One of :meth:`matches`.
+
+        level : float
+            Chance of a partner by accident, in (0, 1).
+
+        Returns
+        -------
+        bool
+            Whether the match's ``p_value_of_best`` is at most `level`, and its correlation at least
+            `least_correlation`.
+        """
+        return match.p_value_of_best <= level and match.correlation >= self.least_correlation
 
     def rows(self) -> list[dict[str, Any]]:
         """Give one row a pair; of one model with itself each pair is there once.
@@ -135,7 +175,8 @@ class ModelComparison:
         Returns
         -------
         dict
-            ``null``, ``first_names``, ``second_names``, ``matches`` and ``pairs``.
+            ``null``, ``first_names``, ``second_names``, ``matches``, ``pairs`` and
+            ``least_correlation``.
         """
         return {
             "null": self.null,
@@ -143,6 +184,7 @@ class ModelComparison:
             "second_names": self.second_names,
             "matches": [match._asdict() for match in self.matches()],
             "pairs": self.rows(),
+            "least_correlation": self.least_correlation,
         }
 
 
@@ -193,6 +235,11 @@ def compare_models(
     source having one partner at the most, and most pairs having none. Sources with fewer than 4
     others cannot be told from that.
 
+    A pair can stand out among others and yet be hardly alike: photos of many cameras have nothing
+    in common but what was done to them. So by "sources" a common source also takes a correlation of
+    5 standard deviations of white noise, .02 of 256 x 256 pixels: see
+    :meth:`ModelComparison.is_found`.
+
     Both collections must not hold the same images or versions of them, whose content would match.
 
     Examples
@@ -225,7 +272,13 @@ def compare_models(
         p_value = p_values_among_sources((correlation, error), symmetric=True)
     else:
         p_value = _by_sources((correlation, error), one, other, trim)
-    return ModelComparison(one.names, other.names, correlation, error, p_value, kind)
+    least = 0.0 if kind == "chance" else _least_correlation(one.fingerprints.shape, trim)
+    return ModelComparison(one.names, other.names, correlation, error, p_value, kind, least)
+
+
+def _least_correlation(shape: tuple[int, ...], trim: int) -> float:
+    n_pixels = (shape[1] - 2 * trim) * (shape[2] - 2 * trim)
+    return min(1.0, LEAST_DEVIATIONS / math.sqrt(n_pixels))
 
 
 def _by_sources(pairs: Pairs, one: FingerprintSet, other: FingerprintSet, trim: int) -> np.ndarray:

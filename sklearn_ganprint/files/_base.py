@@ -16,6 +16,7 @@ from sklearn_ganprint._batches import (
     is_paths,
     warn_of_memory,
 )
+from sklearn_ganprint._blanks import find_residual
 from sklearn_ganprint._images import IMAGE_DTYPES, ImageInputMixin
 from sklearn_ganprint._passes import Pass, Results
 from sklearn_ganprint._steps import with_objects
@@ -80,7 +81,9 @@ class FileBatches(ImageInputMixin):
         """Files to fit on; what an earlier fit on arrays has left is forgotten."""
         for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
             self.__dict__.pop(name, None)
-        return ImageSource(as_paths(paths), self.reader_, common_size(paths, self.reader_))
+        data_range = getattr(find_residual(self.estimator), "data_range", None)
+        size = common_size(paths, self.reader_)
+        return ImageSource(as_paths(paths), self.reader_, size, data_range)
 
     def _source(self, X: Any) -> ImageSource:
         """Files, or images, like those fitted on."""

@@ -16,6 +16,7 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_ganprint._batches import ImageSource, apply_batch, is_paths
+from sklearn_ganprint._blanks import leave_out_blank
 from sklearn_ganprint._images import IMAGE_DTYPES
 from sklearn_ganprint._passes import drive, fit_passes
 from sklearn_ganprint._routing import ASKS_FOR_GROUPS, make_router, route
@@ -140,11 +141,15 @@ class FileBatchClassifier(
         Raises
         ------
         ValueError
-            If fewer than two classes have a file that can be used.
+            If fewer than two classes have a file that can be used. Files without a residual, see
+            :func:`~sklearn_ganprint.residuals.residual_share`, cannot.
         """
         self.reader_ = ImageReader() if self.reader is None else clone(self.reader)
         source, y = self._check_training(X, y)
         params = self._fit_params(y, sample_weight, groups)
+        if source.reader is None:
+            images, y, params = leave_out_blank(self.estimator, source.items, y, **params)
+            source = ImageSource(images)
         if _routing_enabled():
             params = route(self, params).fit
         self.image_size_ = source.image_size

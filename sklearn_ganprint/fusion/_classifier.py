@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
+from sklearn_ganprint._blanks import LOWEST, leave_out_blank, without_residual
 from sklearn_ganprint._class_scores import nearness
 from sklearn_ganprint._folds import fold_numbers, make_folds, units_by_class
 from sklearn_ganprint._passes import Pass, Passes, first_image, fit_in_memory
@@ -185,7 +186,9 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         y = column_or_1d(y, warn=True)
         X = as_batch(X)
         check_consistent_length(X, y)
-        return fit_in_memory(self.fit_passes(first_image(X), y, groups=groups), X)
+        rows = {} if groups is None else {"groups": groups}
+        X, y, rows = leave_out_blank(self, X, y, **rows)
+        return fit_in_memory(self.fit_passes(first_image(X), y, **rows), X)
 
     def fit_passes(self, first: Any, y: np.ndarray, groups: Any = None) -> Passes:
         """Fit in passes over images that need not be in memory.
@@ -363,9 +366,12 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         -------
         ndarray of shape (n, n_classes)
             Sum over the classifiers of a class's score, less the mean score of unseen images for
-            their own class, over `scales_`. :class:`OpenSetClassifier` decides by it.
+            their own class, over `scales_`. :class:`OpenSetClassifier` decides by it. Images
+            without a residual have the lowest finite number of single precision.
         """
-        return self._typicality(self._member_scores(X))
+        typicality = self._typicality(self._member_scores(X))
+        typicality[without_residual(self, X)] = LOWEST
+        return typicality
 
     def assess(self, X: Any) -> np.ndarray:
         """Give both kinds of scores in one look at the images.
@@ -381,7 +387,9 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
             What :meth:`class_scores` and :meth:`typicality_scores` return.
         """
         scores = self._member_scores(X)
-        return np.stack([self._fuse(scores), self._typicality(scores)], axis=1)
+        assessed = np.stack([self._fuse(scores), self._typicality(scores)], axis=1)
+        assessed[without_residual(self, X), 1] = LOWEST
+        return assessed
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes, given that one of them made the image.

@@ -12,6 +12,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from sklearn_ganprint._blanks import LOWEST, leave_out_blank
 from sklearn_ganprint._conformal import (
     CalibrationWarning,
     conformal_threshold,
@@ -144,6 +145,10 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
     of their columns to be what ``predict`` says. Scores of the known sources against each other
     are those of `estimator_`.
 
+    Images without a residual, see :func:`~sklearn_ganprint.residuals.residual_share`, have no
+    answer: their typicality is the lowest finite one, and they are unknown at any rate. In ``fit``
+    they are left out with a warning.
+
     The model fitted on all images is a little better than those of the folds, so that false
     alarms tend to be rarer than stated.
 
@@ -222,9 +227,11 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         Raises
         ------
         ValueError
-            If there are fewer than two classes, or the unknown label is one of them.
+            If there are fewer than two classes, the unknown label is one of them, or no image of a
+            class has a residual.
         """
         X, y = indexable(X, column_or_1d(y, warn=True))
+        X, y, params = leave_out_blank(self.estimator, X, y, **params)
         if set(params) <= {"groups"}:
             return fit_in_memory(self.fit_passes(first_image(X), y, **params), X)
         # For any step: only the whole pipeline knows which.
@@ -333,11 +340,11 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         -------
         ndarray of shape (n,)
             The estimator's prediction, or the unknown label where the score for each source is
-            below that source's threshold.
+            below that source's threshold, or the image has no residual.
         """
         check_is_fitted(self)
         labels, scores = label_and_score(self.estimator_, X, self.score_function)
-        known = (scores >= self.thresholds_).any(axis=1)
+        known = ((scores >= self.thresholds_) & (scores > LOWEST)).any(axis=1)
         return labels if known.all() else np.where(known, labels, self.unknown_label_)
 
     def _set_thresholds(self, found: Calibration) -> Self:

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
+from sklearn_ganprint._blanks import LOWEST, leave_out_blank
 from sklearn_ganprint._class_scores import sources
 from sklearn_ganprint._conformal import (
     CalibrationWarning,
@@ -179,8 +180,9 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             If `y` lacks images of the source, or of others where they are needed.
         """
         X, y = self._check_labels(X, y)
-        routed = route(self, params)
         estimator = self._whole_estimator()
+        X, y, params = leave_out_blank(estimator, X, y, **params)
+        routed = route(self, params)
         self.estimator_ = fit_sources(clone(estimator), X, y, routed.fit)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
@@ -251,9 +253,10 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         ndarray of int, shape (n,)
-            1 for images of the source, -1 for foreign ones.
+            1 for images of the source, -1 for foreign ones and for those without a residual.
         """
-        return np.where(self.decision_function(X) >= 0, 1, -1)
+        scores = self.score_samples(X)
+        return np.where((scores >= self.offset_) & (scores > LOWEST), 1, -1)
 
     def p_values(self, X: Any) -> np.ndarray:
         """p-value of the null hypothesis for each image.

@@ -49,7 +49,8 @@ class JudgingMixin:
         Returns
         -------
         ndarray of float64, shape (n, n_classes)
-            Scores as `score_function` says, greater is more typical.
+            Scores as `score_function` says, greater is more typical. Images without a residual
+            have the lowest finite number of single precision.
 
         See Also
         --------

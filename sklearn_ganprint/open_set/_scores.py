@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_ganprint._blanks import LOWEST, without_residual
 from sklearn_ganprint._class_scores import (
     decision_scores,
     discriminant_distances,
@@ -35,15 +36,20 @@ SOURCE_SCORES: dict[str, ScoreFunction] = {
 
 
 def source_scores(estimator: Any, X: Any, score_function: str | ScoreFunction) -> np.ndarray:
-    """Scores of shape (n, n_classes) of a fitted pipeline, greater is nearer."""
-    classifier, X = last_step(estimator, X)
-    return step_scores(classifier, X, score_function)
+    """Scores of shape (n, n_classes) of a fitted pipeline, greater is nearer.
+
+    What has no residual is as far as can be from all sources.
+    """
+    classifier, rows = last_step(estimator, X)
+    scores = step_scores(classifier, rows, score_function)
+    scores[without_residual(estimator, X)] = LOWEST
+    return scores
 
 
 def step_scores(classifier: Any, X: Any, score_function: str | ScoreFunction) -> np.ndarray:
     """Scores of shape (n, n_classes) of a pipeline's last step, checked."""
     function = score_function if callable(score_function) else SOURCE_SCORES[score_function]
-    scores = np.asarray(function(classifier, X), dtype=np.float64)
+    scores = np.array(function(classifier, X), dtype=np.float64)
     expected = (len(scores), len(sources(classifier)))
     if scores.shape != expected:
         raise ValueError(
@@ -60,17 +66,23 @@ def label_and_score(
     classifier, rows = last_step(estimator, X)
     if _assesses(classifier, score_function):
         decision, scores = classifier.assess(rows).swapaxes(0, 1)
-        return classifier.classes_[decision.argmax(axis=1)], scores
-    return classifier.predict(rows), step_scores(classifier, rows, score_function)
+        labels = classifier.classes_[decision.argmax(axis=1)]
+    else:
+        labels, scores = classifier.predict(rows), step_scores(classifier, rows, score_function)
+    scores[without_residual(estimator, X)] = LOWEST
+    return labels, scores
 
 
 def both_scores(estimator: Any, X: Any, score_function: str | ScoreFunction) -> np.ndarray:
     """Give what a classifier decides by, and scores, in one look: shape (n, 2, n_classes)."""
     classifier, rows = last_step(estimator, X)
     if _assesses(classifier, score_function):
-        return classifier.assess(rows)
-    functions = ("decision", score_function)
-    return np.stack([step_scores(classifier, rows, each) for each in functions], axis=1)
+        scores = classifier.assess(rows)
+    else:
+        functions = ("decision", score_function)
+        scores = np.stack([step_scores(classifier, rows, each) for each in functions], axis=1)
+    scores[without_residual(estimator, X), 1] = LOWEST
+    return scores
 
 
 def _assesses(classifier: Any, score_function: str | ScoreFunction) -> bool:

@@ -1,0 +1,206 @@
+"""L0: images that hold no residual, since nearly all of each is flat, smooth or saturated."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.utils import _safe_indexing
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import _check_method_params, _num_samples
+
+from sklearn_ganprint._images import ImageInputMixin, stack_images
+
+#: A pixel carries a residual if a channel of it differs by more than this from the mean of the two
+#: pixels beside it, along the row or along the column, in 8-bit grey levels. Rounding alone makes
+#: differences of 0.5 at the most, flat or sloping areas of an image none.
+MIN_DEVIATION = 0.75
+
+#: Share of the pixels that must carry a residual. Of real images at least .066 do, whether
+#: compressed to a JPEG quality of 50 or blurred; of pages of text and of gradients at most .03.
+MIN_SHARE = 0.05
+
+#: Typicality of an image without residual: finite, and below that of every other.
+LOWEST = float(np.finfo(np.float32).min)
+
+#: Rows of an image that are looked at together; most images have shown enough in the first few.
+_STRIP = 32
+
+
+def residual_share(images: Any, data_range: float = 255.0) -> np.ndarray:
+    """Compute the share of the pixels of each image that carry a residual.
+
+    Parameters
+    ----------
+    images : array-like of shape (n, H, W) or (n, H, W, C)
+        Images.
+
+    data_range : float, default=255.0
+        The value of white.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Shares in [0, 1]. An image of less than :data:`MIN_SHARE` has no residual.
+
+    See Also
+    --------
+    ResidualTransformer.lacks_residual : Says which images these are.
+
+    Notes
+    -----
+    A pixel carries a residual if it is not saturated, if none of the eight pixels around it is, and
+    if it differs by more than :data:`MIN_DEVIATION` 8-bit grey levels from the mean of its two
+    neighbours along the row or along the column. Saturated pixels are 0 or white in all channels.
+    The denoiser does not matter.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.residuals import residual_share
+    >>> slope = np.tile(np.arange(64.0), (64, 1))
+    >>> noise = np.random.default_rng(0).normal(scale=5, size=(64, 64))
+    >>> residual_share(np.stack([slope, slope + 100 + noise])).round(1)
+    array([0. , 0.8])
+    """
+    images = np.asarray(images)
+    return np.array([_count(each, data_range) / each[..., 0].size for each in _channels(images)])
+
+
+def lack_residual(images: np.ndarray, data_range: float) -> np.ndarray:
+    """Tell which images ``(n, H, W, C)`` hold no residual; as few rows as can tell are read."""
+    return np.array([_is_blank(each, data_range) for each in _channels(images)], dtype=bool)
+
+
+def _is_blank(image: np.ndarray, data_range: float) -> bool:
+    if min(image.shape[:2]) < 3:  # no pixel has neighbours all around it
+        return image.size >= 9 and bool((image == image[:1, :1]).all())
+    enough = MIN_SHARE * image[..., 0].size
+    return _count(image, data_range, enough) < enough
+
+
+def _channels(images: np.ndarray) -> np.ndarray:
+    return images[..., np.newaxis] if images.ndim == 3 else images
+
+
+def _count(image: np.ndarray, data_range: float, enough: float = np.inf) -> int:
+    """Count the pixels of an image that carry a residual, at least up to `enough`."""
+    level, n_carrying = _grey_level(image, data_range), 0
+    for top in range(0, len(image) - 2, _STRIP):
+        n_carrying += int(_carrying(image[top : top + _STRIP + 2], level).sum())
+        if n_carrying >= enough:
+            break
+    return n_carrying
+
+
+def _grey_level(image: np.ndarray, data_range: float) -> float:
+    """Find what one 8-bit grey level is in the units of an image."""
+    # Such a range is a mistake that has been warned of: the image is used as it is nevertheless.
+    in_unit_range = data_range == 255 and image.dtype.kind == "f" and image.max() <= 1
+    return 1 / 255 if in_unit_range else data_range / 255
+
+
+def _carrying(image: np.ndarray, level: float) -> np.ndarray:
+    """Mask, less the border, of the pixels that carry a residual."""
+    exact = {"uint8": np.int16, "float32": np.float32}.get(image.dtype.name, np.float64)
+    values = image.astype(exact, copy=False)
+    middle = 2 * values[1:-1, 1:-1]
+    along_rows = np.abs(values[1:-1, :-2] + values[1:-1, 2:] - middle)
+    along_columns = np.abs(values[:-2, 1:-1] + values[2:, 1:-1] - middle)
+    deviations = np.maximum(along_rows, along_columns)
+    deviates: np.ndarray = np.any(deviations > 2 * MIN_DEVIATION * level, axis=-1)
+    saturated = np.all((values < level / 2) | (values > 254.5 * level), axis=-1)
+    if saturated.any():
+        near = saturated[:-2] | saturated[1:-1] | saturated[2:]
+        deviates &= ~(near[:, :-2] | near[:, 1:-1] | near[:, 2:])
+    return deviates
+
+
+def share_in_words(share: float) -> str:
+    """Say why an image has no answer."""
+    percent = f"{100 * (1 - share):.1f}".removesuffix(".0")
+    return f"no residual: {percent} % of its pixels are flat, smooth or saturated"
+
+
+def zero_rows(X: Any) -> np.ndarray:
+    """Tell which residuals are zero all over."""
+    X = np.asarray(X)
+    if not X.size:
+        return np.zeros(len(X), dtype=bool)
+    rows = X.reshape(len(X), -1)
+    blank: np.ndarray = ~np.any(rows[:, :64], axis=1)  # these few rule out nearly all of them
+    found = np.flatnonzero(blank)
+    blank[found] = ~np.any(rows[found], axis=1)
+    return blank
+
+
+def find_residual(estimator: Any) -> Any:
+    """Give the transformer that makes residuals somewhere in an estimator, or None."""
+    return next((each for each in _parts(estimator) if hasattr(each, "lacks_residual")), None)
+
+
+def _parts(estimator: Any) -> list[Any]:
+    return [estimator, *getattr(estimator, "get_params", dict)().values()]
+
+
+def without_residual(estimator: Any, X: Any) -> np.ndarray:
+    """Tell which rows give an estimator nothing to go by: blank images, or residuals of zeros."""
+    residual = find_residual(estimator)
+    X = stack_images(X)
+    shape = getattr(X, "shape", ())
+    if residual is not None and (image_shape := _image_shape(residual, estimator, shape)):
+        images = np.asarray(X).reshape(-1, *image_shape)
+        if images.dtype.kind in "fiu":
+            return lack_residual(images, residual.data_range)
+    elif residual is None and any(isinstance(each, ImageInputMixin) for each in _parts(estimator)):
+        if isinstance(X, np.ndarray) and X.dtype.kind == "f":
+            return zero_rows(X)
+    return np.zeros(_num_samples(X), dtype=bool)
+
+
+def _image_shape(residual: Any, estimator: Any, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Find the shape of images, also of those that come as rows; None if it is not known."""
+    if len(shape) > 2:
+        return (*shape[1:], 1)[:3]
+    for each in (residual, estimator):
+        for name in ("image_shape_", "image_shape"):
+            known = getattr(each, name, None)
+            if known is not None and len(shape) == 2 and np.prod(known) == shape[1]:
+                return (*known, 1)[:3]
+    return None
+
+
+def leave_out_blank(estimator: Any, X: Any, y: Any, **rows: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """Leave out of a fit what has no residual, with a warning; a class of nothing else raises.
+
+    `rows` are parameters with one entry an image, which are returned without these too.
+    """
+    blank = without_residual(estimator, X)
+    report_blank(blank, y)
+    if not blank.any():
+        return X, y, rows
+    kept = np.flatnonzero(~blank)
+    rows = _check_method_params(X, rows, indices=kept)
+    return _safe_indexing(X, kept), _safe_indexing(y, kept), rows
+
+
+def report_blank(blank: np.ndarray, y: Any = None) -> None:
+    """Warn of what has no residual; raise if that is all there is of a class."""
+    if not blank.any():
+        return
+    if y is not None and type_of_target(y) in ("binary", "multiclass"):
+        y = np.asarray(y).ravel()
+        lost = np.setdiff1d(y[blank], y[~blank]).tolist()
+        if lost:
+            raise ValueError(
+                f"No image of {lost} has a residual: nearly all of each is flat, smooth or "
+                f"saturated. Leave these classes out, or set data_range of the "
+                f"ResidualTransformer to what white is."
+            )
+    positions = np.flatnonzero(blank)
+    listed = ", ".join(map(str, positions[:10])) + (", ..." if len(positions) > 10 else "")
+    warnings.warn(
+        f"{len(positions)} of {len(blank)} images have no residual, since nearly all of each is "
+        f"flat, smooth or saturated; nothing can be learned from them. Their positions: {listed}.",
+        UserWarning,
+        stacklevel=4,
+    )
