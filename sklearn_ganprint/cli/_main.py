@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _parser().parse_args(argv)
         args.words = sys.argv[1:] if argv is None else list(argv)
     except SystemExit as stop:  # argparse has said what is wrong, or shown the help
-        return int(stop.code or 0)
+        return _flush(int(stop.code or 0))
     for stream in (sys.stdout, sys.stderr):
         # File names may hold letters that the terminal's encoding does not have.
         if hasattr(stream, "reconfigure"):
@@ -112,6 +112,18 @@ def _stop(message: str, status: int, debug: bool) -> int:
         sys.stdout.flush()
     except OSError:  # where it goes is full, which may be what the message is about
         _discard_stdout()
+    return status
+
+
+def _flush(status: int) -> int:
+    """Write out what was printed, and tell if that fails: at its end Python only could."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_stdout()
+        return 141
+    except OSError as error:
+        return _stop(f"error: {error}", 2, debug=False)
     return status
 
 
