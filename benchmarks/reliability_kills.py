@@ -30,26 +30,27 @@ FEW = ["--images", "12", "--size", "64", "--sources", "C1", "G3", "N2"]
 PAPER = ["--kind", "paper", "--jobs", "2", "--batch-size", "8"]
 REPRODUCE = ["--layout", "nested", "--n-fit", "6", "--n-test", "4", "--n-robustness", "0"]
 
-#: Words of each command; `out` is what it writes, and --force how a rerun may replace that.
+#: Words of each command; OUT is the folder that it writes to. Those without --force go on with what
+#: is there, and would refuse a folder that is complete.
 COMMANDS = {
-    "simulate": ["simulate", "out", *FEW, "--jobs", "2"],
-    "fit": ["fit", "zoo", "--layout", "nested", "--model", "out/m.skops", *PAPER, "--force"],
+    "simulate": ["simulate", "OUT", *FEW, "--jobs", "2"],
+    "fit": ["fit", "zoo", "--layout", "nested", "--model", "OUT/m.skops", *PAPER, "--force"],
     "predict": ["predict", "m.skops", "zoo", "--jobs", "2"],
     "verify": ["verify", "m.skops", "camera/N2", "zoo/camera"],
     "info": ["info", "m.skops"],
-    "cluster": ["cluster", "zoo", "--out", "out", "--force", "--jobs", "2"],
-    "localize": ["localize", "l.skops", "zoo/camera", "--out", "out", "--masks", "--force"],
-    "compare": ["compare", "m.skops", "--out", "out", "--force"],
-    "reproduce": ["reproduce", "zoo", "--out", "out", *REPRODUCE],
-    "demo": ["demo", "--out", "out", "--force"],
+    "cluster": ["cluster", "zoo", "--out", "OUT", "--force", "--jobs", "2"],
+    "localize": ["localize", "l.skops", "zoo/camera", "--out", "OUT", "--masks", "--force"],
+    "compare": ["compare", "m.skops", "--out", "OUT", "--force"],
+    "reproduce": ["reproduce", "zoo", "--out", "OUT", *REPRODUCE],
+    "demo": ["demo", "--out", "OUT", "--force"],
 }
 
 
 def start(words: list[str], folder: Path) -> "subprocess.Popen[str]":
     """Start a command in a process group of its own."""
-    (folder / "out").mkdir(exist_ok=True)
+    (folder / words[0]).mkdir(exist_ok=True)
     return subprocess.Popen(
-        [*COMMAND, *words],
+        [*COMMAND, *(word.replace("OUT", words[0]) for word in words)],
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -125,7 +126,8 @@ def disturb(words: list[str], folder: Path, after: float, how: str) -> list[str]
         last = err.rstrip().rpartition("\n")[2]
         if process.returncode != 130 or last != "interrupted" or "Traceback" in err:
             faults.append(f"status {process.returncode}, stderr ends {err[-300:]!r}")
-    found = (fault_of(folder / "out" / name) for name in files_in(folder / "out"))
+    out = folder / words[0]
+    found = (fault_of(out / name) for name in files_in(out))
     return faults + [fault for fault in found if fault]
 
 
@@ -147,22 +149,22 @@ def run(options: argparse.Namespace, rng: random.Random, folder: Path) -> int:
     while done < options.count and time.monotonic() - begin < options.seconds:
         name = list(COMMANDS)[done % len(COMMANDS)]
         words = COMMANDS[name]
+        out = folder / name
         if name not in undisturbed:
-            shutil.rmtree(folder / "out", ignore_errors=True)
             started = time.monotonic()
             finish(words, folder)
-            undisturbed[name] = time.monotonic() - started, files_in(folder / "out")
+            undisturbed[name] = time.monotonic() - started, files_in(out)
         seconds, expected = undisturbed[name]
         # Over a finished run every other time: then there is something to replace.
-        if rng.random() < 0.5:
-            shutil.rmtree(folder / "out", ignore_errors=True)
+        if "--force" not in words or rng.random() < 0.5:
+            shutil.rmtree(out)
         how = rng.choice(["SIGINT", "SIGKILL", "SIGKILL, parent only"])
         # Before its first lines are read, Python itself answers.
         after = rng.uniform(0.2, seconds)
         faults = disturb(words, folder, after, how)
         if expected:
             finish(words, folder)
-            left = set(files_in(folder / "out")) ^ set(expected)
+            left = set(files_in(out)) ^ set(expected)
             faults += [f"differs after a rerun: {each}" for each in sorted(left)]
         done += 1
         n_faults += bool(faults)
