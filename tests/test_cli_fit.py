@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from sklearn.base import clone
 from sklearn_ganprint import load_model
 from sklearn_ganprint.datasets import load_image_folder
 from sklearn_ganprint.pipelines import KINDS
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder of Linux")
 
 
 def test_fit_makes_a_model(tmp_path, image_folder, fit):
@@ -212,6 +215,26 @@ def test_fit_refuses_to_overwrite(model, fit):
     assert load_model(path).image_size_ == (16, 16)
 
 
+def test_fit_writes_through_a_link(tmp_path, model, fit):
+    path, folder, _ = model
+    link = tmp_path / "link.skops"
+    link.symlink_to(path.name)
+    assert fit(folder, link)[0] == 2
+    assert fit(folder, link, "--force", "--crop", 16)[0] == 0
+    assert link.is_symlink()
+    assert load_model(path).image_size_ == (16, 16)
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_fit_replaces_no_device(tmp_path, image_folder, fit, force):
+    folder, *_ = image_folder(n_per_class=2)
+    os.mkfifo(tmp_path / "pipe")
+    status, out, err = fit(folder, tmp_path / "pipe", *force)
+    assert (status, out) == (2, "")
+    assert err.startswith("error: --model ") and len(err.splitlines()) == 1
+    assert (tmp_path / "pipe").is_fifo()
+
+
 @pytest.mark.parametrize(
     ("source", "target", "words"),
     [
@@ -219,6 +242,7 @@ def test_fit_refuses_to_overwrite(model, fit):
         ("sources/a", "m", "expected one folder per label"),
         ("sources", "nowhere/m", "there is no folder"),
         ("sources", ".", "this is a folder"),
+        pytest.param("sources", "/proc/m", "cannot be written to", marks=LINUX),
     ],
 )
 def test_fit_wrong_use(tmp_path, image_folder, fit, monkeypatch, source, target, words):

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from cli_helpers import COMMAND
@@ -118,6 +119,23 @@ def test_broken_pipe_is_quiet(model, form, n_files, unbuffered):
         err = process.stderr.read()
     assert process.returncode == 141
     assert re.fullmatch(r"(attributing: \d+ of \d+\n)*", err)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device here")
+@pytest.mark.parametrize("words", [["--version"], ["info", "MODEL"]])
+def test_a_full_disk_behind_stdout_is_one_line(words):
+    saved = Path(__file__).parent / "models" / "paper_closed.skops"
+    words = [str(saved) if word == "MODEL" else word for word in words]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": ""},
+        )
+    assert done.returncode == 2
+    assert re.fullmatch("error: .*No space left on device\n", done.stderr)
 
 
 def test_interrupt_leaves_nothing(tmp_path, image_folder):

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
+from cli_helpers import killed_while_writing
 from PIL import Image
 
 from sklearn_ganprint.datasets import make_generator_images
@@ -49,6 +51,20 @@ def test_simulate_goes_on_where_it_stopped(simulate):
     assert "Cycle-GAN" in out
     assert first.exists()
     assert second.stat().st_mtime_ns == time
+
+
+@pytest.mark.parametrize("no_settings", [True, False])
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_simulate_removes_what_a_killed_run_left(simulate, no_settings, force):
+    folder, *_ = simulate()
+    complete = sorted(folder.rglob("*"))
+    killed_while_writing(folder / "Cycle-GAN" / "C1" / "0000.png")
+    if no_settings:  # it was killed before they were there
+        shutil.rmtree(folder)
+        folder.mkdir()
+        killed_while_writing(folder / "settings")
+    assert simulate(*force)[1] == 0
+    assert sorted(folder.rglob("*")) == complete
 
 
 def test_simulate_refuses_or_replaces(simulate, tmp_path):

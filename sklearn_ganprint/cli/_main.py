@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _parser().parse_args(argv)
         args.words = sys.argv[1:] if argv is None else list(argv)
     except SystemExit as stop:  # argparse has said what is wrong, or shown the help
-        return int(stop.code or 0)
+        return _flush(int(stop.code or 0))
     # File names may hold letters that the encoding does not have, and bytes that are no letters.
     for stream, errors in ((sys.stdout, NAMES), (sys.stderr, "backslashreplace")):
         if hasattr(stream, "reconfigure"):
@@ -114,6 +114,18 @@ def _stop(message: str, status: int, debug: bool) -> int:
         sys.stdout.flush()
     except OSError:  # where it goes is full, which may be what the message is about
         _discard_stdout()
+    return status
+
+
+def _flush(status: int) -> int:
+    """Write out what was printed, and tell if that fails: at its end Python only could."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_stdout()
+        return 141
+    except OSError as error:
+        return _stop(f"error: {error}", 2, debug=False)
     return status
 
 

@@ -129,17 +129,20 @@ def _fitted(estimator: BaseEstimator) -> dict[str, Any]:
 
 def _faults_of_values(estimator: BaseEstimator) -> Iterator[str]:
     """Find parameters out of their range, and numbers that are none."""
-    if type(estimator) in own_types().values() and hasattr(estimator, "_parameter_constraints"):
+    own = type(estimator) in own_types().values()
+    if own and hasattr(estimator, "_parameter_constraints"):
         try:
             estimator._validate_params()
         except ValueError as error:
             yield str(error)
     for name, value in _fitted(estimator).items():
-        if not isinstance(value, np.ndarray | float) or np.asarray(value).dtype.kind not in "fc":
+        is_array = isinstance(value, np.ndarray) and value.dtype.kind in "fc"
+        # What single numbers of other packages may be is for them to say.
+        if not is_array and not (own and isinstance(value, float)):
             continue
         if np.isnan(value).any():
             yield f"{name} holds NaN"
-        elif np.isinf(value).any() and name not in _MAY_BE_INFINITE:
+        elif own and np.isinf(value).any() and name not in _MAY_BE_INFINITE:
             yield f"{name} holds infinite values"
 
 
@@ -152,7 +155,9 @@ def _faults_of_shapes(estimator: BaseEstimator) -> Iterator[str]:
     if shape is not None and size is not None and math.prod(shape) != size:
         yield f"image_shape_ {shape} is not that of {size} features"
     classes = fitted.get("classes_")
-    if classes is not None and not np.array_equal(np.unique(classes), classes):
+    if not isinstance(classes, np.ndarray):  # of several outputs they are a list
+        classes = None
+    elif not np.array_equal(np.unique(classes), classes):
         yield f"classes_ are not sorted, or not different: {classes!r:.80}"
     for name, codes in fitted.items():
         n_classes = 0 if classes is None else len(classes)
