@@ -118,7 +118,16 @@ OF_TRANSFORMERS = [
 ]
 TRANSFORMERS = [name for name in NAMES if hasattr(ESTIMATORS[name], "transform")]
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*got rows without image_shape:UserWarning")
+pytestmark = pytest.mark.filterwarnings(
+    # The checks come with rows, from 0 to 1, of few images,
+    "ignore:.*got rows without image_shape:UserWarning",
+    "ignore:All values lie within:UserWarning",
+    "ignore:No image can be called unknown:sklearn_ganprint.open_set.CalibrationWarning",
+    "ignore:The hypothesis that an image:sklearn_ganprint.open_set.CalibrationWarning",
+    # and mix data frames with arrays on purpose.
+    "ignore:X has feature names, but:UserWarning",
+    "ignore:X does not have valid feature names, but:UserWarning",
+)
 
 SCRIPT = """
 import warnings

@@ -203,6 +203,7 @@ def test_groups_are_never_on_both_sides():
         localizer.fit(X, y, groups=groups)
 
 
+@pytest.mark.filterwarnings("ignore:The least populated class:UserWarning")
 def test_a_source_with_one_image_is_never_left_out():
     X, y = training(12)
     kept = np.flatnonzero((y != "other") | (np.arange(len(y)) == len(y) - 1))
