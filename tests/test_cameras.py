@@ -181,9 +181,10 @@ def test_files_in_batches_make_the_model_of_all_in_memory(make_photos, tmp_path)
     model = FileBatchClassifier(OpenSetClassifier(pipeline, false_alarm_rate=0.3), batch_size=3)
     model.fit(paths, y)
     memory = clone(pipeline).fit(photos, y)
-    np.testing.assert_allclose(
-        model.estimator_.estimator_[-1].fingerprints_, memory[-1].fingerprints_, atol=1e-9
-    )
+    # BLAS rounds the denoiser's products differently in batches of other sizes: residuals by about
+    # 255 eps, and fingerprints, which are residuals over an intensity of up to 255, by about eps.
+    found, expected = model.estimator_.estimator_[-1].fingerprints_, memory[-1].fingerprints_
+    np.testing.assert_allclose(found, expected, rtol=0, atol=np.finfo(np.float32).eps)
     expected = memory[-1].leave_one_out_scores(memory[:-1].transform(photos), y)
     np.testing.assert_allclose(model.estimator_.calibration_scores_, expected, rtol=1e-3, atol=0.01)
     save_model(model, tmp_path / "model.skops")

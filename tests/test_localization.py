@@ -203,6 +203,7 @@ def test_groups_are_never_on_both_sides():
         localizer.fit(X, y, groups=groups)
 
 
+@pytest.mark.filterwarnings("ignore:The least populated class:UserWarning")
 def test_a_source_with_one_image_is_never_left_out():
     X, y = training(12)
     kept = np.flatnonzero((y != "other") | (np.arange(len(y)) == len(y) - 1))
@@ -257,7 +258,11 @@ def test_files_give_the_same_model_in_batches(files, tmp_path):
     clf = FileBatchClassifier(make_localization_pipeline(), batch_size=4).fit(paths, y)
     images = clf.reader_.try_read(paths)[0]
     pipeline = make_localization_pipeline().fit(images, y)
-    assert_allclose(clf.estimator_[-1].coef_, pipeline[-1].coef_, rtol=1e-4)
+    # Products in single precision are rounded differently in batches of other sizes. The inverse of
+    # a covariance shrunk by 1 % makes an error of eps, as a share, up to 100 times as large.
+    coef = pipeline[-1].coef_
+    share = np.finfo(np.float32).eps / pipeline[-1].shrinkage
+    assert_allclose(clf.estimator_[-1].coef_, coef, rtol=0, atol=share * np.abs(coef).max())
     assert_allclose(clf.estimator_[-1].threshold_, pipeline[-1].threshold_, rtol=1e-4)
     save_model(clf, tmp_path / "model.skops")
     loaded = load_model(tmp_path / "model.skops")
