@@ -160,9 +160,12 @@ def shrunk_covariance(rows: np.ndarray, shrinkage: float) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (n_features, n_features)
-        ``(1 - shrinkage) C + shrinkage trace(C) / n_features I``.
+        ``(1 - shrinkage) C + shrinkage trace(C) / n_features I``; I where nothing scatters, as in
+        classes of copies.
     """
     covariance = (rows.T @ rows).astype(np.float64) / len(rows)
+    if not covariance.any():
+        return np.eye(len(covariance))
     diagonal = shrinkage * np.trace(covariance) / len(covariance)
     covariance *= 1 - shrinkage
     covariance.flat[:: len(covariance) + 1] += diagonal

@@ -58,6 +58,23 @@ def test_cluster_names_the_cluster_of_each_file(heap, ganprint):
     assert (document["n_clusters"], document["crop"]) == (1, [64, 64])
 
 
+@pytest.mark.parametrize("options", [(), ("--clusters", 3)], ids=str)
+@pytest.mark.parametrize("n_distinct", [1, 2, 4])
+def test_cluster_puts_copies_together(n_distinct, options, tmp_path, ganprint):
+    for index in range(5 * n_distinct):
+        rng = np.random.default_rng(index % n_distinct)
+        image = rng.integers(0, 256, (48, 48, 3), dtype=np.uint8)
+        Image.fromarray(image).save(tmp_path / f"{index:02d}.png")
+    out = tmp_path / "out"
+    status, text, err = ganprint("cluster", tmp_path, "--format", "json", "--out", out, *options)
+    document = json.loads(text, parse_constant=pytest.fail)
+    clusters = [row["cluster"] for row in document["results"]]
+    assert status == 0 and "nan" not in (out / "index.html").read_text().lower().split()
+    assert clusters == clusters[:n_distinct] * 5
+    assert document["n_clusters"] == (min(3, n_distinct) if options else 1)
+    assert ("n_clusters=3 is more than" in err) == (bool(options) and n_distinct < 3)
+
+
 def test_cluster_writes_what_fit_and_compare_take(heap, tmp_path, ganprint, fit):
     labels = tmp_path / "labels.csv"
     ganprint("cluster", heap, "--csv", labels)
@@ -124,7 +141,7 @@ def test_cluster_warns_of_what_may_mislead(heap, ganprint):
     (heap / "99.jpg").write_bytes((heap / "33.jpg").read_bytes())
     _, _, err = ganprint("cluster", heap)
     assert re.search(r"warning: format: .*'cluster-[12]' is .*done to the files, not by", err)
-    assert "warning: 1 of the images are copies of others; all were used" in err
+    assert "warning: 1 of the images are copies of others; each image was clustered once" in err
     assert "warning: 2 images are few" in ganprint("cluster", path, heap / "33.jpg")[2]
 
 

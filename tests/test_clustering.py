@@ -2,11 +2,12 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from sklearn.base import clone
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.pipeline import make_pipeline
 
@@ -152,6 +153,83 @@ def test_few_images_are_one_cluster(n):
 def test_images_that_are_all_alike(constant):
     clustering = FingerprintClustering().fit(np.full((12, 32, 32, 3), constant, np.float32))
     np.testing.assert_array_equal(clustering.labels_, np.zeros(12))
+
+
+def heap(counts, shape, seed=0):
+    """Different images, the first `counts[0]` times and so on, shuffled; also which each is."""
+    rng = np.random.default_rng(seed)
+    which = rng.permutation(np.repeat(np.arange(len(counts)), counts))
+    X = rng.normal(size=(len(counts), *shape)).astype(np.float32)[which]
+    # Copies from different batches differ by rounding.
+    return X + np.float32(1e-6) * rng.normal(size=X.shape).astype(np.float32), which
+
+
+def assert_copies_lie_together(clustering, X, which):
+    for name in ("fingerprints_", "cluster_centers_", "max_distances_", "components_"):
+        assert np.isfinite(getattr(clustering, name)).all()
+    assert len(clustering.fingerprints_) == clustering.n_clusters_
+    for image in np.unique(which):
+        assert len(np.unique(clustering.labels_[which == image])) == 1
+    assert clustering.labels_.max() >= 0
+    np.testing.assert_array_equal(clustering.predict(X), clustering.labels_)
+
+
+@settings(max_examples=40)
+@given(
+    counts=st.lists(st.integers(1, 9), min_size=1, max_size=6),
+    shape=st.sampled_from([(32, 32, 3), (33, 16), (8, 8)]),
+    n_clusters=st.sampled_from([None, None, 1, 2, 4]),
+    n_blank=st.integers(0, 2),
+)
+def test_copies_lie_together_however_many(counts, shape, n_clusters, n_blank):
+    X, which = heap(counts, shape)
+    X[which < n_blank] = 0
+    which = np.where(which < n_blank, -1, which)
+    if n_clusters is not None and n_clusters > len(X):
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "n_clusters=", ConvergenceWarning)
+        clustering = FingerprintClustering(n_clusters).fit(X)
+    assert_copies_lie_together(clustering, X, which)
+
+
+@pytest.mark.parametrize("counts", [(2, 2), (3, 3), (10, 10, 10), (5,) * 6, (30, 1)], ids=str)
+def test_images_of_a_heap_of_copies_are_clusters_if_their_number_is_given(counts):
+    X, which = heap(counts, (32, 32, 3))
+    clustering = FingerprintClustering(len(counts)).fit(X)
+    assert_copies_lie_together(clustering, X, which)
+    assert adjusted_rand_score(which, clustering.labels_) == 1
+
+
+def test_more_clusters_than_distinct_images_are_told():
+    X, which = heap((4, 4), (32, 32, 3))
+    with pytest.warns(ConvergenceWarning, match="n_clusters=3 is more .* distinct images: 2 of 8"):
+        clustering = FingerprintClustering(3).fit(X)
+    assert clustering.n_clusters_ == 2
+    assert_copies_lie_together(clustering, X, which)
+
+
+def test_copies_beside_other_images_do_not_make_sources():
+    X, y = traces()
+    copied = np.concatenate([np.arange(len(X)), np.repeat(np.flatnonzero(y == 0)[:3], 20)])
+    clustering = FingerprintClustering().fit(X[copied])
+    assert clustering.n_clusters_ == 3
+    assert adjusted_rand_score(y[copied], clustering.labels_) > 0.95
+    assert np.bincount(clustering.labels_[clustering.labels_ >= 0]).argmax() == 0
+
+
+def test_images_that_differ_in_one_pixel_give_finite_clusters():
+    X, which = heap((5, 5), (64, 64))
+    X[which == 1] = X[which == 0][0]
+    X[which == 1, 20, 20] += 3
+    assert_copies_lie_together(FingerprintClustering().fit(X), X, which)
+
+
+def test_tiled_images_whose_quarters_are_alike():
+    tiles = np.random.default_rng(0).normal(size=(3, 8, 8)).astype(np.float32)
+    X, which = np.tile(np.repeat(tiles, 4, axis=0), (1, 8, 8)), np.repeat(np.arange(3), 4)
+    assert_copies_lie_together(FingerprintClustering().fit(X), X, which)
 
 
 def test_wrong_input_is_named():
@@ -352,6 +430,17 @@ def test_files_are_clustered_like_arrays(noise_files, batch_size, n_jobs):
     np.testing.assert_allclose(found, in_memory[-1].fingerprints_, atol=1e-4)
     np.testing.assert_array_equal(clustering.predict(paths), clustering.labels_)
     assert adjusted_rand_score(y, clustering.labels_) > 0.9
+
+
+@pytest.mark.parametrize("n_distinct", [1, 2, 5])
+def test_copies_of_files_lie_together(noise_files, n_distinct):
+    paths = noise_files[0][:n_distinct] * 5
+    residual = ResidualTransformer(channels="rgb", flatten=False)
+    pipeline = make_pipeline(residual, FingerprintClustering())
+    clustering = FileBatchClustering(pipeline, batch_size=3).fit(paths)
+    labels = clustering.labels_.reshape(5, n_distinct)
+    np.testing.assert_array_equal(labels, np.tile(labels[0], (5, 1)))
+    assert labels.max() >= 0 and np.isfinite(clustering.estimator_[-1].fingerprints_).all()
 
 
 def test_files_of_a_sample_are_clustered_and_the_rest_assigned(noise_files):

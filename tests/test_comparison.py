@@ -1,6 +1,7 @@
 """Models and collections compared with each other."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -117,6 +118,15 @@ def test_p_values_among_sources_are_right_where_nothing_matches(k, m, within):
         p.append(p_values_among_sources(pairs, others))
     assert 0.002 <= (np.ravel(p) <= 0.01).mean() <= 0.018
     assert 0.02 <= (np.ravel(p) <= 0.05).mean() <= 0.06
+
+
+def test_copies_of_fingerprints_have_finite_figures_and_no_warnings():
+    a, b = np.random.default_rng(0).normal(size=(2, 32, 32)).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rows = compare_models({"a": a, "b": b, "a2": a, "b2": b}).rows()
+    for row in rows:
+        assert np.isfinite([row["correlation"], row["p_value"]]).all()
 
 
 def test_the_result_as_plain_values(make_sources):

@@ -39,6 +39,13 @@ def test_single_precision_stays_and_is_enough(make_blobs):
     np.testing.assert_allclose(single.decision_function(X.astype(np.float32)), expected, atol=2e-3)
 
 
+def test_classes_of_copies_go_by_the_nearest_mean():
+    means = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 6.0]])
+    model = PooledDiscriminantAnalysis().fit(np.repeat(means, 3, axis=0), np.repeat([0, 1, 2], 3))
+    assert model.predict([[1.5, 1.0], [2.5, 1.0], [0.5, 3.5]]).tolist() == [0, 1, 2]
+    assert np.isfinite(model.predict_proba(means)).all()
+
+
 @pytest.mark.parametrize(
     ("labels", "message"), [("aaa", "got 1 class in 3 rows"), ("abc", "got 3")]
 )

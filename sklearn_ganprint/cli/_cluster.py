@@ -213,7 +213,9 @@ def _warnings(bunch: "Bunch", labels: "np.ndarray") -> list[str]:
     ]
     n_copies = len(labels) - len(set(content_keys(bunch.filenames.tolist(), None)))
     if n_copies:
-        warnings.append(f"{n_copies} of the images are copies of others; all were used")
+        warnings.append(
+            f"{n_copies} of the images are copies of others; each image was clustered once"
+        )
     n_used = int((labels > -2).sum())
     if n_used < FEW:
         warnings.append(

@@ -28,7 +28,8 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
     Parameters
     ----------
     n_clusters : int, default=None
-        Number of clusters. None finds it.
+        Number of clusters. None finds it. Of fewer distinct images there are as many, with a
+        :class:`~sklearn.exceptions.ConvergenceWarning`.
 
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
@@ -101,6 +102,8 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
     residuals with a side of less than 16 pixels, and of rows without `image_shape`, values
     are clustered as they are. Sources with fewer than about 10 images are not found, and of less
     than 10 images in all the number of sources is not either.
+
+    Copies of an image count as one image, and lie together.
 
     Examples
     --------
@@ -212,7 +215,8 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
             self.labels_[positions] = codes
             counts += np.bincount(codes[codes >= 0], minlength=len(counts))
             sums = sums + batch_sums
-        self.fingerprints_ = (sums / counts[:, np.newaxis]).astype(features.dtype)
+        means = sums / np.maximum(counts, 1)[:, np.newaxis]
+        self.fingerprints_ = means.astype(features.dtype)
         return self
 
     def _sample(self, n: int) -> np.ndarray:

@@ -117,7 +117,12 @@ def neighbor_whitening(points: np.ndarray) -> np.ndarray:
 
 
 def inverse_root(scatter: np.ndarray, ridge: float) -> np.ndarray:
-    """Matrix that makes the scatter, and a share of its mean along each axis, the identity."""
+    """Matrix that makes the scatter, and a share of its mean along each axis, the identity.
+
+    Where nothing scatters, axes stay as they are.
+    """
     mean = np.trace(scatter) / len(scatter)
+    if not mean > 0:
+        return np.eye(len(scatter))
     values, vectors = np.linalg.eigh(scatter)
-    return vectors / np.sqrt(np.maximum(values, 0) + ridge * mean + np.finfo(float).tiny)
+    return vectors / np.sqrt(np.maximum(values, 0) + ridge * mean)

@@ -63,7 +63,9 @@ def p_values_among_sources(
     effects = m if symmetric else k + m - 1
     degrees = float((weight * np.isfinite(null)).sum()) - effects
     scale = np.sqrt(np.nansum(weight * null**2) / max(degrees, 1.0))
-    return student.sf(rest[:k] / max(scale, np.finfo(np.float64).tiny), max(degrees, 1.0))
+    with np.errstate(over="ignore"):  # copies have a scale of 0, and infinitely many of it
+        standardized = rest[:k] / max(scale, np.finfo(np.float64).tiny)
+    return student.sf(standardized, max(degrees, 1.0))
 
 
 def _product_of_effects(error: np.ndarray) -> np.ndarray:
