@@ -51,7 +51,9 @@ def exit_status(failures: "Sequence[Any]", n_used: int) -> int:
     """Sum up on stderr what could not be used, and give the exit status of the command."""
     if failures:
         found = f"{len(failures)} could not be used; all others were"
-        MESSAGES.say(found if n_used else f"none of the {len(failures)} could be used")
+        MESSAGES.say(
+            found if n_used else f"{len(failures)} could not be used; there were no others"
+        )
     return 1 if failures else 0
 
 
