@@ -32,9 +32,6 @@ from sklearn_ganprint.datasets._tar import file_size, open_file
 # work is lost when `read` stops at a bad file.
 _BLOCK = 64
 
-# Not said of an expected size, such as that of a model: nothing can be set there any more.
-_ADVICE = "set crop to read images of several sizes"
-
 _Size: TypeAlias = tuple[int, int]
 _Result = TypeVar("_Result")
 
@@ -67,7 +64,8 @@ class _Whole:
     def __call__(self, width: int, height: int) -> tuple[int, int, int, int]:
         if (height, width) != self.size:
             raise UnusableImageError(
-                f"its (height, width) = {(height, width)} differs from {self.size}, {self.whose}"
+                f"its (height, width) = {(height, width)} differs from {self.size}, "
+                f"{self.whose}; only a reader, or a model, with a set crop takes several sizes"
             )
         return 0, 0, width, height
 
@@ -182,7 +180,7 @@ class ImageReader(BaseEstimator):
         window: _Cut | _Whole | None = crop_window(self)
         if window is None and names:
             info = inspect_image(names[0], self.max_pixels)
-            first = f"that of the first file, {printable(names[0])}; {_ADVICE}"
+            first = f"that of the first file, {printable(names[0])}"
             window = _Whole((info.height, info.width), first)
         images, _, _ = self._collect(names, window, stop=True)
         return images
@@ -230,7 +228,7 @@ class ImageReader(BaseEstimator):
         if expected_size is not None:
             return _Whole(_as_size(expected_size, "expected_size"), "the expected size")
         size = self._common_size(names)
-        return None if size is None else _Whole(size, f"the most common size; {_ADVICE}")
+        return None if size is None else _Whole(size, "the most common size")
 
     def _common_size(self, names: Sequence[str]) -> _Size | None:
         """Return the most common size by the files' headers, None if none can be read."""
