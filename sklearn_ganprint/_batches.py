@@ -139,10 +139,12 @@ def _only_column(X: Any) -> Any:
     columns = list(getattr(X, "columns", ()))
     if X.shape[1] == 1:
         return X[columns[0]] if columns else X[:, 0]
-    if columns and any(map(_is_path, np.asarray(X[:1], dtype=object).ravel())):
+    first = np.asarray(X[:1], dtype=object).ravel() if columns else ()
+    texts = [name for name, value in zip(columns, first, strict=True) if _is_path(value)]
+    if texts:
         raise TypeError(
             f"Expected file paths, got a data frame with the columns {columns}. Pass the column "
-            f"that holds the paths, such as X[{columns[0]!r}]."
+            f"that holds the paths, such as X[{texts[0]!r}]."
         )
     return X
 

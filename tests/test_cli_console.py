@@ -32,6 +32,14 @@ def test_progress_of_a_second_pass_is_shown():
     assert stream.getvalue().splitlines() == lines
 
 
+def test_titles_are_no_markup_and_no_commands():
+    stream = Terminal()
+    with Messages(stream).progress("reading [/red]\x1b]0;x\x07\u202e") as update:
+        update(3, 10)
+        time.sleep(0.2)
+    assert r"reading [/red]\x1b]0;x\x07\u202e" in stream.getvalue()
+
+
 def test_progress_on_a_terminal_keeps_messages_apart():
     stream = Terminal()
     messages = Messages(stream)

@@ -66,6 +66,22 @@ def test_wrong_arguments(ganprint, args, word):
 
 
 @pytest.mark.parametrize(
+    ("args", "command"),
+    [
+        (["predict", "m", "x", "--crop", "9"], "predict"),
+        (["fit", "x", "--model", "m", "--modle", "m"], "fit"),
+        (["compare", "a", "b", "c"], "compare"),
+        (["reproduce", "x", "--out", "o", "--\x1b[31m"], "reproduce"),
+    ],
+)
+def test_usage_of_the_command_that_was_called(ganprint, args, command):
+    status, _, err = ganprint(*args)
+    assert status == 2
+    assert err.startswith(f"usage: ganprint {command} [-h]")
+    assert f"ganprint {command}: error: unrecognized arguments: " in err and "\x1b" not in err
+
+
+@pytest.mark.parametrize(
     ("module", "args"),
     [
         ("rich", ["info", "m"]),

@@ -182,7 +182,7 @@ def test_what_is_said_where_no_file_could_be_used(model, ganprint, tmp_path, com
     source = ["a"] if command == "verify" else []
     files = [tmp_path / f"{index}.png" for index in range(3)]
     status, _, err = ganprint(command, path, *source, *files)
-    assert status == 1 and err.endswith("none of the 3 could be used\n")
+    assert status == 1 and err.endswith("3 could not be used; there were no others\n")
     assert "all others" not in err and "set a smaller crop" not in err
     assert "(9, 9) is smaller than crop=(32, 32); only a reader, or a model, with" in err
 

@@ -37,6 +37,7 @@ def test_writes_a_page_with_all_that_it_shows(tmp_path, image_folder, ganprint):
     status, text, err = ganprint("reproduce", folder, "--out", out, "--n-robustness", "2")
     assert status == 0, err
     assert "accuracy" in text and "pro" in text
+    assert "always naming the largest source: 0.333" in text and "chance" not in text
     page = Page(out / "index.html")
     files = {link for link in page.links if not link.startswith("#")}
     assert len(files) > 50

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import unicodedata
 
 import numpy as np
 import pytest
@@ -335,3 +336,48 @@ def test_loaded_folder_shows_its_format_confound(make, tmp_path):
         make(f"gan/{index}.png")
     bunch = load_image_folder(tmp_path / "root")
     assert confounds(bunch) == ["format: 'gan' is PNG (6 of 6), 'real' is JPEG (6 of 6)"]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_systems_leave_is_no_source_and_no_failure(make, root, inside):
+    names = ["@eaDir/x.png", "__MACOSX/._1.png", "lost+found/1.png", "$RECYCLE.BIN/1.png"]
+    names += [".ipynb_checkpoints/1.png", "#recycle/1.png", "System Volume Information/1.png"]
+    for name in names:
+        make(os.path.join("gan" * inside, name))
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "._1.png", "ehthumbs.db"):
+        (root / ("gan" * inside) / name).write_bytes(b"x")
+    with pytest.warns(UserWarning, match="left out, wherever it lies") as told:
+        bunch = load_image_folder(root)
+    assert bunch.target_names.tolist() == ["camera", "gan"]
+    assert (len(bunch.data), bunch.failures) == (4, [])
+    assert {str(each.message).partition(":")[0] for each in told} >= {"@eaDir", "Thumbs.db"}
+
+
+@pytest.mark.parametrize("layout", ["folders", "nested", "csv"])
+def test_one_name_stored_in_two_ways_is_one_source(make, tmp_path, layout):
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    above = "arch/" if layout == "nested" else ""
+    labels = [composed, decomposed, "cafz"]
+    paths = [make(f"{above}{label}/{n}.png") for label in labels for n in range(2)]
+    root = tmp_path / "root"
+    if layout == "csv":
+        rows = [f"{path},{path.parent.name}" for path in paths]
+        (root / "list.csv").write_text("\n".join(["path,label", *rows]), encoding="utf-8")
+    with pytest.warns(UserWarning, match="is the name of 2 sources.* taken as one source"):
+        bunch = load_image_folder(
+            root / "list.csv" if layout == "csv" else root,
+            layout="nested" if layout == "nested" else "folders",
+        )
+    assert bunch.target_names.tolist() == [f"{above}{name}" for name in sorted([composed, "cafz"])]
+    assert np.bincount(bunch.target).tolist() == [2, 4][:: 1 if "cafz" < composed else -1]
+    assert sorted(bunch.filenames) == sorted(map(str, paths))  # the names under which they open
+
+
+def test_groups_and_architectures_are_found_however_they_are_spelt(make, tmp_path):
+    composed, decomposed = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+    make(f"{decomposed}/{composed}.png")
+    make(f"b/{decomposed}.png")
+    families = {composed: "x", "b": "y"}
+    bunch = load_image_folder(tmp_path / "root", groups="name", architectures=families)
+    assert len(set(bunch.groups)) == 1
+    assert bunch.architectures.tolist() == ["y", "x"]

@@ -370,3 +370,12 @@ def test_architectures_from_elsewhere_are_checked(listed, text, words):
 def test_unknown_is_none(write):
     bunch = load_image_folder(write(["a/1.png", "b/1.png"]))
     assert bunch.architectures is None and bunch.splits is None and bunch.is_real is None
+
+
+def test_one_file_with_two_cameras_is_refused(tree):
+    container = tree("raise")
+    table = container / "RAISE_1k.csv"
+    rows = table.read_text().splitlines()
+    table.write_text("\n".join([*rows, rows[1].replace("D90", "D40")]))
+    with pytest.raises(ValueError, match=r"RAISE_1k.csv: row at line \d+: .*in an earlier row"):
+        load_image_folder(container, layout="raise")

@@ -1,6 +1,7 @@
 """Reading many files: crops, sizes, order, and what happens to the bad ones."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -248,3 +249,10 @@ def test_is_a_parameter_object():
     holder = clone(Holder(reader)).set_params(reader__crop=4)
     assert (holder.reader.crop, reader.crop) == (4, (8, 9))
     assert holder.get_params()["reader__anchor"] == "center"
+
+
+def test_copies_are_looked_for_among_files_that_may_vanish(make, tmp_path):
+    path = make("a.png", 9, 9)[0]
+    copy, missing = shutil.copy(path, tmp_path / "copy.png"), str(tmp_path / "missing.png")
+    first, second, *others = content_keys([str(path), str(copy), missing, missing + "2"], None)
+    assert first == second and len({first, *others}) == 3

@@ -60,6 +60,16 @@ def test_members_are_read_without_unpacking(shard, samples, n_jobs):
     assert os.listdir(path.parent) == ["0.tar"]
 
 
+def test_what_systems_leave_in_tar_files_is_no_image(shard, samples):
+    _, _, members = samples
+    left = {f"__MACOSX/{name}": content for name, content in members.items()}
+    left |= {f"._{name}": content for name, content in members.items()}
+    path = shard(members | left)
+    with pytest.warns(UserWarning, match="__MACOSX: left out"):
+        bunch = load_image_folder(path.parent, layout="webdataset")
+    assert len(bunch.data) == 6 and bunch.failures == []
+
+
 def test_several_shards_or_one(shard, samples):
     _, _, members = samples
     first = shard({f"./a/{name}": content for name, content in members.items()})

@@ -298,3 +298,16 @@ def test_a_vanished_file_is_named(image_folder):
 def test_parameters_of_the_default_reader_can_be_set():
     clf = FileBatchClassifier(paper_pipeline()).set_params(reader__crop=16, batch_size=3)
     assert clf.reader.crop == 16 and clf.batch_size == 3
+
+
+def test_a_data_frame_of_paths(image_folder):
+    pd = pytest.importorskip("pandas")
+    _, paths, y = image_folder()
+    fitted = FileBatchClassifier(paper_pipeline()).fit(pd.DataFrame({"path": paths}), y)
+    expected = FileBatchClassifier(paper_pipeline()).fit(paths, y).predict(paths)
+    assert fitted.predict(pd.DataFrame({"path": paths})).tolist() == expected.tolist()
+    assert fitted.predict(np.array(paths)[:, np.newaxis]).tolist() == expected.tolist()
+    several = pd.DataFrame({"path": paths, "label": y})
+    for call in (lambda: fitted.fit(several, y), lambda: fitted.predict(several)):
+        with pytest.raises(TypeError, match=r"data frame with the columns .*such as X\['path'\]"):
+            call()

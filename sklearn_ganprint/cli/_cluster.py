@@ -211,16 +211,16 @@ def _warnings(bunch: "Bunch", labels: "np.ndarray") -> list[str]:
         f"{difference}; these may differ by what was done to the files, not by their source"
         for difference in confounds(found)
     ]
-    n_copies = len(labels) - len(set(content_keys(bunch.filenames.tolist(), None)))
+    used = bunch.filenames[labels > -2].tolist()
+    n_copies = len(used) - len(set(content_keys(used, None)))
     if n_copies:
         warnings.append(
             f"{n_copies} of the images are copies of others; each image was clustered once"
         )
-    n_used = int((labels > -2).sum())
-    if n_used < FEW:
+    if len(used) < FEW:
         warnings.append(
-            f"{n_used} images are few: sources of less than about 10 images are hardly found, and "
-            f"of less than {FEW} in all the number of sources is not to be relied on"
+            f"{len(used)} images are few: sources of less than about 10 images are hardly found, "
+            f"and of less than {FEW} in all the number of sources is not to be relied on"
         )
     return warnings
 

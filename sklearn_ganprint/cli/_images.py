@@ -50,8 +50,8 @@ def collect_failures(failures: "list[ImageReadError]") -> "Callable[[ImageReadEr
 def exit_status(failures: "Sequence[Any]", n_used: int) -> int:
     """Sum up on stderr what could not be used, and give the exit status of the command."""
     if failures:
-        found = f"{len(failures)} could not be used; all others were"
-        MESSAGES.say(found if n_used else f"none of the {len(failures)} could be used")
+        rest = "all others were" if n_used else "there were no others"
+        MESSAGES.say(f"{len(failures)} could not be used; {rest}")
     return 1 if failures else 0
 
 

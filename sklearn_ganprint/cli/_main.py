@@ -26,6 +26,7 @@ from sklearn_ganprint.cli._console import plain_warnings
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._text import one_line
 from sklearn_ganprint.datasets._csv import NAMES
+from sklearn_ganprint.datasets._names import printable
 
 _COMMANDS = (
     _demo,
@@ -108,7 +109,8 @@ def _run(args: argparse.Namespace) -> int:
 
 def _stop(message: str, status: int, debug: bool) -> int:
     if debug:
-        traceback.print_exc()
+        for line in traceback.format_exc().splitlines():
+            print(printable(line), file=sys.stderr)
     print(message, file=sys.stderr)
     try:
         sys.stdout.flush()

@@ -305,7 +305,7 @@ def _require_size(size: tuple[int, int], max_pixels: int) -> None:
     if width * height > max_pixels:
         raise UnusableImageError(
             f"declares {width} x {height} = {width * height} pixels, more than "
-            f"max_pixels={max_pixels}; raise max_pixels if the file is trusted"
+            f"max_pixels={max_pixels}; if the file is trusted, a reader with a larger one takes it"
         )
 
 

@@ -38,7 +38,8 @@ def load_image_folder(
     Parameters
     ----------
     container_path : str, bytes or path-like
-        A folder laid out as `layout` says; names in it that begin with a dot are skipped.
+        A folder laid out as `layout` says; names in it that begin with a dot are skipped, and
+        such as systems leave among images, ``Thumbs.db`` or ``@eaDir``, with a warning.
         Or, with the layouts "folders" and "auto", a comma-separated file in UTF-8 with the
         columns ``path``, ``label`` and perhaps ``group`` and ``architecture``; relative
         paths start from the folder of that file, other columns are ignored.
@@ -100,6 +101,8 @@ def load_image_folder(
     contradictory. Copies under one label are kept; unless they are put into one group, a
     split can leak them into the test set. Without a crop, images of another than the most
     common size are failures. Links to folders are followed, but not back up and not twice.
+    Labels and groups by name are in composed letters (NFC); labels that differ only by how
+    their letters are stored are one label, which a warning says.
 
     The known collections; ``[ ]`` may be missing, and files lie at any depth below:
 

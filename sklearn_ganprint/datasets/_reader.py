@@ -64,8 +64,7 @@ class _Whole:
         if (height, width) != self.size:
             raise UnusableImageError(
                 f"its (height, width) = {(height, width)} differs from {self.size}, "
-                f"{self.whose}; only a reader, or a model, with a crop takes images of several "
-                "sizes"
+                f"{self.whose}; only a reader, or a model, with a set crop takes several sizes"
             )
         return 0, 0, width, height
 
