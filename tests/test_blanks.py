@@ -117,6 +117,15 @@ def test_class_sums_leave_blank_images_out(make_images, blanks):
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_images_that_are_not_finite_are_refused_and_not_left_out(make_images, value):
+    X, y = make_images()
+    X = X.astype(float)
+    X[0] = value
+    with pytest.raises(ValueError, match="contains (NaN|infinity)"):
+        OpenSetClassifier(make_attribution_pipeline("paper")).fit(X, y)
+
+
 def make_model(kind):
     if kind == "augmented":
         inner = make_attribution_pipeline("spectral", tile_size=None)

@@ -1,5 +1,7 @@
 """Attribution of photos to cameras, on simulated sensors."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -214,3 +216,45 @@ def _saved(photos, y, folder):
     for path, photo in zip(paths, photos, strict=True):
         Image.fromarray(photo).save(path)
     return paths, y
+
+
+@pytest.fixture
+def camera_model(make_photos, tmp_path, ganprint):
+    """A model of two cameras, of flat fields, and a function that writes photos."""
+
+    def write(folder, photos):
+        (tmp_path / folder).mkdir(parents=True)
+        paths = [str(tmp_path / folder / f"{number}.png") for number in range(len(photos))]
+        for path, photo in zip(paths, photos, strict=True):
+            Image.fromarray(photo).save(path)
+        return paths
+
+    flats, y = make_photos(flat=True, size=(160, 128))
+    for label in ("left", "right"):
+        write(f"flats/{label}", flats[y == label])
+    arguments = ("fit", tmp_path / "flats", "--model", tmp_path / "m", "--kind", "camera")
+    status, out, err = ganprint(*arguments)
+    assert (status, "warning" in err) == (0, False)
+    assert "photos match a camera from a peak-to-correlation energy of 60 on" in out
+    return tmp_path / "m", write
+
+
+def test_energies_decide_where_photos_are_unlike_flat_fields(camera_model, make_photos, ganprint):
+    model, write = camera_model
+    scenes, y = make_photos(seed=3, size=(160, 128))
+    others = np.random.default_rng(0).integers(60, 200, (2, 160, 128, 3), dtype=np.uint8)
+    paths = [*write("scenes", scenes), *write("others", others)]
+    document = json.loads(ganprint("predict", model, *paths, "--format", "json")[1])
+    rows = document["results"]
+    assert [row["source"] for row in rows] == [*y, "unknown", "unknown"]
+    assert min(row["score"] for row in rows[:-2]) >= 60 > max(row["score"] for row in rows[-2:])
+    assert (document["match_energy"], document["false_alarm_rate"]) == (60, None)
+    assert {row["reason"] for row in rows[:-2]} == {None}
+    assert all(row["reason"].startswith("no match: an energy of ") for row in rows[-2:])
+    _, out, err = ganprint("verify", model, "left", *paths, "--false-alarm", 0.5)
+    assert "--false-alarm: not used, since energies of 60 or more match" in err
+    heads, _, *lines = out.splitlines()
+    assert "p-value" not in heads
+    rejected = [" not rejected " not in line for line in lines[:10]]
+    assert rejected == [*(y != "left"), True, True]
+    assert "rejected (energy below 60): 6 of 10" in out

@@ -112,3 +112,20 @@ def test_verify_without_any_image(model, ganprint, tmp_path):
     status, out, err = ganprint("verify", path, "a", tmp_path / "missing.png")
     assert (status, out) == (2, "")
     assert re.fullmatch("error: no image found: .*\n", err)
+
+
+def test_two_images_a_source_say_how_little_they_are_worth(tmp_path, image_folder, fit, ganprint):
+    folder, files, _ = image_folder(n_per_class=2)
+    status, out, err = fit(folder, tmp_path / "m", "--format", "json")
+    assert [row["smallest_p_value"] for row in json.loads(out)["sources"]] == [1 / 3] * 3
+    few = ", ".join(f"{name} (2 images: 0.334)" for name in "abc")
+    assert f"1 / (images + 1) or more, and p-values come in steps of it: {few}" in err
+    _, out, _ = ganprint("verify", tmp_path / "m", "a", *files, "--false-alarm", 0.4)
+    assert out.splitlines()[-1] == "p-values by 2 images of a: at least 1 / 3"
+    shown = {re.split("  +", line.strip())[2] for line in out.splitlines()[2:-2]}
+    assert shown <= {"0.3", "0.7", "1.0"}
+    _, out, _ = ganprint("predict", tmp_path / "m", *files, "--format", "json")
+    rows = json.loads(out)["results"]
+    assert {row["smallest_p_value"] for row in rows} == {1 / 7}
+    assert rows[0]["smallest_p_values"] == dict.fromkeys("abc", 1 / 3)
+    assert ganprint("predict", tmp_path / "m", *files)[1].endswith("together: at least 1 / 7\n")

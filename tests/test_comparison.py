@@ -18,6 +18,7 @@ from sklearn_ganprint import (
     ResidualTransformer,
     make_attribution_pipeline,
 )
+from sklearn_ganprint.cli._compared import Compared, verdict
 from sklearn_ganprint.comparison import (
     FingerprintSet,
     compare_models,
@@ -239,3 +240,31 @@ def test_the_first_classifier_with_fingerprints_of_a_fusion_is_taken(make_images
     np.testing.assert_array_equal(
         fingerprint_set(fusion).fingerprints.reshape(expected.shape), expected
     )
+
+
+@pytest.mark.parametrize(("strength", "expected"), [(0.04, False), (0.2, True)])
+def test_a_common_source_takes_a_correlation_of_some_size(strength, expected):
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(2, 8, 128, 128))
+    second[0] += strength * first[0]
+    found = compare_models(*(dict(zip("abcdefgh", each, strict=True)) for each in (first, second)))
+    match = found.matches()[0]
+    assert (match.match, match.p_value_of_best < 0.01, match.n_compared) == ("a", True, 8)
+    assert found.least_correlation == 5 / 128
+    assert found.is_found(match, 0.01) is expected
+    words = verdict(match, Compared((None, None), (None, None), found, 0.01, ({}, {}), [], []))
+    assert words.startswith("No evidence that a and a share a source: they") is not expected
+    assert ("below 0.0391" in words) is not expected
+
+
+@pytest.mark.parametrize("null", ["sources", "chance"])
+def test_z_scores_and_p_values_are_by_one_null(make_sources, null):
+    sources = make_sources(), make_sources(seed=1, common=1.0)
+    found = compare_models(*sources, null=null)
+    # Student's tail can be less than any number.
+    usual = found.p_value > 1e-12
+    np.testing.assert_allclose(norm.sf(found.z_score)[usual], found.p_value[usual])
+    assert found.z_score[~usual].min(initial=np.inf) > 6.5
+    assert (found.to_dict()["null"], np.isfinite(found.z_score).all()) == (null, True)
+    document = found.to_dict()
+    assert document["least_correlation"] == (0 if null == "chance" else 5 / 48)

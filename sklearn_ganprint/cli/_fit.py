@@ -204,7 +204,7 @@ def _warning_of_sources(rows: list[dict[str, Any]]) -> str | None:
     )
     return (
         f"few images: an image can be rejected as not from one of these sources only at a "
-        f"false-alarm rate of 1 / (images + 1) or more, and what p-values show comes in steps of "
+        f"false-alarm rate of 1 / (images + 1) or more, and p-values come in steps of "
         f"it: {listed}"
     )
 
