@@ -29,20 +29,26 @@ def prepare_png(stream: BinaryIO, whole: bool) -> Prepared:
     """Keep header, palette and data of a PNG file, whose checksums must be right."""
     stream.seek(len(PNG_SIGNATURE))
     kept = _png_parts(stream, whole)
-    header, palette, data = (b"".join(kept[kind]) for kind in _CRITICAL)
+    header, palette = b"".join(kept[b"IHDR"]), b"".join(kept[b"PLTE"])
     if len(header) < 13:
         return Prepared()  # Pillow says that it is no image
     indexed = header[9] == 3
     if len(kept[b"IHDR"]) > 1 or (indexed and (len(kept[b"PLTE"]) != 1 or len(palette) < 3)):
         raise UnusableImageError("is damaged: the PNG file has two headers, or not one palette")
-    chunks = [(b"IHDR", header), *([(b"PLTE", palette)] if indexed else [])]
+    # The data as one chunk, without a checksum: it has been compared, and Pillow does not look.
+    parts = [PNG_SIGNATURE, _png_chunk(b"IHDR", header)]
+    parts += [_png_chunk(b"PLTE", palette)] if indexed else []
+    n_bytes = sum(map(len, kept[b"IDAT"]))
+    parts += [n_bytes.to_bytes(4), b"IDAT", *kept.pop(b"IDAT"), bytes(4), _PNG_END]
+    content = b"".join(parts)
     n_frames = int.from_bytes(b"".join(kept[b"acTL"])[:4])
     return Prepared(
-        BytesIO(PNG_SIGNATURE + b"".join(map(_png_chunk, [*chunks, (b"IDAT", data)])) + _PNG_END),
+        BytesIO(content),
         # Of an animation, the image that stands before the first frame is one more.
         n_frames=n_frames + (not kept[b"fcTL"]) if n_frames else 1,
         orientation=stated_orientation(b"".join(kept[b"eXIf"]), b"".join(kept[b"iTXt"])),
         n_colours=len(palette) // 3 if indexed else None,
+        held_bytes=len(content),
     )
 
 
@@ -88,14 +94,12 @@ def _checked(stream: BinaryIO, kind: bytes, size: int) -> bytes:
     return data
 
 
-def _png_chunk(chunk: tuple[bytes, bytes]) -> bytes:
-    kind, data = chunk
-    # Pillow checks all but the data, whose checksum has been compared already.
-    checksum = 0 if kind == b"IDAT" else zlib.crc32(data, zlib.crc32(kind))
+def _png_chunk(kind: bytes, data: bytes) -> bytes:
+    checksum = zlib.crc32(data, zlib.crc32(kind))
     return len(data).to_bytes(4) + kind + data + checksum.to_bytes(4)
 
 
-_PNG_END = _png_chunk((b"IEND", b""))
+_PNG_END = _png_chunk(b"IEND", b"")
 
 
 def prepare_webp(stream: BinaryIO, whole: bool) -> Prepared:
@@ -120,6 +124,7 @@ def prepare_webp(stream: BinaryIO, whole: bool) -> Prepared:
         n_frames=max(n_frames, 1),
         orientation=stated_orientation(described[b"EXIF"], described[b"XMP "]),
         scratch_bytes=12,
+        held_bytes=3 * len(content),
     )
 
 

@@ -282,7 +282,8 @@ def _prepare(stream: BinaryIO, max_pixels: int, whole: bool) -> Prepared:
     for signature, prepare in _PREPARE:
         if signature.match(start):
             if prepare not in (prepare_tiff, prepare_ppm):
-                _require_bytes(stream.seek(0, os.SEEK_END), max_pixels)
+                # Its parts, and what is put together of them.
+                _require_bytes(2 * stream.seek(0, os.SEEK_END), max_pixels)
             stream.seek(0)
             prepared = prepare(stream, whole)
             break
@@ -324,7 +325,8 @@ def _require_memory(
     result = np.dtype(pixel_type(image.mode, channels, prepared.white)).itemsize
     kept = (box[2] - box[0]) * (box[3] - box[1]) * result * (3 if channels == "rgb" else 1)
     decoded = _MODE_BYTES.get(image.mode, 4) + prepared.scratch_bytes
-    _require_bytes(image.width * image.height * decoded + kept, max_pixels)
+    needed = image.width * image.height * decoded + kept + prepared.held_bytes
+    _require_bytes(needed, max_pixels)
 
 
 def _require_bytes(n_bytes: int, max_pixels: int) -> None:

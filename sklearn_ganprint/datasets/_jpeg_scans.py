@@ -157,6 +157,7 @@ def prepare_jpeg(stream: BinaryIO, whole: bool) -> Prepared:
         orientation=stated_orientation(header.exif, header.xmp),
         format="MPO" if several else "JPEG",
         scratch_bytes=header.frame.coefficient_bytes() if progressive else 0,
+        held_bytes=2 * sum(map(len, pieces)),
         scans=pieces,
     )
 

@@ -57,9 +57,9 @@ def prepare_tiff(stream: BinaryIO, whole: bool) -> Prepared:
         page = read_directory(stream, layout, first, _KEPT, frozenset([ORIENTATION, _XMP]))
     except EOFError as error:
         raise UnusableImageError(f"is truncated: {error}") from error
-    size = stream.seek(0, os.SEEK_END)
     white, inverted = _white(page)
-    _require_pixels(page, size)
+    end = _require_pixels(page, stream.seek(0, os.SEEK_END))
+    packed = _first(page, _COMPRESSION, 1) != 1
     if whole and _first(page, _COMPRESSION, 1) in _DEFLATE:
         _require_checksums(stream, page)
     tags = {tag: page.tags[tag] for tag in page.tags.keys() & _KEPT}
@@ -67,11 +67,14 @@ def prepare_tiff(stream: BinaryIO, whole: bool) -> Prepared:
         tags[_PHOTOMETRIC] = Tag(3, 1, struct.pack(layout.order + "H", 1))
     _scale_colours(page, tags)
     return Prepared(
-        cast("BinaryIO", _Spliced(stream, *_head_and_tail(layout, tags, size))),
+        cast("BinaryIO", _Spliced(stream, end, *_head_and_tail(layout, tags, end))),
         n_frames=_count_pages(stream, layout, page.next, first),
         orientation=_orientation(page),
         white=white,
         inverted=inverted,
+        # libtiff gets the file as a whole, and unpacks a strip or tile at a time.
+        held_bytes=end if packed else 0,
+        scratch_bytes=_first(page, _SAMPLES, 1) * _first(page, _BITS, 1) // 8 if packed else 0,
     )
 
 
@@ -108,8 +111,11 @@ def _white(page: Directory) -> tuple[int | None, bool]:
     return (2**bits - 1 if grey and bits in (12, 16) else None), space == 0 and bits in (12, 16)
 
 
-def _require_pixels(page: Directory, size: int) -> None:
-    """Raise if parts of the image lie outside the file, or are fewer or shorter than needed."""
+def _require_pixels(page: Directory, size: int) -> int:
+    """Return where the image's data end in the file.
+
+    Raise if parts of them lie outside the file, or are fewer or shorter than needed.
+    """
     tiled = _STRIP_OFFSETS not in page.tags
     offsets = page.get(_TILE_OFFSETS if tiled else _STRIP_OFFSETS) or ()
     counts = page.get(_TILE_BYTES if tiled else _STRIP_BYTES) or [size - each for each in offsets]
@@ -133,6 +139,7 @@ def _require_pixels(page: Directory, size: int) -> None:
             if count < row * (last if number % n_down == n_down - 1 else part_height):
                 raise UnusableImageError("is damaged: a strip or tile is shorter than its pixels")
         _require_full_range(page)
+    return max(map(sum, zip(offsets, counts, strict=False)), default=size)
 
 
 def _require_full_range(page: Directory) -> None:
@@ -232,11 +239,10 @@ def _narrowed(layout: Layout, tag: Tag) -> Tag:
 
 
 class _Spliced(RawIOBase):
-    """A file with another beginning, and more behind its end; nothing of it is copied."""
+    """A file up to some byte, with another beginning, and more behind it; nothing is copied."""
 
-    def __init__(self, stream: BinaryIO, head: bytes, tail: bytes) -> None:
-        self._stream, self._head, self._tail = stream, head, tail
-        self._end = stream.seek(0, os.SEEK_END)
+    def __init__(self, stream: BinaryIO, end: int, head: bytes, tail: bytes) -> None:
+        self._stream, self._end, self._head, self._tail = stream, end, head, tail
         self._position = 0
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
