@@ -234,6 +234,7 @@ def inspect_image(path: FilePath, max_pixels: int) -> ImageInfo:
     ('JPEG', 30, 20, 'L', 90.0)
     """
     with _opened(path, max_pixels, whole=False) as (image, prepared):
+        _require_memory(image, prepared, max_pixels)
         tables = getattr(image, "quantization", None)
         as_it_is = prepared.stream is None
         return ImageInfo(
@@ -268,7 +269,6 @@ def _opened(path: FilePath, max_pixels: int, whole: bool) -> Iterator[tuple[Imag
                         f"is damaged: announces {image.size} pixels in one place, and "
                         f"{prepared.decoded_size} in another"
                     )
-                _require_memory(image, prepared, max_pixels)
                 yield image, prepared
     except Exception as error:
         # Pillow lets damaged files raise almost any exception, from SyntaxError to KeyError.
@@ -322,8 +322,8 @@ def _require_memory(
     channels: Channels = "rgb",
 ) -> None:
     """Raise for an image that takes too much memory to decode, with the part that is kept."""
-    result = np.dtype(pixel_type(image.mode, channels, prepared.white)).itemsize
-    kept = (box[2] - box[0]) * (box[3] - box[1]) * result * (3 if channels == "rgb" else 1)
+    size = 1 if pixel_type(image.mode, channels, prepared.white) is np.uint8 else 4
+    kept = (box[2] - box[0]) * (box[3] - box[1]) * size * (3 if channels == "rgb" else 1)
     decoded = _MODE_BYTES.get(image.mode, 4) + prepared.scratch_bytes
     needed = image.width * image.height * decoded + kept + prepared.held_bytes
     _require_bytes(needed, max_pixels)

@@ -1,10 +1,11 @@
 """TIFF files: the first page alone, and what its values mean."""
 
+import math
 import os
 import struct
 import zlib
-from io import RawIOBase
-from typing import BinaryIO, cast
+from io import BufferedReader, RawIOBase
+from typing import Any, BinaryIO
 
 from sklearn_ganprint.datasets._prepared import (
     MAX_PARTS,
@@ -34,7 +35,7 @@ _KEPT = frozenset(
     | _OTHERS
 )
 _DEFLATE = (8, 32946)
-_BLOCK = 1 << 20
+_BLOCK, _LONGEST_HEADER = 1 << 20, 16
 _COLOUR_SPACES = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "LAB"}
 # Bits of a sample that are read, by colour space.
 _READ_BITS = {0: (1, 2, 4, 8, 12, 16, 32), 1: (1, 2, 4, 8, 12, 16, 32), 2: (8, 16)} | {
@@ -67,15 +68,22 @@ def prepare_tiff(stream: BinaryIO, whole: bool) -> Prepared:
         tags[_PHOTOMETRIC] = Tag(3, 1, struct.pack(layout.order + "H", 1))
     _scale_colours(page, tags)
     return Prepared(
-        cast("BinaryIO", _Spliced(stream, end, *_head_and_tail(layout, tags, end))),
+        BufferedReader(_Spliced(stream, end, *_head_and_tail(layout, tags, end))),
         n_frames=_count_pages(stream, layout, page.next, first),
         orientation=_orientation(page),
         white=white,
         inverted=inverted,
         # libtiff gets the file as a whole, and unpacks a strip or tile at a time.
         held_bytes=end if packed else 0,
-        scratch_bytes=_first(page, _SAMPLES, 1) * _first(page, _BITS, 1) // 8 if packed else 0,
+        scratch_bytes=_strip_bytes(page) if packed else 0,
     )
+
+
+def _strip_bytes(page: Directory) -> int:
+    """Return the bytes of an unpacked strip for each pixel of the image; tiles are small."""
+    height = max(_first(page, _HEIGHT, 1), 1)
+    share = min(_first(page, _ROWS, height) / height, 1) if _STRIP_OFFSETS in page.tags else 0
+    return math.ceil(_first(page, _SAMPLES, 1) * _first(page, _BITS, 1) / 8 * share)
 
 
 def _first(page: Directory, tag: int, default: int) -> int:
@@ -139,7 +147,7 @@ def _require_pixels(page: Directory, size: int) -> int:
             if count < row * (last if number % n_down == n_down - 1 else part_height):
                 raise UnusableImageError("is damaged: a strip or tile is shorter than its pixels")
         _require_full_range(page)
-    return max(map(sum, zip(offsets, counts, strict=False)), default=size)
+    return max(_LONGEST_HEADER, *map(sum, zip(offsets, counts, strict=False)))
 
 
 def _require_full_range(page: Directory) -> None:
@@ -263,14 +271,17 @@ class _Spliced(RawIOBase):
         """Return True."""
         return True
 
-    def read(self, size: int | None = -1) -> bytes:
-        """Read up to so many bytes, all of them for a negative number."""
-        stop = self._end + len(self._tail)
-        if size is not None and size >= 0:
-            stop = min(self._position + size, stop)
-        start, self._position = self._position, max(stop, self._position)
-        data = self._head[start:stop]
-        if (inner := max(start, len(self._head))) < min(stop, self._end):
-            self._stream.seek(inner)
-            data += self._stream.read(min(stop, self._end) - inner)
-        return data + self._tail[max(start - self._end, 0) : max(stop - self._end, 0)]
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer, as far as one of the parts reaches."""
+        view = memoryview(buffer)
+        start, stop = self._position, self._position + len(view)
+        if start < len(self._head):
+            data = self._head[start:stop]
+        elif start < self._end:
+            self._stream.seek(start)
+            data = self._stream.read(min(stop, self._end) - start)
+        else:
+            data = self._tail[start - self._end : stop - self._end]
+        view[: len(data)] = data
+        self._position += len(data)
+        return len(data)
