@@ -200,7 +200,10 @@ def _end_of_blocks(data: bytes, position: int) -> int:
     return position + 1
 
 
-_PPM_HEADER = re.compile(rb"P([2356])((?:\s+|#[^\r\n]*[\r\n])+\d+){3}\s")
+_MAX_PPM_HEADER = 1 << 16
+_PPM_SPACE = rb"(?:\s|#[^\r\n]*[\r\n])+"
+_PPM_HEADER = re.compile(rb"P([2356])(?:%b\d+){3}\s" % _PPM_SPACE)
+_PBM_HEADER = re.compile(rb"P1(?:%b\d+){2}\s" % _PPM_SPACE)
 _NO_NUMBER = re.compile(rb"[^\d\s]")
 _MAX_PPM_VALUES = 1 << 25
 _PPM_COMMENT = re.compile(rb"#[^\r\n]*")
@@ -212,8 +215,14 @@ def prepare_ppm(stream: BinaryIO, whole: bool) -> Prepared:
     Pillow does it in Python, value by value, for whatever ends at neither 255 nor 65535.
     """
     stream.seek(0)
-    found = _PPM_HEADER.match(stream.read(1 << 12))
+    head = stream.read(_MAX_PPM_HEADER)
+    if found := _PBM_HEADER.match(head):
+        return _prepare_plain_pbm(stream, found, whole)
+    found = _PPM_HEADER.match(head)
     if found is None:
+        # Pillow reads byte by byte, and would do so through any length of comments.
+        if len(_PPM_COMMENT.sub(b" ", head).split()) < 3:
+            raise UnusableImageError("is damaged: the PPM file has no header where it begins")
         return Prepared()
     width, height, largest = map(int, _PPM_COMMENT.sub(b" ", found[0][2:]).split())
     plain, colour = found[1] in b"23", found[1] in b"36"
@@ -230,13 +239,32 @@ def prepare_ppm(stream: BinaryIO, whole: bool) -> Prepared:
     return Prepared(BytesIO(opening + table[values].tobytes()))
 
 
-def _ppm_values(stream: BinaryIO, plain: bool, largest: int, n_values: int) -> NDArray[np.integer]:
-    """Return the values of a PGM or PPM file, written as text (plain) or as numbers."""
+def _prepare_plain_pbm(stream: BinaryIO, found: re.Match[bytes], whole: bool) -> Prepared:
+    """Pack the bits of a bitmap that is written as text."""
+    width, height = map(int, _PPM_COMMENT.sub(b" ", found[0][2:]).split())
+    opening = b"P4 %d %d\n" % (width, height)
+    if not whole:
+        return Prepared(BytesIO(opening))
+    _require_few_values(width * height)
+    stream.seek(found.end())
+    bits = b"".join(_PPM_COMMENT.sub(b" ", stream.read()).split())[: width * height]
+    if len(bits) < width * height or bits.strip(b"01"):
+        raise UnusableImageError("is truncated: the PBM file has fewer bits than pixels")
+    table = np.frombuffer(bits, np.uint8).reshape(height, width) - ord("0")
+    return Prepared(BytesIO(opening + np.packbits(table, axis=1).tobytes()))
+
+
+def _require_few_values(n_values: int) -> None:
     if n_values > _MAX_PPM_VALUES:
         raise UnusableImageError(
-            f"holds more than {_MAX_PPM_VALUES} values that end at {largest} or are written as "
-            "text, which are read in small files only; save it as PNG"
+            f"holds more than {_MAX_PPM_VALUES} values as text, or with another largest value "
+            "than 255 and 65535, which are read in small files only; save it as PNG"
         )
+
+
+def _ppm_values(stream: BinaryIO, plain: bool, largest: int, n_values: int) -> NDArray[np.integer]:
+    """Return the values of a PGM or PPM file, written as text (plain) or as numbers."""
+    _require_few_values(n_values)
     values: NDArray[np.integer]
     if plain:
         text = _PPM_COMMENT.sub(b" ", stream.read())

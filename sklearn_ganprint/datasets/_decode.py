@@ -43,7 +43,7 @@ _PREPARE: tuple[tuple[re.Pattern[bytes], Callable[[BinaryIO, bool], Prepared]], 
         (rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]|MM\x2a\0|II\0\x2a", prepare_tiff),
         (rb"RIFF....WEBPVP8", prepare_webp),
         (rb"GIF8[79]a", prepare_gif),
-        (rb"P[2356]", prepare_ppm),
+        (rb"P[0-6fy]", prepare_ppm),
         (rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n", prepare_jpeg2000),
         (rb"....ftyp", prepare_avif),
     )
@@ -153,8 +153,8 @@ def decode_image(
     Returns
     -------
     ndarray of shape (height, width, 3) or (height, width, 1)
-        "rgb" gives uint8, or float32 in 8-bit units for 16-bit grey files. "luminance" gives
-        float32 in 8-bit units.
+        "rgb" gives uint8, or float32 in 8-bit units for grey of more than 8 bits. "luminance"
+        gives float32 in 8-bit units.
 
     Raises
     ------
@@ -168,13 +168,15 @@ def decode_image(
     -----
     - Luminance is :math:`0.299 R + 0.587 G + 0.114 B` (ITU-R BT.601) and is **not** rounded:
       rounding adds noise of the size of a fingerprint. Grey files give their grey value.
-    - 16-bit grey values are divided by 257, which maps 65535 to 255. Of 16-bit **colour**
-      files, Pillow gives the high byte only.
+    - Grey of more than 8 bits is scaled so that the largest value is 255, and inverted where
+      0 stands for white. Of 16-bit **colour** files, Pillow gives the high byte only.
     - Transparency is dropped: colours are returned as stored, not blended with a background.
     - Palettes are looked up; CMYK, YCbCr and LAB go through Pillow's conversion to RGB;
       1-bit files give 0 and 255; of animations and multi-page files the first frame is read.
     - The EXIF orientation is **not** applied. A fingerprint is tied to the pixel grid of the
       sensor or generator, and turning the image would move that grid.
+    - Pillow is given the pixels of the first image alone, after the file's own structure has
+      been checked: checksums, sizes, places of the data, and whether they suffice.
 
     Examples
     --------

@@ -115,6 +115,8 @@ def _white(page: Directory) -> tuple[int | None, bool]:
             f"holds {bits}-bit samples of the kind {_COLOUR_SPACES.get(space, space)}, read are "
             f"{expected}; convert it to 8 or 16 bits first"
         )
+    if bits == 12 and page.layout.order == ">":
+        raise UnusableImageError("holds 12-bit samples in a big-endian TIFF file; convert to 16")
     grey = space in (0, 1)
     return (2**bits - 1 if grey and bits in (12, 16) else None), space == 0 and bits in (12, 16)
 
@@ -170,18 +172,23 @@ def _require_checksums(stream: BinaryIO, page: Directory) -> None:
         page.get(strips) or page.get(tiles) or ()
         for strips, tiles in ((_STRIP_OFFSETS, _TILE_OFFSETS), (_STRIP_BYTES, _TILE_BYTES))
     )
+    # Strips may overlap, and unpack to much more than their pixels.
+    left = _BLOCK + 2 * _first(page, _WIDTH, 1) * _first(page, _HEIGHT, 1) * (
+        1 + _first(page, _SAMPLES, 1) * _first(page, _BITS, 1) // 8
+    )
     for offset, count in zip(offsets, counts, strict=False):
         stream.seek(offset)
         data, inflater = stream.read(count), zlib.decompressobj()
         try:
-            # Bit by bit: the result is thrown away, and may be much larger.
-            while data and not inflater.eof:
-                inflater.decompress(data, _BLOCK)
+            while data and not inflater.eof and left > 0:
+                left -= len(inflater.decompress(data, _BLOCK))
                 data = inflater.unconsumed_tail
         except zlib.error as error:
             raise UnusableImageError(f"is damaged: a strip cannot be unpacked ({error})") from error
         if not inflater.eof:
-            raise UnusableImageError("is truncated: a packed strip or tile ends too early")
+            raise UnusableImageError(
+                "is damaged: a packed strip or tile ends too early, or goes on behind its pixels"
+            )
 
 
 def _scale_colours(page: Directory, tags: dict[int, Tag]) -> None:
