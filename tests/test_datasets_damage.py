@@ -401,6 +401,20 @@ def test_long_headers_are_passed_over(save, read, make):
     assert read(make(save)).shape[2] == 3
 
 
+@pytest.mark.parametrize("filler", [b"#" + b"c" * 10**7 + b"\n", b" " * 10**7, b"#\n" * 10**6])
+@pytest.mark.parametrize("kind", ["P1", "P4", "P5", "P6", "Pf"])
+def test_pnm_header_that_does_not_end_is_named(read, kind, filler):
+    with pytest.raises(ImageReadError, match="no header"):
+        read(kind.encode() + b"\n" + filler + b"2 1 255 ")
+
+
+def test_jpeg_with_too_many_scans(save, read):
+    data = save("JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    with pytest.raises(ImageReadError, match="more JPEG scans"):
+        read(data[:last] + 100 * data[last:-2] + data[-2:])
+
+
 def test_files_of_too_many_parts_are_named(save, read):
     data = save("PNG")
     with pytest.raises(ImageReadError, match="more than 200000 chunks"):

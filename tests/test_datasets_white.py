@@ -42,12 +42,14 @@ def _packed(values, bits, order):
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 12, 16])
 def test_grey_tiff(read, bits, order, big, min_is_white):
-    if bits == 12 and order == ">":
-        pytest.skip("Pillow reads 12 bits from little-endian files alone: refused below")
     values = WHITE_AND_BLACK // 255 * (2**bits - 1)
     values = 2**bits - 1 - values if min_is_white else values
     tags = {258: ("H", [bits]), 262: ("H", [int(not min_is_white)]), 277: ("H", [1])}
     data = tiff(2, 4, _packed(values, bits, order), tags, order=order, big=big)
+    if bits == 12 and order == ">":
+        with pytest.raises(ImageReadError, match="12-bit samples in a big-endian"):
+            read(data)
+        return
     np.testing.assert_array_equal(read(data), WHITE_AND_BLACK)
 
 
@@ -160,6 +162,11 @@ def test_pgm_and_ppm_with_any_largest_value(read, kind, largest):
     plain = b" ".join(b"%d" % value for value in values)
     data = plain if kind in ("P2", "P3") else values.astype("u1" if largest < 256 else ">u2")
     np.testing.assert_array_equal(read(head + bytes(data)), [[255, 0]])
+
+
+@pytest.mark.parametrize("data", [b"P1\n# c\n2 1\n0 1", b"P1 2 1\n01\n", b"P4 2 1\n\x40"])
+def test_bitmaps(read, data):
+    np.testing.assert_array_equal(read(data), [[255, 0]])
 
 
 def test_pgm_is_scaled_in_between(read):

@@ -67,7 +67,7 @@ def prepare_jpeg2000(stream: BinaryIO, whole: bool) -> Prepared:
     return Prepared(
         white=None if bits == width else ((1 << bits) - 1) << (width - bits),
         decoded_size=(right - left, bottom - top),
-        scratch_bytes=8 * n_components,
+        scratch_bytes=6 * n_components,
     )
 
 

@@ -29,20 +29,26 @@ def prepare_png(stream: BinaryIO, whole: bool) -> Prepared:
     """Keep header, palette and data of a PNG file, whose checksums must be right."""
     stream.seek(len(PNG_SIGNATURE))
     kept = _png_parts(stream, whole)
-    header, palette, data = (b"".join(kept[kind]) for kind in _CRITICAL)
+    header, palette = b"".join(kept[b"IHDR"]), b"".join(kept[b"PLTE"])
     if len(header) < 13:
         return Prepared()  # Pillow says that it is no image
     indexed = header[9] == 3
     if len(kept[b"IHDR"]) > 1 or (indexed and (len(kept[b"PLTE"]) != 1 or len(palette) < 3)):
         raise UnusableImageError("is damaged: the PNG file has two headers, or not one palette")
-    chunks = [(b"IHDR", header), *([(b"PLTE", palette)] if indexed else [])]
+    # The data as one chunk, without a checksum: it has been compared, and Pillow does not look.
+    parts = [PNG_SIGNATURE, _png_chunk(b"IHDR", header)]
+    parts += [_png_chunk(b"PLTE", palette)] if indexed else []
+    n_bytes = sum(map(len, kept[b"IDAT"]))
+    parts += [n_bytes.to_bytes(4), b"IDAT", *kept.pop(b"IDAT"), bytes(4), _PNG_END]
+    content = b"".join(parts)
     n_frames = int.from_bytes(b"".join(kept[b"acTL"])[:4])
     return Prepared(
-        BytesIO(PNG_SIGNATURE + b"".join(map(_png_chunk, [*chunks, (b"IDAT", data)])) + _PNG_END),
+        BytesIO(content),
         # Of an animation, the image that stands before the first frame is one more.
         n_frames=n_frames + (not kept[b"fcTL"]) if n_frames else 1,
         orientation=stated_orientation(b"".join(kept[b"eXIf"]), b"".join(kept[b"iTXt"])),
         n_colours=len(palette) // 3 if indexed else None,
+        held_bytes=len(content),
     )
 
 
@@ -88,14 +94,12 @@ def _checked(stream: BinaryIO, kind: bytes, size: int) -> bytes:
     return data
 
 
-def _png_chunk(chunk: tuple[bytes, bytes]) -> bytes:
-    kind, data = chunk
-    # Pillow checks all but the data, whose checksum has been compared already.
-    checksum = 0 if kind == b"IDAT" else zlib.crc32(data, zlib.crc32(kind))
+def _png_chunk(kind: bytes, data: bytes) -> bytes:
+    checksum = zlib.crc32(data, zlib.crc32(kind))
     return len(data).to_bytes(4) + kind + data + checksum.to_bytes(4)
 
 
-_PNG_END = _png_chunk((b"IEND", b""))
+_PNG_END = _png_chunk(b"IEND", b"")
 
 
 def prepare_webp(stream: BinaryIO, whole: bool) -> Prepared:
@@ -120,6 +124,7 @@ def prepare_webp(stream: BinaryIO, whole: bool) -> Prepared:
         n_frames=max(n_frames, 1),
         orientation=stated_orientation(described[b"EXIF"], described[b"XMP "]),
         scratch_bytes=12,
+        held_bytes=3 * len(content),
     )
 
 
@@ -195,7 +200,10 @@ def _end_of_blocks(data: bytes, position: int) -> int:
     return position + 1
 
 
-_PPM_HEADER = re.compile(rb"P([2356])((?:\s+|#[^\r\n]*[\r\n])+\d+){3}\s")
+_MAX_PPM_HEADER = 1 << 16
+_PPM_SPACE = rb"(?:\s|#[^\r\n]*[\r\n])+"
+_PPM_HEADER = re.compile(rb"P([2356])(?:%b\d+){3}\s" % _PPM_SPACE)
+_PBM_HEADER = re.compile(rb"P1(?:%b\d+){2}\s" % _PPM_SPACE)
 _NO_NUMBER = re.compile(rb"[^\d\s]")
 _MAX_PPM_VALUES = 1 << 25
 _PPM_COMMENT = re.compile(rb"#[^\r\n]*")
@@ -207,8 +215,14 @@ def prepare_ppm(stream: BinaryIO, whole: bool) -> Prepared:
     Pillow does it in Python, value by value, for whatever ends at neither 255 nor 65535.
     """
     stream.seek(0)
-    found = _PPM_HEADER.match(stream.read(1 << 12))
+    head = stream.read(_MAX_PPM_HEADER)
+    if found := _PBM_HEADER.match(head):
+        return _prepare_plain_pbm(stream, found, whole)
+    found = _PPM_HEADER.match(head)
     if found is None:
+        # Pillow reads byte by byte, and would do so through any length of comments.
+        if len(_PPM_COMMENT.sub(b" ", head).split()) < 3:
+            raise UnusableImageError("is damaged: the PPM file has no header where it begins")
         return Prepared()
     width, height, largest = map(int, _PPM_COMMENT.sub(b" ", found[0][2:]).split())
     plain, colour = found[1] in b"23", found[1] in b"36"
@@ -225,13 +239,32 @@ def prepare_ppm(stream: BinaryIO, whole: bool) -> Prepared:
     return Prepared(BytesIO(opening + table[values].tobytes()))
 
 
-def _ppm_values(stream: BinaryIO, plain: bool, largest: int, n_values: int) -> NDArray[np.integer]:
-    """Return the values of a PGM or PPM file, written as text (plain) or as numbers."""
+def _prepare_plain_pbm(stream: BinaryIO, found: re.Match[bytes], whole: bool) -> Prepared:
+    """Pack the bits of a bitmap that is written as text."""
+    width, height = map(int, _PPM_COMMENT.sub(b" ", found[0][2:]).split())
+    opening = b"P4 %d %d\n" % (width, height)
+    if not whole:
+        return Prepared(BytesIO(opening))
+    _require_few_values(width * height)
+    stream.seek(found.end())
+    bits = b"".join(_PPM_COMMENT.sub(b" ", stream.read()).split())[: width * height]
+    if len(bits) < width * height or bits.strip(b"01"):
+        raise UnusableImageError("is truncated: the PBM file has fewer bits than pixels")
+    table = np.frombuffer(bits, np.uint8).reshape(height, width) - ord("0")
+    return Prepared(BytesIO(opening + np.packbits(table, axis=1).tobytes()))
+
+
+def _require_few_values(n_values: int) -> None:
     if n_values > _MAX_PPM_VALUES:
         raise UnusableImageError(
-            f"holds more than {_MAX_PPM_VALUES} values that end at {largest} or are written as "
-            "text, which are read in small files only; save it as PNG"
+            f"holds more than {_MAX_PPM_VALUES} values as text, or with another largest value "
+            "than 255 and 65535, which are read in small files only; save it as PNG"
         )
+
+
+def _ppm_values(stream: BinaryIO, plain: bool, largest: int, n_values: int) -> NDArray[np.integer]:
+    """Return the values of a PGM or PPM file, written as text (plain) or as numbers."""
+    _require_few_values(n_values)
     values: NDArray[np.integer]
     if plain:
         text = _PPM_COMMENT.sub(b" ", stream.read())

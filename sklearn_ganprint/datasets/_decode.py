@@ -44,7 +44,7 @@ _PREPARE: tuple[tuple[re.Pattern[bytes], Callable[[BinaryIO, bool], Prepared]], 
         (rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]|MM\x2a\0|II\0\x2a", prepare_tiff),
         (rb"RIFF....WEBPVP8", prepare_webp),
         (rb"GIF8[79]a", prepare_gif),
-        (rb"P[2356]", prepare_ppm),
+        (rb"P[0-6fy]", prepare_ppm),
         (rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n", prepare_jpeg2000),
         (rb"....ftyp", prepare_avif),
     )
@@ -149,8 +149,8 @@ def decode_image(
     Returns
     -------
     ndarray of shape (height, width, 3) or (height, width, 1)
-        "rgb" gives uint8, or float32 in 8-bit units for 16-bit grey files. "luminance" gives
-        float32 in 8-bit units.
+        "rgb" gives uint8, or float32 in 8-bit units for grey of more than 8 bits. "luminance"
+        gives float32 in 8-bit units.
 
     Raises
     ------
@@ -164,13 +164,15 @@ def decode_image(
     -----
     - Luminance is :math:`0.299 R + 0.587 G + 0.114 B` (ITU-R BT.601) and is **not** rounded:
       rounding adds noise of the size of a fingerprint. Grey files give their grey value.
-    - 16-bit grey values are divided by 257, which maps 65535 to 255. Of 16-bit **colour**
-      files, Pillow gives the high byte only.
+    - Grey of more than 8 bits is scaled so that the largest value is 255, and inverted where
+      0 stands for white. Of 16-bit **colour** files, Pillow gives the high byte only.
     - Transparency is dropped: colours are returned as stored, not blended with a background.
     - Palettes are looked up; CMYK, YCbCr and LAB go through Pillow's conversion to RGB;
       1-bit files give 0 and 255; of animations and multi-page files the first frame is read.
     - The EXIF orientation is **not** applied. A fingerprint is tied to the pixel grid of the
       sensor or generator, and turning the image would move that grid.
+    - Pillow is given the pixels of the first image alone, after the file's own structure has
+      been checked: checksums, sizes, places of the data, and whether they suffice.
 
     Examples
     --------
@@ -230,6 +232,7 @@ def inspect_image(path: FilePath, max_pixels: int) -> ImageInfo:
     ('JPEG', 30, 20, 'L', 90.0)
     """
     with _opened(path, max_pixels, whole=False) as (image, prepared):
+        _require_memory(image, prepared, max_pixels)
         tables = getattr(image, "quantization", None)
         as_it_is = prepared.stream is None
         return ImageInfo(
@@ -264,7 +267,6 @@ def _opened(path: FilePath, max_pixels: int, whole: bool) -> Iterator[tuple[Imag
                         f"is damaged: announces {image.size} pixels in one place, and "
                         f"{prepared.decoded_size} in another"
                     )
-                _require_memory(image, prepared, max_pixels)
                 yield image, prepared
     except Exception as error:
         # Pillow lets damaged files raise almost any exception, from SyntaxError to KeyError.
@@ -278,7 +280,8 @@ def _prepare(stream: BinaryIO, max_pixels: int, whole: bool) -> Prepared:
     for signature, prepare in _PREPARE:
         if signature.match(start):
             if prepare not in (prepare_tiff, prepare_ppm):
-                _require_bytes(stream.seek(0, os.SEEK_END), max_pixels)
+                # Its parts, and what is put together of them.
+                _require_bytes(2 * stream.seek(0, os.SEEK_END), max_pixels)
             stream.seek(0)
             prepared = prepare(stream, whole)
             break
@@ -317,10 +320,11 @@ def _require_memory(
     channels: Channels = "rgb",
 ) -> None:
     """Raise for an image that takes too much memory to decode, with the part that is kept."""
-    result = np.dtype(pixel_type(image.mode, channels, prepared.white)).itemsize
-    kept = (box[2] - box[0]) * (box[3] - box[1]) * result * (3 if channels == "rgb" else 1)
+    size = 1 if pixel_type(image.mode, channels, prepared.white) is np.uint8 else 4
+    kept = (box[2] - box[0]) * (box[3] - box[1]) * size * (3 if channels == "rgb" else 1)
     decoded = _MODE_BYTES.get(image.mode, 4) + prepared.scratch_bytes
-    _require_bytes(image.width * image.height * decoded + kept, max_pixels)
+    needed = image.width * image.height * decoded + kept + prepared.held_bytes
+    _require_bytes(needed, max_pixels)
 
 
 def _require_bytes(n_bytes: int, max_pixels: int) -> None:

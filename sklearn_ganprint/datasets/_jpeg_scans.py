@@ -35,7 +35,8 @@ _LOOK_AHEAD = 8
 _END = b"\xff\xd9"
 # Bytes at the end of a scan that may be left over: encoders fill up, broken data leave more.
 _SURPLUS = 32
-_MAX_SCANS = 100
+# All scans of a file, and the pixels that they go over: ten of a file of the largest size.
+_MAX_SCANS, _MAX_SCANNED = 100, 3 << 30
 
 
 class _Frame(NamedTuple):
@@ -157,6 +158,7 @@ def prepare_jpeg(stream: BinaryIO, whole: bool) -> Prepared:
         orientation=stated_orientation(header.exif, header.xmp),
         format="MPO" if several else "JPEG",
         scratch_bytes=header.frame.coefficient_bytes() if progressive else 0,
+        held_bytes=2 * sum(map(len, pieces)),
         scans=pieces,
     )
 
@@ -180,8 +182,10 @@ def _read_scans(stream: BinaryIO, header: _Header, frame: _Frame) -> list[bytes]
         inner.seek(end)
         more = header.read_until_scan(inner)
         start = inner.tell()
-    if len(pieces) > _MAX_SCANS:
-        raise UnusableImageError(f"has more than {_MAX_SCANS} JPEG scans; save it anew")
+    if len(pieces) > min(_MAX_SCANS, _MAX_SCANNED // max(frame.width * frame.height, 1)):
+        raise UnusableImageError(
+            f"has more JPEG scans than the {_MAX_SCANS} (in large files: fewer) that are read"
+        )
     if any(map(any, header.spectrum.values())):
         raise UnusableImageError("is truncated: the last scans of the JPEG file are missing")
     # Without an end marker, the decoder itself stops where data are missing.

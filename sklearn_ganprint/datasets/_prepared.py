@@ -38,6 +38,7 @@ class Prepared:
     decoded_size: tuple[int, int] | None = None
     n_colours: int | None = None
     scratch_bytes: int = 0  # for each pixel, beside the decoded image
+    held_bytes: int = 0  # of the file, for as long as it is decoded
     scans: list[bytes] = field(default_factory=list)
 
 

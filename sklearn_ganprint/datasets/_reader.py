@@ -90,16 +90,19 @@ class ImageReader(BaseEstimator):
         Largest accepted width times height of a file, compared with the size the file
         declares before it is decoded. The default is the size from which Pillow refuses a
         file by itself. Pillow also warns from half of that on
-        (``PIL.Image.DecompressionBombWarning``).
+        (``PIL.Image.DecompressionBombWarning``). It stands for 4 bytes of memory a pixel as
+        well: a file that takes more with its result is refused, which a smaller crop avoids.
     n_jobs : int or None, default=None
         Number of threads over files, as in joblib. None means one.
 
     Notes
     -----
     PNG, JPEG, TIFF, WebP, BMP, GIF, JPEG 2000, PPM and AVIF files are read. Transparency is
-    dropped without blending, 16-bit grey values are divided by 257, 16-bit colours lose
+    dropped without blending, white is 255 whatever the file counts up to, 16-bit colours lose
     their low byte, and of animations the first frame is taken. The EXIF orientation is
-    **not** applied: turning an image would move the pixel grid.
+    **not** applied: turning an image would move the pixel grid. Files without a known white
+    level, and damage that can be recognised, are refused; what concerns no pixel of the image
+    that is read refuses nothing.
 
     Examples
     --------
@@ -141,7 +144,7 @@ class ImageReader(BaseEstimator):
         Returns
         -------
         ndarray of shape (height, width, n_channels)
-            Dtype uint8; float32 in 8-bit units for luminance and for 16-bit grey files.
+            Dtype uint8; float32 in 8-bit units for luminance and for grey of more than 8 bits.
 
         Raises
         ------

@@ -1,10 +1,11 @@
 """TIFF files: the first page alone, and what its values mean."""
 
+import math
 import os
 import struct
 import zlib
-from io import RawIOBase
-from typing import BinaryIO, cast
+from io import BufferedReader, RawIOBase
+from typing import Any, BinaryIO
 
 from sklearn_ganprint.datasets._prepared import (
     MAX_PARTS,
@@ -34,7 +35,7 @@ _KEPT = frozenset(
     | _OTHERS
 )
 _DEFLATE = (8, 32946)
-_BLOCK = 1 << 20
+_BLOCK, _LONGEST_HEADER = 1 << 20, 16
 _COLOUR_SPACES = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "LAB"}
 # Bits of a sample that are read, by colour space.
 _READ_BITS = {0: (1, 2, 4, 8, 12, 16, 32), 1: (1, 2, 4, 8, 12, 16, 32), 2: (8, 16)} | {
@@ -57,9 +58,9 @@ def prepare_tiff(stream: BinaryIO, whole: bool) -> Prepared:
         page = read_directory(stream, layout, first, _KEPT, frozenset([ORIENTATION, _XMP]))
     except EOFError as error:
         raise UnusableImageError(f"is truncated: {error}") from error
-    size = stream.seek(0, os.SEEK_END)
     white, inverted = _white(page)
-    _require_pixels(page, size)
+    end = _require_pixels(page, stream.seek(0, os.SEEK_END))
+    packed = _first(page, _COMPRESSION, 1) != 1
     if whole and _first(page, _COMPRESSION, 1) in _DEFLATE:
         _require_checksums(stream, page)
     tags = {tag: page.tags[tag] for tag in page.tags.keys() & _KEPT}
@@ -67,12 +68,22 @@ def prepare_tiff(stream: BinaryIO, whole: bool) -> Prepared:
         tags[_PHOTOMETRIC] = Tag(3, 1, struct.pack(layout.order + "H", 1))
     _scale_colours(page, tags)
     return Prepared(
-        cast("BinaryIO", _Spliced(stream, *_head_and_tail(layout, tags, size))),
+        BufferedReader(_Spliced(stream, end, *_head_and_tail(layout, tags, end))),
         n_frames=_count_pages(stream, layout, page.next, first),
         orientation=_orientation(page),
         white=white,
         inverted=inverted,
+        # libtiff gets the file as a whole, and unpacks a strip or tile at a time.
+        held_bytes=end if packed else 0,
+        scratch_bytes=_strip_bytes(page) if packed else 0,
     )
+
+
+def _strip_bytes(page: Directory) -> int:
+    """Return the bytes of an unpacked strip for each pixel of the image; tiles are small."""
+    height = max(_first(page, _HEIGHT, 1), 1)
+    share = min(_first(page, _ROWS, height) / height, 1) if _STRIP_OFFSETS in page.tags else 0
+    return math.ceil(_first(page, _SAMPLES, 1) * _first(page, _BITS, 1) / 8 * share)
 
 
 def _first(page: Directory, tag: int, default: int) -> int:
@@ -104,12 +115,17 @@ def _white(page: Directory) -> tuple[int | None, bool]:
             f"holds {bits}-bit samples of the kind {_COLOUR_SPACES.get(space, space)}, read are "
             f"{expected}; convert it to 8 or 16 bits first"
         )
+    if bits == 12 and page.layout.order == ">":
+        raise UnusableImageError("holds 12-bit samples in a big-endian TIFF file; convert to 16")
     grey = space in (0, 1)
     return (2**bits - 1 if grey and bits in (12, 16) else None), space == 0 and bits in (12, 16)
 
 
-def _require_pixels(page: Directory, size: int) -> None:
-    """Raise if parts of the image lie outside the file, or are fewer or shorter than needed."""
+def _require_pixels(page: Directory, size: int) -> int:
+    """Return where the image's data end in the file.
+
+    Raise if parts of them lie outside the file, or are fewer or shorter than needed.
+    """
     tiled = _STRIP_OFFSETS not in page.tags
     offsets = page.get(_TILE_OFFSETS if tiled else _STRIP_OFFSETS) or ()
     counts = page.get(_TILE_BYTES if tiled else _STRIP_BYTES) or [size - each for each in offsets]
@@ -133,6 +149,7 @@ def _require_pixels(page: Directory, size: int) -> None:
             if count < row * (last if number % n_down == n_down - 1 else part_height):
                 raise UnusableImageError("is damaged: a strip or tile is shorter than its pixels")
         _require_full_range(page)
+    return max(_LONGEST_HEADER, *map(sum, zip(offsets, counts, strict=False)))
 
 
 def _require_full_range(page: Directory) -> None:
@@ -155,18 +172,23 @@ def _require_checksums(stream: BinaryIO, page: Directory) -> None:
         page.get(strips) or page.get(tiles) or ()
         for strips, tiles in ((_STRIP_OFFSETS, _TILE_OFFSETS), (_STRIP_BYTES, _TILE_BYTES))
     )
+    # Strips may overlap, and unpack to much more than their pixels.
+    left = _BLOCK + 2 * _first(page, _WIDTH, 1) * _first(page, _HEIGHT, 1) * (
+        1 + _first(page, _SAMPLES, 1) * _first(page, _BITS, 1) // 8
+    )
     for offset, count in zip(offsets, counts, strict=False):
         stream.seek(offset)
         data, inflater = stream.read(count), zlib.decompressobj()
         try:
-            # Bit by bit: the result is thrown away, and may be much larger.
-            while data and not inflater.eof:
-                inflater.decompress(data, _BLOCK)
+            while data and not inflater.eof and left > 0:
+                left -= len(inflater.decompress(data, _BLOCK))
                 data = inflater.unconsumed_tail
         except zlib.error as error:
             raise UnusableImageError(f"is damaged: a strip cannot be unpacked ({error})") from error
         if not inflater.eof:
-            raise UnusableImageError("is truncated: a packed strip or tile ends too early")
+            raise UnusableImageError(
+                "is damaged: a packed strip or tile ends too early, or goes on behind its pixels"
+            )
 
 
 def _scale_colours(page: Directory, tags: dict[int, Tag]) -> None:
@@ -232,11 +254,10 @@ def _narrowed(layout: Layout, tag: Tag) -> Tag:
 
 
 class _Spliced(RawIOBase):
-    """A file with another beginning, and more behind its end; nothing of it is copied."""
+    """A file up to some byte, with another beginning, and more behind it; nothing is copied."""
 
-    def __init__(self, stream: BinaryIO, head: bytes, tail: bytes) -> None:
-        self._stream, self._head, self._tail = stream, head, tail
-        self._end = stream.seek(0, os.SEEK_END)
+    def __init__(self, stream: BinaryIO, end: int, head: bytes, tail: bytes) -> None:
+        self._stream, self._end, self._head, self._tail = stream, end, head, tail
         self._position = 0
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -257,14 +278,17 @@ class _Spliced(RawIOBase):
         """Return True."""
         return True
 
-    def read(self, size: int | None = -1) -> bytes:
-        """Read up to so many bytes, all of them for a negative number."""
-        stop = self._end + len(self._tail)
-        if size is not None and size >= 0:
-            stop = min(self._position + size, stop)
-        start, self._position = self._position, max(stop, self._position)
-        data = self._head[start:stop]
-        if (inner := max(start, len(self._head))) < min(stop, self._end):
-            self._stream.seek(inner)
-            data += self._stream.read(min(stop, self._end) - inner)
-        return data + self._tail[max(start - self._end, 0) : max(stop - self._end, 0)]
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer, as far as one of the parts reaches."""
+        view = memoryview(buffer)
+        start, stop = self._position, self._position + len(view)
+        if start < len(self._head):
+            data = self._head[start:stop]
+        elif start < self._end:
+            self._stream.seek(start)
+            data = self._stream.read(min(stop, self._end) - start)
+        else:
+            data = self._tail[start - self._end : stop - self._end]
+        view[: len(data)] = data
+        self._position += len(data)
+        return len(data)
