@@ -4,7 +4,9 @@ import io
 import re
 import time
 
-from sklearn_ganprint.cli._console import Messages
+import pytest
+
+from sklearn_ganprint.cli._console import Column, Messages, print_csv
 
 
 class Terminal(io.StringIO):
@@ -30,6 +32,20 @@ def test_progress_of_a_second_pass_is_shown():
             update(done, 60)
     lines = [f"fitting: {done} of 60" for done in (30, 60, 30, 60)]
     assert stream.getvalue().splitlines() == lines
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ("csv", "name,score,list\n=1,-0.333333,a; -b\n-1,1,\n"),
+        ("spreadsheet", "name,score,list\n'=1,-0.333333,a; -b\n'-1,1,\n"),
+    ],
+)
+def test_numbers_stay_numbers_in_every_csv(capsys, form, expected):
+    columns = [Column(key, key) for key in ("name", "score", "list")]
+    rows = [{"name": "=1", "score": -1 / 3, "list": ["a", "-b"]}, {"name": "-1", "score": 1.0}]
+    print_csv(columns, rows, form)
+    assert capsys.readouterr().out == expected.replace("a; -b", '"a; -b"')
 
 
 def test_titles_are_no_markup_and_no_commands():

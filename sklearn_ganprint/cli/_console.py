@@ -40,7 +40,7 @@ def print_csv(columns: Sequence[Column], rows: Sequence[dict[str, Any]], form: s
     if sys.stdout.isatty():
         table = [[printable(x) if isinstance(x, str) else x for x in cells] for cells in table]
     header = [column.key for column in columns]
-    print(csv_text(header, table, spreadsheet=form == "spreadsheet"), end="")
+    print(csv_text(header, table, spreadsheet=form == "spreadsheet", digits=6), end="")
 
 
 def csv_file(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> bytes:
@@ -103,10 +103,8 @@ def _shown(value: Any, digits: int | None) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Write a cell of a CSV file."""
-    if isinstance(value, list | tuple):
-        return "; ".join(map(str, map(_plain, value)))
-    return f"{value:.6g}" if isinstance(value, float) else value
+    """Write a list as one cell of a CSV file, and leave all else as it is."""
+    return "; ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 class Messages:

@@ -33,20 +33,29 @@ _GUARDED = re.compile(r"'+(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
 
 
 def csv_text(
-    header: Sequence[str], rows: Iterable[Sequence[Any]], *, spreadsheet: bool = False
+    header: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    spreadsheet: bool = False,
+    digits: int = 17,
 ) -> str:
-    """Write rows as CSV; None stays empty. Formulas are made text if it is for a spreadsheet."""
+    """Write rows as CSV; None stays empty. Formulas are made text if it is for a spreadsheet.
+
+    Floats have `digits` significant digits, or as many fewer as tell them from all others.
+    """
     formula = _FORMULA if spreadsheet else _GUARDED
-    records = (",".join(_written(cell, formula) for cell in row) for row in (header, *rows))
+    records = (",".join(_written(x, formula, digits) for x in row) for row in (header, *rows))
     return "".join(f"{record}\n" for record in records)
 
 
-def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[Any]], **how: bool) -> bytes:
+def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[Any]], **how: Any) -> bytes:
     """Write rows as the content of a CSV file."""
     return csv_text(header, rows, **how).encode("utf-8", NAMES)
 
 
-def _written(cell: Any, formula: re.Pattern[str]) -> str:
+def _written(cell: Any, formula: re.Pattern[str], digits: int) -> str:
+    if isinstance(cell, float) and digits < 17:
+        return f"{cell:.{digits}g}"
     if not isinstance(cell, str):  # -0.5 is a number and no formula
         return "" if cell is None else str(cell)
     text = f"'{cell}" if formula.match(cell) else cell
