@@ -144,16 +144,16 @@ def warn_of_images(rows: np.ndarray, *, integers: bool, name: str) -> None:
     """
     # A few rows, and not all of large ones, tell as well as all.
     some = np.asarray(rows[:: max(1, len(rows) // 8), :8192])
-    if some.shape[1] < 64 or _QUIET.get() or some.min() < 0 or some.max() <= 0:
+    low, high = float(some.min()), float(some.max())
+    if _QUIET.get() or some.shape[1] < 64 or low < 0 or high == low:
         return
-    high = float(some.max())
     levels = some * (255 if high <= 1 else 1)
     whole = integers or bool((np.abs(levels - np.rint(levels)) < 1e-3).all())
     far = high <= 255 and some.shape[1] >= 256 and some.mean() > some.std()
     if whole or far:
         warnings.warn(
             f"{name} takes noise residuals, but X looks like images: its values go from "
-            f"{some.min():g} to {high:g}, and none is negative. Put a ResidualTransformer before "
+            f"{low:g} to {high:g}, and none is negative. Put a ResidualTransformer before "
             f"it, as in make_pipeline(ResidualTransformer(), {name}()).",
             UserWarning,
             stacklevel=4,

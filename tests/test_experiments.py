@@ -139,7 +139,7 @@ def test_other_scores_come_from_decision_function(metric):
 
 def test_any_classifier_will_do():
     images, y = make_images(["a", "b", "c"], 10, size=8)
-    rows = images.reshape(30, -1).astype(float)
+    rows = images.reshape(30, -1) - 128.0
     result = evaluate_attribution(LinearDiscriminantAnalysis(), rows, y)
     assert result.scores.shape == (15, 3)
     classifier = evaluate_attribution(FingerprintClassifier(), rows, y)

@@ -181,3 +181,8 @@ def test_features_are_not_taken_for_images(name):
     residual = ResidualTransformer("gaussian", channels="rgb", flatten=False)
     features = clone(RESIDUAL_TAKERS[name]).fit_transform(residual.fit_transform(X))
     assert not warnings_of_images(FingerprintClassifier(), features, y)
+
+
+def test_values_that_are_all_alike_are_not_taken_for_images():
+    X, y = np.full((8, 16, 16), 7.0), np.repeat(["a", "b"], 4)
+    assert not warnings_of_images(FingerprintClassifier(), X, y)

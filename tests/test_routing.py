@@ -26,7 +26,12 @@ from sklearn_ganprint import (
     TiledClassifier,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*rejected", "ignore:No image can be called")
+pytestmark = pytest.mark.filterwarnings(
+    # There are few samples, and noise is put on rows as they are.
+    "ignore:.*is never rejected",
+    "ignore:No image can be called",
+    "ignore:GaussianNoise got rows without image_shape",
+)
 
 
 @pytest.fixture
