@@ -30,8 +30,8 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
     """Fuse classifiers that look at different traces of one source.
 
     Each classifier gives scores for all classes. What they are worth is fitted on scores of images
-    that they have not seen: with few images one weight a classifier, with more of them what each
-    class needs.
+    that they have not seen: one weight a classifier, and what each class needs where such images
+    clearly ask for it.
 
     Parameters
     ----------
@@ -44,7 +44,8 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         a time where that takes no second fit (:class:`FingerprintClassifier` behind steps that
         learn nothing, without groups), and makes 10 folds for the other classifiers, fewer if a
         class has fewer images. An integer makes stratified folds, by group if ``fit`` is given
-        `groups`.
+        `groups`. With None and integers, images that show the same content in several classes are
+        looked for where there are no groups, and left out together.
 
     penalty : float, default=30.0
         Of the weights by class and of the intercepts: the greater, the more images it takes
@@ -63,7 +64,7 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
 
     class_weights_ : ndarray of float64, shape (n_classes, n_estimators, n_classes)
         What is added to them: weight of a classifier's score for one class (last axis) in the
-        fused score of another (first axis).
+        fused score of another (first axis). Often 0.
 
     intercept_ : ndarray of float64, shape (n_classes,)
         Constants of the fused scores.
@@ -102,9 +103,10 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
     -----
     The probability of class c is the softmax of ``sum_m w_m s_mc``, where ``s_mc`` is the score
     that classifier m gives to class c, about its mean over the classes and over its spread: the
-    conditional logit [1]_. Where there are images enough to tell, each class has weights of its
-    own beside: ``sum_m sum_d V_cmd s_md + b_c`` is added. Weights maximise the likelihood, less
-    ``|w|^2 / 2`` and `penalty` times ``(|V|^2 + |b|^2) / 2``; the shared ones are at least 0.
+    conditional logit [1]_. Weights maximise the likelihood, less ``|w|^2 / 2``, and are at least
+    0. Each class gets weights of its own beside, ``sum_m sum_d V_cmd s_md + b_c`` at `penalty`
+    times ``(|V|^2 + |b|^2) / 2``, if they raise the likelihood of images left out by more than two
+    standard errors; a classifier with ``w_m = 0`` has none. If all were 0, all are 1.
 
     Scores are those that a classifier decides by, but after a linear discriminant analysis
     ``-log(1 + d^2)`` of the Mahalanobis distances d, see
@@ -112,8 +114,14 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
     far from all classes, and vary as much for images fitted on as for new ones, where the
     analysis' own scores do not.
 
-    ``fit`` looks at the images once, and once more where classifiers leave one out; of each image
-    it keeps features and scores. So does :class:`FileBatchClassifier` with files.
+    An image that is left out leaves translations of the same photo in the other classes, and what
+    they share draws it there. Weights that are learned so believe the best classifier least.
+    Without `groups`, a sketch of each image is therefore compared with those of all images of
+    other classes. Prompts in common, and crops of one photo, are not seen so.
+
+    ``fit`` looks at the images once, once more where classifiers leave one out, and a third time
+    where contents were found to be shared; of each image it keeps features, scores and the
+    sketch. So does :class:`FileBatchClassifier` with files.
 
     References
     ----------
@@ -169,7 +177,8 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
             Source of each image.
 
         groups : array-like of shape (n,), default=None
-            Images of one group, such as translations of one photo, are left out together.
+            Images of one group, such as translations of one photo, are left out together. None
+            looks for images that show the same thing at the same place.
 
         Returns
         -------
@@ -180,6 +189,12 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         ------
         ValueError
             If there are fewer than two classes, or a class has a single image or group.
+
+        Warns
+        -----
+        UserWarning
+            If a fifth of the images show the same as an image of another class, and there are no
+            `groups`.
         """
         if y is None:
             raise ValueError("FusionClassifier requires y to be passed, but the target y is None.")

@@ -18,9 +18,11 @@ from sklearn_ganprint.fusion._weights import positive
 SKETCH_VALUES = 1 << 25
 #: Values of a sketch at the most. Correlations of unrelated images vary by the root of its inverse.
 MOST_VALUES = 1 << 14
-#: How far above those of other pairs the correlation of twins is, in standard deviations. Where it
-#: is that by chance, two images more are left out together, which does no harm.
-FAR_ABOVE = 6.0
+#: How far above those of other pairs the correlation of twins is, in standard deviations. With
+#: 50 images and less; of ten times as many there are a hundred times the pairs to be so by chance,
+#: which takes `FARTHER` more. Where it happens, two images more are left out together.
+FAR_ABOVE = 5.0
+FARTHER = 1.5
 #: Share of the images that must have a twin, since a few hardly change the weights.
 FEW = 0.2
 
@@ -60,10 +62,13 @@ def sketch(images: Any, width: int) -> np.ndarray:
 def _values(image: np.ndarray) -> np.ndarray:
     """Give the values about their mean; of an image, differences between its columns.
 
-    Brightness is alike in many photos; edges are where the content has them.
+    Brightness is alike in many photos; edges are where the content has them. By their roots, since
+    a few strong edges would outweigh all else.
     """
     values = np.asarray(image, np.float32)
-    values = np.diff(values, axis=1).ravel() if values.ndim > 1 and values.shape[1] > 1 else values
+    if values.ndim > 1 and values.shape[1] > 1:
+        values = np.diff(values, axis=1)
+        values = np.copysign(np.sqrt(np.abs(values)), values)
     return values.ravel() - values.mean()
 
 
@@ -116,5 +121,6 @@ def _twins_of(rows: np.ndarray, of_a: np.ndarray, of_b: np.ndarray) -> np.ndarra
     products = rows[of_a] @ rows[of_b].T
     above = products - np.median(products)
     deviation = max(1.4826 * np.median(np.abs(above)), rows.shape[1] ** -0.5)
-    a, b = np.nonzero(above > FAR_ABOVE * deviation)
+    far = FAR_ABOVE + FARTHER * np.log10(max(1.0, len(rows) / 50))
+    a, b = np.nonzero(above > far * deviation)
     return np.stack([np.flatnonzero(of_a)[a], np.flatnonzero(of_b)[b]])
