@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from sklearn_ganprint._residual_cache import cache_unused
 from sklearn_ganprint.cli._figures import new_figure, png
 from sklearn_ganprint.cli._thumbnails import small_copy
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
@@ -46,6 +47,7 @@ class Located(NamedTuple):
     files: dict[str, bytes]  # by kind: "map", "image" and "mask"
 
 
+@cache_unused()
 def locate_file(path: str, wanted: Wanted) -> Located | ImageReadError:
     """Localize in one file; what is wrong with it is returned."""
     try:
