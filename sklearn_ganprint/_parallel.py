@@ -1,20 +1,20 @@
 """L0: work cut into chunks and spread over joblib's workers, BLAS kept to one thread."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
 from joblib import Parallel, delayed
+from sklearn.utils import gen_batches
 from threadpoolctl import ThreadpoolController
 
 #: Values of one chunk: 2 MiB in float32, so that it and its temporaries stay near the cache.
 CHUNK_VALUES = 1 << 19
 
 
-def row_chunks(stop: int, row_size: int, start: int = 0) -> Iterator[slice]:
-    """Slices over rows of `row_size` values, each of at most `CHUNK_VALUES` values."""
-    n_rows = max(1, CHUNK_VALUES // max(1, row_size))
-    return (slice(row, min(row + n_rows, stop)) for row in range(start, stop, n_rows))
+def row_chunks(n_rows: int, row_size: int) -> Iterable[slice]:
+    """Slices over `n_rows` rows of `row_size` values, each of at most `CHUNK_VALUES` values."""
+    return gen_batches(n_rows, max(1, CHUNK_VALUES // max(1, row_size)))
 
 
 def thread_map(function: Callable[[Any], Any], items: Iterable[Any], n_jobs: int | None) -> None:
