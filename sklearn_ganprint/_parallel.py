@@ -16,10 +16,9 @@ from threadpoolctl import ThreadpoolController
 CHUNK_VALUES = 1 << 19
 
 
-def row_chunks(stop: int, row_size: int, start: int = 0) -> Iterator[slice]:
-    """Slices over rows of `row_size` values, each of at most `CHUNK_VALUES` values."""
-    n_rows = max(1, CHUNK_VALUES // max(1, row_size))
-    return (slice(row, min(row + n_rows, stop)) for row in range(start, stop, n_rows))
+def row_chunks(n_rows: int, row_size: int) -> Iterable[slice]:
+    """Slices over `n_rows` rows of `row_size` values, each of at most `CHUNK_VALUES` values."""
+    return gen_batches(n_rows, max(1, CHUNK_VALUES // max(1, row_size)))
 
 
 def thread_map(function: Callable[[Any], Any], items: Iterable[Any], n_jobs: int | None) -> None:

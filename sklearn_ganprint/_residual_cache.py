@@ -1,7 +1,7 @@
 """L0: residuals of images that come again and again, as in cross-validation."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Lock
@@ -37,40 +37,30 @@ class ResidualCache:
         self._seen: set[int] = set()
         self._lock = Lock()
 
-    def recall(self, recipe: Hashable, images: np.ndarray, residuals: np.ndarray) -> list[slice]:
-        """Fill in the residuals that are kept, and return the runs of images without."""
-        kept = self._recipes.get(recipe, {}) if self._active(recipe) else {}
-        if not kept:
-            return [slice(0, len(images))]
-        missing = []
-        for position, (key, pixels) in enumerate(_keyed(images)):
+    def recall(self, recipe: Hashable, images: np.ndarray, residuals: np.ndarray) -> bool:
+        """Fill in the residuals of a chunk of images if all are kept; tell whether they are.
+
+        A chunk is all or nothing, since rounding depends on which images are denoised together:
+        what is computed is what it would be without a cache.
+        """
+        kept = self._recipes.get(recipe, {})
+        found = []
+        for key, pixels in _keyed(images) if kept else ():
             image, residual = kept.get(key, (None, None))
-            if image is not None and (image == pixels).all():
-                residuals[position] = residual
-            else:
-                missing.append(position)
-        breaks = np.flatnonzero(np.diff(missing) != 1) + 1
-        runs = np.split(np.array(missing, dtype=int), breaks) if missing else []
-        return [slice(int(run[0]), int(run[-1]) + 1) for run in runs]
+            if image is None or (image != pixels).any():
+                break
+            found.append(residual)
+        if len(found) < len(images):
+            return False
+        for target, residual in zip(residuals, found, strict=True):
+            target[...] = residual
+        return True
 
-    def keep(
-        self,
-        recipe: Hashable,
-        images: np.ndarray,
-        residuals: np.ndarray,
-        runs: Sequence[slice],
-    ) -> None:
-        """Keep copies of the residuals of those images in the runs that have been seen before."""
-        if not self._active(recipe):
-            return
-        for run in runs:
-            pairs = zip(_keyed(images[run]), residuals[run], strict=True)
-            for (key, pixels), residual in pairs:
-                if self._seen_before(key):
-                    self._store(recipe, key, pixels, residual)
-
-    def _active(self, recipe: Hashable) -> bool:
-        return recipe is not None and self.size > 0 and _in_use.get()
+    def keep(self, recipe: Hashable, images: np.ndarray, residuals: np.ndarray) -> None:
+        """Keep copies of the residuals of those images of a chunk that have been seen before."""
+        for (key, pixels), residual in zip(_keyed(images), residuals, strict=True):
+            if self._seen_before(key):
+                self._store(recipe, key, pixels, residual)
 
     def _seen_before(self, key: bytes) -> bool:
         if hash(key) in self._seen:
@@ -84,17 +74,20 @@ class ResidualCache:
         self, recipe: Hashable, key: bytes, pixels: np.ndarray, residual: np.ndarray
     ) -> None:
         n_bytes = pixels.nbytes + residual.nbytes
+        if n_bytes > self.size:
+            return
         with self._lock:
             kept = self._recipes.setdefault(recipe, {})
             self._recipes.move_to_end(recipe)
-            self._make_room(n_bytes, recipe)
-            if key in kept or self.used + n_bytes > self.size:
-                return
+            if key not in kept:
+                self._make_room(n_bytes, recipe)
+                if self.used + n_bytes > self.size:
+                    return
+                self.used += n_bytes
             image = self._images.get(key)
             if image is None or (image != pixels).any():
                 image = self._images[key] = pixels.copy()
             kept[key] = image, residual.copy()
-            self.used += n_bytes
 
     def _make_room(self, n_bytes: int, recipe: Hashable = None) -> None:
         """Drop what other recipes have made, the one first that has stored nothing for longest."""
@@ -134,7 +127,8 @@ def set_cache_size(n_bytes: int) -> None:
     -----
     Cross-validation hands the same images to a transformer once for each fold, and a search does so
     for each candidate. So a transformer keeps the residuals of images that it gets a second time,
-    and looks them up when they come again. What is returned is the same with and without. All
+    and looks them up when they come again. What is returned is the same with and without, up to
+    the rounding that depends on which images are denoised together. All
     transformers of a process share one cache, clones as well; each worker process has its own. It
     is never stored with an estimator. Images are compared pixel by pixel. Residuals by denoisers
     that are not of this package, and by functions, are computed each time, since they may depend on
@@ -149,6 +143,11 @@ def set_cache_size(n_bytes: int) -> None:
     if n_bytes < 0:
         raise ValueError(f"n_bytes: expected at least 0, got {n_bytes}.")
     CACHE.resize(n_bytes)
+
+
+def cache_in_use() -> bool:
+    """Tell whether residuals are to be kept, which other threads of a call are not asked."""
+    return CACHE.size > 0 and _in_use.get()
 
 
 @contextmanager

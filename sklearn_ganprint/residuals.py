@@ -24,7 +24,7 @@ from sklearn_ganprint._images import (
     warn_of_wrong_range,
 )
 from sklearn_ganprint._parallel import row_chunks, thread_map
-from sklearn_ganprint._residual_cache import CACHE, set_cache_size
+from sklearn_ganprint._residual_cache import CACHE, cache_in_use, set_cache_size
 from sklearn_ganprint._steps import with_objects
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
 from sklearn_ganprint.denoisers._registry import settable_denoiser
@@ -222,18 +222,16 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         shape = self._residual_shape(images.shape[1:])
         residuals = np.empty((len(images), *shape), self._dtype(images))
         recipe = self._recipe(denoiser, images)
-        runs = CACHE.recall(recipe, images, residuals)
         thread_map(
-            lambda chunk: self._fill(denoiser, images[chunk], residuals[chunk]),
-            (chunk for run in runs for chunk in row_chunks(run.stop, images[0].size, run.start)),
+            lambda chunk: self._recall_or_fill(recipe, denoiser, images[chunk], residuals[chunk]),
+            row_chunks(len(images), images[0].size),
             self.n_jobs,
         )
-        CACHE.keep(recipe, images, residuals, runs)
         return residuals.reshape(len(images), -1) if self.flatten else residuals
 
     def _recipe(self, denoiser: BaseDenoiser, images: np.ndarray) -> tuple[Any, ...] | None:
         """Tell what the residual of an image follows from beside its pixels, None if not known."""
-        if type(denoiser) not in DENOISERS.values():
+        if not cache_in_use() or type(denoiser) not in DENOISERS.values():
             return None
         parameters = repr(sorted(denoiser.get_params().items()))
         treatment = self.channels, float(self.data_range), bool(self.intensity)
@@ -296,6 +294,20 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         colours = slice(-1 if self.intensity else None)
         sums[..., colours] = self._in_colours(sums[..., colours])
         return sums.reshape(len(sums), -1) if self.flatten else sums
+
+    def _recall_or_fill(
+        self,
+        recipe: tuple[Any, ...] | None,
+        denoiser: BaseDenoiser,
+        images: np.ndarray,
+        residuals: np.ndarray,
+    ) -> None:
+        """Write the residuals of a chunk of images, from the cache where there is a recipe."""
+        if recipe is None:
+            self._fill(denoiser, images, residuals)
+        elif not CACHE.recall(recipe, images, residuals):
+            self._fill(denoiser, images, residuals)
+            CACHE.keep(recipe, images, residuals)
 
     def _fill(self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray) -> None:
         """Write the residuals of a chunk of images."""

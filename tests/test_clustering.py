@@ -174,7 +174,7 @@ def assert_copies_lie_together(clustering, X, which):
     np.testing.assert_array_equal(clustering.predict(X), clustering.labels_)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     counts=st.lists(st.integers(1, 9), min_size=1, max_size=6),
     shape=st.sampled_from([(32, 32, 3), (33, 16), (8, 8)]),

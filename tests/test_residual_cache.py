@@ -152,16 +152,28 @@ def test_functions_may_change_their_minds(images):
     np.testing.assert_array_equal(residuals, images.reshape(len(images), -1) * np.float32(0.5))
 
 
-@pytest.mark.parametrize("n_kept", [0, 1, 10])
-def test_memory_has_a_limit_and_what_does_not_fit_is_computed(images, computed, n_kept):
-    set_cache_size(n_kept * ONE + ONE // 2)
+@pytest.mark.parametrize(("n_kept", "n_computed"), [(0, 24), (10, 16), (24, 0)])
+def test_memory_has_a_limit_and_what_does_not_fit_is_computed(
+    make_images, computed, n_kept, n_computed
+):
+    # Eight images of this size are denoised together, and looked up together.
+    images = make_images(n_per_class=8, shape=(256, 256))[0]
+    set_cache_size(n_kept * 256 * 256 * 5 + 1)
     expected = without_cache(ResidualTransformer("gaussian"), images)
     for _ in range(3):
         del computed[:]
         residuals = ResidualTransformer("gaussian").fit_transform(images)
         np.testing.assert_array_equal(residuals, expected)
         assert CACHE.used <= CACHE.size
-    assert sum(computed) == len(images) - n_kept
+    assert sum(computed) == n_computed
+
+
+def test_what_was_computed_alone_does_not_change_what_is_computed_together(images):
+    for n in (1, 1, 1, 5, 5, len(images)):
+        ResidualTransformer().fit_transform(images[:n])
+    expected = without_cache(ResidualTransformer(), images)
+    for _ in range(3):
+        np.testing.assert_array_equal(ResidualTransformer().fit_transform(images), expected)
 
 
 def test_the_denoiser_used_last_displaces_others(images, computed):

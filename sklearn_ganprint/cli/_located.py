@@ -9,6 +9,7 @@ from PIL import Image
 from scipy import ndimage
 
 from sklearn_ganprint._blanks import without_residual
+from sklearn_ganprint._residual_cache import cache_unused
 from sklearn_ganprint.cli._figures import new_figure, png
 from sklearn_ganprint.cli._images import attempt
 from sklearn_ganprint.cli._scoring import reason_of
@@ -51,6 +52,7 @@ class Located(NamedTuple):
     reason: str | None  # why there is no answer
 
 
+@cache_unused()
 def locate_file(path: str, wanted: Wanted) -> Located | ImageReadError:
     """Localize in one file; what is wrong with it is returned."""
     found: Located | ImageReadError = attempt(
