@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 import joblib
+from sklearn.utils import gen_batches
 from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import ThreadpoolController
 
