@@ -1,6 +1,7 @@
 """Factories of small data with a known answer."""
 
 import os
+import warnings
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -91,7 +92,10 @@ def ganprint(capsys):
 
     def run(*args):
         capsys.readouterr()
-        status = main([str(arg) for arg in args])
+        # A command tells of warnings on stderr, where tests look for them.
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            status = main([str(arg) for arg in args])
         return status, *capsys.readouterr()
 
     return run

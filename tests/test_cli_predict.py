@@ -213,6 +213,7 @@ def test_predict_without_any_image(model, ganprint, monkeypatch, paths):
     assert re.fullmatch("error: no image found: .*\n", err)
 
 
+@pytest.mark.filterwarnings("ignore:FingerprintClassifier takes noise residuals:UserWarning")
 def test_integer_labels_are_printed_as_words(tmp_path, make_images, ganprint):
     X, y = make_images(labels=(3, 7))
     paths = [str(tmp_path / f"{index:02d}.png") for index in range(len(X))]
