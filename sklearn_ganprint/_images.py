@@ -144,8 +144,10 @@ def warn_of_images(rows: np.ndarray, *, integers: bool, name: str) -> None:
     """
     # A few rows, and not all of large ones, tell as well as all.
     some = np.asarray(rows[:: max(1, len(rows) // 8), :8192])
+    if _QUIET.get() or some.shape[1] < 64 or some.dtype.kind not in "fui":
+        return
     low, high = float(some.min()), float(some.max())
-    if _QUIET.get() or some.shape[1] < 64 or low < 0 or high == low:
+    if low < 0 or high == low:
         return
     levels = some * (255 if high <= 1 else 1)
     whole = integers or bool((np.abs(levels - np.rint(levels)) < 1e-3).all())

@@ -39,10 +39,12 @@ def map_in_order(
     Workers have scikit-learn's options of the caller.
     """
     tasks = (delayed(function)(*item) for item in items)
+    # Items are batches already: joblib's own would take more of them the faster they are.
+    options = {"n_jobs": n_jobs, "prefer": "processes", "batch_size": 1}
     try:
-        parallel = Parallel(n_jobs=n_jobs, prefer="processes", return_as="generator")
+        parallel = Parallel(**options, return_as="generator")
     except ValueError:  # multiprocessing, for one
-        with Parallel(n_jobs=n_jobs, prefer="processes") as parallel:
+        with Parallel(**options) as parallel:
             while some := list(islice(tasks, 4 * joblib.effective_n_jobs(n_jobs))):
                 yield from parallel(some)
     else:

@@ -24,6 +24,7 @@ from sklearn_ganprint._images import (
     warn_of_wrong_range,
 )
 from sklearn_ganprint._parallel import row_chunks, thread_map
+from sklearn_ganprint._public import publish
 from sklearn_ganprint._residual_cache import CACHE, cache_in_use, set_cache_size
 from sklearn_ganprint._steps import with_objects
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
@@ -377,3 +378,6 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     @property
     def _n_features_out(self) -> int:
         return int(np.prod(self.residual_shape_))
+
+
+publish(globals())

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -220,6 +221,7 @@ def test_clusters_hold_no_blank_images(make_images, blanks):
     np.testing.assert_allclose(clustering[-1].fingerprints_[0], expected, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:A false-alarm rate of 0.05 takes 19 clean images")
 def test_maps_of_blank_images_say_nothing(make_images, blanks):
     X, y = make_images(n_per_class=4, shape=(64, 64, 3))
     model = make_localization_pipeline().fit(X, y)
@@ -303,7 +305,7 @@ def test_localize_and_cluster_say_why(image_folder, tmp_path, blank_files, fit, 
 
 def test_fit_names_blank_files(image_folder, tmp_path, blank_files, fit, ganprint):
     folder, _, _ = image_folder()
-    (folder / "a" / "white.png").write_bytes(open(blank_files[0], "rb").read())
+    (folder / "a" / "white.png").write_bytes(Path(blank_files[0]).read_bytes())
     status, out, err = fit(folder, tmp_path / "m", "--format", "json")
     assert status == 1
     assert f"{folder}/a/white.png: no residual: 100 % of its pixels are flat" in err

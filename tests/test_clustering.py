@@ -185,7 +185,11 @@ def test_copies_lie_together_however_many(counts, shape, n_clusters, n_blank):
     X, which = heap(counts, shape)
     X[which < n_blank] = 0
     which = np.where(which < n_blank, -1, which)
-    if n_clusters is not None and n_clusters > len(X):
+    if n_clusters is not None and n_clusters > (which >= 0).sum():
+        return
+    if (which < 0).all():
+        with pytest.raises(ValueError, match="all of them are 0"):
+            FingerprintClustering(n_clusters).fit(X)
         return
     with warnings.catch_warnings():
         warnings.simplefilter("error")

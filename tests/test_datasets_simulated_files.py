@@ -36,8 +36,10 @@ def test_files_are_the_images_in_memory(write):
     calls = []
     folder, files = write(5, random_state=4, n_jobs=2, progress=lambda *args: calls.append(args))
     expected = make_generator_images(5, image_size=16, sources=["C1", "N1"], random_state=4).data
-    np.testing.assert_array_equal([np.asarray(Image.open(file)) for file in files], expected)
-    assert {Image.open(file).format for file in files} == {"PNG"}
+    for file, pixels in zip(files, expected, strict=True):
+        with Image.open(file) as image:
+            assert image.format == "PNG"
+            np.testing.assert_array_equal(image, pixels)
     assert os.path.relpath(files[-1], folder) == os.path.join("camera", "N1", "0004.png")
     assert all_files(folder) == sorted(
         [SETTINGS_FILE, *(os.path.relpath(file, folder) for file in files)]

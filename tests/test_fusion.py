@@ -301,7 +301,7 @@ def test_a_splitter_of_ones_own_and_contents_of_their_own_are_left_alone(
         fusion().fit(*make_traces(n_per_class=10))
 
 
-@pytest.mark.filterwarnings("ignore:.*Pass groups")
+@pytest.mark.filterwarnings("ignore:.*Pass groups", "ignore:.*takes noise residuals")
 def test_files_of_translations_give_what_images_in_memory_give(make_translations, tmp_path):
     rows, y, _ = make_translations(5, 3, n_features=24 * 24 * 3)
     X = (128 + 25 * rows.reshape(-1, 24, 24, 3)).clip(0, 255).astype(np.uint8)

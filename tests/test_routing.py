@@ -69,7 +69,8 @@ BY_GROUP = {
     "fusion": FusionClassifier([("first", FingerprintClassifier())], cv=GroupKFold(2)),
     "tiled": TiledClassifier(search()),
     "augmented": AugmentedClassifier(
-        GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=StratifiedGroupKFold(2)), ["noise 0.1"]
+        GridSearchCV(LogisticRegression(max_iter=1000), {"C": [1.0]}, cv=StratifiedGroupKFold(2)),
+        ["noise 0.1"],
     ),
     "files": FileBatchClassifier(search(), batch_size=5),
     "files-open-set": FileBatchClassifier(
@@ -131,7 +132,7 @@ class NeedsWeights(LogisticRegression):
 
 
 def needs():
-    return weighted(NeedsWeights())
+    return weighted(NeedsWeights(max_iter=1000))
 
 
 def steps():

@@ -78,10 +78,11 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
                 f"1 class: {classes.tolist()[0]!r}."
             )
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        report_blank(zero_rows(X), y)
+        blank = zero_rows(X)
+        report_blank(blank, y)
         self.classes_ = classes
         with np.errstate(over="ignore", invalid="ignore"):
-            sums = self._sums_of(X, self._encode(y), weights)
+            sums = self._sums_of(X, self._encode(y), np.where(blank, 0, weights))
         if not all(np.isfinite(each).all() for each in sums):
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
         return self._store(sums)
