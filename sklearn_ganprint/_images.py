@@ -144,7 +144,7 @@ def warn_of_images(rows: np.ndarray, *, integers: bool, name: str) -> None:
     """
     # A few rows, and not all of large ones, tell as well as all.
     some = np.asarray(rows[:: max(1, len(rows) // 8), :8192])
-    if _QUIET.get() or some.shape[1] < 64 or some.dtype.kind not in "fui":
+    if _QUIET.get() or some.shape[1] < 64:
         return
     low, high = float(some.min()), float(some.max())
     if low < 0 or high == low:
@@ -206,7 +206,8 @@ class ImageInputMixin:
 
     def _warn_of_images(self, rows: Any, X: Any) -> None:
         """Warn if images come, as `X` before validation, where residuals should."""
-        if self._takes_residuals:
+        # What comes in here may not have been validated: sparse matrices, objects.
+        if self._takes_residuals and rows.ndim > 1 and rows.dtype.kind in "fui":
             integers = getattr(getattr(X, "dtype", None), "kind", "f") in "ui"
             rows = rows.reshape(len(rows), -1)
             warn_of_images(rows, integers=integers, name=type(self).__name__)

@@ -35,8 +35,8 @@ def map_in_order(
 ) -> Iterator[Any]:
     """Yield ``function(*item)`` of each item, from joblib's workers, in order as they are ready.
 
-    Few results wait in memory at any time, with backends that cannot return a generator too.
-    Workers have scikit-learn's options of the caller.
+    Backends that cannot return a generator are handed a few items at a time. Workers have
+    scikit-learn's options of the caller.
     """
     tasks = (delayed(function)(*item) for item in items)
     # Items are batches already: joblib's own would take more of them the faster they are.
