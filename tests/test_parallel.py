@@ -164,8 +164,8 @@ def test_processes_that_are_spawned_give_the_same(make_images, tmp_path):
     assert run.stdout.strip() == "alike", run.stderr
 
 
-@pytest.mark.parametrize(("backend", "most"), [("loky", 100), ("multiprocessing", 50)])
-def test_results_come_in_order_and_not_all_at_once(backend, most):
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_results_come_in_order(backend):
     taken = []
 
     def items():
@@ -176,7 +176,7 @@ def test_results_come_in_order_and_not_all_at_once(backend, most):
     with joblib.parallel_config(backend=backend, n_jobs=2):
         results = map_in_order(pow, items(), None)
         assert [next(results) for _ in range(3)] == [0, 1, 4]
-        assert len(taken) <= most  # loky goes on while nobody takes its results
+        assert backend == "loky" or len(taken) < 50  # loky goes on while nobody takes its results
         assert list(results) == [number**2 for number in range(3, 100)]
 
 
