@@ -14,6 +14,7 @@ from sklearn_ganprint._blanks import (
     lack_residual,
     report_blank,
     residual_share,
+    zero_rows,
 )
 from sklearn_ganprint._images import (
     LUMINANCE_WEIGHTS,
@@ -190,13 +191,49 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         ValueError
             If no image of a class in `y` has a residual. Other images without one are warned of.
         """
-        images = self._validate_images(X, reset=True)
-        warn_of_wrong_range(images, self.data_range)
+        images = self._learn_shape(X)
         # A single image, without labels, only tells the shape.
         if len(images) > 1 or y is not None:
             report_blank(lack_residual(images, self.data_range), y)
-        self.residual_shape_ = self._residual_shape(images.shape[1:])
         return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
+        """Fit, and compute the residuals of the same images, which are looked at once for both.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        y : array-like of shape (n,), default=None
+            Source of each image. Nothing is learned from it.
+
+        Returns
+        -------
+        ndarray of shape (n, H*W*C') or (n, H, W, C')
+            Residuals, as `transform` returns them.
+
+        Raises
+        ------
+        ValueError
+            If no image of a class in `y` has a residual. Other images without one are warned of.
+        """
+        images = self._learn_shape(X)
+        residuals = self.transform(X)
+        blank = zero_rows(residuals)
+        if blank.any() and (len(images) > 1 or y is not None):
+            # Some denoisers take nothing away from images that are no blank ones.
+            blank[blank] = lack_residual(images[blank], self.data_range)
+            report_blank(blank, y)
+        return residuals
+
+    def _learn_shape(self, X: Any) -> np.ndarray:
+        """Store the shape of the images, and return them."""
+        images = self._validate_images(X, reset=True)
+        warn_of_wrong_range(images, self.data_range)
+        self.residual_shape_ = self._residual_shape(images.shape[1:])
+        return images
 
     def transform(self, X: Any) -> np.ndarray:
         """Compute the residuals.
