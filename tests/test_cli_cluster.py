@@ -75,6 +75,16 @@ def test_cluster_puts_copies_together(n_distinct, options, tmp_path, ganprint):
     assert ("n_clusters=3 is more than" in err) == (bool(options) and n_distinct < 3)
 
 
+@pytest.mark.parametrize("side", [1, 2, 3])
+def test_cluster_of_tiny_images_writes_its_page(side, tmp_path, ganprint):
+    for index in range(6):
+        image = np.random.default_rng(index).integers(0, 256, (side, side, 3), dtype=np.uint8)
+        Image.fromarray(image).save(tmp_path / f"{index}.png")
+    status, out, _ = ganprint("cluster", tmp_path, "--format", "csv", "--out", tmp_path / "out")
+    assert status == 0 and len(out.splitlines()) == 7
+    assert (tmp_path / "out" / "index.html").is_file()
+
+
 def test_cluster_writes_what_fit_and_compare_take(heap, tmp_path, ganprint, fit):
     labels = tmp_path / "labels.csv"
     ganprint("cluster", heap, "--csv", labels)

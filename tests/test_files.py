@@ -14,7 +14,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
+from sklearn_ganprint import (
+    FileBatchClassifier,
+    FingerprintClassifier,
+    ResidualTransformer,
+    make_attribution_pipeline,
+    make_localization_pipeline,
+)
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files import UnreadableImageWarning
 
@@ -158,7 +164,11 @@ def test_bad_files_raise_or_are_handed_over_on_request(image_folder):
     assert [error.filename for error in seen] == [paths[3]]
 
 
-def test_a_class_without_a_usable_file_is_left_out_and_named(image_folder):
+@pytest.mark.filterwarnings("ignore::sklearn_ganprint.localization.LocalizationWarning")
+@pytest.mark.parametrize(
+    "make", [paper_pipeline, make_attribution_pipeline, make_localization_pipeline]
+)
+def test_a_class_without_a_usable_file_is_left_out_and_named(image_folder, make):
     _, paths, y = image_folder()
     for path in np.array(paths)[y == "b"]:
         break_file(path)
@@ -166,7 +176,7 @@ def test_a_class_without_a_usable_file_is_left_out_and_named(image_folder):
         pytest.warns(UnreadableImageWarning, match=r"The classes \['b'\] are left out"),
         pytest.warns(UnreadableImageWarning, match="8 of 24 files could not be used"),
     ):
-        clf = FileBatchClassifier(paper_pipeline()).fit(paths, y)
+        clf = FileBatchClassifier(make()).fit(paths, y)
     assert clf.classes_.tolist() == ["a", "c"]
 
 
@@ -174,12 +184,21 @@ def test_a_class_without_a_usable_file_is_left_out_and_named(image_folder):
     "ignore:.*could not be used:sklearn_ganprint.files.UnreadableImageWarning"
 )
 @pytest.mark.parametrize(("labels", "words"), [("bc", "At least 2 classes"), ("abc", "None of")])
-def test_too_few_usable_classes(image_folder, labels, words):
+@pytest.mark.parametrize(
+    "make",
+    [
+        paper_pipeline,
+        make_attribution_pipeline,
+        lambda: make_attribution_pipeline("spectral"),
+        make_localization_pipeline,
+    ],
+)
+def test_too_few_usable_classes(image_folder, labels, words, make):
     _, paths, y = image_folder()
     for path in np.array(paths)[np.isin(y, list(labels))]:
         break_file(path)
     with pytest.raises(ValueError, match=rf"{words}(.|\n)*\.png: "):
-        FileBatchClassifier(paper_pipeline()).fit(paths, y)
+        FileBatchClassifier(make()).fit(paths, y)
 
 
 def test_an_image_of_another_size_is_a_named_failure_not_a_wrong_answer(image_folder):

@@ -128,7 +128,7 @@ def autocorrelation(values: np.ndarray, name: str) -> Any:
     from sklearn_ganprint.plotting import AutocorrelationDisplay
 
     figure = new_figure(5.0, 4.4)
-    max_lag = min(_MAX_LAG, *(max(side // 2 - 1, 0) for side in values.shape))
+    max_lag = min(_MAX_LAG, *(max(side // 2 - 1, 1) for side in values.shape))
     AutocorrelationDisplay.from_autocorrelation(
         values, name=name, max_lag=max_lag, ax=figure.subplots()
     )

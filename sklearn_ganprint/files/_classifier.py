@@ -1,6 +1,7 @@
 """The classifier: how it fits, and how it works through files."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -18,7 +19,7 @@ from sklearn.utils.validation import (
 from sklearn_ganprint._batches import ImageSource, apply_batch, is_paths
 from sklearn_ganprint._blanks import leave_out_blank
 from sklearn_ganprint._images import IMAGE_DTYPES
-from sklearn_ganprint._passes import drive, fit_passes
+from sklearn_ganprint._passes import Pass, Results, drive, fit_passes
 from sklearn_ganprint._routing import ASKS_FOR_GROUPS, make_router, route
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.files._base import FileBatches, UnreadableImageWarning
@@ -155,7 +156,7 @@ class FileBatchClassifier(
         self.image_size_ = source.image_size
         self.failures_: list[tuple[str, str]] = []
         passes = fit_passes(clone(self.estimator), self._first_image(source), y, params)
-        self.estimator_ = drive(passes, self._answers(source))
+        self.estimator_ = drive(passes, self._checked_answers(source, y))
         self.classes_ = self.estimator_.classes_
         self._check_lost_classes(y)
         return self
@@ -191,14 +192,29 @@ class FileBatchClassifier(
             check_consistent_length(y, groups)
         return params
 
+    def _checked_answers(self, source: ImageSource, y: np.ndarray) -> Callable[[Pass], Results]:
+        """Answer the passes of a fit; stop it where files of fewer than two classes are left.
+
+        Estimators would stop too, each in words of its own that name no file.
+        """
+        answer = self._answers(source)
+
+        def checked(wanted: Pass) -> Results:
+            left: set[Any] = set()
+            for positions, value in answer(wanted):
+                left.update(y[positions].tolist())
+                yield positions, value
+            if len(left) < 2:
+                lost = [label for label in np.unique(y).tolist() if label not in left]
+                reasons = "\n".join(f"{name}: {reason}" for name, reason in self.failures_[:10])
+                raise ValueError(
+                    f"At least 2 classes are needed, and of {lost} no file can be used:\n{reasons}"
+                )
+
+        return checked
+
     def _check_lost_classes(self, y: np.ndarray) -> None:
-        lost = np.setdiff1d(y, self.classes_).tolist()
-        reasons = "\n".join(f"{name}: {reason}" for name, reason in self.failures_[:10])
-        if lost and len(self.classes_) < 2:
-            raise ValueError(
-                f"At least 2 classes are needed, and of {lost} no file can be used:\n{reasons}"
-            )
-        if lost:
+        if lost := np.setdiff1d(y, self.classes_).tolist():
             warnings.warn(
                 f"The classes {lost} are left out, since none of their files can be used.",
                 UnreadableImageWarning,

@@ -1,6 +1,6 @@
 """An estimator that finds the parts of an image that come from elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
 
 from sklearn_ganprint._images import FLOAT_DTYPES, quiet_about_images
-from sklearn_ganprint._passes import Pass, Passes, fit_in_memory
+from sklearn_ganprint._passes import Pass, Passes, Results, fit_in_memory
 from sklearn_ganprint._routing import ASKS_FOR_GROUPS
 from sklearn_ganprint.localization._calibration import (
     add_up,
@@ -22,7 +22,7 @@ from sklearn_ganprint.localization._calibration import (
 )
 from sklearn_ganprint.localization._mapping import MappingMixin
 from sklearn_ganprint.localization._model import Coordinates
-from sklearn_ganprint.localization._moments import projections, total
+from sklearn_ganprint.localization._moments import Moments, projections, total
 
 
 class FingerprintLocalizer(MappingMixin, BaseEstimator):
@@ -265,8 +265,7 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         self.classes_, codes = np.unique(y, return_inverse=True)
         folds = self._folds(y, groups)
         n_folds = int(folds.max()) + 1
-        sums = yield Pass(add_up, (self, n_folds), (codes, folds))
-        moments = total(each for _, each in sums)
+        moments, codes = self._gather((yield Pass(add_up, (self, n_folds), (codes, folds))), codes)
         self._check_windows(moments)
         whole, *left_out = projections(moments, self.shrinkage, first.dtype)
         self.coef_, self.intercept_ = whole
@@ -274,6 +273,20 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         windows = [each for _, batch in results for each in batch]
         read = np.concatenate([each for each, _ in results])
         return self._calibrate(windows, codes[read], folds[read])
+
+    def _gather(self, sums: Results, codes: np.ndarray) -> tuple[Moments, np.ndarray]:
+        """Add up moments, and leave out the sources of which no image could be read."""
+        read = np.zeros(len(self.classes_), dtype=bool)
+
+        def parts() -> Iterator[Moments]:
+            for positions, each in sums:
+                read[codes[positions]] = True
+                yield each
+
+        moments = total(parts())
+        self.classes_ = self.classes_[read]
+        moments = moments._replace(counts=moments.counts[:, read], sums=moments.sums[:, read])
+        return moments, (np.cumsum(read) - 1)[codes]
 
     def _calibrate(self, windows: list[Coordinates], codes: np.ndarray, folds: np.ndarray) -> Self:
         """Learn how windows scatter, and set the thresholds, by models that have not seen them."""
