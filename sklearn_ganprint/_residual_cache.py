@@ -4,7 +4,6 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from numbers import Integral
 from threading import Lock
 from weakref import WeakValueDictionary
 
@@ -144,7 +143,7 @@ def set_cache_size(n_bytes: int) -> None:
     >>> set_cache_size(0)  # keep nothing
     >>> set_cache_size(512 << 20)  # as it was
     """
-    if not isinstance(n_bytes, Integral) or n_bytes < 0:
+    if not isinstance(n_bytes, int | np.integer) or n_bytes < 0:
         raise ValueError(f"n_bytes: expected a whole number of at least 0, got {n_bytes!r}.")
     CACHE.resize(int(n_bytes))
 
