@@ -98,7 +98,8 @@ def _count(image: np.ndarray, data_range: float, enough: float = np.inf) -> int:
 def _grey_level(image: np.ndarray, data_range: float) -> float:
     """Find what one 8-bit grey level is in the units of an image."""
     # Such a range is a mistake that has been warned of: the image is used as it is nevertheless.
-    in_unit_range = data_range == 255 and image.dtype.kind == "f" and image.max() <= 1
+    floats = data_range == 255 and image.dtype.kind == "f"
+    in_unit_range = floats and image.max() <= 1 and image.min() >= -1
     return 1 / 255 if in_unit_range else data_range / 255
 
 
@@ -111,7 +112,8 @@ def _carrying(image: np.ndarray, level: float) -> np.ndarray:
     along_columns = np.abs(planes[:, :-2, 1:-1] + planes[:, 2:, 1:-1] - middle)
     deviations = np.maximum(along_rows, along_columns).max(axis=0)
     deviates: np.ndarray = deviations > 2 * MIN_DEVIATION * level
-    saturated = np.all((planes < level / 2) | (planes > 254.5 * level), axis=0)
+    # Of images about 0, such as those scaled to [-1, 1], what is below 0 is no black.
+    saturated = np.all((np.abs(planes) < level / 2) | (planes > 254.5 * level), axis=0)
     if saturated.any():
         near = saturated[:-2] | saturated[1:-1] | saturated[2:]
         deviates &= ~(near[:, :-2] | near[:, 1:-1] | near[:, 2:])

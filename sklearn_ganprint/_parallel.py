@@ -86,14 +86,16 @@ class _BlasLimit:
                 self.limit.restore_original_limits()
 
 
+def lock_while_forking(lock: threading.Lock) -> None:
+    """Fork while no other thread has a lock: a child with a copy of it would wait for ever."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+        )
+
+
 _BLAS_LIMIT = _BlasLimit()
-if hasattr(os, "register_at_fork"):
-    # A child of a process that forks while another thread has the lock would wait for ever.
-    os.register_at_fork(
-        before=_BLAS_LIMIT.lock.acquire,
-        after_in_parent=_BLAS_LIMIT.lock.release,
-        after_in_child=_BLAS_LIMIT.lock.release,
-    )
+lock_while_forking(_BLAS_LIMIT.lock)
 
 
 @cache

@@ -9,6 +9,8 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from sklearn_ganprint._parallel import lock_while_forking
+
 #: Bytes of images and residuals that are kept unless :func:`set_cache_size` says otherwise.
 CACHE_SIZE = 512 << 20
 
@@ -35,7 +37,7 @@ class ResidualCache:
         #: All recipes share one copy of an image; each is counted in full, to be on the safe side.
         self._images: WeakValueDictionary[bytes, np.ndarray] = WeakValueDictionary()
         self._seen: set[int] = set()
-        self._lock = Lock()
+        self.lock = Lock()
 
     def recall(self, recipe: Hashable, images: np.ndarray, residuals: np.ndarray) -> bool:
         """Fill in the residuals of a chunk of images if all are kept; tell whether they are.
@@ -76,7 +78,7 @@ class ResidualCache:
         n_bytes = pixels.nbytes + residual.nbytes
         if n_bytes > self.size:
             return
-        with self._lock:
+        with self.lock:
             kept = self._recipes.setdefault(recipe, {})
             self._recipes.move_to_end(recipe)
             if key not in kept:
@@ -100,13 +102,14 @@ class ResidualCache:
 
     def resize(self, size: int) -> None:
         """Set the limit, and drop what is beyond it."""
-        with self._lock:
+        with self.lock:
             self.size = size
             self._make_room(0)
             self._seen.clear()
 
 
 CACHE = ResidualCache()
+lock_while_forking(CACHE.lock)
 
 
 def set_cache_size(n_bytes: int) -> None:
@@ -121,7 +124,7 @@ def set_cache_size(n_bytes: int) -> None:
     Raises
     ------
     ValueError
-        If the limit is negative.
+        If the limit is negative, or no whole number.
 
     Notes
     -----
@@ -140,9 +143,9 @@ def set_cache_size(n_bytes: int) -> None:
     >>> set_cache_size(0)  # keep nothing
     >>> set_cache_size(512 << 20)  # as it was
     """
-    if n_bytes < 0:
-        raise ValueError(f"n_bytes: expected at least 0, got {n_bytes}.")
-    CACHE.resize(n_bytes)
+    if not isinstance(n_bytes, int | np.integer) or n_bytes < 0:
+        raise ValueError(f"n_bytes: expected a whole number of at least 0, got {n_bytes!r}.")
+    CACHE.resize(int(n_bytes))
 
 
 def cache_in_use() -> bool:

@@ -98,6 +98,15 @@ def test_weak_residuals_are_residuals(make_images):
     assert not ResidualTransformer().lacks_residual(np.concatenate([images, small])).any()
 
 
+@pytest.mark.parametrize("scale", [1.0, 1 / 127.5], ids=["mean 0", "in [-1, 1]"])
+def test_what_is_below_0_is_not_black(make_images, scale):
+    images = (make_images(n_per_class=2)[0] - 200.0) * scale  # only light areas are above 0
+    blanks = (np.stack(list(BLANKS.values())) - 127.5) * scale
+    residual = ResidualTransformer(data_range=255 * scale)
+    assert not residual.lacks_residual(images).any()
+    assert residual.lacks_residual(blanks).all()
+
+
 def test_shares_count_pixels_that_carry_a_residual():
     image = np.full((1, 20, 20), 100.0)
     image[0, 5, 5] = 101.2  # deviates by more than .75 from the mean of its neighbours

@@ -401,6 +401,15 @@ def test_clusters_are_numbered_by_size(labels):
     assert adjusted_rand_score(labels, codes) == 1
 
 
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("n_copies", [1, 2])
+def test_of_two_clusters_of_one_size_the_one_that_begins_first_is_0(first, n_copies):
+    X, y = traces(n_per_source=20, n_sources=2)
+    order = np.r_[np.flatnonzero(y == first), np.flatnonzero(y != first)]
+    labels = FingerprintClustering().fit(np.repeat(X[order], n_copies, axis=0)).labels_
+    np.testing.assert_array_equal(labels, np.repeat([0, 1], 20 * n_copies))
+
+
 def test_points_in_clear_groups_are_found():
     rng = np.random.default_rng(0)
     y = np.repeat(np.arange(5), (60, 50, 40, 30, 20))

@@ -1,4 +1,7 @@
+import os
 import pickle
+import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -213,6 +216,31 @@ def test_threads_share_it(images):
     assert CACHE.used <= CACHE.size
 
 
-def test_a_negative_limit_is_refused():
-    with pytest.raises(ValueError, match="n_bytes: expected at least 0, got -1"):
-        set_cache_size(-1)
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_process_that_forks_meanwhile_computes_too(images):
+    transformer = ResidualTransformer("gaussian")
+    transformer.fit_transform(images)  # the child gets them a second time, and keeps them
+    forked = threading.Event()
+
+    def hold():
+        with CACHE.lock:
+            holding.set()
+            forked.wait(0.3)
+
+    holding, holder = threading.Event(), threading.Thread(target=hold)
+    holder.start()
+    assert holding.wait(5)
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        transformer.fit_transform(images)
+        os._exit(0)
+    forked.set()
+    holder.join()
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("limit", [-1, 1.5, np.nan, np.inf, "512", None])
+def test_a_limit_that_is_no_number_of_bytes_is_refused(limit):
+    with pytest.raises(ValueError, match=r"n_bytes: expected a whole number of at least 0, got"):
+        set_cache_size(limit)

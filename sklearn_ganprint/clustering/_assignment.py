@@ -96,14 +96,16 @@ def copies_of(features: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of int, shape (n,)
-        0, 1, 2 and so on: which of the distinct images each is.
+        0, 1, 2 and so on as they come: which of the distinct images each is.
     """
     if len(features) == 1:
         return np.zeros(1, dtype=int)
     directions = np.random.default_rng(0).standard_normal((features.shape[1], N_PROJECTIONS))
     points = features @ directions.astype(features.dtype)
     distance = COPY_SHARE * np.sqrt(np.square(points).sum(axis=1).mean())
-    return fcluster(linkage(pdist(points), "single"), distance, "distance") - 1
+    labels = fcluster(linkage(pdist(points), "single"), distance, "distance")
+    _, first, codes = np.unique(labels, return_index=True, return_inverse=True)
+    return first.argsort().argsort()[codes]
 
 
 def cluster_parts(
