@@ -81,6 +81,23 @@ class Interruptible:
         raise KeyboardInterrupt
 
 
+def end_with_parent(parent: int) -> None:
+    """End this process, a worker, soon after its parent: one that was killed ends no worker.
+
+    Workers that wait for their next batch would do so for ever.
+    """
+    from threading import Thread
+    from time import sleep
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            sleep(0.5)
+        os._exit(1)
+
+    if sys.platform != "win32":
+        Thread(target=watch, daemon=True).start()
+
+
 def _pass_on() -> None:
     from _thread import interrupt_main
     from threading import main_thread

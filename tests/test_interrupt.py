@@ -65,3 +65,26 @@ def test_where_python_can_only_print_it(tmp_path):
     saved = Path(__file__).parent / "models" / "paper_closed.skops"
     done = run([*COMMAND, "info", saved], tmp_path)
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+WORKER = """
+import os, sys, time
+from sklearn_ganprint._interrupt import end_with_parent
+end_with_parent(int(sys.argv[1]))
+print("at work", flush=True)
+time.sleep(60)
+"""
+
+PARENT = """
+import os, signal, subprocess, sys
+words = [sys.executable, "-c", sys.argv[1], str(os.getpid())]
+subprocess.Popen(words, stdout=subprocess.PIPE).stdout.readline()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_workers_end_with_a_process_that_is_killed():
+    # Returns once no process has the other end of stderr any more.
+    words = [sys.executable, "-c", PARENT, WORKER]
+    done = subprocess.run(words, stderr=subprocess.PIPE, timeout=40)
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, b"")

@@ -8,8 +8,10 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from joblib import parallel_config
+
 import sklearn_ganprint
-from sklearn_ganprint._interrupt import STATUS, WORD, Interruptible
+from sklearn_ganprint._interrupt import STATUS, WORD, Interruptible, end_with_parent
 from sklearn_ganprint.cli import (
     _cluster,
     _compare,
@@ -89,8 +91,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     """Run one command; whatever goes wrong becomes one line and an exit status."""
     has_workers = getattr(args, "jobs", 1) != 1
+    workers = parallel_config("loky", initializer=end_with_parent, initargs=(os.getpid(),))
     try:
-        with Interruptible(has_workers), plain_warnings():
+        with Interruptible(has_workers), workers, plain_warnings():
             _require(args.requires)
             status: int = args.run(args)
             sys.stdout.flush()
