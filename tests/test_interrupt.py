@@ -1,6 +1,7 @@
 """Ctrl-C in the command, at times when it is hard to bear."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
