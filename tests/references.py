@@ -3,6 +3,7 @@
 import numpy as np
 import pywt
 from scipy.fft import dctn, idctn
+from sklearn.linear_model import LogisticRegression
 
 
 def dwt_rows(image, wavelet, mode):
@@ -211,3 +212,11 @@ def line_strength(image, period, line):
         ]
         ratios.append(power(down, right) / np.mean(around))
     return np.mean(ratios)
+
+
+class NeedsWeights(LogisticRegression):
+    """Refuses to be fitted without weights. Here, since workers can import it."""
+
+    def fit(self, X, y, sample_weight=None):
+        assert len(sample_weight) == len(X)
+        return super().fit(X, y, sample_weight)

@@ -183,12 +183,8 @@ def test_results_come_in_order(backend):
 @pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
 def test_workers_have_the_options_of_the_caller(backend):
     with config_context(transform_output="polars"), joblib.parallel_config(backend, n_jobs=2):
-        found = list(map_in_order(output_option, [()] * 4, None))
-    assert found == ["polars"] * 4
-
-
-def output_option():
-    return get_config()["transform_output"]
+        found = list(map_in_order(get_config, [()] * 4, None))
+    assert [options["transform_output"] for options in found] == ["polars"] * 4
 
 
 def test_thread_map_limits_blas_in_its_threads():

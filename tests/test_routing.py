@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from references import NeedsWeights
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import UnsetMetadataPassedError
@@ -121,14 +122,6 @@ def test_groups_reach_the_splits_without_routing(rows, name):
     np.testing.assert_array_equal(pipeline.fit(X, y, model__groups=groups).predict(X), expected)
     searched = GridSearchCV(pipeline, {}, cv=GroupKFold(2), scoring=agreement, error_score="raise")
     assert np.isfinite(searched.fit(X, y, groups=groups, model__groups=groups).best_score_)
-
-
-class NeedsWeights(LogisticRegression):
-    """Refuses to be fitted without weights."""
-
-    def fit(self, X, y, sample_weight=None):
-        assert len(sample_weight) == len(X)
-        return super().fit(X, y, sample_weight)
 
 
 def needs():
