@@ -431,3 +431,15 @@ def test_memory_is_asked_for_before_it_is_taken(read, crop, fits):
         return
     with pytest.raises(ImageReadError, match=r"takes 120 MiB .* set a smaller crop or"):
         read(data, crop=crop, max_pixels=9_000_000)
+
+
+@pytest.mark.parametrize("n_bytes", [1, 2, 40])
+@pytest.mark.parametrize("suffix", ["j2k", "jp2"])
+def test_jpeg2000_that_lost_its_end(tmp_path, suffix, n_bytes):
+    path = tmp_path / f"cut.{suffix}"
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    np.testing.assert_array_equal(ImageReader().read_one(path), pixels)
+    path.write_bytes(path.read_bytes()[:-n_bytes])
+    with pytest.raises(ImageReadError, match="truncated|damaged"):
+        ImageReader().read_one(path)

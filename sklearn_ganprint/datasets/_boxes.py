@@ -62,6 +62,11 @@ def prepare_jpeg2000(stream: BinaryIO, whole: bool) -> Prepared:
             f"holds {n_components} components of {bits} bits; read are JPEG 2000 files of 8 bits, "
             "and grey ones of up to 16; convert it to 8 bits, or to TIFF, first"
         )
+    if whole:
+        stream.seek(start)
+        # Packets hold no such bytes, and the decoder makes do with some that are missing.
+        if b"\xff\xd9" not in stream.read():
+            raise UnusableImageError("is truncated: the JPEG 2000 codestream has no end")
     # Pillow moves what has fewer bits to the upper end of 8 or 16 bits, and leaves 0 behind it.
     width = 8 if bits <= 8 else 16
     return Prepared(
