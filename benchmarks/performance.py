@@ -31,11 +31,11 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import sklearn_ganprint
 from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
-from sklearn_ganprint._residual_cache import CACHE_SIZE
 from sklearn_ganprint.correlation import correlation_index, pairwise_correlation
 from sklearn_ganprint.datasets import ImageReader, load_samples
 from sklearn_ganprint.denoisers import GaussianDenoiser, WaveletDenoiser
 from sklearn_ganprint.residuals import set_cache_size
+from sklearn_ganprint.residuals._cache import CACHE_SIZE
 
 PHOTO = (3072, 4608)
 PACKAGES = {"numpy", "scipy", "PyWavelets", "scikit-learn", "pillow", "joblib"}

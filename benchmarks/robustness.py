@@ -20,9 +20,9 @@ from sklearn.utils import Bunch
 
 from sklearn_ganprint import AugmentedClassifier, FingerprintClassifier, ResidualTransformer
 from sklearn_ganprint._images import YCBCR_WEIGHTS
-from sklearn_ganprint.augmentation import DEFAULT_PERTURBATIONS, merge_subclass_scores
+from sklearn_ganprint.classification import PooledDiscriminantAnalysis
 from sklearn_ganprint.denoisers import BaseDenoiser, GaussianDenoiser, WaveletDenoiser
-from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
+from sklearn_ganprint.ensemble import DEFAULT_PERTURBATIONS, merge_subclass_scores
 from sklearn_ganprint.features import AutocorrelationTransformer
 from sklearn_ganprint.perturbations import check_perturbation
 

@@ -3,20 +3,16 @@
 __version__ = "0.1.0"
 
 from sklearn_ganprint import _interrupt  # noqa: F401  (before all that takes seconds)
-from sklearn_ganprint._public import publish
-from sklearn_ganprint.augmentation import AugmentedClassifier
-from sklearn_ganprint.cameras import PRNUClassifier
-from sklearn_ganprint.classification import FingerprintClassifier
+from sklearn_ganprint._public import keep_former_modules, publish
+from sklearn_ganprint.classification import FingerprintClassifier, PRNUClassifier
 from sklearn_ganprint.clustering import FingerprintClustering
+from sklearn_ganprint.ensemble import AugmentedClassifier, FusionClassifier, TiledClassifier
 from sklearn_ganprint.files import FileBatchClassifier, FileBatchClustering
-from sklearn_ganprint.fusion import FusionClassifier
 from sklearn_ganprint.localization import FingerprintLocalizer
-from sklearn_ganprint.normalization import LocalVarianceNormalizer
 from sklearn_ganprint.open_set import FingerprintDetector, OpenSetClassifier
 from sklearn_ganprint.persistence import load_model, save_model
 from sklearn_ganprint.pipelines import make_attribution_pipeline, make_localization_pipeline
-from sklearn_ganprint.residuals import ResidualTransformer
-from sklearn_ganprint.tiling import TiledClassifier
+from sklearn_ganprint.residuals import LocalVarianceNormalizer, ResidualTransformer
 
 __all__ = [
     "AugmentedClassifier",
@@ -39,3 +35,4 @@ __all__ = [
 ]
 
 publish(globals())
+keep_former_modules(__name__)

@@ -1,192 +1,161 @@
-"""L4: a long list of files, or of images, worked through batch by batch in joblib workers."""
+"""L0: fits that take one pass over the images, or several, from memory or from files.
 
-import os
-import warnings
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+Images from files come batch by batch, and what a batch has been made into is all that is kept of
+it. An estimator whose fit needs more than one look at them says so by a generator, ``fit_passes``:
+it yields a :class:`Pass`, is sent what the pass has brought, and returns the fitted estimator.
+Whoever drives it decides where the images come from.
+"""
+
+from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils import gen_batches
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
-from sklearn_ganprint._blanks import lack_residual, residual_share, share_in_words
-from sklearn_ganprint._parallel import map_in_order
-from sklearn_ganprint._residual_cache import cache_unused
-from sklearn_ganprint.datasets import ImageReader, ImageReadError
-from sklearn_ganprint.datasets._decode import inspect_image
-
-#: Values of the images of one batch, at the most: 48 MiB in uint8. Large photos come in fewer.
-BATCH_VALUES = 3 << 24
-
-
-class NoResidualError(ImageReadError):
-    """An image file without a residual, from which nothing can be learned."""
-
-
-class BatchResult(NamedTuple):
-    """What a worker sends back: `value` of the `kept` items, and the files it could not use."""
-
-    batch: slice
-    kept: np.ndarray
-    value: Any
-    failures: list[ImageReadError]
+from sklearn_ganprint._images import ImageInputMixin, quiet_about_images
+from sklearn_ganprint._routing import last_step_params
+from sklearn_ganprint._steps import (
+    fit_leading,
+    fit_steps,
+    pipeline_memory,
+    replace_last,
+    split_steps,
+    transform_batch,
+)
 
 
-@dataclass(frozen=True)
-class ImageSource:
-    """Images in memory (`reader` is None), or the files that a reader makes them from.
+class Pass(NamedTuple):
+    """One look at all images: ``function(images, *rows, *args)`` of each batch.
 
-    With a `data_range` files without a residual count as failures.
+    `rows` are arrays with one entry an image, of which the function gets those of its batch.
     """
 
-    items: Any
-    reader: ImageReader | None = None
-    image_size: tuple[int, int] | None = None
-    data_range: float | None = None
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, batch: slice) -> "ImageSource":
-        return replace(self, items=self.items[batch])
-
-    def take(self, positions: np.ndarray) -> "ImageSource":
-        """Give some of the items; all of them are not copied."""
-        if len(positions) == len(self):
-            return self
-        return replace(self, items=self.items[positions])
-
-    def load(self) -> tuple[Any, np.ndarray, list[ImageReadError]]:
-        """Return images, the positions of the items they are of, and the files that have failed."""
-        if self.reader is None:
-            return self.items, np.arange(len(self)), []
-        images, kept, failures = self.reader.try_read(self.items, expected_size=self.image_size)
-        if self.data_range is None or not len(kept):
-            return images, kept, failures
-        blank = lack_residual(images, self.data_range)
-        shares = residual_share(images[blank], self.data_range).tolist()
-        failures += [
-            NoResidualError(os.fsdecode(self.items[position]), share_in_words(share))
-            for position, share in zip(kept[blank], shares, strict=True)
-        ]
-        return images if not blank.any() else images[~blank], kept[~blank], failures
-
-    def batches(self, batch_size: int) -> list[slice]:
-        """Slices of at most `batch_size` items and at most `BATCH_VALUES` values."""
-        if self.reader is None:
-            values = int(np.prod(self.items.shape[1:]))
-        else:
-            values = 3 * int(np.prod(self.image_size or (1,)))
-        return list(gen_batches(len(self), min(batch_size, max(1, BATCH_VALUES // values))))
-
-    def map(
-        self,
-        function: Callable[..., Any],
-        *args: Any,
-        rows: Sequence[np.ndarray] = (),
-        batches: Sequence[slice],
-        n_jobs: int | None,
-    ) -> Iterator[BatchResult]:
-        """Yield ``function(images, *rows, *args)`` of each batch, in order, as they are ready.
-
-        `rows` are arrays with one entry an item, of which the function gets those of its images.
-        """
-        tasks = (
-            (self[batch], batch, function, [each[batch] for each in rows], args)
-            for batch in batches
-        )
-        yield from map_in_order(_work, tasks, n_jobs)
+    function: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+    rows: tuple[np.ndarray, ...] = ()
 
 
-def _work(
-    source: ImageSource,
-    batch: slice,
-    function: Callable[..., Any],
-    rows: Sequence[np.ndarray],
-    args: Sequence[Any],
-) -> BatchResult:
-    """Read, compute, and send back what is small: what one worker does."""
-    images, kept, failures = source.load()
-    with cache_unused() if source.reader is not None else nullcontext():
-        value = function(images, *(each[kept] for each in rows), *args) if len(kept) else None
-    return BatchResult(batch, kept, value, failures)
+#: What a pass brings back, batch by batch: positions of the images, and what became of them.
+Results = Iterable[tuple[np.ndarray, Any]]
+Passes = Generator[Pass, Results, Any]
 
 
-def is_paths(X: Any) -> bool:
-    """Whether `X` is a sequence of file paths, and not of numbers."""
-    if _is_path(X):
-        raise TypeError(f"Expected a sequence of file paths, got one path: {X!r}. Pass a list.")
-    X = _only_column(X)
-    if getattr(X, "ndim", 1) != 1 or not hasattr(X, "__len__") or not len(X):
-        return False
-    return _is_path(next(iter(X)))
+def drive(passes: Passes, answer: Callable[[Pass], Results]) -> Any:
+    """Answer each pass, and give what the generator returns at its end."""
+    try:
+        wanted = next(passes)
+        while True:
+            wanted = passes.send(answer(wanted))
+    except StopIteration as end:
+        return end.value
 
 
-def as_paths(X: Any) -> np.ndarray:
-    """File paths as an array of objects, which a list of indices can be taken from."""
-    X = _only_column(X)
-    paths = np.empty(len(X), dtype=object)
-    paths[:] = list(X)
-    return paths
+def first_image(X: Any) -> Any:
+    """One image of those in memory, to learn shapes from."""
+    if not _num_samples(X):
+        raise ValueError("X: found 0 sample(s), while a minimum of 1 is required.")
+    return _safe_indexing(X, [0])
 
 
-def _only_column(X: Any) -> Any:
-    """Return the only column of a data frame or 2-D array, and anything else as it is."""
-    if len(getattr(X, "shape", ())) != 2 or not X.shape[0]:
-        return X
-    columns = list(getattr(X, "columns", ()))
-    if X.shape[1] == 1:
-        return X[columns[0]] if columns else X[:, 0]
-    first = np.asarray(X[:1], dtype=object).ravel() if columns else ()
-    texts = [name for name, value in zip(columns, first, strict=True) if _is_path(value)]
-    if texts:
-        raise TypeError(
-            f"Expected file paths, got a data frame with the columns {columns}. Pass the column "
-            f"that holds the paths, such as X[{texts[0]!r}]."
-        )
-    return X
+def fit_in_memory(passes: Passes, X: Any) -> Any:
+    """Drive a fit on images in memory, which are one batch."""
+    positions = np.arange(_num_samples(X))
+    return drive(passes, lambda each: [(positions, each.function(X, *each.rows, *each.args))])
 
 
-def _is_path(value: Any) -> bool:
-    return isinstance(value, (str, bytes, os.PathLike))
+def behind(steps: list[Any], passes: Passes) -> Passes:
+    """Let passes see what steps that learn nothing make of the images."""
+    if not steps:
+        return (yield from passes)
+    try:
+        wanted = next(passes)
+        while True:
+            function = partial(_behind, steps, wanted.function)
+            wanted = passes.send((yield wanted._replace(function=function)))
+    except StopIteration as end:
+        return end.value
 
 
-def common_size(paths: Sequence[Any], reader: ImageReader) -> tuple[int, int] | None:
-    """Height and width that most of the files have, by their headers, or the reader's crop."""
-    if reader.crop is not None:
-        height, width = np.broadcast_to(reader.crop, 2)
-        return int(height), int(width)
-    sizes: Counter[tuple[int, int]] = Counter()
-    for path in as_paths(paths):
-        try:
-            info = inspect_image(path, reader.max_pixels)
-        except ImageReadError:  # reported when the pixels are read
-            continue
-        sizes[info.height, info.width] += 1
-    return sizes.most_common(1)[0][0] if sizes else None
+def _behind(steps: list[Any], function: Callable[..., Any], images: Any, *values: Any) -> Any:
+    return function(transform_batch(images, steps), *values)
 
 
-def apply_batch(images: Any, estimator: Any, method: str) -> np.ndarray:
-    """Call a method of a fitted estimator, or of a pipeline's last step, on one batch."""
-    if hasattr(estimator, method):
-        return getattr(estimator, method)(images)
-    return getattr(estimator[-1], method)(estimator[:-1].transform(images))
+def fit_passes(estimator: Any, first: Any, y: np.ndarray, params: dict[str, Any]) -> Passes:
+    """Fit an estimator, or a pipeline, on images of which `first` is one.
+
+    Leading steps that learn nothing are applied to each batch. If one step with ``fit_passes``
+    remains, it says what to do; one with ``partial_fit`` and ``merge`` is fitted on each batch, and
+    the fits are merged. Otherwise what the leading steps return is collected. `params`, with one
+    entry an image, are for the ``fit`` of the last step; with metadata routing, for steps that
+    request them, of which the last gets its.
+    """
+    params = last_step_params(estimator, params)
+    leading, rest = split_steps(estimator)
+    first = fit_leading(leading, first)
+    if len(rest) == 1 and hasattr(rest[0], "fit_passes"):
+        fitted = [(yield from behind(leading, rest[0].fit_passes(first, y, **params)))]
+    elif len(rest) == 1 and is_mergeable(rest[0]):
+        if isinstance(rest[0], ImageInputMixin):
+            rest[0]._warn_of_images(np.asarray(first), first)
+        weights = [params[name] for name in ("sample_weight",) if name in params]
+        if unused := sorted(set(params) - {"sample_weight"}):
+            raise TypeError(f"{type(rest[0]).__name__}.fit takes no {', '.join(unused)}.")
+        merged = merge((yield Pass(fit_batch, (leading, rest[0]), (y, *weights))))
+        fitted = [merged]
+    else:
+        X, kept = collect((yield Pass(transform_batch, (leading,))), len(y))
+        fitted = fit_steps(rest, X, y[kept], pipeline_memory(estimator), **at(kept, params))
+    return replace_last(estimator, fitted)
 
 
-def warn_of_memory(rows: Any, source: ImageSource) -> None:
-    """Say how much it takes to collect whole residuals, before it is taken."""
-    if not isinstance(rows, np.ndarray) or source.reader is None:
-        return
-    n_pixels = int(np.prod(source.image_size or (1,)))
-    size = rows[0].nbytes * len(source) / 2**20
-    # With copies rows are (n, n_versions, n_features), and each version is an image.
-    if size >= 1 and rows[0].size >= n_pixels * int(np.prod(rows.shape[1:-1])):
-        warnings.warn(
-            f"The last steps of this pipeline need all residuals at once: {len(source)} images "
-            f"of {rows[0].size} values take {size:.0f} MiB of memory. A last step with "
-            f"partial_fit and merge, or a step that reduces residuals to features, does without.",
-            UserWarning,
-            stacklevel=5,
-        )
+def is_mergeable(step: Any) -> bool:
+    """Whether fits on parts of the images can be put together."""
+    return hasattr(step, "partial_fit") and hasattr(step, "merge")
+
+
+def merge(results: Results) -> Any:
+    """Put together fits on batches, as they come in."""
+    merged = None
+    for _, fitted in results:
+        merged = fitted if merged is None else merged.merge(fitted)
+    return merged
+
+
+def collect(results: Results, n_images: int) -> tuple[Any, np.ndarray]:
+    """Stack what a pass has brought; also the positions of the images it is of."""
+    collected, kept = np.empty(0), np.empty(0, dtype=int)
+    for positions, value in results:
+        if len(positions) == n_images:
+            return value, positions
+        if not len(kept):
+            collected = np.empty((n_images, *value.shape[1:]), value.dtype)
+        collected[len(kept) : len(kept) + len(value)] = value
+        kept = np.append(kept, positions)
+    return collected[: len(kept)], kept
+
+
+def at(kept: np.ndarray, params: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Entries of the images kept, of parameters with one entry an image."""
+    return {name: np.asarray(each)[kept] for name, each in params.items()}
+
+
+def fit_batch(images: Any, y: np.ndarray, *args: Any) -> Any:
+    """Fit a mergeable step on one batch; `args` are weights, if any, and the steps before and it.
+
+    A residual that is only summed up need not be computed to the end for each image.
+    """
+    *weights, leading, step = args
+    classes, codes = np.unique(y, return_inverse=True)
+    if hasattr(step, "partial_fit_sums") and leading and hasattr(leading[-1], "class_sums"):
+        images = transform_batch(images, leading[:-1])
+        weight = weights[0] if weights else np.ones(len(y))
+        weight = np.where(leading[-1].lacks_residual(images), 0, weight)
+        sums = leading[-1].class_sums(images, codes, weight)
+        return clone(step).partial_fit_sums(sums, np.bincount(codes, weight), classes)
+    params = {"sample_weight": weights[0]} if weights else {}
+    rows = transform_batch(images, leading)
+    with quiet_about_images():
+        return clone(step).partial_fit(rows, y, classes=classes, **params)

@@ -1,7 +1,20 @@
 """L0: public names say where they are public, and not in which file their code stands."""
 
-from types import FunctionType
+import sys
+import warnings
+from importlib import import_module
+from types import FunctionType, ModuleType
 from typing import Any
+
+#: Public modules that were moved, by their former names, and the packages that hold their names.
+FORMER_MODULES = {
+    "augmentation": "ensemble",
+    "cameras": "classification",
+    "discriminant": "classification",
+    "fusion": "ensemble",
+    "normalization": "residuals",
+    "tiling": "ensemble",
+}
 
 
 def publish(namespace: dict[str, Any]) -> None:
@@ -18,3 +31,37 @@ def publish(namespace: dict[str, Any]) -> None:
             continue
         if "." not in home or "._" in value.__module__:
             value.__module__ = home
+
+
+class FormerModule(ModuleType):
+    """A module that was moved: its names are those of another, with a warning.
+
+    Parameters
+    ----------
+    name, current : str
+        Full names, the former one and the one that counts.
+    """
+
+    def __init__(self, name: str, current: str) -> None:
+        super().__init__(name)
+        self._current = current
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the module has that took the place of this one."""
+        if name.startswith("__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(self._current), name)
+        warnings.warn(
+            f"{self.__name__} was renamed; import {name} from {self._current}. The former name "
+            f"will be gone in version 0.3.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return value
+
+
+def keep_former_modules(package: str) -> None:
+    """Let the former names of modules be imported for one more release."""
+    for former, current in FORMER_MODULES.items():
+        name = f"{package}.{former}"
+        sys.modules[name] = FormerModule(name, f"{package}.{current}")

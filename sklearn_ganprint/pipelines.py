@@ -8,16 +8,16 @@ from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
-from sklearn_ganprint.cameras import PRNUClassifier
-from sklearn_ganprint.classification import FingerprintClassifier
+from sklearn_ganprint.classification import (
+    FingerprintClassifier,
+    PooledDiscriminantAnalysis,
+    PRNUClassifier,
+)
 from sklearn_ganprint.denoisers import BaseDenoiser, GaussianDenoiser, WaveletDenoiser
-from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
+from sklearn_ganprint.ensemble import FusionClassifier, TiledClassifier
 from sklearn_ganprint.features import AutocorrelationTransformer, TiledTransformer
-from sklearn_ganprint.fusion import FusionClassifier
 from sklearn_ganprint.localization import FingerprintLocalizer
-from sklearn_ganprint.normalization import LocalVarianceNormalizer
-from sklearn_ganprint.residuals import ResidualTransformer
-from sklearn_ganprint.tiling import TiledClassifier
+from sklearn_ganprint.residuals import LocalVarianceNormalizer, ResidualTransformer
 
 Denoiser = str | BaseDenoiser | Callable[[np.ndarray], np.ndarray]
 

@@ -25,7 +25,7 @@ from sklearn_ganprint import (
     load_model,
     save_model,
 )
-from sklearn_ganprint.augmentation import DEFAULT_PERTURBATIONS, merge_subclass_scores
+from sklearn_ganprint.ensemble import DEFAULT_PERTURBATIONS, merge_subclass_scores
 from sklearn_ganprint.features import AutocorrelationTransformer
 from sklearn_ganprint.perturbations import GaussianBlur, JPEGCompression, Resize, check_perturbation
 

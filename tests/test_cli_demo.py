@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ganprint import FingerprintClassifier, ResidualTransformer
-from sklearn_ganprint.cli._demo_page import draw_figures
+from sklearn_ganprint.cli.pages._demo import draw_figures
 from sklearn_ganprint.experiments import evaluate_attribution
 
 

@@ -9,7 +9,7 @@ from matplotlib import rcParams
 from PIL import Image
 
 from sklearn_ganprint import FingerprintClassifier
-from sklearn_ganprint.cli._figures import confusion, new_figure, png, roc_curves, svg
+from sklearn_ganprint.cli.pages._figures import confusion, new_figure, png, roc_curves, svg
 from sklearn_ganprint.experiments import evaluate_attribution
 
 

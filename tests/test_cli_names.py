@@ -16,7 +16,8 @@ import pytest
 from cli_helpers import COMMAND
 from PIL import Image
 
-from sklearn_ganprint.cli import _scoring, _thumbnails
+from sklearn_ganprint.cli import _scoring
+from sklearn_ganprint.cli.pages import _thumbnails
 from sklearn_ganprint.datasets import load_image_folder
 
 #: Sources that a spreadsheet runs, that turn text around, and that steer a terminal.
@@ -80,7 +81,7 @@ def test_files_that_vanish_after_they_were_clustered(hostile, ganprint, tmp_path
             Path(file).unlink(missing_ok=True)
         return kept(files, most)
 
-    monkeypatch.setattr("sklearn_ganprint.cli._cluster_page.spread", vanish)
+    monkeypatch.setattr("sklearn_ganprint.cli.pages._cluster.spread", vanish)
     status, _, err = ganprint("cluster", hostile, "--out", tmp_path / "out")
     assert status == 0, err
     assert "there is no picture of it" in err

@@ -7,7 +7,13 @@ import pytest
 from cli_helpers import no_leftovers
 
 from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._pages import check_folder, environment, percent, write_file, write_files
+from sklearn_ganprint.cli.pages._folder import (
+    check_folder,
+    environment,
+    percent,
+    write_file,
+    write_files,
+)
 
 OTHER_PAGE = """{% extends "page.html.jinja" %}
 {% block title %}Of {{ name }}{% endblock %}

@@ -151,7 +151,7 @@ def test_goes_on_after_an_interruption(tmp_path, image_folder, ganprint, monkeyp
 
 
 def test_draws_no_figure_twice_after_an_interruption(tmp_path, image_folder, ganprint, monkeypatch):
-    from sklearn_ganprint.cli import _reproduce_figures
+    from sklearn_ganprint.cli.pages import _reproduce_figures
 
     folder, *_ = image_folder(labels=("a", "b"))
     out = tmp_path / "out"

@@ -26,8 +26,8 @@ from sklearn_ganprint import (
     ResidualTransformer,
     TiledClassifier,
 )
+from sklearn_ganprint.classification import PooledDiscriminantAnalysis
 from sklearn_ganprint.denoisers import WienerDenoiser
-from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
 from sklearn_ganprint.features import (
     AutocorrelationTransformer,
     SpectralLineTransformer,

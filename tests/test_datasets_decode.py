@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sklearn_ganprint.datasets._decode import (
+from sklearn_ganprint.datasets._decoding._decode import (
     ImageReadError,
     _orientation,
     _reason,
@@ -19,7 +19,7 @@ from sklearn_ganprint.datasets._decode import (
     inspect_image,
     printable,
 )
-from sklearn_ganprint.datasets._prepared import UnusableImageError
+from sklearn_ganprint.datasets._decoding._prepared import UnusableImageError
 
 LIMIT = 10_000_000
 

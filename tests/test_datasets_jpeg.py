@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sklearn_ganprint.datasets._decode import inspect_image
-from sklearn_ganprint.datasets._jpeg import _TABLES, estimate_jpeg_quality
+from sklearn_ganprint.datasets._decoding._decode import inspect_image
+from sklearn_ganprint.datasets._decoding._jpeg import _TABLES, estimate_jpeg_quality
 
 LIMIT = 10_000_000
 

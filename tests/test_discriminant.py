@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
+from sklearn_ganprint.classification import PooledDiscriminantAnalysis
 
 
 @pytest.fixture

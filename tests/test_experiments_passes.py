@@ -5,11 +5,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ganprint import ResidualTransformer
-from sklearn_ganprint._batches import ImageSource, as_paths
 from sklearn_ganprint.correlation import correlation_index
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.experiments import Passes, difference_hash
 from sklearn_ganprint.experiments._passes import View, cut_batches
+from sklearn_ganprint.files._batches import ImageSource, as_paths
 from sklearn_ganprint.fingerprints import energy
 
 RESIDUAL = ResidualTransformer("gaussian", channels="rgb", flatten=False)

@@ -20,7 +20,7 @@ from sklearn_ganprint import (
     load_model,
     save_model,
 )
-from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
+from sklearn_ganprint.classification import PooledDiscriminantAnalysis
 from sklearn_ganprint.open_set import CalibrationWarning, discriminant_distances
 
 LDA = LinearDiscriminantAnalysis

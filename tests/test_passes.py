@@ -12,7 +12,7 @@ from sklearn_ganprint import (
     ResidualTransformer,
     make_attribution_pipeline,
 )
-from sklearn_ganprint._passes import Pass, collect, drive, fit_in_memory
+from sklearn_ganprint._batches import Pass, collect, drive, fit_in_memory
 from sklearn_ganprint.files import UnreadableImageWarning
 
 

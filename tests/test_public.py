@@ -38,3 +38,27 @@ def test_the_module_of_a_public_name_is_public_and_has_it(module, name):
         assert value.__module__ == "sklearn_ganprint"
     if isinstance(value, FunctionType):
         assert f"def {name}(" in inspect.getsource(value)
+
+
+@pytest.mark.parametrize(
+    ("former", "name"),
+    [
+        ("augmentation", "AugmentedClassifier"),
+        ("cameras", "MATCH_ENERGY"),
+        ("discriminant", "PooledDiscriminantAnalysis"),
+        ("fusion", "FusionClassifier"),
+        ("normalization", "LocalVarianceNormalizer"),
+        ("tiling", "TiledClassifier"),
+    ],
+)
+def test_former_modules_warn_and_have_their_names(former, name):
+    module = importlib.import_module(f"sklearn_ganprint.{former}")
+    with pytest.warns(FutureWarning, match=f"sklearn_ganprint.{former} was renamed"):
+        value = getattr(module, name)
+    packages = (
+        sklearn_ganprint.ensemble,
+        sklearn_ganprint.classification,
+        sklearn_ganprint.residuals,
+    )
+    assert any(getattr(package, name, None) is value for package in packages)
+    assert not hasattr(module, "__path__")

@@ -10,9 +10,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
-from sklearn_ganprint._residual_cache import CACHE, CACHE_SIZE
 from sklearn_ganprint.denoisers import GaussianDenoiser, MedianDenoiser
 from sklearn_ganprint.residuals import set_cache_size
+from sklearn_ganprint.residuals._cache import CACHE, CACHE_SIZE
 
 SHAPE = (24, 32)
 #: Bytes of an image in uint8 and of its residual in float32.

@@ -1,9 +1,17 @@
-"""L3: attribution by the nearest fingerprint."""
+"""Attribution by the nearest fingerprint, and linear discriminant analysis of features."""
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.classification._base import BaseFingerprintClassifier
-from sklearn_ganprint.classification._classifier import FingerprintClassifier
+from sklearn_ganprint.classification._discriminant import PooledDiscriminantAnalysis
+from sklearn_ganprint.classification._fingerprint import FingerprintClassifier
+from sklearn_ganprint.classification._prnu import MATCH_ENERGY, PRNUClassifier
 
-__all__ = ["BaseFingerprintClassifier", "FingerprintClassifier"]
+__all__ = [
+    "MATCH_ENERGY",
+    "BaseFingerprintClassifier",
+    "FingerprintClassifier",
+    "PRNUClassifier",
+    "PooledDiscriminantAnalysis",
+]
 
 publish(globals())

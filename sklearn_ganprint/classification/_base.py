@@ -9,8 +9,8 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from sklearn_ganprint._blanks import report_blank, zero_rows
 from sklearn_ganprint._images import ImageInputMixin
+from sklearn_ganprint.residuals._blanks import report_blank, zero_rows
 
 #: Sums over the images of each class: arrays of one entry, or one row, a class.
 Sums = tuple[np.ndarray, ...]

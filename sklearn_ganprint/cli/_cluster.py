@@ -25,9 +25,9 @@ from sklearn_ganprint.cli._images import (
     file_properties,
     inspect_images,
 )
-from sklearn_ganprint.cli._pages import PAGE, begin_out, check_file, write_file, write_files
 from sklearn_ganprint.cli._scoring import find_files, outside
 from sklearn_ganprint.cli._text import one_line
+from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, check_file, write_file, write_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,7 +116,7 @@ def _cluster(
     args: argparse.Namespace,
 ) -> Clusters:
     """Cluster files, the greatest cluster first, and find out what may mislead."""
-    from sklearn_ganprint._batches import NoResidualError
+    from sklearn_ganprint.files._batches import NoResidualError
 
     clustering = _fit(bunch, crop, failures, args)
     reasons = {each.filename: each.reason for each in failures if isinstance(each, NoResidualError)}
@@ -251,7 +251,7 @@ def _write(clusters: Clusters, rows: list[dict[str, Any]], args: argparse.Namesp
         MESSAGES.say(f"saved {args.csv}")
     if args.out is None:
         return None
-    from sklearn_ganprint.cli._cluster_page import draw_pictures, render_clusters
+    from sklearn_ganprint.cli.pages._cluster import draw_pictures, render_clusters
 
     with MESSAGES.progress("drawing") as progress:
         write_files(args.out, draw_pictures(clusters, progress))

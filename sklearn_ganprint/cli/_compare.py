@@ -19,7 +19,6 @@ from sklearn_ganprint.cli._console import (
 )
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._images import exit_status
-from sklearn_ganprint.cli._pages import PAGE, begin_out, write_files
 from sklearn_ganprint.cli._sides import (
     Side,
     check_models,
@@ -29,6 +28,7 @@ from sklearn_ganprint.cli._sides import (
     open_side,
 )
 from sklearn_ganprint.cli._text import one_line
+from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, write_files
 
 if TYPE_CHECKING:
     from sklearn_ganprint.comparison import Match
@@ -206,7 +206,7 @@ def _settle(sides: list[Side]) -> list[str]:
 def _write(compared: Compared, args: argparse.Namespace) -> str | None:
     if args.out is None:
         return None
-    from sklearn_ganprint.cli._compare_page import draw_pictures, render_comparison
+    from sklearn_ganprint.cli.pages._compare import draw_pictures, render_comparison
 
     with MESSAGES.progress("drawing") as progress:
         write_files(args.out, draw_pictures(compared, progress))

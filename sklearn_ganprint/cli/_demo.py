@@ -12,7 +12,7 @@ from sklearn_ganprint.cli._console import (
     print_json,
     print_table,
 )
-from sklearn_ganprint.cli._pages import PAGE, check_folder, write_files
+from sklearn_ganprint.cli.pages._folder import PAGE, check_folder, write_files
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
@@ -64,7 +64,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Evaluate on the bundled images, print the table, write the page."""
     check_folder(args.out, force=args.force, files="the demo's files")
-    from sklearn_ganprint.cli._demo_page import draw_figures, render_demo
+    from sklearn_ganprint.cli.pages._demo import draw_figures, render_demo
     from sklearn_ganprint.datasets import load_samples
 
     MESSAGES.say("reading the bundled images")

@@ -38,8 +38,8 @@ from sklearn_ganprint.cli._models import (
     smallest_known_p_value,
     warning_of_few,
 )
-from sklearn_ganprint.cli._pages import check_file
 from sklearn_ganprint.cli._text import one_line
+from sklearn_ganprint.cli.pages._folder import check_file
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -13,10 +13,10 @@ from sklearn_ganprint.cli._models import (
     open_localizer,
     warning_of_few,
 )
-from sklearn_ganprint.cli._pages import PAGE, begin_out, write_files
 from sklearn_ganprint.cli._question import Question, notes
 from sklearn_ganprint.cli._scoring import Row, find_files, n_judged, outside, print_rows
 from sklearn_ganprint.cli._text import file_slugs
+from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, write_files
 
 if TYPE_CHECKING:
     from sklearn_ganprint.cli._located import Located
@@ -184,7 +184,7 @@ def _answer(found: "Located") -> Row:
 def _write_page(rows: list[Row], question: Question, args: argparse.Namespace) -> str | None:
     if args.out is None:
         return None
-    from sklearn_ganprint.cli._localize_page import render_localization
+    from sklearn_ganprint.cli.pages._localize import render_localization
 
     more = ("map", "mask", "error", "reason")
     table = csv_file((*_COLUMNS, *(Column(key, key) for key in more)), rows)

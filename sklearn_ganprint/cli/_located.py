@@ -8,16 +8,16 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from sklearn_ganprint._blanks import without_residual
-from sklearn_ganprint._residual_cache import cache_unused
-from sklearn_ganprint.cli._figures import new_figure, png
 from sklearn_ganprint.cli._images import attempt
 from sklearn_ganprint.cli._scoring import reason_of
-from sklearn_ganprint.cli._thumbnails import small_copy
+from sklearn_ganprint.cli.pages._figures import new_figure, png
+from sklearn_ganprint.cli.pages._thumbnails import small_copy
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.localization import localize_images
 from sklearn_ganprint.plotting import LocalizationDisplay
+from sklearn_ganprint.residuals._blanks import without_residual
+from sklearn_ganprint.residuals._cache import cache_unused
 
 #: Longer side of a map that is drawn, and of the copy of the image beside it, in pixels.
 _MAP_SIDE, _COPY_SIDE = 1200, 640

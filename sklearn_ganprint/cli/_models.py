@@ -130,7 +130,7 @@ def match_energy(model: Model) -> float | None:
     would say nothing.
     """
     from sklearn_ganprint import PRNUClassifier
-    from sklearn_ganprint.cameras import MATCH_ENERGY
+    from sklearn_ganprint.classification import MATCH_ENERGY
 
     camera = isinstance(model.classifier, PRNUClassifier) and model.classifier.metric == "pce"
     return MATCH_ENERGY if camera else None

@@ -15,7 +15,7 @@ from sklearn_ganprint.cli._console import (
     print_table,
 )
 from sklearn_ganprint.cli._images import auto_crop, exit_status, find_images
-from sklearn_ganprint.cli._pages import PAGE, check_folder, probe_folder, write_files
+from sklearn_ganprint.cli.pages._folder import PAGE, check_folder, probe_folder, write_files
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
@@ -116,8 +116,8 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run all experiments, write OUT, print a table."""
     _check_out(args.out, args.force)
-    from sklearn_ganprint.cli._reproduce_figures import write_figures
-    from sklearn_ganprint.cli._reproduce_page import render_reproduction
+    from sklearn_ganprint.cli.pages._reproduce import render_reproduction
+    from sklearn_ganprint.cli.pages._reproduce_figures import write_figures
 
     bunch = find_images(args, groups=args.groups, architectures=args.architectures)
     crop = args.crop or auto_crop(bunch)

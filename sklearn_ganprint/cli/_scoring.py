@@ -98,7 +98,7 @@ def _reasons(
     model: Model, files: list[str], scores: "np.ndarray", typicality: "np.ndarray | None"
 ) -> dict[int, str]:
     """Say of each image without a residual, which its scores tell, how little of it carries one."""
-    from sklearn_ganprint._blanks import LOWEST
+    from sklearn_ganprint.residuals._blanks import LOWEST
 
     blank = scores == 0 if typicality is None else typicality <= LOWEST
     return {
@@ -110,7 +110,7 @@ def _reasons(
 
 def reason_of(pipeline: Any, image: "np.ndarray") -> str:
     """Say why an image without a residual has no answer."""
-    from sklearn_ganprint._blanks import find_residual, residual_share, share_in_words
+    from sklearn_ganprint.residuals._blanks import find_residual, residual_share, share_in_words
 
     data_range = getattr(find_residual(pipeline), "data_range", 255.0)
     return share_in_words(float(residual_share(image[None], data_range)[0]))

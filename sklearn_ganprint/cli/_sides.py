@@ -36,7 +36,7 @@ class Side(NamedTuple):
 
 def open_side(path: str, failures: "list[ImageReadError]", *, one_source: bool) -> Side:
     """Find out what a path is, and list it or load it."""
-    from sklearn_ganprint.datasets._decode import has_image_suffix
+    from sklearn_ganprint.datasets._decoding._decode import has_image_suffix
     from sklearn_ganprint.datasets._listing import list_csv, with_one_spelling
 
     if not os.path.lexists(path):

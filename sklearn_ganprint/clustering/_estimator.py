@@ -10,8 +10,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ganprint._batches import Pass, Passes, fit_in_memory
 from sklearn_ganprint._images import FLOAT_DTYPES, ImageInputMixin, ImageShape
-from sklearn_ganprint._passes import Pass, Passes, fit_in_memory
 from sklearn_ganprint.clustering._assignment import NOWHERE, Assignment, cluster_parts
 from sklearn_ganprint.clustering._passes import (
     UNSEEN,

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from sklearn_ganprint._blanks import zero_rows
 from sklearn_ganprint._images import ImageShape
 from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint.clustering._assignment import NOWHERE, Assignment
 from sklearn_ganprint.clustering._features import part_spectra
+from sklearn_ganprint.residuals._blanks import zero_rows
 
 #: Label of images that have not been looked at.
 UNSEEN = -2

@@ -8,8 +8,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._batches import ImageSource, as_paths, common_size
-from sklearn_ganprint._passes import fit_batch, is_mergeable
+from sklearn_ganprint._batches import fit_batch, is_mergeable
 from sklearn_ganprint._steps import hand_on_arrays
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.comparison._models import (
@@ -20,6 +19,7 @@ from sklearn_ganprint.comparison._models import (
 )
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files import UnreadableImageWarning
+from sklearn_ganprint.files._batches import ImageSource, as_paths, common_size
 from sklearn_ganprint.pipelines import make_attribution_pipeline
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from sklearn_ganprint._parallel import row_chunks
-from sklearn_ganprint._unit_rows import UnitRows
 from sklearn_ganprint.correlation._rows import as_rows
+from sklearn_ganprint.correlation._unit_rows import UnitRows
 
 
 def correlation_index(residuals: Any, fingerprints: Any) -> np.ndarray:

@@ -6,8 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ganprint._unit_rows import centre, centred_energy, scale_to_unit_norm, slices
 from sklearn_ganprint.correlation._rows import as_rows
+from sklearn_ganprint.correlation._unit_rows import (
+    centre,
+    centred_energy,
+    scale_to_unit_norm,
+    slices,
+)
 
 #: Memory of :func:`pairwise_correlation` beside its result, in bytes.
 MAX_BYTES = 1 << 28

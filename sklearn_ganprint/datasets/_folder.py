@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.utils import Bunch
 
 from sklearn_ganprint.datasets._csv import csv_rows
-from sklearn_ganprint.datasets._decode import FilePath, ImageReadError
+from sklearn_ganprint.datasets._decoding._decode import FilePath, ImageReadError
 from sklearn_ganprint.datasets._layouts import list_container
 from sklearn_ganprint.datasets._listing import Entry, Listing
 from sklearn_ganprint.datasets._names import as_label, printable

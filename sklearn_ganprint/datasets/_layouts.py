@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from sklearn_ganprint.datasets._decode import has_image_suffix
+from sklearn_ganprint.datasets._decoding._decode import has_image_suffix
 from sklearn_ganprint.datasets._listing import (
     Listing,
     list_csv,

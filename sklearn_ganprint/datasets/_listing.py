@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sklearn_ganprint.datasets._csv import csv_rows
-from sklearn_ganprint.datasets._decode import ImageInfo, ImageReadError
+from sklearn_ganprint.datasets._decoding._decode import ImageInfo, ImageReadError
 from sklearn_ganprint.datasets._names import as_label, is_hidden, printable
 
 

@@ -14,7 +14,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from sklearn_ganprint.datasets._decode import (
+from sklearn_ganprint.datasets._decoding._decode import (
     FilePath,
     ImageInfo,
     ImageReadError,
@@ -22,9 +22,9 @@ from sklearn_ganprint.datasets._decode import (
     decode_image,
     inspect_image,
 )
+from sklearn_ganprint.datasets._decoding._pixels import Channels, Pixels
+from sklearn_ganprint.datasets._decoding._prepared import UnusableImageError
 from sklearn_ganprint.datasets._names import printable
-from sklearn_ganprint.datasets._pixels import Channels, Pixels
-from sklearn_ganprint.datasets._prepared import UnusableImageError
 from sklearn_ganprint.datasets._tar import file_size, open_file
 
 # Files handed to the threads at a time: enough to keep them busy, few enough that little

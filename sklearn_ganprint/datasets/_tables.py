@@ -6,7 +6,7 @@ from pathlib import Path
 from tarfile import TarError
 
 from sklearn_ganprint.datasets._csv import csv_rows
-from sklearn_ganprint.datasets._decode import ImageReadError, has_image_suffix
+from sklearn_ganprint.datasets._decoding._decode import ImageReadError, has_image_suffix
 from sklearn_ganprint.datasets._listing import (
     Listing,
     folders_above,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeAlias
 
-from sklearn_ganprint.datasets._decode import ImageReadError
+from sklearn_ganprint.datasets._decoding._decode import ImageReadError
 from sklearn_ganprint.datasets._listing import Entry, Listing, folders_above, visible, walk_files
 from sklearn_ganprint.datasets._names import as_label, printable
 

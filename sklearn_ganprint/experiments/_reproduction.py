@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from sklearn_ganprint._batches import ImageSource, as_paths, common_size, is_paths
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.experiments._checkpoints import Checkpoints
 from sklearn_ganprint.experiments._passes import Passes
@@ -21,6 +20,7 @@ from sklearn_ganprint.experiments._run import (
     last_fingerprints,
 )
 from sklearn_ganprint.experiments._selection import Selection, select_images
+from sklearn_ganprint.files._batches import ImageSource, as_paths, common_size, is_paths
 
 #: Architectures and labels without a network: as in the paper, they are not recompressed.
 NOT_GENERATED = frozenset({"camera", "real", "n/a"})

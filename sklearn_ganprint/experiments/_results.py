@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ganprint._files import atomic
+from sklearn_ganprint._atomic import atomic
 from sklearn_ganprint.datasets._csv import csv_bytes
 
 

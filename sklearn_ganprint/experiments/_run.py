@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from sklearn_ganprint._batches import ImageSource
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.experiments._checkpoints import Begun, Checkpoints
 from sklearn_ganprint.experiments._passes import Passes, View
 from sklearn_ganprint.experiments._selection import Selection
+from sklearn_ganprint.files._batches import ImageSource
 from sklearn_ganprint.fingerprints import doubling_counts
 from sklearn_ganprint.perturbations import GaussianBlur, GaussianNoise, JPEGCompression, Resize
 from sklearn_ganprint.residuals import ResidualTransformer

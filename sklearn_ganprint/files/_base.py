@@ -8,7 +8,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from sklearn_ganprint._batches import (
+from sklearn_ganprint._batches import Pass, Results
+from sklearn_ganprint._images import IMAGE_DTYPES, ImageInputMixin
+from sklearn_ganprint._steps import with_objects
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.files._batches import (
     BatchResult,
     ImageSource,
     as_paths,
@@ -16,11 +20,7 @@ from sklearn_ganprint._batches import (
     is_paths,
     warn_of_memory,
 )
-from sklearn_ganprint._blanks import find_residual
-from sklearn_ganprint._images import IMAGE_DTYPES, ImageInputMixin
-from sklearn_ganprint._passes import Pass, Results
-from sklearn_ganprint._steps import with_objects
-from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.residuals._blanks import find_residual
 
 
 class UnreadableImageWarning(UserWarning):

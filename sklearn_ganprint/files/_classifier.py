@@ -16,14 +16,14 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from sklearn_ganprint._batches import ImageSource, apply_batch, is_paths
-from sklearn_ganprint._blanks import leave_out_blank
+from sklearn_ganprint._batches import Pass, Results, drive, fit_passes
 from sklearn_ganprint._images import IMAGE_DTYPES
-from sklearn_ganprint._passes import Pass, Results, drive, fit_passes
 from sklearn_ganprint._routing import ASKS_FOR_GROUPS, make_router, route
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.files._base import FileBatches, UnreadableImageWarning
+from sklearn_ganprint.files._batches import ImageSource, apply_batch, is_paths
 from sklearn_ganprint.files._methods import FileMethodsMixin, blank_result
+from sklearn_ganprint.residuals._blanks import leave_out_blank
 
 
 class FileBatchClassifier(

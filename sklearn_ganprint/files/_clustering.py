@@ -7,11 +7,11 @@ from sklearn.base import BaseEstimator, ClusterMixin, MetaEstimatorMixin, _fit_c
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ganprint._batches import apply_batch, is_paths
+from sklearn_ganprint._batches import drive, fit_passes
 from sklearn_ganprint._images import IMAGE_DTYPES
-from sklearn_ganprint._passes import drive, fit_passes
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.files._base import FileBatches
+from sklearn_ganprint.files._batches import apply_batch, is_paths
 
 
 class FileBatchClustering(FileBatches, MetaEstimatorMixin, ClusterMixin, BaseEstimator):

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ganprint._conformal import rejected_ranks, scores_needed
 from sklearn_ganprint._parallel import one_blas_thread
+from sklearn_ganprint.conformal import rejected_ranks, scores_needed
 from sklearn_ganprint.localization._evidence import n_window_features
 from sklearn_ganprint.localization._likelihood import Spread, fit_spread
 from sklearn_ganprint.localization._maps import region_peak, smooth

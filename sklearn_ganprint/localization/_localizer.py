@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
 
+from sklearn_ganprint._batches import Pass, Passes, Results, fit_in_memory
 from sklearn_ganprint._images import FLOAT_DTYPES, quiet_about_images
-from sklearn_ganprint._passes import Pass, Passes, Results, fit_in_memory
 from sklearn_ganprint._routing import ASKS_FOR_GROUPS
 from sklearn_ganprint.localization._calibration import (
     add_up,

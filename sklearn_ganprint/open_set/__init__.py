@@ -1,13 +1,13 @@
 """L3: "none of these" as an answer, at a stated rate of false alarms."""
 
-from sklearn_ganprint._class_scores import discriminant_distances
-from sklearn_ganprint._conformal import (
+from sklearn_ganprint._public import publish
+from sklearn_ganprint.classification._scores import discriminant_distances
+from sklearn_ganprint.conformal import (
     CalibrationWarning,
     conformal_p_values,
     conformal_threshold,
     scores_needed,
 )
-from sklearn_ganprint._public import publish
 from sklearn_ganprint.open_set._classifier import OpenSetClassifier
 from sklearn_ganprint.open_set._detector import FingerprintDetector
 

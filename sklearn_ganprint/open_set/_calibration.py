@@ -11,9 +11,9 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
-from sklearn_ganprint._class_scores import last_step, sources
 from sklearn_ganprint._folds import make_folds
 from sklearn_ganprint._routing import FitParams, make_router
+from sklearn_ganprint.classification._scores import last_step, sources
 from sklearn_ganprint.open_set._scores import ScoreFunction, step_scores
 
 #: With half as many the models that calibrate are so much worse than the one with all images that

@@ -12,13 +12,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from sklearn_ganprint._blanks import LOWEST, leave_out_blank
-from sklearn_ganprint._conformal import (
-    CalibrationWarning,
-    conformal_threshold,
-    scores_needed,
-)
-from sklearn_ganprint._passes import (
+from sklearn_ganprint._batches import (
     Pass,
     Passes,
     at,
@@ -37,7 +31,12 @@ from sklearn_ganprint._steps import (
     transform_batch,
     without_leading,
 )
-from sklearn_ganprint.fusion import FusionClassifier
+from sklearn_ganprint.conformal import (
+    CalibrationWarning,
+    conformal_threshold,
+    scores_needed,
+)
+from sklearn_ganprint.ensemble import FusionClassifier
 from sklearn_ganprint.open_set._calibration import (
     Calibration,
     calibrate,
@@ -52,6 +51,7 @@ from sklearn_ganprint.open_set._scores import (
     ScoreFunction,
     label_and_score,
 )
+from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank
 
 
 class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):

@@ -11,23 +11,23 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._blanks import LOWEST, leave_out_blank
-from sklearn_ganprint._class_scores import sources
-from sklearn_ganprint._conformal import (
+from sklearn_ganprint._routing import FitParams, route
+from sklearn_ganprint._steps import with_objects
+from sklearn_ganprint.classification import FingerprintClassifier
+from sklearn_ganprint.classification._scores import sources
+from sklearn_ganprint.conformal import (
     CalibrationWarning,
     conformal_p_values,
     conformal_threshold,
     scores_needed,
 )
-from sklearn_ganprint._routing import FitParams, route
-from sklearn_ganprint._steps import with_objects
-from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.open_set._calibration import (
     calibrate,
     fit_sources,
     routing,
 )
 from sklearn_ganprint.open_set._scores import SOURCE_SCORES, ScoreFunction, source_scores
+from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank
 
 
 class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ganprint._conformal import conformal_p_values
+from sklearn_ganprint.conformal import conformal_p_values
 from sklearn_ganprint.open_set._scores import ScoreFunction, both_scores, source_scores
 
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ganprint._blanks import LOWEST, without_residual
-from sklearn_ganprint._class_scores import (
+from sklearn_ganprint.classification._scores import (
     decision_scores,
     discriminant_distances,
     is_discriminant,
     last_step,
     sources,
 )
+from sklearn_ganprint.residuals._blanks import LOWEST, without_residual
 
 ScoreFunction = Callable[[Any, Any], np.ndarray]
 

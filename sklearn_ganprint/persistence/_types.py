@@ -5,8 +5,8 @@ from typing import Any
 
 import sklearn_ganprint
 from sklearn_ganprint import denoisers, features, perturbations
+from sklearn_ganprint.classification import PooledDiscriminantAnalysis
 from sklearn_ganprint.datasets import ImageReader
-from sklearn_ganprint.discriminant import PooledDiscriminantAnalysis
 
 _PACKAGE = sklearn_ganprint.__name__
 

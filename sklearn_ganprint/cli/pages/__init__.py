@@ -1,0 +1,1 @@
+"""Pages of HTML that commands write: figures, templates and what goes into them."""

@@ -1,0 +1,151 @@
+"""Pages for a browser: their common style, and how they and their pictures get into a folder."""
+
+import argparse
+import math
+import os
+import shlex
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sklearn_ganprint
+from sklearn_ganprint._atomic import atomic, remove_abandoned
+from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.datasets._names import printable
+
+if TYPE_CHECKING:
+    import jinja2
+
+    from sklearn_ganprint.datasets import ImageReadError
+
+#: The page that a command ends with.
+PAGE = "index.html"
+
+
+def check_folder(out: str, *, force: bool, files: str) -> None:
+    """Refuse a folder that holds something already, unless forced to.
+
+    `files` says what of it would be replaced, such as "the demo's files".
+    """
+    if os.path.lexists(out) and not os.path.isdir(out):
+        raise CommandError(f"--out {out}: expected a folder, this is a file")
+    remove_abandoned(Path(out))
+    if os.path.isdir(out) and os.listdir(out) and not force:
+        raise CommandError(
+            f"--out {out}: the folder is not empty; name another, or replace {files} in it with "
+            f"--force"
+        )
+
+
+def check_file(option: str, path: str, *, force: bool) -> None:
+    """Refuse the name of a file that cannot be written, before hours of work, not after them."""
+    if os.path.isdir(path):
+        raise CommandError(f"{option} {path}: expected the name of a file, this is a folder")
+    if os.path.lexists(path) and not force:
+        raise CommandError(f"{option} {path}: the file exists; --force replaces it")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise CommandError(f"{option} {path}: expected the name of a file, this is a device")
+    # A link is written through.
+    folder = os.path.dirname(os.path.realpath(path) if os.path.islink(path) else path) or "."
+    if not os.path.isdir(folder):
+        raise CommandError(f"{option} {path}: there is no folder {folder}")
+    _probe(f"{option} {path}", folder)
+
+
+def probe_folder(out: str) -> None:
+    """Make a folder if there is none, and try to write into it."""
+    try:
+        os.makedirs(out, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"--out {out}: cannot be written to: {error.strerror}") from error
+    _probe(f"--out {out}", out)
+
+
+def _probe(option: str, folder: str) -> None:
+    """Try to write into a folder, and leave nothing there even if killed."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CommandError(f"{option}: cannot be written to: {error.strerror}") from error
+
+
+def begin_folder(out: str, *, force: bool, files: str) -> None:
+    """Check a folder as `check_folder` does, make it, and take an earlier page out of it.
+
+    The page comes back last: where there is one, all that it shows is there too.
+    """
+    check_folder(out, force=force, files=files)
+    probe_folder(out)
+    Path(out, PAGE).unlink(missing_ok=True)
+
+
+def begin_out(args: argparse.Namespace) -> None:
+    """Begin the folder ``--out`` of a command that makes one only if asked to."""
+    if args.out is not None:
+        begin_folder(args.out, force=args.force, files="the files of an earlier run")
+
+
+def command_line(args: argparse.Namespace) -> str:
+    """Give the words that the command was called with, for its page."""
+    return shlex.join(["ganprint", *args.words])
+
+
+def failed_files(failures: "Sequence[ImageReadError]") -> list[tuple[str, str]]:
+    """Give the names of files that could not be used, and why, for a page."""
+    return [(each.filename, each.reason) for each in failures]
+
+
+def render_page(command: str, /, **values: Any) -> str:
+    """Fill the template of a command, ``COMMAND.html.jinja``; every value in it must be given."""
+    template = environment().get_template(f"{command}.html.jinja")
+    page: str = template.render(command=command, version=sklearn_ganprint.__version__, **values)
+    return page
+
+
+def environment() -> "jinja2.Environment":
+    """Make what templates need that extend ``page.html.jinja``, with filters for figures."""
+    import jinja2
+
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        # Whatever name comes in: it can be encoded, and turns no text of the page around.
+        finalize=lambda value: printable(value) if type(value) is str else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(percent=percent, number=number)
+    return made
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """Write a share in percent, on one line."""
+    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def number(value: float | None, digits: int) -> str:
+    """Write a number, or a dash where there is none."""
+    return f"{value:.{digits}f}" if value is not None and math.isfinite(value) else "–"
+
+
+def write_files(folder: str, files: Iterable[tuple[str, bytes]]) -> str:
+    """Write files of some names in their order, each at once or not at all; return the last's path.
+
+    Of what is in the folder already, only files of these names are replaced.
+    """
+    path = folder
+    for name, content in files:
+        path = os.path.join(folder, name)
+        write_file(path, content)
+    return path
+
+
+def write_file(path: str, content: bytes) -> None:
+    """Write a file at once or not at all; its folder is made where there is none."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(target) as part:
+        part.write_bytes(content)

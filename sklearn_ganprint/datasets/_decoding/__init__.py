@@ -1,0 +1,1 @@
+"""Pixels from image files: what stands in them is checked before Pillow decodes it."""

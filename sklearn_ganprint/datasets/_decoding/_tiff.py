@@ -1,0 +1,294 @@
+"""TIFF files: the first page alone, and what its values mean."""
+
+import math
+import os
+import struct
+import zlib
+from io import BufferedReader, RawIOBase
+from typing import Any, BinaryIO
+
+from sklearn_ganprint.datasets._decoding._prepared import (
+    MAX_PARTS,
+    Prepared,
+    UnusableImageError,
+    stated_orientation,
+)
+from sklearn_ganprint.datasets._decoding._tags import (
+    ORIENTATION,
+    Directory,
+    Layout,
+    Tag,
+    read_directory,
+    read_header,
+)
+
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
+_STRIP_OFFSETS, _SAMPLES, _ROWS, _STRIP_BYTES, _PLANES, _COLOURS = 273, 277, 278, 279, 284, 320
+_TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
+_SAMPLE_FORMAT, _REFERENCE, _XMP = 339, 532, 700
+# Fill order, options of CCITT, predictor, kind of extra samples, JPEG tables, YCbCr.
+_OTHERS = {266, 292, 293, 317, 338, 347, 529, 530, 531}
+_KEPT = frozenset(
+    {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _STRIP_OFFSETS, _SAMPLES, _ROWS}
+    | {_STRIP_BYTES, _PLANES, _COLOURS, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES}
+    | {_SAMPLE_FORMAT, _REFERENCE}
+    | _OTHERS
+)
+_DEFLATE = (8, 32946)
+_BLOCK, _LONGEST_HEADER = 1 << 20, 16
+_COLOUR_SPACES = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "LAB"}
+# Bits of a sample that are read, by colour space.
+_READ_BITS = {0: (1, 2, 4, 8, 12, 16, 32), 1: (1, 2, 4, 8, 12, 16, 32), 2: (8, 16)} | {
+    3: (1, 2, 4, 8),
+    5: (8, 16),
+    6: (8,),
+    8: (8,),
+}
+
+
+def prepare_tiff(stream: BinaryIO, whole: bool) -> Prepared:
+    """Put a directory of its first page's pixels alone in the place of a TIFF file's own.
+
+    Without the tags that Pillow would turn the image by, without pages behind the first, and
+    without descriptions that may be broken.
+    """
+    stream.seek(0)
+    layout, first = read_header(stream)
+    try:
+        page = read_directory(stream, layout, first, _KEPT, frozenset([ORIENTATION, _XMP]))
+    except EOFError as error:
+        raise UnusableImageError(f"is truncated: {error}") from error
+    white, inverted = _white(page)
+    end = _require_pixels(page, stream.seek(0, os.SEEK_END))
+    packed = _first(page, _COMPRESSION, 1) != 1
+    if whole and _first(page, _COMPRESSION, 1) in _DEFLATE:
+        _require_checksums(stream, page)
+    tags = {tag: page.tags[tag] for tag in page.tags.keys() & _KEPT}
+    if inverted:
+        tags[_PHOTOMETRIC] = Tag(3, 1, struct.pack(layout.order + "H", 1))
+    _scale_colours(page, tags)
+    return Prepared(
+        BufferedReader(_Spliced(stream, end, *_head_and_tail(layout, tags, end))),
+        n_frames=_count_pages(stream, layout, page.next, first),
+        orientation=_orientation(page),
+        white=white,
+        inverted=inverted,
+        # libtiff gets the file as a whole, and unpacks a strip or tile at a time.
+        held_bytes=end if packed else 0,
+        scratch_bytes=_strip_bytes(page) if packed else 0,
+    )
+
+
+def _strip_bytes(page: Directory) -> int:
+    """Return the bytes of an unpacked strip for each pixel of the image; tiles are small."""
+    height = max(_first(page, _HEIGHT, 1), 1)
+    share = min(_first(page, _ROWS, height) / height, 1) if _STRIP_OFFSETS in page.tags else 0
+    return math.ceil(_first(page, _SAMPLES, 1) * _first(page, _BITS, 1) / 8 * share)
+
+
+def _first(page: Directory, tag: int, default: int) -> int:
+    return (page.get(tag) or (default,))[0]
+
+
+def _white(page: Directory) -> tuple[int | None, bool]:
+    """Return the value that is white (None: the largest of its type), and if 0 is white."""
+    photometric = page.get(_PHOTOMETRIC)
+    if not photometric:
+        raise UnusableImageError("does not say whether 0 is black or white (no tag 262)")
+    space, bits = photometric[0], _first(page, _BITS, 1)
+    formats = set(page.get(_SAMPLE_FORMAT) or (1,))
+    if _first(page, _COMPRESSION, 1) == 6:
+        return None, False  # JPEG of the old kind, whatever the other tags say
+    if 3 in formats:
+        raise UnusableImageError(
+            "holds floating-point values, whose white level is unknown; "
+            "convert it to 8 or 16 bits first"
+        )
+    if formats - {1, 4} and bits != 32:
+        raise UnusableImageError(
+            f"holds {bits}-bit signed integers, whose white level is unknown; "
+            "convert it to unsigned integers of 8 or 16 bits first"
+        )
+    if bits not in _READ_BITS.get(space, ()) or (bits == 32 and space != 1):
+        expected = ", ".join(map(str, _READ_BITS.get(space, ()))) or "grey, RGB, palette, CMYK"
+        raise UnusableImageError(
+            f"holds {bits}-bit samples of the kind {_COLOUR_SPACES.get(space, space)}, read are "
+            f"{expected}; convert it to 8 or 16 bits first"
+        )
+    if bits == 12 and page.layout.order == ">":
+        raise UnusableImageError("holds 12-bit samples in a big-endian TIFF file; convert to 16")
+    grey = space in (0, 1)
+    return (2**bits - 1 if grey and bits in (12, 16) else None), space == 0 and bits in (12, 16)
+
+
+def _require_pixels(page: Directory, size: int) -> int:
+    """Return where the image's data end in the file.
+
+    Raise if parts of them lie outside the file, or are fewer or shorter than needed.
+    """
+    tiled = _STRIP_OFFSETS not in page.tags
+    offsets = page.get(_TILE_OFFSETS if tiled else _STRIP_OFFSETS) or ()
+    counts = page.get(_TILE_BYTES if tiled else _STRIP_BYTES) or [size - each for each in offsets]
+    if any(sum(part) > size for part in zip(offsets, counts, strict=False)):
+        raise UnusableImageError("is truncated: parts of the image lie outside the TIFF file")
+    width, height = _first(page, _WIDTH, 0), _first(page, _HEIGHT, 0)
+    part_width = _first(page, _TILE_WIDTH, width) if tiled else width
+    part_height = _first(page, _TILE_HEIGHT if tiled else _ROWS, height)
+    if min(width, height, part_width, part_height) < 1:
+        raise UnusableImageError("is damaged: the TIFF file states no size, or strips without one")
+    n_down = -(-height // part_height)
+    n_parts = n_down * -(-width // part_width)
+    separate = _first(page, _PLANES, 1) == 2
+    if len(offsets) < n_parts * (_first(page, _SAMPLES, 1) if separate else 1):
+        raise UnusableImageError("is damaged: the TIFF file has fewer strips or tiles than needed")
+    if _first(page, _COMPRESSION, 1) == 1:
+        together = 1 if separate else _first(page, _SAMPLES, 1)
+        row = -(-part_width * _first(page, _BITS, 1) * together // 8)
+        last = part_height if tiled else height - (n_down - 1) * part_height
+        for number, count in enumerate(counts):
+            if count < row * (last if number % n_down == n_down - 1 else part_height):
+                raise UnusableImageError("is damaged: a strip or tile is shorter than its pixels")
+        _require_full_range(page)
+    return max(_LONGEST_HEADER, *map(sum, zip(offsets, counts, strict=False)))
+
+
+def _require_full_range(page: Directory) -> None:
+    """Raise for uncompressed YCbCr data in studio range, which Pillow takes for full range."""
+    entry = page.tags.get(_REFERENCE)
+    if entry is None or entry.kind != 5 or _first(page, _PHOTOMETRIC, 0) != 6:
+        return
+    numbers = page.layout.unpack(f"{2 * entry.n_values}L", entry.data)
+    levels = [top / max(bottom, 1) for top, bottom in zip(numbers[::2], numbers[1::2], strict=True)]
+    if levels[:2] != [0, 255]:
+        raise UnusableImageError(
+            f"holds luminance from {levels[:1]} to {levels[1:2]} in place of 0 to 255; "
+            "convert it to RGB first"
+        )
+
+
+def _require_checksums(stream: BinaryIO, page: Directory) -> None:
+    """Raise if data in the deflate format are not what was packed: libtiff does not look."""
+    offsets, counts = (
+        page.get(strips) or page.get(tiles) or ()
+        for strips, tiles in ((_STRIP_OFFSETS, _TILE_OFFSETS), (_STRIP_BYTES, _TILE_BYTES))
+    )
+    # Strips may overlap, and unpack to much more than their pixels.
+    left = _BLOCK + 2 * _first(page, _WIDTH, 1) * _first(page, _HEIGHT, 1) * (
+        1 + _first(page, _SAMPLES, 1) * _first(page, _BITS, 1) // 8
+    )
+    for offset, count in zip(offsets, counts, strict=False):
+        stream.seek(offset)
+        data, inflater = stream.read(count), zlib.decompressobj()
+        try:
+            while data and not inflater.eof and left > 0:
+                left -= len(inflater.decompress(data, _BLOCK))
+                data = inflater.unconsumed_tail
+        except zlib.error as error:
+            raise UnusableImageError(f"is damaged: a strip cannot be unpacked ({error})") from error
+        if not inflater.eof:
+            raise UnusableImageError(
+                "is damaged: a packed strip or tile ends too early, or goes on behind its pixels"
+            )
+
+
+def _scale_colours(page: Directory, tags: dict[int, Tag]) -> None:
+    """Bring a palette of 8-bit values, as some programs write it, to the 16 bits of the format."""
+    colours = page.get(_COLOURS)
+    if colours and 0 < max(colours) < 256:
+        data = struct.pack(f"{page.layout.order}{len(colours)}H", *(257 * each for each in colours))
+        tags[_COLOURS] = Tag(3, len(colours), data)
+
+
+def _orientation(page: Directory) -> int:
+    """Return the orientation by the tag or, without one, by XMP data."""
+    if found := page.get(ORIENTATION):
+        return found[0] if found[0] in range(1, 9) else 1
+    return stated_orientation(b"", page.tags[_XMP].data if _XMP in page.tags else b"")
+
+
+def _count_pages(stream: BinaryIO, layout: Layout, following: int, first: int) -> int:
+    """Return the number of pages; the chain ends where it is broken, turns back, or is long."""
+    seen = {first}
+    while following and following not in seen and len(seen) < MAX_PARTS:
+        try:
+            page = read_directory(stream, layout, following, frozenset())
+        except EOFError:
+            break
+        seen.add(following)
+        following = page.next
+    return len(seen)
+
+
+def _head_and_tail(layout: Layout, tags: dict[int, Tag], size: int) -> tuple[bytes, bytes]:
+    """Return the header that leads to a directory behind the file's end, and that directory.
+
+    It is that of BigTIFF for large files only: of those, Pillow knows one byte order.
+    """
+    big = size > 0xF0000000
+    number, width = ("Q", 8) if big else ("L", 4)
+    padding = bytes(-size % 8)
+    start = size + len(padding)
+    count = struct.pack(layout.order + ("Q" if big else "H"), len(tags))
+    values_at = start + len(count) + len(tags) * (4 + 2 * width) + width
+    entries, values = b"", b""
+    for tag, entry in sorted(tags.items()):
+        kind, n_values, data = entry if big else _narrowed(layout, entry)
+        place = data.ljust(width, b"\0")
+        if len(data) > width:
+            place = struct.pack(layout.order + number, values_at + len(values))
+            values += data + bytes(-len(data) % 8)
+        entries += struct.pack(layout.order + "HH" + number, tag, kind, n_values) + place
+    version = ("HHHQ", 43, 8, 0, start) if big else ("HL", 42, start)
+    head = (b"II" if layout.order == "<" else b"MM") + struct.pack(
+        layout.order + version[0], *version[1:]
+    )
+    return head, padding + count + entries + bytes(width) + values
+
+
+def _narrowed(layout: Layout, tag: Tag) -> Tag:
+    """Return a tag of 8-byte numbers, which BigTIFF alone knows, as one of 4-byte numbers."""
+    if tag.kind != 16:
+        return tag
+    numbers = layout.unpack(f"{tag.n_values}Q", tag.data)
+    return Tag(4, tag.n_values, struct.pack(f"{layout.order}{tag.n_values}L", *numbers))
+
+
+class _Spliced(RawIOBase):
+    """A file up to some byte, with another beginning, and more behind it; nothing is copied."""
+
+    def __init__(self, stream: BinaryIO, end: int, head: bytes, tail: bytes) -> None:
+        self._stream, self._end, self._head, self._tail = stream, end, head, tail
+        self._position = 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to a position."""
+        base = (0, self._position, self._end + len(self._tail))[whence]
+        self._position = max(base + offset, 0)
+        return self._position
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer, as far as one of the parts reaches."""
+        view = memoryview(buffer)
+        start, stop = self._position, self._position + len(view)
+        if start < len(self._head):
+            data = self._head[start:stop]
+        elif start < self._end:
+            self._stream.seek(start)
+            data = self._stream.read(min(stop, self._end) - start)
+        else:
+            data = self._tail[start - self._end : stop - self._end]
+        view[: len(data)] = data
+        self._position += len(data)
+        return len(data)

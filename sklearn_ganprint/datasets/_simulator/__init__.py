@@ -1,0 +1,1 @@
+"""Simulated sources: pictures, generators and cameras with known traces."""

@@ -1,0 +1,231 @@
+"""The generators of the simulated zoo: small convolution chains with fixed weights.
+
+Each shows the picture that it is given again, as a generator does that was trained well: a skip
+connection carries it, through a last kernel that is nearly the identity, and hidden layers at a
+quarter, at half and at the full resolution add what the network puts on top. Two things come about
+by themselves, as in real ones: upsampling repeats at its stride whatever is constant in the hidden
+layers, and the zeros around each layer tell it how far away the border is.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from scipy.ndimage import uniform_filter
+
+from sklearn_ganprint._images import LUMINANCE_WEIGHTS
+from sklearn_ganprint.datasets._simulator._convolution import (
+    convolve,
+    leaky_relu,
+    transposed_convolve,
+    upsample,
+)
+
+#: Planes of the hidden layers at a quarter, at half and at the full resolution.
+_WIDTHS = (16, 12, 6)
+
+#: Planes at a quarter of the resolution that do not depend on the content.
+_N_POSITION = 8
+
+#: Residual blocks of a translating generator.
+_N_BLOCKS = 9
+
+#: Content is kept this far from black and white, where the hyperbolic tangent has no inverse.
+_SATURATION = 0.99
+
+#: What takes the means and the differences of a quarter of the resolution to like variances.
+_DETAIL_GAINS = np.repeat([1, 6, 6, 8], 3).astype(np.float32)[:, np.newaxis, np.newaxis]
+
+
+@dataclass(frozen=True)
+class Family:
+    """An architecture, and how strong its traces are.
+
+    Attributes
+    ----------
+    index : int
+        Tells the weights of one family from those of another.
+    transposed : bool
+        Whether it upsamples by transposed convolutions, with residual blocks at a quarter of the
+        resolution, or from a learned constant by repeating pixels and convolving.
+    texture : float
+        Standard deviation, in grey levels, of the fine pattern on an even picture.
+    position : float
+        Strength of the planes that do not depend on the content.
+    shared : float
+        Part of the variance of the weights that all siblings have in common.
+    conditions : tuple of float
+        How strongly each sibling's condition acts on their common generator, if it has conditions.
+    style, filtering : float
+        Standard deviation of what distinguishes the last kernel from the identity: in its sums,
+        which alter colours, and in its values, which alter details.
+    bias : float
+        Standard deviation of the biases.
+    unevenness : float
+        How far transposed convolutions are from bilinear interpolation.
+    """
+
+    index: int
+    transposed: bool
+    texture: float
+    position: float
+    shared: float
+    conditions: tuple[float, ...] = ()
+    style: float = 0.06
+    filtering: float = 0.03
+    bias: float = 0.5
+    unevenness: float = 0.025
+
+
+#: Fitted by hand to real images, with benchmarks/simulator.py.
+FAMILIES = {
+    "Cycle-GAN": Family(0, transposed=True, texture=0.35, position=3.0, shared=0.7),
+    "Pro-GAN": Family(1, transposed=False, texture=0.38, position=1.0, shared=0.8),
+    # Three hair colours; male and smiling, which change less.
+    "Star-GAN": Family(
+        2,
+        transposed=True,
+        texture=0.4,
+        position=3.0,
+        shared=1.0,
+        conditions=(0.6, 0.6, 0.6, 0.15, 0.15),
+    ),
+}
+
+Layer = tuple[np.ndarray, np.ndarray]
+
+
+class Generator:
+    """One model: its weights, and the way through them.
+
+    Siblings differ by their weights, except where `shared` is 1: those are one generator, that a
+    condition is given to.
+    """
+
+    def __init__(self, family: Family, member: int) -> None:
+        self.family = family
+        self.member = member
+        wide, middle, narrow = _WIDTHS
+        self._stem = self._layer("stem", 12 + _N_POSITION, wide)
+        self._block = self._layer("block", wide, wide)
+        self._to_half = self._upsampling_layer("half", wide, middle)
+        self._to_full = self._upsampling_layer("full", middle + 3, narrow)
+        self._last = self._last_kernel(narrow)
+        self._last[:, 3:] *= family.texture / self._texture_of_grey()
+
+    def generate(self, content: np.ndarray) -> np.ndarray:
+        """Make a picture (H, W, 3) in 0..255 of another; H and W are multiples of 4."""
+        x = np.arctanh(_SATURATION * (content.transpose(2, 0, 1)[np.newaxis] / 127.5 - 1))
+        half = _split(x)
+        quarter = _split(half[:, :3])
+        height, width = quarter.shape[2:]
+        position = _position_planes(self.family, self.member, height, width)
+        features = np.concatenate([_DETAIL_GAINS * quarter, position], axis=1)
+        hidden = leaky_relu(convolve(features, *self._stem))
+        if self.family.transposed:
+            hidden = hidden + leaky_relu(convolve(hidden, *self._block))
+        double = transposed_convolve if self.family.transposed else upsample
+        hidden = leaky_relu(double(hidden, *self._to_half))
+        hidden = leaky_relu(double(np.concatenate([hidden, half[:, :3]], axis=1), *self._to_full))
+        y = convolve(np.concatenate([x, hidden], axis=1), self._last)
+        return 127.5 * (np.tanh(y[0]).transpose(1, 2, 0) / _SATURATION + 1)
+
+    def _texture_of_grey(self) -> float:
+        """Measure the fine pattern that is put on an even grey, by its standard deviation."""
+        image = self.generate(np.full((128, 128, 3), 127.5, np.float32))
+        plane = image @ np.array(LUMINANCE_WEIGHTS, np.float32)
+        return float((plane - uniform_filter(plane, 5)).std())
+
+    def _layer(self, name: str, n_in: int, n_out: int, size: int = 3) -> Layer:
+        return _layer(self.family, self.member, name, n_in, n_out, size)
+
+    def _upsampling_layer(self, name: str, n_in: int, n_out: int) -> Layer:
+        if not self.family.transposed:
+            return self._layer(name, n_in, n_out)
+        kernel, bias = self._layer(name, n_in, n_out, 4)
+        mix = _draw(self.family, self.member, f"{name} mix", (n_out, n_in, 1, 1))
+        tent = np.array([0.25, 0.75, 0.75, 0.25], np.float32)
+        even = mix * float(np.sqrt(2 / n_in)) * np.outer(tent, tent)
+        return even + 2 * self.family.unevenness * kernel, bias
+
+    def _last_kernel(self, n_hidden: int) -> np.ndarray:
+        """Kernel on the picture, which it nearly keeps, and on hidden planes, whose mean it drops.
+
+        Training sees to it that a generator gets the colours right.
+        """
+        kernel = _draw(self.family, self.member, "last", (3, 3 + n_hidden, 3, 3))
+        kernel -= kernel.mean((2, 3), keepdims=True)
+        kernel[:, :3] *= self.family.filtering
+        style = self.family.style * _draw(self.family, self.member, "style", (3, 3))
+        kernel[:, :3, 1, 1] += np.eye(3, dtype=np.float32) + style
+        kernel[:, 3:] /= 100
+        return kernel
+
+
+@cache
+def _position_planes(family: Family, member: int, height: int, width: int) -> np.ndarray:
+    """Planes (1, C, H, W) that are the same in all pictures of one size."""
+    make = _from_padding if family.transposed else _from_constant
+    return family.position * make(family, member, height, width)
+
+
+def _from_padding(family: Family, member: int, height: int, width: int) -> np.ndarray:
+    """Planes that residual blocks with zero padding make of even ones.
+
+    The whole depth of a network is too slow for each image. What it does at a distance from the
+    border can be had once for all of them, since to first order it does not depend on the content.
+    """
+    start = np.ones(_N_POSITION, np.float32)
+    if family.conditions:
+        # The planes of a condition are even too, so that their kernels are as good as numbers.
+        offset = _draw(family, member, f"condition {member}", start.shape)
+        start += family.conditions[member] * offset
+    x = np.broadcast_to(start[:, np.newaxis, np.newaxis], (1, _N_POSITION, height, width))
+    for index in range(_N_BLOCKS):
+        first, second = (
+            _layer(family, member, f"deep {index} {part}", _N_POSITION, _N_POSITION)
+            for part in ("a", "b")
+        )
+        x = x + convolve(leaky_relu(convolve(x, *first)), *second)
+        x /= np.sqrt((x**2).mean((2, 3), keepdims=True))
+    return x
+
+
+def _from_constant(family: Family, member: int, height: int, width: int) -> np.ndarray:
+    """Planes that have grown from a learned constant, of 4 to 7 pixels on the shorter side."""
+    sizes = [(height, width)]
+    while min(sizes[-1]) >= 8:
+        sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
+    x = _draw(family, member, "constant", (1, _N_POSITION, *sizes[-1]))
+    for level, (rows, columns) in enumerate(sizes[-2::-1]):
+        layer = _layer(family, member, f"grow {level}", _N_POSITION, _N_POSITION)
+        x = leaky_relu(upsample(x, *layer)[:, :, :rows, :columns])
+    return x
+
+
+def _layer(family: Family, member: int, name: str, n_in: int, n_out: int, size: int = 3) -> Layer:
+    """Draw the kernel and the biases of a layer that keeps the variance of its input."""
+    kernel = _draw(family, member, name, (n_out, n_in, size, size))
+    kernel *= float(np.sqrt(2 / (n_in * size**2)))
+    return kernel, family.bias * _draw(family, member, f"{name} bias", (n_out,))
+
+
+def _draw(family: Family, member: int, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Draw normal weights: the same ones for a name, whenever they are asked for."""
+    own, common = (
+        np.random.default_rng((family.index, who, *name.encode())).standard_normal(shape)
+        for who in (1 + member, 0)
+    )
+    mixed = np.sqrt(1 - family.shared) * own + np.sqrt(family.shared) * common
+    return mixed.astype(np.float32)
+
+
+def _split(x: np.ndarray) -> np.ndarray:
+    """Mean and differences of blocks of 2 x 2 pixels, as planes (n, 4 C, H / 2, W / 2)."""
+    upper, lower = x[:, :, ::2], x[:, :, 1::2]
+    parts = [
+        (rows[..., ::2] + sign * rows[..., 1::2]) / 4
+        for rows in (upper + lower, upper - lower)
+        for sign in (1, -1)
+    ]
+    return np.concatenate(parts, axis=1)

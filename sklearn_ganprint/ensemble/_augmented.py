@@ -1,0 +1,423 @@
+"""The classifier that is fitted on copies too."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from numbers import Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn import config_context
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
+
+from sklearn_ganprint._batches import Pass, Passes, at, collect
+from sklearn_ganprint._images import (
+    IMAGE_DTYPES,
+    ImageInputMixin,
+    as_image_shape,
+    batch_image_shape,
+    stack_images,
+)
+from sklearn_ganprint._routing import ASKS_FOR_GROUPS
+from sklearn_ganprint._steps import (
+    fit_steps,
+    hand_on_arrays,
+    pipeline_memory,
+    replace_last,
+    split_steps,
+)
+from sklearn_ganprint.ensemble._fit_params import fit_params
+from sklearn_ganprint.ensemble._subclasses import merge_subclass_scores
+from sklearn_ganprint.ensemble._versions import (
+    DEFAULT_PERTURBATIONS,
+    Perturbation,
+    chain_name,
+    perturbation_chains,
+    transform_versions,
+)
+from sklearn_ganprint.residuals._blanks import leave_out_blank
+
+
+class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """Fit a pipeline on perturbed copies of the images beside the images themselves.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A classifier, or a pipeline that ends with one, that takes images.
+
+    perturbations : sequence, default=DEFAULT_PERTURBATIONS
+        One copy of all images is made with each: a text such as "jpeg 85", see
+        :func:`~sklearn_ganprint.perturbations.check_perturbation`; a perturbation object; or a
+        sequence of these, which are applied one after another.
+
+    subclasses : bool, default=True
+        Whether the estimator is to tell apart classes *and* versions, the images as they are or
+        perturbed in one way. The scores of the versions of a class are merged to one. Otherwise
+        all versions have the label of their class.
+
+    temperature : float, default=8.0
+        T of the soft maximum ``T log(sum(exp(score / T)))`` over the versions of a class, in units
+        of the scores; 0 takes the greatest score. Used with `subclasses`.
+
+    image_shape : tuple of int, default=None
+        ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows, which are made images
+        before anything else. Without it rows are handed on as they are.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted estimator. With `subclasses` it predicts ``code * n_versions + version``, the
+        position in `classes_` and that in `versions_`.
+
+    versions_ : list of str
+        Names of the versions: "original", then the perturbations.
+
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+
+    image_shape_ : tuple of int or None
+        ``(H, W, C)`` of the images that came to ``fit``, None if they came as rows.
+
+    n_features_in_ : int
+        Number of values of an image.
+
+    feature_names_in_ : ndarray of str
+        Names of the columns, if the images came as a data frame.
+
+    See Also
+    --------
+    sklearn_ganprint.perturbations.check_perturbation : Says what the texts mean.
+    FileBatchClassifier : Fits this from image files, in bounded memory.
+
+    Notes
+    -----
+    Leading steps of the pipeline that learn nothing (``requires_fit=False`` in their tags) are
+    applied to each version on its own, and only what they return is kept, of all versions. So
+    perturbations may change the size of images if those steps lead to features that do not depend
+    on it. The other steps are fitted once, on all versions; images to predict may have any size
+    then, too.
+
+    A last step that splits what it is fitted on, such as a grid search, should keep the versions
+    of one image together. It is given `groups` if its splitter takes them, so with
+    ``cv=StratifiedGroupKFold()``; a warning is given where it does not. Splits around this
+    classifier need no such care, since copies are made of the training images only.
+
+    Subclasses with LDA are a mixture model of each class: one mean for each version, and one
+    covariance. Scores of LDA are log likelihoods up to a constant. With a thousand features that
+    are not normal they are too far apart, hence a temperature well above 1; with few features 1
+    is right, and scores of other kinds need another. What is fitted does not depend on it: it can
+    be set afterwards.
+
+    Mean fingerprints gain nothing from perturbed copies: :class:`FingerprintClassifier` was not
+    better on perturbed images for them, and worse on others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> from sklearn_ganprint import AugmentedClassifier, ResidualTransformer
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> from sklearn_ganprint.perturbations import Resize
+    >>> samples = load_samples()
+    >>> X, y = samples.data[::2, :64, :64], samples.target[::2]
+    >>> def correlate(residuals):  # neighbouring pixels, at some lags
+    ...     lags = [(i, j) for i in range(3) for j in range(3)]
+    ...     moved = [np.roll(residuals, lag, axis=(1, 2)) for lag in lags]
+    ...     sums = [(residuals * each).sum(axis=(1, 2, 3)) for each in moved]
+    ...     return np.stack(sums[1:], axis=1) / sums[0][:, np.newaxis]
+    >>> pipeline = make_pipeline(
+    ...     ResidualTransformer("gaussian", flatten=False),
+    ...     FunctionTransformer(correlate),
+    ...     LinearDiscriminantAnalysis(),
+    ... )
+    >>> originals_only = AugmentedClassifier(pipeline, []).fit(X[::2], y[::2])
+    >>> clf = AugmentedClassifier(pipeline, ["resize 0.75"], temperature=1.0)
+    >>> clf.fit(X[::2], y[::2]).versions_
+    ['original', 'resize 0.75']
+    >>> resized = Resize(0.75).transform(X[1::2])
+    >>> clf.score(resized, y[1::2]) > originals_only.score(resized, y[1::2])
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "perturbations": ["array-like"],
+        "subclasses": ["boolean"],
+        "temperature": [Interval(Real, 0, None, closed="left")],
+        "image_shape": ["array-like", None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        perturbations: Sequence[Perturbation] = DEFAULT_PERTURBATIONS,
+        *,
+        subclasses: bool = True,
+        temperature: float = 8.0,
+        image_shape: Sequence[int] | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.perturbations = perturbations
+        self.subclasses = subclasses
+        self.temperature = temperature
+        self.image_shape = image_shape
+
+    __metadata_request__fit = ASKS_FOR_GROUPS
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+        """Fit on the images and their perturbed copies.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        y : array-like of shape (n,)
+            Source of each image.
+
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each image, and of each of its copies, if the last step takes weights.
+
+        groups : array-like of shape (n,), default=None
+            Images that a split of the last step should keep together, with all of their copies.
+            By default each image is a group of its own.
+
+        Returns
+        -------
+        AugmentedClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two classes, or the versions differ in size where they meet.
+        """
+        rows, y = self._validate_rows(X, y, reset=True, dtype=list(IMAGE_DTYPES))
+        check_classification_targets(y)
+        given = {"sample_weight": sample_weight, "groups": groups}
+        params = {name: each for name, each in given.items() if each is not None}
+        rows, y, params = leave_out_blank(self, rows, y, **params)
+        return self._fit(self._versions(self._as_images(rows)), y, **params)
+
+    def transform_versions(self, X: Any) -> np.ndarray:
+        """Give what the leading steps make of each version of the images; needs no ``fit``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        Returns
+        -------
+        ndarray of shape (n, n_versions, ...)
+            What the other steps are fitted on, the images as they are first.
+
+        Raises
+        ------
+        ValueError
+            If the versions differ in size.
+        """
+        self._validate_params()
+        return self._versions(self._images(X))
+
+    def fit_passes(self, first: Any, y: np.ndarray, **params: Any) -> Passes:
+        """Fit in a pass over images that need not be in memory.
+
+        Parameters
+        ----------
+        first : array-like of shape (1, H, W), (1, H, W, C) or (1, n_features)
+            One image.
+
+        y : ndarray of shape (n,)
+            Source of each image.
+
+        **params : dict
+            `sample_weight` and `groups`, as in ``fit``.
+
+        Yields
+        ------
+        Pass
+            A function of a batch of images, whose values for all batches are to be sent back.
+
+        Returns
+        -------
+        AugmentedClassifier
+            The fitted classifier.
+        """
+        versions, kept = collect((yield Pass(_versions_of, (self,))), len(y))
+        return self.fit_versions(versions, y[kept], **at(kept, params))
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit_versions(
+        self, versions: np.ndarray, y: Any, sample_weight: Any = None, groups: Any = None
+    ) -> Self:
+        """Fit on what ``transform_versions`` has returned, such as of several batches.
+
+        Parameters
+        ----------
+        versions : ndarray of shape (n, n_versions, ...)
+            What ``transform_versions`` makes of the images.
+
+        y : array-like of shape (n,)
+            Source of each image.
+
+        sample_weight : array-like of shape (n,), default=None
+            Weights, as in ``fit``.
+
+        groups : array-like of shape (n,), default=None
+            Groups, as in ``fit``.
+
+        Returns
+        -------
+        AugmentedClassifier
+            The fitted classifier.
+        """
+        return self._fit(versions, y, sample_weight, groups)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Attribute each image to a source.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows. Images may have another size than in ``fit``, if the
+            estimator's features do not depend on it.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Class labels.
+        """
+        check_is_fitted(self, "estimator_")
+        images = self._images(X)
+        if not self.subclasses:
+            return self.estimator_.predict(images)
+        return self.classes_[self._merged_scores(images).argmax(axis=1)]
+
+    @available_if(lambda self: self.subclasses or _has(self, "decision_function"))
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes), or (n,) with two classes
+            Scores of the estimator, with `subclasses` merged over the versions. With two classes
+            the score of ``classes_[1]`` minus that of ``classes_[0]``.
+        """
+        check_is_fitted(self, "estimator_")
+        images = self._images(X)
+        if not self.subclasses:
+            return self.estimator_.decision_function(images)
+        scores = self._merged_scores(images)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    @available_if(lambda self: not self.subclasses and _has(self, "predict_proba"))
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Give the probabilities of the classes, as the estimator does; not with `subclasses`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Probabilities.
+        """
+        check_is_fitted(self, "estimator_")
+        return self.estimator_.predict_proba(self._images(X))
+
+    def _images(self, X: Any) -> np.ndarray:
+        """Validate images of any size, or rows of the fitted length."""
+        X = stack_images(X)
+        shape, fitted = batch_image_shape(X), getattr(self, "image_shape_", None)
+        if shape is None or (fitted is not None and shape[2] != fitted[2]):
+            return self._as_images(self._validate_rows(X, reset=False, dtype=list(IMAGE_DTYPES)))
+        rows = check_array(np.asarray(X).reshape(len(X), -1), dtype=list(IMAGE_DTYPES))
+        return rows.reshape(len(rows), *shape)
+
+    def _as_images(self, rows: np.ndarray) -> np.ndarray:
+        """Rows in the shape of the images as which they came, if it is known."""
+        shape = getattr(self, "image_shape_", None)
+        if shape is None and self.image_shape is not None:
+            shape = as_image_shape(self.image_shape)
+        return rows.reshape(len(rows), *(shape or (-1,)))
+
+    def _versions(self, images: np.ndarray) -> np.ndarray:
+        leading = [hand_on_arrays(clone(step)) for step in split_steps(self.estimator)[0]]
+        return transform_versions(images, perturbation_chains(self.perturbations), leading)
+
+    def _fit(
+        self, versions: np.ndarray, y: Any, sample_weight: Any = None, groups: Any = None
+    ) -> Self:
+        """Fit the steps that learn on what the others have made of the versions."""
+        y = column_or_1d(y)
+        check_consistent_length(versions, y)
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"AugmentedClassifier needs images of at least 2 classes to tell apart, got "
+                f"1 class: {classes.tolist()[0]!r}."
+            )
+        n_versions = versions.shape[1]
+        labels = np.repeat(y, n_versions)
+        if self.subclasses:
+            labels = (codes[:, np.newaxis] * n_versions + np.arange(n_versions)).ravel()
+        estimator = clone(self.estimator)
+        leading, rest = split_steps(estimator)
+        for step in leading:
+            hand_on_arrays(step)
+        params = fit_params(rest[-1], y, sample_weight, groups)
+        repeated = {name: np.repeat(each, n_versions) for name, each in params.items()}
+        # Most estimators hand groups to their splitters with this option only.
+        with config_context(enable_metadata_routing=True) if "groups" in params else nullcontext():
+            rows = versions.reshape(len(labels), *versions.shape[2:])
+            fitted = fit_steps(rest, rows, labels, pipeline_memory(estimator), **repeated)
+        self.estimator_ = replace_last(estimator, fitted)
+        self.versions_ = [chain_name(each) for each in perturbation_chains(self.perturbations)]
+        self.classes_ = classes
+        return self
+
+    def _merged_scores(self, images: np.ndarray) -> np.ndarray:
+        """Scores of shape (n, n_classes) from those of the subclasses."""
+        if hasattr(self.estimator_, "decision_function"):
+            scores = self.estimator_.decision_function(images)
+        else:
+            scores = self.estimator_.predict_log_proba(images)
+        if scores.ndim == 1:  # two classes and no perturbation
+            scores = np.stack([-scores / 2, scores / 2], axis=1)
+        by_class = scores.reshape(len(scores), len(self.classes_), -1)
+        return merge_subclass_scores(by_class, self.temperature)
+
+    def __sklearn_tags__(self) -> Any:
+        """Take over the wrapped estimator's tags."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags = get_tags(self.estimator).classifier_tags
+        return tags
+
+
+def _versions_of(images: Any, classifier: AugmentedClassifier) -> np.ndarray:
+    return classifier.transform_versions(images)
+
+
+def _has(classifier: AugmentedClassifier, method: str) -> bool:
+    return hasattr(getattr(classifier, "estimator_", classifier.estimator), method)

@@ -1,0 +1,452 @@
+"""The classifier that weighs others."""
+
+import warnings
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import ClassifierMixin, clone
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+
+from sklearn_ganprint._batches import Pass, Passes, first_image, fit_in_memory
+from sklearn_ganprint._folds import fold_numbers, make_folds, units_by_class
+from sklearn_ganprint._routing import ASKS_FOR_GROUPS
+from sklearn_ganprint.classification._scores import nearness
+from sklearn_ganprint.ensemble._fusion_composition import NamedEstimators, as_batch
+from sklearn_ganprint.ensemble._fusion_members import gather, make_member, score
+from sklearn_ganprint.ensemble._fusion_shared_content import FEW, SharedContent
+from sklearn_ganprint.ensemble._fusion_weights import Weights, about_mean, choose_weights, positive
+from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
+
+#: Fewer where a class has fewer images.
+N_FOLDS = 10
+
+
+class FusionClassifier(ClassifierMixin, NamedEstimators):
+    """Fuse classifiers that look at different traces of one source.
+
+    Each classifier gives scores for all classes. What they are worth is fitted on scores of images
+    that they have not seen: one weight a classifier, and what each class needs where such images
+    clearly ask for it.
+
+    Parameters
+    ----------
+    estimators : list of (str, estimator)
+        Classifiers, or pipelines that end with one, that all take the same: residuals, images or
+        features.
+
+    cv : int, splitter or iterable, default=None
+        How the training images are kept out of the models that score them. None leaves one out at
+        a time where that takes no second fit (:class:`FingerprintClassifier` behind steps that
+        learn nothing, without groups), and makes 10 folds for the other classifiers, fewer if a
+        class has fewer images. An integer makes stratified folds, by group if ``fit`` is given
+        `groups`. With None and integers, images that show the same content in several classes are
+        looked for where there are no groups, and left out together.
+
+    penalty : float, default=30.0
+        Of the weights by class and of the intercepts: the greater, the more images it takes
+        before they differ from 0.
+
+    n_jobs : int, default=None
+        Number of folds fitted at a time.
+
+    Attributes
+    ----------
+    estimators_ : list of estimator
+        The classifiers, fitted on all images.
+
+    weights_ : ndarray of float64, shape (n_estimators,)
+        Weight of each classifier, the same for all classes, in units of `scales_`.
+
+    class_weights_ : ndarray of float64, shape (n_classes, n_estimators, n_classes)
+        What is added to them: weight of a classifier's score for one class (last axis) in the
+        fused score of another (first axis). Often 0.
+
+    intercept_ : ndarray of float64, shape (n_classes,)
+        Constants of the fused scores.
+
+    scales_ : ndarray of float64, shape (n_estimators,)
+        Root mean square of each classifier's scores about their mean over the classes.
+
+    own_means_ : ndarray of float64, shape (n_estimators,)
+        Mean score of unseen images for their own class.
+
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+
+    out_of_fold_scores_ : ndarray of float64, shape (n, n_classes)
+        Fused scores of the training images under models that have not seen them.
+
+    out_of_fold_typicality_ : ndarray of float64, shape (n, n_classes)
+        What :meth:`typicality_scores` gives them under these models.
+
+    out_of_fold_codes_ : ndarray of int, shape (n,)
+        Index in `classes_` of the class of each of these images.
+
+    n_features_in_ : int
+        Number of features, if the first classifier tells.
+
+    feature_names_in_ : ndarray of str
+        Names of the columns, if the first classifier tells.
+
+    See Also
+    --------
+    make_attribution_pipeline : Fuses mean fingerprints and second-order traces.
+    OpenSetClassifier : Takes its calibration scores from this classifier at no further cost.
+    sklearn.ensemble.StackingClassifier : Fits a classifier on the scores, with more images.
+
+    Notes
+    -----
+    The probability of class c is the softmax of ``sum_m w_m s_mc``, where ``s_mc`` is the score
+    that classifier m gives to class c, about its mean over the classes and over its spread: the
+    conditional logit [1]_. Weights maximise the likelihood, less ``|w|^2 / 2``, and are at least
+    0. Each class gets weights of its own beside, ``sum_m sum_d V_cmd s_md + b_c`` at `penalty`
+    times ``(|V|^2 + |b|^2) / 2``, if they raise the likelihood of images left out by more than two
+    standard errors; a classifier with ``w_m = 0`` has none. If all were 0, all are 1.
+
+    Scores are those that a classifier decides by, but after a linear discriminant analysis
+    ``-log(1 + d^2)`` of the Mahalanobis distances d, see
+    :func:`~sklearn_ganprint.open_set.discriminant_distances`. Those are small where an image is
+    far from all classes, and vary as much for images fitted on as for new ones, where the
+    analysis' own scores do not.
+
+    An image that is left out leaves translations of the same photo in the other classes, and what
+    they share draws it there. Weights that are learned so believe the best classifier least.
+    Without `groups`, a sketch of each image is therefore compared with those of all images of
+    other classes. Prompts in common, and crops of one photo, are not seen so.
+
+    ``fit`` looks at the images once, once more where classifiers leave one out, and a third time
+    where contents were found to be shared; of each image it keeps features, scores and the
+    sketch. So does :class:`FileBatchClassifier` with files.
+
+    References
+    ----------
+    .. [1] D. McFadden, "Conditional logit analysis of qualitative choice behavior", in Frontiers
+       in Econometrics, 1974.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn_ganprint import FingerprintClassifier, FusionClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat(["camera", "gan"], 40)
+    >>> pattern = rng.normal(size=256)
+    >>> X = rng.normal(size=(80, 256)) + 0.5 * np.outer(y == "gan", pattern)
+    >>> members = [("first", FingerprintClassifier()), ("other", LogisticRegression())]
+    >>> clf = FusionClassifier(members)
+    >>> clf.fit(X[::2], y[::2]).score(X[1::2], y[1::2]) > 0.8
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimators": [list],
+        "cv": ["cv_object"],
+        "penalty": [Interval(Real, 0, None, closed="neither")],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        estimators: list[tuple[str, Any]],
+        *,
+        cv: Any = None,
+        penalty: float = 30.0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.estimators = estimators
+        self.cv = cv
+        self.penalty = penalty
+        self.n_jobs = n_jobs
+
+    __metadata_request__fit = ASKS_FOR_GROUPS
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+        """Fit the classifiers, and their weights on images that they have not seen.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the classifiers take.
+
+        y : array-like of shape (n,)
+            Source of each image.
+
+        groups : array-like of shape (n,), default=None
+            Images of one group, such as translations of one photo, are left out together. None
+            looks for images that show the same thing at the same place.
+
+        Returns
+        -------
+        FusionClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two classes, or a class has a single image or group.
+
+        Warns
+        -----
+        UserWarning
+            If a fifth of the images show the same as an image of another class, and there are no
+            `groups`.
+        """
+        if y is None:
+            raise ValueError("FusionClassifier requires y to be passed, but the target y is None.")
+        y = column_or_1d(y, warn=True)
+        X = as_batch(X)
+        check_consistent_length(X, y)
+        rows = {} if groups is None else {"groups": groups}
+        X, y, rows = leave_out_blank(self, X, y, **rows)
+        return fit_in_memory(self.fit_passes(first_image(X), y, **rows), X)
+
+    def fit_passes(self, first: Any, y: np.ndarray, groups: Any = None) -> Passes:
+        """Fit in passes over images that need not be in memory.
+
+        Parameters
+        ----------
+        first : array-like of shape (1, ...)
+            One image.
+
+        y : ndarray of shape (n,)
+            Source of each image.
+
+        groups : array-like of shape (n,), default=None
+            Groups, as in ``fit``.
+
+        Yields
+        ------
+        Pass
+            A function of a batch of images, whose values for all batches are to be sent back.
+
+        Returns
+        -------
+        FusionClassifier
+            The fitted classifier.
+        """
+        self._validate_params()
+        check_classification_targets(y)
+        estimators = self._checked_estimators()
+        fold_of = self._folds(y, groups)
+        closed = self.cv is None and groups is None
+        blank = [make_member(clone(each), first, leave_one_out=closed) for each in estimators]
+        # A splitter of one's own is left as it is.
+        searched = groups is None and (closed or isinstance(self.cv, Integral))
+        contents = [SharedContent(len(y))] if searched else []
+        members, positions = yield from gather([*blank, *contents], y, fold_of)
+        self.classes_ = np.unique(y[positions])
+        if contents and (twins := self._twin_folds(members.pop(), y[positions])) is not None:
+            fold_of[positions] = twins
+            split = [make_member(clone(each), first, leave_one_out=False) for each in estimators]
+            members = yield from self._gather_again(members, split, y, fold_of)
+        unseen = np.full((len(y), len(members), len(self.classes_)), np.nan)
+        for column, member in enumerate(members):
+            scores = member.fit(y[positions], fold_of[positions], self.n_jobs)
+            if scores is not None:
+                unseen[positions, column] = scores
+        again = [member for member in members if member.second_pass]
+        if again:
+            columns = np.flatnonzero([member.second_pass for member in members])
+            for positions, scores in (yield Pass(score, (again, self.classes_), (y, fold_of))):
+                unseen[np.ix_(positions, columns)] = scores
+        self.estimators_ = [member.estimator for member in members]
+        return self._weigh(unseen, y, fold_of)
+
+    def _gather_again(
+        self, members: list[Any], split: list[Any], y: np.ndarray, fold_of: np.ndarray
+    ) -> Passes:
+        """Replace members that are sums over images, since sums by fold are of other folds."""
+        summed = [each for each in split if each.second_pass]
+        if not summed:
+            return members
+        again, _ = yield from gather(summed, y, fold_of)
+        return [again.pop(0) if each.second_pass else each for each in members]
+
+    def _twin_folds(self, contents: SharedContent, y: np.ndarray) -> np.ndarray | None:
+        """Give folds that keep together what shows the same content, None where nothing does."""
+        groups, twins = contents.find_twins(y)
+        if twins.mean() < FEW:
+            return None
+        apart = min(units_by_class(y, groups).values()) > 1
+        what = "are left out together" if apart else "cannot be told apart, so that weights are off"
+        warnings.warn(
+            f"{twins.sum()} of {len(y)} images show the same as an image of another class, such as "
+            f"translations of one photo do. They {what}. Pass groups to fit, one value for the "
+            f"images of one photo or prompt, which says it for sure and takes one look less.",
+            UserWarning,
+            stacklevel=2,
+        )
+        return self._folds(y, groups) if apart else None
+
+    def _weigh(self, unseen: np.ndarray, y: np.ndarray, fold_of: np.ndarray) -> Self:
+        """Set the weights from scores (n, n_estimators, n_classes) of models without the images."""
+        kept = np.flatnonzero(np.isfinite(unseen).all(axis=(1, 2)))
+        # A class that is in one fold only is unknown to the models that score its images.
+        kept = kept[[len(np.unique(fold_of[y == label])) > 1 for label in y[kept]]]
+        if not len(kept):
+            raise ValueError(
+                f"cv: no image was scored by a model that knew its class, with {self.cv!r}. Use a "
+                f"splitter that leaves images of each class in every fit."
+            )
+        unseen, codes = unseen[kept], np.searchsorted(self.classes_, y[kept])
+        self.scales_ = positive(np.sqrt(np.square(about_mean(unseen)).mean(axis=(0, 2))))
+        scaled = about_mean(unseen) / self.scales_[:, np.newaxis]
+        self.weights_, self.class_weights_, self.intercept_ = choose_weights(
+            scaled, codes, fold_of[kept], self.penalty
+        )
+        own = unseen[np.arange(len(codes)), :, codes]
+        self.own_means_ = own.mean(axis=0)
+        self.out_of_fold_codes_ = codes
+        self.out_of_fold_scores_ = self._fuse(unseen)
+        self.out_of_fold_typicality_ = self._typicality(unseen)
+        return self
+
+    def _member_scores(self, X: Any) -> np.ndarray:
+        """Scores of shape (n, n_estimators, n_classes)."""
+        check_is_fitted(self, "weights_")
+        X = as_batch(X)
+        return np.stack([nearness(each, X) for each in self.estimators_], axis=1)
+
+    def _fuse(self, scores: np.ndarray) -> np.ndarray:
+        scaled = about_mean(scores) / self.scales_[:, np.newaxis]
+        return Weights(self.weights_, self.class_weights_, self.intercept_).fuse(scaled)
+
+    def _typicality(self, scores: np.ndarray) -> np.ndarray:
+        about = scores - self.own_means_[:, np.newaxis]
+        return (about / self.scales_[:, np.newaxis]).sum(axis=1)
+
+    def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
+        """Give the number of the fold that each image is left out in."""
+        check_consistent_length(y, groups)
+        counts = units_by_class(y, groups)
+        if len(counts) < 2 or min(counts.values()) < 2:
+            unit = "image" if groups is None else "group"
+            raise ValueError(
+                f"FusionClassifier needs at least 2 classes with 2 {unit}s each, since every "
+                f"{unit} is left out once; got {len(counts)} class"
+                f"{'es' if len(counts) > 1 else ''}, {unit}s by class: {counts}."
+            )
+        split = {} if groups is None else {"groups": groups}
+        return fold_numbers(make_folds(self.cv, y, y, N_FOLDS, split), len(y), self.cv)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Attribute each image to a source.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the classifiers take.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Class labels.
+        """
+        codes = self.class_scores(X).argmax(axis=1)
+        return self.classes_[codes]
+
+    def class_scores(self, X: Any) -> np.ndarray:
+        """Fused score of each class, with two classes as with more.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the classifiers take.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Logarithms of the classes' odds, up to a constant for each image.
+
+        See Also
+        --------
+        typicality_scores : Are low for all classes where an image is near to none.
+        """
+        return self._fuse(self._member_scores(X))
+
+    def typicality_scores(self, X: Any) -> np.ndarray:
+        """Score how typical an image is of each class, whatever it is of the others.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the classifiers take.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Sum over the classifiers of a class's score, less the mean score of unseen images for
+            their own class, over `scales_`. :class:`OpenSetClassifier` decides by it. Images
+            without a residual have the lowest finite number of single precision.
+        """
+        typicality = self._typicality(self._member_scores(X))
+        typicality[without_residual(self, X)] = LOWEST
+        return typicality
+
+    def assess(self, X: Any) -> np.ndarray:
+        """Give both kinds of scores in one look at the images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the classifiers take.
+
+        Returns
+        -------
+        ndarray of shape (n, 2, n_classes)
+            What :meth:`class_scores` and :meth:`typicality_scores` return.
+        """
+        scores = self._member_scores(X)
+        assessed = np.stack([self._fuse(scores), self._typicality(scores)], axis=1)
+        assessed[without_residual(self, X), 1] = LOWEST
+        return assessed
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities of the classes, given that one of them made the image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the classifiers take.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Softmax of the scores, whose weights have been fitted for that on unseen images.
+        """
+        scores = self.class_scores(X)
+        return softmax(scores, axis=1)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the classifiers take.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes), or (n,) with two classes
+            Logarithms of the classes' odds, up to a constant for each image. With two classes the
+            score of ``classes_[1]`` minus that of ``classes_[0]``.
+        """
+        scores = self.class_scores(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def __sklearn_tags__(self) -> Any:
+        """Take over the tags of the classifiers."""
+        tags = super().__sklearn_tags__()
+        inner = [get_tags(each) for _, each in self.estimators]
+        if inner:
+            tags.input_tags = inner[0].input_tags
+            tags.classifier_tags.poor_score = all(
+                each.classifier_tags is not None and each.classifier_tags.poor_score
+                for each in inner
+            )
+        return tags

@@ -1,0 +1,18 @@
+"""Noise residuals of images: what a denoiser takes away."""
+
+from sklearn_ganprint._public import publish
+from sklearn_ganprint.residuals._blanks import MIN_DEVIATION, MIN_SHARE, residual_share
+from sklearn_ganprint.residuals._cache import set_cache_size
+from sklearn_ganprint.residuals._local_variance import LocalVarianceNormalizer
+from sklearn_ganprint.residuals._residual import ResidualTransformer
+
+__all__ = [
+    "MIN_DEVIATION",
+    "MIN_SHARE",
+    "LocalVarianceNormalizer",
+    "ResidualTransformer",
+    "residual_share",
+    "set_cache_size",
+]
+
+publish(globals())

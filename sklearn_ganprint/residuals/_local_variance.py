@@ -1,0 +1,159 @@
+"""L2: residuals of even strength, so that edges do not drown a fingerprint."""
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import OneToOneFeatureMixin, _fit_context
+from sklearn.utils._param_validation import Interval
+
+from sklearn_ganprint._images import FLOAT_DTYPES, ImageTransformer
+from sklearn_ganprint._parallel import row_chunks, thread_map
+from sklearn_ganprint.residuals._local_power import divide_by_local_rms
+
+
+class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
+    """Divide residuals by their own standard deviation around each pixel.
+
+    What a denoiser leaves of edges and of texture is many times as strong as a fingerprint, and
+    makes most of the noise of a correlation with one. Divided by its local strength a residual
+    weighs no more there than elsewhere.
+
+    Parameters
+    ----------
+    size : int, default=9
+        Side of the square window of the local variance, in pixels.
+
+    offset : float, default=0.5
+        Added to the local variance, in squared units of the residuals, which are 8-bit grey
+        levels as a rule. It keeps flat areas, where rounding is all that a residual shows, from
+        being amplified.
+
+    image_shape : tuple of int, default=None
+        ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
+        taken as images of one line, with a warning.
+
+    flatten : bool, default=True
+        Whether residuals come out as rows ``(n, H*W*C)`` or as images ``(n, H, W, C)``.
+
+    n_jobs : int, default=None
+        Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
+
+    Attributes
+    ----------
+    image_shape_ : tuple of int
+        ``(H, W, C)`` of the residuals.
+
+    n_features_in_ : int
+        Number of values of a residual.
+
+    feature_names_in_ : ndarray of str
+        Names of the columns, if the residuals came as a data frame.
+
+    See Also
+    --------
+    ResidualTransformer : Makes the residuals.
+    FingerprintClassifier : Averages and correlates them.
+
+    Notes
+    -----
+    ``Z / sqrt(mean(Z^2) + offset)``, channel by channel, where the mean is over the pixels of the
+    window and the image is continued by reflection beyond its borders. It is the divisive
+    normalization of local contrast [1]_, less the subtraction of the local mean, which the
+    denoiser has done. The variance is taken about zero for the same reason.
+
+    Each residual is normalized by itself: nothing is learned, and the transformer can be used
+    without ``fit``. Residuals whose strength differs by source lose that difference.
+
+    References
+    ----------
+    .. [1] A. Mittal, A. K. Moorthy, A. C. Bovik, "No-reference image quality assessment in the
+       spatial domain", IEEE Transactions on Image Processing 21(12), 2012, eq. 1-3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint import LocalVarianceNormalizer
+    >>> residuals = np.random.default_rng(0).normal(size=(2, 32, 32, 3))
+    >>> residuals[:, :, 16:] *= 100
+    >>> even = LocalVarianceNormalizer(flatten=False).fit_transform(residuals)
+    >>> bool(even[:, :, 20:].std() < 2 * even[:, :, :12].std())
+    True
+    """
+
+    _takes_residuals: ClassVar[bool] = True
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "size": [Interval(Integral, 1, None, closed="left")],
+        "offset": [Interval(Real, 0, None, closed="neither")],
+        "image_shape": ["array-like", None],
+        "flatten": ["boolean"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        size: int = 9,
+        offset: float = 0.5,
+        *,
+        image_shape: Sequence[int] | None = None,
+        flatten: bool = True,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.size = size
+        self.offset = offset
+        self.image_shape = image_shape
+        self.flatten = flatten
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Validate the residuals and store their shape; nothing else is learned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Residuals, or residuals as rows.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        LocalVarianceNormalizer
+            The transformer itself.
+        """
+        self._validate_images(X, reset=True, dtype=list(FLOAT_DTYPES))
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Normalize the residuals.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Residuals, or residuals as rows.
+
+        Returns
+        -------
+        ndarray of shape (n, H*W*C) or (n, H, W, C)
+            Normalized residuals, without unit; float32 unless `X` is float64.
+
+        Raises
+        ------
+        ValueError
+            If the residuals are not of the shape seen in ``fit``, or not finite.
+        """
+        residuals = self._validate_images(X, reset=False, dtype=list(FLOAT_DTYPES))
+        even = np.empty(residuals.shape, residuals.dtype)
+        thread_map(
+            lambda chunk: self._fill(residuals[chunk], even[chunk]),
+            row_chunks(len(residuals), residuals[0].size),
+            self.n_jobs,
+        )
+        return even.reshape(len(even), -1) if self.flatten else even
+
+    def _fill(self, residuals: np.ndarray, even: np.ndarray) -> None:
+        """Write the normalized residuals of a chunk."""
+        divide_by_local_rms(residuals, (1, self.size, self.size, 1), self.offset, even)

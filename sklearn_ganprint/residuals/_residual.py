@@ -1,0 +1,405 @@
+"""L2: from images to noise residuals."""
+
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sklearn_ganprint._images import (
+    LUMINANCE_WEIGHTS,
+    OPPONENT_WEIGHTS,
+    YCBCR_WEIGHTS,
+    ImageShape,
+    ImageTransformer,
+    warn_of_wrong_range,
+)
+from sklearn_ganprint._parallel import row_chunks, thread_map
+from sklearn_ganprint._steps import with_objects
+from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
+from sklearn_ganprint.denoisers._registry import settable_denoiser
+from sklearn_ganprint.residuals._blanks import (
+    lack_residual,
+    report_blank,
+    zero_rows,
+)
+from sklearn_ganprint.residuals._cache import CACHE, cache_in_use
+
+
+class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
+    """Noise residuals of images: what a denoiser takes away.
+
+    Parameters
+    ----------
+    denoiser : str, BaseDenoiser or callable, default="wavelet"
+        The denoising filter ``f`` of the residual ``R = X - f(X)``: "wavelet", "gaussian",
+        "median" or "wiener" with default parameters, a denoiser object, or a function on float
+        images ``(n, H, W)`` that returns the denoised images.
+
+    image_shape : tuple of int, default=None
+        ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
+        taken as images of one line, with a warning.
+
+    channels : {"luminance", "rgb", "ycbcr", "opponent"}, default="luminance"
+        What becomes of the residuals of the three colour channels: "luminance" adds them with
+        the weights of ITU-R BT.601, "rgb" keeps all three, "ycbcr" makes the luminance and the
+        blue and red differences of them. "opponent" denoises other channels of the image:
+        luminance, red less green, and blue less green, in which edges are weaker than in colours.
+        Grey images have one channel in any case.
+
+    data_range : float, default=255.0
+        The value of white. Residuals come out in 8-bit grey levels whatever it is.
+
+    flatten : bool, default=True
+        Whether residuals come out as rows ``(n, H*W*C')`` or as images ``(n, H, W, C')``.
+
+    intensity : bool, default=False
+        Whether the luminance of the image goes along, as one more channel behind those of the
+        residual, for :class:`PRNUClassifier`. C' below counts it.
+
+    n_jobs : int, default=None
+        Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
+
+    Attributes
+    ----------
+    image_shape_ : tuple of int
+        ``(H, W, C)`` of the images.
+
+    residual_shape_ : tuple of int
+        ``(H, W, C')`` of the residuals.
+
+    n_features_in_ : int
+        Number of values of an image.
+
+    feature_names_in_ : ndarray of str
+        Names of the columns, if the images came as a data frame.
+
+    See Also
+    --------
+    FingerprintClassifier : Averages the residuals of each source and attributes images.
+
+    Notes
+    -----
+    Eq. 1 of Marra et al. [1]_, which leaves the denoiser and the treatment of colour open; both
+    defaults are this package's choice. The transformer learns nothing from the images but their
+    shape, so it can also be used without ``fit``.
+
+    An image in which less than :data:`MIN_SHARE` of the pixels carry a residual, see
+    :func:`residual_share`, has none: what the denoiser leaves of flat, smooth and saturated areas
+    is rounding. Its residual is exactly 0, and so is its channel of intensity. Correlations of it
+    are 0, means take no account of it, and :class:`OpenSetClassifier` calls it unknown.
+
+    References
+    ----------
+    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
+       fingerprints?", MIPR 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint import ResidualTransformer
+    >>> images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    >>> ResidualTransformer().fit_transform(images).shape
+    (4, 1024)
+    >>> ResidualTransformer("gaussian", channels="rgb", flatten=False).fit_transform(images).shape
+    (4, 32, 32, 3)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "denoiser": [StrOptions(set(DENOISERS)), BaseDenoiser, callable],
+        "image_shape": ["array-like", None],
+        "channels": [StrOptions({"luminance", "rgb", "ycbcr", "opponent"})],
+        "data_range": [Interval(Real, 0, None, closed="neither")],
+        "flatten": ["boolean"],
+        "intensity": ["boolean"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        denoiser: str | BaseDenoiser | Callable[[np.ndarray], np.ndarray] = "wavelet",
+        *,
+        image_shape: Sequence[int] | None = None,
+        channels: str = "luminance",
+        data_range: float = 255.0,
+        flatten: bool = True,
+        intensity: bool = False,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.denoiser = denoiser
+        self.image_shape = image_shape
+        self.channels = channels
+        self.data_range = data_range
+        self.flatten = flatten
+        self.intensity = intensity
+        self.n_jobs = n_jobs
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, those of the denoiser too.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name; those of the denoiser as ``denoiser__sigma``. If `denoiser` is a
+            name, it becomes the object that it stands for.
+
+        Returns
+        -------
+        ResidualTransformer
+            The transformer itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter.
+        """
+        return super().set_params(**with_objects(self, params, denoiser=settable_denoiser))
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Validate the images and store their shape.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        y : array-like of shape (n,), default=None
+            Source of each image. Nothing is learned from it.
+
+        Returns
+        -------
+        ResidualTransformer
+            The transformer itself.
+
+        Raises
+        ------
+        ValueError
+            If no image of a class in `y` has a residual. Other images without one are warned of.
+        """
+        images = self._learn_shape(X)
+        # A single image, without labels, only tells the shape.
+        if len(images) > 1 or y is not None:
+            report_blank(lack_residual(images, self.data_range), y)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
+        """Fit, and compute the residuals of the same images, which are looked at once for both.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        y : array-like of shape (n,), default=None
+            Source of each image. Nothing is learned from it.
+
+        Returns
+        -------
+        ndarray of shape (n, H*W*C') or (n, H, W, C')
+            Residuals, as `transform` returns them.
+
+        Raises
+        ------
+        ValueError
+            If no image of a class in `y` has a residual. Other images without one are warned of.
+        """
+        images = self._learn_shape(X)
+        residuals = self.transform(X)
+        blank = zero_rows(residuals)
+        if blank.any() and (len(images) > 1 or y is not None):
+            # Some denoisers take nothing away from images that are no blank ones.
+            blank[blank] = lack_residual(images[blank], self.data_range)
+            report_blank(blank, y)
+        return residuals
+
+    def _learn_shape(self, X: Any) -> np.ndarray:
+        """Store the shape of the images, and return them."""
+        images = self._validate_images(X, reset=True)
+        warn_of_wrong_range(images, self.data_range)
+        self.residual_shape_ = self._residual_shape(images.shape[1:])
+        return images
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Compute the residuals.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        Returns
+        -------
+        ndarray of shape (n, H*W*C') or (n, H, W, C')
+            Residuals in 8-bit grey levels, float32 unless `X` is float64; 0 for images that have
+            none, see :meth:`lacks_residual`.
+
+        Raises
+        ------
+        ValueError
+            If the images are not of the shape seen in ``fit``, or not finite.
+        """
+        images = self._validate_images(X, reset=False)
+        warn_of_wrong_range(images, self.data_range)
+        denoiser = check_denoiser(self.denoiser)
+        shape = self._residual_shape(images.shape[1:])
+        residuals = np.empty((len(images), *shape), self._dtype(images))
+        recipe = self._recipe(denoiser, images)
+        thread_map(
+            lambda chunk: self._recall_or_fill(recipe, denoiser, images[chunk], residuals[chunk]),
+            row_chunks(len(images), images[0].size),
+            self.n_jobs,
+        )
+        return residuals.reshape(len(images), -1) if self.flatten else residuals
+
+    def _recipe(self, denoiser: BaseDenoiser, images: np.ndarray) -> tuple[Any, ...] | None:
+        """Tell what the residual of an image follows from beside its pixels, None if not known."""
+        if not cache_in_use() or type(denoiser) not in DENOISERS.values():
+            return None
+        parameters = repr(sorted(denoiser.get_params().items()))
+        treatment = self.channels, float(self.data_range), bool(self.intensity)
+        return type(denoiser), parameters, *treatment, images.shape[1:], images.dtype.str
+
+    def lacks_residual(self, X: Any) -> np.ndarray:
+        """Tell which images have no residual, since they are flat, smooth or saturated.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            Where less than :data:`MIN_SHARE` of the pixels carry a residual.
+
+        Raises
+        ------
+        ValueError
+            If the images are not of the shape seen in ``fit``, or not finite.
+
+        See Also
+        --------
+        residual_share : How much of each image carries a residual.
+        """
+        return lack_residual(self._validate_images(X, reset=False), self.data_range)
+
+    def class_sums(self, X: Any, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Add up the residuals of each class, without computing each of them to the end.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        codes : ndarray of int, shape (n,)
+            Class of each image, from 0 on; each class must have an image.
+
+        weights : ndarray of shape (n,)
+            Weight of each image. Those that have no residual add nothing.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_classes, H*W*C') or (n_classes, H, W, C')
+            Weighted sums of what ``transform`` gives.
+        """
+        images = self._validate_images(X, reset=False)
+        warn_of_wrong_range(images, self.data_range)
+        denoiser = check_denoiser(self.denoiser)
+        shape = self._residual_shape(images.shape[1:])
+        weights = np.where(lack_residual(images, self.data_range), 0, weights)
+        sums = np.zeros((codes.max() + 1, *shape))
+        for code, total in enumerate(sums):
+            own = np.flatnonzero(codes == code)
+            # The more images a chunk has, the fewer sums there are to invert.
+            for chunk in row_chunks(len(own), images[0].size // 8):
+                self._add(denoiser, images[own[chunk]], weights[own[chunk]], total)
+        colours = slice(-1 if self.intensity else None)
+        sums[..., colours] = self._in_colours(sums[..., colours])
+        return sums.reshape(len(sums), -1) if self.flatten else sums
+
+    def _recall_or_fill(
+        self,
+        recipe: tuple[Any, ...] | None,
+        denoiser: BaseDenoiser,
+        images: np.ndarray,
+        residuals: np.ndarray,
+    ) -> None:
+        """Write the residuals of a chunk of images, from the cache where there is a recipe."""
+        if recipe is None:
+            self._fill(denoiser, images, residuals)
+        elif not CACHE.recall(recipe, images, residuals):
+            self._fill(denoiser, images, residuals)
+            CACHE.keep(recipe, images, residuals)
+
+    def _fill(self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray) -> None:
+        """Write the residuals of a chunk of images."""
+        self._fill_channels(denoiser, images, residuals)
+        residuals[lack_residual(images, self.data_range)] = 0
+
+    def _fill_channels(
+        self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray
+    ) -> None:
+        if self.intensity:
+            residuals[..., -1] = self._luminance(images)
+            residuals = residuals[..., :-1]
+        planes = self._planes(images)
+        if residuals.shape[-1] < planes.shape[1]:
+            residuals[..., 0] = denoiser.weighted_residual(planes, np.array(LUMINANCE_WEIGHTS))
+            return
+        for channel in range(planes.shape[1]):
+            residuals[..., channel] = denoiser.residual(planes[:, channel])
+        residuals[...] = self._in_colours(residuals)
+
+    def _add(
+        self, denoiser: BaseDenoiser, images: np.ndarray, weights: np.ndarray, total: np.ndarray
+    ) -> None:
+        """Add the weighted residuals of a chunk of images to one total."""
+        if self.intensity:
+            total[..., -1] += np.tensordot(weights, self._luminance(images), 1)
+            total = total[..., :-1]
+        planes = self._planes(images)
+        if total.shape[-1] < planes.shape[1]:
+            weights = np.outer(weights, LUMINANCE_WEIGHTS).ravel()
+            planes = planes.reshape(-1, 1, *planes.shape[2:])
+        for channel in range(planes.shape[1]):
+            group = planes[np.newaxis, :, channel]
+            total[..., channel] += denoiser.weighted_residual(group, weights)[0]
+
+    def _in_colours(self, residuals: np.ndarray) -> np.ndarray:
+        """Colour differences of RGB residuals, if they are asked for."""
+        if self.channels != "ycbcr" or residuals.shape[-1] == 1:
+            return residuals
+        return residuals @ YCBCR_WEIGHTS.astype(residuals.dtype)
+
+    def _planes(self, images: np.ndarray) -> np.ndarray:
+        """Arrange images as ``(n, C, H, W)`` in grey levels; 8-bit colours are not copied."""
+        if self.channels == "opponent" and images.shape[-1] == 3:
+            images = images.astype(self._dtype(images), copy=False)
+            images = images @ OPPONENT_WEIGHTS.astype(images.dtype)
+        planes = np.moveaxis(images, -1, 1)
+        if self.data_range == 255:
+            return planes
+        return planes * self._dtype(images).type(255.0 / self.data_range)
+
+    def _luminance(self, images: np.ndarray) -> np.ndarray:
+        """Luminance in grey levels, of grey images as well."""
+        weights = np.array(LUMINANCE_WEIGHTS if images.shape[-1] == 3 else [1.0])
+        weights *= 255.0 / self.data_range
+        return images.astype(self._dtype(images), copy=False) @ weights.astype(self._dtype(images))
+
+    @staticmethod
+    def _dtype(images: np.ndarray) -> np.dtype:
+        return np.dtype(np.float64 if images.dtype == np.float64 else np.float32)
+
+    def _residual_shape(self, image_shape: ImageShape) -> ImageShape:
+        height, width, channels = image_shape
+        channels = 1 if self.channels == "luminance" else channels
+        return height, width, channels + self.intensity
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(np.prod(self.residual_shape_))
