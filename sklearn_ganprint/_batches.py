@@ -1,4 +1,4 @@
-"""L0: fits that take one pass over the images, or several, from memory or from files.
+"""Fits that take one pass over the images, or several, from memory or from files.
 
 Images from files come batch by batch, and what a batch has been made into is all that is kept of
 it. An estimator whose fit needs more than one look at them says so by a generator, ``fit_passes``:

@@ -1,4 +1,4 @@
-"""L0: folds in which images are kept out of the models that score them."""
+"""Folds in which images are kept out of the models that score them."""
 
 from numbers import Integral
 from typing import Any

@@ -1,4 +1,4 @@
-"""L0: what counts as a batch of images, and how every estimator takes one in."""
+"""What counts as a batch of images, and how every estimator takes one in."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence

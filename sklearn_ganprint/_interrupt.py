@@ -1,4 +1,4 @@
-"""L0: Ctrl-C in the command ``ganprint``: one line and status 130, whenever it comes.
+"""Ctrl-C in the command ``ganprint``: one line and status 130, whenever it comes.
 
 The package imports this first of all, and this imports next to nothing: until the command is at
 work, no code of ours could catch a KeyboardInterrupt, so the process is then ended at once.

@@ -1,4 +1,4 @@
-"""L0: work cut into chunks and spread over joblib's workers, BLAS kept to one thread."""
+"""Work cut into chunks and spread over joblib's workers, BLAS kept to one thread."""
 
 import os
 import threading

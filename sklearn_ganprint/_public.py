@@ -1,4 +1,4 @@
-"""L0: public names say where they are public, and not in which file their code stands."""
+"""Public names say where they are public, and not in which file their code stands."""
 
 import sys
 import warnings

@@ -1,4 +1,4 @@
-"""L0: what a fit is given beside images and labels, and who gets it."""
+"""What a fit is given beside images and labels, and who gets it."""
 
 from typing import Any, NamedTuple
 

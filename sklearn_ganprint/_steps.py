@@ -1,4 +1,4 @@
-"""L0: pipelines in two parts, the leading steps that learn nothing and the rest."""
+"""Pipelines in two parts, the leading steps that learn nothing and the rest."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""L0: conformal p-values, the rank of a score among scores whose source is known."""
+"""Conformal p-values, the rank of a score among scores whose source is known."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""L4: ready-made pipelines for attribution."""
+"""Ready-made pipelines for attribution."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""L3: linear discriminant analysis of many features, quickly."""
+"""Linear discriminant analysis of many features, quickly."""
 
 from numbers import Real
 from typing import Any, ClassVar, Self

@@ -1,4 +1,4 @@
-"""L3: attribution of photos to cameras, by the pattern of their sensors."""
+"""Attribution of photos to cameras, by the pattern of their sensors."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, Self, cast

@@ -1,4 +1,4 @@
-"""L0: one score for each class, from whatever a fitted classifier offers."""
+"""One score for each class, from whatever a fitted classifier offers."""
 
 from typing import Any
 

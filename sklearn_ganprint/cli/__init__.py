@@ -1,4 +1,4 @@
-"""L7: the command ``ganprint``; nothing imports it."""
+"""The command ``ganprint``; nothing imports it."""
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.cli._main import main

@@ -1,4 +1,4 @@
-"""L3: which images of an unlabelled heap share a source."""
+"""Which images of an unlabelled heap share a source."""
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.clustering._assignment import cluster_parts

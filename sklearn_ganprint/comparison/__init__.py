@@ -1,4 +1,4 @@
-"""L4: whether two collections of images, or two models, share sources."""
+"""Whether two collections of images, or two models, share sources."""
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.comparison._files import estimate_fingerprints

@@ -1,4 +1,4 @@
-"""L1: how alike a residual and a fingerprint are, or two fingerprints.
+"""How alike a residual and a fingerprint are, or two fingerprints.
 
 Every function takes arrays that keep the shape of the image: ``(n, ...)`` residuals against
 ``(k, ...)`` fingerprints of the same trailing shape.

@@ -1,4 +1,4 @@
-"""L1: rows of unit norm, and their inner products with many other rows."""
+"""Rows of unit norm, and their inner products with many other rows."""
 
 from collections.abc import Iterator
 from typing import Any

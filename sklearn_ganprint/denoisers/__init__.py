@@ -1,4 +1,4 @@
-"""L1: denoising filters ``f`` of the residual ``R = X - f(X)``, as small parameter objects."""
+"""Denoising filters ``f`` of the residual ``R = X - f(X)``, as small parameter objects."""
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.denoisers._base import BaseDenoiser, FunctionDenoiser

@@ -1,4 +1,4 @@
-"""L3: a classifier that learns from the parts of an image and judges the whole."""
+"""A classifier that learns from the parts of an image and judges the whole."""
 
 from typing import Any, ClassVar, Self
 

@@ -1,4 +1,4 @@
-"""L6: experiments as functions that return their results."""
+"""Experiments as functions that return their results."""
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.experiments._attribution import AttributionResult, evaluate_attribution

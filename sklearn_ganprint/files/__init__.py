@@ -1,4 +1,4 @@
-"""L4: the same pipelines over image files, in bounded memory."""
+"""The same pipelines over image files, in bounded memory."""
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.files._base import UnreadableImageWarning

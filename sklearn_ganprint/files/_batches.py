@@ -1,4 +1,4 @@
-"""L4: a long list of files, or of images, worked through batch by batch in joblib workers."""
+"""A long list of files, or of images, worked through batch by batch in joblib workers."""
 
 import os
 import warnings

@@ -1,4 +1,4 @@
-"""L1: fingerprints from residuals, their energy and their autocorrelation.
+"""Fingerprints from residuals, their energy and their autocorrelation.
 
 Every function takes arrays that keep the shape of the image.
 """

@@ -1,4 +1,4 @@
-"""L3: which parts of an image do not come from the source that it is said to be from."""
+"""Which parts of an image do not come from the source that it is said to be from."""
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.localization._calibration import LocalizationWarning

@@ -1,4 +1,4 @@
-"""L4: models in files, with skops and never with pickle, which runs whatever code it is given."""
+"""Models in files, with skops and never with pickle, which runs whatever code it is given."""
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.persistence._archive import FORMAT_VERSION, ModelFileError

@@ -1,4 +1,4 @@
-"""L2: what happens to images on their way, as transformers of images to images."""
+"""What happens to images on their way, as transformers of images to images."""
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.perturbations._base import BasePerturbation

@@ -1,4 +1,4 @@
-"""L5: pictures of what the estimators have found; matplotlib is imported when one is drawn."""
+"""Pictures of what the estimators have found; matplotlib is imported when one is drawn."""
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.plotting._autocorrelation import AutocorrelationDisplay

@@ -1,4 +1,4 @@
-"""L0: images that hold no residual, since nearly all of each is flat, smooth or saturated."""
+"""Images that hold no residual, since nearly all of each is flat, smooth or saturated."""
 
 import warnings
 from typing import Any

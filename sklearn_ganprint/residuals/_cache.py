@@ -1,4 +1,4 @@
-"""L0: residuals of images that come again and again, as in cross-validation."""
+"""Residuals of images that come again and again, as in cross-validation."""
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator

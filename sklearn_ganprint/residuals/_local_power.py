@@ -1,4 +1,4 @@
-"""L0: residuals divided by their own strength around each pixel."""
+"""Residuals divided by their own strength around each pixel."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""L2: residuals of even strength, so that edges do not drown a fingerprint."""
+"""Residuals of even strength, so that edges do not drown a fingerprint."""
 
 from collections.abc import Sequence
 from numbers import Integral, Real

@@ -1,4 +1,4 @@
-"""L2: from images to noise residuals."""
+"""From images to noise residuals."""
 
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
