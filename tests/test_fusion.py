@@ -183,17 +183,21 @@ def test_open_set_takes_typicality_of_unseen_images(make_traces):
     np.testing.assert_allclose(clf.score_samples(X), expected.max(axis=1), rtol=1e-5)
 
 
-def test_one_look_gives_all_that_several_give(make_traces):
+def test_open_set_scores_are_those_of_the_fusion(make_traces):
     X, y = make_traces()
     known = y != "d"
     clf = OpenSetClassifier(fusion(), false_alarm_rate=0.05).fit(X[known], y[known])
-    decision, typicality = clf.assess(X).swapaxes(0, 1)
+    decision, typicality = clf.class_scores(X), clf.typicality_scores(X)
     np.testing.assert_array_equal(decision, clf.estimator_.class_scores(X))
     np.testing.assert_array_equal(typicality, clf.estimator_.typicality_scores(X))
     unknown = ~(typicality >= clf.thresholds_).any(axis=1)
     assert 0 < unknown.mean() < 1
     expected = np.where(unknown, "unknown", clf.estimator_.predict(X))
     np.testing.assert_array_equal(clf.predict(X), expected)
+    for model in (clf, clf.estimator_):
+        with pytest.warns(FutureWarning, match="class_scores and typicality_scores"):
+            both = model.assess(X)
+        np.testing.assert_array_equal(both, np.stack([decision, typicality], axis=1))
 
 
 def test_one_classifier_alone_can_be_searched_and_replaced(make_traces):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, clone
-from sklearn.utils import get_tags
+from sklearn.utils import deprecated, get_tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from sklearn_ganprint._batches import Pass, Passes, first_image, fit_in_memory
 from sklearn_ganprint._folds import fold_numbers, make_folds, units_by_class
 from sklearn_ganprint._routing import ASKS_FOR_GROUPS
-from sklearn_ganprint.classification._scores import nearness
+from sklearn_ganprint.classification._scores import typicality
 from sklearn_ganprint.ensemble._fusion_composition import NamedEstimators, as_batch
 from sklearn_ganprint.ensemble._fusion_members import gather, make_member, score
 from sklearn_ganprint.ensemble._fusion_shared_content import FEW, SharedContent
@@ -310,7 +310,7 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         """Scores of shape (n, n_estimators, n_classes)."""
         check_is_fitted(self, "weights_")
         X = as_batch(X)
-        return np.stack([nearness(each, X) for each in self.estimators_], axis=1)
+        return np.stack([typicality(each, X) for each in self.estimators_], axis=1)
 
     def _fuse(self, scores: np.ndarray) -> np.ndarray:
         scaled = about_mean(scores) / self.scales_[:, np.newaxis]
@@ -388,8 +388,16 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         typicality[without_residual(self, X)] = LOWEST
         return typicality
 
+    def _both_scores(self, X: Any) -> np.ndarray:
+        """Class and typicality scores, shape (n, 2, n_classes), in one pass over the images."""
+        scores = self._member_scores(X)
+        both = np.stack([self._fuse(scores), self._typicality(scores)], axis=1)
+        both[without_residual(self, X), 1] = LOWEST
+        return both
+
+    @deprecated("use class_scores and typicality_scores. It will be gone in version 0.3.")
     def assess(self, X: Any) -> np.ndarray:
-        """Give both kinds of scores in one look at the images.
+        """Compute both kinds of scores.
 
         Parameters
         ----------
@@ -401,10 +409,7 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         ndarray of shape (n, 2, n_classes)
             What :meth:`class_scores` and :meth:`typicality_scores` return.
         """
-        scores = self._member_scores(X)
-        assessed = np.stack([self._fuse(scores), self._typicality(scores)], axis=1)
-        assessed[without_residual(self, X), 1] = LOWEST
-        return assessed
+        return self._both_scores(X)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes, given that one of them made the image.

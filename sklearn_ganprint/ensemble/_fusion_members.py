@@ -24,7 +24,7 @@ from sklearn_ganprint._steps import (
     transform_batch,
     without_leading,
 )
-from sklearn_ganprint.classification._scores import nearness
+from sklearn_ganprint.classification._scores import typicality
 
 
 class Member:
@@ -154,7 +154,7 @@ def score(
 
 def aligned(estimator: Any, X: Any, classes: np.ndarray) -> np.ndarray:
     """Score all classes; one that the estimator does not know scores as its lowest."""
-    scores = nearness(estimator, X)
+    scores = typicality(estimator, X)
     full = np.repeat(scores.min(axis=1, keepdims=True), len(classes), axis=1)
     full[:, np.searchsorted(classes, estimator.classes_)] = scores
     return full
