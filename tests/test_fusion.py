@@ -18,7 +18,7 @@ from sklearn_ganprint import (
     FusionClassifier,
     OpenSetClassifier,
 )
-from sklearn_ganprint.ensemble._fusion_weights import choose_weights, fit_weights
+from sklearn_ganprint.ensemble._fusion import choose_weights, fit_weights
 from sklearn_ganprint.open_set import discriminant_distances
 
 
