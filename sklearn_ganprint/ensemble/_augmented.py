@@ -24,7 +24,16 @@ from sklearn.utils.validation import (
     has_fit_parameter,
 )
 
-from sklearn_ganprint._batches import Pass, Passes, at, collect
+from sklearn_ganprint._batches import (
+    Batches,
+    at,
+    fit_steps,
+    hand_on_arrays,
+    pipeline_memory,
+    replace_last,
+    split_steps,
+    transform_batch,
+)
 from sklearn_ganprint._images import (
     IMAGE_DTYPES,
     ImageInputMixin,
@@ -34,14 +43,6 @@ from sklearn_ganprint._images import (
 )
 from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint._routing import ASKS_FOR_GROUPS
-from sklearn_ganprint._steps import (
-    fit_steps,
-    hand_on_arrays,
-    pipeline_memory,
-    replace_last,
-    split_steps,
-    transform_batch,
-)
 from sklearn_ganprint.perturbations import BasePerturbation, check_perturbation
 from sklearn_ganprint.residuals._blanks import leave_out_blank
 
@@ -249,13 +250,13 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         self._validate_params()
         return self._make_copies(self._images(X))
 
-    def fit_passes(self, first: Any, y: np.ndarray, **params: Any) -> Passes:
-        """Fit in a pass over images that need not be in memory.
+    def fit_batches(self, batches: Batches, y: np.ndarray, **params: Any) -> Self:
+        """Fit on batches of images that need not be in memory.
 
         Parameters
         ----------
-        first : array-like of shape (1, H, W), (1, H, W, C) or (1, n_features)
-            One image.
+        batches : Batches
+            The images.
 
         y : ndarray of shape (n,)
             Source of each image.
@@ -263,17 +264,12 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         **params : dict
             `sample_weight` and `groups`, as in ``fit``.
 
-        Yields
-        ------
-        Pass
-            A function of a batch of images, whose values for all batches are to be sent back.
-
         Returns
         -------
         AugmentedClassifier
             The fitted classifier.
         """
-        copies, kept = collect((yield Pass(_copies_of, (self,))), len(y))
+        copies, kept = batches.collect(_copies_of, self)
         return self.fit_versions(copies, y[kept], **at(kept, params))
 
     @_fit_context(prefer_skip_nested_validation=False)
