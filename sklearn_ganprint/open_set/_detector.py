@@ -11,8 +11,15 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._routing import FitParams, route
-from sklearn_ganprint._steps import with_objects
+from sklearn_ganprint._metaestimators import (
+    FitParams,
+    FitsParts,
+    ScoresSamples,
+    offers,
+    route,
+    take_over_features,
+    with_objects,
+)
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.classification._scores import sources
 from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_needed
@@ -179,9 +186,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         X, y, params = leave_out_blank(estimator, X, y, **params)
         routed = route(self, params)
         self.estimator_ = fit_sources(clone(estimator), X, y, routed.fit)
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.estimator_, name):
-                setattr(self, name, getattr(self.estimator_, name))
+        take_over_features(self, self.estimator_)
         return self._set_offset(estimator, X, y, routed)
 
     def fit_predict(self, X: Any, y: Any = None, **params: Any) -> np.ndarray:
@@ -286,7 +291,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _whole_estimator(self) -> Any:
         estimator = FingerprintClassifier("cosine") if self.estimator is None else self.estimator
-        one_class = hasattr(estimator, "score_samples") or hasattr(estimator, "partial_fit")
+        one_class = offers(estimator, ScoresSamples) or offers(estimator, FitsParts)
         if self.source is None and not one_class:
             raise ValueError(
                 f"{estimator!r} tells sources apart, and needs images of others: set `source` and "
