@@ -7,7 +7,7 @@ from sklearn_ganprint._public import keep_former_modules, publish
 from sklearn_ganprint.classification import FingerprintClassifier, PRNUClassifier
 from sklearn_ganprint.clustering import FingerprintClustering
 from sklearn_ganprint.ensemble import AugmentedClassifier, FusionClassifier, TiledClassifier
-from sklearn_ganprint.files import FileBatchClassifier, FileBatchClustering
+from sklearn_ganprint.files import FileBatchClassifier, FileBatchClustering, FileBatchEstimator
 from sklearn_ganprint.localization import FingerprintLocalizer
 from sklearn_ganprint.open_set import FingerprintDetector, OpenSetClassifier
 from sklearn_ganprint.persistence import load_model, save_model
@@ -18,6 +18,7 @@ __all__ = [
     "AugmentedClassifier",
     "FileBatchClassifier",
     "FileBatchClustering",
+    "FileBatchEstimator",
     "FingerprintClassifier",
     "FingerprintClustering",
     "FingerprintDetector",

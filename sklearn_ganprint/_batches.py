@@ -87,9 +87,10 @@ def fit_batches(estimator: Any, batches: Batches, y: np.ndarray, params: dict[st
 
     Leading steps that learn nothing are applied to each batch. If one step with ``fit_batches``
     remains, it is handed what they make of the images; one with ``partial_fit`` and ``merge`` is
-    fitted on each batch, and the fits are merged. Otherwise what the leading steps return is
-    collected. `params`, with one entry an image, are for the ``fit`` of the last step; with
-    metadata routing, for steps that request them, of which the last gets its.
+    fitted on each batch, and the fits are merged; one that learns nothing is fitted on one image.
+    Otherwise what the leading steps return is collected. `params`, with one entry an image, are
+    for the ``fit`` of the last step; with metadata routing, for steps that request them, of which
+    the last gets its.
     """
     params = last_step_params(estimator, params)
     leading, rest = split_steps(estimator)
@@ -103,6 +104,8 @@ def fit_batches(estimator: Any, batches: Batches, y: np.ndarray, params: dict[st
         if unused := sorted(set(params) - {"sample_weight"}):
             raise TypeError(f"{type(rest[0]).__name__}.fit takes no {', '.join(unused)}.")
         fitted = [merge(batches.map(fit_part, leading, rest[0], rows=(y, *weights)))]
+    elif len(rest) == 1 and learns_nothing(rest[0]):
+        fit_leading(fitted := rest, behind.first)
     else:
         X, kept = behind.collect()
         fitted = fit_steps(rest, X, y[kept], pipeline_memory(estimator), **at(kept, params))

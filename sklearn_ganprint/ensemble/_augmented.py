@@ -477,7 +477,9 @@ def _check_shape(chain: Chain, shape: tuple[int, ...], expected: tuple[int, ...]
 
 def fit_params(step: Any, y: Any, sample_weight: Any, groups: Any) -> dict[str, np.ndarray]:
     """Weights if there are any, and groups if the step takes some; by default one an image."""
-    params = check_fit_params(y, sample_weight, np.arange(len(y)) if groups is None else groups)
+    params = check_fit_params(
+        y, sample_weight=sample_weight, groups=np.arange(len(y)) if groups is None else groups
+    )
     if not _takes_groups(step):
         del params["groups"]
     return params

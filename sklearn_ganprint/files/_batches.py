@@ -252,10 +252,3 @@ def common_size(paths: Sequence[Any], reader: ImageReader) -> tuple[int, int] | 
             continue
         sizes[info.height, info.width] += 1
     return sizes.most_common(1)[0][0] if sizes else None
-
-
-def apply_batch(images: Any, estimator: Any, method: str) -> np.ndarray:
-    """Call a method of a fitted estimator, or of a pipeline's last step, on one batch."""
-    if hasattr(estimator, method):
-        return getattr(estimator, method)(images)
-    return getattr(estimator[-1], method)(estimator[:-1].transform(images))
