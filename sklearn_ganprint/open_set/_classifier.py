@@ -1,11 +1,13 @@
 """The classifier that calls images of no known source unknown."""
 
 import warnings
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils import deprecated, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
@@ -16,8 +18,6 @@ from sklearn_ganprint._batches import (
     Batches,
     at,
     fit_batches,
-    fit_steps,
-    pipeline_memory,
     replace_last,
     split_steps,
     without_leading,
@@ -29,7 +29,7 @@ from sklearn_ganprint.ensemble import FusionClassifier
 from sklearn_ganprint.open_set._scores import (
     SCORE_FUNCTIONS,
     ScoreFunction,
-    calibrate,
+    fit_and_calibrate,
     leave_one_out,
     leaves_one_out,
     routing,
@@ -220,11 +220,9 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         X, y, params = leave_out_blank(self.estimator, X, y, **params)
         if set(params) <= {"groups"}:
             return self.fit_batches(Batches(X), y, **params)
-        # For any step: only the whole pipeline knows which.
-        routed = route(self, params)
+        # Parameters for any step, which only the whole pipeline can hand on.
         self._check_classes(y)
-        fitted = clone(self.estimator).fit(X, y, **routed.fit)
-        return self._store(fitted, *self._calibrate(self.estimator, fitted, X, y, routed))
+        return self._store(*fit_and_calibrate(self, self.estimator, X, y, route(self, params)))
 
     def fit_batches(self, batches: Batches, y: np.ndarray, **params: Any) -> Self:
         """Fit on batches of images that need not be in memory.
@@ -250,32 +248,26 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         estimator = clone(self.estimator)
         leading, rest = split_steps(estimator)
         fit, split = route(self, params)
-        if self._knows_unseen_scores(rest[0]):
+        own_scores = self.cv is None and self.score_function in ("auto", "decision")
+        if own_scores and isinstance(rest[0], FusionClassifier):
+            # The fusion is fitted on scores of images under models without them.
             params = fit if _routing_enabled() else params
             fitted = fit_batches(estimator, batches, y, params)
-            fusion = rest[0]
-            scores = fusion.out_of_fold_typicality_
-            if self.score_function == "decision":
-                scores = fusion.out_of_fold_scores_
-            return self._store(fitted, scores, fusion.out_of_fold_codes_)
-        own = last_step_params(estimator, fit)
-        if self.cv is None and not split and leaves_one_out(estimator, self.score_function):
+            decides = self.score_function == "decision"
+            scores = rest[0].out_of_fold_scores_ if decides else rest[0].out_of_fold_typicality_
+            return self._store(fitted, scores, rest[0].out_of_fold_codes_)
+        if own_scores and not split and leaves_one_out(estimator):
             fitted = fit_batches(estimator, batches, y, fit)
-            scores, kept = batches.collect(leave_one_out, fitted, rows=(y, *own.values()))
+            weights = last_step_params(estimator, fit).values()
+            scores, kept = batches.collect(partial(leave_one_out, fitted), rows=(y, *weights))
             return self._store(fitted, scores, fitted.classes_.searchsorted(y[kept]))
+        # What the leading steps make of the images is kept, and fitted on again for each fold.
         X, kept = batches.behind(leading).collect()
-        fitted = fit_steps(rest, X, y[kept], pipeline_memory(estimator), **at(kept, own))
-        fitted = replace_last(estimator, fitted)
-        learner = without_leading(self.estimator)
+        learner = without_leading(estimator)
         routed = FitParams(pipeline_params(learner, at(kept, fit)), at(kept, split))
-        return self._store(
-            fitted, *self._calibrate(learner, without_leading(fitted), X, y[kept], routed)
-        )
-
-    def _knows_unseen_scores(self, estimator: Any) -> bool:
-        """Whether the fit of an estimator gives the scores to calibrate with."""
-        own = self.cv is None and self.score_function in ("auto", "decision")
-        return own and isinstance(estimator, FusionClassifier)
+        fitted, scores, codes = fit_and_calibrate(self, learner, X, y[kept], routed)
+        steps = [step for _, step in fitted.steps] if isinstance(fitted, Pipeline) else [fitted]
+        return self._store(replace_last(estimator, steps), scores, codes)
 
     def _check_classes(self, y: np.ndarray) -> None:
         check_classification_targets(y)
@@ -284,20 +276,6 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 f"OpenSetClassifier needs images of at least 2 classes, got "
                 f"{len(classes)} class: {classes.tolist()}. FingerprintDetector is for one source."
             )
-
-    def _calibrate(
-        self, estimator: Any, fitted: Any, X: Any, y: np.ndarray, params: FitParams
-    ) -> tuple[np.ndarray, np.ndarray]:
-        return calibrate(
-            estimator,
-            fitted,
-            X,
-            y,
-            score_function=self.score_function,
-            cv=self.cv,
-            params=params,
-            n_jobs=self.n_jobs,
-        )
 
     def _store(self, fitted: Any, scores: np.ndarray, codes: np.ndarray) -> Self:
         """Keep the fitted estimator, and set thresholds from its scores of unseen images."""

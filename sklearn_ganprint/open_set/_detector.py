@@ -5,13 +5,13 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context
 from sklearn.utils import get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._routing import FitParams, route
+from sklearn_ganprint._routing import route
 from sklearn_ganprint._steps import with_objects
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.classification._scores import sources
@@ -19,8 +19,7 @@ from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_n
 from sklearn_ganprint.open_set._scores import (
     SCORE_FUNCTIONS,
     ScoreFunction,
-    calibrate,
-    fit_sources,
+    fit_and_calibrate,
     routing,
     typicality_scores,
 )
@@ -177,12 +176,16 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         X, y = self._check_labels(X, y)
         estimator = self._whole_estimator()
         X, y, params = leave_out_blank(estimator, X, y, **params)
-        routed = route(self, params)
-        self.estimator_ = fit_sources(clone(estimator), X, y, routed.fit)
+        self.estimator_, scores, codes = fit_and_calibrate(
+            self, estimator, X, y, route(self, params)
+        )
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
-        return self._set_offset(estimator, X, y, routed)
+        column = self._column()
+        holds = (codes == column) == (self.null == "source")
+        self.calibration_scores_ = scores[holds, column]
+        return self._set_offset(self._calibration_set())
 
     def fit_predict(self, X: Any, y: Any = None, **params: Any) -> np.ndarray:
         """Fit, and classify the same images.
@@ -308,21 +311,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         scores = self._sign() * self.calibration_scores_[:, np.newaxis]
         return Calibration(scores, np.zeros(len(scores), dtype=int))
 
-    def _set_offset(self, estimator: Any, X: Any, y: np.ndarray, routed: FitParams) -> Self:
-        scores, codes = calibrate(
-            estimator,
-            self.estimator_,
-            X,
-            y,
-            score_function=self.score_function,
-            cv=self.cv,
-            params=routed,
-            n_jobs=self.n_jobs,
-        )
-        column = self._column()
-        holds = (codes == column) == (self.null == "source")
-        self.calibration_scores_ = scores[holds, column]
-        calibration = self._calibration_set()
+    def _set_offset(self, calibration: Calibration) -> Self:
         limit = self._sign() * float(calibration.thresholds(self.false_alarm_rate)[0])
         # A score equal to the limit does not reject the null hypothesis, whichever it is.
         self.offset_ = limit if self.null == "source" else float(np.nextafter(limit, np.inf))
