@@ -103,19 +103,19 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Scores of training images under models that have not seen them.
 
     calibration_codes_ : ndarray of int, shape (n_calibration,)
-        Index in `classes_` of the source of each.
+        Index in `classes_` of the source of each calibration image.
 
     calibration_set_ : Calibration
-        These scores and codes: turns typicality scores at hand into p-values at no cost.
+        These scores and codes, to compute p-values from typicality scores at hand.
 
     thresholds_ : ndarray of float64, shape (n_classes,)
         An image is unknown if its score for each source is below that source's threshold.
 
     n_features_in_ : int
-        Number of features, if the fitted estimator tells.
+        Number of features, if the fitted estimator has it.
 
     feature_names_in_ : ndarray of str
-        Names of the columns, if the fitted estimator tells.
+        Names of the columns, if the fitted estimator has them.
 
     See Also
     --------
@@ -128,15 +128,13 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     these have, if new images of the sources are like those fitted on. Recompressed or resized
     ones are not. :class:`Calibration` allows for the choice of the greatest of many scores.
 
-    There is no ``decision_function`` or ``predict_proba``: scikit-learn's tools take the greatest
-    of their columns to be what ``predict`` says. Scores of the known sources against each other
-    are those of `estimator_`.
+    There is no ``decision_function`` or ``predict_proba``, since tools of scikit-learn take the
+    greatest column for the prediction. ``class_scores`` are those of `estimator_`.
 
-    Images without a residual, see :func:`~sklearn_ganprint.residuals.residual_share`, have no
-    answer: their typicality is the lowest finite one, and they are unknown at any rate. In ``fit``
-    they are left out with a warning.
+    Images without a residual, see :func:`~sklearn_ganprint.residuals.residual_share`, have the
+    lowest finite typicality, and are unknown at any rate. ``fit`` leaves them out with a warning.
 
-    The model fitted on all images is a little better than those of the folds, so that false
+    The model fitted on all images is a little better than the models of the folds, so that false
     alarms tend to be rarer than stated.
 
     References
@@ -198,12 +196,12 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             What the estimator takes.
 
         y : array-like of shape (n,)
-            Source of each image, all of them known.
+            Source of each image.
 
         **params : dict
             `groups` goes to the splitter, so that images of one group, such as translations of
-            one photo, are never on both sides of a fold. All else goes to the estimator's
-            ``fit``. With metadata routing enabled, each goes where it is requested.
+            one photo, are never on both sides of a fold. The others go to ``fit`` of the
+            estimator. With metadata routing enabled, parameters go where they are requested.
 
         Returns
         -------
@@ -236,7 +234,7 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Source of each image.
 
         **params : dict
-            `groups` goes to the splitter, all else to the ``fit`` of the estimator's last step.
+            `groups` goes to the splitter, the others to ``fit`` of the last step of the estimator.
 
         Returns
         -------
@@ -367,7 +365,7 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of float64, shape (n, n_classes)
-            Scores, of which the greatest is the estimator's prediction.
+            Scores; the estimator predicts the class with the greatest one.
         """
         check_is_fitted(self)
         return step_scores(*last_step(self.estimator_, X), "decision")
@@ -419,8 +417,8 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of float64, shape (n, n_classes)
-            For an image of source c, the p-value in column c is at most a with probability a at
-            the most.
+            For an image of source c, the p-value in column c is at most a with a probability of at
+            most a.
 
         See Also
         --------

@@ -74,10 +74,10 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         few calibration scores.
 
     n_features_in_ : int
-        Number of features, if the fitted estimator tells.
+        Number of features, if the fitted estimator has it.
 
     feature_names_in_ : ndarray of str
-        Names of the columns, if the fitted estimator tells.
+        Names of the columns, if the fitted estimator has them.
 
     See Also
     --------
@@ -160,7 +160,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             Source of each image; ignored if `source` is None.
 
         **params : dict
-            `groups` goes to the splitter, all else to the estimator's ``fit``, as in
+            `groups` goes to the splitter, the others to ``fit`` of the estimator, as in
             :class:`OpenSetClassifier`.
 
         Returns
@@ -205,7 +205,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         ndarray of int, shape (n,)
             1 for images of the source, -1 for foreign ones. Images that the estimator was fitted
-            on look more like the source's than they should.
+            on score higher for the source than new ones.
         """
         return self.fit(X, y, **params).predict(X)
 
@@ -241,7 +241,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> np.ndarray:
-        """Tell images of the source from foreign ones.
+        """Classify images as those of the source or foreign ones.
 
         Parameters
         ----------
