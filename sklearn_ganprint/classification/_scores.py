@@ -6,6 +6,15 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
 
+from sklearn_ganprint._metaestimators import (
+    ChangesInput,
+    Decides,
+    Discriminates,
+    ScoresClasses,
+    ScoresSamples,
+    offers,
+)
+
 
 def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
     """Last step of a fitted pipeline, and `X` as it reaches that step.
@@ -16,7 +25,7 @@ def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
         if isinstance(estimator, Pipeline):
             X = estimator[:-1].transform(X) if len(estimator) > 1 else X
             estimator = estimator[-1]
-        elif hasattr(estimator, "inner_input"):
+        elif offers(estimator, ChangesInput):
             X, estimator = estimator.inner_input(X), estimator.estimator_
         else:
             return estimator, X
@@ -29,11 +38,11 @@ def sources(estimator: Any) -> np.ndarray:
 
 def decision_scores(classifier: Any, X: Any) -> np.ndarray:
     """Scores of shape (n, n_classes) that a classifier decides by, also with two classes."""
-    if hasattr(classifier, "class_scores"):
+    if offers(classifier, ScoresClasses):
         return classifier.class_scores(X)
-    if hasattr(classifier, "score_samples"):
+    if offers(classifier, ScoresSamples):
         return classifier.score_samples(X)[:, np.newaxis]
-    if not hasattr(classifier, "decision_function"):
+    if not offers(classifier, Decides):
         return classifier.predict_proba(X)
     scores = np.asarray(classifier.decision_function(X))
     return scores if scores.ndim == 2 else np.column_stack([-scores, scores])
@@ -41,7 +50,7 @@ def decision_scores(classifier: Any, X: Any) -> np.ndarray:
 
 def is_discriminant(classifier: Any) -> bool:
     """Whether a fitted classifier has the attributes of a linear discriminant analysis."""
-    return hasattr(classifier, "means_") and hasattr(classifier, "coef_")
+    return offers(classifier, Discriminates)
 
 
 def typicality(estimator: Any, X: Any) -> np.ndarray:

@@ -8,7 +8,8 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._batches import fit_batches, hand_on_arrays, is_mergeable
+from sklearn_ganprint._batches import fit_batches, hand_on_arrays
+from sklearn_ganprint._metaestimators import Mergeable, offers
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.comparison._models import (
     FingerprintSet,
@@ -109,7 +110,7 @@ def _steps(like: Any) -> tuple[list[Any], tuple[int, int] | None]:
         return [clone(step) for _, step in make_attribution_pipeline("camera").steps], None
     check_is_fitted(like)
     path = find_holder(like)
-    if path is None or not is_mergeable(path[-1]):
+    if path is None or not offers(path[-1], Mergeable):
         raise ValueError(
             f"like: expected a model with fingerprints of image files, got {like!r}, which has "
             f"none. The kinds 'paper', 'combined' and 'camera' have."

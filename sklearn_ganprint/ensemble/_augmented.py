@@ -16,7 +16,6 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _check_sample_weight,
     check_array,
     check_consistent_length,
     check_is_fitted,
@@ -41,8 +40,14 @@ from sklearn_ganprint._images import (
     batch_image_shape,
     stack_images,
 )
+from sklearn_ganprint._metaestimators import (
+    ASKS_FOR_GROUPS,
+    Decides,
+    check_fit_params,
+    inner_has,
+    offers,
+)
 from sklearn_ganprint._parallel import row_chunks
-from sklearn_ganprint._routing import ASKS_FOR_GROUPS
 from sklearn_ganprint.perturbations import BasePerturbation, check_perturbation
 from sklearn_ganprint.residuals._blanks import leave_out_blank
 
@@ -318,7 +323,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
             return self.estimator_.predict(images)
         return self.classes_[self._merged_scores(images).argmax(axis=1)]
 
-    @available_if(lambda self: self.subclasses or _has(self, "decision_function"))
+    @available_if(lambda self: self.subclasses or inner_has(self, "decision_function"))
     def decision_function(self, X: Any) -> np.ndarray:
         """Score the classes.
 
@@ -340,7 +345,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         scores = self._merged_scores(images)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
-    @available_if(lambda self: not self.subclasses and _has(self, "predict_proba"))
+    @available_if(lambda self: not self.subclasses and inner_has(self, "predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probabilities of the classes, if the estimator does and without `subclasses`.
 
@@ -410,7 +415,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
 
     def _merged_scores(self, images: np.ndarray) -> np.ndarray:
         """Scores of shape (n, n_classes) from those of the subclasses."""
-        if hasattr(self.estimator_, "decision_function"):
+        if offers(self.estimator_, Decides):
             scores = self.estimator_.decision_function(images)
         else:
             scores = self.estimator_.predict_log_proba(images)
@@ -428,10 +433,6 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
 
 def _copies_of(images: Any, classifier: AugmentedClassifier) -> np.ndarray:
     return classifier.transform_versions(images)
-
-
-def _has(classifier: AugmentedClassifier, method: str) -> bool:
-    return hasattr(getattr(classifier, "estimator_", classifier.estimator), method)
 
 
 def perturbation_chains(perturbations: Sequence[Perturbation]) -> list[Chain]:
@@ -475,15 +476,9 @@ def _check_shape(chain: Chain, shape: tuple[int, ...], expected: tuple[int, ...]
 
 def fit_params(step: Any, y: Any, sample_weight: Any, groups: Any) -> dict[str, np.ndarray]:
     """Weights if there are any, and groups if the step takes some; by default one an image."""
-    params = {}
-    if sample_weight is not None:
-        params["sample_weight"] = _check_sample_weight(
-            sample_weight, y, dtype=np.float64, ensure_non_negative=True
-        )
-    groups = np.arange(len(y)) if groups is None else column_or_1d(groups)
-    check_consistent_length(y, groups)
-    if _takes_groups(step):
-        params["groups"] = groups
+    params = check_fit_params(y, sample_weight, np.arange(len(y)) if groups is None else groups)
+    if not _takes_groups(step):
+        del params["groups"]
     return params
 
 

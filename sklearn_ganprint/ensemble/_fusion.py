@@ -15,9 +15,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from sklearn_ganprint._batches import Batches
-from sklearn_ganprint._folds import fold_numbers, make_folds, units_by_class
 from sklearn_ganprint._images import stack_images
-from sklearn_ganprint._routing import ASKS_FOR_GROUPS
+from sklearn_ganprint._metaestimators import (
+    ASKS_FOR_GROUPS,
+    fold_numbers,
+    make_folds,
+    units_by_class,
+)
 from sklearn_ganprint.classification._scores import typicality
 from sklearn_ganprint.ensemble._fusion_members import (
     FEW,

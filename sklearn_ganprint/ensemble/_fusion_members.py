@@ -21,7 +21,6 @@ from sklearn_ganprint._batches import (
     fit_leading,
     fit_part,
     fit_steps,
-    is_mergeable,
     pipeline_memory,
     replace_last,
     split_steps,
@@ -29,6 +28,7 @@ from sklearn_ganprint._batches import (
     without_leading,
 )
 from sklearn_ganprint._images import ImageInputMixin
+from sklearn_ganprint._metaestimators import LeavesOneOut, Mergeable, offers
 from sklearn_ganprint.classification._scores import typicality
 
 #: Values of the sketches of all images, 128 MiB; comparing them takes n times as many products.
@@ -88,7 +88,7 @@ class SummedMember(Member):
 
     def __init__(self, estimator: Any, first: Any, *, leave_one_out: bool) -> None:
         super().__init__(estimator, first)
-        self.leave_one_out = leave_one_out and hasattr(self.rest[0], "leave_one_out_scores")
+        self.leave_one_out = leave_one_out and offers(self.rest[0], LeavesOneOut)
         self.models: dict[int, Any] = {}
 
     def map(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> Any:
@@ -137,7 +137,7 @@ class SummedMember(Member):
 def make_member(estimator: Any, first: Any, *, leave_one_out: bool) -> Member:
     """Choose how to fit an estimator; `first` is one image."""
     _, rest = split_steps(estimator)
-    if len(rest) == 1 and is_mergeable(rest[0]):
+    if len(rest) == 1 and offers(rest[0], Mergeable):
         return SummedMember(estimator, first, leave_one_out=leave_one_out)
     return Member(estimator, first)
 

@@ -12,11 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from sklearn_ganprint._images import FLOAT_DTYPES
-from sklearn_ganprint._routing import make_router, route
-
-
-def _estimator_has(method: str) -> Any:
-    return lambda self: hasattr(getattr(self, "estimator_", self.estimator), method)
+from sklearn_ganprint._metaestimators import inner_has, make_router, route
 
 
 class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -165,7 +161,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         return self.estimator_.predict(self.inner_input(X))
 
-    @available_if(_estimator_has("decision_function"))
+    @available_if(lambda self: inner_has(self, "decision_function"))
     def decision_function(self, X: Any) -> np.ndarray:
         """Score the classes, as the classifier does.
 
@@ -181,7 +177,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         return self.estimator_.decision_function(self.inner_input(X))
 
-    @available_if(_estimator_has("predict_proba"))
+    @available_if(lambda self: inner_has(self, "predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probabilities of the classes, as the classifier does.
 
@@ -197,7 +193,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         return self.estimator_.predict_proba(self.inner_input(X))
 
-    @available_if(_estimator_has("predict_log_proba"))
+    @available_if(lambda self: inner_has(self, "predict_log_proba"))
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Return the logarithms of the probabilities, as the classifier does.
 

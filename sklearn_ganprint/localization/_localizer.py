@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_ganprint._batches import Batches, Result
 from sklearn_ganprint._images import FLOAT_DTYPES, quiet_about_images
-from sklearn_ganprint._routing import ASKS_FOR_GROUPS
+from sklearn_ganprint._metaestimators import ASKS_FOR_GROUPS
 from sklearn_ganprint.localization._calibration import (
     add_up,
     clean_evidence,

@@ -22,7 +22,13 @@ from sklearn_ganprint._batches import (
     split_steps,
     without_leading,
 )
-from sklearn_ganprint._routing import FitParams, last_step_params, pipeline_params, route
+from sklearn_ganprint._metaestimators import (
+    FitParams,
+    last_step_params,
+    pipeline_params,
+    route,
+    take_over_features,
+)
 from sklearn_ganprint.classification._scores import last_step
 from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_needed
 from sklearn_ganprint.ensemble import FusionClassifier
@@ -279,9 +285,7 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """Keep the fitted estimator, and set thresholds from its scores of unseen images."""
         self.estimator_, self.classes_ = fitted, fitted.classes_
         self.unknown_label_ = _unknown_label(self.unknown_label, self.classes_)
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(fitted, name):
-                setattr(self, name, getattr(fitted, name))
+        take_over_features(self, fitted)
         self.calibration_scores_, self.calibration_codes_ = scores, codes
         self.calibration_ = self.calibration
         if self.calibration == "auto":

@@ -11,8 +11,14 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._routing import route
-from sklearn_ganprint._steps import with_objects
+from sklearn_ganprint._metaestimators import (
+    FitsParts,
+    ScoresSamples,
+    offers,
+    route,
+    take_over_features,
+    with_objects,
+)
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.classification._scores import sources
 from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_needed
@@ -179,9 +185,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         self.estimator_, scores, codes = fit_and_calibrate(
             self, estimator, X, y, route(self, params)
         )
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.estimator_, name):
-                setattr(self, name, getattr(self.estimator_, name))
+        take_over_features(self, self.estimator_)
         column = self._column()
         holds = (codes == column) == (self.null == "source")
         self.calibration_scores_ = scores[holds, column]
@@ -289,7 +293,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _whole_estimator(self) -> Any:
         estimator = FingerprintClassifier("cosine") if self.estimator is None else self.estimator
-        one_class = hasattr(estimator, "score_samples") or hasattr(estimator, "partial_fit")
+        one_class = offers(estimator, ScoresSamples) or offers(estimator, FitsParts)
         if self.source is None and not one_class:
             raise ValueError(
                 f"{estimator!r} tells sources apart, and needs images of others: set `source` and "

@@ -12,8 +12,15 @@ from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
-from sklearn_ganprint._folds import make_folds
-from sklearn_ganprint._routing import FitParams, make_router
+from sklearn_ganprint._metaestimators import (
+    FitParams,
+    FitsParts,
+    LeavesOneOut,
+    ScoresTypicality,
+    make_folds,
+    make_router,
+    offers,
+)
 from sklearn_ganprint.classification._scores import (
     decision_scores,
     discriminant_distances,
@@ -36,7 +43,7 @@ def _mahalanobis(classifier: Any, X: Any) -> np.ndarray:
 
 
 def _auto(classifier: Any, X: Any) -> np.ndarray:
-    if hasattr(classifier, "typicality_scores"):
+    if offers(classifier, ScoresTypicality):
         return classifier.typicality_scores(X)
     function = _mahalanobis if is_discriminant(classifier) else decision_scores
     return function(classifier, X)
@@ -80,7 +87,7 @@ def routing(owner: Any, default: Any = None) -> MetadataRouter:
 
 def _fit_sources(estimator: Any, X: Any, y: np.ndarray, params: dict[str, Any]) -> Any:
     """Fit an estimator, also on one source if it has ``partial_fit``."""
-    if len(classes := np.unique(y)) == 1 and hasattr(estimator, "partial_fit"):
+    if len(classes := np.unique(y)) == 1 and offers(estimator, FitsParts):
         return estimator.partial_fit(X, y, classes=classes, **params)
     return estimator.fit(X, y, **params)
 
@@ -138,7 +145,7 @@ def leaves_one_out(estimator: Any) -> bool:
             if step not in (None, "passthrough") and get_tags(step).requires_fit:
                 return False
         estimator = estimator[-1]
-    return hasattr(estimator, "leave_one_out_scores")
+    return offers(estimator, LeavesOneOut)
 
 
 def leave_one_out(
