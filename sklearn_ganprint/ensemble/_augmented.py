@@ -26,10 +26,8 @@ from sklearn.utils.validation import (
 from sklearn_ganprint._batches import (
     Batches,
     at,
-    fit_steps,
+    fit_rest,
     hand_on_arrays,
-    pipeline_memory,
-    replace_last,
     split_steps,
     transform_batch,
 )
@@ -407,8 +405,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         # Most estimators hand groups to their splitters with this option only.
         with config_context(enable_metadata_routing=True) if "groups" in params else nullcontext():
             rows = copies.reshape(len(labels), *copies.shape[2:])
-            fitted = fit_steps(rest, rows, labels, pipeline_memory(estimator), **repeated)
-        self.estimator_ = replace_last(estimator, fitted)
+            self.estimator_ = fit_rest(estimator, rows, labels, **repeated)
         self.versions_ = [chain_name(chain) for chain in perturbation_chains(self.perturbations)]
         self.classes_ = classes
         return self
