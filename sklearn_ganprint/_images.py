@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._set_output import _get_container_adapter
 from sklearn.utils.validation import validate_data
 
@@ -214,7 +214,7 @@ class ImageInputMixin:
 
     def _validate_images(self, X: Any, *, reset: bool, **checks: Any) -> np.ndarray:
         """Validate images or rows, return a view ``(n, H, W, C)``."""
-        checks.setdefault("dtype", list(IMAGE_DTYPES))
+        checks.setdefault("dtype", list(FLOAT_DTYPES if self._takes_residuals else IMAGE_DTYPES))
         shape = batch_image_shape(stack_images(X), self._n_channels)
         rows = self._validate_rows(X, reset=reset, **checks)
         shape = self._resolve_image_shape(shape, rows.shape[1])
@@ -264,8 +264,34 @@ class ImageInputMixin:
         return tags
 
 
-class ImageTransformer(ImageInputMixin, TransformerMixin, BaseEstimator):
-    """Base of the transformers of images that learn nothing but the shape.
+def _rows_as_asked(transform: Callable[..., Any]) -> Callable[..., Any]:
+    """Put rows that `transform` returns into the container that is asked for."""
+
+    @wraps(transform)
+    def wrapped(self: Any, X: Any) -> Any:
+        rows = transform(self, X)
+        adapter = _get_container_adapter("transform", self)
+        if adapter is None or rows.ndim != 2:
+            return rows
+        # Before fit columns have no names.
+        names = self.get_feature_names_out() if hasattr(self, "n_features_in_") else None
+        return adapter.create_container(rows, X, columns=names)
+
+    return wrapped
+
+
+class ImageTransformer(
+    ImageInputMixin,
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,  # type: ignore[call-arg]
+):
+    """Base of transformers of images, or residuals, that learn nothing but the shape.
+
+    A subclass writes ``_transform_images(images)``, from and to ``(n, H, W, C)`` or to rows. If it
+    changes the shape it writes ``_output_shape(image_shape)``, and ``_learn(images, y)`` if ``fit``
+    stores or reports more. With a parameter `flatten` images come out as rows where that is true;
+    with `data_range`, values that do not fit it are warned of.
 
     Rows come out as ``set_output`` and the global option ask. Images come out as arrays whatever
     they ask, since no data frame holds any and the next step needs their shape.
@@ -273,11 +299,60 @@ class ImageTransformer(ImageInputMixin, TransformerMixin, BaseEstimator):
 
     _kept_dtypes: ClassVar[Sequence[Any]] = FLOAT_DTYPES
 
+    image_shape_: ImageShape
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # scikit-learn's own wrapping would try to make data frames of images.
         super().__init_subclass__(**{**kwargs, "auto_wrap_output_keys": None})
         if "transform" in vars(cls):
-            cls.transform = _rows_as_asked(cls.transform)
+            cls.transform = _rows_as_asked(cls.transform)  # type: ignore[method-assign]
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Validate the images or residuals and store their shape; nothing else is learned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images or residuals, or the same as rows.
+
+        y : array-like of shape (n,), default=None
+            Nothing is learned from it.
+
+        Returns
+        -------
+        self
+            The transformer itself.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not finite, or of a shape that cannot be transformed.
+        """
+        self._learn(self._take(X, reset=True), y)
+        return self
+
+    @_rows_as_asked
+    def transform(self, X: Any) -> np.ndarray:
+        """Transform images or residuals.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images or residuals, or the same as rows.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features_out) or (n, H, W, C')
+            What the transformer makes of them, float32 unless `X` is float64.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not of the shape seen in ``fit``, or not finite.
+        """
+        output = self._transform_images(self._take(X, reset=False))
+        return output.reshape(len(output), -1) if getattr(self, "flatten", False) else output
 
     def set_output(self, *, transform: str | None = None) -> Any:
         """Set the container of rows; images are arrays in any case.
@@ -296,25 +371,31 @@ class ImageTransformer(ImageInputMixin, TransformerMixin, BaseEstimator):
             self._sklearn_output_config = {"transform": transform}
         return self
 
+    def _transform_images(self, images: np.ndarray) -> np.ndarray:
+        """Transform validated images ``(n, H, W, C)``."""
+        raise NotImplementedError
+
+    def _learn(self, images: np.ndarray, y: Any) -> None:
+        """Store what follows from the shape of the images."""
+
+    def _output_shape(self, image_shape: ImageShape) -> ImageShape:
+        """Shape of what an image of this shape becomes."""
+        return image_shape
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(np.prod(self._output_shape(self.image_shape_)))
+
+    def _take(self, X: Any, *, reset: bool) -> np.ndarray:
+        """Validate images, and warn of values that do not fit `data_range`."""
+        images = self._validate_images(X, reset=reset)
+        if hasattr(self, "data_range"):
+            warn_of_wrong_range(images, self.data_range)
+        return images
+
     def __sklearn_tags__(self) -> Any:
         """Declare that nothing but the shape is learned, and which dtypes are kept."""
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = [np.dtype(each).name for each in self._kept_dtypes]
+        tags.transformer_tags.preserves_dtype = [np.dtype(kept).name for kept in self._kept_dtypes]
         return tags
-
-
-def _rows_as_asked(transform: Callable[..., Any]) -> Callable[..., Any]:
-    """Put rows that `transform` returns into the container that is asked for."""
-
-    @wraps(transform)
-    def wrapped(self: Any, X: Any) -> Any:
-        rows = transform(self, X)
-        adapter = _get_container_adapter("transform", self)
-        if adapter is None or rows.ndim != 2:
-            return rows
-        # Before fit columns have no names.
-        names = self.get_feature_names_out() if hasattr(self, "n_features_in_") else None
-        return adapter.create_container(rows, X, columns=names)
-
-    return wrapped

@@ -2,18 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, _fit_context
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
-from sklearn_ganprint._images import (
-    IMAGE_DTYPES,
-    ImageShape,
-    ImageTransformer,
-    stack_images,
-    warn_of_wrong_range,
-)
+from sklearn_ganprint._images import IMAGE_DTYPES, ImageTransformer, stack_images
 
 
 class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
@@ -69,33 +63,6 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"image_shape": ["array-like", None]}
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Validate the images and store their shape.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images, or images as rows.
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        BasePerturbation
-            The transformer itself.
-
-        Raises
-        ------
-        ValueError
-            If images of this size cannot be perturbed so.
-        """
-        images = self._validate_images(X, reset=True)
-        self._check_range(images)
-        self.output_shape_ = self._output_shape(images.shape[1:])
-        return self
-
     def transform(self, X: Any) -> np.ndarray:
         """Perturb the images.
 
@@ -118,23 +85,24 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
         """
         self._validate_params()
         X = stack_images(X)
+        perturbed = super().transform(X)
         n_axes = len(getattr(X, "shape", ()))
-        images = self._validate_images(X, reset=False)
-        self._check_range(images)
-        perturbed = np.empty((len(images), *self._output_shape(images.shape[1:])), images.dtype)
-        for image, out in zip(images, perturbed, strict=True):
-            self._store(self._perturb(image), out)
         if n_axes == 4:
             return perturbed
         return perturbed[..., 0] if n_axes == 3 else perturbed.reshape(len(perturbed), -1)
 
+    def _learn(self, images: np.ndarray, y: Any) -> None:
+        self.output_shape_ = self._output_shape(images.shape[1:])
+
+    def _transform_images(self, images: np.ndarray) -> np.ndarray:
+        perturbed = np.empty((len(images), *self._output_shape(images.shape[1:])), images.dtype)
+        for image, out in zip(images, perturbed, strict=True):
+            self._store(self._perturb(image), out)
+        return perturbed
+
     @abstractmethod
     def _perturb(self, image: np.ndarray) -> np.ndarray:
         """Perturb one image ``(H, W, C)``; floats for an integer image are rounded later."""
-
-    def _output_shape(self, image_shape: ImageShape) -> ImageShape:
-        """Shape of what an image of this shape becomes."""
-        return image_shape
 
     def _store(self, values: np.ndarray, out: np.ndarray) -> None:
         """Write what an image has become; in an integer image, what a file could hold of it."""
@@ -142,11 +110,3 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
             white = min(getattr(self, "data_range", np.inf), np.iinfo(out.dtype).max)
             values = np.rint(values).clip(0, white)
         out[...] = values
-
-    def _check_range(self, images: np.ndarray) -> None:
-        if hasattr(self, "data_range"):
-            warn_of_wrong_range(images, self.data_range)
-
-    @property
-    def _n_features_out(self) -> int:
-        return int(np.prod(self.output_shape_))

@@ -1,16 +1,16 @@
-"""Residuals of even strength, so that edges do not drown a fingerprint."""
+"""Residuals divided by their own strength around each pixel, so that edges do not dominate."""
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import OneToOneFeatureMixin, _fit_context
+from scipy.ndimage import uniform_filter
+from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ganprint._images import FLOAT_DTYPES, ImageTransformer
+from sklearn_ganprint._images import ImageTransformer
 from sklearn_ganprint._parallel import row_chunks, thread_map
-from sklearn_ganprint.residuals._local_power import divide_by_local_rms
 
 
 class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
@@ -107,53 +107,25 @@ class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
         self.flatten = flatten
         self.n_jobs = n_jobs
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Validate the residuals and store their shape; nothing else is learned.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Residuals, or residuals as rows.
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        LocalVarianceNormalizer
-            The transformer itself.
-        """
-        self._validate_images(X, reset=True, dtype=list(FLOAT_DTYPES))
-        return self
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Normalize the residuals.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Residuals, or residuals as rows.
-
-        Returns
-        -------
-        ndarray of shape (n, H*W*C) or (n, H, W, C)
-            Normalized residuals, without unit; float32 unless `X` is float64.
-
-        Raises
-        ------
-        ValueError
-            If the residuals are not of the shape seen in ``fit``, or not finite.
-        """
-        residuals = self._validate_images(X, reset=False, dtype=list(FLOAT_DTYPES))
-        even = np.empty(residuals.shape, residuals.dtype)
+    def _transform_images(self, images: np.ndarray) -> np.ndarray:
+        normalized = np.empty(images.shape, images.dtype)
+        window = (1, self.size, self.size, 1)
         thread_map(
-            lambda chunk: self._fill(residuals[chunk], even[chunk]),
-            row_chunks(len(residuals), residuals[0].size),
+            lambda chunk: divide_by_local_rms(
+                images[chunk], window, self.offset, normalized[chunk]
+            ),
+            row_chunks(len(images), images[0].size),
             self.n_jobs,
         )
-        return even.reshape(len(even), -1) if self.flatten else even
+        return normalized
 
-    def _fill(self, residuals: np.ndarray, even: np.ndarray) -> None:
-        """Write the normalized residuals of a chunk."""
-        divide_by_local_rms(residuals, (1, self.size, self.size, 1), self.offset, even)
+
+def divide_by_local_rms(
+    residuals: np.ndarray, window: Sequence[int], floor: float, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Divide by the root of `floor` and the mean square in a window, which has a side an axis."""
+    power = uniform_filter(np.square(residuals), tuple(window), mode="reflect")
+    # Running sums leave a little less than nothing behind where the residual is zero.
+    np.maximum(power, 0, out=power)
+    power += power.dtype.type(floor)
+    return np.divide(residuals, np.sqrt(power, out=power), out=out)

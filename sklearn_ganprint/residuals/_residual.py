@@ -14,7 +14,6 @@ from sklearn_ganprint._images import (
     YCBCR_WEIGHTS,
     ImageShape,
     ImageTransformer,
-    warn_of_wrong_range,
 )
 from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint._steps import with_objects
@@ -89,7 +88,8 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     An image in which less than :data:`MIN_SHARE` of the pixels carry a residual, see
     :func:`residual_share`, has none: what the denoiser leaves of flat, smooth and saturated areas
     is rounding. Its residual is exactly 0, and so is its channel of intensity. Correlations of it
-    are 0, means take no account of it, and :class:`OpenSetClassifier` calls it unknown.
+    are 0, means take no account of it, and :class:`OpenSetClassifier` calls it unknown. ``fit``
+    warns of such images, and raises a ValueError if no image of a class in `y` has a residual.
 
     References
     ----------
@@ -158,34 +158,6 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         return super().set_params(**with_objects(self, params, denoiser=settable_denoiser))
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Validate the images and store their shape.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images, or images as rows.
-
-        y : array-like of shape (n,), default=None
-            Source of each image. Nothing is learned from it.
-
-        Returns
-        -------
-        ResidualTransformer
-            The transformer itself.
-
-        Raises
-        ------
-        ValueError
-            If no image of a class in `y` has a residual. Other images without one are warned of.
-        """
-        images = self._learn_shape(X)
-        # A single image, without labels, only tells the shape.
-        if len(images) > 1 or y is not None:
-            report_blank(lack_residual(images, self.data_range), y)
-        return self
-
-    @_fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
         """Fit, and compute the residuals of the same images, which are looked at once for both.
 
@@ -207,7 +179,8 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         ValueError
             If no image of a class in `y` has a residual. Other images without one are warned of.
         """
-        images = self._learn_shape(X)
+        images = self._take(X, reset=True)
+        self.residual_shape_ = self._output_shape(images.shape[1:])
         residuals = self.transform(X)
         blank = zero_rows(residuals)
         if blank.any() and (len(images) > 1 or y is not None):
@@ -216,47 +189,26 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             report_blank(blank, y)
         return residuals
 
-    def _learn_shape(self, X: Any) -> np.ndarray:
-        """Store the shape of the images, and return them."""
-        images = self._validate_images(X, reset=True)
-        warn_of_wrong_range(images, self.data_range)
-        self.residual_shape_ = self._residual_shape(images.shape[1:])
-        return images
+    def _learn(self, images: np.ndarray, y: Any) -> None:
+        self.residual_shape_ = self._output_shape(images.shape[1:])
+        # A single image, without labels, only tells the shape.
+        if len(images) > 1 or y is not None:
+            report_blank(lack_residual(images, self.data_range), y)
 
-    def transform(self, X: Any) -> np.ndarray:
-        """Compute the residuals.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images, or images as rows.
-
-        Returns
-        -------
-        ndarray of shape (n, H*W*C') or (n, H, W, C')
-            Residuals in 8-bit grey levels, float32 unless `X` is float64; 0 for images that have
-            none, see :meth:`lacks_residual`.
-
-        Raises
-        ------
-        ValueError
-            If the images are not of the shape seen in ``fit``, or not finite.
-        """
-        images = self._validate_images(X, reset=False)
-        warn_of_wrong_range(images, self.data_range)
+    def _transform_images(self, images: np.ndarray) -> np.ndarray:
         denoiser = check_denoiser(self.denoiser)
-        shape = self._residual_shape(images.shape[1:])
-        residuals = np.empty((len(images), *shape), self._dtype(images))
+        shape = len(images), *self._output_shape(images.shape[1:])
+        residuals = np.empty(shape, self._dtype(images))
         recipe = self._recipe(denoiser, images)
         thread_map(
             lambda chunk: self._recall_or_fill(recipe, denoiser, images[chunk], residuals[chunk]),
             row_chunks(len(images), images[0].size),
             self.n_jobs,
         )
-        return residuals.reshape(len(images), -1) if self.flatten else residuals
+        return residuals
 
     def _recipe(self, denoiser: BaseDenoiser, images: np.ndarray) -> tuple[Any, ...] | None:
-        """Tell what the residual of an image follows from beside its pixels, None if not known."""
+        """Return what the residual of an image follows from beside its pixels, if it is known."""
         if not cache_in_use() or type(denoiser) not in DENOISERS.values():
             return None
         parameters = repr(sorted(denoiser.get_params().items()))
@@ -306,12 +258,10 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         ndarray of float64, shape (n_classes, H*W*C') or (n_classes, H, W, C')
             Weighted sums of what ``transform`` gives.
         """
-        images = self._validate_images(X, reset=False)
-        warn_of_wrong_range(images, self.data_range)
+        images = self._take(X, reset=False)
         denoiser = check_denoiser(self.denoiser)
-        shape = self._residual_shape(images.shape[1:])
         weights = np.where(lack_residual(images, self.data_range), 0, weights)
-        sums = np.zeros((codes.max() + 1, *shape))
+        sums = np.zeros((codes.max() + 1, *self._output_shape(images.shape[1:])))
         for code, total in enumerate(sums):
             own = np.flatnonzero(codes == code)
             # The more images a chunk has, the fewer sums there are to invert.
@@ -395,11 +345,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     def _dtype(images: np.ndarray) -> np.dtype:
         return np.dtype(np.float64 if images.dtype == np.float64 else np.float32)
 
-    def _residual_shape(self, image_shape: ImageShape) -> ImageShape:
+    def _output_shape(self, image_shape: ImageShape) -> ImageShape:
         height, width, channels = image_shape
         channels = 1 if self.channels == "luminance" else channels
         return height, width, channels + self.intensity
-
-    @property
-    def _n_features_out(self) -> int:
-        return int(np.prod(self.residual_shape_))
