@@ -18,7 +18,7 @@ from sklearn_ganprint._images import (
 from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint._steps import with_objects
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
-from sklearn_ganprint.denoisers._registry import settable_denoiser
+from sklearn_ganprint.denoisers._filters import settable_denoiser
 from sklearn_ganprint.residuals._blanks import (
     lack_residual,
     report_blank,
