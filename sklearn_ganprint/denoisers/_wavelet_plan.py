@@ -277,7 +277,7 @@ class Shrinkage:
         self._strips: dict[tuple[int, ...], _Strip] = {}
 
     def shrink(self, bands: np.ndarray, step: int) -> None:
-        """Shrink rows ``(n, n_rows, n_columns)``, along which `step` sub-bands take turns, in place."""
+        """Shrink rows ``(n, n_rows, n_columns)`` in place; `step` sub-bands alternate in one."""
         n, n_rows, n_columns = bands.shape
         pitch = n_columns + REACH * step
         n_images = max(1, STRIP_VALUES // ((n_rows + 2 * REACH) * pitch))
