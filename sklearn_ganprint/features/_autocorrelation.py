@@ -82,11 +82,10 @@ class AutocorrelationTransformer(ResidualFeatures):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ResidualFeatures._parameter_constraints,
         "max_lag": [Interval(Integral, 0, None, closed="left")],
         "cross_channel": ["boolean"],
         "log_norm": ["boolean"],
-        "image_shape": ["array-like", None],
-        "n_jobs": [Integral, None],
     }
 
     def __init__(
@@ -152,21 +151,8 @@ def circular_correlations(
 ) -> np.ndarray:
     """Mean over x of ``R_a(x) R_b(x + d)``, for pairs of channels and few lags.
 
-    Parameters
-    ----------
-    planes : ndarray of shape (n, C, H, W)
-        Images by channel.
-
-    pairs : ndarray of int, shape (n_pairs, 2)
-        Channels a and b.
-
-    lags : tuple of ndarray
-        Lags along rows and along columns.
-
-    Returns
-    -------
-    ndarray of shape (n, n_pairs, n_row_lags, n_column_lags)
-        The correlations, not normalised.
+    Images are ``(n, C, H, W)``, `pairs` ``(n_pairs, 2)`` and lags along rows and along columns; the
+    means are ``(n, n_pairs, n_row_lags, n_column_lags)``, not normalised.
     """
     height, width = planes.shape[2:]
     spectra = fft.rfft2(planes)
@@ -177,7 +163,7 @@ def circular_correlations(
     rightwards = _waves(frequencies, lags[1], width)
     # Frequencies that a real transform leaves out are conjugates of these.
     rightwards[1 : (width + 1) // 2] *= 2
-    downwards, rightwards = (each.astype(spectra.dtype) for each in (downwards, rightwards))
+    downwards, rightwards = (w.astype(spectra.dtype) for w in (downwards, rightwards))
     return np.ascontiguousarray(((downwards @ products) @ rightwards).real) / (height * width)
 
 

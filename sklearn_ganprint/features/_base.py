@@ -1,6 +1,7 @@
 """What transformers of residuals to features have in common."""
 
 from abc import ABCMeta, abstractmethod
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +23,11 @@ class ResidualFeatures(ImageTransformer, metaclass=ABCMeta):
     """
 
     _takes_residuals: ClassVar[bool] = True
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "image_shape": ["array-like", None],
+        "n_jobs": [Integral, None],
+    }
 
     n_jobs: int | None
 
