@@ -40,6 +40,12 @@ class PRNUClassifier(BaseFingerprintClassifier):
         Whether the peak may be at any circular shift of the photo, for "pce" only. Such a peak is
         the greatest of as many as there are pixels, which is about 30 where there is no match.
 
+    intensity : bool or "auto", default="auto"
+        Whether the last channel of the residuals is the intensity of the photo, as
+        :class:`ResidualTransformer` makes it with ``intensity=True``. "auto" finds it in residuals
+        of 2 or 4 channels, since those without have 1 or 3. True refuses any other number of
+        channels; False takes all channels as residuals, such as four planes of a Bayer pattern.
+
     image_shape : tuple of int, default=None
         ``(H, W, C')`` of the residuals when they come as rows.
 
@@ -80,11 +86,9 @@ class PRNUClassifier(BaseFingerprintClassifier):
 
     Notes
     -----
-    Residuals of 2 or 4 channels hold the intensity of the photo in the last one, as
-    :class:`ResidualTransformer` gives them with ``intensity=True``. Fingerprints are then ``sum(R
-    I) / sum(I^2)`` [1]_, and a photo is scored by the peak-to-correlation energy of ``R I`` and the
-    fingerprint. Residuals of 1 or 3 channels have no intensity, which is taken to be 1, so that
-    fingerprints are means.
+    With intensity, fingerprints are ``sum(R I) / sum(I^2)`` [1]_, and a photo is scored by the
+    peak-to-correlation energy of ``R I`` and the fingerprint. Without, the intensity is taken to be
+    1, so that fingerprints are means.
 
     Photos must lie on the pixel grid of the sensor: of full size, or one crop, and not turned.
 
@@ -103,7 +107,7 @@ class PRNUClassifier(BaseFingerprintClassifier):
     >>> y = np.repeat([0, 1], 10)
     >>> residuals = light * sensors[y] + rng.normal(scale=3, size=light.shape)
     >>> X = np.stack([residuals, light], axis=-1)
-    >>> PRNUClassifier().fit(X[::2], y[::2]).score(X[1::2], y[1::2])
+    >>> PRNUClassifier(intensity=True).fit(X[::2], y[::2]).score(X[1::2], y[1::2])
     1.0
     """
 
@@ -112,6 +116,7 @@ class PRNUClassifier(BaseFingerprintClassifier):
         "wiener": ["boolean"],
         "metric": [StrOptions({"pce", "correlation"})],
         "search": ["boolean"],
+        "intensity": ["boolean", StrOptions({"auto"})],
         "image_shape": ["array-like", None],
     }
 
@@ -124,12 +129,14 @@ class PRNUClassifier(BaseFingerprintClassifier):
         wiener: bool = False,
         metric: str = "pce",
         search: bool = False,
+        intensity: bool | str = "auto",
         image_shape: Sequence[int] | None = None,
     ) -> None:
         self.zero_mean = zero_mean
         self.wiener = wiener
         self.metric = metric
         self.search = search
+        self.intensity = intensity
         self.image_shape = image_shape
 
     def class_scores(self, X: Any) -> np.ndarray:
@@ -234,8 +241,23 @@ class PRNUClassifier(BaseFingerprintClassifier):
         if reset:
             self.image_shape_ = self._resolve_image_shape(self.image_shape_, self.n_features_in_)
             height, width, channels = self.image_shape_
-            self.fingerprint_shape_ = height, width, channels - (channels % 2 == 0)
+            self.fingerprint_shape_ = height, width, channels - self._has_intensity(channels)
         return validated
+
+    def _has_intensity(self, n_channels: int) -> bool:
+        if self.intensity == "auto":
+            return n_channels % 2 == 0
+        if self.intensity and n_channels % 2:
+            raise ValueError(
+                f"intensity=True: expected residuals of 2 or 4 channels, the last of which is the "
+                f"intensity, got {n_channels}. ResidualTransformer(intensity=True, flatten=False) "
+                f"makes them."
+            )
+        return bool(self.intensity)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a saved classifier; those of earlier versions had no parameter `intensity`."""
+        super().__setstate__({"intensity": "auto", **state})
 
     def _sums_of(self, X: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> Sums:
         n_classes = len(self.classes_)
