@@ -50,8 +50,9 @@ def residual_share(images: Any, data_range: float = 255.0) -> np.ndarray:
     -----
     A pixel carries a residual if it is not saturated, if none of the eight pixels around it is, and
     if it differs by more than :data:`MIN_DEVIATION` 8-bit grey levels from the mean of its two
-    neighbours along the row or along the column. Saturated pixels are 0 or white in all channels.
-    The denoiser does not matter.
+    neighbours along the row or along the column. Saturated pixels are 0 or white in all channels;
+    where 16-bit images go beyond `data_range`, what white is is not known. The denoiser does not
+    matter.
 
     Examples
     --------
@@ -87,23 +88,28 @@ def _channels(images: np.ndarray) -> np.ndarray:
 
 def _count(image: np.ndarray, data_range: float, enough: float = np.inf) -> int:
     """Count the pixels of an image that carry a residual, at least up to `enough`."""
-    level, n_carrying = _grey_level(image, data_range), 0
+    (level, white), n_carrying = _grey_level(image, data_range), 0
     for top in range(0, len(image) - 2, _STRIP):
-        n_carrying += int(_carrying(image[top : top + _STRIP + 2], level).sum())
+        n_carrying += int(_carrying(image[top : top + _STRIP + 2], level, white).sum())
         if n_carrying >= enough:
             break
     return n_carrying
 
 
-def _grey_level(image: np.ndarray, data_range: float) -> float:
-    """Find what one 8-bit grey level is in the units of an image."""
-    # Such a range is a mistake that has been warned of: the image is used as it is nevertheless.
-    floats = data_range == 255 and image.dtype.kind == "f"
-    in_unit_range = floats and image.max() <= 1 and image.min() >= -1
-    return 1 / 255 if in_unit_range else data_range / 255
+def _grey_level(image: np.ndarray, data_range: float) -> tuple[float, float]:
+    """Return one 8-bit grey level in the units of an image, and what is above is saturated.
+
+    Ranges that do not fit are mistakes that have been warned of; the image is used as it is.
+    """
+    level = data_range / 255
+    if data_range == 255 and image.dtype.kind == "f" and image.max() <= 1 and image.min() >= -1:
+        level = 1 / 255
+    elif image.dtype == np.uint16 and image.max() > data_range:
+        return level, np.inf  # where white is, is not known
+    return level, 254.5 * level
 
 
-def _carrying(image: np.ndarray, level: float) -> np.ndarray:
+def _carrying(image: np.ndarray, level: float, white: float) -> np.ndarray:
     """Mask, less the border, of the pixels that carry a residual."""
     exact = {"uint8": np.int16, "float32": np.float32}.get(image.dtype.name, np.float64)
     planes = np.ascontiguousarray(np.moveaxis(image, -1, 0), exact)  # few channels are slow as last
@@ -113,7 +119,7 @@ def _carrying(image: np.ndarray, level: float) -> np.ndarray:
     deviations = np.maximum(along_rows, along_columns).max(axis=0)
     deviates: np.ndarray = deviations > 2 * MIN_DEVIATION * level
     # Of images about 0, such as those scaled to [-1, 1], what is below 0 is no black.
-    saturated = np.all((np.abs(planes) < level / 2) | (planes > 254.5 * level), axis=0)
+    saturated = np.all((np.abs(planes) < level / 2) | (planes > white), axis=0)
     if saturated.any():
         near = saturated[:-2] | saturated[1:-1] | saturated[2:]
         deviates &= ~(near[:, :-2] | near[:, 1:-1] | near[:, 2:])
