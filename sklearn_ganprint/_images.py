@@ -38,28 +38,10 @@ CHANNELS = (1, 3)
 
 
 def batch_image_shape(X: Any, n_channels: Sequence[int] = CHANNELS) -> ImageShape | None:
-    """Shape ``(H, W, C)`` of the images in `X`, or None where `X` is rows.
+    """Return the shape ``(H, W, C)`` of the images in `X`, or None where `X` is rows.
 
-    Only ``X.shape`` is looked at: array-likes that refuse numpy functions and sparse
-    matrices come in here before anything has validated them.
-
-    Parameters
-    ----------
-    X : array-like
-        Images ``(n, H, W)`` or ``(n, H, W, C)``, or rows ``(n, n_features)``.
-
-    n_channels : sequence of int, default=(1, 3)
-        Numbers of channels that are accepted.
-
-    Returns
-    -------
-    tuple of int or None
-        ``(H, W, C)``, with C = 1 for images without a channel axis.
-
-    Raises
-    ------
-    ValueError
-        If `X` has more than four axes, an axis of length zero, or another number of channels.
+    Only ``X.shape`` is looked at: array-likes that refuse numpy functions and sparse matrices come
+    in here before anything has validated them. Images without a channel axis have C = 1.
     """
     shape: tuple[int, ...] = tuple(getattr(X, "shape", ()))
     if len(shape) < 3:
@@ -73,7 +55,8 @@ def batch_image_shape(X: Any, n_channels: Sequence[int] = CHANNELS) -> ImageShap
     channels = shape[3] if len(shape) == 4 else 1
     if channels not in n_channels:
         raise ValueError(
-            f"Expected images with {_either(n_channels)} channels in the last axis, got {channels} "
+            f"Expected images with {', '.join(map(str, n_channels[:-1]))} or {n_channels[-1]} "
+            f"channels in the last axis, got {channels} "
             f"(X has shape {shape})."
         )
     if 0 in (height, width):
@@ -85,10 +68,6 @@ def batch_image_shape(X: Any, n_channels: Sequence[int] = CHANNELS) -> ImageShap
             stacklevel=2,
         )
     return int(height), int(width), int(channels)
-
-
-def _either(numbers: Sequence[int]) -> str:
-    return " or ".join([", ".join(map(str, numbers[:-1])), str(numbers[-1])])
 
 
 def as_image_shape(image_shape: Sequence[int], n_channels: Sequence[int] = CHANNELS) -> ImageShape:
@@ -118,7 +97,7 @@ def stack_images(X: Any) -> Any:
 
 
 def warn_of_wrong_range(images: np.ndarray, data_range: float) -> None:
-    """Say so where values do not fit `data_range`; they are used as they are."""
+    """Warn of values that do not fit `data_range`; they are used as they are."""
     high = images.max()
     if data_range == 255 and 0 < high <= 1 and images.min() >= 0:
         warnings.warn(
@@ -137,12 +116,12 @@ def warn_of_wrong_range(images: np.ndarray, data_range: float) -> None:
 
 
 def warn_of_images(rows: np.ndarray, *, integers: bool, name: str) -> None:
-    """Say so where what should be residuals looks like images; it is used as it is.
+    """Warn of images in place of residuals; they are used as they are.
 
-    Residuals have negative values. Features may have none, but are no whole numbers of grey
-    levels; few values, or ones that may be anything, are not judged.
+    Residuals have negative values. Features may have none, but are not whole numbers of grey
+    levels. Few or constant values are not judged.
     """
-    # A few rows, and not all of large ones, tell as well as all.
+    # A few rows, and the beginning of long ones, tell as much as all.
     some = np.asarray(rows[:: max(1, len(rows) // 8), :8192])
     if _QUIET.get() or some.shape[1] < 64:
         return
@@ -162,13 +141,13 @@ def warn_of_images(rows: np.ndarray, *, integers: bool, name: str) -> None:
         )
 
 
-#: Whether images in place of residuals have been told of already, or will be.
+#: Whether images in place of residuals have been warned of already, or will be.
 _QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 
 
 @contextmanager
 def quiet_about_images() -> Iterator[None]:
-    """Warn of no images in place of residuals within: one warning a fit is enough."""
+    """Suppress warnings of images in place of residuals: one warning a fit is enough."""
     token = _QUIET.set(True)
     try:
         yield
@@ -206,7 +185,7 @@ class ImageInputMixin:
 
     def _warn_of_images(self, rows: Any, X: Any) -> None:
         """Warn if images come, as `X` before validation, where residuals should."""
-        # What comes in here may not have been validated: sparse matrices, objects.
+        # Not all that comes in here is validated: sparse matrices and objects do too.
         if self._takes_residuals and rows.ndim > 1 and rows.dtype.kind in "fui":
             integers = getattr(getattr(X, "dtype", None), "kind", "f") in "ui"
             rows = rows.reshape(len(rows), -1)
@@ -223,7 +202,7 @@ class ImageInputMixin:
         return rows.reshape(len(rows), *shape)
 
     def _check_image_shape(self, shape: ImageShape, *, fitted: bool) -> None:
-        """Compare image shapes, which says more than comparing the lengths of rows."""
+        """Raise if image shapes differ, which says more than that the lengths of rows do."""
         expected = getattr(self, "image_shape_", None) if fitted else None
         parameter: Sequence[int] | None = getattr(self, "image_shape", None)
         if expected is None and parameter is not None:
@@ -235,7 +214,7 @@ class ImageInputMixin:
             )
 
     def _resolve_image_shape(self, shape: ImageShape | None, n_features: int) -> ImageShape:
-        """Take the shape of the batch, else the fitted one, else `image_shape`, else a line."""
+        """Return the shape of the batch, else the fitted one, else `image_shape`, else a line."""
         shape = shape or getattr(self, "image_shape_", None)
         if shape is not None:
             return shape

@@ -156,7 +156,7 @@ class PRNUClassifier(BaseFingerprintClassifier):
         return self._score_rows(self._validate_rows(X, reset=False))
 
     def locate(self, X: Any) -> CorrelationPeaks:
-        """Find where in the photos of each camera cropped photos lie.
+        """Locate cropped photos in the photos of each camera.
 
         Parameters
         ----------

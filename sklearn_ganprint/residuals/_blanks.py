@@ -1,4 +1,4 @@
-"""Images that hold no residual, since nearly all of each is flat, smooth or saturated."""
+"""Images without residual, since nearly all of their area is flat, smooth or saturated."""
 
 import warnings
 from typing import Any
@@ -64,12 +64,13 @@ def residual_share(images: Any, data_range: float = 255.0) -> np.ndarray:
     array([0. , 0.9])
     """
     images = np.asarray(images)
-    return np.array([_count(each, data_range) / each[..., 0].size for each in _channels(images)])
+    shares = [_count(image, data_range) / image[..., 0].size for image in _channels(images)]
+    return np.array(shares)
 
 
 def lack_residual(images: np.ndarray, data_range: float) -> np.ndarray:
-    """Tell which images ``(n, H, W, C)`` hold no residual; as few rows as can tell are read."""
-    return np.array([_is_blank(each, data_range) for each in _channels(images)], dtype=bool)
+    """Mask the images ``(n, H, W, C)`` without residual, reading as few rows as possible."""
+    return np.array([_is_blank(image, data_range) for image in _channels(images)], dtype=bool)
 
 
 def _is_blank(image: np.ndarray, data_range: float) -> bool:
@@ -127,13 +128,13 @@ def _carrying(image: np.ndarray, level: float, white: float) -> np.ndarray:
 
 
 def share_in_words(share: float) -> str:
-    """Say why an image has no answer."""
+    """Describe why an image has no answer."""
     percent = f"{100 * (1 - share):.1f}".removesuffix(".0")
     return f"no residual: {percent} % of its pixels are flat, smooth or saturated"
 
 
 def zero_rows(X: Any) -> np.ndarray:
-    """Tell which residuals are zero all over."""
+    """Mask the residuals that are zero throughout."""
     X = np.asarray(X)
     if not X.size:
         return np.zeros(len(X), dtype=bool)
@@ -145,8 +146,8 @@ def zero_rows(X: Any) -> np.ndarray:
 
 
 def find_residual(estimator: Any) -> Any:
-    """Give the transformer that makes residuals somewhere in an estimator, or None."""
-    return next((each for each in _parts(estimator) if hasattr(each, "lacks_residual")), None)
+    """Return the transformer of an estimator that makes residuals, or None."""
+    return next((part for part in _parts(estimator) if hasattr(part, "lacks_residual")), None)
 
 
 def _parts(estimator: Any) -> list[Any]:
@@ -154,7 +155,7 @@ def _parts(estimator: Any) -> list[Any]:
 
 
 def without_residual(estimator: Any, X: Any) -> np.ndarray:
-    """Tell which rows give an estimator nothing to go by: blank images, or residuals of zeros."""
+    """Mask the rows that an estimator cannot judge: blank images, or residuals of zeros."""
     residual = find_residual(estimator)
     X = stack_images(X)
     shape = getattr(X, "shape", ())
@@ -162,28 +163,28 @@ def without_residual(estimator: Any, X: Any) -> np.ndarray:
         images = np.asarray(X).reshape(-1, *image_shape)
         if images.dtype.kind in "fiu":
             return lack_residual(images, residual.data_range)
-    elif residual is None and any(isinstance(each, ImageInputMixin) for each in _parts(estimator)):
+    elif residual is None and any(isinstance(part, ImageInputMixin) for part in _parts(estimator)):
         if isinstance(X, np.ndarray) and X.dtype.kind == "f":
             return zero_rows(X)
     return np.zeros(_num_samples(X), dtype=bool)
 
 
 def _image_shape(residual: Any, estimator: Any, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Find the shape of images, also of those that come as rows; None if it is not known."""
+    """Return the shape of images, also of those that come as rows; None if it is not known."""
     if len(shape) > 2:
         return (*shape[1:], 1)[:3]
-    for each in (residual, estimator):
+    for owner in (residual, estimator):
         for name in ("image_shape_", "image_shape"):
-            known = getattr(each, name, None)
+            known = getattr(owner, name, None)
             if known is not None and len(shape) == 2 and np.prod(known) == shape[1]:
                 return (*known, 1)[:3]
     return None
 
 
 def leave_out_blank(estimator: Any, X: Any, y: Any, **rows: Any) -> tuple[Any, Any, dict[str, Any]]:
-    """Leave out of a fit what has no residual, with a warning; a class of nothing else raises.
+    """Leave images without residual out of a fit, with a warning; raise if a class has no others.
 
-    `rows` are parameters with one entry an image, which are returned without these too.
+    `rows` are parameters with one entry an image, which are returned without those too.
     """
     blank = without_residual(estimator, X)
     report_blank(blank, y)
@@ -195,7 +196,7 @@ def leave_out_blank(estimator: Any, X: Any, y: Any, **rows: Any) -> tuple[Any, A
 
 
 def report_blank(blank: np.ndarray, y: Any = None) -> None:
-    """Warn of what has no residual; raise if that is all there is of a class."""
+    """Warn of images without residual; raise if a class has no others."""
     if not blank.any():
         return
     if y is not None and type_of_target(y) in ("binary", "multiclass"):
@@ -203,15 +204,15 @@ def report_blank(blank: np.ndarray, y: Any = None) -> None:
         lost = np.setdiff1d(y[blank], y[~blank]).tolist()
         if lost:
             raise ValueError(
-                f"No image of {lost} has a residual: nearly all of each is flat, smooth or "
+                f"No image of {lost} has a residual: nearly all of its area is flat, smooth or "
                 f"saturated. Leave these classes out, or set data_range of the "
                 f"ResidualTransformer to what white is."
             )
     positions = np.flatnonzero(blank)
     listed = ", ".join(map(str, positions[:10])) + (", ..." if len(positions) > 10 else "")
     warnings.warn(
-        f"{len(positions)} of {len(blank)} images have no residual, since nearly all of each is "
-        f"flat, smooth or saturated; nothing can be learned from them. Their positions: {listed}.",
+        f"{len(positions)} of {len(blank)} images have no residual, since nearly all of their area "
+        f"is flat, smooth or saturated; nothing can be learned from them. Their positions: {listed}.",
         UserWarning,
         stacklevel=4,
     )

@@ -42,7 +42,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         taken as images of one line, with a warning.
 
     channels : {"luminance", "rgb", "ycbcr", "opponent"}, default="luminance"
-        What becomes of the residuals of the three colour channels: "luminance" adds them with
+        Treatment of the residuals of the three colour channels: "luminance" adds them with
         the weights of ITU-R BT.601, "rgb" keeps all three, "ycbcr" makes the luminance and the
         blue and red differences of them. "opponent" denoises other channels of the image:
         luminance, red less green, and blue less green, in which edges are weaker than in colours.
@@ -159,7 +159,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
-        """Fit, and compute the residuals of the same images, which are looked at once for both.
+        """Fit, and compute the residuals of the same images.
 
         Parameters
         ----------
@@ -184,7 +184,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         residuals = self.transform(X)
         blank = zero_rows(residuals)
         if blank.any() and (len(images) > 1 or y is not None):
-            # Some denoisers take nothing away from images that are no blank ones.
+            # Some denoisers take nothing away from images that are not blank.
             blank[blank] = lack_residual(images[blank], self.data_range)
             report_blank(blank, y)
         return residuals
@@ -201,7 +201,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         residuals = np.empty(shape, self._dtype(images))
         recipe = self._recipe(denoiser, images)
         thread_map(
-            lambda chunk: self._recall_or_fill(recipe, denoiser, images[chunk], residuals[chunk]),
+            lambda chunk: self._fill(recipe, denoiser, images[chunk], residuals[chunk]),
             row_chunks(len(images), images[0].size),
             self.n_jobs,
         )
@@ -216,7 +216,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         return type(denoiser), parameters, *treatment, images.shape[1:], images.dtype.str
 
     def lacks_residual(self, X: Any) -> np.ndarray:
-        """Tell which images have no residual, since they are flat, smooth or saturated.
+        """Mask the images without residual, which are flat, smooth or saturated.
 
         Parameters
         ----------
@@ -240,7 +240,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         return lack_residual(self._validate_images(X, reset=False), self.data_range)
 
     def class_sums(self, X: Any, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Add up the residuals of each class, without computing each of them to the end.
+        """Add up the residuals of each class, without computing every residual.
 
         Parameters
         ----------
@@ -271,7 +271,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         sums[..., colours] = self._in_colours(sums[..., colours])
         return sums.reshape(len(sums), -1) if self.flatten else sums
 
-    def _recall_or_fill(
+    def _fill(
         self,
         recipe: tuple[Any, ...] | None,
         denoiser: BaseDenoiser,
@@ -279,16 +279,12 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         residuals: np.ndarray,
     ) -> None:
         """Write the residuals of a chunk of images, from the cache where there is a recipe."""
-        if recipe is None:
-            self._fill(denoiser, images, residuals)
-        elif not CACHE.recall(recipe, images, residuals):
-            self._fill(denoiser, images, residuals)
-            CACHE.keep(recipe, images, residuals)
-
-    def _fill(self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray) -> None:
-        """Write the residuals of a chunk of images."""
+        if recipe is not None and CACHE.recall(recipe, images, residuals):
+            return
         self._fill_channels(denoiser, images, residuals)
         residuals[lack_residual(images, self.data_range)] = 0
+        if recipe is not None:
+            CACHE.keep(recipe, images, residuals)
 
     def _fill_channels(
         self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray
@@ -320,7 +316,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             total[..., channel] += denoiser.weighted_residual(group, weights)[0]
 
     def _in_colours(self, residuals: np.ndarray) -> np.ndarray:
-        """Colour differences of RGB residuals, if they are asked for."""
+        """Convert RGB residuals to luminance and colour differences, if asked for."""
         if self.channels != "ycbcr" or residuals.shape[-1] == 1:
             return residuals
         return residuals @ YCBCR_WEIGHTS.astype(residuals.dtype)
