@@ -27,9 +27,9 @@ class FingerprintClassifier(BaseFingerprintClassifier):
         Nearness of residual and fingerprint. "correlation" is eq. 5 of the paper, "cosine" the
         same without centring, "euclidean" the negative distance, which is the minimum-distance
         rule on residuals that are not normalised. "unbiased" is the negative squared distance less
-        the noise that is left in means of few residuals: the best of all where residuals are of
+        the noise that is left in means of few residuals. It is the best metric where residuals have
         one length, such as behind :class:`~sklearn.preprocessing.Normalizer`, and sources differ in
-        how strong their fingerprints are. It takes weights for numbers of images.
+        the strength of their fingerprints. Weights count as numbers of images.
 
     Attributes
     ----------

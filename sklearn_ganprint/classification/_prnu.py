@@ -26,19 +26,19 @@ class PRNUClassifier(BaseFingerprintClassifier):
     Parameters
     ----------
     zero_mean : bool or "bayer", default=True
-        Whether the means of rows and columns are taken from the fingerprints, which all cameras of
-        one model share; "bayer" does so in each phase of the Bayer pattern.
+        Whether the means of rows and columns, which all cameras of one model share, are subtracted
+        from the fingerprints; "bayer" does so in each phase of the Bayer pattern.
 
     wiener : bool, default=False
         Whether peaks in the Fourier transform of the fingerprints are suppressed too, see
         :func:`~sklearn_ganprint.fingerprints.wiener_dft`.
 
     metric : {"pce", "correlation"}, default="pce"
-        What photos are attributed by: the peak-to-correlation energy, or the correlation.
+        Score of a photo: the peak-to-correlation energy, or the correlation.
 
     search : bool, default=False
-        Whether the peak may be at any circular shift of the photo, for "pce" only. Such a peak is
-        the greatest of as many as there are pixels, which is about 30 where there is no match.
+        Whether the peak may be at any circular shift of the photo, for "pce" only. The greatest of
+        so many peaks is about 30 where there is no match.
 
     intensity : bool or "auto", default="auto"
         Whether the last channel of the residuals is the intensity of the photo, as

@@ -148,12 +148,12 @@ class GaussianDenoiser(ResidualDenoiser):
 
     See Also
     --------
-    WaveletDenoiser : Keeps edges in the content, so that less of them is left in the residual.
+    WaveletDenoiser : Keeps edges in the content, so that the residual has less of them.
 
     Notes
     -----
-    The residual is a high-pass: it holds the edges of the content too, but all of the
-    fingerprint's high frequencies, and is fast.
+    The residual is a high-pass: it holds the edges of the content, but also all high frequencies of
+    the fingerprint. The filter is fast.
 
     Examples
     --------
@@ -359,8 +359,8 @@ def check_denoiser(denoiser: Any) -> BaseDenoiser:
     Parameters
     ----------
     denoiser : str, BaseDenoiser or callable
-        A name in ``DENOISERS`` (with that denoiser's default parameters), a denoiser, which is
-        returned as it is, or a function on float images ``(n, H, W)``.
+        A name in ``DENOISERS``, for that denoiser with default parameters; a denoiser, which is
+        returned unchanged; or a function on float images ``(n, H, W)``.
 
     Returns
     -------

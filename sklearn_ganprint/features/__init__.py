@@ -1,4 +1,4 @@
-"""Second-order features of residuals, which need no image of the same content to compare."""
+"""Second-order features of residuals: autocorrelation and power spectrum."""
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.features._autocorrelation import AutocorrelationTransformer

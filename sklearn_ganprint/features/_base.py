@@ -1,4 +1,4 @@
-"""What transformers of residuals to features have in common."""
+"""The base of transformers of residuals to features."""
 
 from abc import ABCMeta, abstractmethod
 from numbers import Integral
@@ -10,16 +10,15 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from sklearn_ganprint._images import ImageShape, ImageTransformer
 from sklearn_ganprint._parallel import row_chunks, thread_map
 
-#: Mean squares of less count as this much, in squared grey levels: that of a flat residual is 0,
-#: which has no logarithm.
+#: Least mean square, in squared grey levels: that of a flat residual is 0, without logarithm.
 POWER_FLOOR = 1e-6
 
 
 class ResidualFeatures(ImageTransformer, metaclass=ABCMeta):
     """Base of the transformers that make a row of features from each residual.
 
-    A subclass has the parameters `image_shape` and `n_jobs`, names the features of an image of
-    some shape, and computes those of a chunk.
+    A subclass has the parameters `image_shape` and `n_jobs`, and writes the names of the features
+    and the computation for a chunk of residuals.
     """
 
     _takes_residuals: ClassVar[bool] = True

@@ -27,16 +27,15 @@ class SpectrumTransformer(ResidualFeatures):
     ----------
     window_size : int, default=32
         Side of the windows whose spectra are averaged (Welch's method), in pixels. Windows
-        overlap by half. Of images with a shorter side, windows of that side.
+        overlap by half. Images with a shorter side have windows of that side.
 
     profile : {"full", "radial", "azimuthal"}, default="full"
-        What becomes of the frequencies of the plane: "full" keeps them; "radial" averages the
-        power over rings of one frequency whatever its direction, "azimuthal" over sectors of one
-        direction whatever the frequency.
+        "full" keeps all frequencies of the plane; "radial" averages the power over rings of one
+        frequency, "azimuthal" over sectors of one direction.
 
     normalize : bool, default=True
-        Whether the power of each channel is divided by its mean over the frequencies, so that how
-        strong a residual is does not count.
+        Whether the power of each channel is divided by its mean over the frequencies, so that the
+        strength of a residual does not count.
 
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
@@ -58,17 +57,17 @@ class SpectrumTransformer(ResidualFeatures):
 
     See Also
     --------
-    AutocorrelationTransformer : The same traces by lag, and those between channels.
+    AutocorrelationTransformer : The same traces by lag, also between channels.
     TiledTransformer : Features of the parts of each residual too.
 
     Notes
     -----
     The spectrum is the mean of ``|FFT(w R)|^2 / sum(w^2)`` over the windows, with a periodic Hann
-    window w [1]_: white noise of variance v has v everywhere. What fills no window at the right and
-    lower borders is left out. Frequencies are in cycles per window, downwards and to the right.
-    Of the two that have the same power, f and -f, one is kept: 514 a channel with windows of 32
-    pixels, 24 rings, or 16 sectors. Powers of less than 1e-6 squared grey levels count as that.
-    It takes about 5 ms for an RGB image of 256 px on one core.
+    window w [1]_: white noise of variance v has v everywhere. Pixels at the right and lower borders
+    that fill no window are left out. Frequencies are in cycles per window, downwards and to the
+    right. The frequencies f and -f have the same power, so one of them is kept: 514 a channel with
+    windows of 32 pixels, 24 rings, or 16 sectors. Powers are at least 1e-6 squared grey levels.
+    An RGB image of 256 px takes about 5 ms on one core.
 
     References
     ----------
@@ -195,31 +194,31 @@ def welch_spectrum(planes: np.ndarray, window: tuple[int, int]) -> np.ndarray:
 
 
 class SpectralLineTransformer(ResidualFeatures):
-    """How far the lines of a pixel period stand out of the spectrum of each residual.
+    """Height of the lines of a pixel period above the spectrum of each residual.
 
-    A network that enlarges by two or four treats the pixels of each 2 x 2 or 4 x 4 block
-    differently, whatever its weights are. That leaves lines in the spectrum of its images, at
-    multiples of 1/2 or 1/4 cycle per pixel, which photographs do not have. So these features tell
-    generated images from photographs, and those of generators that no image was fitted on too.
+    A network that enlarges by two or four treats the pixels of a 2 x 2 or 4 x 4 block differently,
+    whatever its weights are. The spectrum of its images has lines at multiples of 1/2 or 1/4 cycle
+    per pixel, which photographs do not have. So these features tell generated images from
+    photographs, also images of generators that were not in the fit.
 
     Parameters
     ----------
     period : int, default=4
-        The pixel period whose multiples of ``1 / period`` cycles per pixel are looked at.
+        The pixel period: lines are at multiples of ``1 / period`` cycles per pixel.
 
     window : int or None, default=9
         Side of the square, in pixels, over which the local power of a residual is averaged. The
-        residual is divided by its root, so that edges and textures do not outweigh the rest. None
-        leaves the residual as it is.
+        residual is divided by the root of that power, so that edges and textures do not outweigh
+        the rest. None leaves the residual unchanged.
 
     segment_size : int, default=128
-        Images are cut into equal parts with sides of about so many pixels, and ratios averaged over
-        them: a pattern need not be the same all over the image. Images with sides of less than 1.5
-        times that stay whole.
+        Approximate side of the equal parts, in pixels, that images are cut into. Ratios are
+        averaged over parts, since a pattern need not be the same all over the image. Images with
+        sides of less than 1.5 times that stay whole.
 
     magnitude : bool, default=True
-        Whether to look for lines in the magnitude of the residual as well: a pattern whose sign
-        changes from place to place shows only there.
+        Whether to look for lines in the magnitude of the residual as well: only there a pattern
+        shows whose sign changes from place to place.
 
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
@@ -241,23 +240,23 @@ class SpectralLineTransformer(ResidualFeatures):
 
     See Also
     --------
-    SpectrumTransformer : The whole power spectrum, smoothed, in which lines do not stand out.
-    AutocorrelationTransformer : What tells known generators apart.
+    SpectrumTransformer : The whole power spectrum, smoothed, which hides lines.
+    AutocorrelationTransformer : Features that tell known generators apart.
 
     Notes
     -----
     With P the power spectrum of a part of a residual, and B the mean of P in the square of 11 x 11
     frequencies around a line, without it, a feature is ``log(1 + mean(P / B))``. The mean is over
     the parts, and over the lines that are one another's mirror image or transpose: ``(1/4, 2/4)``
-    stands for ``(2/4, 1/4)`` and ``(1/4, -2/4)`` too. Without a line it is about log 2. Frequency 0
-    is left out, so that there are 5 features a channel with period 4, and as many of the magnitude.
-    It takes about 5 ms for an RGB image of 256 px on one core.
+    stands for ``(2/4, 1/4)`` and ``(1/4, -2/4)`` too. Without a line a feature is about log 2.
+    Frequency 0 is left out, so a channel has 5 features with period 4, and its magnitude as many.
+    An RGB image of 256 px takes about 5 ms on one core.
 
-    Parts whose sides are no multiples of the period are cut at the right and below. Neighbourhoods
-    are smaller in parts with sides of less than ``10 * period`` pixels, lest lines be in them.
+    Parts are cut at the right and below to multiples of the period. Neighbourhoods are smaller in
+    parts with sides of less than ``10 * period`` pixels, to keep other lines out of them.
 
-    JPEG has a period of 8 and with it, if weakly, lines of its own at these frequencies. What is
-    compared must have gone through the same compression.
+    JPEG has a period of 8, and so weak lines of its own at these frequencies. Compare only images
+    that went through the same compression.
 
     Examples
     --------

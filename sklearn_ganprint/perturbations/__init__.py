@@ -1,4 +1,4 @@
-"""What happens to images on their way, as transformers of images to images."""
+"""Perturbations of images, such as compression and resizing, as transformers."""
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.perturbations._base import BasePerturbation

@@ -1,4 +1,4 @@
-"""The base of all perturbations: a transformer with one method to write."""
+"""The base of all perturbations."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -14,8 +14,9 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
     """Base of all perturbations: transformers of images to images, with one method to write.
 
     A subclass writes ``_perturb(image)``, which takes one image ``(H, W, C)`` and returns it
-    perturbed, without changing its argument. If that changes the size, or not all sizes will do,
-    it writes ``_output_shape(image_shape)`` too, which returns a shape or raises a ValueError.
+    perturbed, without changing its argument. If that changes the size, or some sizes cannot be
+    perturbed, it also writes ``_output_shape(image_shape)``, which returns a shape or raises a
+    ValueError.
 
     Attributes
     ----------
@@ -33,17 +34,17 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
 
     See Also
     --------
-    check_perturbation : Makes one from a text such as "jpeg 85".
+    check_perturbation : Makes a perturbation from a text such as "jpeg 85".
 
     Notes
     -----
-    - What comes out has the form of what came in: ``(n, H, W)``, ``(n, H, W, C)``, or rows.
-    - It has its dtype too. uint8 and uint16 are rounded and clipped to what such files can hold:
-      from 0 to white, which is `data_range` where a subclass has one. Floats are neither rounded
-      nor clipped, unless the perturbation itself does.
-    - Each image is perturbed on its own, so that the result does not depend on which others are
-      in its batch. Nothing but the shape is learned: ``transform`` does without ``fit``.
-    - A subclass takes `image_shape`, for rows, as a parameter, like all estimators for images.
+    - The output has the form of the input: ``(n, H, W)``, ``(n, H, W, C)``, or rows.
+    - The output has the dtype of the input. uint8 and uint16 are rounded and clipped to what such
+      files can hold: from 0 to white, which is `data_range` where a subclass has one. Floats are
+      neither rounded nor clipped, unless the perturbation itself does.
+    - Images are perturbed one by one, so that the result does not depend on the batch. Nothing but
+      the shape is learned, so ``transform`` works without ``fit``.
+    - A subclass has the parameter `image_shape`, for rows, like all estimators for images.
 
     Examples
     --------
@@ -102,10 +103,10 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
 
     @abstractmethod
     def _perturb(self, image: np.ndarray) -> np.ndarray:
-        """Perturb one image ``(H, W, C)``; floats for an integer image are rounded later."""
+        """Perturb one image ``(H, W, C)``; floats returned for an integer image are rounded."""
 
     def _store(self, values: np.ndarray, out: np.ndarray) -> None:
-        """Write what an image has become; in an integer image, what a file could hold of it."""
+        """Write a perturbed image, rounded and clipped where the output is of integers."""
         if out.dtype.kind == "u" and values.dtype.kind == "f":
             white = min(getattr(self, "data_range", np.inf), np.iinfo(out.dtype).max)
             values = np.rint(values).clip(0, white)

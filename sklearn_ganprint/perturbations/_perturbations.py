@@ -1,4 +1,4 @@
-"""The perturbations, and the short texts that the command line and tables of results have."""
+"""The perturbations, and their short texts in the command line and in tables of results."""
 
 import hashlib
 import io
@@ -56,16 +56,16 @@ class JPEGCompression(BasePerturbation):
 
     See Also
     --------
-    Resize : What services that share images often do before they compress.
+    Resize : Image-sharing services often resize before they compress.
 
     Notes
     -----
-    JPEG holds 8-bit values. Images of any other dtype or range are brought to them, rounded and
-    clipped to [0, 255], and brought back to their range after compression. Even at quality 100
-    values change, by rounding in the frequency and the colour domain.
+    JPEG holds 8-bit values. Images of any other dtype or range are scaled, rounded and clipped to
+    [0, 255], and scaled back after compression. Even at quality 100 values change, by rounding in
+    the frequency and the colour domain.
 
-    Its blocks of 8 x 8 pixels start at the top-left pixel of what it is given. Images that are cut
-    out of a JPEG file elsewhere, and compressed again, have two grids.
+    The blocks of 8 x 8 pixels start at the top-left pixel of the image. Images that are cut out of
+    a JPEG file off its grid, and compressed again, have two grids.
 
     Examples
     --------
@@ -134,19 +134,19 @@ class Crop(BasePerturbation):
     Parameters
     ----------
     size : int or tuple of int, default=None
-        Side of a square, or ``(height, width)``, in pixels. None keeps all that `trim` and
-        `offset` leave.
+        Side of a square, or ``(height, width)``, in pixels. None keeps what `trim` and `offset`
+        leave.
 
     trim : int, default=0
         Pixels to cut off at each of the four borders first.
 
     offset : tuple of int, "center" or "random", default=(0, 0)
-        Row and column at which the crop starts in what `trim` leaves, or where to put it:
-        "random" gives each image an offset of its own.
+        Row and column at which the crop starts after trimming, or a position: "random" draws an
+        offset for each image.
 
     random_state : int, RandomState instance or None, default=None
-        Used with ``offset="random"``. An int gives an image the same offset each time, in
-        whichever batch it is.
+        Used with ``offset="random"``. With an int, the offset of an image is the same in every
+        call and batch.
 
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
@@ -172,10 +172,10 @@ class Crop(BasePerturbation):
 
     Notes
     -----
-    A fingerprint is tied to the pixel grid: it is found in crops that start at the same pixel as
-    those that it was estimated from. To shift images against it, fit on ``Crop(size)`` and score
-    on ``Crop(size, offset=(3, 5))``. Where a generator's pattern has a period, of 8 pixels say, an
-    offset by a multiple of it comes near to none.
+    A fingerprint is tied to the pixel grid: only crops that start at the same pixel as those of the
+    fit carry it. To shift images against a fingerprint, fit on ``Crop(size)`` and score on
+    ``Crop(size, offset=(3, 5))``. Where a generator's pattern has a period, such as 8 pixels, an
+    offset by a multiple of the period changes little.
 
     Examples
     --------
@@ -254,7 +254,7 @@ class Crop(BasePerturbation):
 
 
 def _pair(name: str, value: Any) -> np.ndarray:
-    """One whole number for each direction, none of them negative."""
+    """Return one whole number for each direction; raise if one is negative."""
     lengths = np.asarray(value)
     if lengths.shape not in ((), (2,)) or lengths.dtype.kind not in "iu" or lengths.min() < 0:
         raise ValueError(
@@ -270,14 +270,14 @@ class Resize(BasePerturbation):
     Parameters
     ----------
     scale : float, default=0.5
-        New length of each side over the old one. Lengths are rounded, and at least one pixel.
+        Ratio of new to old side lengths. Lengths are rounded, and at least one pixel.
 
     restore : bool, default=False
         Whether to resize back to the original size.
 
     resample : str, default="bicubic"
         Pillow's filter: "nearest", "box", "bilinear", "hamming", "bicubic" or "lanczos". All but
-        "nearest" are made wider when they shrink, against aliasing.
+        "nearest" are widened when images shrink, against aliasing.
 
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
@@ -306,12 +306,12 @@ class Resize(BasePerturbation):
 
     Notes
     -----
-    Unless restored the images change their size, and an estimator that was fitted on images of the
-    original size refuses them. Either it is fitted on crops of the smaller size, or enlarged images
-    are cropped. The pixel grid, to which a fingerprint is tied, is another one in any case.
+    Without `restore` images change their size, and an estimator fitted on images of the original
+    size refuses them. Fit on crops of the smaller size, or crop enlarged images. The pixel grid, to
+    which a fingerprint is tied, changes in any case.
 
-    8-bit images are resized with Pillow's own 8-bit arithmetic, as programs do that resize files;
-    the smaller image between the two steps of `restore` is 8-bit too. All others are resized in
+    8-bit images are resized with Pillow's 8-bit arithmetic, as programs that resize files do; the
+    smaller image between the two steps of `restore` is 8-bit too. All other images are resized in
     single precision. "bicubic" and "lanczos" overshoot at edges: integers are clipped to
     [0, white], floats are not.
 
@@ -413,7 +413,7 @@ class GaussianBlur(BasePerturbation):
     Notes
     -----
     The Gaussian is cut at four standard deviations, and images are mirrored at their borders.
-    The values of white and black do not matter to it, so there is no `data_range`.
+    There is no `data_range`, since a blur does not depend on the value of white.
 
     Examples
     --------
@@ -453,8 +453,8 @@ class GaussianNoise(BasePerturbation):
         Standard deviation of the noise, in 8-bit grey levels whatever `data_range` is.
 
     random_state : int, RandomState instance or None, default=None
-        An int gives an image the same noise each time, in whichever batch it is. Otherwise each
-        call draws other noise.
+        With an int, the noise of an image is the same in every call and batch. Otherwise each
+        call draws new noise.
 
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
@@ -479,14 +479,14 @@ class GaussianNoise(BasePerturbation):
 
     See Also
     --------
-    GaussianBlur : Takes away what noise hides.
+    GaussianBlur : Removes fine detail, which noise hides.
 
     Notes
     -----
-    The noise of an image is drawn from a generator that is seeded by `random_state` and a hash of
-    the image's values. So it does not depend on how a long list of files is cut into batches, nor
-    on the dtype of the images, and equal images get equal noise; an image that differs in one value
-    gets other noise. It is the same for one version of NumPy, which may change its generators.
+    The noise of an image is drawn from a generator seeded by `random_state` and a hash of the
+    image's values. So noise does not depend on how a list of files is cut into batches, nor on the
+    dtype of the images. Equal images get equal noise; an image that differs in one value gets other
+    noise. Other versions of NumPy may draw other noise.
 
     Examples
     --------
@@ -564,13 +564,13 @@ def check_perturbation(perturbation: Any) -> BasePerturbation:
     ----------
     perturbation : str or BasePerturbation
         "jpeg QUALITY", "resize SCALE", "resize SCALE and back", "blur SIGMA", "noise SIGMA" (with
-        ``random_state=0``), "crop SIZE" or "trim PIXELS"; or a perturbation, which is returned as
-        it is.
+        ``random_state=0``), "crop SIZE" or "trim PIXELS"; or a perturbation, which is returned
+        unchanged.
 
     Returns
     -------
     BasePerturbation
-        The perturbation. ``str`` of it gives a text that is read as the same again, as long as no
+        The perturbation. Its ``str`` is a text that makes the same perturbation, as long as no
         other parameter has been set.
 
     Raises
@@ -606,7 +606,7 @@ def _parse(text: str) -> BasePerturbation:
             case ["resize", number, "and", "back"]:
                 return Resize(float(number), restore=True)
     except ValueError:
-        pass  # what stands for a number is none
+        pass  # not a number
     raise ValueError(
         f"Expected one of {', '.join(sorted(_WORDS))} and a number, such as 'jpeg 85', or "
         f"'resize 0.75 and back'; got {text!r}."

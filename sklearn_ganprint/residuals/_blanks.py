@@ -211,8 +211,8 @@ def report_blank(blank: np.ndarray, y: Any = None) -> None:
     positions = np.flatnonzero(blank)
     listed = ", ".join(map(str, positions[:10])) + (", ..." if len(positions) > 10 else "")
     warnings.warn(
-        f"{len(positions)} of {len(blank)} images have no residual, since nearly all of their area "
-        f"is flat, smooth or saturated; nothing can be learned from them. Their positions: {listed}.",
+        f"{len(positions)} of {len(blank)} images have no residual: nearly all of their area is "
+        f"flat, smooth or saturated. Nothing can be learned from them. Their positions: {listed}.",
         UserWarning,
         stacklevel=4,
     )

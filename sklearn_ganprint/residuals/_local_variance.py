@@ -16,9 +16,9 @@ from sklearn_ganprint._parallel import row_chunks, thread_map
 class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
     """Divide residuals by their own standard deviation around each pixel.
 
-    What a denoiser leaves of edges and of texture is many times as strong as a fingerprint, and
-    makes most of the noise of a correlation with one. Divided by its local strength a residual
-    weighs no more there than elsewhere.
+    Edges and texture leave residuals many times as strong as a fingerprint, which make most of the
+    noise of a correlation. Divided by its local strength, a residual weighs no more there than
+    elsewhere.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
 
     offset : float, default=0.5
         Added to the local variance, in squared units of the residuals, which are 8-bit grey
-        levels as a rule. It keeps flat areas, where rounding is all that a residual shows, from
+        levels as a rule. The offset keeps flat areas, whose residual is rounding alone, from
         being amplified.
 
     image_shape : tuple of int, default=None
@@ -59,12 +59,12 @@ class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
     Notes
     -----
     ``Z / sqrt(mean(Z^2) + offset)``, channel by channel, where the mean is over the pixels of the
-    window and the image is continued by reflection beyond its borders. It is the divisive
-    normalization of local contrast [1]_, less the subtraction of the local mean, which the
-    denoiser has done. The variance is taken about zero for the same reason.
+    window and the image is continued by reflection beyond its borders. This is the divisive
+    normalization of local contrast [1]_ without subtraction of the local mean, which the denoiser
+    has done. The variance is taken about zero for the same reason.
 
-    Each residual is normalized by itself: nothing is learned, and the transformer can be used
-    without ``fit``. Residuals whose strength differs by source lose that difference.
+    Residuals are normalized one by one: nothing is learned, and the transformer can be used
+    without ``fit``. Differences in strength between sources are lost.
 
     References
     ----------
