@@ -237,7 +237,7 @@ def _second_order(tile_size: Any) -> list[tuple[str, Any]]:
 def _camera(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
     denoiser = WaveletDenoiser(sigma=CAMERA_SIGMA) if denoiser == "wavelet" else denoiser
     residual = ResidualTransformer(denoiser, data_range=data_range, flatten=False, intensity=True)
-    return Pipeline([("residual", residual), ("camera", PRNUClassifier())])
+    return Pipeline([("residual", residual), ("camera", PRNUClassifier(intensity=True))])
 
 
 _MAKERS: dict[str, Callable[[Denoiser, float, Any], Pipeline]] = {

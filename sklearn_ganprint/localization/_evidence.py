@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_ganprint.residuals._local_power import divide_by_local_rms
+from sklearn_ganprint.residuals._local_variance import divide_by_local_rms
 
 #: Pixels whose products are in memory at a time: large images are taken in strips.
 STRIP_PIXELS = 1 << 17
