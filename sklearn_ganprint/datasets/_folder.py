@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.datasets._csv import csv_rows
+from sklearn_ganprint._text import as_label, csv_rows, printable
 from sklearn_ganprint.datasets._decoding._decode import FilePath, ImageReadError
 from sklearn_ganprint.datasets._layouts import list_container
 from sklearn_ganprint.datasets._listing import Entry, Listing
-from sklearn_ganprint.datasets._names import as_label, printable
 from sklearn_ganprint.datasets._reader import ImageReader, content_keys, inspect_files
 
 Groups: TypeAlias = Literal["name"] | Callable[[str], Hashable] | None

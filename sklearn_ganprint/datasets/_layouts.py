@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from sklearn_ganprint._text import printable
 from sklearn_ganprint.datasets._decoding._decode import has_image_suffix
 from sklearn_ganprint.datasets._listing import (
     Listing,
@@ -14,7 +15,6 @@ from sklearn_ganprint.datasets._listing import (
     visible,
     with_one_spelling,
 )
-from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.datasets._tables import (
     ARTIFACT,
     RAISE,

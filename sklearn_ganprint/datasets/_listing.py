@@ -7,9 +7,30 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from sklearn_ganprint.datasets._csv import csv_rows
+from sklearn_ganprint._text import as_label, csv_rows, printable
 from sklearn_ganprint.datasets._decoding._decode import ImageInfo, ImageReadError
-from sklearn_ganprint.datasets._names import as_label, is_hidden, printable
+
+#: What operating systems, file servers and archives leave among images, in lower case.
+_LEFT_BY_SYSTEMS = frozenset(
+    {
+        "#recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "@eadir",
+        "@recently-snapshot",
+        "@recycle",
+        "__macosx",
+        "desktop.ini",
+        "ehthumbs.db",
+        "ehthumbs_vista.db",
+        "icon\r",
+        "lost+found",
+        "recycler",
+        "system volume information",
+        "thumbs.db",
+        "thumbs.db:encryptable",
+    }
+)
 
 
 class Entry(NamedTuple):
@@ -88,6 +109,19 @@ def visible(folder: str) -> list[tuple[str, str]]:
     """Return (name, path) of what is in a folder and not hidden, sorted."""
     names = sorted(os.listdir(folder), key=lambda name: (as_label(name), name))
     return [(name, os.path.join(folder, name)) for name in names if not is_hidden(name)]
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is hidden by its name, or belongs to a system and not to a user.
+
+    The latter is said once, since it may be taken for an image or a source.
+    """
+    if name.lower() in _LEFT_BY_SYSTEMS:
+        # The same words wherever it lies, so that Python shows them once.
+        reason = "systems keep what is their own under this name"
+        warnings.warn(f"{printable(name)}: left out, wherever it lies; {reason}", stacklevel=3)
+        return True
+    return name.startswith(".") and name not in (".", "..")
 
 
 def folders_above(container: str) -> set[str]:

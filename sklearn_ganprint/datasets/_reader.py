@@ -14,6 +14,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
+from sklearn_ganprint._text import printable
 from sklearn_ganprint.datasets._decoding._decode import (
     FilePath,
     ImageInfo,
@@ -24,7 +25,6 @@ from sklearn_ganprint.datasets._decoding._decode import (
 )
 from sklearn_ganprint.datasets._decoding._pixels import Channels, Pixels
 from sklearn_ganprint.datasets._decoding._prepared import UnusableImageError
-from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.datasets._tar import file_size, open_file
 
 # Files handed to the threads at a time: enough to keep them busy, few enough that little

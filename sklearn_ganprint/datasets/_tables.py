@@ -5,15 +5,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from tarfile import TarError
 
-from sklearn_ganprint.datasets._csv import csv_rows
+from sklearn_ganprint._text import as_label, csv_rows, printable
 from sklearn_ganprint.datasets._decoding._decode import ImageReadError, has_image_suffix
 from sklearn_ganprint.datasets._listing import (
     Listing,
     folders_above,
+    is_hidden,
     visible,
     walk_files,
 )
-from sklearn_ganprint.datasets._names import as_label, is_hidden, printable
 from sklearn_ganprint.datasets._tar import Member, damage, members
 from sklearn_ganprint.datasets._trees import REAL, Place, names_in, place_entry, wrong_tree
 

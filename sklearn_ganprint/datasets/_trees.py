@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeAlias
 
+from sklearn_ganprint._text import as_label, printable
 from sklearn_ganprint.datasets._decoding._decode import ImageReadError
 from sklearn_ganprint.datasets._listing import Entry, Listing, folders_above, visible, walk_files
-from sklearn_ganprint.datasets._names import as_label, printable
 
 #: The label of real images wherever a layout tells them from generated ones.
 REAL = "real"

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
+from sklearn_ganprint._text import printable
 from sklearn_ganprint.datasets._decoding._boxes import prepare_avif, prepare_jpeg2000
 from sklearn_ganprint.datasets._decoding._containers import (
     prepare_gif,
@@ -23,7 +24,6 @@ from sklearn_ganprint.datasets._decoding._jpeg_scans import load_jpeg, prepare_j
 from sklearn_ganprint.datasets._decoding._pixels import Box, Channels, Pixels, as_pixels, pixel_type
 from sklearn_ganprint.datasets._decoding._prepared import Prepared, UnusableImageError
 from sklearn_ganprint.datasets._decoding._tiff import prepare_tiff
-from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.datasets._tar import find_member, open_file
 
 FilePath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
