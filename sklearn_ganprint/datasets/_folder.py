@@ -14,12 +14,78 @@ from sklearn.utils import Bunch
 from sklearn_ganprint._text import as_label, csv_rows, printable
 from sklearn_ganprint.datasets._decoding._decode import FilePath, ImageReadError
 from sklearn_ganprint.datasets._layouts import list_container
-from sklearn_ganprint.datasets._listing import Entry, Listing
-from sklearn_ganprint.datasets._reader import ImageReader, content_keys, inspect_files
+from sklearn_ganprint.datasets._listing import Entry, Listing, list_all
+from sklearn_ganprint.datasets._reader import (
+    ImageReader,
+    content_keys,
+    inspect_files,
+    property_arrays,
+)
 
 Groups: TypeAlias = Literal["name"] | Callable[[str], Hashable] | None
 Architectures: TypeAlias = FilePath | Mapping[str, str] | None
 _Value = TypeVar("_Value", str, str | None)
+
+
+def list_images(container_path: FilePath, *, layout: str | None = "folders") -> Bunch:
+    """List image files and their labels, without opening the files.
+
+    Parameters
+    ----------
+    container_path : str, bytes or path-like
+        A folder or a CSV file, as in `load_image_folder`.
+    layout : str or None, default="folders"
+        How the folder is laid out, as in `load_image_folder`. None lists all files in a folder
+        and in the folders below, without labels.
+
+    Returns
+    -------
+    Bunch
+        Sorted by label and path, or in the order of the CSV file:
+
+        filenames : ndarray of object (str)
+        labels : ndarray of str, or None without a layout
+        failures : list of ImageReadError, files without a label and folders that cannot be read
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `container_path`.
+    ValueError
+        If the layout is unknown or the folder is laid out otherwise, or a cell is empty.
+
+    See Also
+    --------
+    inspect_images : Reads the headers of files.
+    load_image_folder : Lists, inspects and reads labelled files.
+
+    Notes
+    -----
+    All files are listed, whether they are images or not, except hidden ones and those that systems
+    leave among images. Links to folders are followed, but not back up and not twice.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from sklearn_ganprint.datasets import list_images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for label in ("camera", "gan"):
+    ...         os.mkdir(os.path.join(folder, label))
+    ...         open(os.path.join(folder, label, "1.png"), "w").close()
+    ...     labelled, unlabelled = list_images(folder), list_images(folder, layout=None)
+    >>> labelled.labels.tolist(), unlabelled.labels
+    (['camera', 'gan'], None)
+    >>> [os.path.basename(path) for path in unlabelled.filenames]
+    ['1.png', '1.png']
+    """
+    container = os.fsdecode(container_path)
+    listing = list_all(container) if layout is None else list_container(container, layout)
+    labels = np.array([entry.label for entry in listing.entries], dtype=str)
+    return Bunch(
+        filenames=np.array([entry.filename for entry in listing.entries], dtype=object),
+        labels=None if layout is None else labels,
+        failures=listing.failures,
+    )
 
 
 def load_image_folder(
@@ -195,7 +261,7 @@ def _resolve_copies(
 ) -> tuple[list[Entry], list[tuple[str, str]]]:
     """Leave out contents that have several labels; list those repeated under one label."""
     copies = defaultdict(list)
-    keys = content_keys([entry.filename for entry in entries], n_jobs)
+    keys = content_keys([entry.filename for entry in entries], n_jobs=n_jobs)
     for entry, key in zip(entries, keys, strict=True):
         copies[key].append(entry)
     contradictory, duplicates = set(), []
@@ -239,11 +305,7 @@ def _bunch(entries: Sequence[Entry], groups: Groups, **content: object) -> Bunch
         groups=_group_array(entries, groups),
         splits=_known([entry.split for entry in entries]),
         is_real=_known([entry.is_real for entry in entries]),
-        formats=np.array([info.format for info in infos]),
-        modes=np.array([info.mode for info in infos]),
-        widths=np.array([info.width for info in infos]),
-        heights=np.array([info.height for info in infos]),
-        jpeg_quality=np.array([info.jpeg_quality for info in infos]),
+        **property_arrays(infos),
     )
 
 

@@ -80,6 +80,15 @@ def with_one_spelling(listing: Listing) -> Listing:
     return Listing(entries, {label: each[0] for label, each in places.items()}, listing.failures)
 
 
+def list_all(container: str) -> Listing:
+    """List the files of a folder and of those below, all under one label."""
+    if not os.path.isdir(container):
+        raise FileNotFoundError(f"{printable(container)}: expected a folder, found none")
+    failures: list[ImageReadError] = []
+    files = walk_files(container, folders_above(container), failures)
+    return Listing([Entry(filename, "") for filename in files], {}, failures)
+
+
 def list_folders(container: str) -> Listing:
     """List the files of a folder that has one folder per label."""
     folders, failures = split_folder(container)

@@ -13,6 +13,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils import Bunch
 
 from sklearn_ganprint._text import printable
 from sklearn_ganprint.datasets._decoding._decode import (
@@ -223,23 +224,45 @@ class ImageReader(BaseEstimator):
             window = self._whole_window(names, expected_size)
         return self._collect(names, window, stop=False)
 
+    def common_size(self, paths: Iterable[FilePath]) -> tuple[int, int] | None:
+        """Return the size of the images that `try_read` makes of files.
+
+        Parameters
+        ----------
+        paths : iterable of str, bytes or path-like
+            The files; only their headers are read, and none if `crop` is set.
+
+        Returns
+        -------
+        (height, width) or None
+            The crop or, without one, the most common size among the files, and of equally common
+            ones the first seen. None if no header can be read.
+
+        Raises
+        ------
+        TypeError
+            If `paths` is a single path, or holds anything but paths.
+        ValueError
+            If a parameter of the reader is not valid.
+        """
+        window = crop_window(self)
+        if window is not None:
+            return window.size
+        sizes = Counter(
+            (result.height, result.width)
+            for result in inspect_files(self, _as_names(paths))
+            if not isinstance(result, ImageReadError)
+        )
+        return max(sizes, key=lambda size: sizes[size], default=None)
+
     def _decode(self, path: FilePath, window: Window | None) -> Pixels:
         return decode_image(path, channels=self.channels, max_pixels=self.max_pixels, window=window)
 
     def _whole_window(self, names: Sequence[str], expected_size: _Size | None) -> _Whole | None:
         if expected_size is not None:
             return _Whole(_as_size(expected_size, "expected_size"), "the expected size")
-        size = self._common_size(names)
+        size = self.common_size(names)
         return None if size is None else _Whole(size, "the most common size")
-
-    def _common_size(self, names: Sequence[str]) -> _Size | None:
-        """Return the most common size by the files' headers, None if none can be read."""
-        sizes = Counter(
-            (result.height, result.width)
-            for result in inspect_files(self, names)
-            if not isinstance(result, ImageReadError)
-        )
-        return max(sizes, key=lambda size: sizes[size], default=None)
 
     def _collect(
         self, names: Sequence[str], window: _Cut | _Whole | None, *, stop: bool
@@ -279,6 +302,81 @@ def crop_window(reader: ImageReader) -> _Cut | None:
     return _Cut(_as_size(reader.crop, "crop"), center=reader.anchor == "center")
 
 
+def inspect_images(paths: Iterable[FilePath], *, reader: ImageReader | None = None) -> Bunch:
+    """Read the headers of image files: their formats and sizes, without decoding their pixels.
+
+    Parameters
+    ----------
+    paths : iterable of str, bytes or path-like
+        The files.
+    reader : ImageReader, default=None
+        Files that are smaller than its crop, or have more than its ``max_pixels``, are failures;
+        None means ``ImageReader()``.
+
+    Returns
+    -------
+    Bunch
+        The properties of the usable files, in the order of `paths`:
+
+        filenames : ndarray of object (str)
+        formats, modes, widths, heights : ndarray
+        jpeg_quality : ndarray of float, nan where a file is not JPEG
+        failures : list of ImageReadError, one for each other file
+
+    Raises
+    ------
+    TypeError
+        If `paths` is a single path, or holds anything but paths.
+    ValueError
+        If a parameter of the reader is not valid.
+
+    See Also
+    --------
+    list_images : Lists the files of a folder.
+    load_image_folder : Returns the same properties beside labels and pixels.
+
+    Notes
+    -----
+    Damage to the pixels themselves stays unseen until they are decoded.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from PIL import Image
+    >>> from sklearn_ganprint.datasets import ImageReader, inspect_images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     paths = [os.path.join(folder, name) for name in ("small.png", "large.jpg")]
+    ...     for path, side in zip(paths, (20, 80)):
+    ...         Image.new("RGB", (side, side)).save(path, quality=90)
+    ...     bunch = inspect_images(paths, reader=ImageReader(crop=64))
+    >>> bunch.formats.tolist(), bunch.widths.tolist(), bunch.jpeg_quality.tolist()
+    (['JPEG'], [80], [90.0])
+    >>> [os.path.basename(failure.filename) for failure in bunch.failures]
+    ['small.png']
+    """
+    names = _as_names(paths)
+    results = list(inspect_files(ImageReader() if reader is None else reader, names))
+    pairs = list(zip(names, results, strict=True))
+    usable = [(name, info) for name, info in pairs if not isinstance(info, ImageReadError)]
+    filenames = np.array([name for name, _ in usable], dtype=object)
+    return Bunch(
+        filenames=filenames,
+        **property_arrays([info for _, info in usable]),
+        failures=[result for result in results if isinstance(result, ImageReadError)],
+    )
+
+
+def property_arrays(infos: Sequence[ImageInfo]) -> dict[str, NDArray[np.generic]]:
+    """Return what headers say as one array for each property."""
+    return {
+        "formats": np.array([info.format for info in infos], dtype=str),
+        "modes": np.array([info.mode for info in infos], dtype=str),
+        "widths": np.array([info.width for info in infos], dtype=int),
+        "heights": np.array([info.height for info in infos], dtype=int),
+        "jpeg_quality": np.array([info.jpeg_quality for info in infos], dtype=float),
+    }
+
+
 def inspect_files(
     reader: ImageReader, names: Sequence[str]
 ) -> Iterator[ImageInfo | ImageReadError]:
@@ -299,8 +397,41 @@ def _inspect(name: str, max_pixels: int, window: _Cut | None) -> ImageInfo:
     return info
 
 
-def content_keys(names: Sequence[str], n_jobs: int | None) -> list[tuple[int, str]]:
-    """Return keys that are equal for equal content; only files of one size are read."""
+def content_keys(paths: Iterable[FilePath], *, n_jobs: int | None = None) -> list[tuple[int, str]]:
+    """Return a key for each file; the keys of two files are equal if their content is.
+
+    Parameters
+    ----------
+    paths : iterable of str, bytes or path-like
+        The files.
+    n_jobs : int or None, default=None
+        Number of threads over files, as in joblib. None means one.
+
+    Returns
+    -------
+    list of (int, str)
+        Size in bytes and SHA-256 digest of each file. Only files of equal size are read; all
+        others have "None" in place of a digest. A file that cannot be read has a key of its own.
+
+    Raises
+    ------
+    TypeError
+        If `paths` is a single path, or holds anything but paths.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from PIL import Image
+    >>> from sklearn_ganprint.datasets import content_keys
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     paths = [os.path.join(folder, name) for name in ("a.png", "copy of a.png", "b.png")]
+    ...     for path, grey in zip(paths, (0, 0, 255)):
+    ...         Image.new("L", (8, 8), grey).save(path)
+    ...     first, copy, other = content_keys(paths)
+    >>> first == copy, first == other
+    (True, False)
+    """
+    names = _as_names(paths)
     sizes = [_size(name) for name in names]
     times = Counter(sizes)
     shared = [name for name, size in zip(names, sizes, strict=True) if times[size] > 1]

@@ -86,9 +86,9 @@ def write_generator_images(
     ValueError
         If a source is unknown or named twice, or a number is too small.
 
-    FileExistsError
-        If the folder holds files of other kinds, or images that were made with other settings, and
-        `overwrite` is not set.
+    FolderInUseError
+        A FileExistsError, if `overwrite` is not set and the folder holds files of other kinds, or
+        images that were made with other settings.
 
     See Also
     --------
@@ -132,7 +132,24 @@ def write_generator_images(
 
 
 class FolderInUseError(FileExistsError):
-    """A folder holds what must not be mixed up with the images to be written."""
+    """A folder that holds what must not be mixed up with the images to be written.
+
+    Parameters
+    ----------
+    reason : str
+        What the folder holds.
+
+    Attributes
+    ----------
+    reason : str
+        What the folder holds, without the advice in the message.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.datasets import FolderInUseError
+    >>> print(FolderInUseError("photos: expected an empty folder"))
+    photos: expected an empty folder; name another folder, or pass overwrite=True to use this one
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason}; name another folder, or pass overwrite=True to use this one")
