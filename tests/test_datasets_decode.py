@@ -19,7 +19,7 @@ from sklearn_ganprint.datasets._decoding._decode import (
     inspect_image,
     printable,
 )
-from sklearn_ganprint.datasets._decoding._prepared import UnusableImageError
+from sklearn_ganprint.datasets._decoding._structure import UnusableImageError
 
 LIMIT = 10_000_000
 

@@ -17,15 +17,16 @@ from sklearn.utils import Bunch
 
 from sklearn_ganprint._text import printable
 from sklearn_ganprint.datasets._decoding._decode import (
+    Channels,
     FilePath,
     ImageInfo,
     ImageReadError,
+    Pixels,
     Window,
     decode_image,
     inspect_image,
 )
-from sklearn_ganprint.datasets._decoding._pixels import Channels, Pixels
-from sklearn_ganprint.datasets._decoding._prepared import UnusableImageError
+from sklearn_ganprint.datasets._decoding._structure import UnusableImageError
 from sklearn_ganprint.datasets._tar import file_size, open_file
 
 # Files handed to the threads at a time: enough to keep them busy, few enough that little

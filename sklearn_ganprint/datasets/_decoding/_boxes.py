@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import BinaryIO, NamedTuple
 
-from sklearn_ganprint.datasets._decoding._prepared import (
+from sklearn_ganprint.datasets._decoding._structure import (
     Prepared,
     UnusableImageError,
     count_parts,

@@ -7,19 +7,17 @@ import zlib
 from io import BufferedReader, RawIOBase
 from typing import Any, BinaryIO
 
-from sklearn_ganprint.datasets._decoding._prepared import (
+from sklearn_ganprint.datasets._decoding._structure import (
     MAX_PARTS,
-    Prepared,
-    UnusableImageError,
-    stated_orientation,
-)
-from sklearn_ganprint.datasets._decoding._tags import (
     ORIENTATION,
     Directory,
     Layout,
+    Prepared,
     Tag,
+    UnusableImageError,
     read_directory,
     read_header,
+    stated_orientation,
 )
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_ganprint.datasets._decoding._prepared import (
+from sklearn_ganprint.datasets._decoding._structure import (
     Prepared,
     UnusableImageError,
     count_parts,
