@@ -3,12 +3,17 @@
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from sklearn_ganprint._text import as_label, csv_rows, printable
 from sklearn_ganprint.datasets._decoding._decode import ImageInfo, ImageReadError
+
+#: The label of real images wherever a layout tells them from generated ones.
+REAL = "real"
+
+_N_SHOWN = 3  # names that an error shows of what was found
 
 #: What operating systems, file servers and archives leave among images, in lower case.
 _LEFT_BY_SYSTEMS = frozenset(
@@ -51,6 +56,15 @@ class Listing(NamedTuple):
     entries: list[Entry]
     sources: dict[str, str]  # where each label was found: its folder, or the CSV file
     failures: list[ImageReadError]
+
+
+class Place(NamedTuple):
+    """What a file's place among the others says of it."""
+
+    label: str
+    architecture: str | None = None
+    split: str | None = None
+    is_real: bool | None = None
 
 
 def with_one_spelling(listing: Listing) -> Listing:
@@ -173,3 +187,28 @@ def list_csv(path: str) -> Listing:
 def _csv_entry(path: str, cells: dict[str, str]) -> Entry:
     filename = os.path.join(os.path.dirname(path), cells["path"])
     return Entry(filename, cells["label"], cells.get("group"), cells.get("architecture"))
+
+
+def place_entry(path: str, place: Place) -> Entry:
+    """Make the entry of a file at its place."""
+    return Entry(path, as_label(place.label), None, place.architecture, place.split, place.is_real)
+
+
+def wrong_tree(
+    container: str, picture: str, found: Sequence[str], failures: Sequence[ImageReadError] = ()
+) -> ValueError:
+    """Say what was expected and what was found, and the first problem on the way."""
+    shown = ", ".join(map(printable, found[:_N_SHOWN])) or "nothing"
+    more = f" and {len(found) - _N_SHOWN} more" if len(found) > _N_SHOWN else ""
+    problem = f"; first problem: {failures[0]}" if failures else ""
+    return ValueError(f"{printable(container)}: expected {picture}, found {shown}{more}{problem}")
+
+
+def names_in(container: str, paths: Sequence[str]) -> list[str]:
+    """Return paths as seen from the container, those from new folders first, or what is in it."""
+    firsts: dict[str, str] = {}
+    for path in paths:
+        firsts.setdefault(os.path.dirname(path), path)
+    others = (path for path in paths if firsts[os.path.dirname(path)] != path)
+    names = [os.path.relpath(path, container) for path in (*firsts.values(), *others)]
+    return names or [name + os.sep * os.path.isdir(path) for name, path in visible(container)]
