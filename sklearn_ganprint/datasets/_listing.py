@@ -39,14 +39,14 @@ _LEFT_BY_SYSTEMS = frozenset(
 
 
 class Entry(NamedTuple):
-    """One image file on its way into the Bunch."""
+    """One image file on its way into the Bunch; what a layout says of its place comes first."""
 
-    filename: str
     label: str
-    group: str | None = None
     architecture: str | None = None
     split: str | None = None
     is_real: bool | None = None
+    group: str | None = None
+    filename: str = ""
     info: ImageInfo | None = None
 
 
@@ -56,15 +56,6 @@ class Listing(NamedTuple):
     entries: list[Entry]
     sources: dict[str, str]  # where each label was found: its folder, or the CSV file
     failures: list[ImageReadError]
-
-
-class Place(NamedTuple):
-    """What a file's place among the others says of it."""
-
-    label: str
-    architecture: str | None = None
-    split: str | None = None
-    is_real: bool | None = None
 
 
 def with_one_spelling(listing: Listing) -> Listing:
@@ -100,7 +91,7 @@ def list_all(container: str) -> Listing:
         raise FileNotFoundError(f"{printable(container)}: expected a folder, found none")
     failures: list[ImageReadError] = []
     files = walk_files(container, folders_above(container), failures)
-    return Listing([Entry(filename, "") for filename in files], {}, failures)
+    return Listing([Entry("", filename=filename) for filename in files], {}, failures)
 
 
 def list_folders(container: str) -> Listing:
@@ -113,7 +104,7 @@ def list_folders(container: str) -> Listing:
         )
     above = folders_above(container)
     entries = [
-        Entry(filename, label)
+        Entry(label, filename=filename)
         for label, folder in folders.items()
         for filename in walk_files(folder, above | {os.path.realpath(folder)}, failures)
     ]
@@ -177,21 +168,18 @@ def list_csv(path: str) -> Listing:
         raise FileNotFoundError(
             f"{printable(path)}: expected a folder of label folders or a CSV file, found neither"
         )
-    rows = csv_rows(path, ("path", "label"), ("group", "architecture"))
-    entries = [_csv_entry(path, cells) for _, cells in rows]
+    entries = [
+        Entry(
+            cells["label"],
+            cells.get("architecture"),
+            group=cells.get("group"),
+            filename=os.path.join(os.path.dirname(path), cells["path"]),
+        )
+        for _, cells in csv_rows(path, ("path", "label"), ("group", "architecture"))
+    ]
     if not entries:
         raise ValueError(f"{printable(path)}: expected a row for each image, found no rows")
     return Listing(entries, dict.fromkeys((entry.label for entry in entries), path), [])
-
-
-def _csv_entry(path: str, cells: dict[str, str]) -> Entry:
-    filename = os.path.join(os.path.dirname(path), cells["path"])
-    return Entry(filename, cells["label"], cells.get("group"), cells.get("architecture"))
-
-
-def place_entry(path: str, place: Place) -> Entry:
-    """Make the entry of a file at its place."""
-    return Entry(path, as_label(place.label), None, place.architecture, place.split, place.is_real)
 
 
 def wrong_tree(
