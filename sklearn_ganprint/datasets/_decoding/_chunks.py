@@ -102,6 +102,9 @@ def _png_chunk(kind: bytes, data: bytes) -> bytes:
 _PNG_END = _png_chunk(b"IEND", b"")
 
 
+_WEBP_IMAGES = (b"VP8 ", b"VP8L", b"ANMF")
+
+
 def prepare_webp(stream: BinaryIO, whole: bool) -> Prepared:
     """Keep the first image of a WebP file, and what says how large the canvas is."""
     head = take(stream, 12, "its header")
@@ -113,9 +116,9 @@ def prepare_webp(stream: BinaryIO, whole: bool) -> Prepared:
     for kind, length in _riff_chunks(stream, size):
         if kind in described and length <= _MAX_DESCRIPTION:
             described[kind] = take(stream, length, "a WebP chunk")
-        elif kind in (b"VP8X", b"ANIM", b"ALPH", b"VP8 ", b"VP8L", b"ANMF"):
-            n_frames += kind in (b"VP8 ", b"VP8L", b"ANMF")
-            if kind not in (b"VP8 ", b"VP8L", b"ANMF") or n_frames == 1:
+        elif kind in (b"VP8X", b"ANIM", b"ALPH", *_WEBP_IMAGES):
+            n_frames += kind in _WEBP_IMAGES
+            if kind not in _WEBP_IMAGES or n_frames == 1:
                 kept.append(_webp_chunk(kind, take(stream, length, "a WebP chunk")))
     content = b"WEBP" + b"".join(kept)
     return Prepared(
@@ -150,7 +153,7 @@ def _riff_chunks(stream: BinaryIO, end: int) -> Iterator[tuple[bytes, int]]:
             return
         head = take(stream, 8, "a WebP chunk")
         length = int.from_bytes(head[4:], "little")
-        if start + 8 + length > end and head[:4] in (b"VP8 ", b"VP8L", b"ALPH", b"ANMF", b"VP8X"):
+        if start + 8 + length > end and head[:4] in (b"VP8X", b"ALPH", *_WEBP_IMAGES):
             raise UnusableImageError("is damaged: a chunk of the WebP file does not fit into it")
         yield head[:4], length
         stream.seek(start + 8 + length + length % 2)
@@ -200,13 +203,11 @@ def _end_of_blocks(data: bytes, position: int) -> int:
     return position + 1
 
 
-_MAX_PPM_HEADER = 1 << 16
 _PPM_SPACE = rb"(?:\s|#[^\r\n]*[\r\n])+"
-_PPM_HEADER = re.compile(rb"P([2356])(?:%b\d+){3}\s" % _PPM_SPACE)
-_PBM_HEADER = re.compile(rb"P1(?:%b\d+){2}\s" % _PPM_SPACE)
-_NO_NUMBER = re.compile(rb"[^\d\s]")
-_MAX_PPM_VALUES = 1 << 25
+_MAX_PPM_HEADER, _MAX_PPM_VALUES = 1 << 16, 1 << 25
+_PPM_HEADER = re.compile(rb"P(?:1(?:%b\d+){2}|[2356](?:%b\d+){3})\s" % (2 * (_PPM_SPACE,)))
 _PPM_COMMENT = re.compile(rb"#[^\r\n]*")
+_NO_NUMBER = re.compile(rb"[^\d\s]")
 
 
 def prepare_ppm(stream: BinaryIO, whole: bool) -> Prepared:
@@ -216,55 +217,49 @@ def prepare_ppm(stream: BinaryIO, whole: bool) -> Prepared:
     """
     stream.seek(0)
     head = stream.read(_MAX_PPM_HEADER)
-    if found := _PBM_HEADER.match(head):
-        return _prepare_plain_pbm(stream, found, whole)
     found = _PPM_HEADER.match(head)
     if found is None:
         # Pillow reads byte by byte, and would do so through any length of comments.
         if len(_PPM_COMMENT.sub(b" ", head).split()) < 3:
             raise UnusableImageError("is damaged: the PPM file has no header where it begins")
         return Prepared()
-    width, height, largest = map(int, _PPM_COMMENT.sub(b" ", found[0][2:]).split())
-    plain, colour = found[1] in b"23", found[1] in b"36"
+    width, height, *rest = map(int, _PPM_COMMENT.sub(b" ", found[0][2:]).split())
+    largest = rest[0] if rest else 1
+    bitmap, plain, colour = (head[1] in kinds for kinds in (b"1", b"123", b"36"))
     read_by_pillow = not plain and (largest == 255 or (largest == 65535 and not colour))
     if read_by_pillow or not 0 < largest < 65536:
         return Prepared()
     top = 255 if colour or largest == 255 else 65535
     opening = b"P%d %d %d %d\n" % (6 if colour else 5, width, height, top)
+    if bitmap:
+        opening = b"P4 %d %d\n" % (width, height)
     if not whole:
         return Prepared(BytesIO(opening))
-    stream.seek(found.end())
-    values = _ppm_values(stream, plain, largest, width * height * (3 if colour else 1))
-    table = np.rint(np.arange(largest + 1) * (top / largest)).astype(">u2" if top > 255 else "u1")
-    return Prepared(BytesIO(opening + table[values].tobytes()))
-
-
-def _prepare_plain_pbm(stream: BinaryIO, found: re.Match[bytes], whole: bool) -> Prepared:
-    """Pack the bits of a bitmap that is written as text."""
-    width, height = map(int, _PPM_COMMENT.sub(b" ", found[0][2:]).split())
-    opening = b"P4 %d %d\n" % (width, height)
-    if not whole:
-        return Prepared(BytesIO(opening))
-    _require_few_values(width * height)
-    stream.seek(found.end())
-    bits = b"".join(_PPM_COMMENT.sub(b" ", stream.read()).split())[: width * height]
-    if len(bits) < width * height or bits.strip(b"01"):
-        raise UnusableImageError("is truncated: the PBM file has fewer bits than pixels")
-    table = np.frombuffer(bits, np.uint8).reshape(height, width) - ord("0")
-    return Prepared(BytesIO(opening + np.packbits(table, axis=1).tobytes()))
-
-
-def _require_few_values(n_values: int) -> None:
+    n_values = width * height * (3 if colour else 1)
     if n_values > _MAX_PPM_VALUES:
         raise UnusableImageError(
             f"holds more than {_MAX_PPM_VALUES} values as text, or with another largest value "
             "than 255 and 65535, which are read in small files only; save it as PNG"
         )
+    stream.seek(found.end())
+    if bitmap:
+        return Prepared(BytesIO(opening + _packed_bits(stream, width, height)))
+    values = _ppm_values(stream, plain, largest, n_values)
+    table = np.rint(np.arange(largest + 1) * (top / largest)).astype(">u2" if top > 255 else "u1")
+    return Prepared(BytesIO(opening + table[values].tobytes()))
+
+
+def _packed_bits(stream: BinaryIO, width: int, height: int) -> bytes:
+    """Pack the bits of a bitmap that is written as text."""
+    bits = b"".join(_PPM_COMMENT.sub(b" ", stream.read()).split())[: width * height]
+    if len(bits) < width * height or bits.strip(b"01"):
+        raise UnusableImageError("is truncated: the PBM file has fewer bits than pixels")
+    table = np.frombuffer(bits, np.uint8).reshape(height, width) - ord("0")
+    return np.packbits(table, axis=1).tobytes()
 
 
 def _ppm_values(stream: BinaryIO, plain: bool, largest: int, n_values: int) -> NDArray[np.integer]:
     """Return the values of a PGM or PPM file, written as text (plain) or as numbers."""
-    _require_few_values(n_values)
     values: NDArray[np.integer]
     if plain:
         text = _PPM_COMMENT.sub(b" ", stream.read())
