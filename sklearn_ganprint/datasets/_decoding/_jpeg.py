@@ -313,43 +313,17 @@ _TABLES = _scaled_tables()
 
 
 def estimate_jpeg_quality(quantization_tables: Mapping[int, Sequence[int]]) -> float:
-    r"""Estimate the IJG quality setting that a JPEG file was saved with.
+    r"""Estimate the IJG quality setting, from 1 (coarsest) to 100, that a file was saved with.
 
-    Parameters
-    ----------
-    quantization_tables : mapping of int to sequence of 64 ints
-        Quantization tables by their number, each in row order, as in the ``quantization``
-        attribute of an opened Pillow image. The table with the lowest number is taken as
-        the luminance table.
+    Tables come by their number, each in row order, as in the ``quantization`` attribute of an
+    opened Pillow image; that with the lowest number is taken as the luminance table.
 
-    Returns
-    -------
-    float
-        Quality from 1 (coarsest) to 100 (finest).
-
-    Raises
-    ------
-    ValueError
-        If there is no table, or the luminance table has not 64 entries.
-
-    Notes
-    -----
     Quality :math:`q` scales the standard luminance table :math:`T` by
     :math:`s = \lfloor 5000 / q \rfloor` per cent below 50 and by :math:`s = 200 - 2q` from
     there on, as :math:`\lfloor (s T + 50) / 100 \rfloor`, held within 1 and 255. The
     quality with the least sum of absolute differences to the given table is returned.
     It is exact for files written by libjpeg and its kin. Cameras and image editors have
     tables of their own, for which the number is the nearest equivalent and no more.
-
-    Examples
-    --------
-    >>> import io
-    >>> from PIL import Image
-    >>> from sklearn_ganprint.datasets._decoding._jpeg import estimate_jpeg_quality
-    >>> file = io.BytesIO()
-    >>> Image.new("RGB", (16, 16)).save(file, "JPEG", quality=83)
-    >>> estimate_jpeg_quality(Image.open(file).quantization)
-    83.0
     """
     if not quantization_tables:
         raise ValueError("quantization_tables: expected at least one table, got none")

@@ -116,6 +116,10 @@ class Directory(NamedTuple):
             return None
         return self.layout.unpack(f"{entry.n_values}{_INTEGERS[entry.kind]}", entry.data)
 
+    def first(self, tag: int, default: int = 1) -> int:
+        """Return the first whole number that a tag holds."""
+        return (self.get(tag) or (default,))[0]
+
 
 def read_tag(data: bytes, tag: int) -> tuple[int, ...]:
     """Return the whole numbers of a tag in the first directory of Exif data; () for none.
