@@ -15,14 +15,11 @@ from sklearn_ganprint.datasets._decoding._structure import (
     UnusableImageError,
     count_parts,
     refuse_zeroed,
-    stated_orientation,
     take,
 )
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_CRITICAL, _DESCRIPTIONS = (b"IHDR", b"PLTE", b"IDAT"), (b"acTL", b"fcTL", b"eXIf", b"iTXt")
-# Descriptions of an image that are looked into; larger ones are passed over.
-_MAX_DESCRIPTION = 1 << 20
+_CRITICAL = (b"IHDR", b"PLTE", b"IDAT")
 
 
 def prepare_png(stream: BinaryIO, whole: bool) -> Prepared:
@@ -41,12 +38,8 @@ def prepare_png(stream: BinaryIO, whole: bool) -> Prepared:
     n_bytes = sum(map(len, kept[b"IDAT"]))
     parts += [n_bytes.to_bytes(4), b"IDAT", *kept.pop(b"IDAT"), bytes(4), _PNG_END]
     content = b"".join(parts)
-    n_frames = int.from_bytes(b"".join(kept[b"acTL"])[:4])
     return Prepared(
         BytesIO(content),
-        # Of an animation, the image that stands before the first frame is one more.
-        n_frames=n_frames + (not kept[b"fcTL"]) if n_frames else 1,
-        orientation=stated_orientation(b"".join(kept[b"eXIf"]), b"".join(kept[b"iTXt"])),
         n_colours=len(palette) // 3 if indexed else None,
         held_bytes=len(content),
     )
@@ -54,7 +47,7 @@ def prepare_png(stream: BinaryIO, whole: bool) -> Prepared:
 
 def _png_parts(stream: BinaryIO, whole: bool) -> dict[bytes, list[bytes]]:
     """Return what the chunks that matter hold; without `whole`, up to the image data."""
-    kept: dict[bytes, list[bytes]] = {kind: [] for kind in (*_CRITICAL, *_DESCRIPTIONS)}
+    kept: dict[bytes, list[bytes]] = {kind: [] for kind in _CRITICAL}
     for kind, size in _png_chunks(stream):
         if kind == b"IDAT" and not whole:
             break
@@ -64,13 +57,6 @@ def _png_parts(stream: BinaryIO, whole: bool) -> dict[bytes, list[bytes]]:
             if kept[b"IDAT"]:
                 break  # no concern of the data, if they are whole; the decoder will know
             raise UnusableImageError(f"is damaged: {kind!r} is no PNG chunk")
-        elif (
-            kind in _DESCRIPTIONS
-            and size <= _MAX_DESCRIPTION
-            # Behind the data, a frame is not the image that is read.
-            and not (kind == b"fcTL" and kept[b"IDAT"])
-        ):
-            kept[kind].append(stream.read(size + 4))
         else:
             stream.seek(size + 4, 1)
     return kept
@@ -102,6 +88,8 @@ def _png_chunk(kind: bytes, data: bytes) -> bytes:
 _PNG_END = _png_chunk(b"IEND", b"")
 
 
+# Descriptions that must lie within the file; larger ones are passed over.
+_MAX_DESCRIPTION = 1 << 20
 _WEBP_IMAGES = (b"VP8 ", b"VP8L", b"ANMF")
 
 
@@ -112,20 +100,18 @@ def prepare_webp(stream: BinaryIO, whole: bool) -> Prepared:
     if stream.seek(0, 2) < size:
         raise UnusableImageError("is truncated: the WebP file is shorter than it says")
     stream.seek(12)
-    kept, n_frames, described = [], 0, {b"EXIF": b"", b"XMP ": b""}
+    kept, n_frames = [], 0
     for kind, length in _riff_chunks(stream, size):
-        if kind in described and length <= _MAX_DESCRIPTION:
-            described[kind] = take(stream, length, "a WebP chunk")
-        elif kind in (b"VP8X", b"ANIM", b"ALPH", *_WEBP_IMAGES):
+        if kind in (b"VP8X", b"ANIM", b"ALPH", *_WEBP_IMAGES):
             n_frames += kind in _WEBP_IMAGES
             if kind not in _WEBP_IMAGES or n_frames == 1:
                 kept.append(_webp_chunk(kind, take(stream, length, "a WebP chunk")))
+        elif kind in (b"EXIF", b"XMP ") and length <= _MAX_DESCRIPTION:
+            take(stream, length, "a WebP chunk")
     content = b"WEBP" + b"".join(kept)
     return Prepared(
         BytesIO(b"RIFF" + len(content).to_bytes(4, "little") + content),
         decoded_size=_webp_size(content[4:]),
-        n_frames=max(n_frames, 1),
-        orientation=stated_orientation(described[b"EXIF"], described[b"XMP "]),
         scratch_bytes=12,
         held_bytes=3 * len(content),
     )
@@ -189,7 +175,7 @@ def prepare_gif(stream: BinaryIO, whole: bool) -> Prepared:
         if n_frames == 0 and (kind == b"," or control):
             kept.append(data[start:position])
         n_frames += kind == b","
-    return Prepared(BytesIO(b"".join(kept) + b";"), n_frames=max(n_frames, 1))
+    return Prepared(BytesIO(b"".join(kept) + b";"))
 
 
 def _gif_palette_size(flags: int) -> int:

@@ -9,7 +9,7 @@ from typing import BinaryIO, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS
@@ -108,9 +108,7 @@ class ImageInfo(NamedTuple):
     width: int
     height: int
     mode: str
-    n_frames: int  # or pages
     jpeg_quality: float  # estimated IJG quality from 1 to 100; nan if the file is not JPEG
-    exif_orientation: int  # from 1 to 8; 1 if the file states none or an unknown one
 
 
 def has_image_suffix(name: str) -> bool:
@@ -156,15 +154,12 @@ def inspect_image(path: FilePath, max_pixels: int) -> ImageInfo:
     with _opened(path, max_pixels, whole=False) as (image, prepared):
         _require_memory(image, prepared, max_pixels)
         tables = getattr(image, "quantization", None)
-        as_it_is = prepared.stream is None
         return ImageInfo(
             format=prepared.format or str(image.format),
             width=image.width,
             height=image.height,
             mode=image.mode,
-            n_frames=int(getattr(image, "n_frames", 1)) if as_it_is else prepared.n_frames,
             jpeg_quality=estimate_jpeg_quality(tables) if tables else float("nan"),
-            exif_orientation=_orientation(image) if as_it_is else prepared.orientation,
         )
 
 
@@ -280,19 +275,6 @@ def _reason(error: Exception) -> str:
             # Only errors of the operating system carry this text; Pillow's own do not.
             return f"cannot be opened: {words}"
     return f"is damaged or truncated: {str(error) or type(error).__name__}"
-
-
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation that the header states, 1 if it states none."""
-    # Asked without need, a PNG would be decoded in search of EXIF data behind the pixels.
-    if not {"exif", "xmp"} & image.info.keys():
-        return 1
-    try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:
-        # Broken metadata says nothing about the pixels.
-        return 1
-    return value if value in range(1, 9) else 1
 
 
 def _load(image: ImageFile, prepared: Prepared) -> None:

@@ -16,7 +16,6 @@ from sklearn_ganprint.datasets._decoding._structure import (
     count_parts,
     read_tag,
     refuse_zeroed,
-    stated_orientation,
     take,
 )
 
@@ -76,7 +75,7 @@ class _Header:
         self.interval = 0
         self.chosen, self.first_coefficient = b"", 0
         self.spectrum: dict[int, list[int]] = {}  # of a progressive file
-        self.exif, self.xmp, self.n_images = b"", b"", 1
+        self.xmp, self.n_images = b"", 1
         self.n_segments = 0
 
     def read_until_scan(self, stream: BinaryIO) -> bool:
@@ -133,8 +132,6 @@ class _Header:
     def _application(self, marker: int, body: bytes) -> None:
         if (marker == _APP0 and body[:5] == b"JFIF\0") or (marker, body[:5]) == (_APP14, b"Adobe"):
             self._keep(marker, body)  # they decide on the colour space
-        elif marker == _APP1 and body.startswith(b"Exif\0\0") and not self.exif:
-            self.exif = body
         elif marker == _APP1 and body.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
             self.xmp = body
         elif marker == _APP2 and body.startswith(b"MPF\0"):
@@ -156,8 +153,6 @@ def prepare_jpeg(stream: BinaryIO, whole: bool) -> Prepared:
     progressive = header.frame.marker not in (0xC0, 0xC1)
     return Prepared(
         BytesIO(opening),
-        n_frames=header.n_images if several else 1,
-        orientation=stated_orientation(header.exif, header.xmp),
         format="MPO" if several else "JPEG",
         scratch_bytes=header.frame.coefficient_bytes() if progressive else 0,
         held_bytes=2 * sum(map(len, pieces)),

@@ -1,6 +1,5 @@
 """What a file's own structure says, before Pillow is asked to decode it: counts, sizes, tags."""
 
-import re
 import struct
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -10,11 +9,9 @@ from typing import BinaryIO, NamedTuple
 # about a microsecond, so that a file of nothing else is left after a fraction of a second.
 MAX_PARTS = 200_000
 
-_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 # Longest run of zero bytes, and share of the data, that entropy coding leaves in an intact file.
 _ZERO_RUN, _ZERO_SHARE = 256, 16
 
-ORIENTATION = 274
 # Bytes and struct letter of each type of whole numbers; others are passed on as bytes.
 _INTEGERS = {1: "B", 3: "H", 4: "L", 6: "b", 7: "B", 8: "h", 9: "l", 13: "L", 16: "Q", 17: "q"}
 _SIZES = {kind: struct.calcsize(f"={letter}") for kind, letter in _INTEGERS.items()}
@@ -36,8 +33,6 @@ class Prepared:
     """
 
     stream: BinaryIO | None = None
-    n_frames: int = 1
-    orientation: int = 1
     format: str | None = None
     white: int | None = None
     inverted: bool = False
@@ -62,14 +57,6 @@ def count_parts(n_parts: int) -> None:
         raise UnusableImageError(
             f"consists of more than {MAX_PARTS} chunks, segments or boxes; save it anew"
         )
-
-
-def stated_orientation(exif: bytes, xmp: bytes) -> int:
-    """Return the orientation that Exif data or, without one, XMP data state; 1 for none."""
-    found = read_tag(exif.removeprefix(b"Exif\0\0"), ORIENTATION)
-    if not found and (match := _XMP_ORIENTATION.search(xmp)):
-        found = (int(match[1]),)
-    return found[0] if found and found[0] in range(1, 9) else 1
 
 
 def refuse_zeroed(data: bytes, what: str) -> None:
@@ -103,11 +90,10 @@ class Tag(NamedTuple):
 
 
 class Directory(NamedTuple):
-    """The tags of one image, and where the next directory is (0: there is none)."""
+    """The tags of one image."""
 
     layout: Layout
     tags: dict[int, Tag]
-    next: int
 
     def get(self, tag: int) -> tuple[int, ...] | None:
         """Return the whole numbers that a tag holds, None if it is not there."""
@@ -148,24 +134,22 @@ def read_directory(
     stream: BinaryIO,
     layout: Layout,
     offset: int,
-    needed: frozenset[int],
-    perhaps: frozenset[int] = frozenset(),
+    wanted: frozenset[int],
 ) -> Directory:
-    """Read the tags of a directory that are needed, and others unless they are broken.
+    """Read the tags of a directory that are wanted.
 
     Raises
     ------
     EOFError
-        If the directory, or the values of a needed tag, lie outside the file.
+        If the directory, or the values of a wanted tag, lie outside the file.
     """
-    width, wanted = 8 if layout.big else 4, needed | perhaps
+    width = 8 if layout.big else 4
     size = stream.seek(0, 2)
     stream.seek(offset)
     (n_tags,) = layout.unpack(
         "Q" if layout.big else "H", _exactly(stream, 8 if layout.big else 2, size)
     )
     entries = _exactly(stream, n_tags * (4 + 2 * width), size)
-    following = stream.read(width)
     tags: dict[int, Tag] = {}
     for start in range(0, len(entries), 4 + 2 * width):
         entry = entries[start : start + 4 + 2 * width]
@@ -177,14 +161,10 @@ def read_directory(
         data = entry[4 + width :][:length]
         if length > width:
             (place,) = layout.unpack(layout.offset, data)
-            if place + length > size and tag not in needed:
-                continue
             stream.seek(min(place, size))
             data = _exactly(stream, length, size)
         tags[tag] = Tag(kind, count, data)
-    return Directory(
-        layout, tags, layout.unpack(layout.offset, following)[0] if len(following) == width else 0
-    )
+    return Directory(layout, tags)
 
 
 def _exactly(stream: BinaryIO, length: int, size: int) -> bytes:

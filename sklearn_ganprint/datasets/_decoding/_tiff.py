@@ -8,8 +8,6 @@ from io import BufferedReader, RawIOBase
 from typing import Any, BinaryIO
 
 from sklearn_ganprint.datasets._decoding._structure import (
-    MAX_PARTS,
-    ORIENTATION,
     Directory,
     Layout,
     Prepared,
@@ -17,13 +15,12 @@ from sklearn_ganprint.datasets._decoding._structure import (
     UnusableImageError,
     read_directory,
     read_header,
-    stated_orientation,
 )
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _STRIP_OFFSETS, _SAMPLES, _ROWS, _STRIP_BYTES, _PLANES, _COLOURS = 273, 277, 278, 279, 284, 320
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
-_SAMPLE_FORMAT, _REFERENCE, _XMP = 339, 532, 700
+_SAMPLE_FORMAT, _REFERENCE = 339, 532
 # Fill order, options of CCITT, predictor, kind of extra samples, JPEG tables, YCbCr.
 _OTHERS = {266, 292, 293, 317, 338, 347, 529, 530, 531}
 _KEPT = frozenset(
@@ -53,7 +50,7 @@ def prepare_tiff(stream: BinaryIO, whole: bool) -> Prepared:
     stream.seek(0)
     layout, first = read_header(stream)
     try:
-        page = read_directory(stream, layout, first, _KEPT, frozenset([ORIENTATION, _XMP]))
+        page = read_directory(stream, layout, first, _KEPT)
     except EOFError as error:
         raise UnusableImageError(f"is truncated: {error}") from error
     white, inverted = _white(page)
@@ -61,14 +58,12 @@ def prepare_tiff(stream: BinaryIO, whole: bool) -> Prepared:
     packed = page.first(_COMPRESSION) != 1
     if whole and page.first(_COMPRESSION) in _DEFLATE:
         _require_checksums(stream, page)
-    tags = {tag: page.tags[tag] for tag in page.tags.keys() & _KEPT}
+    tags = dict(page.tags)
     if inverted:
         tags[_PHOTOMETRIC] = Tag(3, 1, struct.pack(layout.order + "H", 1))
     _scale_colours(page, tags)
     return Prepared(
         BufferedReader(_Spliced(stream, end, *_head_and_tail(layout, tags, end))),
-        n_frames=_count_pages(stream, layout, page.next, first),
-        orientation=_orientation(page),
         white=white,
         inverted=inverted,
         # libtiff gets the file as a whole, and unpacks a strip or tile at a time.
@@ -191,26 +186,6 @@ def _scale_colours(page: Directory, tags: dict[int, Tag]) -> None:
     if colours and 0 < max(colours) < 256:
         data = struct.pack(f"{page.layout.order}{len(colours)}H", *(257 * each for each in colours))
         tags[_COLOURS] = Tag(3, len(colours), data)
-
-
-def _orientation(page: Directory) -> int:
-    """Return the orientation by the tag or, without one, by XMP data."""
-    if found := page.get(ORIENTATION):
-        return found[0] if found[0] in range(1, 9) else 1
-    return stated_orientation(b"", page.tags[_XMP].data if _XMP in page.tags else b"")
-
-
-def _count_pages(stream: BinaryIO, layout: Layout, following: int, first: int) -> int:
-    """Return the number of pages; the chain ends where it is broken, turns back, or is long."""
-    seen = {first}
-    while following and following not in seen and len(seen) < MAX_PARTS:
-        try:
-            page = read_directory(stream, layout, following, frozenset())
-        except EOFError:
-            break
-        seen.add(following)
-        following = page.next
-    return len(seen)
 
 
 def _head_and_tail(layout: Layout, tags: dict[int, Tag], size: int) -> tuple[bytes, bytes]:
