@@ -199,8 +199,7 @@ def _warnings(bunch: "Bunch", labels: "np.ndarray") -> list[str]:
     import numpy as np
     from sklearn.utils import Bunch
 
-    from sklearn_ganprint.datasets import confounds
-    from sklearn_ganprint.datasets._reader import content_keys
+    from sklearn_ganprint.datasets import confounds, content_keys
 
     inside = labels >= 0
     names = np.array(cluster_names(labels.max() + 1))
@@ -212,7 +211,7 @@ def _warnings(bunch: "Bunch", labels: "np.ndarray") -> list[str]:
         for difference in confounds(found)
     ]
     used = bunch.filenames[labels > -2].tolist()
-    n_copies = len(used) - len(set(content_keys(used, None)))
+    n_copies = len(used) - len(set(content_keys(used)))
     if n_copies:
         warnings.append(
             f"{n_copies} of the images are copies of others; each image was clustered once"

@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from sklearn_ganprint._text import csv_bytes, csv_text, is_unseen, printable
 from sklearn_ganprint.cli._text import one_line
-from sklearn_ganprint.datasets._csv import csv_bytes, csv_text
-from sklearn_ganprint.datasets._names import is_unseen, printable
 
 #: Formats that are CSV: names as they are, or such that a spreadsheet runs none of them.
 CSV_FORMATS = ("csv", "spreadsheet")

@@ -238,10 +238,10 @@ def _rows(
 
 def _labels(args: argparse.Namespace) -> dict[str, str]:
     """Return the label of each file, also of those that the loader left out."""
-    from sklearn_ganprint.datasets._layouts import list_container
+    from sklearn_ganprint.datasets import list_images
 
-    entries = list_container(args.source, args.layout).entries
-    return {entry.filename: entry.label for entry in entries}
+    listed = list_images(args.source, layout=args.layout)
+    return dict(zip(listed.filenames, listed.labels.tolist(), strict=True))
 
 
 def _print(

@@ -93,33 +93,19 @@ def inspect_images(
 ) -> "Bunch":
     """Read the headers of files; those that cannot be used become failures, and are named.
 
-    Returns a Bunch as that of `load_image_folder`, without labels.
+    Returns the Bunch of `datasets.inspect_images`.
     """
-    import numpy as np
-    from sklearn.utils import Bunch
+    from sklearn_ganprint import datasets
 
-    from sklearn_ganprint.datasets import ImageReader, ImageReadError
-    from sklearn_ganprint.datasets._reader import inspect_files
-
-    reader = ImageReader(crop=args.crop, anchor=args.anchor, n_jobs=args.jobs)
-    found = list(inspect_files(reader, files))
-    refused = [each for each in found if isinstance(each, ImageReadError)]
-    for failure in refused if not quiet else ():
+    reader = datasets.ImageReader(crop=args.crop, anchor=args.anchor, n_jobs=args.jobs)
+    bunch = datasets.inspect_images(files, reader=reader)
+    for failure in bunch.failures if not quiet else ():
         MESSAGES.say(str(failure))
-    failures += refused
-    pairs = zip(files, found, strict=True)
-    usable = [(file, info) for file, info in pairs if not isinstance(info, ImageReadError)]
-    if not usable:
-        raise CommandError(f"none of the {len(files)} files can be used; the first: {refused[0]}")
-    infos = [info for _, info in usable]
-    return Bunch(
-        filenames=np.array([file for file, _ in usable], dtype=object),
-        formats=np.array([info.format for info in infos]),
-        modes=np.array([info.mode for info in infos]),
-        widths=np.array([info.width for info in infos]),
-        heights=np.array([info.height for info in infos]),
-        jpeg_quality=np.array([info.jpeg_quality for info in infos]),
-    )
+    failures += bunch.failures
+    if not len(bunch.filenames):
+        first = bunch.failures[0]
+        raise CommandError(f"none of the {len(files)} files can be used; the first: {first}")
+    return bunch
 
 
 def auto_crop(bunch: "Bunch", *, whole: bool = False) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from joblib import parallel_config
 
 import sklearn_ganprint
 from sklearn_ganprint._interrupt import STATUS, WORD, Interruptible, end_with_parent
+from sklearn_ganprint._text import NAMES, printable
 from sklearn_ganprint.cli import (
     _cluster,
     _compare,
@@ -27,8 +28,6 @@ from sklearn_ganprint.cli import (
 from sklearn_ganprint.cli._console import plain_warnings
 from sklearn_ganprint.cli._errors import CommandError
 from sklearn_ganprint.cli._text import one_line
-from sklearn_ganprint.datasets._csv import NAMES
-from sklearn_ganprint.datasets._names import printable
 
 _COMMANDS = (
     _demo,

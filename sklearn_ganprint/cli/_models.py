@@ -3,9 +3,9 @@
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sklearn_ganprint._text import as_label
 from sklearn_ganprint.cli._arguments import DEFAULT_RATE, LOCALIZATION, LOCALIZATION_RATE
 from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.datasets._names import as_label
 
 if TYPE_CHECKING:
     import numpy as np

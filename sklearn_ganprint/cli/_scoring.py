@@ -43,13 +43,15 @@ class Scored(NamedTuple):
 
 def find_files(paths: Sequence[str]) -> "tuple[list[str], list[ImageReadError]]":
     """List the files and those in folders, each once, and the folders that fail to open."""
-    from sklearn_ganprint.datasets._listing import walk_files
+    from sklearn_ganprint.datasets import list_images
 
     failures: list[ImageReadError] = []
     files: dict[str, None] = {}
     for path in paths:
         if os.path.isdir(path):
-            files.update(dict.fromkeys(walk_files(path, {os.path.realpath(path)}, failures)))
+            listed = list_images(path, layout=None)
+            files.update(dict.fromkeys(listed.filenames))
+            failures += listed.failures
         else:
             files[path] = None
     for failure in failures:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sklearn_ganprint._text import as_label
 from sklearn_ganprint.cli._arguments import AUTO_SHARE
 from sklearn_ganprint.cli._console import MESSAGES
 from sklearn_ganprint.cli._errors import CommandError
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from sklearn_ganprint.comparison import FingerprintSet
     from sklearn_ganprint.datasets import ImageReader, ImageReadError
-    from sklearn_ganprint.datasets._listing import Listing
 
 
 class Side(NamedTuple):
@@ -36,8 +36,7 @@ class Side(NamedTuple):
 
 def open_side(path: str, failures: "list[ImageReadError]", *, one_source: bool) -> Side:
     """Find out what a path is, and list it or load it."""
-    from sklearn_ganprint.datasets._decoding._decode import has_image_suffix
-    from sklearn_ganprint.datasets._listing import list_csv, with_one_spelling
+    from sklearn_ganprint.datasets import inspect_images, list_images
 
     if not os.path.lexists(path):
         raise CommandError(
@@ -47,8 +46,9 @@ def open_side(path: str, failures: "list[ImageReadError]", *, one_source: bool) 
     if os.path.isdir(path):
         return _list_folder(path, failures, one_source=one_source)
     if path.lower().endswith(".csv"):
-        return _side(path, with_one_spelling(list_csv(path)))
-    if has_image_suffix(path):
+        listed = list_images(path)
+        return Side(path, None, listed.filenames.tolist(), listed.labels.tolist())
+    if len(inspect_images([path]).filenames):
         raise CommandError(
             f"{path}: one image has no fingerprint that could be told from its noise; give a "
             f"folder of many, or ask `ganprint predict` which source of a model made it"
@@ -58,36 +58,22 @@ def open_side(path: str, failures: "list[ImageReadError]", *, one_source: bool) 
 
 def _list_folder(path: str, failures: "list[ImageReadError]", *, one_source: bool) -> Side:
     """List a folder: its folders are sources, or, where there are none, it is one."""
-    from sklearn_ganprint.datasets._listing import (
-        Entry,
-        Listing,
-        split_folder,
-        walk_files,
-        with_one_spelling,
-    )
+    from sklearn_ganprint.datasets import list_images
 
-    found: list[ImageReadError] = []
-    folders, beside = split_folder(path)
-    name = os.path.basename(os.path.abspath(path))
-    if one_source or not folders:
-        folders, beside = {name: path}, []
-    entries = [
-        Entry(file, label)
-        for label, folder in folders.items()
-        for file in walk_files(folder, {os.path.realpath(folder)}, found)
-    ]
-    for failure in (found := [*beside, *found]):
+    try:
+        listed = list_images(path, layout=None if one_source else "folders")
+    except ValueError:  # there are no folders in it
+        listed = list_images(path, layout=None)
+    for failure in listed.failures:
         MESSAGES.say(str(failure))
-    failures += found
-    if not entries:
+    failures += listed.failures
+    files = listed.filenames.tolist()
+    if not files:
         raise CommandError(
             f"{path}: expected images, or a folder of them for each source; found no file"
         )
-    return _side(path, with_one_spelling(Listing(entries, folders, found)))
-
-
-def _side(path: str, listing: "Listing") -> Side:
-    files, labels = [each.filename for each in listing.entries], [e.label for e in listing.entries]
+    name = as_label(os.path.basename(os.path.abspath(path)))
+    labels = [name] * len(files) if listed.labels is None else listed.labels.tolist()
     return Side(path, None, files, labels)
 
 
@@ -106,10 +92,10 @@ def check_models(first: Model, second: Model, paths: Sequence[str]) -> None:
 
 def leave_out_copies(first: Side, second: Side) -> tuple[Side, int]:
     """Leave out of the second side the files that are on the first one too; say how many."""
-    from sklearn_ganprint.datasets._reader import content_keys
+    from sklearn_ganprint.datasets import content_keys
 
     known = [file for file in (*first.files, *second.files) if os.path.isfile(file)]
-    keys = dict(zip(known, content_keys(known, None), strict=True))
+    keys = dict(zip(known, content_keys(known), strict=True))
     there = {keys[file] for file in first.files if file in keys}
     kept = [
         (file, label)

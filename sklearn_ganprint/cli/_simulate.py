@@ -75,8 +75,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Write the images, and print where they are."""
-    from sklearn_ganprint.datasets import write_generator_images
-    from sklearn_ganprint.datasets._simulator._simulated_files import FolderInUseError
+    from sklearn_ganprint.datasets import FolderInUseError, write_generator_images
 
     if os.path.lexists(args.folder) and not os.path.isdir(args.folder):
         raise CommandError(f"{args.folder}: expected a folder, this is a file")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
 
-from sklearn_ganprint.datasets._names import printable
+from sklearn_ganprint._text import printable
 
 #: Letters of a part of a file's name, at the most: file systems take some 255 bytes in all, and
 #: beginnings, numbers and extensions are added.

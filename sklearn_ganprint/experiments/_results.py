@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_ganprint._atomic import atomic
-from sklearn_ganprint.datasets._csv import csv_bytes
+from sklearn_ganprint._text import csv_bytes
 
 
 class Result(ABC):

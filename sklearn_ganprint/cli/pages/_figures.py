@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ganprint.datasets._names import printable
+from sklearn_ganprint._text import printable
 from sklearn_ganprint.experiments import AttributionResult
 
 _DPI = 110

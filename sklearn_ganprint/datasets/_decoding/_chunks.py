@@ -10,19 +10,16 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_ganprint.datasets._decoding._prepared import (
+from sklearn_ganprint.datasets._decoding._structure import (
     Prepared,
     UnusableImageError,
     count_parts,
     refuse_zeroed,
-    stated_orientation,
     take,
 )
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_CRITICAL, _DESCRIPTIONS = (b"IHDR", b"PLTE", b"IDAT"), (b"acTL", b"fcTL", b"eXIf", b"iTXt")
-# Descriptions of an image that are looked into; larger ones are passed over.
-_MAX_DESCRIPTION = 1 << 20
+_CRITICAL = (b"IHDR", b"PLTE", b"IDAT")
 
 
 def prepare_png(stream: BinaryIO, whole: bool) -> Prepared:
@@ -41,12 +38,8 @@ def prepare_png(stream: BinaryIO, whole: bool) -> Prepared:
     n_bytes = sum(map(len, kept[b"IDAT"]))
     parts += [n_bytes.to_bytes(4), b"IDAT", *kept.pop(b"IDAT"), bytes(4), _PNG_END]
     content = b"".join(parts)
-    n_frames = int.from_bytes(b"".join(kept[b"acTL"])[:4])
     return Prepared(
         BytesIO(content),
-        # Of an animation, the image that stands before the first frame is one more.
-        n_frames=n_frames + (not kept[b"fcTL"]) if n_frames else 1,
-        orientation=stated_orientation(b"".join(kept[b"eXIf"]), b"".join(kept[b"iTXt"])),
         n_colours=len(palette) // 3 if indexed else None,
         held_bytes=len(content),
     )
@@ -54,7 +47,7 @@ def prepare_png(stream: BinaryIO, whole: bool) -> Prepared:
 
 def _png_parts(stream: BinaryIO, whole: bool) -> dict[bytes, list[bytes]]:
     """Return what the chunks that matter hold; without `whole`, up to the image data."""
-    kept: dict[bytes, list[bytes]] = {kind: [] for kind in (*_CRITICAL, *_DESCRIPTIONS)}
+    kept: dict[bytes, list[bytes]] = {kind: [] for kind in _CRITICAL}
     for kind, size in _png_chunks(stream):
         if kind == b"IDAT" and not whole:
             break
@@ -64,13 +57,6 @@ def _png_parts(stream: BinaryIO, whole: bool) -> dict[bytes, list[bytes]]:
             if kept[b"IDAT"]:
                 break  # no concern of the data, if they are whole; the decoder will know
             raise UnusableImageError(f"is damaged: {kind!r} is no PNG chunk")
-        elif (
-            kind in _DESCRIPTIONS
-            and size <= _MAX_DESCRIPTION
-            # Behind the data, a frame is not the image that is read.
-            and not (kind == b"fcTL" and kept[b"IDAT"])
-        ):
-            kept[kind].append(stream.read(size + 4))
         else:
             stream.seek(size + 4, 1)
     return kept
@@ -102,6 +88,11 @@ def _png_chunk(kind: bytes, data: bytes) -> bytes:
 _PNG_END = _png_chunk(b"IEND", b"")
 
 
+# Descriptions that must lie within the file; larger ones are passed over.
+_MAX_DESCRIPTION = 1 << 20
+_WEBP_IMAGES = (b"VP8 ", b"VP8L", b"ANMF")
+
+
 def prepare_webp(stream: BinaryIO, whole: bool) -> Prepared:
     """Keep the first image of a WebP file, and what says how large the canvas is."""
     head = take(stream, 12, "its header")
@@ -109,20 +100,18 @@ def prepare_webp(stream: BinaryIO, whole: bool) -> Prepared:
     if stream.seek(0, 2) < size:
         raise UnusableImageError("is truncated: the WebP file is shorter than it says")
     stream.seek(12)
-    kept, n_frames, described = [], 0, {b"EXIF": b"", b"XMP ": b""}
+    kept, n_frames = [], 0
     for kind, length in _riff_chunks(stream, size):
-        if kind in described and length <= _MAX_DESCRIPTION:
-            described[kind] = take(stream, length, "a WebP chunk")
-        elif kind in (b"VP8X", b"ANIM", b"ALPH", b"VP8 ", b"VP8L", b"ANMF"):
-            n_frames += kind in (b"VP8 ", b"VP8L", b"ANMF")
-            if kind not in (b"VP8 ", b"VP8L", b"ANMF") or n_frames == 1:
+        if kind in (b"VP8X", b"ANIM", b"ALPH", *_WEBP_IMAGES):
+            n_frames += kind in _WEBP_IMAGES
+            if kind not in _WEBP_IMAGES or n_frames == 1:
                 kept.append(_webp_chunk(kind, take(stream, length, "a WebP chunk")))
+        elif kind in (b"EXIF", b"XMP ") and length <= _MAX_DESCRIPTION:
+            take(stream, length, "a WebP chunk")
     content = b"WEBP" + b"".join(kept)
     return Prepared(
         BytesIO(b"RIFF" + len(content).to_bytes(4, "little") + content),
         decoded_size=_webp_size(content[4:]),
-        n_frames=max(n_frames, 1),
-        orientation=stated_orientation(described[b"EXIF"], described[b"XMP "]),
         scratch_bytes=12,
         held_bytes=3 * len(content),
     )
@@ -150,7 +139,7 @@ def _riff_chunks(stream: BinaryIO, end: int) -> Iterator[tuple[bytes, int]]:
             return
         head = take(stream, 8, "a WebP chunk")
         length = int.from_bytes(head[4:], "little")
-        if start + 8 + length > end and head[:4] in (b"VP8 ", b"VP8L", b"ALPH", b"ANMF", b"VP8X"):
+        if start + 8 + length > end and head[:4] in (b"VP8X", b"ALPH", *_WEBP_IMAGES):
             raise UnusableImageError("is damaged: a chunk of the WebP file does not fit into it")
         yield head[:4], length
         stream.seek(start + 8 + length + length % 2)
@@ -186,7 +175,7 @@ def prepare_gif(stream: BinaryIO, whole: bool) -> Prepared:
         if n_frames == 0 and (kind == b"," or control):
             kept.append(data[start:position])
         n_frames += kind == b","
-    return Prepared(BytesIO(b"".join(kept) + b";"), n_frames=max(n_frames, 1))
+    return Prepared(BytesIO(b"".join(kept) + b";"))
 
 
 def _gif_palette_size(flags: int) -> int:
@@ -200,13 +189,11 @@ def _end_of_blocks(data: bytes, position: int) -> int:
     return position + 1
 
 
-_MAX_PPM_HEADER = 1 << 16
 _PPM_SPACE = rb"(?:\s|#[^\r\n]*[\r\n])+"
-_PPM_HEADER = re.compile(rb"P([2356])(?:%b\d+){3}\s" % _PPM_SPACE)
-_PBM_HEADER = re.compile(rb"P1(?:%b\d+){2}\s" % _PPM_SPACE)
-_NO_NUMBER = re.compile(rb"[^\d\s]")
-_MAX_PPM_VALUES = 1 << 25
+_MAX_PPM_HEADER, _MAX_PPM_VALUES = 1 << 16, 1 << 25
+_PPM_HEADER = re.compile(rb"P(?:1(?:%b\d+){2}|[2356](?:%b\d+){3})\s" % (2 * (_PPM_SPACE,)))
 _PPM_COMMENT = re.compile(rb"#[^\r\n]*")
+_NO_NUMBER = re.compile(rb"[^\d\s]")
 
 
 def prepare_ppm(stream: BinaryIO, whole: bool) -> Prepared:
@@ -216,55 +203,49 @@ def prepare_ppm(stream: BinaryIO, whole: bool) -> Prepared:
     """
     stream.seek(0)
     head = stream.read(_MAX_PPM_HEADER)
-    if found := _PBM_HEADER.match(head):
-        return _prepare_plain_pbm(stream, found, whole)
     found = _PPM_HEADER.match(head)
     if found is None:
         # Pillow reads byte by byte, and would do so through any length of comments.
         if len(_PPM_COMMENT.sub(b" ", head).split()) < 3:
             raise UnusableImageError("is damaged: the PPM file has no header where it begins")
         return Prepared()
-    width, height, largest = map(int, _PPM_COMMENT.sub(b" ", found[0][2:]).split())
-    plain, colour = found[1] in b"23", found[1] in b"36"
+    width, height, *rest = map(int, _PPM_COMMENT.sub(b" ", found[0][2:]).split())
+    largest = rest[0] if rest else 1
+    bitmap, plain, colour = (head[1] in kinds for kinds in (b"1", b"123", b"36"))
     read_by_pillow = not plain and (largest == 255 or (largest == 65535 and not colour))
     if read_by_pillow or not 0 < largest < 65536:
         return Prepared()
     top = 255 if colour or largest == 255 else 65535
     opening = b"P%d %d %d %d\n" % (6 if colour else 5, width, height, top)
+    if bitmap:
+        opening = b"P4 %d %d\n" % (width, height)
     if not whole:
         return Prepared(BytesIO(opening))
-    stream.seek(found.end())
-    values = _ppm_values(stream, plain, largest, width * height * (3 if colour else 1))
-    table = np.rint(np.arange(largest + 1) * (top / largest)).astype(">u2" if top > 255 else "u1")
-    return Prepared(BytesIO(opening + table[values].tobytes()))
-
-
-def _prepare_plain_pbm(stream: BinaryIO, found: re.Match[bytes], whole: bool) -> Prepared:
-    """Pack the bits of a bitmap that is written as text."""
-    width, height = map(int, _PPM_COMMENT.sub(b" ", found[0][2:]).split())
-    opening = b"P4 %d %d\n" % (width, height)
-    if not whole:
-        return Prepared(BytesIO(opening))
-    _require_few_values(width * height)
-    stream.seek(found.end())
-    bits = b"".join(_PPM_COMMENT.sub(b" ", stream.read()).split())[: width * height]
-    if len(bits) < width * height or bits.strip(b"01"):
-        raise UnusableImageError("is truncated: the PBM file has fewer bits than pixels")
-    table = np.frombuffer(bits, np.uint8).reshape(height, width) - ord("0")
-    return Prepared(BytesIO(opening + np.packbits(table, axis=1).tobytes()))
-
-
-def _require_few_values(n_values: int) -> None:
+    n_values = width * height * (3 if colour else 1)
     if n_values > _MAX_PPM_VALUES:
         raise UnusableImageError(
             f"holds more than {_MAX_PPM_VALUES} values as text, or with another largest value "
             "than 255 and 65535, which are read in small files only; save it as PNG"
         )
+    stream.seek(found.end())
+    if bitmap:
+        return Prepared(BytesIO(opening + _packed_bits(stream, width, height)))
+    values = _ppm_values(stream, plain, largest, n_values)
+    table = np.rint(np.arange(largest + 1) * (top / largest)).astype(">u2" if top > 255 else "u1")
+    return Prepared(BytesIO(opening + table[values].tobytes()))
+
+
+def _packed_bits(stream: BinaryIO, width: int, height: int) -> bytes:
+    """Pack the bits of a bitmap that is written as text."""
+    bits = b"".join(_PPM_COMMENT.sub(b" ", stream.read()).split())[: width * height]
+    if len(bits) < width * height or bits.strip(b"01"):
+        raise UnusableImageError("is truncated: the PBM file has fewer bits than pixels")
+    table = np.frombuffer(bits, np.uint8).reshape(height, width) - ord("0")
+    return np.packbits(table, axis=1).tobytes()
 
 
 def _ppm_values(stream: BinaryIO, plain: bool, largest: int, n_values: int) -> NDArray[np.integer]:
     """Return the values of a PGM or PPM file, written as text (plain) or as numbers."""
-    _require_few_values(n_values)
     values: NDArray[np.integer]
     if plain:
         text = _PPM_COMMENT.sub(b" ", stream.read())

@@ -1,16 +1,23 @@
-r"""CSV files: what is written here is read here as it was, whatever the name of a file holds.
+r"""Names of files and sources, which may hold anything, on terminals and pages and in CSV files.
 
-A cell in quotes is taken as it is. Of one without quotes, outer spaces are taken off. Bytes that
-are not UTF-8 are written as they are in the name of the file. In a form for spreadsheets, cells
-that these would run as formulas begin with an apostrophe, which the reader takes off.
+CSV that is written here is read here as it was. A cell in quotes is taken as it is; a cell without
+quotes loses its outer spaces. Bytes of a file's name that are not UTF-8 are written as they are. In
+the form for spreadsheets, cells that these would run as formulas begin with an apostrophe, which
+the reader takes off.
 """
 
 import codecs
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sklearn_ganprint.datasets._names import printable
+#: Categories of characters that are not seen, or that steer a terminal or the order of letters:
+#: control and format characters, lone surrogates, separators of lines and paragraphs.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+#: Format characters without which words and emoji are written wrongly.
+_JOINERS = "\u200c\u200d"
 
 #: Error handler of text streams and files that names of files are written to.
 NAMES = "sklearn_ganprint.names"
@@ -30,6 +37,33 @@ _NEEDS_QUOTES = re.compile(r'[",;\t\r\n]|^\s|\s$')
 #: What spreadsheets take for a formula, and what looks as if an apostrophe was put before one.
 _FORMULA = re.compile(r"'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
 _GUARDED = re.compile(r"'+(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
+
+
+def printable(name: str) -> str:
+    r"""Write a name so that it is one line, in its own order, on any terminal and page.
+
+    Control and format characters become escapes such as ``\n``, ``\x1b`` or ``\u202e``, and
+    bytes that are not UTF-8 become ``\xNN``.
+    """
+    if name.isprintable():
+        return name
+    return "".join(_escape(char) if is_unseen(char) else char for char in name)
+
+
+def is_unseen(char: str) -> bool:
+    """Whether a character is not seen, or steers a terminal or the order of letters."""
+    return unicodedata.category(char) in _UNSEEN and char not in _JOINERS
+
+
+def _escape(char: str) -> str:
+    if "\udc80" <= char <= "\udcff":  # a byte, as Python decodes names of files
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def as_label(name: str) -> str:
+    """Write a name in composed letters: file systems store one name in several ways (NFC, NFD)."""
+    return unicodedata.normalize("NFC", name)
 
 
 def csv_text(
