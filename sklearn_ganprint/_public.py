@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import Any
@@ -65,3 +66,20 @@ def keep_former_modules(package: str) -> None:
     for former, current in FORMER_MODULES.items():
         name = f"{package}.{former}"
         sys.modules[name] = FormerModule(name, f"{package}.{current}")
+
+
+def former_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """Make a package's ``__getattr__``: names that are public no more are found, with a warning.
+
+    `homes` has the name of the private module in the package for each of them.
+    """
+
+    def find(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        warnings.warn(
+            f"{package}.{name} will be private in version 0.3.", FutureWarning, stacklevel=2
+        )
+        return getattr(import_module(f"{package}.{homes[name]}"), name)
+
+    return find
