@@ -13,7 +13,7 @@ from sklearn_ganprint._steps import hand_on_arrays
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.comparison._models import (
     FingerprintSet,
-    find_holder,
+    find_fingerprints,
     find_residual,
     fingerprint_set,
 )
@@ -134,13 +134,13 @@ def _steps(like: Any) -> tuple[list[Any], tuple[int, int] | None]:
     if like == "camera":
         return [clone(step) for _, step in make_attribution_pipeline("camera").steps], None
     check_is_fitted(like)
-    path = find_holder(like)
-    if path is None or not is_mergeable(path[-1]):
+    steps, holder = find_fingerprints(like)
+    if not is_mergeable(holder):
         raise ValueError(
             f"like: expected a model with fingerprints of image files, got {like!r}, which has "
             f"none. The kinds 'paper', 'combined' and 'camera' have."
         )
-    *leading, last = [hand_on_arrays(clone(step)) for step in path]
+    *leading, last = [hand_on_arrays(clone(step)) for step in (*steps, holder)]
     if leading and hasattr(leading[-1], "flatten"):
         leading[-1].set_params(flatten=False)  # rows do not tell the shape
     return [*leading, last], getattr(like, "image_size_", None)

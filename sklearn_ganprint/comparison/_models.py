@@ -25,7 +25,7 @@ class FingerprintSet:
         The fingerprints, in image shape.
 
     residual : ResidualTransformer or None
-        What made the residuals, if it is known.
+        Transformer that made the residuals, if it is known.
     """
 
     names: list[str]
@@ -41,14 +41,14 @@ class FingerprintSet:
 
 
 def fingerprint_set(model: Any) -> FingerprintSet:
-    """Take the fingerprints out of a fitted model.
+    """Return the fingerprints in a fitted model.
 
     Parameters
     ----------
     model : estimator, FingerprintSet or dict
         A fitted :class:`FileBatchClassifier`, pipeline, :class:`OpenSetClassifier`,
-        :class:`FusionClassifier` or anything else with the attribute ``fingerprints_``, at any
-        depth; or names and fingerprints of shape (H, W) or (H, W, C).
+        :class:`FusionClassifier` or other estimator with an attribute ``fingerprints_`` at any
+        depth; or a dict from names to fingerprints of shape (H, W) or (H, W, C).
 
     Returns
     -------
@@ -58,7 +58,7 @@ def fingerprint_set(model: Any) -> FingerprintSet:
     Raises
     ------
     ValueError
-        If the model has no fingerprints, or only rows of which the image shape is unknown.
+        If the model has no fingerprints, or the image shape of their rows is not known.
 
     See Also
     --------
@@ -79,55 +79,55 @@ def fingerprint_set(model: Any) -> FingerprintSet:
     if isinstance(model, Mapping):
         return _from_dict(model)
     check_is_fitted(model)
-    path = find_holder(model)
-    if path is None:
+    steps, holder = find_fingerprints(model)
+    if holder is None:
         raise ValueError(
             f"{type(model).__name__} has no fingerprints to compare. Kinds that have: 'paper', "
             f"'combined' and 'camera'; 'spectral' knows sources by other traces."
         )
-    holder = path[-1]
     names = getattr(holder, "classes_", np.arange(len(holder.fingerprints_)))
     if not np.array_equal(getattr(model, "classes_", names), names):
         raise ValueError(
             f"{type(model).__name__} has fingerprints of other classes than its own. Compare the "
             f"estimator inside, or fit one without AugmentedClassifier."
         )
-    residual = find_residual(path)
-    shape = _shape(holder, path[-2] if path[-2:-1] == [residual] else None)
+    shape = _shape(holder, steps[-1] if steps else None)
     fingerprints = np.asarray(holder.fingerprints_).reshape(-1, *shape)
-    # A class that was announced, and of which no image has come.
+    # Classes can be announced, with partial_fit, before their first image.
     with_images = np.asarray(getattr(holder, "class_count_", np.ones(len(names)))) > 0
     return FingerprintSet(
-        [str(name) for name in np.asarray(names)[with_images]], fingerprints[with_images], residual
+        [str(name) for name in np.asarray(names)[with_images]],
+        fingerprints[with_images],
+        find_residual(steps),
     )
 
 
-def find_holder(model: Any) -> list[Any] | None:
-    """Give the steps that images pass on the way to what has the fingerprints, and that, last.
+def find_fingerprints(model: Any) -> tuple[list[Any], Any]:
+    """Find the first estimator with ``fingerprints_`` in a model, None if there is none.
 
-    None if nothing has.
+    Return the steps that images pass before they reach that estimator, and the estimator.
     """
     if hasattr(model, "fingerprints_"):
-        return [model]
+        return [], model
     if isinstance(model, Pipeline):
         *leading, last = [step for _, step in model.steps if step not in (None, "passthrough")]
-        rest = find_holder(last)
-        return None if rest is None else [*leading, *rest]
+        steps, holder = find_fingerprints(last)
+        return [*leading, *steps], holder
     inner = [model.estimator_] if hasattr(model, "estimator_") else []
-    for each in (*inner, *getattr(model, "estimators_", [])):
-        path = find_holder(each)
-        if path is not None:
-            return path
-    return None
+    for estimator in (*inner, *getattr(model, "estimators_", [])):
+        steps, holder = find_fingerprints(estimator)
+        if holder is not None:
+            return steps, holder
+    return [], None
 
 
 def find_residual(steps: list[Any]) -> ResidualTransformer | None:
-    """Give the step that makes residuals, if there is one."""
+    """Return the first step that makes residuals, if there is one."""
     return next((step for step in steps if isinstance(step, ResidualTransformer)), None)
 
 
 def fingerprint_settings(model: Any) -> dict[str, Any]:
-    """Tell how the fingerprints of a model of image files were made.
+    """Return how the fingerprints of a model of image files were made.
 
     Parameters
     ----------
@@ -137,9 +137,9 @@ def fingerprint_settings(model: Any) -> dict[str, Any]:
     Returns
     -------
     dict
-        What must be alike in two models for their fingerprints to be compared: ``size`` of the
-        images, the reader's ``anchor``, ``channels`` and ``denoiser`` of the residual, and the
-        steps to the fingerprints, ``residual``.
+        Settings that two models must share for their fingerprints to be compared: ``size`` of the
+        images, the reader's ``anchor``, ``channels`` and ``denoiser`` of the residual, and
+        ``residual``, the steps from images to fingerprints.
 
     See Also
     --------
@@ -156,7 +156,8 @@ def fingerprint_settings(model: Any) -> dict[str, Any]:
     '128 x 128'
     """
     check_is_fitted(model)
-    steps = find_holder(model) or []
+    steps, holder = find_fingerprints(model)
+    steps = steps if holder is None else [*steps, holder]
     residual = find_residual(steps)
     height, width = model.image_size_ or (None, None)
     return {
@@ -169,10 +170,10 @@ def fingerprint_settings(model: Any) -> dict[str, Any]:
 
 
 def warn_of_other_residuals(first: FingerprintSet, second: FingerprintSet) -> None:
-    """Say so if two sets are of residuals made in two ways."""
+    """Warn if the residuals of two sets were made in different ways."""
     if first.residual is None or second.residual is None:
         return
-    ways = [(each.residual.denoiser, each.residual.channels) for each in (first, second)]
+    ways = [(made.residual.denoiser, made.residual.channels) for made in (first, second)]
     if repr(ways[0]) != repr(ways[1]):
         warnings.warn(
             f"The residuals of the two models were made in different ways, denoiser and channels "
@@ -183,9 +184,9 @@ def warn_of_other_residuals(first: FingerprintSet, second: FingerprintSet) -> No
 
 
 def _from_dict(fingerprints: Mapping[Any, Any]) -> FingerprintSet:
-    images = [np.asarray(each) for each in fingerprints.values()]
-    images = [each[..., np.newaxis] if each.ndim == 2 else each for each in images]
-    if len({each.shape for each in images}) != 1 or images[0].ndim != 3:
+    images = [np.asarray(image) for image in fingerprints.values()]
+    images = [image[..., np.newaxis] if image.ndim == 2 else image for image in images]
+    if len({image.shape for image in images}) != 1 or images[0].ndim != 3:
         raise ValueError(
             f"Expected fingerprints of one shape, (H, W) or (H, W, C), got "
             f"{ {name: np.shape(each) for name, each in fingerprints.items()} }."
@@ -193,17 +194,17 @@ def _from_dict(fingerprints: Mapping[Any, Any]) -> FingerprintSet:
     return FingerprintSet([str(name) for name in fingerprints], np.stack(images))
 
 
-def _shape(holder: Any, residual: Any) -> tuple[int, ...]:
-    """Find the image shape of fingerprints that are rows."""
+def _shape(holder: Any, previous: Any) -> tuple[int, ...]:
+    """Return the image shape of fingerprints that are rows; `previous` is the step before."""
     for shape in (
         getattr(holder, "fingerprint_shape_", None),
         getattr(holder, "image_shape_", None),
-        getattr(residual, "residual_shape_", None),
+        getattr(previous, "residual_shape_", None),
         getattr(holder, "image_shape", None),
     ):
         if shape is not None:
             return (*shape, 1)[:3]
     raise ValueError(
-        f"{type(holder).__name__} was fitted on rows, of which the image shape is not known. "
+        f"{type(holder).__name__} was fitted on rows whose image shape is not known. "
         f"Fit it on residuals (n, H, W, C), behind ResidualTransformer(flatten=False)."
     )
