@@ -17,8 +17,8 @@ from sklearn_ganprint.experiments import (
     ReproductionSettings,
     measure_convergence,
     reproduce_paper,
-    select_images,
 )
+from sklearn_ganprint.experiments._selection import select_images
 from sklearn_ganprint.perturbations import JPEGCompression
 
 SETTINGS = ReproductionSettings(denoiser="gaussian", n_robustness=3)

@@ -41,7 +41,15 @@ def test_the_module_of_a_public_name_is_public_and_has_it(module, name):
 
 
 @pytest.mark.parametrize(
-    "former", ["correlation.SCORES", "correlation.MAX_BYTES", "fingerprints.divide_by_intensity"]
+    "former",
+    [
+        "correlation.SCORES",
+        "correlation.negative_squared_distance",
+        "experiments.RecompressionResult",
+        "experiments.select_images",
+        "experiments.wilson_interval",
+        "fingerprints.divide_by_intensity",
+    ],
 )
 def test_names_that_are_public_no_more_warn_and_are_found(former):
     package, name = former.split(".")

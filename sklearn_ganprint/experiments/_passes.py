@@ -14,7 +14,7 @@ from sklearn_ganprint._steps import transform_batch
 from sklearn_ganprint.correlation import correlation_index
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.experiments._checkpoints import Begun
-from sklearn_ganprint.experiments._duplicates import difference_hash
+from sklearn_ganprint.experiments._selection import difference_hash
 from sklearn_ganprint.files._batches import BatchResult, ImageSource
 from sklearn_ganprint.fingerprints import energy
 

@@ -41,8 +41,9 @@ class ReproductionSettings:
     Parameters
     ----------
     n_fit, n_test : int, default=None
-        Images a source to estimate its fingerprint from and to test on, as in
-        :func:`select_images`.
+        Images a source to estimate its fingerprint from and to test it on. None takes 512 as the
+        paper does, or 51.2 % of the images of the smallest source if it has fewer than 1000, and
+        tests on all others.
 
     denoiser, channels : str or BaseDenoiser, str
         As in :class:`ResidualTransformer`.
