@@ -19,7 +19,15 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from sklearn_ganprint._batches import Pass, Passes, at, collect
+from sklearn_ganprint._batches import (
+    Batches,
+    at,
+    fit_steps,
+    hand_on_arrays,
+    pipeline_memory,
+    replace_last,
+    split_steps,
+)
 from sklearn_ganprint._images import (
     IMAGE_DTYPES,
     ImageInputMixin,
@@ -28,13 +36,6 @@ from sklearn_ganprint._images import (
     stack_images,
 )
 from sklearn_ganprint._routing import ASKS_FOR_GROUPS
-from sklearn_ganprint._steps import (
-    fit_steps,
-    hand_on_arrays,
-    pipeline_memory,
-    replace_last,
-    split_steps,
-)
 from sklearn_ganprint.ensemble._fit_params import fit_params
 from sklearn_ganprint.ensemble._subclasses import merge_subclass_scores
 from sklearn_ganprint.ensemble._versions import (
@@ -233,13 +234,13 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         self._validate_params()
         return self._versions(self._images(X))
 
-    def fit_passes(self, first: Any, y: np.ndarray, **params: Any) -> Passes:
-        """Fit in a pass over images that need not be in memory.
+    def fit_batches(self, batches: Batches, y: np.ndarray, **params: Any) -> Self:
+        """Fit on batches of images that need not be in memory.
 
         Parameters
         ----------
-        first : array-like of shape (1, H, W), (1, H, W, C) or (1, n_features)
-            One image.
+        batches : Batches
+            The images.
 
         y : ndarray of shape (n,)
             Source of each image.
@@ -247,17 +248,12 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         **params : dict
             `sample_weight` and `groups`, as in ``fit``.
 
-        Yields
-        ------
-        Pass
-            A function of a batch of images, whose values for all batches are to be sent back.
-
         Returns
         -------
         AugmentedClassifier
             The fitted classifier.
         """
-        versions, kept = collect((yield Pass(_versions_of, (self,))), len(y))
+        versions, kept = batches.collect(_versions_of, self)
         return self.fit_versions(versions, y[kept], **at(kept, params))
 
     @_fit_context(prefer_skip_nested_validation=False)

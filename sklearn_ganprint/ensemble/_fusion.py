@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._batches import Pass, Passes, first_image, fit_in_memory
+from sklearn_ganprint._batches import Batches
 from sklearn_ganprint._folds import fold_numbers, make_folds, units_by_class
 from sklearn_ganprint._routing import ASKS_FOR_GROUPS
 from sklearn_ganprint.classification._scores import nearness
@@ -203,26 +203,21 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         check_consistent_length(X, y)
         rows = {} if groups is None else {"groups": groups}
         X, y, rows = leave_out_blank(self, X, y, **rows)
-        return fit_in_memory(self.fit_passes(first_image(X), y, **rows), X)
+        return self.fit_batches(Batches(X), y, **rows)
 
-    def fit_passes(self, first: Any, y: np.ndarray, groups: Any = None) -> Passes:
-        """Fit in passes over images that need not be in memory.
+    def fit_batches(self, batches: Batches, y: np.ndarray, groups: Any = None) -> Self:
+        """Fit on batches of images that need not be in memory.
 
         Parameters
         ----------
-        first : array-like of shape (1, ...)
-            One image.
+        batches : Batches
+            The images.
 
         y : ndarray of shape (n,)
             Source of each image.
 
         groups : array-like of shape (n,), default=None
             Groups, as in ``fit``.
-
-        Yields
-        ------
-        Pass
-            A function of a batch of images, whose values for all batches are to be sent back.
 
         Returns
         -------
@@ -234,16 +229,17 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         estimators = self._checked_estimators()
         fold_of = self._folds(y, groups)
         closed = self.cv is None and groups is None
+        first = batches.first
         blank = [make_member(clone(each), first, leave_one_out=closed) for each in estimators]
         # A splitter of one's own is left as it is.
         searched = groups is None and (closed or isinstance(self.cv, Integral))
         contents = [SharedContent(len(y))] if searched else []
-        members, positions = yield from gather([*blank, *contents], y, fold_of)
+        members, positions = gather(batches, [*blank, *contents], y, fold_of)
         self.classes_ = np.unique(y[positions])
         if contents and (twins := self._twin_folds(members.pop(), y[positions])) is not None:
             fold_of[positions] = twins
             split = [make_member(clone(each), first, leave_one_out=False) for each in estimators]
-            members = yield from self._gather_again(members, split, y, fold_of)
+            members = self._gather_again(batches, members, split, y, fold_of)
         unseen = np.full((len(y), len(members), len(self.classes_)), np.nan)
         for column, member in enumerate(members):
             scores = member.fit(y[positions], fold_of[positions], self.n_jobs)
@@ -252,19 +248,25 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         again = [member for member in members if member.second_pass]
         if again:
             columns = np.flatnonzero([member.second_pass for member in members])
-            for positions, scores in (yield Pass(score, (again, self.classes_), (y, fold_of))):
+            found = batches.map(score, again, self.classes_, rows=(y, fold_of))
+            for positions, scores in found:
                 unseen[np.ix_(positions, columns)] = scores
         self.estimators_ = [member.estimator for member in members]
         return self._weigh(unseen, y, fold_of)
 
     def _gather_again(
-        self, members: list[Any], split: list[Any], y: np.ndarray, fold_of: np.ndarray
-    ) -> Passes:
+        self,
+        batches: Batches,
+        members: list[Any],
+        split: list[Any],
+        y: np.ndarray,
+        fold_of: np.ndarray,
+    ) -> list[Any]:
         """Replace members that are sums over images, since sums by fold are of other folds."""
         summed = [each for each in split if each.second_pass]
         if not summed:
             return members
-        again, _ = yield from gather(summed, y, fold_of)
+        again, _ = gather(batches, summed, y, fold_of)
         return [again.pop(0) if each.second_pass else each for each in members]
 
     def _twin_folds(self, contents: SharedContent, y: np.ndarray) -> np.ndarray | None:

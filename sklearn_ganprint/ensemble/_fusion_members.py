@@ -1,8 +1,8 @@
 """Classifiers that are to be fused, while they are being fitted.
 
-A fit goes in passes over the images, which may be files: :func:`look` at each batch in a worker,
-:meth:`Member.add` what it brings, then :meth:`Member.fit`. Scores of images that a model has not
-seen take a second pass where the residuals themselves were not kept.
+Each batch of images, which may be files, goes through :meth:`Member.map` in a worker;
+:meth:`Member.add` takes what that returns, then :meth:`Member.fit` fits. Scores of images that a
+model has not seen take a second map where the residuals themselves were not kept.
 """
 
 import copy
@@ -13,17 +13,19 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_ganprint._batches import Pass, Passes, fit_batch, is_mergeable
-from sklearn_ganprint._images import ImageInputMixin
-from sklearn_ganprint._steps import (
+from sklearn_ganprint._batches import (
+    Batches,
     fit_leading,
+    fit_part,
     fit_steps,
+    is_mergeable,
     pipeline_memory,
     replace_last,
     split_steps,
     transform_batch,
     without_leading,
 )
+from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint.classification._scores import nearness
 
 
@@ -40,7 +42,7 @@ class Member:
             self.rest[0]._warn_of_images(np.asarray(first), first)
         self.values: list[Any] = []
 
-    def look(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> Any:
+    def map(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> Any:
         """Make features of a batch."""
         return transform_batch(images, self.leading)
 
@@ -74,13 +76,13 @@ class SummedMember(Member):
         self.leave_one_out = leave_one_out and hasattr(self.rest[0], "leave_one_out_scores")
         self.models: dict[int, Any] = {}
 
-    def look(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> Any:
+    def map(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> Any:
         """Fit on the images of each fold in a batch."""
         if self.leave_one_out:
-            return {0: fit_batch(images, y, self.leading, self.rest[0])}
+            return {0: fit_part(images, y, self.leading, self.rest[0])}
         parts = {fold: np.flatnonzero(fold_of == fold) for fold in np.unique(fold_of).tolist()}
         return {
-            fold: fit_batch(_safe_indexing(images, own), y[own], self.leading, self.rest[0])
+            fold: fit_part(_safe_indexing(images, own), y[own], self.leading, self.rest[0])
             for fold, own in parts.items()
         }
 
@@ -91,7 +93,7 @@ class SummedMember(Member):
             self.models[fold] = model if known is None else known.merge(model)
 
     def fit(self, y: np.ndarray, fold_of: np.ndarray, n_jobs: int | None) -> np.ndarray | None:
-        """Merge the folds, all of them and all but each; scores take a second look."""
+        """Merge the folds, all of them and all but each; scores take a second map."""
         merged = _merge(self.models.values())
         if self.leave_one_out:
             self.models = {0: merged}
@@ -125,20 +127,22 @@ def make_member(estimator: Any, first: Any, *, leave_one_out: bool) -> Member:
     return Member(estimator, first)
 
 
-def gather(blank: list[Any], y: np.ndarray, fold_of: np.ndarray) -> Passes:
+def gather(
+    batches: Batches, blank: list[Any], y: np.ndarray, fold_of: np.ndarray
+) -> tuple[list[Any], np.ndarray]:
     """Let members see all images; return them, and the positions of the images they have seen."""
     # What members gather must not travel to the workers with each batch that is still to come.
     members, kept = copy.deepcopy(blank), []
-    for positions, values in (yield Pass(look, (blank,), (y, fold_of))):
+    for positions, values in batches.map(map_members, blank, rows=(y, fold_of)):
         kept.append(positions)
         for member, value in zip(members, values, strict=True):
             member.add(value)
     return members, np.concatenate(kept)
 
 
-def look(images: Any, y: np.ndarray, fold_of: np.ndarray, members: list[Any]) -> list[Any]:
+def map_members(images: Any, y: np.ndarray, fold_of: np.ndarray, members: list[Any]) -> list[Any]:
     """Make of a batch what each member needs of it."""
-    return [member.look(images, y, fold_of) for member in members]
+    return [member.map(images, y, fold_of) for member in members]
 
 
 def score(

@@ -34,7 +34,7 @@ class SharedContent:
         self.width = min(MOST_VALUES, SKETCH_VALUES // max(n_images, 1))
         self.sketches: list[np.ndarray] = []
 
-    def look(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> np.ndarray:
+    def map(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> np.ndarray:
         """Sketch the images of a batch."""
         return sketch(images, self.width)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_ganprint._batches import transform_batch
 from sklearn_ganprint._parallel import row_chunks
-from sklearn_ganprint._steps import transform_batch
 from sklearn_ganprint.perturbations import BasePerturbation, check_perturbation
 
 #: What images go through most: compression, resizing, one after the other, slight blur and noise.

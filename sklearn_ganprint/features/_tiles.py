@@ -10,8 +10,8 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from sklearn_ganprint._batches import hand_on_arrays
 from sklearn_ganprint._images import FLOAT_DTYPES, ImageShape, ImageTransformer, quiet_about_images
-from sklearn_ganprint._steps import hand_on_arrays
 
 #: Rows and columns of tiles.
 Grid = tuple[np.ndarray, np.ndarray]

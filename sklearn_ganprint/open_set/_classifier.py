@@ -13,24 +13,16 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_ganprint._batches import (
-    Pass,
-    Passes,
+    Batches,
     at,
-    collect,
-    first_image,
-    fit_in_memory,
-    fit_passes,
-)
-from sklearn_ganprint._routing import FitParams, last_step_params, pipeline_params, route
-from sklearn_ganprint._steps import (
-    fit_leading,
+    fit_batches,
     fit_steps,
     pipeline_memory,
     replace_last,
     split_steps,
-    transform_batch,
     without_leading,
 )
+from sklearn_ganprint._routing import FitParams, last_step_params, pipeline_params, route
 from sklearn_ganprint.conformal import (
     CalibrationWarning,
     conformal_threshold,
@@ -233,31 +225,26 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         X, y = indexable(X, column_or_1d(y, warn=True))
         X, y, params = leave_out_blank(self.estimator, X, y, **params)
         if set(params) <= {"groups"}:
-            return fit_in_memory(self.fit_passes(first_image(X), y, **params), X)
+            return self.fit_batches(Batches(X), y, **params)
         # For any step: only the whole pipeline knows which.
         routed = route(self, params)
         self._check_classes(y)
         fitted = clone(self.estimator).fit(X, y, **routed.fit)
         return self._store(fitted, self._calibrate(self.estimator, fitted, X, y, routed))
 
-    def fit_passes(self, first: Any, y: np.ndarray, **params: Any) -> Passes:
-        """Fit in passes over images that need not be in memory.
+    def fit_batches(self, batches: Batches, y: np.ndarray, **params: Any) -> Self:
+        """Fit on batches of images that need not be in memory.
 
         Parameters
         ----------
-        first : array-like of shape (1, ...)
-            One image.
+        batches : Batches
+            The images.
 
         y : ndarray of shape (n,)
             Source of each image.
 
         **params : dict
             `groups` goes to the splitter, all else to the ``fit`` of the estimator's last step.
-
-        Yields
-        ------
-        Pass
-            A function of a batch of images, whose values for all batches are to be sent back.
 
         Returns
         -------
@@ -271,7 +258,7 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         fit, split = route(self, params)
         if self._knows_unseen_scores(rest[0]):
             params = fit if _routing_enabled() else params
-            fitted = yield from fit_passes(estimator, first, y, params)
+            fitted = fit_batches(estimator, batches, y, params)
             fusion = rest[0]
             scores = fusion.out_of_fold_typicality_
             if self.score_function == "decision":
@@ -279,12 +266,10 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
             return self._store(fitted, Calibration(scores, fusion.out_of_fold_codes_))
         own = last_step_params(estimator, fit)
         if self.cv is None and not split and leaves_one_out(estimator, self.score_function):
-            fitted = yield from fit_passes(estimator, first, y, fit)
-            results = yield Pass(leave_one_out, (fitted,), (y, *own.values()))
-            scores, kept = collect(results, len(y))
+            fitted = fit_batches(estimator, batches, y, fit)
+            scores, kept = batches.collect(leave_one_out, fitted, rows=(y, *own.values()))
             return self._store(fitted, Calibration(scores, fitted.classes_.searchsorted(y[kept])))
-        fit_leading(leading, first)
-        X, kept = collect((yield Pass(transform_batch, (leading,))), len(y))
+        X, kept = batches.behind(leading).collect()
         fitted = fit_steps(rest, X, y[kept], pipeline_memory(estimator), **at(kept, own))
         fitted = replace_last(estimator, fitted)
         learner = without_leading(self.estimator)
