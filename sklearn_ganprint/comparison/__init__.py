@@ -2,9 +2,9 @@
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.comparison._comparison import Match, ModelComparison, compare_models
-from sklearn_ganprint.comparison._files import estimate_fingerprints
 from sklearn_ganprint.comparison._models import (
     FingerprintSet,
+    estimate_fingerprints,
     fingerprint_set,
     fingerprint_settings,
 )

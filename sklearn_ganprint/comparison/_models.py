@@ -1,14 +1,20 @@
-"""The fingerprints in a fitted model, wherever they are."""
+"""Fingerprints in a fitted model, wherever they are, and fingerprints of image files."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
+from sklearn_ganprint._batches import fit_batches, hand_on_arrays, is_mergeable
+from sklearn_ganprint.classification import FingerprintClassifier
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths, common_size
+from sklearn_ganprint.pipelines import make_attribution_pipeline
 from sklearn_ganprint.residuals import ResidualTransformer
 
 
@@ -189,7 +195,7 @@ def _from_dict(fingerprints: Mapping[Any, Any]) -> FingerprintSet:
     if len({image.shape for image in images}) != 1 or images[0].ndim != 3:
         raise ValueError(
             f"Expected fingerprints of one shape, (H, W) or (H, W, C), got "
-            f"{ {name: np.shape(each) for name, each in fingerprints.items()} }."
+            f"{ {name: np.shape(image) for name, image in fingerprints.items()} }."
         )
     return FingerprintSet([str(name) for name in fingerprints], np.stack(images))
 
@@ -208,3 +214,98 @@ def _shape(holder: Any, previous: Any) -> tuple[int, ...]:
         f"{type(holder).__name__} was fitted on rows whose image shape is not known. "
         f"Fit it on residuals (n, H, W, C), behind ResidualTransformer(flatten=False)."
     )
+
+
+def estimate_fingerprints(
+    filenames: Sequence[Any],
+    labels: Any = None,
+    *,
+    like: Any = None,
+    reader: ImageReader | None = None,
+    batch_size: int = 64,
+    n_jobs: int | None = None,
+    on_error: Callable[[ImageReadError], Any] | None = None,
+    progress: Callable[[int, int], Any] | None = None,
+) -> FingerprintSet:
+    """Estimate the fingerprints of image files, of one source or of several, in bounded memory.
+
+    Parameters
+    ----------
+    filenames : sequence of paths of length n
+        The files.
+
+    labels : array-like of shape (n,), default=None
+        Source of each file; None means that all are of one source, called "images".
+
+    like : FileBatchClassifier or "camera", default=None
+        A fitted model, whose reader, residuals and kind of fingerprint are used, so that the two
+        can be compared. None makes mean RGB residuals, "camera" makes sensor patterns as the
+        pipeline of that kind does.
+
+    reader : ImageReader, default=None
+        How files become images. None takes the reader of `like`, or whole images of one size.
+
+    batch_size : int, default=64
+        Number of files in a batch, at the most.
+
+    n_jobs : int, default=None
+        Number of worker processes, as in :class:`FileBatchClassifier`.
+
+    on_error : callable, default=None
+        Given the :class:`~sklearn_ganprint.datasets.ImageReadError` of each file that cannot be
+        used. None names all of them in one :class:`~sklearn_ganprint.files.UnreadableImageWarning`.
+
+    progress : callable, default=None
+        Called as ``progress(n_done, n_files)`` after each batch.
+
+    Returns
+    -------
+    FingerprintSet
+        The fingerprints, which :func:`compare_models` takes.
+
+    Raises
+    ------
+    ValueError
+        If no file can be used, or `like` has no fingerprints.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.comparison import estimate_fingerprints
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> samples = load_samples(load_content=False)
+    >>> found = estimate_fingerprints(samples.filenames[:20])
+    >>> found.names, found.fingerprints.shape
+    (['images'], (1, 128, 128, 3))
+    """
+    labels = np.full(len(filenames), "images") if labels is None else column_or_1d(labels)
+    check_consistent_length(filenames, labels)
+    steps = _steps(like)
+    size = getattr(like, "image_size_", None) if reader is None else None
+    reader = reader or getattr(like, "reader_", None) or ImageReader()
+    data_range = getattr(find_residual(steps), "data_range", None)
+    reading = Reading(reader, size or common_size(filenames, reader), data_range)
+    batches = FileBatches(
+        as_paths(filenames), reading, batch_size, n_jobs, on_error or "warn", progress
+    )
+    fitted = fit_batches(make_pipeline(*steps), batches, labels, {})
+    found = fingerprint_set(fitted[-1])
+    return FingerprintSet(found.names, found.fingerprints, find_residual(steps))
+
+
+def _steps(like: Any) -> list[Any]:
+    """Return the steps from images to fingerprints, the last of which is to be fitted."""
+    if like is None:
+        return [ResidualTransformer(channels="rgb", flatten=False), FingerprintClassifier()]
+    if like == "camera":
+        return [step for _, step in make_attribution_pipeline("camera").steps]
+    check_is_fitted(like)
+    steps, holder = find_fingerprints(like)
+    if not is_mergeable(holder):
+        raise ValueError(
+            f"like: expected a model with fingerprints of image files, got {like!r}, which has "
+            f"none. The kinds 'paper', 'combined' and 'camera' have."
+        )
+    *leading, last = [hand_on_arrays(clone(step)) for step in (*steps, holder)]
+    if leading and hasattr(leading[-1], "flatten"):
+        leading[-1].set_params(flatten=False)  # rows do not tell the shape
+    return [*leading, last]
