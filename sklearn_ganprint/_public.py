@@ -3,9 +3,12 @@
 import sys
 import warnings
 from collections.abc import Callable, Mapping
+from functools import wraps
 from importlib import import_module
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeVar, cast
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Public modules that were moved, by their former names, and the packages that hold their names.
 FORMER_MODULES = {
@@ -83,3 +86,24 @@ def former_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]
         return getattr(import_module(f"{package}.{homes[name]}"), name)
 
     return find
+
+
+def renamed_parameter(former: str, current: str) -> Callable[[Function], Function]:
+    """Let a function take a keyword parameter by its former name, with a warning."""
+
+    def decorate(function: Function) -> Function:
+        @wraps(function)
+        def call(*args: Any, **params: Any) -> Any:
+            if former in params:
+                warnings.warn(
+                    f"{function.__name__}: {former} was renamed {current}. The former name will be "
+                    f"gone in version 0.3.",
+                    FutureWarning,
+                    stacklevel=2,
+                )
+                params[current] = params.pop(former)
+            return function(*args, **params)
+
+        return cast(Function, call)
+
+    return decorate

@@ -4,9 +4,11 @@ from sklearn_ganprint._public import former_names, publish
 from sklearn_ganprint.experiments._attribution import AttributionResult, evaluate_attribution, oscr
 from sklearn_ganprint.experiments._convergence import ConvergenceResult, measure_convergence
 from sklearn_ganprint.experiments._correlations import CorrelationResult, measure_correlations
-from sklearn_ganprint.experiments._passes import Passes
-from sklearn_ganprint.experiments._reproduction import reproduce_paper
-from sklearn_ganprint.experiments._reproduction_result import ReproductionResult
+from sklearn_ganprint.experiments._reproduction import (
+    BatchOptions,
+    ReproductionResult,
+    reproduce_paper,
+)
 from sklearn_ganprint.experiments._robustness import (
     McNemarResult,
     RobustnessResult,
@@ -20,10 +22,10 @@ from sklearn_ganprint.experiments._selection import difference_hash, near_duplic
 
 __all__ = [
     "AttributionResult",
+    "BatchOptions",
     "ConvergenceResult",
     "CorrelationResult",
     "McNemarResult",
-    "Passes",
     "ReproductionResult",
     "ReproductionSettings",
     "RobustnessResult",
@@ -44,6 +46,7 @@ publish(globals())
 __getattr__ = former_names(
     __name__,
     {
+        "Passes": "_reproduction",
         "RecompressionResult": "_robustness",
         "Selection": "_selection",
         "block_means": "_correlations",
