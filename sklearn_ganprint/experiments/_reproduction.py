@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths, comm
 
 #: Architectures and labels without a network: as in the paper, they are not recompressed.
 NOT_GENERATED = frozenset({"camera", "real", "n/a"})
+#: The images that are compressed in each reading of the JPEG experiment.
+_READINGS = ("test images", "test images and those of the fingerprints")
 #: Fewer test images a source than this give confidence intervals of tens of points.
 _FEW_TESTS = 50
 #: Energy, in squared grey levels, of what rounding leaves of a blank image.
@@ -55,25 +57,25 @@ class ReproductionResult(Result):
     Attributes
     ----------
     convergence : tuple of ConvergenceResult
-        Fig. 2 to 4, in the order of the classes.
+        Results of Fig. 2 to 4, in the order of the classes.
 
     correlation : CorrelationResult
-        Fig. 5 and 6.
+        Results of Fig. 5 and 6.
 
     attribution : AttributionResult
-        Fig. 7 and 8.
+        Results of Fig. 7 and 8.
 
     recompression : RobustnessResult
-        The JPEG experiment, in both readings.
+        Results of the JPEG experiment, in both readings of the paper.
 
     recompressed : tuple of str
-        The sources whose images were compressed in it.
+        Sources whose images were compressed in the JPEG experiment.
 
     robustness : RobustnessResult or None
         The robustness study, which the paper leaves to future work; None if it was left out.
 
     warnings : tuple of str
-        What is to be known before the figures are believed.
+        Reasons for which the figures may mislead.
 
     failures : tuple of (filename, reason)
         Files that could not be used.
@@ -93,22 +95,22 @@ class ReproductionResult(Result):
     failures: tuple[tuple[str, str], ...]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give one row a source.
+        """Return one row for each source.
 
         Returns
         -------
         list of dict
-            With ``source``, ``architecture``, ``n_fit``, ``n_test``, ``recall``, ``auc``, the
+            Rows with ``source``, ``architecture``, ``n_fit``, ``n_test``, ``recall``, ``auc``, the
             limit of the fingerprint's energy by the fit, as printed, unbiased and from halves,
             and the period of its autocorrelation.
         """
-        classes = self.attribution.to_dict()["classes"]
+        classes = self.attribution.rows()
         architectures = self.correlation.architectures or [None] * len(classes)
         return [
             {
-                "source": each["name"],
+                "source": row["name"],
                 "architecture": architecture,
-                **{key: each[key] for key in ("n_fit", "n_test", "recall", "auc")},
+                **{key: row[key] for key in ("n_fit", "n_test", "recall", "auc")},
                 "energy_limit": plain(convergence.fit.limit),
                 "printed_limit": plain(convergence.printed_fit.limit),
                 "unbiased_limit": plain(convergence.unbiased_limit),
@@ -116,22 +118,22 @@ class ReproductionResult(Result):
                 "period_rows": convergence.period[0],
                 "period_columns": convergence.period[1],
             }
-            for each, architecture, convergence in zip(
+            for row, architecture, convergence in zip(
                 classes, architectures, self.convergence, strict=True
             )
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the figures as plain values that JSON can hold.
+        """Return the figures as plain values that JSON can hold.
 
         Returns
         -------
         dict
-            One entry an attribute.
+            ``sources``, the rows, and one entry for each attribute.
         """
         return {
             "sources": self.rows(),
-            "convergence": [each.to_dict() for each in self.convergence],
+            "convergence": [source.to_dict() for source in self.convergence],
             "correlation": self.correlation.to_dict(),
             "attribution": self.attribution.to_dict(),
             "recompression": self.recompression.to_dict(),
@@ -147,7 +149,7 @@ class ReproductionResult(Result):
         Parameters
         ----------
         path : str or path-like
-            The folder, made where there is none. Files of these names are replaced.
+            The folder, which is made if there is none. Files of these names are replaced.
 
         Raises
         ------
@@ -161,18 +163,22 @@ class ReproductionResult(Result):
         super().save(folder / "results.json")
 
     def tables(self) -> dict[str, list[dict[str, Any]]]:
-        """Give every table as rows, by name.
+        """Return every table as rows, by name.
 
         Returns
         -------
         dict of str to list of dict
-            What :meth:`save` writes as CSV.
+            The tables that :meth:`save` writes as CSV.
         """
+        names = self.attribution.classes.astype(str).tolist()
         tables = {
             "sources": self.rows(),
-            "energies": [row for each in self.convergence for row in each.rows()],
+            "energies": [row for source in self.convergence for row in source.rows()],
             "correlations": self.correlation.rows(),
-            "confusion": _confusion_rows(self.attribution),
+            "confusion": [
+                {"made by": name, **dict(zip(names, row, strict=True))}
+                for name, row in zip(names, self.attribution.confusion.tolist(), strict=True)
+            ],
             "recompression": self.recompression.rows(),
         }
         if self.robustness is not None:
@@ -330,12 +336,12 @@ def _families(
 
 
 def _generated(labels: Sequence[str], families: tuple[str, ...] | None) -> list[int]:
-    """List the sources that a network made, as far as is known."""
+    """Return the sources that a network made, as far as is known."""
     names = zip(labels, families or labels, strict=True)
     return [
         code
-        for code, each in enumerate(names)
-        if NOT_GENERATED.isdisjoint(name.lower() for name in each)
+        for code, pair in enumerate(names)
+        if NOT_GENERATED.isdisjoint(name.lower() for name in pair)
     ]
 
 
@@ -351,7 +357,7 @@ def _batches(X: Any, reader: ImageReader | None, options: BatchOptions) -> FileB
 def _identity(
     settings: ReproductionSettings, images: FileBatches, selection: Selection
 ) -> dict[str, Any]:
-    """Collect what results depend on, as plain values."""
+    """Return what the results depend on, as plain values."""
     digest = hashlib.sha256()
     for item in images.items:
         digest.update(item.tobytes() if images.reading.reader is None else _stamp(item))
@@ -367,10 +373,10 @@ def _identity(
 
 
 def _stamp(path: Any) -> bytes:
-    """Name, size and time of a file: another one in its place is another image."""
+    """Return name, size and time of a file: another file in its place is another image."""
     try:
         found = os.stat(path)
-    except OSError:  # said when it is read
+    except OSError:  # reported when the file is read
         return os.fsencode(path)
     return os.fsencode(path) + f"|{found.st_size}|{found.st_mtime_ns}|".encode()
 
@@ -393,12 +399,17 @@ def _results(
     run: Run, y: np.ndarray, architectures: Any, fitted: dict[int, Part], scored: Scored
 ) -> ReproductionResult:
     """Do the JPEG experiment and the robustness study, and put all results together."""
-    selection = run.selection
-    classes, scores = selection.classes, scored.scores[0]
-    y_test = np.repeat(classes, [len(own) for own in selection.test])
-    usable = np.isfinite(scores).all(axis=1)
-    recompression = _recompression(run, y_test, scores, run.recompress(fitted))
-    robustness = run.robustness(fitted) if run.settings.n_robustness else None
+    classes, scores = run.selection.classes, scored.scores[0]
+    y_test = np.repeat(classes, [len(own) for own in run.selection.test])
+    usable, (predicted,) = _attribute(classes, [scores])
+    in_all, (clean, *readings) = _attribute(classes, [scores, *run.recompress(fitted)])
+    variants = dict(zip(_READINGS, readings, strict=True))
+    robustness = _robustness(run, fitted) if run.settings.n_robustness else None
+    failures = tuple(run.failures.items())
+    train, test = np.concatenate(run.selection.fit), np.concatenate(run.selection.test)
+    if failures:
+        train = train[[os.fsdecode(path) not in run.failures for path in run.images.items[train]]]
+    sides = train, test[usable]
     return ReproductionResult(
         convergence=tuple(
             convergence_from_sums(
@@ -410,62 +421,39 @@ def _results(
             for code, label in enumerate(classes)
         ),
         correlation=measure_correlations(scores[usable], y_test[usable], classes, architectures),
-        attribution=_attribution(run, y, fitted, scores, usable),
-        recompression=recompression,
+        attribution=attribution_result(
+            _classifier(classes, fitted), y, sides, scores[usable], predicted, failures
+        ),
+        recompression=compare_predictions(y_test[in_all], clean, variants),
         recompressed=tuple(str(classes[code]) for code in run.recompressed),
-        robustness=None if robustness is None else _robustness(run, robustness),
+        robustness=robustness,
         warnings=tuple(_warnings(run, architectures, fitted, scored.hashes)),
-        failures=tuple(run.failures.items()),
+        failures=failures,
     )
 
 
-def _confusion_rows(attribution: AttributionResult) -> list[dict[str, Any]]:
-    """One row a true source, one column a source attributed to."""
-    names = attribution.classes.astype(str).tolist()
-    return [
-        {"made by": name, **dict(zip(names, row, strict=True))}
-        for name, row in zip(names, attribution.confusion.tolist(), strict=True)
-    ]
+def _attribute(
+    classes: np.ndarray, scores: Collection[np.ndarray]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Attribute the images that have all scores; also return which images these are."""
+    usable = np.all([np.isfinite(values).all(axis=1) for values in scores], axis=0)
+    return usable, [classes[values[usable].argmax(axis=1)] for values in scores]
 
 
-def _attribution(
-    run: Run, y: np.ndarray, fitted: Mapping[int, Part], scores: np.ndarray, usable: np.ndarray
-) -> AttributionResult:
-    selection = run.selection
+def _classifier(classes: np.ndarray, fitted: Mapping[int, Part]) -> FingerprintClassifier:
     parts = [fitted[code] for code in sorted(fitted)]
-    model = FingerprintClassifier().partial_fit_sums(
+    return FingerprintClassifier().partial_fit_sums(
         np.stack([part["sums"].sum(axis=0, dtype=np.float64) for part in parts]),
         [part["counts"].sum() for part in parts],
-        selection.classes,
+        classes,
     )
-    train, test = np.concatenate(selection.fit), np.concatenate(selection.test)
-    if run.failures:
-        failed = [os.fsdecode(path) in run.failures for path in run.images.items[train]]
-        train = train[~np.array(failed)]
-    predicted = selection.classes[scores[usable].argmax(axis=1)]
-    failures = tuple(run.failures.items())
-    return attribution_result(model, y, (train, test[usable]), scores[usable], predicted, failures)
 
 
-def _recompression(
-    run: Run, y_test: np.ndarray, scores: np.ndarray, recompressed: np.ndarray
-) -> RobustnessResult:
-    """Compare both readings with the images as they are, on those that could be used in all."""
-    usable = np.isfinite(scores).all(axis=1) & np.isfinite(recompressed).all(axis=(0, 2))
-    predictions = [
-        run.selection.classes[each[usable].argmax(axis=1)] for each in (scores, *recompressed)
-    ]
-    names = ("test images", "test images and those of the fingerprints")
-    variants = dict(zip(names, predictions[1:], strict=True))
-    return compare_predictions(y_test[usable], predictions[0], variants)
-
-
-def _robustness(run: Run, robustness: Mapping[tuple[str, float], np.ndarray]) -> RobustnessResult:
-    y = np.repeat(run.selection.classes, [len(each) for each in run.robustness_positions()])
-    usable = np.all([np.isfinite(each).all(axis=1) for each in robustness.values()], axis=0)
-    predictions = {
-        key: run.selection.classes[each[usable].argmax(axis=1)] for key, each in robustness.items()
-    }
+def _robustness(run: Run, fitted: dict[int, Part]) -> RobustnessResult:
+    scores, classes = run.robustness(fitted), run.selection.classes
+    y = np.repeat(classes, [len(own) for own in run.robustness_positions()])
+    usable, predicted = _attribute(classes, scores.values())
+    predictions = dict(zip(scores, predicted, strict=True))
     return measure_robustness(y[usable], predictions[UNCHANGED], predictions)
 
 
@@ -475,14 +463,14 @@ def _warnings(
     fitted: Mapping[int, Part],
     hashes: list[np.ndarray],
 ) -> Iterator[str]:
-    """Say what is to be known before the figures are believed."""
+    """Yield reasons for which the figures may mislead."""
     selection = run.selection
     if selection.n_fit < PAPER_FIT:
         yield (
             f"Each fingerprint is the mean of {selection.n_fit} residuals, where the paper has "
             f"{PAPER_FIT}: it holds more noise, and fewer images are attributed rightly."
         )
-    fewest = min(len(each) for each in selection.test)
+    fewest = min(map(len, selection.test))
     if fewest < _FEW_TESTS:
         yield (
             f"A source has as few as {fewest} test images: what is said of single sources is "
