@@ -9,7 +9,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint.classification._base import BaseFingerprintClassifier, Sums
-from sklearn_ganprint.correlation import SCORES, negative_distance, negative_squared_distance
+from sklearn_ganprint.correlation import negative_distance
+from sklearn_ganprint.correlation._index import SCORES, negative_squared_distance
 from sklearn_ganprint.correlation._unit_rows import kept_unit_rows
 from sklearn_ganprint.fingerprints import class_sums, energy
 from sklearn_ganprint.residuals._blanks import LOWEST

@@ -154,7 +154,7 @@ def correlations_and_errors(
             f"{height} x {width}, got {trim!r}."
         )
     rows, columns = slice(trim, height - trim), slice(trim, width - trim)
-    others = [_Pattern(each[rows, columns]) for each in second]
+    others = [_Pattern(values[rows, columns]) for values in second]
     correlation, error = np.zeros((2, len(first), len(second)))
     for i, values in enumerate(first):
         pattern = _Pattern(values[rows, columns])

@@ -1,7 +1,9 @@
-"""Whether the fitted attributes of a model can be what a fit has left."""
+"""What a model file may hold: types of this package, and fitted attributes that a fit can leave."""
 
 import math
 from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
 from itertools import chain
 from typing import Any
 
@@ -9,7 +11,23 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from sklearn_ganprint.persistence._types import own_types
+#: Where the estimators stand that a model is made of.
+_PACKAGES = (
+    "classification",
+    "clustering",
+    "datasets",
+    "denoisers",
+    "ensemble",
+    "features",
+    "files",
+    "localization",
+    "open_set",
+    "perturbations",
+    "residuals",
+)
+
+#: Classes by names that they had once, for those whose name has changed since.
+FORMER_NAMES: dict[str, type] = {}
 
 #: Axes of fitted arrays. Within one estimator equal letters are equal lengths; c is the number of
 #: classes, f that of features, k that of clusters.
@@ -86,6 +104,47 @@ _MAY_BE_INFINITE = frozenset(
 )
 
 
+@cache
+def own_types() -> dict[str, type]:
+    """Collect the public estimators of this package by name: a model file may hold those alone."""
+    packages = [import_module(f"sklearn_ganprint.{name}") for name in _PACKAGES]
+    public = (getattr(package, name) for package in packages for name in package.__all__)
+    return {
+        found.__qualname__: found
+        for found in public
+        if isinstance(found, type) and issubclass(found, BaseEstimator)
+    }
+
+
+def own_type_names() -> list[str]:
+    """Name those types as the schema of a model does."""
+    return [f"{found.__module__}.{name}" for name, found in own_types().items()]
+
+
+def rename_types(schema: Any) -> bool:
+    """Name the types of this package in a schema as they are named now; tell whether any was not.
+
+    Files tell where the code of a type stood when they were written, which up to format 1 was a
+    private module. The name of a class alone says which of the types of a model it is.
+    """
+    current = {**own_types(), **FORMER_NAMES}
+    changed, pending = False, [schema]
+    while pending:  # no recursion: a file may be nested deeper than the stack
+        node = pending.pop()
+        if isinstance(node, list):
+            pending += node
+        elif isinstance(node, dict):
+            pending += node.values()
+            module, name = node.get("__module__"), node.get("__class__")
+            known = current.get(name) if isinstance(name, str) else None
+            if known is None or not isinstance(module, str):
+                continue
+            if module.partition(".")[0] == "sklearn_ganprint" and module != known.__module__:
+                node["__module__"], node["__class__"] = known.__module__, known.__qualname__
+                changed = True
+    return changed
+
+
 def find_fault(model: Any) -> str | None:
     """Say what no fit could have left of the first estimator in a model that has such; else None.
 
@@ -104,17 +163,17 @@ def _estimators(model: Any) -> list[BaseEstimator]:
     seen: set[int] = set()
     pending = [model]
     while pending:
-        each = pending.pop()
-        if id(each) in seen:
+        value = pending.pop()
+        if id(value) in seen:
             continue
-        seen.add(id(each))
-        if isinstance(each, BaseEstimator):
-            found[id(each)] = each
-            pending += vars(each).values()
-        elif isinstance(each, dict):
-            pending += each.values()
-        elif isinstance(each, list | tuple):
-            pending += each
+        seen.add(id(value))
+        if isinstance(value, BaseEstimator):
+            found[id(value)] = value
+            pending += vars(value).values()
+        elif isinstance(value, dict):
+            pending += value.values()
+        elif isinstance(value, list | tuple):
+            pending += value
     return list(found.values())
 
 

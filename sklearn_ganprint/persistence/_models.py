@@ -31,8 +31,7 @@ from sklearn_ganprint.persistence._archive import (
     digest,
     open_archive,
 )
-from sklearn_ganprint.persistence._checks import find_fault
-from sklearn_ganprint.persistence._types import own_type_names, rename_types
+from sklearn_ganprint.persistence._checks import find_fault, own_type_names, rename_types
 
 _SCHEMA = "schema.json"
 
