@@ -28,7 +28,7 @@ from sklearn_ganprint.plotting import (
     CorrelationHistogramDisplay,
     CorrelationMatrixDisplay,
     EnergyCurveDisplay,
-    FingerprintSeriesDisplay,
+    FingerprintDisplay,
     RobustnessCurveDisplay,
 )
 
@@ -94,7 +94,7 @@ def _fingerprints(result: ConvergenceResult) -> Any:
     shown = [result.fingerprints[known.index(n)] for n in numbers]
     figure = new_figure(2.6 * len(numbers) + 0.4, 3.1)
     axes = figure.subplots(1, len(numbers), squeeze=False)[0]
-    FingerprintSeriesDisplay.from_fingerprints(shown, numbers, name=result.name, axes=axes)
+    FingerprintDisplay.from_series(shown, numbers, name=result.name, axes=axes)
     return figure
 
 
