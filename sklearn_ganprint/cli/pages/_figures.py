@@ -1,4 +1,4 @@
-"""Figures that no window shows, as bytes of files, and those of attribution results."""
+"""Pictures on pages: figures as bytes of files, which no window shows, and copies of images."""
 
 import copy
 import io
@@ -7,14 +7,26 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from sklearn_ganprint.cli._console import MESSAGES
+from sklearn_ganprint.cli._images import attempt
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.experiments import AttributionResult
+from sklearn_ganprint.plotting import (
+    AutocorrelationDisplay,
+    ComparisonMatrixDisplay,
+    FingerprintDisplay,
+)
 
 _DPI = 110
 
 #: Lags of an autocorrelation that are shown.
 _MAX_LAG = 32
+
+#: Longer side of a small copy of an image, in pixels.
+_THUMBNAIL = 220
 
 
 def new_figure(width: float, height: float, *, constrained: bool = True) -> Any:
@@ -105,14 +117,19 @@ def confusion(result: AttributionResult, *, blank_below: float = 0) -> Any:
 
 def fingerprint(values: np.ndarray, name: str) -> Any:
     """Draw a fingerprint of shape (H, W) or (H, W, C)."""
-    from sklearn_ganprint.plotting import FingerprintDisplay
-
-    figure, ax = framed(values.shape[:2])
+    figure, ax = _framed(values.shape[:2])
     FingerprintDisplay.from_fingerprint(values, name=name, ax=ax)
     return figure
 
 
-def framed(shape: tuple[int, ...]) -> tuple[Any, Any]:
+def class_fingerprint(result: AttributionResult, label: Any) -> Any:
+    """Draw the fingerprint of one class of the estimator behind a result."""
+    figure, ax = _framed((1, 1))
+    FingerprintDisplay.from_estimator(result.estimator, label, ax=ax)
+    return figure
+
+
+def _framed(shape: tuple[int, ...]) -> tuple[Any, Any]:
     """Make a figure for a picture of a shape and its colour bar, and the axes in it.
 
     A fixed frame: else each picture's size would follow from the labels of its colour bar.
@@ -125,8 +142,6 @@ def framed(shape: tuple[int, ...]) -> tuple[Any, Any]:
 
 def autocorrelation(values: np.ndarray, name: str) -> Any:
     """Draw the autocorrelation of a fingerprint, all lags of which are given, about its middle."""
-    from sklearn_ganprint.plotting import AutocorrelationDisplay
-
     figure = new_figure(5.0, 4.4)
     max_lag = min(_MAX_LAG, *(max(side // 2 - 1, 1) for side in values.shape))
     AutocorrelationDisplay.from_autocorrelation(
@@ -137,11 +152,9 @@ def autocorrelation(values: np.ndarray, name: str) -> Any:
 
 def comparison(found: Any, level: float) -> Any:
     """Draw a ModelComparison; pairs with a p-value up to `level` that are alike are framed."""
-    from sklearn_ganprint.plotting import ComparisonMatrixDisplay
-
     shape, names = found.correlation.shape, (found.first_names, found.second_names)
     cell = 0.55 if max(shape) <= 25 else 0.25
-    longest = [0.085 * max(map(len, each)) for each in names]
+    longest = [0.085 * max(map(len, sources)) for sources in names]
     width = max(cell * shape[1], 1.2) + longest[0] + 1.6
     figure = new_figure(width, max(cell * shape[0], 1.8) + longest[1] + 0.5)
     weak = found.correlation < found.least_correlation
@@ -154,3 +167,32 @@ def _take_literally(texts: Sequence[Any]) -> None:
     """Keep dollar signs in the names of sources from beginning a formula."""
     for text in texts:
         text.set_parse_math(False)
+
+
+def thumbnail(path: str) -> bytes:
+    """Make a small JPEG copy of a whole image; small images stay as large as they are.
+
+    Of a file that cannot be used (any more), it is an empty square, and the reason is said.
+    """
+    pixels = attempt(ImageReader().read_one, path)
+    if isinstance(pixels, ImageReadError):
+        MESSAGES.say(f"{pixels}; there is no picture of it")
+        pixels = np.full((_THUMBNAIL, _THUMBNAIL, 3), 128, np.uint8)
+    return small_copy(pixels)
+
+
+def small_copy(pixels: np.ndarray, side: int = _THUMBNAIL) -> bytes:
+    """Make a JPEG file of an image of shape (H, W, 3), at most `side` pixels wide and high."""
+    # Images of 16 bits come as floats in 8-bit units.
+    image = Image.fromarray(np.rint(pixels).clip(0, 255).astype(np.uint8))
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=88)
+    return buffer.getvalue()
+
+
+def spread(files: Sequence[str], most: int) -> list[str]:
+    """Choose some files at even distances, the first among them."""
+    if len(files) <= most:
+        return list(files)
+    return [files[index * len(files) // most] for index in range(most)]

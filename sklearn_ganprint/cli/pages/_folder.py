@@ -94,7 +94,7 @@ def command_line(args: argparse.Namespace) -> str:
 
 def failed_files(failures: "Sequence[ImageReadError]") -> list[tuple[str, str]]:
     """Give the names of files that could not be used, and why, for a page."""
-    return [(each.filename, each.reason) for each in failures]
+    return [(failure.filename, failure.reason) for failure in failures]
 
 
 def render_page(command: str, /, **values: Any) -> str:
@@ -119,6 +119,21 @@ def environment() -> "jinja2.Environment":
     )
     made.filters.update(percent=percent, number=number)
     return made
+
+
+def place_in_words(anchor: str) -> str:
+    """Write where a crop is cut from an image."""
+    return "at the top left" if anchor == "top-left" else "from the middle"
+
+
+def period_in_words(period: tuple[int | None, int | None]) -> str:
+    """Write the vertical and horizontal periods of a fingerprint."""
+    words = [
+        f"every {length} pixels {way}"
+        for length, way in zip(period, ("down", "across"), strict=True)
+        if length is not None
+    ]
+    return f"it repeats {' and '.join(words)}" if words else "no period stands out from the noise"
 
 
 def percent(share: float, digits: int = 0) -> str:
