@@ -8,8 +8,13 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_ganprint.clustering._consensus import by_size, cluster_points
-from sklearn_ganprint.clustering._merging import cluster_means, sphering, squared_distances
+from sklearn_ganprint.clustering._merging import (
+    by_size,
+    cluster_means,
+    cluster_points,
+    sphering,
+    squared_distances,
+)
 from sklearn_ganprint.clustering._whitening import Axes, whitened_axes
 
 #: Components that images are assigned on.
