@@ -228,7 +228,7 @@ def cluster_points(
 
 
 def agree(partitions: Sequence[np.ndarray], n_clusters: int | None = None) -> np.ndarray:
-    """Return clusters of images that are together in at least half of the partitions, on average."""
+    """Return clusters of images that share one in at least half of the partitions, on average."""
     n = len(partitions[0])
     apart = np.zeros((n, n), dtype=np.float32)
     for labels in partitions:

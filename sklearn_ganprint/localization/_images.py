@@ -65,16 +65,15 @@ def localize_images(model: Any, X: Any, claimed: Any = None) -> LocalizationResu
 
     Notes
     -----
-    A fitted pipeline takes images of the size that it was fitted on, and no others. The steps before
-    the localizer learn nothing else, so unfitted copies of them serve images of any size.
+    A fitted pipeline takes images of the size that it was fitted on, and no others. The steps
+    before the localizer learn nothing else, so unfitted copies of them serve images of any size.
     """
     check_is_fitted(model)
     steps, localizer = localizer_of(model)
     residuals = transform_batch(X, [hand_on_arrays(clone(step)) for step in steps])
     maps, labels = localizer.map_and_attribute(residuals, claimed)
-    return LocalizationResult(
-        maps, np.stack([localizer.mask_of(values) for values in maps]), labels
-    )
+    masks = np.stack([localizer.mask_of(values) for values in maps])
+    return LocalizationResult(maps, masks, labels)
 
 
 def localizer_of(model: Any) -> tuple[list[Any], FingerprintLocalizer]:
