@@ -44,10 +44,10 @@ def is_discriminant(classifier: Any) -> bool:
     return hasattr(classifier, "means_") and hasattr(classifier, "coef_")
 
 
-def nearness(estimator: Any, X: Any) -> np.ndarray:
-    """Scores of shape (n, n_classes) that also say whether an image is near to any class.
+def typicality(estimator: Any, X: Any) -> np.ndarray:
+    """Scores of shape (n, n_classes) that are low where an image is typical of no class.
 
-    After a discriminant analysis those are ``-log(1 + d^2)`` of the distances d, since its own
+    After a discriminant analysis these are ``-log(1 + d^2)`` of the distances d, since its own
     scores only compare the classes, and grow without bound as an image moves away from all.
     """
     classifier, X = last_step(estimator, X)
@@ -100,8 +100,8 @@ def discriminant_distances(classifier: Any, X: Any) -> np.ndarray:
             f"Distances need a linear discriminant analysis at the end of the pipeline, got "
             f"{classifier!r}. Use score_function='decision', or a function."
         )
-    # Of float32 coefficients the mean would leave a rest, which the inverse takes for a direction.
-    W, means = (np.asarray(each, np.float64) for each in (classifier.coef_, classifier.means_))
+    # float32 coefficients less their mean leave a rest, which the inverse takes for a direction.
+    W, means = (np.asarray(values, np.float64) for values in (classifier.coef_, classifier.means_))
     W = np.vstack([-W / 2, W / 2]) if len(W) == 1 else W - W.mean(axis=0)
     centre = means.mean(axis=0)
     y = (validate_data(classifier, X, reset=False, dtype=np.float64) - centre) @ W.T

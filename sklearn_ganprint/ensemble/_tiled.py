@@ -1,4 +1,4 @@
-"""A classifier that learns from the parts of an image and judges the whole."""
+"""The classifier that learns from the parts of images and predicts from the whole."""
 
 from typing import Any, ClassVar, Self
 
@@ -118,7 +118,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             fit_params = route(self, fit_params).fit
         for values in fit_params.values():
             check_consistent_length(parts, values)
-        repeated = {name: _safe_indexing(each, owners) for name, each in fit_params.items()}
+        repeated = {name: _safe_indexing(values, owners) for name, values in fit_params.items()}
         self.estimator_ = clone(self.estimator).fit(
             parts.reshape(-1, n_features), y[owners], **repeated
         )
@@ -127,7 +127,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return self
 
     def inner_input(self, X: Any) -> np.ndarray:
-        """Give what the fitted classifier judges images by: the features of the whole.
+        """Return what the fitted classifier predicts from: the features of the whole.
 
         Parameters
         ----------
@@ -141,7 +141,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
         See Also
         --------
-        sklearn_ganprint.open_set.OpenSetClassifier : Reaches the scores of `estimator_` by it.
+        sklearn_ganprint.open_set.OpenSetClassifier : Scores images with `estimator_` by this.
         """
         check_is_fitted(self)
         return self._validate_parts(X, reset=False)[:, 0]
@@ -159,8 +159,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n,)
             Class labels.
         """
-        wholes = self.inner_input(X)
-        return self.estimator_.predict(wholes)
+        return self.estimator_.predict(self.inner_input(X))
 
     @available_if(_estimator_has("decision_function"))
     def decision_function(self, X: Any) -> np.ndarray:
@@ -176,12 +175,11 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n, n_classes), or (n,) with two classes
             Scores.
         """
-        wholes = self.inner_input(X)
-        return self.estimator_.decision_function(wholes)
+        return self.estimator_.decision_function(self.inner_input(X))
 
     @available_if(_estimator_has("predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Give the probabilities of the classes, as the classifier does.
+        """Return the probabilities of the classes, as the classifier does.
 
         Parameters
         ----------
@@ -193,12 +191,11 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n, n_classes)
             Probabilities.
         """
-        wholes = self.inner_input(X)
-        return self.estimator_.predict_proba(wholes)
+        return self.estimator_.predict_proba(self.inner_input(X))
 
     @available_if(_estimator_has("predict_log_proba"))
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Give the logarithms of the probabilities, as the classifier does.
+        """Return the logarithms of the probabilities, as the classifier does.
 
         Parameters
         ----------
@@ -210,8 +207,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n, n_classes)
             Logarithms of the probabilities.
         """
-        wholes = self.inner_input(X)
-        return self.estimator_.predict_log_proba(wholes)
+        return self.estimator_.predict_log_proba(self.inner_input(X))
 
     def _validate_parts(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
         """Validate features, return them as ``(n, n_parts, n_features)`` (and `y` if given)."""
@@ -225,7 +221,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return (parts, *labels) if labels else parts
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Say which fit parameters go to the classifier.
+        """Return which fit parameters go to the classifier.
 
         Returns
         -------
