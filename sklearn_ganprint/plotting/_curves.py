@@ -147,7 +147,7 @@ class EnergyCurveDisplay:
             raise ValueError(f"yscale: expected one of {_Y_SCALES}, got {yscale!r}.")
         n, energies = _as_points("n_images, energies", self.n_images, self.energies)
         _check_positive("n_images", n)
-        estimates = {key: self._estimate(key) for key in self.estimates or {}}
+        estimates = {key: self._estimate(key, v) for key, v in (self.estimates or {}).items()}
         self.ax_ = new_axes(5.6, 4.0) if ax is None else ax
         self.figure_ = self.ax_.figure
         (self.line_,) = self.ax_.plot(
@@ -155,7 +155,7 @@ class EnergyCurveDisplay:
         )
         _double_scale(self.ax_, n)
         self._draw_curves(n)
-        self._draw_limit()
+        self.limit_line_ = _draw_level(self.ax_, self.limit, "limit {:.3g}", color="0.4", zorder=1)
         self._scale_energies(yscale)
         self._draw_estimates(estimates)
         self.ax_.set(xlabel="number of residuals N", ylabel="energy (squared grey levels)")
@@ -163,25 +163,17 @@ class EnergyCurveDisplay:
         write_legend(self.ax_)
         return self
 
-    def _estimate(self, key: str) -> tuple[np.ndarray, np.ndarray]:
-        values = np.asarray((self.estimates or {})[key], dtype=np.float64)
-        n = np.asarray(self.n_images, dtype=np.float64)
-        return _as_points(
-            f"estimates[{key!r}]", n if values.ndim else [n.max()], np.atleast_1d(values)
-        )
+    def _estimate(self, key: str, values: Any) -> tuple[np.ndarray, np.ndarray]:
+        n = self.n_images if np.ndim(values) else [np.max(self.n_images)]
+        return _as_points(f"estimates[{key!r}]", n, np.atleast_1d(values))
 
     def _draw_curves(self, n: np.ndarray) -> None:
         ends = (n[0], n[-1]) if n[0] < n[-1] else (n[0] / 2, n[0] * 2)
         grid = np.geomspace(*ends, _N_POINTS)
         self.curve_lines_ = {}
         for index, (key, curve) in enumerate((self.curves or {}).items()):
-            (self.curve_lines_[key],) = self.ax_.plot(
-                grid,
-                np.asarray(curve(grid), dtype=np.float64),
-                linestyle=_LINE_STYLES[index % len(_LINE_STYLES)],
-                color=COLOURS[index % len(COLOURS)],
-                label=key,
-            )
+            values = np.asarray(curve(grid), dtype=np.float64)
+            (self.curve_lines_[key],) = self.ax_.plot(grid, values, label=key, **_style(index))
 
     def _draw_estimates(self, estimates: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
         self.estimate_lines_, self.below_lines_ = {}, {}
@@ -196,16 +188,11 @@ class EnergyCurveDisplay:
                 heights = np.full(len(below), 0.03)
                 (self.below_lines_[key],) = self.ax_.plot(below, heights, **style, **at_border)
 
-    def _draw_limit(self) -> None:
-        self.limit_line_ = None
-        if self.limit is not None:
-            self.limit_line_ = self.ax_.axhline(
-                self.limit, color="0.4", linewidth=1, zorder=1, label=f"limit {self.limit:.3g}"
-            )
-
     def _scale_energies(self, yscale: str | None) -> None:
         if yscale is None:
-            drawn = np.concatenate([np.ravel(line.get_ydata()) for line in self._main_lines()])
+            limit = [] if self.limit_line_ is None else [self.limit_line_]
+            lines = [self.line_, *self.curve_lines_.values(), *limit]
+            drawn = np.concatenate([np.ravel(line.get_ydata()) for line in lines])
             yscale = "linear" if (drawn <= 0).any() else "log"
         self.ax_.set_yscale(yscale)
         if yscale == "log":
@@ -214,10 +201,6 @@ class EnergyCurveDisplay:
             self.ax_.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             self.ax_.yaxis.set_major_formatter("{x:g}")
             self.ax_.yaxis.set_minor_formatter("")
-
-    def _main_lines(self) -> list[Any]:
-        limit = [] if self.limit_line_ is None else [self.limit_line_]
-        return [self.line_, *self.curve_lines_.values(), *limit]
 
     @classmethod
     def from_energies(
@@ -453,10 +436,15 @@ class RobustnessCurveDisplay:
         self.lines_: dict[str, Any] = {}
         self.intervals_: dict[str, Any] = {}
         for index, (key, (x, y)) in enumerate(points.items()):
-            self._draw_curve(index, key, x, y)
+            style = _style(index) | {"marker": _MARKERS[index % len(_MARKERS)], "markersize": 5}
+            (self.lines_[key],) = self.ax_.plot(x, y, label=key, **style)
             if key in intervals:
                 self._draw_interval(key, interval, *intervals[key])
-        self._draw_levels()
+        levels = ("clean {:.3f}", self.clean, "--"), ("largest class {:.3f}", self.chance, ":")
+        self.clean_line_, self.chance_line_ = (
+            _draw_level(self.ax_, value, label, color="0.35", linestyle=line)
+            for label, value, line in levels
+        )
         if log2:
             _double_scale(self.ax_, strengths)
         self.ax_.set(ylabel="accuracy", ylim=(0, 1.02))
@@ -480,22 +468,9 @@ class RobustnessCurveDisplay:
         intervals = {}
         for key, (lower, upper) in given.items():
             name, strengths = f"intervals[{key!r}]", self.curves[key][0]
-            intervals[key] = (
-                _as_points(name, strengths, lower)[1],
-                _as_points(name, strengths, upper)[1],
-            )
+            low, high = (_as_points(name, strengths, ends)[1] for ends in (lower, upper))
+            intervals[key] = low, high
         return points, intervals
-
-    def _draw_curve(self, index: int, key: str, x: np.ndarray, y: np.ndarray) -> None:
-        (self.lines_[key],) = self.ax_.plot(
-            x,
-            y,
-            color=COLOURS[index % len(COLOURS)],
-            linestyle=_LINE_STYLES[index % len(_LINE_STYLES)],
-            marker=_MARKERS[index % len(_MARKERS)],
-            markersize=5,
-            label=key,
-        )
 
     def _draw_interval(self, key: str, interval: str, lower: np.ndarray, upper: np.ndarray) -> None:
         x, colour = self.lines_[key].get_xdata(), self.lines_[key].get_color()
@@ -504,25 +479,6 @@ class RobustnessCurveDisplay:
         else:
             drawn = self.ax_.vlines(x, lower, upper, color=colour, linewidth=1.2)
         self.intervals_[key] = drawn
-
-    def _draw_levels(self) -> None:
-        self.clean_line_ = self.chance_line_ = None
-        if self.clean is not None:
-            self.clean_line_ = self.ax_.axhline(
-                self.clean,
-                color="0.35",
-                linestyle="--",
-                linewidth=1,
-                label=f"clean {self.clean:.3f}",
-            )
-        if self.chance is not None:
-            self.chance_line_ = self.ax_.axhline(
-                self.chance,
-                color="0.35",
-                linestyle=":",
-                linewidth=1,
-                label=f"largest class {self.chance:.3f}",
-            )
 
     @classmethod
     def from_curves(
@@ -579,6 +535,21 @@ class RobustnessCurveDisplay:
             curves, intervals=intervals, clean=clean, chance=chance, xlabel=xlabel, name=name
         )
         return display.plot(ax, **plot_params)
+
+
+def _style(index: int) -> dict[str, Any]:
+    """Return the colour and the line style of a curve."""
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "linestyle": _LINE_STYLES[index % len(_LINE_STYLES)],
+    }
+
+
+def _draw_level(ax: Any, value: float | None, label: str, **style: Any) -> Any:
+    """Draw a horizontal line at a value, if it is known."""
+    if value is None:
+        return None
+    return ax.axhline(value, linewidth=1, label=label.format(value), **style)
 
 
 def _as_points(name: str, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -435,13 +435,7 @@ class FingerprintSeriesDisplay:
 
     @classmethod
     def from_fingerprints(
-        cls,
-        fingerprints: Any,
-        n_images: Any,
-        name: str | None = None,
-        *,
-        axes: Any = None,
-        **plot_params: Any,
+        cls, fingerprints: Any, n_images: Any, name: str | None = None, **plot_params: Any
     ) -> Self:
         """Draw fingerprints given as arrays.
 
@@ -456,9 +450,6 @@ class FingerprintSeriesDisplay:
         name : str, default=None
             Name of the source.
 
-        axes : array-like of matplotlib Axes, default=None
-            Where to draw, one for each fingerprint; None makes a new figure.
-
         **plot_params : dict
             Passed to :meth:`plot`.
 
@@ -467,7 +458,7 @@ class FingerprintSeriesDisplay:
         FingerprintSeriesDisplay
             The display.
         """
-        return cls(fingerprints, n_images, name=name).plot(axes, **plot_params)
+        return cls(fingerprints, n_images, name=name).plot(**plot_params)
 
 
 def _common_scale(
