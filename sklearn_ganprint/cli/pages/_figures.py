@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from sklearn.metrics import ConfusionMatrixDisplay, RocCurveDisplay
 
 from sklearn_ganprint.cli._console import MESSAGES
 from sklearn_ganprint.cli._images import attempt
@@ -30,8 +31,8 @@ _THUMBNAIL = 220
 
 
 def new_figure(width: float, height: float, *, constrained: bool = True) -> Any:
-    """Make a figure of a size in inches, which lays itself out if constrained."""
-    # Not pyplot's: its figures belong to the whole process, and may open windows.
+    """Return a figure of a size in inches, with a constrained layout or none."""
+    # Not by pyplot, whose figures belong to the whole process and may open windows.
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=_DPI, layout="constrained" if constrained else None)
@@ -39,7 +40,7 @@ def new_figure(width: float, height: float, *, constrained: bool = True) -> Any:
 
 def png(figure: Any) -> bytes:
     """Write a figure as PNG; equal figures give equal bytes."""
-    # The version of matplotlib would be in it.
+    # Leave out the version of matplotlib.
     return _saved(figure, format="png", metadata={"Software": None})
 
 
@@ -47,23 +48,21 @@ def svg(figure: Any) -> bytes:
     """Write a figure as SVG; equal figures give equal bytes."""
     import matplotlib as mpl
 
-    # The names of its parts are drawn at random without a salt.
+    # Without a salt the names of parts are random.
     with mpl.rc_context({"svg.hashsalt": "sklearn_ganprint"}):
         return _saved(figure, format="svg", metadata={"Creator": None, "Date": None})
 
 
 def _saved(figure: Any, **how: Any) -> bytes:
     buffer = io.BytesIO()
-    # A figure that lays itself out moves its axes a little each time it is drawn: from a copy, what
-    # is written does not depend on what was written before.
+    # A constrained layout moves the axes a little at each drawing: a copy gives the same bytes
+    # whatever was written before.
     copy.deepcopy(figure).savefig(buffer, **how)
     return buffer.getvalue()
 
 
 def roc_curves(result: AttributionResult, *, zoom: float = 1) -> Any:
     """Draw the ROC curve of each source against all others, or their upper left corner."""
-    from sklearn.metrics import RocCurveDisplay
-
     figure = new_figure(6.4, 6.2)
     ax = figure.subplots()
     for column, label in enumerate(result.classes):
@@ -89,8 +88,6 @@ def roc_curves(result: AttributionResult, *, zoom: float = 1) -> Any:
 
 def confusion(result: AttributionResult, *, blank_below: float = 0) -> Any:
     """Draw the confusion matrix in shares of each source's images, small ones without number."""
-    from sklearn.metrics import ConfusionMatrixDisplay
-
     side = 4.2 + 0.4 * len(result.classes)
     figure = new_figure(side, side)
     display = ConfusionMatrixDisplay.from_predictions(
@@ -130,9 +127,9 @@ def class_fingerprint(result: AttributionResult, label: Any) -> Any:
 
 
 def _framed(shape: tuple[int, ...]) -> tuple[Any, Any]:
-    """Make a figure for a picture of a shape and its colour bar, and the axes in it.
+    """Return a figure for a picture of a shape and its colour bar, and the axes in it.
 
-    A fixed frame: else each picture's size would follow from the labels of its colour bar.
+    The frame is fixed: else the labels of the colour bar would change the size of the picture.
     """
     height = min(max(4.0 * shape[0] / shape[1], 2.0), 8.0)
     figure = new_figure(4.6, height, constrained=False)
@@ -141,7 +138,7 @@ def _framed(shape: tuple[int, ...]) -> tuple[Any, Any]:
 
 
 def autocorrelation(values: np.ndarray, name: str) -> Any:
-    """Draw the autocorrelation of a fingerprint, all lags of which are given, about its middle."""
+    """Draw the middle of the autocorrelation of a fingerprint, given all its lags."""
     figure = new_figure(5.0, 4.4)
     max_lag = min(_MAX_LAG, *(max(side // 2 - 1, 1) for side in values.shape))
     AutocorrelationDisplay.from_autocorrelation(
@@ -170,9 +167,9 @@ def _take_literally(texts: Sequence[Any]) -> None:
 
 
 def thumbnail(path: str) -> bytes:
-    """Make a small JPEG copy of a whole image; small images stay as large as they are.
+    """Return a small JPEG copy of a whole image; small images keep their size.
 
-    Of a file that cannot be used (any more), it is an empty square, and the reason is said.
+    A file that cannot be used (any more) gives a grey square, and a message with the reason.
     """
     pixels = attempt(ImageReader().read_one, path)
     if isinstance(pixels, ImageReadError):
@@ -182,7 +179,7 @@ def thumbnail(path: str) -> bytes:
 
 
 def small_copy(pixels: np.ndarray, side: int = _THUMBNAIL) -> bytes:
-    """Make a JPEG file of an image of shape (H, W, 3), at most `side` pixels wide and high."""
+    """Return an image of shape (H, W, 3) as JPEG, at most `side` pixels wide and high."""
     # Images of 16 bits come as floats in 8-bit units.
     image = Image.fromarray(np.rint(pixels).clip(0, 255).astype(np.uint8))
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
@@ -192,7 +189,7 @@ def small_copy(pixels: np.ndarray, side: int = _THUMBNAIL) -> bytes:
 
 
 def spread(files: Sequence[str], most: int) -> list[str]:
-    """Choose some files at even distances, the first among them."""
+    """Return at most `most` files at equal distances, the first included."""
     if len(files) <= most:
         return list(files)
     return [files[index * len(files) // most] for index in range(most)]

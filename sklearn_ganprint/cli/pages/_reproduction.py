@@ -52,7 +52,7 @@ _PAPER_NUMBERS = (2, 8, 32, 128, 512)
 def write_figures(
     result: ReproductionResult, folder: str, parts: str, progress: Callable[[int, int], Any]
 ) -> None:
-    """Draw every figure and write it in both formats, but those that `parts` says are written."""
+    """Draw every figure and write it in both formats, unless `parts` marks it as written."""
     todo = list(_figures(result))
     for done, (name, draw) in enumerate(todo, start=1):
         drawn, files = Path(parts, f"{name}.drawn"), [f"{name}.png", f"{name}.svg"]
@@ -267,7 +267,7 @@ def _first_of_each(result: ReproductionResult) -> set[str]:
 
 
 def _comparison(result: ReproductionResult) -> list[tuple[str, str, str]]:
-    """Put what the paper says beside what was found: item, the paper, here."""
+    """Return what the paper says and what was found: item, the paper, here."""
     correlation, attribution = result.correlation, result.attribution
     limits = np.array([convergence.fit.limit for convergence in result.convergence])
     pairs = _shown_pairs(correlation)
@@ -297,7 +297,7 @@ def _families(architectures: tuple[str, ...] | None) -> str:
 
 
 def _histograms(result: ReproductionResult) -> list[tuple[str, str]]:
-    """Name each histogram, and say what it shows."""
+    """Return the name of each histogram and its caption."""
     names = result.correlation.classes
     return [
         (
@@ -310,7 +310,7 @@ def _histograms(result: ReproductionResult) -> list[tuple[str, str]]:
 
 
 def _robustness_curves(result: ReproductionResult) -> list[tuple[str, str, str]]:
-    """Name each robustness curve, and say what it shows: file, title, caption."""
+    """Return the file, the title and the caption of each robustness curve."""
     if result.robustness is None:
         return []
     rows = []

@@ -25,11 +25,11 @@ from sklearn_ganprint.cli.pages._figures import (
 )
 from sklearn_ganprint.cli.pages._folder import (
     command_line,
-    failed_files,
     period_in_words,
     place_in_words,
     render_page,
 )
+from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.denoisers import WaveletDenoiser
 from sklearn_ganprint.experiments import AttributionResult
 from sklearn_ganprint.fingerprints import autocorrelation as autocorrelation_of
@@ -43,6 +43,10 @@ _SHOWN_COMPARED = 6
 _SHOWN_MAPS = 300
 
 Progress = Callable[[int, int], None]
+
+
+def _reasons(failures: Sequence[ImageReadError]) -> list[tuple[str, str]]:
+    return [(failure.filename, failure.reason) for failure in failures]
 
 
 def draw_demo(result: AttributionResult) -> dict[str, bytes]:
@@ -139,7 +143,7 @@ def render_clusters(
         warnings=clusters.warnings,
         clusters=[section for section in sections if section["cluster"] != NOWHERE],
         nowhere=next((section for section in sections if section["cluster"] == NOWHERE), None),
-        failures=failed_files(clusters.failures),
+        failures=_reasons(clusters.failures),
         folders=", ".join(args.paths),
         size=f"{width} × {height}",
         anchor=place_in_words(args.anchor),
@@ -214,7 +218,7 @@ def render_comparison(compared: Compared, args: argparse.Namespace) -> str:
         null=result.null,
         least=result.least_correlation,
         warnings=compared.warnings,
-        failures=failed_files(compared.failures),
+        failures=_reasons(compared.failures),
         size=f"{width} × {height}",
         trim=args.trim,
         command_line=command_line(args),
