@@ -250,10 +250,10 @@ def _write(clusters: Clusters, rows: list[dict[str, Any]], args: argparse.Namesp
         MESSAGES.say(f"saved {args.csv}")
     if args.out is None:
         return None
-    from sklearn_ganprint.cli.pages._cluster import draw_pictures, render_clusters
+    from sklearn_ganprint.cli.pages._views import draw_clusters, render_clusters
 
     with MESSAGES.progress("drawing") as progress:
-        write_files(args.out, draw_pictures(clusters, progress))
+        write_files(args.out, draw_clusters(clusters, progress))
     page = render_clusters(clusters, rows, args).encode("utf-8")
     return write_files(args.out, [("clusters.csv", labelled), (PAGE, page)])
 

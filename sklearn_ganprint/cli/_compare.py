@@ -206,10 +206,10 @@ def _settle(sides: list[Side]) -> list[str]:
 def _write(compared: Compared, args: argparse.Namespace) -> str | None:
     if args.out is None:
         return None
-    from sklearn_ganprint.cli.pages._compare import draw_pictures, render_comparison
+    from sklearn_ganprint.cli.pages._views import draw_comparison, render_comparison
 
     with MESSAGES.progress("drawing") as progress:
-        write_files(args.out, draw_pictures(compared, progress))
+        write_files(args.out, draw_comparison(compared, progress))
     return write_files(args.out, [(PAGE, render_comparison(compared, args).encode("utf-8"))])
 
 

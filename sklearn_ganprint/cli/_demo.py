@@ -64,7 +64,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Evaluate on the bundled images, print the table, write the page."""
     check_folder(args.out, force=args.force, files="the demo's files")
-    from sklearn_ganprint.cli.pages._demo import draw_figures, render_demo
+    from sklearn_ganprint.cli.pages._views import draw_demo, render_demo
     from sklearn_ganprint.datasets import load_samples
 
     MESSAGES.say("reading the bundled images")
@@ -72,10 +72,10 @@ def run(args: argparse.Namespace) -> int:
     MESSAGES.say(f"{len(samples.data)} images: fitting on one half, attributing the other")
     result = _evaluate(samples, args)
     MESSAGES.say("drawing")
-    figures = draw_figures(result)
-    page = render_demo(result, samples, figures, channels=args.channels, seed=args.seed)
+    pictures = draw_demo(result)
+    page = render_demo(result, samples, args)
     # The page comes last: where there is one, all that it shows is there too.
-    index = write_files(args.out, [*figures.files.items(), (PAGE, page.encode("utf-8"))])
+    index = write_files(args.out, [*pictures.items(), (PAGE, page.encode("utf-8"))])
     _print(result, index, args)
     MESSAGES.say(f"pictures and explanations: {index}")
     return 0

@@ -184,7 +184,7 @@ def _answer(found: "Located") -> Row:
 def _write_page(rows: list[Row], question: Question, args: argparse.Namespace) -> str | None:
     if args.out is None:
         return None
-    from sklearn_ganprint.cli.pages._localize import render_localization
+    from sklearn_ganprint.cli.pages._views import render_localization
 
     more = ("map", "mask", "error", "reason")
     table = csv_file((*_COLUMNS, *(Column(key, key) for key in more)), rows)

@@ -11,8 +11,7 @@ from scipy import ndimage
 from sklearn_ganprint._text import printable
 from sklearn_ganprint.cli._images import attempt
 from sklearn_ganprint.cli._scoring import reason_of
-from sklearn_ganprint.cli.pages._figures import new_figure, png
-from sklearn_ganprint.cli.pages._thumbnails import small_copy
+from sklearn_ganprint.cli.pages._figures import new_figure, png, small_copy
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.localization import localize_images
 from sklearn_ganprint.plotting import LocalizationDisplay

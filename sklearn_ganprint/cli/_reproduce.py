@@ -116,8 +116,7 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run all experiments, write OUT, print a table."""
     _check_out(args.out, args.force)
-    from sklearn_ganprint.cli.pages._reproduce import render_reproduction
-    from sklearn_ganprint.cli.pages._reproduce_figures import write_figures
+    from sklearn_ganprint.cli.pages._reproduction import render_reproduction, write_figures
 
     bunch = find_images(args, groups=args.groups, architectures=args.architectures)
     crop = args.crop or auto_crop(bunch)

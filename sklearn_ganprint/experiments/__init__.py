@@ -5,6 +5,7 @@ from sklearn_ganprint.experiments._attribution import AttributionResult, evaluat
 from sklearn_ganprint.experiments._convergence import ConvergenceResult, measure_convergence
 from sklearn_ganprint.experiments._correlations import CorrelationResult, measure_correlations
 from sklearn_ganprint.experiments._reproduction import (
+    PAPER_FIGURES,
     BatchOptions,
     ReproductionResult,
     reproduce_paper,
@@ -21,6 +22,7 @@ from sklearn_ganprint.experiments._run import ReproductionSettings
 from sklearn_ganprint.experiments._selection import difference_hash, near_duplicates
 
 __all__ = [
+    "PAPER_FIGURES",
     "AttributionResult",
     "BatchOptions",
     "ConvergenceResult",

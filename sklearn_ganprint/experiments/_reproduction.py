@@ -44,6 +44,20 @@ from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths, comm
 NOT_GENERATED = frozenset({"camera", "real", "n/a"})
 #: The images that are compressed in each reading of the JPEG experiment.
 _READINGS = ("test images", "test images and those of the fingerprints")
+#: What the paper states: an item and its value, by what is found in its place.
+PAPER_FIGURES = {
+    "sources": ("sources", "22: 9 Cycle-GAN, 6 Pro-GAN, 5 Star-GAN, 2 cameras"),
+    "images": ("images of each to fit on and to test on", "512 and 488"),
+    "limit": ("Fig. 3: limit of the energy", "0.0377 and 0.0088 (two sources, unit not stated)"),
+    "auc": ("Fig. 5: AUC, same against cross", "0.990 and 0.998"),
+    "d_prime": ("Fig. 5: d′ of these", "3.29 and 4.07 (from the AUC, if normal)"),
+    "correlation": (
+        "Fig. 6: mean correlation",
+        "large with the own fingerprint, weaker with siblings, none with others",
+    ),
+    "accuracy": ("Fig. 8: accuracy", "90.3 %"),
+    "recompressed": ("accuracy after JPEG compression (QF 95 in the paper)", "90.1 %"),
+}
 #: Fewer test images a source than this give confidence intervals of tens of points.
 _FEW_TESTS = 50
 #: Energy, in squared grey levels, of what rounding leaves of a blank image.
