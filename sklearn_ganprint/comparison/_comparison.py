@@ -104,7 +104,7 @@ class ModelComparison:
         return norm.isf(np.clip(self.p_value, 1e-300, 1 - 1e-16))
 
     def matches(self) -> list[Match]:
-        """Find the most alike source of the second model for each of the first.
+        """Return the most alike source of the second model for each source of the first.
 
         Returns
         -------

@@ -294,7 +294,7 @@ def estimate_fingerprints(
 
 
 def _steps(like: Any) -> list[Any]:
-    """Return the steps from images to fingerprints, the last of which is to be fitted."""
+    """Return the steps from images to fingerprints, whose last one is to be fitted."""
     if like is None:
         return [ResidualTransformer(channels="rgb", flatten=False), FingerprintClassifier()]
     if like == "camera":

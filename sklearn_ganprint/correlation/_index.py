@@ -136,9 +136,9 @@ def negative_distance(residuals: Any, fingerprints: Any) -> np.ndarray:
 def negative_squared_distance(
     rows: np.ndarray, points: np.ndarray, square: np.ndarray
 ) -> np.ndarray:
-    """Negative squared distance between rows and points of which the squared norms are given.
+    """Return ``2 r.f - |r|^2 - square``, the negative squared distances of rows and points.
 
-    ``2 r.f - |r|^2 - square``: `square` may be other than the norms of estimates.
+    `square` stands for the squared norms of the points, and may be an unbiased estimate of them.
     """
     own = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
     products = (rows @ points.T.astype(rows.dtype, copy=False)).astype(np.float64)

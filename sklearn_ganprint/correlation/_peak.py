@@ -61,7 +61,7 @@ def peak_to_correlation_energy(
 
     See Also
     --------
-    locate_peaks : Gives the position of the peak beside.
+    locate_peaks : Also returns the position of the peak.
     correlation_index : The correlation itself.
 
     Notes
@@ -72,9 +72,9 @@ def peak_to_correlation_energy(
 
     Where residual and fingerprint have nothing in common, the PCE in place is about the square of
     a standard normal variable, and the greatest of m positions that of the greatest of m. Cameras
-    are matched above 50 or 60 by convention. Fingerprints of generators are periodic: they have
-    as many peaks as periods, all but one of which count as noise, so that no such number holds
-    for them.
+    are matched above 50 or 60 by convention. No such number holds for the fingerprints of
+    generators: they are periodic, with as many peaks as periods, and all peaks but one count as
+    noise.
 
     References
     ----------

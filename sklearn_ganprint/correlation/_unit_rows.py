@@ -147,7 +147,7 @@ def centred_energy(
 
 
 def slices(n: int, size: int) -> Iterator[slice]:
-    """Slices of `size` over n rows or columns, of which there may be none."""
+    """Slices of `size` over n rows or columns; n may be 0."""
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))
 

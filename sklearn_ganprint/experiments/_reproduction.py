@@ -340,7 +340,7 @@ def _select(y: np.ndarray, groups: Any, settings: ReproductionSettings) -> Selec
 def _families(
     labels: Sequence[str], architectures: Mapping[str, str] | None
 ) -> tuple[str, ...] | None:
-    """Put the architectures into the order of the sources."""
+    """Return the architectures in the order of the sources."""
     if architectures is None:
         return None
     missing = sorted(set(labels) - set(architectures))

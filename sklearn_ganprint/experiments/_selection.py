@@ -77,12 +77,12 @@ def select_images(
 
 
 def default_fit(smallest: int) -> int:
-    """Images to fit on if the smallest source has so many: the paper's number, or its share."""
+    """Return the number of images to fit on: the paper's, or its share of the smallest source."""
     return max(1, min(PAPER_FIT, smallest * PAPER_FIT // PAPER_IMAGES))
 
 
 def _ranks(codes: np.ndarray, groups: Any, rng: np.random.RandomState) -> np.ndarray:
-    """Give each image the place of its group in a random order; without groups, its own."""
+    """Return for each image the rank of its group in a random order; without groups, its own."""
     if groups is not None:
         _, group_codes = np.unique(np.asarray(groups), return_inverse=True)
         return rng.permutation(group_codes.max() + 1)[group_codes]
@@ -94,16 +94,16 @@ def _ranks(codes: np.ndarray, groups: Any, rng: np.random.RandomState) -> np.nda
 
 
 def _divide(codes: np.ndarray, ranks: np.ndarray, n_fit: int, n_test: int) -> tuple[int, int]:
-    """Find the last rank to fit on, and how many images of each source there are up to it.
+    """Return the last rank to fit on, and the number of images of each source up to that rank.
 
-    It is the first that gives every source enough to fit on or, if none of those leaves enough to
-    test on, the one with most to fit on that does.
+    It is the first rank that gives every source enough images to fit on. If that leaves too few to
+    test on, it is the rank with the most images to fit on that leaves enough.
     """
     counts = np.zeros((ranks.max() + 1, codes.max() + 1), dtype=np.intp)
     np.add.at(counts, (ranks, codes), 1)
     fit = counts.cumsum(axis=0)
     left = (fit[-1] - fit).min(axis=1)
-    # Fewer and fewer are left to test on: those that leave enough come first.
+    # Ranks that leave enough images to test on come first.
     most = np.minimum(fit.min(axis=1), n_fit)[left >= n_test]
     if not len(most):
         return -1, 0
@@ -126,7 +126,7 @@ def _check_counts(classes: np.ndarray, counts: np.ndarray, n_fit: int, n_test: i
 
 
 def difference_hash(images: Any) -> np.ndarray:
-    """Hash of which of two neighbouring areas is the brighter, in 64 bits.
+    """Return 64-bit hashes of images, by which neighbouring areas are the brighter ones.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def difference_hash(images: Any) -> np.ndarray:
     Returns
     -------
     ndarray of uint64, shape (n,)
-        A hash each. Copies that were compressed, brightened or resized differ in few bits.
+        Hashes. Copies that were compressed, brightened or resized differ in few bits.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def difference_hash(images: Any) -> np.ndarray:
 
 
 def near_duplicates(first: Any, second: Any, *, max_bits: int = 3) -> np.ndarray:
-    """Pairs of images whose hashes are nearly equal.
+    """Return the pairs of images whose hashes are nearly equal.
 
     Parameters
     ----------

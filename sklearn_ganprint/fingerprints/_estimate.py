@@ -168,7 +168,7 @@ def nested_fingerprints(residuals: Any, n_images: Any) -> np.ndarray:
 
     Notes
     -----
-    Each mean contains those before it, so all come from one pass over the residuals [1]_.
+    A mean contains those of fewer images, so the residuals are read once for all of them [1]_.
 
     References
     ----------
@@ -234,7 +234,7 @@ def maximum_likelihood_fingerprint(
     See Also
     --------
     estimate_fingerprint : The mean, for patterns that do not depend on the content.
-    zero_mean : Takes away what all cameras of a model share.
+    zero_mean : Removes what all cameras of a model share.
 
     Notes
     -----
@@ -276,7 +276,7 @@ def divide_by_intensity(products: np.ndarray, squares: np.ndarray) -> np.ndarray
 
 
 def zero_mean(fingerprint: Any, *, bayer: bool = False) -> np.ndarray:
-    """Take the mean of each row and of each column from a fingerprint.
+    """Subtract the mean of each row and of each column from a fingerprint.
 
     Parameters
     ----------
@@ -285,13 +285,12 @@ def zero_mean(fingerprint: Any, *, bayer: bool = False) -> np.ndarray:
 
     bayer : bool, default=False
         Whether to do so in each of the four phases of the Bayer pattern by itself: even and odd
-        rows, even and odd columns. Takes away what demosaicing leaves as well.
+        rows, even and odd columns. This removes traces of demosaicing as well.
 
     Returns
     -------
     ndarray of the same shape
-        The difference, float32 if the fingerprint is. An axis of a single pixel is left as it is,
-        since its mean would be all there is.
+        The difference, float32 if the fingerprint is. An axis of a single pixel is left as it is.
 
     Raises
     ------
@@ -300,13 +299,13 @@ def zero_mean(fingerprint: Any, *, bayer: bool = False) -> np.ndarray:
 
     See Also
     --------
-    wiener_dft : Takes away periodic patterns of any kind.
+    wiener_dft : Removes periodic patterns of any kind.
 
     Notes
     -----
     Readout and demosaicing leave rows, columns and grids in every photo of a camera model, so that
-    another body of the model would match [1]_. The fingerprints of generators are such grids in
-    part: with those, zero means take away what is sought.
+    another body of the model would match [1]_. The fingerprints of generators consist of such grids
+    in part, which zero means would remove.
 
     References
     ----------
@@ -332,7 +331,7 @@ def zero_mean(fingerprint: Any, *, bayer: bool = False) -> np.ndarray:
 
 
 def wiener_dft(fingerprint: Any, *, sigma: float | None = None) -> np.ndarray:
-    """Keep of a fingerprint what is noise-like in its Fourier transform, and no peaks.
+    """Keep the noise-like part of a fingerprint's Fourier transform, and suppress its peaks.
 
     Parameters
     ----------
@@ -355,7 +354,7 @@ def wiener_dft(fingerprint: Any, *, sigma: float | None = None) -> np.ndarray:
 
     See Also
     --------
-    zero_mean : Takes away rows and columns only, and is cheaper.
+    zero_mean : Removes rows and columns only, and is cheaper.
 
     Notes
     -----

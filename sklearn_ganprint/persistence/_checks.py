@@ -117,15 +117,15 @@ def own_types() -> dict[str, type]:
 
 
 def own_type_names() -> list[str]:
-    """Name those types as the schema of a model does."""
+    """Return the names of those types as the schema of a model has them."""
     return [f"{found.__module__}.{name}" for name, found in own_types().items()]
 
 
 def rename_types(schema: Any) -> bool:
-    """Name the types of this package in a schema as they are named now; tell whether any was not.
+    """Rename the types of this package in a schema to their present names; return if any changed.
 
-    Files tell where the code of a type stood when they were written, which up to format 1 was a
-    private module. The name of a class alone says which of the types of a model it is.
+    Files name the module that a type was in when they were written, which up to format 1 was
+    private. The name of the class is enough to find the type.
     """
     current = {**own_types(), **FORMER_NAMES}
     changed, pending = False, [schema]
@@ -146,10 +146,10 @@ def rename_types(schema: Any) -> bool:
 
 
 def find_fault(model: Any) -> str | None:
-    """Say what no fit could have left of the first estimator in a model that has such; else None.
+    """Return what no fit could have left in an estimator of a model, None if there is nothing.
 
-    A fit that went through has left finite arrays whose shapes agree. Models with others load and
-    answer something.
+    A fit leaves finite arrays whose shapes agree. Models with other arrays would load and answer
+    something.
     """
     for estimator in _estimators(model):
         for fault in chain(_faults_of_values(estimator), _faults_of_shapes(estimator)):
@@ -246,7 +246,7 @@ def _faults_of_axes(estimator: BaseEstimator, fitted: dict[str, Any]) -> Iterato
 
 
 def _faults_between_steps(steps: list[Any]) -> Iterator[str]:
-    """Find a step that gives other rows than the next one takes."""
+    """Find steps that return other rows than the next step takes."""
     for step, following in zip(steps, steps[1:], strict=False):
         shape = getattr(step, "residual_shape_", getattr(step, "output_shape_", None))
         size = getattr(following, "n_features_in_", None)
