@@ -39,6 +39,7 @@ html_sidebars = {"**": ["sidebar-nav-whole"]}
 html_static_path = ["_static"]
 html_css_files = ["style.css"]
 html_show_sourcelink = False
+toc_object_entries_show_parents = "hide"
 
 # Former names of pages.
 redirects = {
