@@ -1,5 +1,7 @@
 """Searches that the documentation shows run as they stand there, and links lead somewhere."""
 
+import importlib
+import pkgutil
 import re
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 
+import sklearn_ganprint
 from sklearn_ganprint import FingerprintClassifier, ResidualTransformer
 from sklearn_ganprint.denoisers import GaussianDenoiser
 from sklearn_ganprint.features import SpectralLineTransformer
@@ -103,3 +106,20 @@ def test_diagrams_of_estimators_link_to_a_build_of_the_documentation(monkeypatch
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == link
+
+
+def estimators():
+    """Yield the full names of public estimators that are not made to be subclassed."""
+    for found in pkgutil.iter_modules(sklearn_ganprint.__path__, "sklearn_ganprint."):
+        if "._" not in found.name and not found.name.endswith("__main__"):
+            module = importlib.import_module(found.name)
+            for name in getattr(module, "__all__", []):
+                value = getattr(module, name)
+                if hasattr(value, "_doc_link_template") and not name.startswith("Base"):
+                    yield f"{value.__module__}.{name}"
+
+
+@pytest.mark.parametrize("name", sorted(set(estimators())))
+def test_estimators_have_the_page_that_diagrams_link_to(name):
+    listed = (ROOT / "docs/api.rst").read_text(encoding="utf-8").split()
+    assert name.removeprefix("sklearn_ganprint.") in listed
