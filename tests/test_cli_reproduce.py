@@ -121,23 +121,23 @@ def test_names_what_failed_and_uses_the_rest(tmp_path, image_folder, ganprint):
 
 
 def test_goes_on_after_an_interruption(tmp_path, image_folder, ganprint, monkeypatch):
-    from sklearn_ganprint.experiments import Passes
+    from sklearn_ganprint.experiments import _run
 
     folder, *_ = image_folder(n_per_class=10)
     out = tmp_path / "out"
-    sums, calls = Passes.sums, []
+    sums, calls = _run.sum_residuals, []
 
-    def interrupted(self, *args):
+    def interrupted(*args):
         calls.append(args)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return sums(self, *args)
+        return sums(*args)
 
-    monkeypatch.setattr(Passes, "sums", interrupted)
+    monkeypatch.setattr(_run, "sum_residuals", interrupted)
     status, text, err = ganprint("reproduce", folder, "--out", out, *FAST)
     assert (status, text) == (130, "") and "interrupted" in err
     assert sorted(os.listdir(out)) == ["parts"]
-    monkeypatch.setattr(Passes, "sums", sums)
+    monkeypatch.setattr(_run, "sum_residuals", sums)
     status, _, err = ganprint("reproduce", folder, "--out", out, "--seed", "1", *FAST)
     assert status == 2 and "other settings (images, random_state)" in err
     status, first, err = ganprint("reproduce", folder, "--out", out, "--format", "json", *FAST)

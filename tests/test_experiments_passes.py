@@ -1,4 +1,6 @@
-"""Passes over the images of one source."""
+"""Sums and scores of the images of one source."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,9 +9,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn_ganprint import ResidualTransformer
 from sklearn_ganprint.correlation import correlation_index
 from sklearn_ganprint.datasets import ImageReader
-from sklearn_ganprint.experiments import Passes, difference_hash
-from sklearn_ganprint.experiments._passes import View, cut_batches
-from sklearn_ganprint.files._batches import ImageSource, as_paths
+from sklearn_ganprint.experiments import difference_hash
+from sklearn_ganprint.experiments._checkpoints import Begun
+from sklearn_ganprint.experiments._passes import View, score_residuals, sum_residuals
+from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths
 from sklearn_ganprint.fingerprints import energy
 
 RESIDUAL = ResidualTransformer("gaussian", channels="rgb", flatten=False)
@@ -30,8 +33,7 @@ def images(make_images):
     ],
 )
 def test_batches_are_cut_where_they_should(size, stops, expected):
-    batches = ImageSource(np.zeros((10, 4, 4, 3))).batches(size)
-    cut = cut_batches(batches, stops)
+    cut = FileBatches(np.zeros((10, 4, 4, 3)), batch_size=size, stops=stops).cut()
     assert [batch.stop for batch in cut] == expected
     assert [batch.start for batch in cut] == [0, *expected[:-1]]
 
@@ -39,7 +41,8 @@ def test_batches_are_cut_where_they_should(size, stops, expected):
 @pytest.mark.parametrize("batch_size", [3, 64])
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_sums_are_those_of_all_residuals(images, batch_size, n_jobs):
-    part = Passes([RESIDUAL], batch_size, n_jobs).sums(ImageSource(images), [1, 2, 4, 8, 16, 21])
+    batches = FileBatches(images, batch_size=batch_size, n_jobs=n_jobs)
+    part = sum_residuals(batches, [RESIDUAL], [1, 2, 4, 8, 16, 21], Begun())
     residuals = RESIDUAL.fit_transform(images)
     assert_array_equal(part["counts"], [1, 1, 2, 4, 8, 5])
     starts = [0, 1, 2, 4, 8, 16]
@@ -52,7 +55,8 @@ def test_sums_are_those_of_all_residuals(images, batch_size, n_jobs):
 def test_scores_are_correlations_of_views(images):
     fingerprints = np.random.default_rng(0).normal(size=(3, 32, 32, 3)).astype(np.float32)
     views = [View(), View(slice(4, 28), slice(8))]
-    part = Passes([RESIDUAL], 5).scores(ImageSource(images), fingerprints, views)
+    batches = FileBatches(images, batch_size=5)
+    part = score_residuals(batches, [RESIDUAL], fingerprints, views, Begun())
     residuals = RESIDUAL.fit_transform(images)
     assert_array_equal(part["kept"], np.arange(21))
     assert_allclose(part["scores"][0], correlation_index(residuals, fingerprints), atol=1e-6)
@@ -64,18 +68,43 @@ def test_bad_files_are_left_out_and_told(image_folder):
     folder, paths, _ = image_folder(labels=("a",), n_per_class=6)
     (folder / "a" / "002.png").write_bytes(b"no image")
     told, seen = [], []
-    passes = Passes([RESIDUAL], 2, on_error=told.append, on_batch=seen.append)
-    source = ImageSource(as_paths(paths), ImageReader(), (32, 32))
-    part = passes.sums(source, [1, 2, 4, 6])
+    batches = FileBatches(
+        as_paths(paths),
+        Reading(ImageReader(), (32, 32)),
+        batch_size=2,
+        on_error=told.append,
+        progress=lambda n_done, n_files: seen.append(n_done),
+    )
+    part = sum_residuals(batches, [RESIDUAL], [1, 2, 4, 6], Begun())
     assert_array_equal(part["counts"], [1, 1, 1, 2])
     assert [error.filename for error in told] == [paths[2]]
-    assert sum(seen) == 6
-    scored = passes.scores(source, np.ones((2, 32, 32, 3), np.float32))
+    assert seen == [1, 2, 4, 6]
+    ones = np.ones((2, 32, 32, 3), np.float32)
+    scored = score_residuals(replace(batches), [RESIDUAL], ones, [View()], Begun())
     assert_array_equal(scored["kept"], [0, 1, 3, 4, 5])
+
+
+def test_what_is_done_is_not_read_again(images):
+    ends, told = [1, 2, 4, 8, 16, 21], []
+    batches = FileBatches(images, batch_size=3, progress=lambda *n: told.append(n))
+    whole = sum_residuals(batches, [RESIDUAL], ends, begun := Begun())
+
+    def stop(n_done, n_files):
+        if n_done == 9:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sum_residuals(replace(batches, progress=stop), [RESIDUAL], ends, begun := Begun())
+    told.clear()
+    rest = sum_residuals(replace(batches), [RESIDUAL], ends, begun)
+    assert told[:2] == [(9, 21), (12, 21)]
+    assert all(np.array_equal(rest[name], whole[name]) for name in whole)
 
 
 def test_nothing_comes_of_nothing(tmp_path):
     (tmp_path / "x.png").write_bytes(b"")
-    source = ImageSource(as_paths([str(tmp_path / "x.png")]), ImageReader(), (32, 32))
-    assert Passes([RESIDUAL]).sums(source, [1]) == {}
-    assert Passes([RESIDUAL]).scores(source, np.ones((2, 32, 32, 3))) == {}
+    reading = Reading(ImageReader(), (32, 32))
+    batches = FileBatches(as_paths([str(tmp_path / "x.png")]), reading, on_error=str)
+    assert sum_residuals(batches, [RESIDUAL], [1], Begun()) == {}
+    ones = np.ones((2, 32, 32, 3))
+    assert score_residuals(replace(batches), [RESIDUAL], ones, [View()], Begun()) == {}

@@ -6,6 +6,15 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
 
+from sklearn_ganprint._metaestimators import (
+    ChangesInput,
+    Decides,
+    Discriminates,
+    ScoresClasses,
+    ScoresSamples,
+    offers,
+)
+
 
 def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
     """Step that decides in a fitted pipeline, and `X` as it reaches that step.
@@ -16,7 +25,7 @@ def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
         if isinstance(estimator, Pipeline):
             X = estimator[:-1].transform(X) if len(estimator) > 1 else X
             estimator = estimator[-1]
-        elif hasattr(estimator, "inner_input"):
+        elif offers(estimator, ChangesInput):
             X, estimator = estimator.inner_input(X), estimator.estimator_
         else:
             return estimator, X
@@ -29,11 +38,11 @@ def sources(estimator: Any) -> np.ndarray:
 
 def decision_scores(classifier: Any, X: Any) -> np.ndarray:
     """Scores of shape (n, n_classes) that a classifier decides by, with two classes too."""
-    if hasattr(classifier, "class_scores"):
+    if offers(classifier, ScoresClasses):
         return classifier.class_scores(X)
-    if hasattr(classifier, "score_samples"):
+    if offers(classifier, ScoresSamples):
         return classifier.score_samples(X)[:, np.newaxis]
-    if not hasattr(classifier, "decision_function"):
+    if not offers(classifier, Decides):
         return classifier.predict_proba(X)
     scores = np.asarray(classifier.decision_function(X))
     return scores if scores.ndim == 2 else np.column_stack([-scores, scores])
@@ -41,13 +50,13 @@ def decision_scores(classifier: Any, X: Any) -> np.ndarray:
 
 def is_discriminant(classifier: Any) -> bool:
     """Whether a fitted classifier is a linear discriminant analysis, or has what one has."""
-    return hasattr(classifier, "means_") and hasattr(classifier, "coef_")
+    return offers(classifier, Discriminates)
 
 
-def nearness(estimator: Any, X: Any) -> np.ndarray:
-    """Scores of shape (n, n_classes) that also say whether an image is near to any class.
+def typicality(estimator: Any, X: Any) -> np.ndarray:
+    """Scores of shape (n, n_classes) that are low where an image is typical of no class.
 
-    After a discriminant analysis those are ``-log(1 + d^2)`` of the distances d, since its own
+    After a discriminant analysis these are ``-log(1 + d^2)`` of the distances d, since its own
     scores only compare the classes, and grow without bound as an image moves away from all.
     """
     classifier, X = last_step(estimator, X)
@@ -100,8 +109,8 @@ def discriminant_distances(classifier: Any, X: Any) -> np.ndarray:
             f"Distances need a linear discriminant analysis at the end of the pipeline, got "
             f"{classifier!r}. Use score_function='decision', or a function."
         )
-    # Of float32 coefficients the mean would leave a rest, which the inverse takes for a direction.
-    W, means = (np.asarray(each, np.float64) for each in (classifier.coef_, classifier.means_))
+    # float32 coefficients less their mean leave a rest, which the inverse takes for a direction.
+    W, means = (np.asarray(values, np.float64) for values in (classifier.coef_, classifier.means_))
     W = np.vstack([-W / 2, W / 2]) if len(W) == 1 else W - W.mean(axis=0)
     centre = means.mean(axis=0)
     y = (validate_data(classifier, X, reset=False, dtype=np.float64) - centre) @ W.T

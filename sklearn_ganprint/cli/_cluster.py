@@ -116,7 +116,7 @@ def _cluster(
     args: argparse.Namespace,
 ) -> Clusters:
     """Cluster files, the greatest cluster first, and find out what may mislead."""
-    from sklearn_ganprint.files._batches import NoResidualError
+    from sklearn_ganprint.files import NoResidualError
 
     clustering = _fit(bunch, crop, failures, args)
     reasons = {each.filename: each.reason for each in failures if isinstance(each, NoResidualError)}

@@ -162,7 +162,7 @@ def smallest_known_p_value(model: Model) -> float:
     if is_localizer(model):
         return 1 / (len(model.classifier.calibration_peaks_) + 1)
     lowest = np.full((1, len(model.open_set.classes_)), -np.inf)
-    return float(model.open_set.known_p_values_from_scores(lowest)[0])
+    return float(model.open_set.calibration_set_.known_p_values(lowest)[0])
 
 
 def calibration_way(model: Model) -> str:

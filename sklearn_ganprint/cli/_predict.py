@@ -126,9 +126,9 @@ def _rows(model: Model, scored: Scored, rate: float | None) -> list[Row]:
         return rows
     least, smallest = match_energy(model), smallest_known_p_value(model)
     by_source = [1 / (count + 1) for count in calibration_counts(model.open_set).tolist()]
-    known = model.open_set.known_p_values_from_scores(scored.typicality).tolist()
+    known = model.open_set.calibration_set_.known_p_values(scored.typicality).tolist()
     # By each source's own images, as in verify, for which they are right one by one.
-    each = model.open_set.p_values_from_scores(scored.typicality, calibration="source").tolist()
+    each = model.open_set.calibration_set_.p_values(scored.typicality, pooled=False).tolist()
     for row, p_value, p_values in zip(rows, known, each, strict=False):
         if row["error"] is not None or row["reason"] is not None:
             continue

@@ -135,7 +135,7 @@ def _rows(model: Model, scored: Scored, claim: Claim) -> list[Row]:
     """Make one row a file."""
     names = [str(label) for label in model.whole.classes_]
     # By the source's own images: the rate is promised for these, and not for all sources together.
-    p_values = model.open_set.p_values_from_scores(scored.typicality, calibration="source")
+    p_values = model.open_set.calibration_set_.p_values(scored.typicality, pooled=False)
     return file_rows(
         scored,
         _KEYS,

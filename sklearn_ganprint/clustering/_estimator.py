@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ganprint._batches import Pass, Passes, fit_in_memory
+from sklearn_ganprint._batches import Batches
 from sklearn_ganprint._images import FLOAT_DTYPES, ImageInputMixin, ImageShape
 from sklearn_ganprint.clustering._assignment import NOWHERE, Assignment, cluster_parts
 from sklearn_ganprint.clustering._passes import (
@@ -172,43 +172,38 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
             If there are fewer residuals than `n_clusters`, or some are not finite.
         """
         images = self._validate_images(X, reset=True, dtype=list(FLOAT_DTYPES))
-        return fit_in_memory(self._passes(len(images)), images)
+        return self._fit(Batches(images))
 
-    def fit_passes(self, first: Any, y: np.ndarray) -> Passes:
-        """Cluster in passes over residuals that need not be in memory.
+    def fit_batches(self, batches: Batches, y: Any = None) -> Self:
+        """Cluster batches of residuals that need not be in memory.
 
         Parameters
         ----------
-        first : array-like of shape (1, ...)
-            One residual.
+        batches : Batches
+            The residuals.
 
-        y : ndarray of shape (n,)
-            Only how long it is matters: the number of residuals.
-
-        Yields
-        ------
-        Pass
-            A function of a batch of residuals, whose values for all batches are to be sent back.
+        y : None
+            Ignored.
 
         Returns
         -------
         FingerprintClustering
-            The fitted clustering. Residuals that a pass has not brought have label -1.
+            The fitted clustering. Residuals of files that could not be read have label -1.
         """
         self._validate_params()
-        self._validate_images(first, reset=True, dtype=list(FLOAT_DTYPES))
-        return (yield from self._passes(len(y)))
+        self._validate_images(batches.first, reset=True, dtype=list(FLOAT_DTYPES))
+        return self._fit(batches)
 
-    def _passes(self, n: int) -> Passes:
-        shape = self.image_shape_
+    def _fit(self, batches: Batches) -> Self:
+        n, shape = len(batches), self.image_shape_
         chosen = self._sample(n)
-        found = yield Pass(chosen_features, (shape, self.n_jobs), (chosen,))
+        found = batches.map(chosen_features, shape, self.n_jobs, rows=(chosen,))
         labels = np.full(n, UNSEEN)
         features, positions = self._gather(found)
         rule = cluster_parts(features, self.min_separation, self.n_clusters)
         labels[positions] = rule.labels(features[:, 0])
         self._keep(rule)
-        summed = yield Pass(assign_and_sum, (shape, rule, self.n_jobs), (labels,))
+        summed = batches.map(assign_and_sum, shape, rule, self.n_jobs, rows=(labels,))
         self.labels_ = np.full(n, NOWHERE)
         sums, counts = 0.0, np.zeros(len(rule.centers))
         for positions, (codes, batch_sums) in summed:

@@ -1,15 +1,15 @@
 """Fingerprints of image files, made as those of a model were."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._batches import fit_batch, is_mergeable
-from sklearn_ganprint._steps import hand_on_arrays
+from sklearn_ganprint._batches import fit_batches, hand_on_arrays
+from sklearn_ganprint._metaestimators import Mergeable, offers
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.comparison._models import (
     FingerprintSet,
@@ -18,8 +18,7 @@ from sklearn_ganprint.comparison._models import (
     fingerprint_set,
 )
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
-from sklearn_ganprint.files import UnreadableImageWarning
-from sklearn_ganprint.files._batches import ImageSource, as_paths, common_size
+from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths, common_size
 from sklearn_ganprint.pipelines import current_kind, make_attribution_pipeline
 
 
@@ -92,36 +91,12 @@ def estimate_fingerprints(
     else:
         size = None
     data_range = getattr(find_residual(steps), "data_range", None)
-    size = size or common_size(filenames, reader)
-    source = ImageSource(as_paths(filenames), reader, size, data_range)
-    failures: list[ImageReadError] = []
-    merged = None
-    for part in source.map(
-        fit_batch,
-        steps[:-1],
-        steps[-1],
-        rows=[labels],
-        batches=source.batches(batch_size),
-        n_jobs=n_jobs,
-    ):
-        for error in part.failures:
-            failures.append(error)
-            if on_error is not None:
-                on_error(error)
-        if part.value is not None:
-            merged = part.value if merged is None else merged.merge(part.value)
-        if progress is not None:
-            progress(part.batch.stop, len(source))
-    reasons = "\n".join(map(str, failures[:10]))
-    if merged is None:
-        raise ValueError(f"None of the {len(source)} files can be used:\n{reasons}")
-    if failures and on_error is None:
-        warnings.warn(
-            f"{len(failures)} of {len(source)} files could not be used:\n{reasons}",
-            UnreadableImageWarning,
-            stacklevel=2,
-        )
-    found = fingerprint_set(merged)
+    reading = Reading(reader, size or common_size(filenames, reader), data_range)
+    batches = FileBatches(
+        as_paths(filenames), reading, batch_size, n_jobs, on_error or "warn", progress
+    )
+    fitted = fit_batches(make_pipeline(*steps), batches, labels, {})
+    found = fingerprint_set(fitted[-1])
     return FingerprintSet(found.names, found.fingerprints, find_residual(steps))
 
 
@@ -135,7 +110,7 @@ def _steps(like: Any) -> tuple[list[Any], tuple[int, int] | None]:
         return [clone(step) for _, step in make_attribution_pipeline("prnu").steps], None
     check_is_fitted(like)
     path = find_holder(like)
-    if path is None or not is_mergeable(path[-1]):
+    if path is None or not offers(path[-1], Mergeable):
         raise ValueError(
             f"like: expected a model with fingerprints of image files, got {like!r}, which has "
             f"none. The kinds 'fingerprint', 'fusion' and 'prnu' have."

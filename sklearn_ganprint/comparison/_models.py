@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ganprint._metaestimators import HoldsFingerprints, offers
 from sklearn_ganprint.residuals import ResidualTransformer
 
 
@@ -107,7 +108,7 @@ def find_holder(model: Any) -> list[Any] | None:
 
     None if nothing has.
     """
-    if hasattr(model, "fingerprints_"):
+    if offers(model, HoldsFingerprints):
         return [model]
     if isinstance(model, Pipeline):
         *leading, last = [step for _, step in model.steps if step not in (None, "passthrough")]

@@ -1,32 +1,46 @@
-"""The classifier that weighs others."""
+"""The classifier that fuses the scores of others, and what each of these is worth."""
 
 import warnings
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from scipy.special import softmax
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin, clone
-from sklearn.utils import get_tags
+from sklearn.ensemble._base import _BaseHeterogeneousEnsemble
+from sklearn.utils import Bunch, check_array, deprecated, get_tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._batches import Pass, Passes, first_image, fit_in_memory
-from sklearn_ganprint._folds import fold_numbers, make_folds, units_by_class
-from sklearn_ganprint._routing import ASKS_FOR_GROUPS
-from sklearn_ganprint.classification._scores import nearness
-from sklearn_ganprint.ensemble._fusion_composition import NamedEstimators, as_batch
-from sklearn_ganprint.ensemble._fusion_members import gather, make_member, score
-from sklearn_ganprint.ensemble._fusion_shared_content import FEW, SharedContent
-from sklearn_ganprint.ensemble._fusion_weights import Weights, about_mean, choose_weights, positive
+from sklearn_ganprint._batches import Batches
+from sklearn_ganprint._images import stack_images
+from sklearn_ganprint._metaestimators import (
+    ASKS_FOR_GROUPS,
+    fold_numbers,
+    make_folds,
+    units_by_class,
+)
+from sklearn_ganprint.classification._scores import typicality
+from sklearn_ganprint.ensemble._fusion_members import (
+    FEW,
+    SharedContent,
+    gather,
+    make_member,
+    positive,
+    score,
+)
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 
 #: Fewer where a class has fewer images.
 N_FOLDS = 10
 
+#: Standard errors by which weights by class must raise the likelihood of images left out.
+CLEARLY = 2.0
 
-class FusionClassifier(ClassifierMixin, NamedEstimators):
+
+class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     """Fuse classifiers that look at different traces of one source.
 
     Each classifier gives scores for all classes. What they are worth is fitted on scores of images
@@ -165,6 +179,25 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
 
     __metadata_request__fit = ASKS_FOR_GROUPS
 
+    @property
+    def named_estimators_(self) -> Bunch:
+        """The fitted classifiers by name."""
+        check_is_fitted(self, "estimators_")
+        names = [name for name, _ in self.estimators]
+        return Bunch(**dict(zip(names, self.estimators_, strict=True)))
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features that the first classifier takes."""
+        check_is_fitted(self, "estimators_")
+        return self.estimators_[0].n_features_in_
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of the columns that the first classifier takes."""
+        check_is_fitted(self, "estimators_")
+        return self.estimators_[0].feature_names_in_
+
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Fit the classifiers, and their weights on images that they have not seen.
 
@@ -203,26 +236,21 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         check_consistent_length(X, y)
         rows = {} if groups is None else {"groups": groups}
         X, y, rows = leave_out_blank(self, X, y, **rows)
-        return fit_in_memory(self.fit_passes(first_image(X), y, **rows), X)
+        return self.fit_batches(Batches(X), y, **rows)
 
-    def fit_passes(self, first: Any, y: np.ndarray, groups: Any = None) -> Passes:
-        """Fit in passes over images that need not be in memory.
+    def fit_batches(self, batches: Batches, y: np.ndarray, groups: Any = None) -> Self:
+        """Fit on batches of images that need not be in memory.
 
         Parameters
         ----------
-        first : array-like of shape (1, ...)
-            One image.
+        batches : Batches
+            The images.
 
         y : ndarray of shape (n,)
             Source of each image.
 
         groups : array-like of shape (n,), default=None
             Groups, as in ``fit``.
-
-        Yields
-        ------
-        Pass
-            A function of a batch of images, whose values for all batches are to be sent back.
 
         Returns
         -------
@@ -234,16 +262,17 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         estimators = self._checked_estimators()
         fold_of = self._folds(y, groups)
         closed = self.cv is None and groups is None
-        blank = [make_member(clone(each), first, leave_one_out=closed) for each in estimators]
+        first = batches.first
+        blank = [make_member(clone(model), first, leave_one_out=closed) for model in estimators]
         # A splitter of one's own is left as it is.
         searched = groups is None and (closed or isinstance(self.cv, Integral))
         contents = [SharedContent(len(y))] if searched else []
-        members, positions = yield from gather([*blank, *contents], y, fold_of)
+        members, positions = gather(batches, [*blank, *contents], y, fold_of)
         self.classes_ = np.unique(y[positions])
         if contents and (twins := self._twin_folds(members.pop(), y[positions])) is not None:
             fold_of[positions] = twins
-            split = [make_member(clone(each), first, leave_one_out=False) for each in estimators]
-            members = yield from self._gather_again(members, split, y, fold_of)
+            split = [make_member(clone(model), first, leave_one_out=False) for model in estimators]
+            members = self._gather_again(batches, members, split, y, fold_of)
         unseen = np.full((len(y), len(members), len(self.classes_)), np.nan)
         for column, member in enumerate(members):
             scores = member.fit(y[positions], fold_of[positions], self.n_jobs)
@@ -252,23 +281,43 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         again = [member for member in members if member.second_pass]
         if again:
             columns = np.flatnonzero([member.second_pass for member in members])
-            for positions, scores in (yield Pass(score, (again, self.classes_), (y, fold_of))):
+            found = batches.map(score, again, self.classes_, rows=(y, fold_of))
+            for positions, scores in found:
                 unseen[np.ix_(positions, columns)] = scores
         self.estimators_ = [member.estimator for member in members]
         return self._weigh(unseen, y, fold_of)
 
+    def _checked_estimators(self) -> list[Any]:
+        if not self.estimators:
+            raise ValueError(
+                "estimators: expected a list of (name, classifier), got an empty list."
+            )
+        names, estimators = zip(*self.estimators, strict=True)
+        self._validate_names(names)
+        for name, estimator in self.estimators:
+            if not hasattr(estimator, "fit") or not hasattr(estimator, "predict"):
+                raise ValueError(
+                    f"estimators: expected a classifier as {name!r}, got {estimator!r}."
+                )
+        return list(estimators)
+
     def _gather_again(
-        self, members: list[Any], split: list[Any], y: np.ndarray, fold_of: np.ndarray
-    ) -> Passes:
+        self,
+        batches: Batches,
+        members: list[Any],
+        split: list[Any],
+        y: np.ndarray,
+        fold_of: np.ndarray,
+    ) -> list[Any]:
         """Replace members that are sums over images, since sums by fold are of other folds."""
-        summed = [each for each in split if each.second_pass]
+        summed = [member for member in split if member.second_pass]
         if not summed:
             return members
-        again, _ = yield from gather(summed, y, fold_of)
-        return [again.pop(0) if each.second_pass else each for each in members]
+        again, _ = gather(batches, summed, y, fold_of)
+        return [again.pop(0) if member.second_pass else member for member in members]
 
     def _twin_folds(self, contents: SharedContent, y: np.ndarray) -> np.ndarray | None:
-        """Give folds that keep together what shows the same content, None where nothing does."""
+        """Folds that keep images of one content together, None where few images share any."""
         groups, twins = contents.find_twins(y)
         if twins.mean() < FEW:
             return None
@@ -310,7 +359,7 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         """Scores of shape (n, n_estimators, n_classes)."""
         check_is_fitted(self, "weights_")
         X = as_batch(X)
-        return np.stack([nearness(each, X) for each in self.estimators_], axis=1)
+        return np.stack([typicality(model, X) for model in self.estimators_], axis=1)
 
     def _fuse(self, scores: np.ndarray) -> np.ndarray:
         scaled = about_mean(scores) / self.scales_[:, np.newaxis]
@@ -321,7 +370,7 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         return (about / self.scales_[:, np.newaxis]).sum(axis=1)
 
     def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
-        """Give the number of the fold that each image is left out in."""
+        """Return the number of the fold that each image is left out in."""
         check_consistent_length(y, groups)
         counts = units_by_class(y, groups)
         if len(counts) < 2 or min(counts.values()) < 2:
@@ -388,8 +437,16 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         typicality[without_residual(self, X)] = LOWEST
         return typicality
 
+    def _both_scores(self, X: Any) -> np.ndarray:
+        """Class and typicality scores, shape (n, 2, n_classes), in one pass over the images."""
+        scores = self._member_scores(X)
+        both = np.stack([self._fuse(scores), self._typicality(scores)], axis=1)
+        both[without_residual(self, X), 1] = LOWEST
+        return both
+
+    @deprecated("use class_scores and typicality_scores. It will be gone in version 0.3.")
     def assess(self, X: Any) -> np.ndarray:
-        """Give both kinds of scores in one look at the images.
+        """Compute both kinds of scores.
 
         Parameters
         ----------
@@ -401,10 +458,7 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         ndarray of shape (n, 2, n_classes)
             What :meth:`class_scores` and :meth:`typicality_scores` return.
         """
-        scores = self._member_scores(X)
-        assessed = np.stack([self._fuse(scores), self._typicality(scores)], axis=1)
-        assessed[without_residual(self, X), 1] = LOWEST
-        return assessed
+        return self._both_scores(X)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes, given that one of them made the image.
@@ -442,11 +496,100 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
     def __sklearn_tags__(self) -> Any:
         """Take over the tags of the classifiers."""
         tags = super().__sklearn_tags__()
-        inner = [get_tags(each) for _, each in self.estimators]
+        inner = [get_tags(model) for _, model in self.estimators]
         if inner:
             tags.input_tags = inner[0].input_tags
             tags.classifier_tags.poor_score = all(
-                each.classifier_tags is not None and each.classifier_tags.poor_score
-                for each in inner
+                tags.classifier_tags is not None and tags.classifier_tags.poor_score
+                for tags in inner
             )
         return tags
+
+
+def as_batch(X: Any) -> Any:
+    """Stack and check what all classifiers are given; data frames stay, for their names."""
+    checked = check_array(stack_images(X), allow_nd=True, ensure_all_finite=False)
+    return X if hasattr(X, "iloc") else checked
+
+
+class Weights(NamedTuple):
+    """Weights that make one score for each class of the scores of several classifiers."""
+
+    shared: np.ndarray  # (n_classifiers,)
+    by_class: np.ndarray  # (n_classes, n_classifiers, n_classes)
+    intercept: np.ndarray  # (n_classes,)
+
+    def fuse(self, scores: np.ndarray) -> np.ndarray:
+        """Make scores (n, n_classes) of scores (n, n_classifiers, n_classes)."""
+        own = np.einsum("m,imc->ic", self.shared, scores)
+        by_class = self.by_class.reshape(len(self.intercept), -1)
+        return own + scores.reshape(len(scores), -1) @ by_class.T + self.intercept
+
+
+def choose_weights(
+    scores: np.ndarray, codes: np.ndarray, fold_of: np.ndarray, penalty: float
+) -> Weights:
+    """Fit shared weights, and others by class where images left out clearly ask for them.
+
+    Scores are about 0 for each image and of about unit spread. A classifier whose shared weight is
+    0 has none by class: these could turn its sign, and scores that are worse than chance come from
+    folds more often than from images. If all shared weights are 0, all become 1.
+    """
+    shared = fit_weights(scores, codes, np.inf)
+    useful = shared.shared > 0
+    if not useful.any():
+        return shared._replace(shared=np.ones(len(useful)))
+    scores = scores * useful[:, np.newaxis]
+    gains = np.zeros(len(codes))
+    for fold in np.unique(fold_of):
+        out, rest = fold_of == fold, fold_of != fold
+        for sign, strength in ((1, penalty), (-1, np.inf)):
+            found = fit_weights(scores[rest], codes[rest], strength)
+            gains[out] += sign * log_likelihoods(found.fuse(scores[out]), codes[out])
+    if gains.sum() > CLEARLY * gains.std() * len(gains) ** 0.5:
+        return fit_weights(scores, codes, penalty)
+    return shared
+
+
+def log_likelihoods(fused: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Logarithms of the probabilities that the classes of images get."""
+    return log_softmax(fused, axis=1)[np.arange(len(codes)), codes]
+
+
+def fit_weights(scores: np.ndarray, codes: np.ndarray, penalty: float) -> Weights:
+    """Fit weights by penalised maximum likelihood.
+
+    Half of `penalty` times the squares of weights by class and intercepts is taken off the
+    likelihood, and half the squares of the shared weights. If it is infinite, weights by class and
+    intercepts are 0.
+    """
+    _, n_classifiers, n_classes = scores.shape
+    n_free = 0 if np.isinf(penalty) else n_classes * (n_classifiers * n_classes + 1)
+    strength = np.repeat([1.0, penalty], [n_classifiers, n_free])
+    own = np.eye(n_classes)[codes]
+
+    def unpack(flat: np.ndarray) -> Weights:
+        shared, free = flat[:n_classifiers], flat[n_classifiers:]
+        free = free if n_free else np.zeros(n_classes * (n_classifiers * n_classes + 1))
+        by_class, intercept = free[:-n_classes], free[-n_classes:]
+        return Weights(shared, by_class.reshape(n_classes, n_classifiers, n_classes), intercept)
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        fused = unpack(flat).fuse(scores)
+        surplus = softmax(fused, axis=1) - own
+        slope = np.einsum("ic,imc->m", surplus, scores)
+        if n_free:
+            by_class = surplus.T @ scores.reshape(len(scores), -1)
+            slope = np.concatenate([slope, by_class.ravel(), surplus.sum(axis=0)])
+        missed = -log_likelihoods(fused, codes).sum()
+        return missed + strength @ flat**2 / 2, slope + strength * flat
+
+    start = np.repeat([1.0, 0.0], [n_classifiers, n_free])
+    bounds = [(0, None)] * n_classifiers + [(None, None)] * n_free
+    found = minimize(loss, start, jac=True, bounds=bounds, options={"maxiter": 1000})
+    return unpack(found.x)
+
+
+def about_mean(scores: np.ndarray) -> np.ndarray:
+    """Subtract the mean over the classes, which is the last axis."""
+    return scores - scores.mean(axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""A classifier that learns from the parts of an image and judges the whole."""
+"""The classifier that learns from the parts of images and predicts from the whole."""
 
 from typing import Any, ClassVar, Self
 
@@ -12,11 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from sklearn_ganprint._images import FLOAT_DTYPES
-from sklearn_ganprint._routing import make_router, route
-
-
-def _estimator_has(method: str) -> Any:
-    return lambda self: hasattr(getattr(self, "estimator_", self.estimator), method)
+from sklearn_ganprint._metaestimators import inner_has, make_router, route
 
 
 class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -118,7 +114,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             fit_params = route(self, fit_params).fit
         for values in fit_params.values():
             check_consistent_length(parts, values)
-        repeated = {name: _safe_indexing(each, owners) for name, each in fit_params.items()}
+        repeated = {name: _safe_indexing(values, owners) for name, values in fit_params.items()}
         self.estimator_ = clone(self.estimator).fit(
             parts.reshape(-1, n_features), y[owners], **repeated
         )
@@ -127,7 +123,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return self
 
     def inner_input(self, X: Any) -> np.ndarray:
-        """Give what the fitted classifier judges images by: the features of the whole.
+        """Return what the fitted classifier predicts from: the features of the whole.
 
         Parameters
         ----------
@@ -141,7 +137,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
         See Also
         --------
-        sklearn_ganprint.open_set.OpenSetClassifier : Reaches the scores of `estimator_` by it.
+        sklearn_ganprint.open_set.OpenSetClassifier : Scores images with `estimator_` by this.
         """
         check_is_fitted(self)
         return self._validate_parts(X, reset=False)[:, 0]
@@ -159,10 +155,9 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n,)
             Class labels.
         """
-        wholes = self.inner_input(X)
-        return self.estimator_.predict(wholes)
+        return self.estimator_.predict(self.inner_input(X))
 
-    @available_if(_estimator_has("decision_function"))
+    @available_if(lambda self: inner_has(self, "decision_function"))
     def decision_function(self, X: Any) -> np.ndarray:
         """Score the classes, as the classifier does.
 
@@ -176,12 +171,11 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n, n_classes), or (n,) with two classes
             Scores.
         """
-        wholes = self.inner_input(X)
-        return self.estimator_.decision_function(wholes)
+        return self.estimator_.decision_function(self.inner_input(X))
 
-    @available_if(_estimator_has("predict_proba"))
+    @available_if(lambda self: inner_has(self, "predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Give the probabilities of the classes, as the classifier does.
+        """Return the probabilities of the classes, as the classifier does.
 
         Parameters
         ----------
@@ -193,12 +187,11 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n, n_classes)
             Probabilities.
         """
-        wholes = self.inner_input(X)
-        return self.estimator_.predict_proba(wholes)
+        return self.estimator_.predict_proba(self.inner_input(X))
 
-    @available_if(_estimator_has("predict_log_proba"))
+    @available_if(lambda self: inner_has(self, "predict_log_proba"))
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Give the logarithms of the probabilities, as the classifier does.
+        """Return the logarithms of the probabilities, as the classifier does.
 
         Parameters
         ----------
@@ -210,8 +203,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n, n_classes)
             Logarithms of the probabilities.
         """
-        wholes = self.inner_input(X)
-        return self.estimator_.predict_log_proba(wholes)
+        return self.estimator_.predict_log_proba(self.inner_input(X))
 
     def _validate_parts(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
         """Validate features, return them as ``(n, n_parts, n_features)`` (and `y` if given)."""
@@ -225,7 +217,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return (parts, *labels) if labels else parts
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Say which fit parameters go to the classifier.
+        """Return which fit parameters go to the classifier.
 
         Returns
         -------

@@ -20,7 +20,13 @@ from sklearn_ganprint.experiments._run import (
     last_fingerprints,
 )
 from sklearn_ganprint.experiments._selection import Selection, select_images
-from sklearn_ganprint.files._batches import ImageSource, as_paths, common_size, is_paths
+from sklearn_ganprint.files._batches import (
+    FileBatches,
+    Reading,
+    as_paths,
+    common_size,
+    is_paths,
+)
 
 #: Architectures and labels without a network: as in the paper, they are not recompressed.
 NOT_GENERATED = frozenset({"camera", "real", "n/a"})
@@ -121,14 +127,14 @@ def reproduce_paper(
     labels = selection.classes.astype(str).tolist()
     families = _families(labels, architectures)
     generated = _generated(labels, families)
-    source = _image_source(X, reader)
+    images = _batches(X, reader)
     run = Run(
-        source,
+        images,
         y,
         selection,
         settings,
         passes or Passes(),
-        Checkpoints(folder, {**_identity(settings, source, selection), "generated": generated}),
+        Checkpoints(folder, {**_identity(settings, images, selection), "generated": generated}),
         generated,
         progress,
     )
@@ -162,26 +168,26 @@ def _generated(labels: Sequence[str], families: tuple[str, ...] | None) -> list[
     ]
 
 
-def _image_source(X: Any, reader: ImageReader | None) -> ImageSource:
+def _batches(X: Any, reader: ImageReader | None) -> FileBatches:
     if not is_paths(X):
-        return ImageSource(np.asarray(X))
+        return FileBatches(np.asarray(X))
     reader = ImageReader() if reader is None else clone(reader)
-    return ImageSource(as_paths(X), reader, common_size(X, reader))
+    return FileBatches(as_paths(X), Reading(reader, common_size(X, reader)))
 
 
 def _identity(
-    settings: ReproductionSettings, source: ImageSource, selection: Selection
+    settings: ReproductionSettings, images: FileBatches, selection: Selection
 ) -> dict[str, Any]:
     """Collect what results depend on, as plain values."""
     digest = hashlib.sha256()
-    for item in source.items:
-        digest.update(item.tobytes() if source.reader is None else _stamp(item))
+    for item in images.items:
+        digest.update(item.tobytes() if images.reading.reader is None else _stamp(item))
     for positions in (*selection.fit, *selection.test):
         digest.update(positions.astype(np.int64).tobytes() + b"|")
     return {
         **{name: repr(value) for name, value in vars(settings).items()},
-        "reader": repr(source.reader),
-        "image_size": source.image_size,
+        "reader": repr(images.reading.reader),
+        "image_size": images.reading.size,
         "sources": selection.classes.astype(str).tolist(),
         "images": digest.hexdigest(),
     }

@@ -241,7 +241,7 @@ def _attribution(
     )
     train, test = np.concatenate(selection.fit), np.concatenate(selection.test)
     if run.failures:
-        failed = [os.fsdecode(path) in run.failures for path in run.source.items[train]]
+        failed = [os.fsdecode(path) in run.failures for path in run.images.items[train]]
         train = train[~np.array(failed)]
     predicted = selection.classes[scores[usable].argmax(axis=1)]
     failures = tuple(run.failures.items())

@@ -1,4 +1,4 @@
-"""Passes over the images of all sources, each of which is kept when it is done."""
+"""Maps of the images of all sources, each of which is kept when it is done."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,9 +9,9 @@ import numpy as np
 
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.experiments._checkpoints import Begun, Checkpoints
-from sklearn_ganprint.experiments._passes import Passes, View
+from sklearn_ganprint.experiments._passes import Passes, View, score_residuals, sum_residuals
 from sklearn_ganprint.experiments._selection import Selection
-from sklearn_ganprint.files._batches import ImageSource
+from sklearn_ganprint.files._batches import FileBatches
 from sklearn_ganprint.fingerprints import doubling_counts
 from sklearn_ganprint.perturbations import GaussianBlur, GaussianNoise, JPEGCompression, Resize
 from sklearn_ganprint.residuals import ResidualTransformer
@@ -30,7 +30,7 @@ PERTURBATIONS: tuple[tuple[str, float, Any], ...] = (
 TRIMS, SHARES = (8, 16, 32), (0.25, 0.5, 0.75)
 #: The point of the robustness study at which nothing was done.
 UNCHANGED = ("border pixels trimmed", 0.0)
-#: Arrays that a pass over the images of one source gives, by name.
+#: Arrays that the images of one source are made into, by name.
 Part: TypeAlias = dict[str, np.ndarray]
 
 
@@ -81,7 +81,7 @@ class _Work(NamedTuple):
     steps: list[Any]
 
 
-_Function: TypeAlias = Callable[[Passes, ImageSource, Begun], Part]
+_Function: TypeAlias = Callable[[FileBatches, list[Any], Begun], Part]
 _NO_FAILURES = np.empty((0, 2), dtype=str)
 
 
@@ -91,7 +91,7 @@ class Run:
 
     Parameters
     ----------
-    source : ImageSource
+    images : FileBatches
         All images.
 
     y : ndarray of shape (n,)
@@ -119,7 +119,7 @@ class Run:
         Files that could not be used, and why.
     """
 
-    source: ImageSource
+    images: FileBatches
     y: np.ndarray
     selection: Selection
     settings: ReproductionSettings
@@ -145,7 +145,7 @@ class Run:
         return self._each(
             f"fit-{stage}",
             work,
-            lambda passes, images, begun: passes.sums(images, ends, begun),
+            lambda images, steps, begun: sum_residuals(images, steps, ends, begun),
         )
 
     def score(
@@ -166,7 +166,7 @@ class Run:
         parts = self._each(
             f"score-{stage}",
             work,
-            lambda passes, images, begun: passes.scores(images, fingerprints, views, begun),
+            lambda images, steps, begun: score_residuals(images, steps, fingerprints, views, begun),
         )
         return _gather(parts, positions, (len(views), len(fingerprints)))
 
@@ -216,7 +216,7 @@ class Run:
             name = f"{stage}-{each.code:03d}"
             parts[each.code] = self.checkpoints.get(name, partial(self._do, name, each, function))
             self.failures.update(parts[each.code]["failures"].tolist())
-            self._advance(done - self.done)
+            self._advance(done)
         return parts
 
     def _do(self, name: str, work: _Work, function: _Function) -> Part:
@@ -230,15 +230,22 @@ class Run:
                 if error.filename not in self.failures:  # said once, however often it is read
                     self.passes.on_error(error)
 
-            passes = replace(self.passes, steps=work.steps, on_error=fail, on_batch=self._advance)
-            source = replace(self.source, items=self.source.items[work.positions])
-            part = function(passes, source, begun)
+            done = self.done
+            images = replace(
+                self.images,
+                items=self.images.items[work.positions],
+                batch_size=self.passes.batch_size,
+                n_jobs=self.passes.n_jobs,
+                on_error=fail,
+                progress=lambda n_done, _: self._advance(done + n_done),
+            )
+            part = function(images, work.steps, begun)
             return {**part, "failures": begun.arrays.get("failures", _NO_FAILURES)}
 
-    def _advance(self, n_images: int) -> None:
-        self.done += n_images
-        if self.progress is not None and n_images:
-            self.progress(self.done, self.n_images)
+    def _advance(self, done: int) -> None:
+        if self.progress is not None and done > self.done:
+            self.progress(done, self.n_images)
+        self.done = done
 
 
 def last_fingerprints(fitted: Mapping[int, Part]) -> np.ndarray:

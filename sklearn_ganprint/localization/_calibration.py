@@ -1,4 +1,4 @@
-"""What the passes of a fit bring back, and the thresholds that they lead to."""
+"""What a fit makes of batches, and the thresholds that they lead to."""
 
 import warnings
 from typing import Any
@@ -132,5 +132,5 @@ def warn_of_few(n_images: int, rate: float) -> None:
             f"A false-alarm rate of {rate:g} takes {needed} clean images, got {n_images}: regions "
             f"begin above all that these reach, for a rate of {1 / (n_images + 1):.2g}.",
             LocalizationWarning,
-            stacklevel=7,
+            stacklevel=6,
         )

@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ganprint._steps import hand_on_arrays, learns_nothing, transform_batch
+from sklearn_ganprint._batches import hand_on_arrays, learns_nothing, transform_batch
 from sklearn_ganprint.localization._localizer import FingerprintLocalizer
 
 

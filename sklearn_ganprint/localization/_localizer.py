@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ganprint._batches import Pass, Passes, Results, fit_in_memory
+from sklearn_ganprint._batches import Batches, Result
 from sklearn_ganprint._images import FLOAT_DTYPES, quiet_about_images
-from sklearn_ganprint._routing import ASKS_FOR_GROUPS
+from sklearn_ganprint._metaestimators import ASKS_FOR_GROUPS
 from sklearn_ganprint.localization._calibration import (
     add_up,
     clean_evidence,
@@ -225,33 +225,28 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         ValueError
             If there are fewer than two sources, or `window_size` is odd.
         """
-        with quiet_about_images():  # until the passes begin
+        with quiet_about_images():  # until the batches are validated
             rows, y = self._validate_rows(X, y, reset=True)
         names = self.__dict__.pop("feature_names_in_", None)  # images have none
         images = rows.reshape(-1, *self._resolve_image_shape(self.image_shape_, rows.shape[1]))
-        fit_in_memory(self.fit_passes(images[:1], y, groups), images)
+        self.fit_batches(Batches(images), y, groups)
         if names is not None:
             self.feature_names_in_ = names
         return self
 
-    def fit_passes(self, first: Any, y: np.ndarray, groups: Any = None) -> Passes:
-        """Fit in two passes over residuals that need not be in memory.
+    def fit_batches(self, batches: Batches, y: np.ndarray, groups: Any = None) -> Self:
+        """Fit on batches of residuals that need not be in memory, which are mapped twice.
 
         Parameters
         ----------
-        first : array-like of shape (1, ...)
-            One residual.
+        batches : Batches
+            The residuals.
 
         y : ndarray of shape (n,)
             Source of each image.
 
         groups : array-like of shape (n,), default=None
             Images of one group calibrate together.
-
-        Yields
-        ------
-        Pass
-            A function of a batch of residuals, whose values for all batches are to be sent back.
 
         Returns
         -------
@@ -260,21 +255,22 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         """
         self._validate_params()
         self._check_window_size()
-        first = self._validate_images(first, reset=True, dtype=list(FLOAT_DTYPES))
+        first = self._validate_images(batches.first, reset=True, dtype=list(FLOAT_DTYPES))
         y = self._check_classes(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         folds = self._folds(y, groups)
         n_folds = int(folds.max()) + 1
-        moments, codes = self._gather((yield Pass(add_up, (self, n_folds), (codes, folds))), codes)
+        sums = batches.map(add_up, self, n_folds, rows=(codes, folds))
+        moments, codes = self._gather(sums, codes)
         self._check_windows(moments)
         whole, *left_out = projections(moments, self.shrinkage, first.dtype)
         self.coef_, self.intercept_ = whole
-        results = list((yield Pass(locate, (self, left_out), (folds,))))
+        results = list(batches.map(locate, self, left_out, rows=(folds,)))
         windows = [each for _, batch in results for each in batch]
-        read = np.concatenate([each for each, _ in results])
+        read = np.concatenate([positions for positions, _ in results])
         return self._calibrate(windows, codes[read], folds[read])
 
-    def _gather(self, sums: Results, codes: np.ndarray) -> tuple[Moments, np.ndarray]:
+    def _gather(self, sums: Iterator[Result], codes: np.ndarray) -> tuple[Moments, np.ndarray]:
         """Add up moments, and leave out the sources of which no image could be read."""
         read = np.zeros(len(self.classes_), dtype=bool)
 

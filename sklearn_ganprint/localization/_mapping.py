@@ -6,7 +6,6 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._folds import fold_numbers, make_folds, units_by_class
 from sklearn_ganprint._images import (
     FLOAT_DTYPES,
     ImageInputMixin,
@@ -14,6 +13,7 @@ from sklearn_ganprint._images import (
     batch_image_shape,
     stack_images,
 )
+from sklearn_ganprint._metaestimators import fold_numbers, make_folds, units_by_class
 from sklearn_ganprint.conformal import conformal_p_values
 from sklearn_ganprint.localization._calibration import peak_threshold
 from sklearn_ganprint.localization._likelihood import Spread

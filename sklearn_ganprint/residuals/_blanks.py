@@ -9,6 +9,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 from sklearn_ganprint._images import ImageInputMixin, stack_images
+from sklearn_ganprint._metaestimators import MakesResiduals, offers
 
 #: A pixel carries a residual if a channel of it differs by more than this from the mean of the two
 #: pixels beside it, along the row or along the column, in 8-bit grey levels. Rounding alone makes
@@ -140,7 +141,7 @@ def zero_rows(X: Any) -> np.ndarray:
 
 def find_residual(estimator: Any) -> Any:
     """Give the transformer that makes residuals somewhere in an estimator, or None."""
-    return next((each for each in _parts(estimator) if hasattr(each, "lacks_residual")), None)
+    return next((each for each in _parts(estimator) if offers(each, MakesResiduals)), None)
 
 
 def _parts(estimator: Any) -> list[Any]:

@@ -16,8 +16,8 @@ from sklearn_ganprint._images import (
     ImageTransformer,
     warn_of_wrong_range,
 )
+from sklearn_ganprint._metaestimators import with_objects
 from sklearn_ganprint._parallel import row_chunks, thread_map
-from sklearn_ganprint._steps import with_objects
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
 from sklearn_ganprint.denoisers._registry import settable_denoiser
 from sklearn_ganprint.residuals._blanks import (
