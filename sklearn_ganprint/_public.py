@@ -1,5 +1,6 @@
 """Public names say where they are public, and not in which file their code stands."""
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -20,6 +21,10 @@ FORMER_MODULES = {
     "tiling": "ensemble",
 }
 
+#: Pages of estimators, to which HTML diagrams link if a build of the documentation is named.
+DOC_LINK = os.environ.get("GANPRINT_DOCS", "")
+DOC_LINK += "/{estimator_module}.{estimator_name}.html" if DOC_LINK else ""
+
 
 def publish(namespace: dict[str, Any]) -> None:
     """Make a package the ``__module__`` of the classes and functions that its ``__all__`` names.
@@ -31,6 +36,8 @@ def publish(namespace: dict[str, Any]) -> None:
     home = namespace["__name__"]
     for name in namespace["__all__"]:
         value = namespace[name]
+        if hasattr(value, "_doc_link_template"):  # an estimator, whose HTML diagram links to a page
+            value._doc_link_module, value._doc_link_template = home.split(".")[0], DOC_LINK
         if not isinstance(value, type | FunctionType):
             continue
         if "." not in home or "._" in value.__module__:

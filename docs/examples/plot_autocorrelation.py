@@ -1,15 +1,15 @@
 """
-Second-order traces
-===================
+Autocorrelation
+===============
 
 What a generator does to neighbouring pixels and to the colours of one pixel tells networks apart
 that leave hardly any pattern common to their images.
 """
 
 # %%
-# Two pipelines from images to sources. "paper" averages the residuals of each source; "spectral"
-# correlates each residual with itself, shifted by a few pixels and across colours, and learns from
-# whole images and from their tiles.
+# Two pipelines from images to sources. "fingerprint" averages the residuals of each source;
+# "autocorrelation" correlates each residual with itself, shifted by a few pixels and across
+# colours, and learns from whole images and from their tiles.
 import numpy as np
 from sklearn.model_selection import train_test_split
 
@@ -19,7 +19,7 @@ from sklearn_ganprint.datasets import load_samples
 samples = load_samples()
 X, y = samples.data, samples.target_names[samples.target]
 X_fit, X_test, y_fit, y_test = train_test_split(X, y, test_size=0.5, stratify=y, random_state=0)
-for kind in ("paper", "spectral"):
+for kind in ("fingerprint", "autocorrelation"):
     pipeline = make_attribution_pipeline(kind).fit(X_fit, y_fit)
     print(f"{kind}: accuracy {pipeline.score(X_test, y_test):.3f}")
 
@@ -55,6 +55,6 @@ print(f"lags up to 2: accuracy {pipeline.fit(X_fit, y_fit).score(X_test, y_test)
 # Two images of each source may be all that there is. The tiles of an image then count as samples.
 few = np.concatenate([np.flatnonzero(y_fit == source)[:2] for source in samples.target_names])
 for tile_size in (None, 32):
-    pipeline = make_attribution_pipeline("spectral", tile_size=tile_size)
+    pipeline = make_attribution_pipeline("autocorrelation", tile_size=tile_size)
     score = pipeline.fit(X_fit[few], y_fit[few]).score(X_test, y_test)
     print(f"two images a source, tiles of {tile_size}: accuracy {score:.3f}")
