@@ -56,7 +56,7 @@ def make_signals(make_photos):
 def test_flat_fields_tell_which_camera_took_a_photo(make_photos):
     flats, y = make_photos(flat=True)
     photos, truth = make_photos(n_each=6, seed=1)
-    pipeline = make_attribution_pipeline("camera").fit(flats, y)
+    pipeline = make_attribution_pipeline("prnu").fit(flats, y)
     assert pipeline.score(photos, truth) == 1
     energy = pipeline[-1].class_scores(pipeline[:-1].transform(photos))
     own = truth[:, np.newaxis] == pipeline.classes_
@@ -145,7 +145,7 @@ def test_the_only_photo_of_a_camera_and_a_camera_without_any_score_lowest(make_s
 def test_crops_are_found_where_they_were_cut(make_photos):
     flats, y = make_photos(flat=True, n_each=8, size=(128, 144))
     photos, truth = make_photos(seed=1, size=(128, 144))
-    pipeline = make_attribution_pipeline("camera").fit(flats, y)
+    pipeline = make_attribution_pipeline("prnu").fit(flats, y)
     crops = photos[:, 21:101, 37:133]
     peaks = pipeline[-1].locate(clone(pipeline[0]).fit_transform(crops))
     own = np.searchsorted(pipeline.classes_, truth)
@@ -170,7 +170,7 @@ def test_a_search_finds_photos_that_were_shifted(make_signals):
 def test_odd_sizes_and_grey_photos(shape, channels):
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (6, *shape, *channels), dtype=np.uint8)
-    pipeline = make_attribution_pipeline("camera").fit(X, [0, 1, 0, 1, 0, 1])
+    pipeline = make_attribution_pipeline("prnu").fit(X, [0, 1, 0, 1, 0, 1])
     assert np.isfinite(pipeline.decision_function(X)).all()
 
 
@@ -179,7 +179,7 @@ def test_files_in_batches_make_the_model_of_all_in_memory(make_photos, tmp_path)
     paths = [str(tmp_path / f"{number}.png") for number in range(len(photos))]
     for path, photo in zip(paths, photos, strict=True):
         Image.fromarray(photo).save(path)
-    pipeline = make_attribution_pipeline("camera")
+    pipeline = make_attribution_pipeline("prnu")
     model = FileBatchClassifier(OpenSetClassifier(pipeline, false_alarm_rate=0.3), batch_size=3)
     model.fit(paths, y)
     memory = clone(pipeline).fit(photos, y)
@@ -197,7 +197,7 @@ def test_files_in_batches_make_the_model_of_all_in_memory(make_photos, tmp_path)
 
 def test_photos_that_exif_turns_stay_on_the_grid_and_turned_ones_are_refused(make_photos, tmp_path):
     photos, y = make_photos(flat=True)
-    pipeline = make_attribution_pipeline("camera")
+    pipeline = make_attribution_pipeline("prnu")
     by_exif, by_pixels = str(tmp_path / "exif.jpg"), str(tmp_path / "turned.png")
     exif = Image.Exif()
     exif[274] = 6  # to be shown turned by a quarter
@@ -232,7 +232,7 @@ def camera_model(make_photos, tmp_path, ganprint):
     flats, y = make_photos(flat=True, size=(160, 128))
     for label in ("left", "right"):
         write(f"flats/{label}", flats[y == label])
-    arguments = ("fit", tmp_path / "flats", "--model", tmp_path / "m", "--kind", "camera")
+    arguments = ("fit", tmp_path / "flats", "--model", tmp_path / "m", "--kind", "prnu")
     status, out, err = ganprint(*arguments)
     assert (status, "warning" in err) == (0, False)
     assert "photos match a camera from a peak-to-correlation energy of 60 on" in out

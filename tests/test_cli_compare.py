@@ -171,7 +171,7 @@ def test_compare_refuses(halves, ganprint, monkeypatch, args, words):
 
 
 def test_compare_with_a_model_takes_its_crop(models, halves, ganprint):
-    for option in (["--crop", 16], ["--anchor", "center"], ["--kind", "camera"]):
+    for option in (["--crop", 16], ["--anchor", "center"], ["--kind", "prnu"]):
         status, _, err = ganprint("compare", models[0], halves[1], *option)
         assert status == 2
         assert re.match("error: --crop, --anchor, --kind: .*A.skops says what is cut", err)
@@ -179,15 +179,17 @@ def test_compare_with_a_model_takes_its_crop(models, halves, ganprint):
 
 def test_compare_sensor_patterns(halves, tmp_path, fit, ganprint):
     first, second = halves
-    options = ["--kind", "camera", "--format", "csv"]
+    options = ["--kind", "prnu", "--format", "csv"]
     found = pairs(ganprint("compare", first, second, *options)[1])
-    status, _, err = ganprint("fit", first, "--model", tmp_path / "cam.skops", "--kind", "camera")
+    status, _, err = ganprint("fit", first, "--model", tmp_path / "cam.skops", "--kind", "prnu")
     assert status == 0, err
     model = tmp_path / "cam.skops"
     for key, row in pairs(ganprint("compare", model, second, "--format", "csv")[1]).items():
         assert float(row["correlation"]) == pytest.approx(
             float(found[key]["correlation"]), abs=1e-5
         )
+    _, former, err = ganprint("compare", first, second, "--kind", "camera", "--format", "csv")
+    assert pairs(former) == found and "'camera' was renamed to 'prnu'" in err
     means = pairs(ganprint("compare", first, second, "--format", "csv")[1])
     assert means["a", "a"]["correlation"] != found["a", "a"]["correlation"]
 

@@ -4,7 +4,9 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
+import pytest
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -33,7 +35,7 @@ def test_info(model, ganprint):
     )
     assert document["denoiser"]["name"] == "WaveletDenoiser"
     assert document["denoiser"]["sigma"] == 5.0
-    assert (document["kind"], document["calibration"]) == ("paper", "pooled")
+    assert (document["kind"], document["calibration"]) == ("fingerprint", "pooled")
     assert document["smallest_p_value"] == 1 / 25
     assert document["weights"] is None
     assert document["sources"][1] == {
@@ -43,6 +45,23 @@ def test_info(model, ganprint):
         "smallest_p_value": 1 / 9,
         "fingerprint_energy": fitted.energy_[1],
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("paper", "fingerprint"),
+        ("spectral", "autocorrelation"),
+        ("combined", "fusion"),
+        ("thorough", "fusion-siblings"),
+        ("camera", "prnu"),
+        ("localization", "localization"),
+    ],
+)
+def test_info_names_the_current_kind_of_former_models(ganprint, name, kind):
+    path = Path(__file__).parent / "models" / f"{name}.skops"
+    status, out, _ = ganprint("info", path, "--format", "json")
+    assert (status, json.loads(out)["kind"]) == (0, kind)
 
 
 def test_info_as_table_and_csv(model, ganprint):
@@ -59,7 +78,7 @@ def test_info_as_table_and_csv(model, ganprint):
 def test_info_of_a_model_without_calibration(closed_model, ganprint):
     path, *_ = closed_model
     document = json.loads(ganprint("info", path, "--format", "json")[1])
-    assert (document["kind"], document["calibration"]) == ("paper", None)
+    assert (document["kind"], document["calibration"]) == ("fingerprint", None)
     assert document["sources"][0]["calibration_images"] is None
     table = ganprint("info", path)[1]
     assert re.search(r"^calibration +- *$", table, re.MULTILINE)

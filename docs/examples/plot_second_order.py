@@ -55,6 +55,6 @@ print(f"lags up to 2: accuracy {pipeline.fit(X_fit, y_fit).score(X_test, y_test)
 # Two images of each source may be all that there is. The tiles of an image then count as samples.
 few = np.concatenate([np.flatnonzero(y_fit == source)[:2] for source in samples.target_names])
 for tile_size in (None, 32):
-    pipeline = make_attribution_pipeline("spectral", tile_size=tile_size)
+    pipeline = make_attribution_pipeline("autocorrelation", tile_size=tile_size)
     score = pipeline.fit(X_fit[few], y_fit[few]).score(X_test, y_test)
     print(f"two images a source, tiles of {tile_size}: accuracy {score:.3f}")

@@ -75,7 +75,7 @@ class PRNUClassifier(BaseFingerprintClassifier):
 
     See Also
     --------
-    make_attribution_pipeline : Makes the residuals for it with the kind "camera".
+    make_attribution_pipeline : Makes the residuals for it with the kind "prnu".
     FingerprintClassifier : The plain mean and correlation, for generators.
     sklearn_ganprint.correlation.peak_to_correlation_energy : The score.
 

@@ -3,19 +3,10 @@
 import argparse
 import math
 
-from sklearn_ganprint.pipelines import KINDS
+from sklearn_ganprint.pipelines import KINDS, current_kind
 
 #: The kind of model that is fitted unless another is asked for.
-DEFAULT_KIND = "combined"
-
-#: What each kind looks at.
-_TRACES = {
-    "paper": "the mean residual of each source",
-    "spectral": "how neighbouring pixels and colours of a residual depend on each other",
-    "combined": "both",
-    "thorough": "both, with the means of six residuals, for variants of one network",
-    "camera": "the pattern of each camera's sensor, in photos of full size",
-}
+DEFAULT_KIND = "fusion"
 
 #: What `ganprint fit` makes beside the kinds of pipelines: a model for `ganprint localize`.
 LOCALIZATION = "localization"
@@ -115,9 +106,10 @@ def add_crop(parser: argparse.ArgumentParser, anchor: str | None = "top-left") -
 
 
 def add_kind(parser: argparse.ArgumentParser) -> None:
-    kinds = "; ".join(f"{kind}, {_TRACES[kind]}" for kind in _TRACES if kind in KINDS)
+    kinds = "; ".join(f"{kind}, {traces}" for kind, traces in KINDS.items())
     parser.add_argument(
         "--kind",
+        type=current_kind,
         choices=(*KINDS, LOCALIZATION),
         default=DEFAULT_KIND,
         help=f"the traces that images are attributed by: {kinds} (default: %(default)s). "
@@ -165,7 +157,7 @@ def add_out(parser: argparse.ArgumentParser, what: str) -> None:
 
 def add_residual(parser: argparse.ArgumentParser, channels: str | None = "rgb") -> None:
     """Add what residuals are; without `channels`, that depends on the kind of model."""
-    default = channels or "rgb; with --kind camera luminance"
+    default = channels or "rgb; with --kind prnu luminance"
     parser.add_argument(
         "--channels",
         choices=("luminance", "rgb"),

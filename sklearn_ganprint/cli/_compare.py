@@ -29,6 +29,7 @@ from sklearn_ganprint.cli._sides import (
 )
 from sklearn_ganprint.cli._text import one_line
 from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, write_files
+from sklearn_ganprint.pipelines import current_kind
 
 if TYPE_CHECKING:
     from sklearn_ganprint.comparison import Match
@@ -95,10 +96,11 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
     """Add how fingerprints are made and compared."""
     parser.add_argument(
         "--kind",
-        choices=("paper", "camera"),
-        help="how fingerprints of two collections of images are made: paper, the mean residual "
-        "(the default); camera, the pattern of a sensor, of photos of full size. With a model they "
-        "are made as in it",
+        type=current_kind,
+        choices=("fingerprint", "prnu"),
+        help="how fingerprints of two collections of images are made: fingerprint, the mean "
+        "residual (the default); prnu, the pattern of a sensor, of photos of full size. With a "
+        "model they are made as in it",
     )
     _arguments.add_crop(parser, None)
     parser.add_argument(
@@ -141,7 +143,7 @@ def _compare(args: argparse.Namespace) -> Compared:
     warnings = _settle(sides)
     models = [side.model for side in sides if side.model is not None]
     reader = make_reader(sides, args)
-    kind = "camera" if args.kind == "camera" else None
+    kind = "prnu" if args.kind == "prnu" else None
     like = models[0].whole if models else kind
     sets = [fingerprints_of(side, like, reader, args, failures) for side in sides]
     if len(sets) == 1 and len(sets[0].names) < 2:

@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     estimator = _estimator(args)
     bunch = find_images(args, groups=args.groups)
     failures = list(bunch.failures)
-    crop = args.crop or auto_crop(bunch, whole=args.kind == "camera")
+    crop = args.crop or auto_crop(bunch, whole=args.kind == "prnu")
     labels = _labels(args)
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model)
@@ -132,14 +132,16 @@ def _estimator(args: argparse.Namespace) -> "OpenSetClassifier | Pipeline":
     if args.kind == _arguments.LOCALIZATION:
         pipeline = make_localization_pipeline(denoiser=args.denoiser)
         return pipeline.set_params(residual__channels=args.channels or "rgb")
-    pipeline = make_attribution_pipeline(args.kind, denoiser=args.denoiser)
-    if args.kind in ("paper", "camera"):
-        default = pipeline["residual"].channels if args.kind == "camera" else "rgb"
+    pipeline = make_attribution_pipeline(
+        args.kind, denoiser=None if args.denoiser == "wavelet" else args.denoiser
+    )
+    if args.kind in ("fingerprint", "prnu"):
+        default = pipeline["residual"].channels if args.kind == "prnu" else "rgb"
         pipeline.set_params(residual__channels=args.channels or default)
     elif args.channels == "luminance":
         raise CommandError(
             f"--channels {args.channels}: --kind {args.kind} rests on how the colours of a "
-            f"residual depend on each other; --kind paper takes {args.channels}"
+            f"residual depend on each other; --kind fingerprint takes {args.channels}"
         )
     return OpenSetClassifier(pipeline)
 

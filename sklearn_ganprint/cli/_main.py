@@ -76,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     try:
-        args = _parser().parse_args(argv)
+        with plain_warnings():
+            args = _parser().parse_args(argv)
         args.words = sys.argv[1:] if argv is None else list(argv)
     except SystemExit as stop:  # argparse has said what is wrong, or shown the help
         return _flush(int(stop.code or 0))

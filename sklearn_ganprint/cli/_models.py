@@ -105,7 +105,7 @@ def model_kind(model: Model) -> str | None:
     if is_localizer(model):
         return LOCALIZATION
     for kind in KINDS:
-        for tile_size in (64, None):
+        for tile_size in ("auto", None):
             pipeline = make_attribution_pipeline(kind, tile_size=tile_size)
             if _step_types(pipeline) == _step_types(model.pipeline):
                 return kind

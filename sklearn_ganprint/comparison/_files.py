@@ -20,7 +20,7 @@ from sklearn_ganprint.comparison._models import (
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files import UnreadableImageWarning
 from sklearn_ganprint.files._batches import ImageSource, as_paths, common_size
-from sklearn_ganprint.pipelines import make_attribution_pipeline
+from sklearn_ganprint.pipelines import current_kind, make_attribution_pipeline
 
 
 def estimate_fingerprints(
@@ -44,10 +44,10 @@ def estimate_fingerprints(
     labels : array-like of shape (n,), default=None
         Source of each file; None takes all of them for one source, called "images".
 
-    like : FileBatchClassifier or "camera", default=None
+    like : FileBatchClassifier or "prnu", default=None
         A fitted model, whose reader, residuals and way to make fingerprints are used, so that
-        the two can be compared. None makes mean RGB residuals, "camera" sensor patterns as the
-        pipeline of that kind does.
+        the two can be compared. None makes mean RGB residuals, "prnu" sensor patterns as the
+        pipeline of that kind does (its former name, "camera", warns).
 
     reader : ImageReader, default=None
         How files become images; None is that of `like`, or whole images of one size.
@@ -128,17 +128,17 @@ def estimate_fingerprints(
 def _steps(like: Any) -> tuple[list[Any], tuple[int, int] | None]:
     """Find the steps from images to fingerprints, the last to be fitted, and the images' size."""
     if like is None:
-        # As in the pipeline "paper", of all colours and in image shape.
-        residual = clone(make_attribution_pipeline("paper")[0])
+        # As in the kind "fingerprint", of all colours and in image shape.
+        residual = clone(make_attribution_pipeline("fingerprint")[0])
         return [residual.set_params(channels="rgb", flatten=False), FingerprintClassifier()], None
-    if like == "camera":
-        return [clone(step) for _, step in make_attribution_pipeline("camera").steps], None
+    if isinstance(like, str) and current_kind(like, stacklevel=3) == "prnu":
+        return [clone(step) for _, step in make_attribution_pipeline("prnu").steps], None
     check_is_fitted(like)
     path = find_holder(like)
     if path is None or not is_mergeable(path[-1]):
         raise ValueError(
             f"like: expected a model with fingerprints of image files, got {like!r}, which has "
-            f"none. The kinds 'paper', 'combined' and 'camera' have."
+            f"none. The kinds 'fingerprint', 'fusion' and 'prnu' have."
         )
     *leading, last = [hand_on_arrays(clone(step)) for step in path]
     if leading and hasattr(leading[-1], "flatten"):

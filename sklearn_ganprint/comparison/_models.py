@@ -82,8 +82,8 @@ def fingerprint_set(model: Any) -> FingerprintSet:
     path = find_holder(model)
     if path is None:
         raise ValueError(
-            f"{type(model).__name__} has no fingerprints to compare. Kinds that have: 'paper', "
-            f"'combined' and 'camera'; 'spectral' knows sources by other traces."
+            f"{type(model).__name__} has no fingerprints to compare. Pipelines of the "
+            f"kinds 'fingerprint', 'fusion' and 'prnu' have; 'autocorrelation' has other traces."
         )
     holder = path[-1]
     names = getattr(holder, "classes_", np.arange(len(holder.fingerprints_)))
@@ -151,7 +151,7 @@ def fingerprint_settings(model: Any) -> dict[str, Any]:
     >>> from sklearn_ganprint.comparison import fingerprint_settings
     >>> from sklearn_ganprint.datasets import load_samples
     >>> samples = load_samples(load_content=False)
-    >>> model = FileBatchClassifier(make_attribution_pipeline("paper"))
+    >>> model = FileBatchClassifier(make_attribution_pipeline("fingerprint"))
     >>> fingerprint_settings(model.fit(samples.filenames[::9], samples.target[::9]))["size"]
     '128 x 128'
     """

@@ -1,6 +1,6 @@
 """Accuracy of mean fingerprints of several kinds of residuals, and what is content in it.
 
-Usage: python benchmarks/first_order.py [DIR ...] [--crop 256] [--groups name] [--seeds 5]
+Usage: python benchmarks/better_fingerprints.py [DIR ...] [--crop 256] [--groups name] [--seeds 5]
                                         [--json FILE]
 
 Measures the bundled samples, then each DIR, which has a folder per source. Half of each class is
@@ -22,6 +22,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from autocorrelation import few
 from common import (
     Split,
     describe,
@@ -35,7 +36,6 @@ from common import (
 )
 from scipy import fft
 from scipy.ndimage import uniform_filter
-from second_order import few
 from sklearn.svm import SVC
 from sklearn.utils import Bunch
 

@@ -1,6 +1,7 @@
-"""Accuracy of the thorough pipeline, which is for variants of one network, and of content alone.
+"""Accuracy of the kind "fusion-siblings", for variants of one network, and of content alone.
 
-Usage: python benchmarks/thorough.py DIR ... [--crop 128] [--groups name] [--seeds 5] [--json FILE]
+Usage: python benchmarks/fusion_siblings.py DIR ... [--crop 128] [--groups name] [--seeds 5]
+           [--json FILE]
 
 DIR has a folder per source. Half of each class is fitted on and the other half tested; with
 ``--groups name`` files of one name stay on one side, in the folds of the fusion too. The rows of
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from autocorrelation import CONTENT
 from common import (
     Split,
     describe,
@@ -23,13 +25,12 @@ from common import (
     mean_and_spread,
     write_json,
 )
-from second_order import CONTENT
 from sklearn.utils import Bunch
 
 from sklearn_ganprint import make_attribution_pipeline
 from sklearn_ganprint.perturbations import Resize
 
-MODELS = ("combined", "thorough")
+MODELS = ("fusion", "fusion-siblings")
 
 
 def accuracies(
@@ -66,7 +67,7 @@ def measurements(data: Bunch, n_seeds: int) -> Iterator[tuple[str, dict[str, lis
 def report(name: str, data: Bunch, n_seeds: int) -> dict[str, Any]:
     """Print a table for one set of images, and return it."""
     print(f"\n{describe(name, data)}\n")
-    print(header(["pipeline, images", "fused", "fingerprint", "second order"]), flush=True)
+    print(header(["pipeline, images", "fused", "fingerprint", "autocorrelation"]), flush=True)
     rows = {}
     for row, found in measurements(data, n_seeds):
         print(line([row, *map(mean_and_spread, found.values())]), flush=True)

@@ -1,6 +1,6 @@
-"""Accuracy of second-order traces and mean fingerprints, of both, and what could pass for it.
+"""Accuracy of autocorrelations and mean fingerprints, of both, and what could pass for it.
 
-Usage: python benchmarks/second_order.py [DIR ...] [--crop 256] [--groups name] [--seeds 5]
+Usage: python benchmarks/autocorrelation.py [DIR ...] [--crop 256] [--groups name] [--seeds 5]
                                          [--search] [--json FILE]
 
 Measures the bundled samples, then each DIR, which has a folder per source. Half of each class is
@@ -43,7 +43,7 @@ from sklearn_ganprint import (
 from sklearn_ganprint.datasets import confounds, load_samples
 from sklearn_ganprint.perturbations import JPEGCompression, Resize
 
-#: No fingerprint is left in such images, but second-order traces of how smooth they are may be.
+#: No fingerprint is left in such images, but autocorrelations of how smooth they are may be.
 CONTENT = "shrunk to a quarter and enlarged again"
 SHRINKAGES = [0.003, 0.01, 0.03, 0.1, 0.3]
 
@@ -57,7 +57,7 @@ class Traces(NamedTuple):
 
 def classifier() -> TiledClassifier:
     """Make the last step of the spectral pipeline."""
-    return clone(make_attribution_pipeline("spectral")[-1])
+    return clone(make_attribution_pipeline("autocorrelation")[-1])
 
 
 def residuals_of(rows: np.ndarray, n_values: int) -> np.ndarray:
@@ -70,29 +70,29 @@ def parts_of(rows: np.ndarray, n_values: int, n_parts: int) -> np.ndarray:
     return rows[:, n_values:].reshape(len(rows), n_parts, -1)
 
 
-def combined(seen: Traces) -> tuple[FusionClassifier, np.ndarray]:
-    """Make the fusion of the combined pipeline, and rows of what its members take.
+def fusion(seen: Traces) -> tuple[FusionClassifier, np.ndarray]:
+    """Make the classifier of the kind "fusion", and rows of what its members take.
 
     They make it from residuals themselves; here it is made once for all fits.
     """
     sizes = {"n_values": seen.residuals.shape[1]}
     first = FunctionTransformer(residuals_of, kw_args=sizes)
     second = FunctionTransformer(parts_of, kw_args={**sizes, "n_parts": seen.parts.shape[1]})
-    members = dict(make_attribution_pipeline("combined")["fusion"].estimators)
-    fusion = FusionClassifier(
+    members = dict(make_attribution_pipeline("fusion")["fusion"].estimators)
+    classifier = FusionClassifier(
         [
             ("fingerprint", make_pipeline(first, members["fingerprint"])),
             ("second_order", make_pipeline(second, members["second_order"][-1])),
         ]
     )
-    return fusion, np.hstack([seen.residuals, seen.parts.reshape(len(seen.parts), -1)])
+    return classifier, np.hstack([seen.residuals, seen.parts.reshape(len(seen.parts), -1)])
 
 
 CLASSIFIERS: dict[str, Callable[[Traces], tuple[Any, np.ndarray]]] = {
     "fingerprint": lambda traces: (FingerprintClassifier(), traces.residuals),
-    "second-order": lambda traces: (classifier(), traces.parts[:, :1]),
-    "second-order, tiles": lambda traces: (classifier(), traces.parts),
-    "combined": combined,
+    "autocorrelation": lambda traces: (classifier(), traces.parts[:, :1]),
+    "autocorrelation, tiles": lambda traces: (classifier(), traces.parts),
+    "fusion": fusion,
 }
 
 
@@ -102,7 +102,7 @@ def traces(
     """Take the residuals of images, or with `content` what the denoiser leaves of them."""
     if tile_size is None:
         tile_size = min(64, min(images.shape[1:3]) // 2)
-    pipeline = make_attribution_pipeline("spectral", tile_size=tile_size)
+    pipeline = make_attribution_pipeline("autocorrelation", tile_size=tile_size)
     # A few images at a time: transforms of all tiles at once take gigabytes.
     batches = []
     for batch in np.array_split(images, max(1, len(images) // 32)):
@@ -177,7 +177,7 @@ def measurements(
     if search:
         yield (
             "shrinkage by cross-validation",
-            {"second-order, tiles": searched(seen.parts, target, splits)},
+            {"autocorrelation, tiles": searched(seen.parts, target, splits)},
         )
     for quality in (95, 75):
         jpeg = traces(JPEGCompression(quality).fit_transform(data.data))
