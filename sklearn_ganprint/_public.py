@@ -25,22 +25,20 @@ def publish(namespace: dict[str, Any]) -> None:
     first package that lists it. Called at the end of a package's ``__init__``.
     """
     home = namespace["__name__"]
+    top = home.partition(".")[0]
+    at_top = getattr(sys.modules[top], "__all__", ())
     for name in namespace["__all__"]:
-        value = namespace[name]
+        value = namespace.get(name)  # names of the top level are loaded when they are asked for
         if not isinstance(value, type | FunctionType):
             continue
-        if "." not in home or "._" in value.__module__:
+        if name in at_top:
+            value.__module__ = top
+        elif "._" in value.__module__:
             value.__module__ = home
 
 
 class FormerModule(ModuleType):
-    """A module that was moved: its names are those of another, with a warning.
-
-    Parameters
-    ----------
-    name, current : str
-        Full names, the former one and the one that counts.
-    """
+    """A module that was moved: its names are those of another, with a warning."""
 
     def __init__(self, name: str, current: str) -> None:
         super().__init__(name)
@@ -61,7 +59,8 @@ class FormerModule(ModuleType):
 
 
 def keep_former_modules(package: str) -> None:
-    """Let the former names of modules be imported for one more release."""
+    """Let the former names of modules be imported, or used without that, for one more release."""
     for former, current in FORMER_MODULES.items():
         name = f"{package}.{former}"
         sys.modules[name] = FormerModule(name, f"{package}.{current}")
+        setattr(sys.modules[package], former, sys.modules[name])

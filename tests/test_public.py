@@ -24,7 +24,7 @@ PUBLIC = [
     pytest.param(module, name, id=f"{module.__name__}.{name}")
     for module in public_modules()
     for name in module.__all__
-    if isinstance(vars(module)[name], type | FunctionType)
+    if isinstance(getattr(module, name), type | FunctionType)
 ]
 
 

@@ -22,7 +22,7 @@ def own_types() -> dict[str, type]:
     """
     found = [ImageReader, PooledDiscriminantAnalysis]
     for module in (sklearn_ganprint, denoisers, features, perturbations):
-        public = (vars(module)[name] for name in module.__all__)
+        public = (getattr(module, name) for name in module.__all__)
         found += [each for each in public if isinstance(each, type)]
     return {each.__qualname__: each for each in found}
 
