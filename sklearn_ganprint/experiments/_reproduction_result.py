@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_ganprint._atomic import write_csv
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.experiments._attribution import AttributionResult, attribution_result
 from sklearn_ganprint.experiments._comparisons import (
@@ -19,7 +20,7 @@ from sklearn_ganprint.experiments._comparisons import (
 from sklearn_ganprint.experiments._convergence import ConvergenceResult, convergence_from_sums
 from sklearn_ganprint.experiments._correlations import CorrelationResult, measure_correlations
 from sklearn_ganprint.experiments._duplicates import near_duplicates
-from sklearn_ganprint.experiments._results import Result, plain, write_csv
+from sklearn_ganprint.experiments._results import Result, plain
 from sklearn_ganprint.experiments._run import UNCHANGED, Part, Run, Scored
 from sklearn_ganprint.experiments._selection import PAPER_FIT
 
