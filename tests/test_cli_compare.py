@@ -9,7 +9,7 @@ import pytest
 from cli_helpers import add_broken_files
 from PIL import Image
 
-from sklearn_ganprint.cli._compared import p_number, p_text
+from sklearn_ganprint.cli._findings import p_number, p_text
 from sklearn_ganprint.comparison import compare_models, fingerprint_set
 from sklearn_ganprint.persistence import load_model
 

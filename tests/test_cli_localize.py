@@ -15,8 +15,8 @@ from PIL import Image
 
 from sklearn_ganprint import load_model
 from sklearn_ganprint.cli import main
+from sklearn_ganprint.cli._console import file_slugs
 from sklearn_ganprint.cli._models import open_localizer
-from sklearn_ganprint.cli._text import file_slugs
 from sklearn_ganprint.localization import localize_images
 
 SIDE = 96
@@ -43,7 +43,7 @@ def scene(tmp_path_factory):
             save(folder / "fit" / source / f"{index:02d}.png", noise(rng, source == "smooth"))
     arguments = ["fit", str(folder / "fit"), "--model", str(folder / "m.skops")]
     with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
-        assert main([*arguments, "--kind", "localization"]) == 0
+        assert main([*arguments, "--task", "localize"]) == 0
     (folder / "fit.out").write_text(out.getvalue(), "utf-8")
     (folder / "fit.err").write_text(err.getvalue(), "utf-8")
     (folder / "images").mkdir()
@@ -62,7 +62,7 @@ def test_fit_makes_a_localizer(scene, ganprint):
     assert judges == "regions by 24 images of all sources together: at least 1 / 25"
     assert "warning" not in (scene / "fit.err").read_text("utf-8")  # 1 / 25 is less than 0.05
     document = json.loads(ganprint("info", scene / "m.skops", "--format", "json")[1])
-    assert (document["kind"], document["classifier"]) == ("localization", "FingerprintLocalizer")
+    assert (document["task"], document["classifier"]) == ("localize", "FingerprintLocalizer")
     assert [each["calibration_images"] for each in document["sources"]] == [12, 12]
     model = load_model(scene / "m.skops")
     assert model.estimator_[-1].classes_.tolist() == ["rough", "smooth"]
@@ -186,7 +186,7 @@ def test_localize_refuses(scene, ganprint, monkeypatch, args, words):
 
 def test_models_of_the_other_kind(scene, model, ganprint):
     status, out, err = ganprint("localize", model[0], scene / "images")
-    assert (status, out) == (2, "") and "from `ganprint fit --kind localization`" in err
+    assert (status, out) == (2, "") and "from `ganprint fit --task localize`" in err
     for arguments in (["predict", scene / "m.skops"], ["verify", scene / "m.skops", "rough"]):
         status, out, err = ganprint(*arguments, scene / "images")
         assert (status, out) == (2, "") and "is for `ganprint localize`" in err

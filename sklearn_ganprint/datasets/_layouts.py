@@ -95,6 +95,7 @@ def _list_auto(container: str) -> Listing:
     return _list_nested(container) if with_folders else list_folders(container)
 
 
+#: The layouts that :func:`load_image_folder` knows, by name.
 LAYOUTS = {
     "folders": Layout(_FOLDERS, _list_folders_or_csv, takes_file=True),
     "nested": Layout(_NESTED, _list_nested),

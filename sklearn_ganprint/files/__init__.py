@@ -2,9 +2,15 @@
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.files._base import UnreadableImageWarning
+from sklearn_ganprint.files._batches import NoResidualError
 from sklearn_ganprint.files._classifier import FileBatchClassifier
 from sklearn_ganprint.files._clustering import FileBatchClustering
 
-__all__ = ["FileBatchClassifier", "FileBatchClustering", "UnreadableImageWarning"]
+__all__ = [
+    "FileBatchClassifier",
+    "FileBatchClustering",
+    "NoResidualError",
+    "UnreadableImageWarning",
+]
 
 publish(globals())

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sklearn_ganprint.cli._clusters import NOWHERE, Clusters, in_words, pair_level
+from sklearn_ganprint.cli._findings import NOWHERE, Clusters, in_words, pair_level
 from sklearn_ganprint.cli.pages._figures import autocorrelation, comparison, fingerprint, png
 from sklearn_ganprint.cli.pages._folder import command_line, failed_files, render_page
 from sklearn_ganprint.cli.pages._thumbnails import spread, thumbnail

@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sklearn_ganprint.cli._compared import Compared, notes, p_number, verdict
-from sklearn_ganprint.cli._text import slugs
+from sklearn_ganprint.cli._console import slugs
+from sklearn_ganprint.cli._findings import Compared, comparison_notes, p_number, verdict
 from sklearn_ganprint.cli.pages._figures import comparison, fingerprint, png
 from sklearn_ganprint.cli.pages._folder import command_line, failed_files, render_page
 from sklearn_ganprint.cli.pages._thumbnails import spread, thumbnail
@@ -39,7 +39,7 @@ def draw_pictures(
 def _drawn(compared: Compared) -> tuple[list[int], list[int]]:
     """Choose the fingerprints that are drawn: all of A, and of B those that are most alike."""
     first, second = compared.sets
-    if compared.sides[1] is None:
+    if compared.collections[1] is None:
         return list(range(len(first.names))), []
     wanted = {match.match for match in compared.result.matches()}
     return list(range(len(first.names))), [
@@ -59,7 +59,7 @@ def _copy_name(compared: Compared, side: int, code: int) -> str:
 
 def _shown(compared: Compared, side: int, name: str) -> list[str]:
     """Choose some images of a source."""
-    files_of = compared.sides[side]
+    files_of = compared.collections[side]
     if files_of is None:
         return []
     failed = {failure.filename for failure in compared.failures}
@@ -69,7 +69,7 @@ def _shown(compared: Compared, side: int, name: str) -> list[str]:
 
 def render_comparison(compared: Compared, args: argparse.Namespace) -> str:
     """Fill the template with what one run has found."""
-    result, itself = compared.result, compared.sides[1] is None
+    result, itself = compared.result, compared.collections[1] is None
     matches = [
         {
             **match._asdict(),
@@ -91,7 +91,7 @@ def render_comparison(compared: Compared, args: argparse.Namespace) -> str:
         second=None if itself else args.second,
         matches=sorted(matches, key=lambda match: match["p_value_of_best"]),
         n_found=sum(match["found"] for match in matches),
-        notes=notes(compared),
+        notes=comparison_notes(compared),
         n_pairs=len(result.rows()),
         level=compared.level,
         null=result.null,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.cli._text import slugs
+from sklearn_ganprint.cli._console import slugs
 from sklearn_ganprint.cli.pages._figures import confusion, framed, png, roc_curves
 from sklearn_ganprint.cli.pages._folder import render_page
 from sklearn_ganprint.denoisers import WaveletDenoiser

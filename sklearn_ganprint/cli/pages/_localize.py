@@ -3,8 +3,8 @@
 import argparse
 from collections.abc import Sequence
 
-from sklearn_ganprint.cli._question import Question
-from sklearn_ganprint.cli._scoring import Row
+from sklearn_ganprint.cli._console import Row
+from sklearn_ganprint.cli._findings import Question
 from sklearn_ganprint.cli.pages._folder import command_line, render_page
 
 #: Images on the page, those with regions first; all are in the folder.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.cli._text import slugs
+from sklearn_ganprint.cli._console import slugs
 from sklearn_ganprint.cli.pages._folder import command_line, number, percent, render_page
 from sklearn_ganprint.cli.pages._reproduce_figures import shown_numbers, shown_pairs
 from sklearn_ganprint.denoisers import check_denoiser
