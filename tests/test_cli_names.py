@@ -43,13 +43,13 @@ def hostile(image_folder):
 
 
 @pytest.fixture
-def arguments(hostile, tmp_path, fit):
+def arguments(hostile, tmp_path, ganprint):
     """Arguments of each command that writes a page."""
 
     def make(command):
         model = tmp_path / "m.skops"
         if command == "localize":
-            assert fit(hostile, model, "--task", "localize")[0] == 0
+            assert ganprint("fit", hostile, "--model", model, "--task", "localize")[0] == 0
             return [model, hostile, "--masks"]
         fast = ("--n-robustness", "0", "--denoiser", "gaussian")
         return {"cluster": [hostile], "compare": [hostile], "reproduce": [hostile, *fast]}[command]

@@ -68,6 +68,15 @@ def test_where_python_can_only_print_it(tmp_path):
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
+def test_while_a_string_is_executed(tmp_path):
+    # As for a namedtuple: Python itself would die of the signal at its end.
+    press = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    (tmp_path / "skops.py").write_text(f"exec({press!r})\nimport time; time.sleep(20)\n")
+    saved = Path(__file__).parent / "models" / "paper_closed.skops"
+    done = run([*COMMAND, "info", saved], tmp_path)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
 WORKER = """
 import os, sys, time
 from sklearn_ganprint._parallel import end_with_parent

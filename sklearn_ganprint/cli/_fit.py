@@ -28,7 +28,7 @@ from sklearn_ganprint.cli._images import (
 )
 from sklearn_ganprint.cli._models import (
     Model,
-    as_fraction,
+    calibrated_on,
     calibration_in_words,
     calibration_way,
     match_energy,
@@ -264,6 +264,5 @@ def _notes(model: Model, args: argparse.Namespace, channels: str | None) -> list
     if (least := match_energy(model)) is not None:
         notes.append(f"photos match a camera from a peak-to-correlation energy of {least:g} on")
     what = "regions" if model.localizes else "p-values"
-    images, smallest = calibration_in_words(model), as_fraction(smallest_known_p_value(model))
-    lowest = "the lowest rate is" if model.localizes else "and are at least"
-    return [*notes, f"{what} are calibrated on {images}, {lowest} {smallest}"]
+    smallest = smallest_known_p_value(model)
+    return [*notes, calibrated_on(calibration_in_words(model), smallest, what)]

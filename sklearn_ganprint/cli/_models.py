@@ -266,6 +266,12 @@ def few_images(rate: float, smallest: float, *, outcome: str, images: str) -> st
     )
 
 
+def calibrated_on(images: str, smallest: float, what: str = "p-values") -> str:
+    """Name the images that answers are calibrated on, and what these are worth at the least."""
+    lowest = "smallest possible" if what == "p-values" else "lowest possible rate"
+    return f"{what} are calibrated on {images} ({lowest}: {as_fraction(smallest)})"
+
+
 def p_value_digits(smallest: float) -> int:
     """Count the digits that p-values have which are multiples of the smallest."""
     return min(4, max(1, math.ceil(-math.log10(smallest) - 1e-9)))

@@ -18,7 +18,7 @@ from sklearn_ganprint.cli._models import (
     OF_ENERGIES,
     Model,
     Scored,
-    as_fraction,
+    calibrated_on,
     calibration_in_words,
     file_rows,
     judged,
@@ -191,8 +191,4 @@ def _notes(rows: Sequence[Row], model: Model, rate: float | None) -> list[str]:
     smallest = smallest_known_p_value(model)
     if smallest > rate:
         outcome = f"none can be {unknown} at a false-alarm rate of {rate:g}"
-    images = calibration_in_words(model)
-    return [
-        *notes,
-        f"{outcome}; p-values are calibrated on {images}, and are at least {as_fraction(smallest)}",
-    ]
+    return [*notes, f"{outcome}; {calibrated_on(calibration_in_words(model), smallest)}"]

@@ -17,7 +17,7 @@ from sklearn_ganprint.cli._models import (
     OF_ENERGIES,
     Model,
     Scored,
-    as_fraction,
+    calibrated_on,
     calibration_counts,
     few_images,
     file_rows,
@@ -184,6 +184,4 @@ def _notes(rows: Sequence[Row], claim: Claim) -> list[str]:
     outcome = f"rejected (p-value at most {claim.rate:g}): {n_rejected} of {len(tested)}"
     if not claim.testable:
         outcome = f"none can be rejected at a false-alarm rate of {claim.rate:g}"
-    smallest = as_fraction(claim.smallest)
-    calibrated = f"p-values are calibrated on {claim.images}, and are at least {smallest}"
-    return [*notes, f"{outcome}; {better}", calibrated]
+    return [*notes, f"{outcome}; {better}", calibrated_on(claim.images, claim.smallest)]
