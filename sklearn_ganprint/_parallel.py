@@ -1,7 +1,9 @@
 """Work cut into chunks and spread over joblib's workers, BLAS kept to one thread."""
 
 import os
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -50,6 +52,26 @@ def map_in_order(
                 yield from parallel(some)
     else:
         yield from parallel(tasks)
+
+
+def workers_of_this_process() -> Any:
+    """Give a context in which joblib's workers end soon after this process, even if it is killed.
+
+    Workers that wait for their next batch would do so for ever.
+    """
+    return joblib.parallel_config("loky", initializer=end_with_parent, initargs=(os.getpid(),))
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process, a worker, soon after its parent."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    if sys.platform != "win32":
+        threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

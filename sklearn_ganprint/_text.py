@@ -1,4 +1,4 @@
-r"""Names of files and sources, which may hold anything, on terminals and pages and in CSV files.
+r"""Names of files and sources, which may hold anything, on terminals and pages, in CSV and in JSON.
 
 CSV that is written here is read here as it was. A cell in quotes is taken as it is; a cell without
 quotes loses its outer spaces. Bytes of a file's name that are not UTF-8 are written as they are. In
@@ -7,6 +7,7 @@ the reader takes off.
 """
 
 import codecs
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -47,10 +48,10 @@ def printable(name: str) -> str:
     """
     if name.isprintable():
         return name
-    return "".join(_escape(char) if is_unseen(char) else char for char in name)
+    return "".join(_escape(char) if _is_unseen(char) else char for char in name)
 
 
-def is_unseen(char: str) -> bool:
+def _is_unseen(char: str) -> bool:
     """Whether a character is not seen, or steers a terminal or the order of letters."""
     return unicodedata.category(char) in _UNSEEN and char not in _JOINERS
 
@@ -64,6 +65,19 @@ def _escape(char: str) -> str:
 def as_label(name: str) -> str:
     """Write a name in composed letters: file systems store one name in several ways (NFC, NFD)."""
     return unicodedata.normalize("NFC", name)
+
+
+def json_text(document: Any) -> str:
+    """Write a document as JSON, in which escapes stand for what a terminal would obey."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    lines = text.split("\n")
+    return "\n".join(
+        line if line.isprintable() else "".join(map(_json_character, line)) for line in lines
+    )
+
+
+def _json_character(char: str) -> str:
+    return json.dumps(char)[1:-1] if _is_unseen(char) else char
 
 
 def csv_text(

@@ -18,7 +18,7 @@ from sklearn_ganprint import (
     ResidualTransformer,
     make_attribution_pipeline,
 )
-from sklearn_ganprint.cli._compared import Compared, verdict
+from sklearn_ganprint.cli._findings import Compared, verdict
 from sklearn_ganprint.comparison import (
     FingerprintSet,
     compare_models,

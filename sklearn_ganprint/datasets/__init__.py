@@ -8,6 +8,7 @@ from sklearn_ganprint.datasets._folder import (
     load_image_folder,
     load_samples,
 )
+from sklearn_ganprint.datasets._layouts import LAYOUTS
 from sklearn_ganprint.datasets._reader import ImageReader, content_keys, inspect_images
 from sklearn_ganprint.datasets._simulator._images import (
     FolderInUseError,
@@ -16,6 +17,7 @@ from sklearn_ganprint.datasets._simulator._images import (
 )
 
 __all__ = [
+    "LAYOUTS",
     "FolderInUseError",
     "ImageReadError",
     "ImageReader",

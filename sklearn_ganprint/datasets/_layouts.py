@@ -344,6 +344,7 @@ def _text(member: Member) -> str:
 
 _FORENSYNTHS = _tree("folders <gan>/[<class>/]{0_real,1_fake}/", _forensynths)
 
+#: The layouts that :func:`load_image_folder` knows, by name.
 LAYOUTS = {
     "folders": Layout(_FOLDERS, _list_folders_or_csv, takes_file=True),
     "nested": Layout(_NESTED, _list_nested),

@@ -1,26 +1,29 @@
-"""The two sides of ``ganprint compare``: each a model, or image files of one or more sources."""
+"""The collections of ``ganprint compare``: each a model, or image files of one or more sources."""
 
 import argparse
 import os
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from sklearn.utils import Bunch
+
+from sklearn_ganprint import datasets
 from sklearn_ganprint._text import as_label
 from sklearn_ganprint.cli._arguments import AUTO_SHARE
-from sklearn_ganprint.cli._console import MESSAGES
-from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._console import MESSAGES, CommandError
 from sklearn_ganprint.cli._images import auto_crop, collect_failures, inspect_images
 from sklearn_ganprint.cli._models import Model, open_model
+from sklearn_ganprint.comparison import (
+    FingerprintSet,
+    estimate_fingerprints,
+    fingerprint_set,
+    fingerprint_settings,
+)
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
 
-if TYPE_CHECKING:
-    from sklearn.utils import Bunch
 
-    from sklearn_ganprint.comparison import FingerprintSet
-    from sklearn_ganprint.datasets import ImageReader, ImageReadError
-
-
-class Side(NamedTuple):
+class Collection(NamedTuple):
     """What one argument stands for."""
 
     path: str
@@ -34,10 +37,8 @@ class Side(NamedTuple):
         return Counter(label for file, label in pairs if file not in failed)
 
 
-def open_side(path: str, failures: "list[ImageReadError]", *, one_source: bool) -> Side:
+def open_collection(path: str, failures: list[ImageReadError], *, one_source: bool) -> Collection:
     """Find out what a path is, and list it or load it."""
-    from sklearn_ganprint.datasets import inspect_images, list_images
-
     if not os.path.lexists(path):
         raise CommandError(
             f"{path}: expected a model, a folder of images or a CSV file, found "
@@ -46,24 +47,22 @@ def open_side(path: str, failures: "list[ImageReadError]", *, one_source: bool) 
     if os.path.isdir(path):
         return _list_folder(path, failures, one_source=one_source)
     if path.lower().endswith(".csv"):
-        listed = list_images(path)
-        return Side(path, None, listed.filenames.tolist(), listed.labels.tolist())
-    if len(inspect_images([path]).filenames):
+        listed = datasets.list_images(path)
+        return Collection(path, None, listed.filenames.tolist(), listed.labels.tolist())
+    if len(datasets.inspect_images([path]).filenames):
         raise CommandError(
             f"{path}: one image has no fingerprint that could be told from its noise; give a "
             f"folder of many, or ask `ganprint predict` which source of a model made it"
         )
-    return Side(path, open_model(path), [], [])
+    return Collection(path, open_model(path), [], [])
 
 
-def _list_folder(path: str, failures: "list[ImageReadError]", *, one_source: bool) -> Side:
+def _list_folder(path: str, failures: list[ImageReadError], *, one_source: bool) -> Collection:
     """List a folder: its folders are sources, or, where there are none, it is one."""
-    from sklearn_ganprint.datasets import list_images
-
     try:
-        listed = list_images(path, layout=None if one_source else "folders")
+        listed = datasets.list_images(path, layout=None if one_source else "folders")
     except ValueError:  # there are no folders in it
-        listed = list_images(path, layout=None)
+        listed = datasets.list_images(path, layout=None)
     for failure in listed.failures:
         MESSAGES.say(str(failure))
     failures += listed.failures
@@ -74,13 +73,11 @@ def _list_folder(path: str, failures: "list[ImageReadError]", *, one_source: boo
         )
     name = as_label(os.path.basename(os.path.abspath(path)))
     labels = [name] * len(files) if listed.labels is None else listed.labels.tolist()
-    return Side(path, None, files, labels)
+    return Collection(path, None, files, labels)
 
 
 def check_models(first: Model, second: Model, paths: Sequence[str]) -> None:
     """Refuse two models whose fingerprints are of different pixels or residuals."""
-    from sklearn_ganprint.comparison import fingerprint_settings
-
     (one, other), (of_one, of_other) = paths, map(fingerprint_settings, (first.whole, second.whole))
     for key, value in of_one.items():
         if value != of_other[key]:
@@ -90,12 +87,10 @@ def check_models(first: Model, second: Model, paths: Sequence[str]) -> None:
             )
 
 
-def leave_out_copies(first: Side, second: Side) -> tuple[Side, int]:
-    """Leave out of the second side the files that are on the first one too; say how many."""
-    from sklearn_ganprint.datasets import content_keys
-
+def leave_out_copies(first: Collection, second: Collection) -> tuple[Collection, int]:
+    """Leave out of the second collection copies of files of the first; say how many there are."""
     known = [file for file in (*first.files, *second.files) if os.path.isfile(file)]
-    keys = dict(zip(known, content_keys(known), strict=True))
+    keys = dict(zip(known, datasets.content_keys(known), strict=True))
     there = {keys[file] for file in first.files if file in keys}
     kept = [
         (file, label)
@@ -112,26 +107,24 @@ def leave_out_copies(first: Side, second: Side) -> tuple[Side, int]:
     return second._replace(files=files, labels=labels), n_copies
 
 
-def make_reader(sides: Sequence[Side], args: argparse.Namespace) -> "ImageReader | None":
+def make_reader(collections: Sequence[Collection], args: argparse.Namespace) -> ImageReader | None:
     """Choose what is cut of the images: as a model does it, or as the arguments say."""
-    from sklearn_ganprint.datasets import ImageReader
-
-    model = next((side for side in sides if side.model is not None), None)
+    model = next((found for found in collections if found.model is not None), None)
     if model is not None:
         if (args.crop, args.anchor, args.kind) != (None, None, None):
             raise CommandError(
-                f"--crop, --anchor, --kind: leave these out, since both sides must be alike in "
-                f"them: {model.path} says what is cut of the images and how fingerprints are made"
+                f"--crop, --anchor, --kind: leave these out: {model.path} says what is cut of the "
+                f"images and how fingerprints are made, for both collections"
             )
         return None
     args.anchor = args.anchor or "top-left"
-    files = [file for side in sides for file in side.files]
+    files = [file for found in collections for file in found.files]
     # What fails is named when its pixels are read.
     bunch = inspect_images(files, args, [], quiet=True)
     return ImageReader(crop=args.crop or _auto_crop(bunch), anchor=args.anchor)
 
 
-def _auto_crop(bunch: "Bunch") -> tuple[int, int]:
+def _auto_crop(bunch: Bunch) -> tuple[int, int]:
     """Take whole images if nearly all have one size: the more pixels, the stronger the evidence."""
     sizes = Counter(zip(bunch.heights.tolist(), bunch.widths.tolist(), strict=True))
     ((_, n_alike),) = sizes.most_common(1)
@@ -139,28 +132,27 @@ def _auto_crop(bunch: "Bunch") -> tuple[int, int]:
 
 
 def fingerprints_of(
-    side: Side,
+    collection: Collection,
     like: Any,
-    reader: "ImageReader | None",
+    reader: ImageReader | None,
     args: argparse.Namespace,
-    failures: "list[ImageReadError]",
-) -> "FingerprintSet":
+    failures: list[ImageReadError],
+) -> FingerprintSet:
     """Take the fingerprints out of a model, or make them of images as `like` says."""
-    from sklearn_ganprint.comparison import estimate_fingerprints, fingerprint_set
-
+    name = os.path.basename(os.path.abspath(collection.path))
     try:
-        if side.model is not None:
-            return fingerprint_set(side.model.whole)
-        with MESSAGES.progress(f"reading {os.path.basename(os.path.abspath(side.path))}") as moved:
+        if collection.model is not None:
+            return fingerprint_set(collection.model.whole)
+        with MESSAGES.progress(f"reading {name}") as progress:
             return estimate_fingerprints(
-                side.files,
-                side.labels,
+                collection.files,
+                collection.labels,
                 like=like,
                 reader=reader,
                 batch_size=args.batch_size,
                 n_jobs=args.jobs,
                 on_error=collect_failures(failures),
-                progress=moved,
+                progress=progress,
             )
     except ValueError as error:
-        raise CommandError(f"{side.path}: {error}") from error
+        raise CommandError(f"{collection.path}: {error}") from error
