@@ -137,7 +137,8 @@ class FileBatchEstimator(ImageInputMixin, MetaEstimatorMixin, BaseEstimator):
 
     >>> from sklearn_ganprint.features import AutocorrelationTransformer
     >>> steps = ResidualTransformer("gaussian", flatten=False), AutocorrelationTransformer(2)
-    >>> FileBatchEstimator(make_pipeline(*steps)).fit_transform(paths).shape == (len(paths), 12)
+    >>> features = FileBatchEstimator(make_pipeline(*steps)).fit_transform(paths)
+    >>> len(features) == len(paths)
     True
     """
 
