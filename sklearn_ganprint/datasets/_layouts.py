@@ -96,7 +96,7 @@ def _list_nested(container: str) -> Listing:
 
 
 def _list_auto(container: str) -> Listing:
-    """Tell folders per label from such in folders per architecture; never guess."""
+    """List folders per label, or folders per architecture with such in them; never guess."""
     if not os.path.isdir(container):
         return list_csv(container)
     with_images, with_folders = [], []

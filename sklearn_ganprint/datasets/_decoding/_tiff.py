@@ -42,10 +42,10 @@ _READ_BITS = {0: (1, 2, 4, 8, 12, 16, 32), 1: (1, 2, 4, 8, 12, 16, 32), 2: (8, 1
 
 
 def prepare_tiff(stream: BinaryIO, whole: bool) -> Prepared:
-    """Put a directory of its first page's pixels alone in the place of a TIFF file's own.
+    """Replace the directory of a TIFF file by one that describes the first page's pixels alone.
 
-    Without the tags that Pillow would turn the image by, without pages behind the first, and
-    without descriptions that may be broken.
+    The tags by which Pillow would turn the image, later pages and descriptions that may be broken
+    are left out.
     """
     stream.seek(0)
     layout, first = read_header(stream)
@@ -117,7 +117,9 @@ def _require_pixels(page: Directory, size: int) -> int:
     """
     tiled = _STRIP_OFFSETS not in page.tags
     offsets = page.get(_TILE_OFFSETS if tiled else _STRIP_OFFSETS) or ()
-    counts = page.get(_TILE_BYTES if tiled else _STRIP_BYTES) or [size - each for each in offsets]
+    counts = page.get(_TILE_BYTES if tiled else _STRIP_BYTES) or [
+        size - offset for offset in offsets
+    ]
     if any(sum(part) > size for part in zip(offsets, counts, strict=False)):
         raise UnusableImageError("is truncated: parts of the image lie outside the TIFF file")
     width, height = page.first(_WIDTH, 0), page.first(_HEIGHT, 0)
@@ -184,7 +186,8 @@ def _scale_colours(page: Directory, tags: dict[int, Tag]) -> None:
     """Bring a palette of 8-bit values, as some programs write it, to the 16 bits of the format."""
     colours = page.get(_COLOURS)
     if colours and 0 < max(colours) < 256:
-        data = struct.pack(f"{page.layout.order}{len(colours)}H", *(257 * each for each in colours))
+        wide = [257 * colour for colour in colours]
+        data = struct.pack(f"{page.layout.order}{len(wide)}H", *wide)
         tags[_COLOURS] = Tag(3, len(colours), data)
 
 
