@@ -146,13 +146,15 @@ def decode_image(
         return _as_pixels(image, box, channels, prepared)
 
 
-def inspect_image(path: FilePath, max_pixels: int) -> ImageInfo:
-    """Read what the header of one image file says, without decoding its pixels.
+def inspect_image(path: FilePath, max_pixels: int, window: Window | None = None) -> ImageInfo:
+    """Read what the header of one image file says, unless `window` refuses its size.
 
     Damage to the pixels themselves stays unseen until they are decoded.
     """
     with _opened(path, max_pixels, whole=False) as (image, prepared):
         _require_memory(image, prepared, max_pixels)
+        if window is not None:
+            window(image.width, image.height)
         tables = getattr(image, "quantization", None)
         return ImageInfo(
             format=prepared.format or str(image.format),
