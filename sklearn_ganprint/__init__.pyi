@@ -26,6 +26,7 @@ from .ensemble import FusionClassifier as FusionClassifier
 from .ensemble import TiledClassifier as TiledClassifier
 from .files import FileBatchClassifier as FileBatchClassifier
 from .files import FileBatchClustering as FileBatchClustering
+from .files import FileBatchEstimator as FileBatchEstimator
 from .localization import FingerprintLocalizer as FingerprintLocalizer
 from .open_set import FingerprintDetector as FingerprintDetector
 from .open_set import OpenSetClassifier as OpenSetClassifier

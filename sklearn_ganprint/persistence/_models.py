@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import sklearn_ganprint
 from sklearn_ganprint._atomic import atomic
-from sklearn_ganprint.files import FileBatchClassifier, FileBatchClustering
+from sklearn_ganprint.files import FileBatchEstimator
 from sklearn_ganprint.persistence._archive import (
     FORMAT,
     FORMAT_VERSION,
@@ -236,8 +236,8 @@ def _foreign_types(sio: ModuleType, stream: IO[bytes], trusted: Sequence[str] = 
 
 
 def _without_callbacks(estimator: BaseEstimator) -> BaseEstimator:
-    """Copy the fitted estimator without the functions of the program that fitted it."""
-    if not isinstance(estimator, (FileBatchClassifier, FileBatchClustering)):
+    """Copy the fitted estimator less the functions of the program that fitted it."""
+    if not isinstance(estimator, FileBatchEstimator):
         return estimator
     estimator = copy.copy(estimator)
     on_error = "warn" if callable(estimator.on_error) else estimator.on_error
