@@ -4,6 +4,8 @@ Images are read batch by batch, so that memory is bounded. What is made of the i
 is kept in a folder when it is complete, and now and then before.
 """
 
+import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -72,6 +74,32 @@ class ReproductionSettings:
     jpeg_quality: int = 95
     n_robustness: int = 100
     random_state: int = 0
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """How :func:`reproduce_paper` reads images.
+
+    Parameters
+    ----------
+    batch_size : int
+        Number of images in a batch, at the most.
+
+    n_jobs : int or None
+        Number of worker processes, as in :class:`FileBatchClassifier`.
+
+    on_error : callable or None
+        Given the :class:`~sklearn_ganprint.datasets.ImageReadError` of each file that cannot be
+        used, once. All of them are in ``failures`` of the result.
+    """
+
+    batch_size: int = 64
+    n_jobs: int | None = None
+    on_error: Callable[[ImageReadError], Any] | None = None
+
+
+#: The former name.
+Passes = BatchOptions
 
 
 class View(NamedTuple):
@@ -346,3 +374,30 @@ def partial_views(size: tuple[int, int]) -> dict[tuple[str, float], View]:
         corner = View(*(slice(round(share * length)) for length in size))
         views["side of the image used", float(round(share * min(size)))] = corner
     return views
+
+
+def identity(
+    settings: ReproductionSettings, images: FileBatches, selection: Selection
+) -> dict[str, Any]:
+    """Return what the results depend on, as plain values."""
+    digest = hashlib.sha256()
+    for item in images.items:
+        digest.update(item.tobytes() if images.reading.reader is None else _stamp(item))
+    for positions in (*selection.fit, *selection.test):
+        digest.update(positions.astype(np.int64).tobytes() + b"|")
+    return {
+        **{name: repr(value) for name, value in vars(settings).items()},
+        "reader": repr(images.reading.reader),
+        "image_size": images.reading.size,
+        "sources": selection.classes.astype(str).tolist(),
+        "images": digest.hexdigest(),
+    }
+
+
+def _stamp(path: Any) -> bytes:
+    """Return name, size and time of a file: another file in its place is another image."""
+    try:
+        found = os.stat(path)
+    except OSError:  # reported when the file is read
+        return os.fsencode(path)
+    return os.fsencode(path) + f"|{found.st_size}|{found.st_mtime_ns}|".encode()
