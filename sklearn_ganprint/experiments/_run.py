@@ -266,25 +266,25 @@ def sum_images(
     images.stops = ends
     for positions, value, done in _go_on(images, begun, _sum_batch, steps):
         kept, (batch_sum, energies, hashes) = begun.arrays, value
-        sums = np.array(kept.get("sums", np.zeros((len(ends), *batch_sum.shape))))
-        counts = np.array(kept.get("counts", np.zeros(len(ends), dtype=np.intp)))
         end = np.searchsorted(ends, positions[-1] + 1)
-        sums[end] += batch_sum
-        counts[end] += len(energies)
+        # One array for each set, since arrays are replaced and never changed.
+        total, count = f"sum{end:02d}", f"count{end:02d}"
         added = {
-            "sums": sums,
-            "counts": counts,
+            total: kept.get(total, 0) + batch_sum,
+            count: kept.get(count, 0) + np.array(len(energies)),
             "residual_energies": _append(kept, "residual_energies", energies),
             "hashes": _append(kept, "hashes", hashes),
         }
         begun.keep({**kept, **added, "done": done})
     kept = begun.arrays
-    if "sums" not in kept:
+    if "hashes" not in kept:
         return {}
-    seen = kept["counts"] > 0
+    totals, counts = (
+        [kept[name] for name in sorted(kept) if name.startswith(kind)] for kind in ("sum", "count")
+    )
     return {
-        "sums": kept["sums"][seen].astype(np.float32),
-        "counts": kept["counts"][seen],
+        "sums": np.stack([total.astype(np.float32) for total in totals]),
+        "counts": np.array(counts),
         "residual_energies": kept["residual_energies"],
         "hashes": kept["hashes"],
     }
