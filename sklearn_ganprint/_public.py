@@ -94,7 +94,9 @@ def former_names(package: str, homes: "Mapping[str, str]") -> "Callable[[str], A
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         warnings.warn(
-            f"{package}.{name} will be private in version 0.3.", FutureWarning, stacklevel=2
+            f"{package}.{name} is public no more, and will be gone in version 0.3.",
+            FutureWarning,
+            stacklevel=2,
         )
         return getattr(import_module(f"{package}.{homes[name]}"), name)
 
