@@ -6,7 +6,6 @@ from sklearn_ganprint.experiments._convergence import ConvergenceResult, measure
 from sklearn_ganprint.experiments._correlations import CorrelationResult, measure_correlations
 from sklearn_ganprint.experiments._reproduction import (
     PAPER_FIGURES,
-    BatchOptions,
     ReproductionResult,
     reproduce_paper,
 )
@@ -18,7 +17,7 @@ from sklearn_ganprint.experiments._robustness import (
     mcnemar_test,
     measure_robustness,
 )
-from sklearn_ganprint.experiments._run import ReproductionSettings
+from sklearn_ganprint.experiments._run import BatchOptions, ReproductionSettings
 from sklearn_ganprint.experiments._selection import difference_hash, near_duplicates
 
 __all__ = [
@@ -48,7 +47,7 @@ publish(globals())
 __getattr__ = former_names(
     __name__,
     {
-        "Passes": "_reproduction",
+        "Passes": "_run",
         "RecompressionResult": "_robustness",
         "Selection": "_selection",
         "block_means": "_correlations",

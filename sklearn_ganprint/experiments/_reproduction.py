@@ -1,6 +1,5 @@
 """The paper's experiments on images of one's own, in bounded memory and with interruptions."""
 
-import hashlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from sklearn_ganprint._atomic import write_csv
 from sklearn_ganprint._public import renamed_parameter
 from sklearn_ganprint.classification import FingerprintClassifier
-from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.experiments._attribution import AttributionResult, attribution_result
 from sklearn_ganprint.experiments._checkpoints import Checkpoints
 from sklearn_ganprint.experiments._convergence import ConvergenceResult, convergence_from_sums
@@ -27,10 +26,12 @@ from sklearn_ganprint.experiments._robustness import (
 )
 from sklearn_ganprint.experiments._run import (
     UNCHANGED,
+    BatchOptions,
     Part,
     ReproductionSettings,
     Run,
     Scored,
+    identity,
     last_fingerprints,
 )
 from sklearn_ganprint.experiments._selection import (
@@ -201,32 +202,6 @@ class ReproductionResult(Result):
         return tables
 
 
-@dataclass(frozen=True)
-class BatchOptions:
-    """How :func:`reproduce_paper` reads images.
-
-    Parameters
-    ----------
-    batch_size : int
-        Number of images in a batch, at the most.
-
-    n_jobs : int or None
-        Number of worker processes, as in :class:`FileBatchClassifier`.
-
-    on_error : callable or None
-        Given the :class:`~sklearn_ganprint.datasets.ImageReadError` of each file that cannot be
-        used, once. All of them are in ``failures`` of the result.
-    """
-
-    batch_size: int = 64
-    n_jobs: int | None = None
-    on_error: Callable[[ImageReadError], Any] | None = None
-
-
-#: The former name.
-Passes = BatchOptions
-
-
 @renamed_parameter("passes", "options")
 def reproduce_paper(
     X: Any,
@@ -313,8 +288,8 @@ def reproduce_paper(
     families = _families(labels, architectures)
     recompressed = _generated(labels, families)
     images = _batches(X, reader, options)
-    identity = {**_identity(settings, images, selection), "generated": recompressed}
-    checkpoints = Checkpoints(folder, identity)
+    depends_on = {**identity(settings, images, selection), "generated": recompressed}
+    checkpoints = Checkpoints(folder, depends_on)
     run = Run(images, selection, settings, checkpoints, recompressed, progress, options.on_error)
     fitted = run.fit("clean", range(len(labels)))
     _check_fitted(selection.classes, fitted)
@@ -367,33 +342,6 @@ def _batches(X: Any, reader: ImageReader | None, options: BatchOptions) -> FileB
         reader = ImageReader() if reader is None else clone(reader)
         items, reading = as_paths(X), Reading(reader, common_size(X, reader))
     return FileBatches(items, reading, options.batch_size, options.n_jobs)
-
-
-def _identity(
-    settings: ReproductionSettings, images: FileBatches, selection: Selection
-) -> dict[str, Any]:
-    """Return what the results depend on, as plain values."""
-    digest = hashlib.sha256()
-    for item in images.items:
-        digest.update(item.tobytes() if images.reading.reader is None else _stamp(item))
-    for positions in (*selection.fit, *selection.test):
-        digest.update(positions.astype(np.int64).tobytes() + b"|")
-    return {
-        **{name: repr(value) for name, value in vars(settings).items()},
-        "reader": repr(images.reading.reader),
-        "image_size": images.reading.size,
-        "sources": selection.classes.astype(str).tolist(),
-        "images": digest.hexdigest(),
-    }
-
-
-def _stamp(path: Any) -> bytes:
-    """Return name, size and time of a file: another file in its place is another image."""
-    try:
-        found = os.stat(path)
-    except OSError:  # reported when the file is read
-        return os.fsencode(path)
-    return os.fsencode(path) + f"|{found.st_size}|{found.st_mtime_ns}|".encode()
 
 
 def _check_fitted(classes: np.ndarray, fitted: Mapping[int, Part]) -> None:
