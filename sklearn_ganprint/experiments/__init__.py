@@ -27,12 +27,11 @@ from sklearn_ganprint.experiments._measures import d_prime, one_vs_rest_auc, wil
 from sklearn_ganprint.experiments._open_set import detection_rate, oscr
 from sklearn_ganprint.experiments._passes import Passes
 from sklearn_ganprint.experiments._reproduction import reproduce_paper
-from sklearn_ganprint.experiments._reproduction_result import PAPER_FIGURES, ReproductionResult
+from sklearn_ganprint.experiments._reproduction_result import ReproductionResult
 from sklearn_ganprint.experiments._run import ReproductionSettings
 from sklearn_ganprint.experiments._selection import Selection, select_images
 
 __all__ = [
-    "PAPER_FIGURES",
     "AttributionResult",
     "ConvergenceResult",
     "CorrelationResult",

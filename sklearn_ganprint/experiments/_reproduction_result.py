@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from sklearn_ganprint.experiments._run import UNCHANGED, Part, Run, Scored
 from sklearn_ganprint.experiments._selection import PAPER_FIT
 
 #: What the paper states: an item and its value, by what is found in its place.
-PAPER_FIGURES = {
+_PAPER = {
     "sources": ("sources", "22: 9 Cycle-GAN, 6 Pro-GAN, 5 Star-GAN, 2 cameras"),
     "images": ("images of each to fit on and to test on", "512 and 488"),
     "limit": ("Fig. 3: limit of the energy", "0.0377 and 0.0088 (two sources, unit not stated)"),
@@ -73,10 +73,15 @@ class ReproductionResult(Result):
     failures : tuple of (filename, reason)
         Files that could not be used.
 
+    paper : dict of str to tuple of str
+        What the paper states: an item and its value, by key.
+
     See Also
     --------
     reproduce_paper : Makes one.
     """
+
+    paper: ClassVar[dict[str, tuple[str, str]]] = _PAPER
 
     convergence: tuple[ConvergenceResult, ...]
     correlation: CorrelationResult
