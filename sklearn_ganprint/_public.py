@@ -2,9 +2,13 @@
 
 import sys
 import warnings
+from collections.abc import Callable, Mapping
+from functools import wraps
 from importlib import import_module
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeVar, cast
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Public modules that were moved, by their former names, and the packages that hold their names.
 FORMER_MODULES = {
@@ -65,3 +69,41 @@ def keep_former_modules(package: str) -> None:
     for former, current in FORMER_MODULES.items():
         name = f"{package}.{former}"
         sys.modules[name] = FormerModule(name, f"{package}.{current}")
+
+
+def former_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """Make a package's ``__getattr__``: names that are public no more are found, with a warning.
+
+    `homes` has the name of the private module in the package for each of them.
+    """
+
+    def find(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        warnings.warn(
+            f"{package}.{name} will be private in version 0.3.", FutureWarning, stacklevel=2
+        )
+        return getattr(import_module(f"{package}.{homes[name]}"), name)
+
+    return find
+
+
+def renamed_parameter(former: str, current: str) -> Callable[[Function], Function]:
+    """Let a function take a keyword parameter by its former name, with a warning."""
+
+    def decorate(function: Function) -> Function:
+        @wraps(function)
+        def call(*args: Any, **params: Any) -> Any:
+            if former in params:
+                warnings.warn(
+                    f"{function.__name__}: {former} was renamed {current}. The former name will be "
+                    f"gone in version 0.3.",
+                    FutureWarning,
+                    stacklevel=2,
+                )
+                params[current] = params.pop(former)
+            return function(*args, **params)
+
+        return cast(Function, call)
+
+    return decorate

@@ -125,19 +125,19 @@ def test_goes_on_after_an_interruption(tmp_path, image_folder, ganprint, monkeyp
 
     folder, *_ = image_folder(n_per_class=10)
     out = tmp_path / "out"
-    sums, calls = _run.sum_residuals, []
+    sums, calls = _run.sum_images, []
 
-    def interrupted(*args):
+    def interrupted(*args, **params):
         calls.append(args)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return sums(*args)
+        return sums(*args, **params)
 
-    monkeypatch.setattr(_run, "sum_residuals", interrupted)
+    monkeypatch.setattr(_run, "sum_images", interrupted)
     status, text, err = ganprint("reproduce", folder, "--out", out, *FAST)
     assert (status, text) == (130, "") and "interrupted" in err
     assert sorted(os.listdir(out)) == ["parts"]
-    monkeypatch.setattr(_run, "sum_residuals", sums)
+    monkeypatch.setattr(_run, "sum_images", sums)
     status, _, err = ganprint("reproduce", folder, "--out", out, "--seed", "1", *FAST)
     assert status == 2 and "other settings (images, random_state)" in err
     status, first, err = ganprint("reproduce", folder, "--out", out, "--format", "json", *FAST)

@@ -11,7 +11,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from sklearn_ganprint.classification._base import BaseFingerprintClassifier
 from sklearn_ganprint.classification._leave_one_out import own_scores_without
 from sklearn_ganprint.classification._sums import ClassSums, unbiased_square
-from sklearn_ganprint.correlation import SCORES, negative_distance, negative_squared_distance
+from sklearn_ganprint.correlation import negative_distance
+from sklearn_ganprint.correlation._index import SCORES, negative_squared_distance
 from sklearn_ganprint.correlation._unit_rows import kept_unit_rows
 from sklearn_ganprint.fingerprints import energy
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_ganprint.classification._sums import ClassSums, unbiased_square
-from sklearn_ganprint.correlation import SCORES, negative_squared_distance
+from sklearn_ganprint.correlation._index import SCORES, negative_squared_distance
 
 
 def own_scores_without(

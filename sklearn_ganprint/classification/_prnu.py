@@ -10,7 +10,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from sklearn_ganprint._images import ImageShape, batch_image_shape, stack_images
 from sklearn_ganprint.classification._base import BaseFingerprintClassifier
 from sklearn_ganprint.correlation import CorrelationPeaks, correlation_index, locate_peaks
-from sklearn_ganprint.fingerprints import class_sums, divide_by_intensity, wiener_dft, zero_mean
+from sklearn_ganprint.fingerprints import class_sums, wiener_dft, zero_mean
+from sklearn_ganprint.fingerprints._estimate import divide_by_intensity
 from sklearn_ganprint.residuals._blanks import LOWEST
 
 #: Peak-to-correlation energy from which on a photo is matched to a camera, by convention.

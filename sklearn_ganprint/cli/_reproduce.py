@@ -153,7 +153,7 @@ def _reproduce(
     bunch: "Bunch", crop: tuple[int, int], args: argparse.Namespace
 ) -> "ReproductionResult":
     from sklearn_ganprint.datasets import ImageReader
-    from sklearn_ganprint.experiments import Passes, ReproductionSettings, reproduce_paper
+    from sklearn_ganprint.experiments import BatchOptions, ReproductionSettings, reproduce_paper
 
     settings = ReproductionSettings(
         n_fit=args.n_fit,
@@ -164,7 +164,7 @@ def _reproduce(
         n_robustness=args.n_robustness,
         random_state=args.seed,
     )
-    passes = Passes(
+    options = BatchOptions(
         batch_size=args.batch_size,
         n_jobs=args.jobs,
         on_error=lambda error: MESSAGES.say(str(error)),
@@ -181,7 +181,7 @@ def _reproduce(
             groups=bunch.groups,
             reader=ImageReader(crop=crop, anchor=args.anchor),
             folder=os.path.join(args.out, _PARTS),
-            passes=passes,
+            options=options,
             progress=progress,
         )
 

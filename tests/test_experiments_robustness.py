@@ -9,8 +9,8 @@ from sklearn_ganprint.experiments import (
     compare_predictions,
     mcnemar_test,
     measure_robustness,
-    wilson_interval,
 )
+from sklearn_ganprint.experiments._robustness import wilson_interval
 
 
 @pytest.fixture

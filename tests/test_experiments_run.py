@@ -11,7 +11,7 @@ from sklearn_ganprint.correlation import correlation_index
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.experiments import difference_hash
 from sklearn_ganprint.experiments._checkpoints import Begun
-from sklearn_ganprint.experiments._passes import View, score_residuals, sum_residuals
+from sklearn_ganprint.experiments._run import View, score_images, sum_images
 from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths
 from sklearn_ganprint.fingerprints import energy
 
@@ -42,7 +42,7 @@ def test_batches_are_cut_where_they_should(size, stops, expected):
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_sums_are_those_of_all_residuals(images, batch_size, n_jobs):
     batches = FileBatches(images, batch_size=batch_size, n_jobs=n_jobs)
-    part = sum_residuals(batches, [RESIDUAL], [1, 2, 4, 8, 16, 21], Begun())
+    part = sum_images(batches, [RESIDUAL], Begun(), [1, 2, 4, 8, 16, 21])
     residuals = RESIDUAL.fit_transform(images)
     assert_array_equal(part["counts"], [1, 1, 2, 4, 8, 5])
     starts = [0, 1, 2, 4, 8, 16]
@@ -56,7 +56,7 @@ def test_scores_are_correlations_of_views(images):
     fingerprints = np.random.default_rng(0).normal(size=(3, 32, 32, 3)).astype(np.float32)
     views = [View(), View(slice(4, 28), slice(8))]
     batches = FileBatches(images, batch_size=5)
-    part = score_residuals(batches, [RESIDUAL], fingerprints, views, Begun())
+    part = score_images(batches, [RESIDUAL], Begun(), fingerprints, views)
     residuals = RESIDUAL.fit_transform(images)
     assert_array_equal(part["kept"], np.arange(21))
     assert_allclose(part["scores"][0], correlation_index(residuals, fingerprints), atol=1e-6)
@@ -75,28 +75,28 @@ def test_bad_files_are_left_out_and_told(image_folder):
         on_error=told.append,
         progress=lambda n_done, n_files: seen.append(n_done),
     )
-    part = sum_residuals(batches, [RESIDUAL], [1, 2, 4, 6], Begun())
+    part = sum_images(batches, [RESIDUAL], Begun(), [1, 2, 4, 6])
     assert_array_equal(part["counts"], [1, 1, 1, 2])
     assert [error.filename for error in told] == [paths[2]]
     assert seen == [1, 2, 4, 6]
     ones = np.ones((2, 32, 32, 3), np.float32)
-    scored = score_residuals(replace(batches), [RESIDUAL], ones, [View()], Begun())
+    scored = score_images(replace(batches), [RESIDUAL], Begun(), ones, [View()])
     assert_array_equal(scored["kept"], [0, 1, 3, 4, 5])
 
 
 def test_what_is_done_is_not_read_again(images):
     ends, told = [1, 2, 4, 8, 16, 21], []
     batches = FileBatches(images, batch_size=3, progress=lambda *n: told.append(n))
-    whole = sum_residuals(batches, [RESIDUAL], ends, begun := Begun())
+    whole = sum_images(batches, [RESIDUAL], begun := Begun(), ends)
 
     def stop(n_done, n_files):
         if n_done == 9:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sum_residuals(replace(batches, progress=stop), [RESIDUAL], ends, begun := Begun())
+        sum_images(replace(batches, progress=stop), [RESIDUAL], begun := Begun(), ends)
     told.clear()
-    rest = sum_residuals(replace(batches), [RESIDUAL], ends, begun)
+    rest = sum_images(replace(batches), [RESIDUAL], begun, ends)
     assert told[:2] == [(9, 21), (12, 21)]
     assert all(np.array_equal(rest[name], whole[name]) for name in whole)
 
@@ -105,6 +105,6 @@ def test_nothing_comes_of_nothing(tmp_path):
     (tmp_path / "x.png").write_bytes(b"")
     reading = Reading(ImageReader(), (32, 32))
     batches = FileBatches(as_paths([str(tmp_path / "x.png")]), reading, on_error=str)
-    assert sum_residuals(batches, [RESIDUAL], [1], Begun()) == {}
+    assert sum_images(batches, [RESIDUAL], Begun(), [1]) == {}
     ones = np.ones((2, 32, 32, 3))
-    assert score_residuals(replace(batches), [RESIDUAL], ones, [View()], Begun()) == {}
+    assert score_images(replace(batches), [RESIDUAL], Begun(), ones, [View()]) == {}
