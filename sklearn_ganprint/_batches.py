@@ -1,122 +1,115 @@
-"""Fits that take one pass over the images, or several, from memory or from files.
+"""Images on their way into a fit, from memory or from files.
 
-Images from files come batch by batch, and what a batch has been made into is all that is kept of
-it. An estimator whose fit needs more than one look at them says so by a generator, ``fit_passes``:
-it yields a :class:`Pass`, is sent what the pass has brought, and returns the fitted estimator.
-Whoever drives it decides where the images come from.
+A fit asks ``for positions, value in batches.map(function, *args, rows=(y,))`` as often as it needs,
+and gets what `function` makes of each batch, which is all that is kept of the images.
 """
 
-from collections.abc import Callable, Generator, Iterable
-from functools import partial
-from typing import Any, NamedTuple
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.utils import _safe_indexing
+from sklearn.base import TransformerMixin, clone
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import _num_samples
 
 from sklearn_ganprint._images import ImageInputMixin, quiet_about_images
-from sklearn_ganprint._routing import last_step_params
-from sklearn_ganprint._steps import (
-    fit_leading,
-    fit_steps,
-    pipeline_memory,
-    replace_last,
-    split_steps,
-    transform_batch,
+from sklearn_ganprint._metaestimators import (
+    FitsBatches,
+    FitsSums,
+    Mergeable,
+    SumsClasses,
+    last_step_params,
+    offers,
 )
 
-
-class Pass(NamedTuple):
-    """One look at all images: ``function(images, *rows, *args)`` of each batch.
-
-    `rows` are arrays with one entry an image, of which the function gets those of its batch.
-    """
-
-    function: Callable[..., Any]
-    args: tuple[Any, ...] = ()
-    rows: tuple[np.ndarray, ...] = ()
+#: Positions of the images of a batch, and what became of them.
+Result = tuple[np.ndarray, Any]
 
 
-#: What a pass brings back, batch by batch: positions of the images, and what became of them.
-Results = Iterable[tuple[np.ndarray, Any]]
-Passes = Generator[Pass, Results, Any]
+class Batches:
+    """Images in memory, which are one batch."""
+
+    #: Fitted steps that learn nothing, which images pass before they are mapped.
+    steps: Sequence[Any] = ()
+
+    def __init__(self, images: Any) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return _num_samples(self.images)
+
+    @cached_property
+    def first(self) -> Any:
+        """One image, to learn shapes from."""
+        if not len(self):
+            raise ValueError("X: found 0 sample(s), while a minimum of 1 is required.")
+        return _safe_indexing(self.images, [0])
+
+    def behind(self, steps: Sequence[Any]) -> Self:
+        """Fit steps that learn nothing but the shape; return the batches of what they make."""
+        behind = copy.copy(self)
+        behind.first = fit_leading(steps, self.first)
+        behind.steps = [*self.steps, *steps]
+        return behind
+
+    def map(self, function: Callable[..., Any], *args: Any, rows: Any = ()) -> Iterator[Result]:
+        """Yield positions and ``function(images, *rows, *args)`` of each batch.
+
+        `rows` are arrays with one entry an image, of which the function gets those of its batch.
+        """
+        value = function(transform_batch(self.images, self.steps), *rows, *args)
+        yield np.arange(len(self)), value
+
+    def collect(
+        self, function: Callable[..., Any] | None = None, *args: Any, rows: Any = ()
+    ) -> tuple[Any, np.ndarray]:
+        """Stack what a map brings; also return the positions of the images that it is of."""
+        collected, kept = np.empty(0), np.empty(0, dtype=int)
+        for positions, value in self.map(function or _as_they_are, *args, rows=rows):
+            if len(positions) == len(self):
+                return value, positions
+            if not len(kept):
+                collected = np.empty((len(self), *value.shape[1:]), value.dtype)
+            collected[len(kept) : len(kept) + len(value)] = value
+            kept = np.append(kept, positions)
+        return collected[: len(kept)], kept
 
 
-def drive(passes: Passes, answer: Callable[[Pass], Results]) -> Any:
-    """Answer each pass, and give what the generator returns at its end."""
-    try:
-        wanted = next(passes)
-        while True:
-            wanted = passes.send(answer(wanted))
-    except StopIteration as end:
-        return end.value
+def _as_they_are(images: Any) -> Any:
+    return images
 
 
-def first_image(X: Any) -> Any:
-    """One image of those in memory, to learn shapes from."""
-    if not _num_samples(X):
-        raise ValueError("X: found 0 sample(s), while a minimum of 1 is required.")
-    return _safe_indexing(X, [0])
+def fit_batches(estimator: Any, batches: Batches, y: np.ndarray, params: dict[str, Any]) -> Any:
+    """Fit an estimator, or a pipeline, and return it.
 
-
-def fit_in_memory(passes: Passes, X: Any) -> Any:
-    """Drive a fit on images in memory, which are one batch."""
-    positions = np.arange(_num_samples(X))
-    return drive(passes, lambda each: [(positions, each.function(X, *each.rows, *each.args))])
-
-
-def behind(steps: list[Any], passes: Passes) -> Passes:
-    """Let passes see what steps that learn nothing make of the images."""
-    if not steps:
-        return (yield from passes)
-    try:
-        wanted = next(passes)
-        while True:
-            function = partial(_behind, steps, wanted.function)
-            wanted = passes.send((yield wanted._replace(function=function)))
-    except StopIteration as end:
-        return end.value
-
-
-def _behind(steps: list[Any], function: Callable[..., Any], images: Any, *values: Any) -> Any:
-    return function(transform_batch(images, steps), *values)
-
-
-def fit_passes(estimator: Any, first: Any, y: np.ndarray, params: dict[str, Any]) -> Passes:
-    """Fit an estimator, or a pipeline, on images of which `first` is one.
-
-    Leading steps that learn nothing are applied to each batch. If one step with ``fit_passes``
-    remains, it says what to do; one with ``partial_fit`` and ``merge`` is fitted on each batch, and
-    the fits are merged. Otherwise what the leading steps return is collected. `params`, with one
-    entry an image, are for the ``fit`` of the last step; with metadata routing, for steps that
-    request them, of which the last gets its.
+    Leading steps that learn nothing are applied to each batch. If one step with ``fit_batches``
+    remains, it is handed what they make of the images; one with ``partial_fit`` and ``merge`` is
+    fitted on each batch, and the fits are merged. Otherwise what the leading steps return is
+    collected. `params`, with one entry an image, are for the ``fit`` of the last step; with
+    metadata routing, for steps that request them, of which the last gets its.
     """
     params = last_step_params(estimator, params)
     leading, rest = split_steps(estimator)
-    first = fit_leading(leading, first)
-    if len(rest) == 1 and hasattr(rest[0], "fit_passes"):
-        fitted = [(yield from behind(leading, rest[0].fit_passes(first, y, **params)))]
-    elif len(rest) == 1 and is_mergeable(rest[0]):
+    behind = batches.behind(leading)
+    if len(rest) == 1 and offers(rest[0], FitsBatches):
+        fitted = [rest[0].fit_batches(behind, y, **params)]
+    elif len(rest) == 1 and offers(rest[0], Mergeable):
         if isinstance(rest[0], ImageInputMixin):
-            rest[0]._warn_of_images(np.asarray(first), first)
+            rest[0]._warn_of_images(np.asarray(behind.first), behind.first)
         weights = [params[name] for name in ("sample_weight",) if name in params]
         if unused := sorted(set(params) - {"sample_weight"}):
             raise TypeError(f"{type(rest[0]).__name__}.fit takes no {', '.join(unused)}.")
-        merged = merge((yield Pass(fit_batch, (leading, rest[0]), (y, *weights))))
-        fitted = [merged]
+        fitted = [merge(batches.map(fit_part, leading, rest[0], rows=(y, *weights)))]
     else:
-        X, kept = collect((yield Pass(transform_batch, (leading,))), len(y))
+        X, kept = behind.collect()
         fitted = fit_steps(rest, X, y[kept], pipeline_memory(estimator), **at(kept, params))
     return replace_last(estimator, fitted)
 
 
-def is_mergeable(step: Any) -> bool:
-    """Whether fits on parts of the images can be put together."""
-    return hasattr(step, "partial_fit") and hasattr(step, "merge")
-
-
-def merge(results: Results) -> Any:
+def merge(results: Iterable[Result]) -> Any:
     """Put together fits on batches, as they come in."""
     merged = None
     for _, fitted in results:
@@ -124,32 +117,19 @@ def merge(results: Results) -> Any:
     return merged
 
 
-def collect(results: Results, n_images: int) -> tuple[Any, np.ndarray]:
-    """Stack what a pass has brought; also the positions of the images it is of."""
-    collected, kept = np.empty(0), np.empty(0, dtype=int)
-    for positions, value in results:
-        if len(positions) == n_images:
-            return value, positions
-        if not len(kept):
-            collected = np.empty((n_images, *value.shape[1:]), value.dtype)
-        collected[len(kept) : len(kept) + len(value)] = value
-        kept = np.append(kept, positions)
-    return collected[: len(kept)], kept
-
-
 def at(kept: np.ndarray, params: dict[str, Any]) -> dict[str, np.ndarray]:
     """Entries of the images kept, of parameters with one entry an image."""
-    return {name: np.asarray(each)[kept] for name, each in params.items()}
+    return {name: np.asarray(values)[kept] for name, values in params.items()}
 
 
-def fit_batch(images: Any, y: np.ndarray, *args: Any) -> Any:
+def fit_part(images: Any, y: np.ndarray, *args: Any) -> Any:
     """Fit a mergeable step on one batch; `args` are weights, if any, and the steps before and it.
 
     A residual that is only summed up need not be computed to the end for each image.
     """
     *weights, leading, step = args
     classes, codes = np.unique(y, return_inverse=True)
-    if hasattr(step, "partial_fit_sums") and leading and hasattr(leading[-1], "class_sums"):
+    if leading and offers(step, FitsSums) and offers(leading[-1], SumsClasses):
         images = transform_batch(images, leading[:-1])
         weight = weights[0] if weights else np.ones(len(y))
         weight = np.where(leading[-1].lacks_residual(images), 0, weight)
@@ -159,3 +139,91 @@ def fit_batch(images: Any, y: np.ndarray, *args: Any) -> Any:
     rows = transform_batch(images, leading)
     with quiet_about_images():
         return clone(step).partial_fit(rows, y, classes=classes, **params)
+
+
+def split_steps(estimator: Any) -> tuple[list[Any], list[Any]]:
+    """Split a pipeline behind the leading steps that learn nothing, which map over batches."""
+    if not isinstance(estimator, Pipeline):
+        return [], [estimator]
+    steps = [step for _, step in estimator.steps]
+    n_stateless = 0
+    for step in steps[:-1]:
+        if not learns_nothing(step):
+            break
+        n_stateless += 1
+    leading = [step for step in steps[:n_stateless] if step not in (None, "passthrough")]
+    return leading, steps[n_stateless:]
+
+
+def learns_nothing(step: Any) -> bool:
+    """Whether a step transforms without having been fitted, by its tags or those of its parts."""
+    if step in (None, "passthrough", "drop"):
+        return True
+    if isinstance(step, Pipeline):
+        return all(learns_nothing(part) for _, part in step.steps)
+    if isinstance(step, FeatureUnion):
+        return all(learns_nothing(part) for _, part in step.transformer_list)
+    return not get_tags(step).requires_fit
+
+
+def hand_on_arrays(step: Any) -> Any:
+    """Let a step, and its parts, return arrays whatever the global option says; return it.
+
+    What is collected of several batches, or comes from steps that were never fitted, has no names
+    of columns, and steps behind would warn of names in one place that are none in another.
+    """
+    if isinstance(step, (Pipeline, FeatureUnion)):
+        for _, part in getattr(step, "steps", None) or step.transformer_list:
+            hand_on_arrays(part)
+    if isinstance(step, FeatureUnion):
+        # Its own set_output would raise where one of its parts has none.
+        TransformerMixin.set_output(step, transform="default")
+    elif hasattr(step, "set_output") and not isinstance(step, Pipeline):
+        step.set_output(transform="default")
+    return step
+
+
+def transform_batch(images: Any, steps: Sequence[Any]) -> Any:
+    """Apply the leading steps to one batch."""
+    for step in steps:
+        images = step.transform(images)
+    return images
+
+
+def fit_steps(steps: list[Any], X: np.ndarray, y: np.ndarray, memory: Any, **params: Any) -> Any:
+    """Fit steps as a pipeline would, with its cache; `params` are for the ``fit`` of the last."""
+    names = [f"step{position}" for position in range(len(steps))]
+    pipeline = Pipeline(list(zip(names, [*steps[:-1], "passthrough"], strict=True)), memory=memory)
+    # The last step on its own, since how a pipeline is handed `params` depends on a global option.
+    rows = pipeline.fit_transform(X, y)
+    return [*(step for _, step in pipeline.steps[:-1]), steps[-1].fit(rows, y, **params)]
+
+
+def fit_leading(steps: Sequence[Any], first: Any) -> Any:
+    """Fit steps that learn nothing but the shape on one image; return what they make of it."""
+    for step in steps:
+        first = hand_on_arrays(step).fit(first).transform(first)
+    return first
+
+
+def without_leading(estimator: Any) -> Any:
+    """Give the part of a pipeline that learns, or an estimator as it is."""
+    if not isinstance(estimator, Pipeline):
+        return estimator
+    _, rest = split_steps(estimator)
+    return estimator[len(estimator) - len(rest) :]
+
+
+def replace_last(estimator: Any, fitted: list[Any]) -> Any:
+    """Put the last steps, which have been fitted, into a pipeline, and return it."""
+    if not isinstance(estimator, Pipeline):
+        return fitted[0]
+    steps = estimator.steps
+    for position, step in enumerate(fitted, start=len(steps) - len(fitted)):
+        steps[position] = (steps[position][0], step)
+    return estimator
+
+
+def pipeline_memory(estimator: Any) -> Any:
+    """Cache of a pipeline, None where there is none."""
+    return estimator.memory if isinstance(estimator, Pipeline) else None

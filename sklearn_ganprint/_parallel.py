@@ -24,12 +24,13 @@ def row_chunks(n_rows: int, row_size: int) -> Iterable[slice]:
     return gen_batches(n_rows, max(1, CHUNK_VALUES // max(1, row_size)))
 
 
-def thread_map(function: Callable[[Any], Any], items: Iterable[Any], n_jobs: int | None) -> None:
-    """Call `function` on each item, in threads: for kernels that release the GIL."""
+def thread_map(
+    function: Callable[[Any], Any], items: Iterable[Any], n_jobs: int | None
+) -> list[Any]:
+    """Return ``function(item)`` of each item, from threads: for kernels that release the GIL."""
     with one_blas_thread():
-        joblib.Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")(
-            joblib.delayed(function)(item) for item in items
-        )
+        parallel = joblib.Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")
+        return list(parallel(joblib.delayed(function)(item) for item in items))
 
 
 def map_in_order(

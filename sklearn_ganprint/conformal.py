@@ -1,4 +1,4 @@
-"""Conformal p-values, the rank of a score among scores whose source is known."""
+"""Conformal p-values and thresholds: ranks of scores among scores whose source is known."""
 
 import math
 from typing import Any
@@ -10,13 +10,166 @@ class CalibrationWarning(UserWarning):
     """There are too few calibration scores for the stated rate of false alarms."""
 
 
+class Calibration:
+    """Scores of images whose source is known, which scores of other images are ranked among.
+
+    Parameters
+    ----------
+    scores : ndarray of float64, shape (n, n_classes)
+        Scores of the calibration images for each source, greater is more typical, under models
+        that have not seen these images.
+
+    codes : ndarray of int, shape (n,)
+        Column of the source of each calibration image.
+
+    pooled : bool, default=False
+        Whether a rate of false alarms holds for the sources together: scores are ranked among
+        those of all calibration images. Otherwise the rate holds for each source, and scores for
+        a source are ranked among those of its own calibration images.
+
+    See Also
+    --------
+    OpenSetClassifier : Has one as `calibration_set_`.
+    conformal_p_values : The p-values for one source.
+
+    Notes
+    -----
+    The hypothesis that an image comes from any of the sources takes the greatest of its scores.
+    That choice is allowed for by ranking greatest scores among greatest scores (pooled) as in
+    [1]_, or by asking that the image be rejected for each source. Neither needs the sources to be
+    independent.
+
+    References
+    ----------
+    .. [1] P. H. Westfall, S. S. Young, "Resampling-based multiple testing", Wiley, 1993.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.open_set import Calibration
+    >>> scores = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.1], [0.3, 0.6], [0.2, 0.5]])
+    >>> calibration = Calibration(scores, np.array([0, 0, 0, 1, 1]))
+    >>> calibration.p_values([[0.85, 0.1]])
+    array([[0.75      , 0.33333333]])
+    >>> calibration.known_p_values([[0.85, 0.1]])
+    array([0.75])
+    >>> calibration.thresholds(0.4)
+    array([0.7, 0.5])
+    """
+
+    def __init__(self, scores: np.ndarray, codes: np.ndarray, pooled: bool = False) -> None:
+        self.scores = scores
+        self.codes = codes
+        self.pooled = pooled
+
+    @property
+    def n_scores(self) -> int:
+        """Number of scores that a score is ranked among.
+
+        Returns
+        -------
+        int
+            Number of calibration images; unless pooled, of the source with the fewest.
+        """
+        counts = np.bincount(self.codes, minlength=self.scores.shape[1])
+        return int(counts.sum() if self.pooled else counts.min())
+
+    def p_values(self, scores: Any, *, pooled: bool | None = None) -> np.ndarray:
+        """Compute a p-value for each source.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n, n_classes)
+            Scores of images. Rows that are NaN stay so.
+
+        pooled : bool, default=None
+            Whether scores are ranked among those of all calibration images for their own source.
+            None is the attribute.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            For an image of source c, the p-value in column c is at most a with a probability of at
+            most a.
+
+        Raises
+        ------
+        ValueError
+            If `scores` has another number of columns.
+        """
+        pooled = self.pooled if pooled is None else pooled
+        columns = [
+            conformal_p_values(column, self._own_scores(None if pooled else code))
+            for code, column in enumerate(self._check(scores).T)
+        ]
+        return np.column_stack(columns)
+
+    def known_p_values(self, scores: Any) -> np.ndarray:
+        """Compute the p-value of the hypothesis that an image comes from one of the sources.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n, n_classes)
+            Scores of images. Rows that are NaN stay so.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            At any rate, the sources are rejected together where this is at most that rate.
+
+        Raises
+        ------
+        ValueError
+            If `scores` has another number of columns.
+        """
+        if not self.pooled:
+            return self.p_values(scores).max(axis=1)
+        return conformal_p_values(self._check(scores).max(axis=1), self.scores.max(axis=1))
+
+    def thresholds(self, false_alarm_rate: float) -> np.ndarray:
+        """Compute the scores below which a source is rejected at a rate of false alarms.
+
+        Parameters
+        ----------
+        false_alarm_rate : float
+            Rate in (0, 1).
+
+        Returns
+        -------
+        ndarray of float64, shape (n_classes,)
+            Minus infinity where there are too few calibration scores.
+        """
+        n_classes = self.scores.shape[1]
+        if self.pooled:
+            limit = conformal_threshold(self.scores.max(axis=1), false_alarm_rate)
+            return np.full(n_classes, limit)
+        own = [self._own_scores(code) for code in range(n_classes)]
+        return np.array([conformal_threshold(scores, false_alarm_rate) for scores in own])
+
+    def _own_scores(self, code: int | None) -> np.ndarray:
+        """Scores of the images of one source, or of all, for their own source."""
+        if code is None:
+            return self.scores[np.arange(len(self.codes)), self.codes]
+        return self.scores[self.codes == code, code]
+
+    def _check(self, scores: Any) -> np.ndarray:
+        scores = np.asarray(scores, dtype=np.float64)
+        n_classes = self.scores.shape[1]
+        if scores.ndim != 2 or scores.shape[1] != n_classes:
+            raise ValueError(
+                f"scores: expected the shape (n, n_classes) = (n, {n_classes}) that "
+                f"typicality_scores returns, got {scores.shape}."
+            )
+        return scores
+
+
 def conformal_p_values(scores: Any, calibration: Any) -> np.ndarray:
-    """Share of calibration scores that are as low as each score, the score itself counted in.
+    """Compute the share of scores that are as low as a score, the score itself counted in.
 
     Parameters
     ----------
     scores : array-like of shape (m,)
-        Scores to judge; greater is more typical. NaN, where there is no score, stays NaN.
+        Scores, greater is more typical. NaN, where there is no score, stays NaN.
 
     calibration : array-like of shape (n,)
         Scores of images for which the hypothesis is true, in any order. None may have helped to
@@ -25,7 +178,7 @@ def conformal_p_values(scores: Any, calibration: Any) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (m,)
-        p-values from ``1 / (n + 1)`` to 1, small where a score is untypically low.
+        P-values from ``1 / (n + 1)`` to 1, small where a score is untypically low.
 
     See Also
     --------
@@ -50,12 +203,12 @@ def conformal_p_values(scores: Any, calibration: Any) -> np.ndarray:
     ordered = np.sort(np.asarray(calibration, dtype=np.float64))
     scores = np.asarray(scores, dtype=np.float64)
     p_values = (1 + np.searchsorted(ordered, scores, side="right")) / (len(ordered) + 1)
-    # searchsorted takes NaN for the greatest, which would make the most typical image of it.
+    # searchsorted takes NaN for the greatest number, hence for the most typical score.
     return np.where(np.isnan(scores), np.nan, p_values)
 
 
 def conformal_threshold(calibration: Any, false_alarm_rate: float) -> float:
-    """Score below which the conformal p-value is at most a given rate.
+    """Compute the score below which the conformal p-value is at most a given rate.
 
     Parameters
     ----------
@@ -112,6 +265,20 @@ def scores_needed(false_alarm_rate: float) -> int:
 
 
 def rejected_ranks(n: int, false_alarm_rate: float) -> int:
-    """Count the ranks of a new score among n others at which it is rejected."""
+    """Count the ranks of a new score among others at which it is rejected.
+
+    Parameters
+    ----------
+    n : int
+        Number of the others.
+
+    false_alarm_rate : float
+        Rate in (0, 1).
+
+    Returns
+    -------
+    int
+        Number of ranks, from the lowest one.
+    """
     # 0.01 * 100 and its like may come out just below the whole number.
     return math.floor(false_alarm_rate * (n + 1) + 1e-9)

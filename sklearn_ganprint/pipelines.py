@@ -331,7 +331,7 @@ def _second_order(tile_size: Any) -> list[tuple[str, Any]]:
 
 def _prnu(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
     residual = ResidualTransformer(denoiser, data_range=data_range, flatten=False, intensity=True)
-    return Pipeline([("residual", residual), ("camera", PRNUClassifier())])
+    return Pipeline([("residual", residual), ("camera", PRNUClassifier(intensity=True))])
 
 
 _MAKERS: dict[str, Callable[[Denoiser, float, Any], Pipeline]] = {

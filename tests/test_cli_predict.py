@@ -58,8 +58,8 @@ def test_predict_says_what_the_model_says(model, foreign, ganprint):
     scores = reference.class_scores(images)
     expected = {
         "scores": scores,
-        "p_values": reference.p_values_from_scores(
-            reference.typicality_scores(images), calibration="source"
+        "p_values": reference.calibration_set_.p_values(
+            reference.typicality_scores(images), pooled=False
         ),
     }
     for key, values in expected.items():

@@ -3,7 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_ganprint.open_set import conformal_p_values, conformal_threshold, scores_needed
+from sklearn_ganprint.open_set import (
+    Calibration,
+    conformal_p_values,
+    conformal_threshold,
+    scores_needed,
+)
 
 scores = st.lists(st.integers(-20, 20).map(float), min_size=1, max_size=60)
 rates = st.floats(0.005, 0.5)
@@ -51,3 +56,24 @@ def test_p_values_are_valid_over_many_draws(n, ties):
         assert (p <= rate).mean() <= expected + error
         # Without ties the rate is used up, as far as ranks allow.
         assert ties or (p <= rate).mean() >= expected - error
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_calibration_ranks_scores_among_those_of_the_source_or_of_all(pooled):
+    rng = np.random.default_rng(0)
+    scores, codes = rng.normal(size=(60, 3)), np.repeat([2, 0, 1], [10, 20, 30])
+    calibration = Calibration(scores, codes, pooled=pooled)
+    assert calibration.n_scores == (60 if pooled else 10)
+    new = rng.normal(size=(40, 3))
+    p_values = calibration.p_values(new)
+    for code in range(3):
+        own = [row[c] for row, c in zip(scores, codes, strict=True) if pooled or c == code]
+        np.testing.assert_array_equal(p_values[:, code], conformal_p_values(new[:, code], own))
+    known = calibration.known_p_values(new)
+    expected = conformal_p_values(new.max(axis=1), scores.max(axis=1))
+    np.testing.assert_array_equal(known, expected if pooled else p_values.max(axis=1))
+    rejected = (new < calibration.thresholds(0.4)).all(axis=1)
+    np.testing.assert_array_equal(rejected, known <= 0.4)
+    assert 0 < rejected.mean() < 1
+    other = Calibration(scores, codes, pooled=not pooled)
+    np.testing.assert_array_equal(other.p_values(new, pooled=pooled), p_values)

@@ -14,7 +14,6 @@ from sklearn_ganprint.features import (
     SpectrumTransformer,
     TiledTransformer,
 )
-from sklearn_ganprint.features._tiles import spread_grid
 
 FEATURES = [
     AutocorrelationTransformer(3),
@@ -333,8 +332,13 @@ def test_what_cannot_be_is_refused(noise, transformer, words):
     [(4, 4, 64, 16), (8, 8, 16, 16), (31, 47, 64, 54), (1, 100, 10, 10), (100, 1, 1, 1)],
 )
 def test_tiles_at_even_distances_are_taken_of_many(rows, columns, most, n_tiles):
-    down, right = spread_grid(rows, columns, most)
-    assert len(down) * len(right) == n_tiles <= most
+    tiled = TiledTransformer(AutocorrelationTransformer(0), 1, max_tiles=most)
+    tiled.fit(np.ones((1, rows, columns, 1)))
+    names = [name for name in tiled.get_feature_names_out() if name.startswith("tile1[")]
+    corners = {tuple(map(int, re.findall(r"\d+", name)[1:3])) for name in names}
+    assert len(corners) == tiled.n_parts_ - 1 == n_tiles <= most
+    down, right = (np.unique(axis) for axis in zip(*corners, strict=True))
+    assert len(down) * len(right) == n_tiles
     for chosen, length in ((down, rows), (right, columns)):
         assert chosen.min() >= 0
         assert chosen.max() < length

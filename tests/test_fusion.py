@@ -18,7 +18,8 @@ from sklearn_ganprint import (
     FusionClassifier,
     OpenSetClassifier,
 )
-from sklearn_ganprint.ensemble._fusion_weights import choose_weights, fit_weights
+from sklearn_ganprint._batches import Batches
+from sklearn_ganprint.ensemble._fusion import choose_weights, fit_weights
 from sklearn_ganprint.open_set import discriminant_distances
 
 
@@ -77,20 +78,17 @@ def test_left_out_scores_are_those_of_models_without_the_image(make_traces):
 
 def test_what_is_gathered_does_not_travel_to_the_workers(make_traces):
     X, y = make_traces(n_per_class=6)
-    passes = fusion().fit_passes(X[:1], y)
-    wanted = next(passes)
-    before = len(pickle.dumps(wanted))
-    after = []
+    sizes = []
 
-    def results():
-        for start in range(0, len(X), 6):
-            batch = np.arange(start, start + 6)
-            rows = [each[batch] for each in wanted.rows]
-            yield batch, wanted.function(X[batch], *rows, *wanted.args)
-            after.append(len(pickle.dumps(wanted)))
+    class InSixes(Batches):
+        def map(self, function, *args, rows=()):
+            for start in range(0, len(X), 6):
+                batch = np.arange(start, start + 6)
+                sizes.append(len(pickle.dumps((function, args))))
+                yield batch, function(X[batch], *(values[batch] for values in rows), *args)
 
-    passes.send(results())
-    assert after == [before] * 4
+    fusion().fit_batches(InSixes(X), y)
+    assert sizes == [sizes[0]] * 4 + [sizes[4]] * 4
 
 
 @pytest.mark.parametrize("estimator", [FingerprintClassifier(), LogisticRegression()])
@@ -183,17 +181,21 @@ def test_open_set_takes_typicality_of_unseen_images(make_traces):
     np.testing.assert_allclose(clf.score_samples(X), expected.max(axis=1), rtol=1e-5)
 
 
-def test_one_look_gives_all_that_several_give(make_traces):
+def test_open_set_scores_are_those_of_the_fusion(make_traces):
     X, y = make_traces()
     known = y != "d"
     clf = OpenSetClassifier(fusion(), false_alarm_rate=0.05).fit(X[known], y[known])
-    decision, typicality = clf.assess(X).swapaxes(0, 1)
+    decision, typicality = clf.class_scores(X), clf.typicality_scores(X)
     np.testing.assert_array_equal(decision, clf.estimator_.class_scores(X))
     np.testing.assert_array_equal(typicality, clf.estimator_.typicality_scores(X))
     unknown = ~(typicality >= clf.thresholds_).any(axis=1)
     assert 0 < unknown.mean() < 1
     expected = np.where(unknown, "unknown", clf.estimator_.predict(X))
     np.testing.assert_array_equal(clf.predict(X), expected)
+    for model in (clf, clf.estimator_):
+        with pytest.warns(FutureWarning, match="class_scores and typicality_scores"):
+            both = model.assess(X)
+        np.testing.assert_array_equal(both, np.stack([decision, typicality], axis=1))
 
 
 def test_one_classifier_alone_can_be_searched_and_replaced(make_traces):

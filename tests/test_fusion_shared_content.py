@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sklearn_ganprint.ensemble._fusion_shared_content import find_twins, sketch
+from sklearn_ganprint.ensemble._fusion_members import find_twins, sketch
 
 
 @pytest.mark.parametrize("side", [20, 150])

@@ -65,26 +65,26 @@ def test_predict_says_unknown_where_the_p_value_is_low(fitted, estimator):
 def test_scores_give_every_p_value(fitted, calibration):
     clf, X, *_ = fitted(ESTIMATORS["lda"], calibration=calibration, false_alarm_rate=0.05)
     scores = clf.typicality_scores(X)
-    np.testing.assert_array_equal(clf.p_values_from_scores(scores), clf.p_values(X))
-    np.testing.assert_array_equal(clf.known_p_values_from_scores(scores), clf.known_p_values(X))
+    found = clf.calibration_set_
+    np.testing.assert_array_equal(found.p_values(scores), clf.p_values(X))
+    np.testing.assert_array_equal(found.known_p_values(scores), clf.known_p_values(X))
+    np.testing.assert_array_equal(found.thresholds(0.05), clf.thresholds_)
     np.testing.assert_array_equal(scores.max(axis=1), clf.score_samples(X))
     a, b = (clf.calibration_scores_[clf.calibration_codes_ == code, code] for code in (0, 1))
     for choice, own in {"source": b, "pooled": np.concatenate([a, b])}.items():
         expected = [(1 + sum(own <= score)) / (1 + len(own)) for score in scores[:, 1]]
-        found = clf.p_values_from_scores(scores, calibration=choice)
-        np.testing.assert_allclose(found[:, 1], expected)
+        p_values = found.p_values(scores, pooled=choice == "pooled")
+        np.testing.assert_allclose(p_values[:, 1], expected)
 
 
 @every_estimator
-def test_one_look_gives_labels_and_typicality(fitted, estimator):
+def test_scores_give_labels_and_what_is_unknown(fitted, estimator):
     clf, X, _, unknown = fitted(estimator, false_alarm_rate=0.05)
     everything = np.concatenate([X, unknown])
-    scores, typicality = clf.assess(everything).swapaxes(0, 1)
-    np.testing.assert_allclose(scores, clf.class_scores(everything))
-    np.testing.assert_allclose(typicality, clf.typicality_scores(everything))
+    scores, typicality = clf.class_scores(everything), clf.typicality_scores(everything)
     nearest = clf.classes_[scores.argmax(axis=1)]
     np.testing.assert_array_equal(nearest, clf.estimator_.predict(everything))
-    known = clf.known_p_values_from_scores(typicality) > 0.05
+    known = clf.calibration_set_.known_p_values(typicality) > 0.05
     expected = np.where(known, nearest, "unknown")
     np.testing.assert_array_equal(clf.predict(everything), expected)
 
@@ -94,19 +94,40 @@ def test_images_without_scores_have_no_p_values(fitted, calibration):
     clf, X, *_ = fitted(ESTIMATORS["fingerprint"], calibration=calibration, false_alarm_rate=0.05)
     scores = clf.typicality_scores(X[:3])
     scores[1] = np.nan
-    for p_values in (clf.p_values_from_scores(scores), clf.known_p_values_from_scores(scores)):
+    found = clf.calibration_set_
+    for p_values in (found.p_values(scores), found.known_p_values(scores)):
         assert np.isnan(p_values).reshape(3, -1).all(axis=1).tolist() == [False, True, False]
 
 
 def test_scores_of_another_shape_are_refused(fitted):
-    clf, X, *_ = fitted(ESTIMATORS["fingerprint"], false_alarm_rate=0.05)
-    for method in (clf.p_values_from_scores, clf.known_p_values_from_scores):
+    clf, *_ = fitted(ESTIMATORS["fingerprint"], false_alarm_rate=0.05)
+    for method in (clf.calibration_set_.p_values, clf.calibration_set_.known_p_values):
         with pytest.raises(ValueError, match=r"shape \(n, n_classes\) = \(n, 2\).*got \(3, 5\)"):
             method(np.zeros((3, 5)))
-    with pytest.raises(ValueError, match="calibration must be .* got 'auto'"):
-        clf.p_values_from_scores(clf.typicality_scores(X), calibration="auto")
     with pytest.raises(NotFittedError):
-        OpenSetClassifier(FingerprintClassifier()).known_p_values_from_scores([[0.0, 1.0]])
+        _ = OpenSetClassifier(FingerprintClassifier()).calibration_set_
+
+
+@every_estimator
+def test_former_methods_warn_and_answer_as_before(fitted, estimator):
+    clf, X, *_ = fitted(estimator, false_alarm_rate=0.05)
+    with pytest.warns(FutureWarning, match="class_scores and typicality_scores"):
+        scores, typicality = clf.assess(X).swapaxes(0, 1)
+    np.testing.assert_array_equal(scores, clf.class_scores(X))
+    np.testing.assert_array_equal(typicality, clf.typicality_scores(X))
+    with pytest.warns(FutureWarning, match="calibration_set_.known_p_values"):
+        known = clf.known_p_values_from_scores(typicality)
+    np.testing.assert_array_equal(known, clf.known_p_values(X))
+    for choice in ("source", "pooled"):
+        with pytest.warns(FutureWarning, match="calibration_set_.p_values"):
+            found = clf.p_values_from_scores(typicality, calibration=choice)
+        expected = clf.calibration_set_.p_values(typicality, pooled=choice == "pooled")
+        np.testing.assert_array_equal(found, expected)
+    with (
+        pytest.warns(FutureWarning),
+        pytest.raises(ValueError, match="calibration must be .* got 'auto'"),
+    ):
+        clf.p_values_from_scores(typicality, calibration="auto")
 
 
 @pytest.mark.parametrize("name", ["fingerprint", "lda"])
@@ -174,6 +195,10 @@ def test_a_step_that_learns_keeps_the_closed_form_away(make_residuals):
     np.testing.assert_array_equal(clf.calibration_scores_, folds.calibration_scores_)
 
 
+def own_scores(clf):
+    return clf.calibration_scores_[np.arange(len(clf.calibration_codes_)), clf.calibration_codes_]
+
+
 def copies(make_residuals):
     """Ten images of each source, each there five times: the groups, in any order."""
     X, y = make_residuals(10, n_features=64, noise=4.0)
@@ -188,9 +213,9 @@ def test_groups_stay_together_in_inner_folds(make_residuals, cv, routing):
     clf = OpenSetClassifier(FingerprintClassifier(), false_alarm_rate=0.1, cv=cv)
     with sklearn.config_context(enable_metadata_routing=routing):
         grouped = clf.fit(X, y, groups=groups)
-    own = grouped._own_scores().mean()
+    own = own_scores(grouped).mean()
     # Copies on both sides of a fold score too high.
-    mixed = clone(clf).set_params(cv=StratifiedKFold(4)).fit(X, y)._own_scores().mean()
+    mixed = own_scores(clone(clf).set_params(cv=StratifiedKFold(4)).fit(X, y)).mean()
     once = [np.flatnonzero(groups == group)[0] for group in range(30)]
     alone = FingerprintClassifier().fit(X[once], y[once])
     alone = alone.leave_one_out_scores(X[once], y[once])[np.arange(30), np.repeat(range(3), 10)]

@@ -2,7 +2,9 @@ import os
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_ganprint import (
     FileBatchClassifier,
@@ -12,30 +14,41 @@ from sklearn_ganprint import (
     ResidualTransformer,
     make_attribution_pipeline,
 )
-from sklearn_ganprint._batches import Pass, collect, drive, fit_in_memory
+from sklearn_ganprint._batches import Batches
 from sklearn_ganprint.files import UnreadableImageWarning
 
 
-def test_a_generator_gets_what_its_passes_bring():
-    def passes():
-        rows, kept = collect((yield Pass(np.multiply, (2,))), 3)
-        sums = yield Pass(np.sum, (), ())
-        return rows, kept, [value for _, value in sums]
+def test_images_in_memory_are_one_batch():
+    batches = Batches(np.array([1, 2, 3]))
+    ((positions, value),) = batches.map(np.clip, 2, rows=(np.array([0, 0, 3]),))
+    assert positions.tolist() == [0, 1, 2]
+    assert value.tolist() == [1, 2, 2]
 
-    rows, kept, sums = fit_in_memory(passes(), np.array([1, 2, 3]))
-    assert rows.tolist() == [2, 4, 6]
-    assert kept.tolist() == [0, 1, 2]
-    assert sums == [6]
+
+class ThreeBatches(Batches):
+    """Five items, of which the fourth has failed."""
+
+    def __len__(self):
+        return 5
+
+    def map(self, function, *args, rows=()):
+        for at in ([0, 1], [2], [4]):
+            yield np.array(at), function(self.images[at], *args)
 
 
 def test_batches_are_stacked_and_what_failed_is_not_there():
-    def passes():
-        return collect((yield Pass(np.square)), 5)
+    rows, kept = ThreeBatches(np.arange(5.0)).collect(np.square)
+    assert rows.tolist() == [0, 1, 4, 16]
+    assert kept.tolist() == [0, 1, 2, 4]
 
-    batches = [(np.array([0, 1]), np.array([1.0, 2.0])), (np.array([4]), np.array([3.0]))]
-    rows, kept = drive(passes(), lambda wanted: [(at, wanted.function(x)) for at, x in batches])
-    assert rows.tolist() == [1, 4, 9]
-    assert kept.tolist() == [0, 1, 4]
+
+def test_leading_steps_are_applied_to_each_batch():
+    images = np.array([[1.0, 2], [3, 5]])
+    behind = Batches(images).behind([FunctionTransformer(np.negative)])
+    behind = behind.behind([FunctionTransformer(np.exp)])
+    assert_array_equal(behind.first, np.exp(-images[:1]))
+    ((_, value),) = behind.map(np.sum)
+    assert value == np.exp(-images).sum()
 
 
 MODELS = {

@@ -44,6 +44,27 @@ def test_the_module_of_a_public_name_is_public_and_has_it(module, name):
 
 
 @pytest.mark.parametrize(
+    "former",
+    [
+        "correlation.SCORES",
+        "correlation.negative_squared_distance",
+        "experiments.Passes",
+        "experiments.RecompressionResult",
+        "experiments.select_images",
+        "experiments.wilson_interval",
+        "fingerprints.divide_by_intensity",
+    ],
+)
+def test_names_that_are_public_no_more_warn_and_are_found(former):
+    package, name = former.split(".")
+    module = importlib.import_module(f"sklearn_ganprint.{package}")
+    with pytest.warns(FutureWarning, match=f"{former} will be private"):
+        assert getattr(module, name)
+    assert name not in module.__all__
+    assert not hasattr(module, "no_such_name")
+
+
+@pytest.mark.parametrize(
     ("former", "name"),
     [
         ("augmentation", "AugmentedClassifier"),

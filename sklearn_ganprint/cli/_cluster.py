@@ -28,8 +28,8 @@ from sklearn_ganprint.cli._images import (
     inspect_images,
     outside,
 )
-from sklearn_ganprint.cli.pages._cluster import draw_pictures, render_clusters
 from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, check_file, write_file, write_files
+from sklearn_ganprint.cli.pages._views import draw_clusters, render_clusters
 from sklearn_ganprint.clustering import FingerprintClustering
 from sklearn_ganprint.comparison import ModelComparison, compare_models
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, confounds, content_keys
@@ -219,7 +219,7 @@ def _write(clusters: Clusters, rows: list[Row], args: argparse.Namespace) -> str
     if args.out is None:
         return None
     with MESSAGES.progress("drawing") as progress:
-        write_files(args.out, draw_pictures(clusters, progress))
+        write_files(args.out, draw_clusters(clusters, progress))
     page = render_clusters(clusters, rows, args).encode("utf-8")
     return write_files(args.out, [("clusters.csv", labelled), (PAGE, page)])
 

@@ -17,8 +17,8 @@ from sklearn_ganprint.cli._collections import (
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Table, print_results
 from sklearn_ganprint.cli._findings import Compared, comparison_notes, p_number, sentences, verdict
 from sklearn_ganprint.cli._images import exit_status, failure_rows
-from sklearn_ganprint.cli.pages._compare import draw_pictures, render_comparison
 from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, write_files
+from sklearn_ganprint.cli.pages._views import draw_comparison, render_comparison
 from sklearn_ganprint.comparison import compare_models
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.pipelines import current_kind
@@ -190,7 +190,7 @@ def _write(compared: Compared, args: argparse.Namespace) -> str | None:
     if args.out is None:
         return None
     with MESSAGES.progress("drawing") as progress:
-        write_files(args.out, draw_pictures(compared, progress))
+        write_files(args.out, draw_comparison(compared, progress))
     return write_files(args.out, [(PAGE, render_comparison(compared, args).encode("utf-8"))])
 
 

@@ -8,8 +8,8 @@ from sklearn.utils import Bunch
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import MESSAGES, Column, Table, print_results
-from sklearn_ganprint.cli.pages._demo import draw_figures, render_demo
 from sklearn_ganprint.cli.pages._folder import PAGE, check_folder, write_files
+from sklearn_ganprint.cli.pages._views import draw_demo, render_demo
 from sklearn_ganprint.datasets import load_samples
 from sklearn_ganprint.experiments import AttributionResult, evaluate_attribution
 from sklearn_ganprint.residuals import ResidualTransformer
@@ -61,10 +61,10 @@ def run(args: argparse.Namespace) -> int:
     MESSAGES.say(f"{len(samples.data)} images: fitting on one half, attributing the other")
     result = _evaluate(samples, args)
     MESSAGES.say("drawing")
-    figures = draw_figures(result)
-    page = render_demo(result, samples, figures, channels=args.channels, seed=args.seed)
+    pictures = draw_demo(result)
+    page = render_demo(result, samples, args)
     # The page comes last: where there is one, all that it shows is there too.
-    index = write_files(args.out, [*figures.files.items(), (PAGE, page.encode("utf-8"))])
+    index = write_files(args.out, [*pictures.items(), (PAGE, page.encode("utf-8"))])
     _print(result, index, args)
     MESSAGES.say(f"pictures and explanations: {index}")
     return 0

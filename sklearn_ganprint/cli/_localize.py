@@ -26,10 +26,9 @@ from sklearn_ganprint.cli._console import (
 from sklearn_ganprint.cli._findings import Question, localization_notes
 from sklearn_ganprint.cli._images import attempt, exit_status, find_files, no_residual, outside
 from sklearn_ganprint.cli._models import find_source, judged, open_localizer, warning_of_few
-from sklearn_ganprint.cli.pages._figures import new_figure, png
+from sklearn_ganprint.cli.pages._figures import new_figure, png, small_copy
 from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, write_files
-from sklearn_ganprint.cli.pages._localize import render_localization
-from sklearn_ganprint.cli.pages._thumbnails import small_copy
+from sklearn_ganprint.cli.pages._views import render_localization
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.localization import localize_images
 from sklearn_ganprint.plotting import LocalizationDisplay

@@ -163,8 +163,9 @@ def score_files(
             scores = judged = model.whole.class_scores(files)
         else:
             scores, judged = model.whole.assess(files).swapaxes(0, 1)
-            known = model.open_set.known_p_values_from_scores(judged)
-            own = model.open_set.p_values_from_scores(judged, calibration="source")
+            calibration = model.open_set.calibration_set_
+            known = calibration.known_p_values(judged)
+            own = calibration.p_values(judged, pooled=False)
     return Scored(files, scores, known, own, failures, _reasons(model, files, judged))
 
 
@@ -214,7 +215,7 @@ def smallest_known_p_value(model: Model) -> float:
     if model.localizes:
         return 1 / (len(model.classifier.calibration_peaks_) + 1)
     lowest = np.full((1, len(model.open_set.classes_)), -np.inf)
-    return float(model.open_set.known_p_values_from_scores(lowest)[0])
+    return float(model.open_set.calibration_set_.known_p_values(lowest)[0])
 
 
 def smallest_p_values(model: Model) -> dict[str, float]:

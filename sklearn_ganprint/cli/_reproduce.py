@@ -11,11 +11,10 @@ from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import MESSAGES, Column, Table, print_results
 from sklearn_ganprint.cli._images import auto_crop, exit_status, find_images
 from sklearn_ganprint.cli.pages._folder import PAGE, check_folder, probe_folder, write_files
-from sklearn_ganprint.cli.pages._reproduce import render_reproduction
-from sklearn_ganprint.cli.pages._reproduce_figures import write_figures
+from sklearn_ganprint.cli.pages._reproduction import render_reproduction, write_figures
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.experiments import (
-    Passes,
+    BatchOptions,
     ReproductionResult,
     ReproductionSettings,
     reproduce_paper,
@@ -153,7 +152,7 @@ def _reproduce(bunch: Bunch, crop: tuple[int, int], args: argparse.Namespace) ->
         n_robustness=args.n_robustness,
         random_state=args.seed,
     )
-    passes = Passes(
+    options = BatchOptions(
         batch_size=args.batch_size,
         n_jobs=args.jobs,
         on_error=lambda error: MESSAGES.say(str(error)),
@@ -170,7 +169,7 @@ def _reproduce(bunch: Bunch, crop: tuple[int, int], args: argparse.Namespace) ->
             groups=bunch.groups,
             reader=ImageReader(crop=crop, anchor=args.anchor),
             folder=os.path.join(args.out, _PARTS),
-            passes=passes,
+            options=options,
             progress=progress,
         )
 

@@ -17,15 +17,16 @@ from sklearn.utils import Bunch
 
 from sklearn_ganprint._text import printable
 from sklearn_ganprint.datasets._decoding._decode import (
+    Channels,
     FilePath,
     ImageInfo,
     ImageReadError,
+    Pixels,
     Window,
     decode_image,
     inspect_image,
 )
-from sklearn_ganprint.datasets._decoding._pixels import Channels, Pixels
-from sklearn_ganprint.datasets._decoding._prepared import UnusableImageError
+from sklearn_ganprint.datasets._decoding._structure import UnusableImageError
 from sklearn_ganprint.datasets._tar import file_size, open_file
 
 # Files handed to the threads at a time: enough to keep them busy, few enough that little
@@ -37,14 +38,20 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
-class _Cut:
-    """A window of fixed size at the anchor; refuses images that it does not fit into."""
+class _Part:
+    """The window that is kept of an image, at the anchor; or the whole image, of one size."""
 
     size: _Size
-    center: bool
+    center: bool = False
+    whose: str | None = None  # says where the size of whole images is from
 
     def __call__(self, width: int, height: int) -> tuple[int, int, int, int]:
         spare_rows, spare_columns = height - self.size[0], width - self.size[1]
+        if self.whose is not None and (spare_rows or spare_columns):
+            raise UnusableImageError(
+                f"its (height, width) = {(height, width)} differs from {self.size}, "
+                f"{self.whose}; only a reader, or a model, with a set crop takes several sizes"
+            )
         if spare_rows < 0 or spare_columns < 0:
             raise UnusableImageError(
                 f"its (height, width) = {(height, width)} is smaller than crop={self.size}; only "
@@ -52,22 +59,6 @@ class _Cut:
             )
         top, left = (spare_rows // 2, spare_columns // 2) if self.center else (0, 0)
         return left, top, left + self.size[1], top + self.size[0]
-
-
-@dataclass(frozen=True)
-class _Whole:
-    """The whole image; refuses images of any other than the expected size."""
-
-    size: _Size
-    whose: str
-
-    def __call__(self, width: int, height: int) -> tuple[int, int, int, int]:
-        if (height, width) != self.size:
-            raise UnusableImageError(
-                f"its (height, width) = {(height, width)} differs from {self.size}, "
-                f"{self.whose}; only a reader, or a model, with a set crop takes several sizes"
-            )
-        return 0, 0, width, height
 
 
 class ImageReader(BaseEstimator):
@@ -180,11 +171,11 @@ class ImageReader(BaseEstimator):
             If a parameter of the reader is not valid.
         """
         names = _as_names(paths)
-        window: _Cut | _Whole | None = crop_window(self)
+        window = crop_window(self)
         if window is None and names:
             info = inspect_image(names[0], self.max_pixels)
             first = f"that of the first file, {printable(names[0])}"
-            window = _Whole((info.height, info.width), first)
+            window = _Part((info.height, info.width), whose=first)
         images, _, _ = self._collect(names, window, stop=True)
         return images
 
@@ -219,9 +210,12 @@ class ImageReader(BaseEstimator):
             If a parameter of the reader or `expected_size` is not valid.
         """
         names = _as_names(paths)
-        window: _Cut | _Whole | None = crop_window(self)
-        if window is None:
-            window = self._whole_window(names, expected_size)
+        window = crop_window(self)
+        if window is None and expected_size is not None:
+            size = _as_size(expected_size, "expected_size")
+            window = _Part(size, whose="the expected size")
+        elif window is None and (common := self.common_size(names)) is not None:
+            window = _Part(common, whose="the most common size")
         return self._collect(names, window, stop=False)
 
     def common_size(self, paths: Iterable[FilePath]) -> tuple[int, int] | None:
@@ -258,14 +252,8 @@ class ImageReader(BaseEstimator):
     def _decode(self, path: FilePath, window: Window | None) -> Pixels:
         return decode_image(path, channels=self.channels, max_pixels=self.max_pixels, window=window)
 
-    def _whole_window(self, names: Sequence[str], expected_size: _Size | None) -> _Whole | None:
-        if expected_size is not None:
-            return _Whole(_as_size(expected_size, "expected_size"), "the expected size")
-        size = self.common_size(names)
-        return None if size is None else _Whole(size, "the most common size")
-
     def _collect(
-        self, names: Sequence[str], window: _Cut | _Whole | None, *, stop: bool
+        self, names: Sequence[str], window: _Part | None, *, stop: bool
     ) -> tuple[Pixels, NDArray[np.intp], list[ImageReadError]]:
         """Read the files into one array; raise at the first bad one if told to stop."""
         images = self._no_images(window)
@@ -282,14 +270,14 @@ class ImageReader(BaseEstimator):
                 failures.append(result)
         return images[: len(kept)], np.array(kept, dtype=np.intp), failures
 
-    def _no_images(self, window: _Cut | _Whole | None) -> Pixels:
+    def _no_images(self, window: _Part | None) -> Pixels:
         size = (0, 0) if window is None else window.size
         if self.channels == "rgb":
             return np.empty((0, *size, 3), dtype=np.uint8)
         return np.empty((0, *size, 1), dtype=np.float32)
 
 
-def crop_window(reader: ImageReader) -> _Cut | None:
+def crop_window(reader: ImageReader) -> _Part | None:
     """Check a reader's parameters; return what cuts an image, None for whole images."""
     if reader.anchor not in ("top-left", "center"):
         raise ValueError(f'anchor: expected "top-left" or "center", got {reader.anchor!r}')
@@ -299,7 +287,7 @@ def crop_window(reader: ImageReader) -> _Cut | None:
         raise ValueError(f"max_pixels: expected a positive int, got {reader.max_pixels!r}")
     if reader.crop is None:
         return None
-    return _Cut(_as_size(reader.crop, "crop"), center=reader.anchor == "center")
+    return _Part(_as_size(reader.crop, "crop"), center=reader.anchor == "center")
 
 
 def inspect_images(paths: Iterable[FilePath], *, reader: ImageReader | None = None) -> Bunch:
@@ -387,7 +375,7 @@ def inspect_files(
     )
 
 
-def _inspect(name: str, max_pixels: int, window: _Cut | None) -> ImageInfo:
+def _inspect(name: str, max_pixels: int, window: _Part | None) -> ImageInfo:
     info = inspect_image(name, max_pixels)
     if window is not None:
         try:

@@ -1,15 +1,18 @@
-"""The classifier that is fitted on copies too."""
+"""The classifier that is fitted on perturbed copies of the images too."""
 
+import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from scipy.special import logsumexp
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -17,9 +20,19 @@ from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
+    has_fit_parameter,
 )
 
-from sklearn_ganprint._batches import Pass, Passes, at, collect
+from sklearn_ganprint._batches import (
+    Batches,
+    at,
+    fit_steps,
+    hand_on_arrays,
+    pipeline_memory,
+    replace_last,
+    split_steps,
+    transform_batch,
+)
 from sklearn_ganprint._images import (
     IMAGE_DTYPES,
     ImageInputMixin,
@@ -27,24 +40,33 @@ from sklearn_ganprint._images import (
     batch_image_shape,
     stack_images,
 )
-from sklearn_ganprint._routing import ASKS_FOR_GROUPS
-from sklearn_ganprint._steps import (
-    fit_steps,
-    hand_on_arrays,
-    pipeline_memory,
-    replace_last,
-    split_steps,
+from sklearn_ganprint._metaestimators import (
+    ASKS_FOR_GROUPS,
+    Decides,
+    check_fit_params,
+    inner_has,
+    offers,
 )
-from sklearn_ganprint.ensemble._fit_params import fit_params
-from sklearn_ganprint.ensemble._subclasses import merge_subclass_scores
-from sklearn_ganprint.ensemble._versions import (
-    DEFAULT_PERTURBATIONS,
-    Perturbation,
-    chain_name,
-    perturbation_chains,
-    transform_versions,
-)
+from sklearn_ganprint._parallel import row_chunks
+from sklearn_ganprint.perturbations import BasePerturbation, check_perturbation
 from sklearn_ganprint.residuals._blanks import leave_out_blank
+
+#: The most common processing: compression, resizing, one after the other, slight blur and noise.
+#: Resizing factors are close enough for those between them to be recognised.
+DEFAULT_PERTURBATIONS = (
+    *("jpeg 95", "jpeg 85", "jpeg 75", "jpeg 60"),
+    *("resize 0.6", "resize 0.75", "resize 0.9", "resize 1.1", "resize 1.25", "resize 1.4"),
+    *("blur 0.5", "blur 1", "noise 2"),
+    *(("resize 0.75", "jpeg 95"), ("resize 0.75", "jpeg 80")),
+    *(("resize 0.9", "jpeg 95"), ("resize 0.9", "jpeg 80")),
+    *(("resize 1.1", "jpeg 95"), ("resize 1.1", "jpeg 80")),
+    *(("resize 1.25", "jpeg 95"), ("resize 1.25", "jpeg 80")),
+)
+
+Perturbation = str | BasePerturbation | Sequence[str | BasePerturbation]
+
+#: Perturbations that are applied one after another.
+Chain = list[BasePerturbation]
 
 
 class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -56,31 +78,31 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         A classifier, or a pipeline that ends with one, that takes images.
 
     perturbations : sequence, default=DEFAULT_PERTURBATIONS
-        One copy of all images is made with each: a text such as "jpeg 85", see
+        Each makes one copy of all images: a text such as "jpeg 85", see
         :func:`~sklearn_ganprint.perturbations.check_perturbation`; a perturbation object; or a
         sequence of these, which are applied one after another.
 
     subclasses : bool, default=True
-        Whether the estimator is to tell apart classes *and* versions, the images as they are or
-        perturbed in one way. The scores of the versions of a class are merged to one. Otherwise
-        all versions have the label of their class.
+        Whether each copy of a class, the images as they are or perturbed in one way, is a class
+        of its own to the estimator, with scores that are merged to one. Otherwise all copies have
+        the label of their class.
 
     temperature : float, default=8.0
-        T of the soft maximum ``T log(sum(exp(score / T)))`` over the versions of a class, in units
+        T of the soft maximum ``T log(sum(exp(score / T)))`` over the copies of a class, in units
         of the scores; 0 takes the greatest score. Used with `subclasses`.
 
     image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows, which are made images
-        before anything else. Without it rows are handed on as they are.
+        ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows, which are reshaped
+        first. Without it rows are passed on as they are.
 
     Attributes
     ----------
     estimator_ : estimator
-        The fitted estimator. With `subclasses` it predicts ``code * n_versions + version``, the
-        position in `classes_` and that in `versions_`.
+        The fitted estimator. With `subclasses` it predicts ``code * n_copies + copy``, from the
+        position in `classes_` and the position in `versions_`.
 
     versions_ : list of str
-        Names of the versions: "original", then the perturbations.
+        Names of the copies: "original", then the perturbations.
 
     classes_ : ndarray of shape (n_classes,)
         The class labels.
@@ -96,27 +118,26 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
 
     See Also
     --------
-    sklearn_ganprint.perturbations.check_perturbation : Says what the texts mean.
+    sklearn_ganprint.perturbations.check_perturbation : The meaning of the texts.
     FileBatchClassifier : Fits this from image files, in bounded memory.
 
     Notes
     -----
     Leading steps of the pipeline that learn nothing (``requires_fit=False`` in their tags) are
-    applied to each version on its own, and only what they return is kept, of all versions. So
-    perturbations may change the size of images if those steps lead to features that do not depend
-    on it. The other steps are fitted once, on all versions; images to predict may have any size
-    then, too.
+    applied to each copy on its own, and only their output is kept. So perturbations may change
+    the size of images if these steps lead to features that do not depend on the size; images to
+    predict may have any size then, too. The other steps are fitted once, on all copies.
 
-    A last step that splits what it is fitted on, such as a grid search, should keep the versions
-    of one image together. It is given `groups` if its splitter takes them, so with
-    ``cv=StratifiedGroupKFold()``; a warning is given where it does not. Splits around this
-    classifier need no such care, since copies are made of the training images only.
+    A last step that splits its training data, such as a grid search, should keep the copies of
+    one image together. It gets `groups` if its splitter takes them, as
+    ``cv=StratifiedGroupKFold()`` does; otherwise there is a warning. Splits around this classifier
+    need no such care, since copies are made of the training images only.
 
-    Subclasses with LDA are a mixture model of each class: one mean for each version, and one
+    Subclasses with LDA are a mixture model of each class: one mean for each copy, and one
     covariance. Scores of LDA are log likelihoods up to a constant. With a thousand features that
     are not normal they are too far apart, hence a temperature well above 1; with few features 1
-    is right, and scores of other kinds need another. What is fitted does not depend on it: it can
-    be set afterwards.
+    is right, and scores of other kinds need another temperature. The fit does not depend on it,
+    so it can be set afterwards.
 
     Mean fingerprints gain nothing from perturbed copies: :class:`FingerprintClassifier` was not
     better on perturbed images for them, and worse on others.
@@ -135,7 +156,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
     >>> def correlate(residuals):  # neighbouring pixels, at some lags
     ...     lags = [(i, j) for i in range(3) for j in range(3)]
     ...     moved = [np.roll(residuals, lag, axis=(1, 2)) for lag in lags]
-    ...     sums = [(residuals * each).sum(axis=(1, 2, 3)) for each in moved]
+    ...     sums = [(residuals * other).sum(axis=(1, 2, 3)) for other in moved]
     ...     return np.stack(sums[1:], axis=1) / sums[0][:, np.newaxis]
     >>> pipeline = make_pipeline(
     ...     ResidualTransformer("gaussian", flatten=False),
@@ -203,17 +224,17 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         Raises
         ------
         ValueError
-            If there are fewer than two classes, or the versions differ in size where they meet.
+            If there are fewer than two classes, or the copies differ in size where they meet.
         """
         rows, y = self._validate_rows(X, y, reset=True, dtype=list(IMAGE_DTYPES))
         check_classification_targets(y)
         given = {"sample_weight": sample_weight, "groups": groups}
-        params = {name: each for name, each in given.items() if each is not None}
+        params = {name: values for name, values in given.items() if values is not None}
         rows, y, params = leave_out_blank(self, rows, y, **params)
-        return self._fit(self._versions(self._as_images(rows)), y, **params)
+        return self._fit(self._make_copies(self._as_images(rows)), y, **params)
 
     def transform_versions(self, X: Any) -> np.ndarray:
-        """Give what the leading steps make of each version of the images; needs no ``fit``.
+        """Apply the leading steps to each copy of the images; needs no ``fit``.
 
         Parameters
         ----------
@@ -222,24 +243,24 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
 
         Returns
         -------
-        ndarray of shape (n, n_versions, ...)
+        ndarray of shape (n, n_copies, ...)
             What the other steps are fitted on, the images as they are first.
 
         Raises
         ------
         ValueError
-            If the versions differ in size.
+            If the copies differ in size.
         """
         self._validate_params()
-        return self._versions(self._images(X))
+        return self._make_copies(self._images(X))
 
-    def fit_passes(self, first: Any, y: np.ndarray, **params: Any) -> Passes:
-        """Fit in a pass over images that need not be in memory.
+    def fit_batches(self, batches: Batches, y: np.ndarray, **params: Any) -> Self:
+        """Fit on batches of images that need not be in memory.
 
         Parameters
         ----------
-        first : array-like of shape (1, H, W), (1, H, W, C) or (1, n_features)
-            One image.
+        batches : Batches
+            The images.
 
         y : ndarray of shape (n,)
             Source of each image.
@@ -247,18 +268,13 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         **params : dict
             `sample_weight` and `groups`, as in ``fit``.
 
-        Yields
-        ------
-        Pass
-            A function of a batch of images, whose values for all batches are to be sent back.
-
         Returns
         -------
         AugmentedClassifier
             The fitted classifier.
         """
-        versions, kept = collect((yield Pass(_versions_of, (self,))), len(y))
-        return self.fit_versions(versions, y[kept], **at(kept, params))
+        copies, kept = batches.collect(_copies_of, self)
+        return self.fit_versions(copies, y[kept], **at(kept, params))
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit_versions(
@@ -268,7 +284,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
 
         Parameters
         ----------
-        versions : ndarray of shape (n, n_versions, ...)
+        versions : ndarray of shape (n, n_copies, ...)
             What ``transform_versions`` makes of the images.
 
         y : array-like of shape (n,)
@@ -307,7 +323,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
             return self.estimator_.predict(images)
         return self.classes_[self._merged_scores(images).argmax(axis=1)]
 
-    @available_if(lambda self: self.subclasses or _has(self, "decision_function"))
+    @available_if(lambda self: self.subclasses or inner_has(self, "decision_function"))
     def decision_function(self, X: Any) -> np.ndarray:
         """Score the classes.
 
@@ -319,7 +335,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         Returns
         -------
         ndarray of shape (n, n_classes), or (n,) with two classes
-            Scores of the estimator, with `subclasses` merged over the versions. With two classes
+            Scores of the estimator, with `subclasses` merged over the copies. With two classes
             the score of ``classes_[1]`` minus that of ``classes_[0]``.
         """
         check_is_fitted(self, "estimator_")
@@ -329,9 +345,9 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         scores = self._merged_scores(images)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
-    @available_if(lambda self: not self.subclasses and _has(self, "predict_proba"))
+    @available_if(lambda self: not self.subclasses and inner_has(self, "predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Give the probabilities of the classes, as the estimator does; not with `subclasses`.
+        """Return the probabilities of the classes, if the estimator does and without `subclasses`.
 
         Parameters
         ----------
@@ -356,50 +372,50 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         return rows.reshape(len(rows), *shape)
 
     def _as_images(self, rows: np.ndarray) -> np.ndarray:
-        """Rows in the shape of the images as which they came, if it is known."""
+        """Reshape rows to images, if the shape is known."""
         shape = getattr(self, "image_shape_", None)
         if shape is None and self.image_shape is not None:
             shape = as_image_shape(self.image_shape)
         return rows.reshape(len(rows), *(shape or (-1,)))
 
-    def _versions(self, images: np.ndarray) -> np.ndarray:
+    def _make_copies(self, images: np.ndarray) -> np.ndarray:
         leading = [hand_on_arrays(clone(step)) for step in split_steps(self.estimator)[0]]
-        return transform_versions(images, perturbation_chains(self.perturbations), leading)
+        return transform_copies(images, perturbation_chains(self.perturbations), leading)
 
     def _fit(
-        self, versions: np.ndarray, y: Any, sample_weight: Any = None, groups: Any = None
+        self, copies: np.ndarray, y: Any, sample_weight: Any = None, groups: Any = None
     ) -> Self:
-        """Fit the steps that learn on what the others have made of the versions."""
+        """Fit the steps that learn on the output of the leading ones."""
         y = column_or_1d(y)
-        check_consistent_length(versions, y)
+        check_consistent_length(copies, y)
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
                 f"AugmentedClassifier needs images of at least 2 classes to tell apart, got "
                 f"1 class: {classes.tolist()[0]!r}."
             )
-        n_versions = versions.shape[1]
-        labels = np.repeat(y, n_versions)
+        n_copies = copies.shape[1]
+        labels = np.repeat(y, n_copies)
         if self.subclasses:
-            labels = (codes[:, np.newaxis] * n_versions + np.arange(n_versions)).ravel()
+            labels = (codes[:, np.newaxis] * n_copies + np.arange(n_copies)).ravel()
         estimator = clone(self.estimator)
         leading, rest = split_steps(estimator)
         for step in leading:
             hand_on_arrays(step)
         params = fit_params(rest[-1], y, sample_weight, groups)
-        repeated = {name: np.repeat(each, n_versions) for name, each in params.items()}
+        repeated = {name: np.repeat(values, n_copies) for name, values in params.items()}
         # Most estimators hand groups to their splitters with this option only.
         with config_context(enable_metadata_routing=True) if "groups" in params else nullcontext():
-            rows = versions.reshape(len(labels), *versions.shape[2:])
+            rows = copies.reshape(len(labels), *copies.shape[2:])
             fitted = fit_steps(rest, rows, labels, pipeline_memory(estimator), **repeated)
         self.estimator_ = replace_last(estimator, fitted)
-        self.versions_ = [chain_name(each) for each in perturbation_chains(self.perturbations)]
+        self.versions_ = [chain_name(chain) for chain in perturbation_chains(self.perturbations)]
         self.classes_ = classes
         return self
 
     def _merged_scores(self, images: np.ndarray) -> np.ndarray:
         """Scores of shape (n, n_classes) from those of the subclasses."""
-        if hasattr(self.estimator_, "decision_function"):
+        if offers(self.estimator_, Decides):
             scores = self.estimator_.decision_function(images)
         else:
             scores = self.estimator_.predict_log_proba(images)
@@ -415,9 +431,105 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         return tags
 
 
-def _versions_of(images: Any, classifier: AugmentedClassifier) -> np.ndarray:
+def _copies_of(images: Any, classifier: AugmentedClassifier) -> np.ndarray:
     return classifier.transform_versions(images)
 
 
-def _has(classifier: AugmentedClassifier, method: str) -> bool:
-    return hasattr(getattr(classifier, "estimator_", classifier.estimator), method)
+def perturbation_chains(perturbations: Sequence[Perturbation]) -> list[Chain]:
+    """Perturbations that lead to each copy; none lead to the first, the image as it is."""
+    chains: list[Chain] = [[]]
+    for perturbation in perturbations:
+        steps = perturbation if isinstance(perturbation, (list, tuple)) else [perturbation]
+        chains.append([check_perturbation(step) for step in steps])
+    return chains
+
+
+def chain_name(chain: Chain) -> str:
+    """Name a copy by its perturbations."""
+    return ", ".join(map(str, chain)) or "original"
+
+
+def transform_copies(images: np.ndarray, chains: list[Chain], steps: list[Any]) -> np.ndarray:
+    """Apply perturbations, then steps, to a few images at a time: (n, n_copies, ...)."""
+    copies = np.empty(0)
+    for position, chain in enumerate(chains):
+        # 64 MiB of float32: residuals, unlike features, are too large to have all at once.
+        for chunk in row_chunks(len(images), images[0].size // 64):
+            perturbed = np.asarray(transform_batch(images[chunk], chain))
+            rows = transform_batch(perturbed, steps)
+            if not copies.size:
+                copies = np.empty((len(images), len(chains), *rows.shape[1:]), rows.dtype)
+            _check_shape(chain, rows.shape[1:], copies.shape[2:])
+            copies[chunk, position] = rows
+    return copies
+
+
+def _check_shape(chain: Chain, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if shape != expected:
+        raise ValueError(
+            f"{chain_name(chain)!r} leads to shape {shape}, and the images as they are to "
+            f"{expected}: they cannot be stacked. Either begin the estimator with steps that learn "
+            f"nothing and whose output does not depend on the size of images, or keep the size, "
+            f"as 'resize 0.75 and back' does."
+        )
+
+
+def fit_params(step: Any, y: Any, sample_weight: Any, groups: Any) -> dict[str, np.ndarray]:
+    """Weights if there are any, and groups if the step takes some; by default one an image."""
+    params = check_fit_params(y, sample_weight, np.arange(len(y)) if groups is None else groups)
+    if not _takes_groups(step):
+        del params["groups"]
+    return params
+
+
+def _takes_groups(step: Any) -> bool:
+    """Check whether a step, or a splitter in it, takes groups; warn of a splitter that does not."""
+    if has_fit_parameter(step, "groups"):
+        return True
+    if get_routing_for_object(step).consumes("fit", {"groups"}):
+        return True
+    if getattr(step, "cv", "prefit") != "prefit":
+        warnings.warn(
+            f"{type(step).__name__} may put copies of one image on both sides of its splits, which "
+            f"makes its scores too good. Give it a splitter that takes groups, such as "
+            f"cv=StratifiedGroupKFold().",
+            UserWarning,
+            stacklevel=6,
+        )
+    return False
+
+
+def merge_subclass_scores(scores: np.ndarray, temperature: float) -> np.ndarray:
+    """Soft maximum of the scores of each class over its subclasses.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, n_classes, n_subclasses)
+        Scores of the subclasses.
+
+    temperature : float
+        T, in units of the scores. 0 takes the greatest.
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes)
+        ``T log(sum(exp(score / T)))``, the sum over the subclasses.
+
+    Notes
+    -----
+    With log likelihoods as scores and T = 1 this is the log likelihood of a mixture of the
+    subclasses, up to a constant. The greater T, the more is it the mean score that counts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.ensemble import merge_subclass_scores
+    >>> scores = np.array([[[3.0, 0.0], [2.0, 2.0]]])
+    >>> merge_subclass_scores(scores, 0.0)
+    array([[3., 2.]])
+    >>> merge_subclass_scores(scores, 4.0).round(2)
+    array([[4.55, 4.77]])
+    """
+    if temperature == 0:
+        return scores.max(axis=-1)
+    return temperature * logsumexp(scores / temperature, axis=-1)

@@ -1,55 +1,70 @@
-"""The classifier that weighs others."""
+"""The classifier that fuses the scores of others, and the weights of these."""
 
 import warnings
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from scipy.special import softmax
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin, clone
-from sklearn.utils import get_tags
+from sklearn.ensemble._base import _BaseHeterogeneousEnsemble
+from sklearn.utils import Bunch, check_array, deprecated, get_tags
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._batches import Pass, Passes, first_image, fit_in_memory
-from sklearn_ganprint._folds import fold_numbers, make_folds, units_by_class
-from sklearn_ganprint._routing import ASKS_FOR_GROUPS
-from sklearn_ganprint.classification._scores import nearness
-from sklearn_ganprint.ensemble._fusion_composition import NamedEstimators, as_batch
-from sklearn_ganprint.ensemble._fusion_members import gather, make_member, score
-from sklearn_ganprint.ensemble._fusion_shared_content import FEW, SharedContent
-from sklearn_ganprint.ensemble._fusion_weights import Weights, about_mean, choose_weights, positive
+from sklearn_ganprint._batches import Batches
+from sklearn_ganprint._images import stack_images
+from sklearn_ganprint._metaestimators import (
+    ASKS_FOR_GROUPS,
+    fold_numbers,
+    make_folds,
+    units_by_class,
+)
+from sklearn_ganprint.classification._scores import typicality
+from sklearn_ganprint.ensemble._fusion_members import (
+    FEW,
+    SharedContent,
+    fit_members,
+    gather,
+    gather_again,
+    make_member,
+    positive,
+)
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 
 #: Fewer where a class has fewer images.
 N_FOLDS = 10
 
+#: Standard errors by which weights by class must raise the likelihood of images left out.
+CLEARLY = 2.0
 
-class FusionClassifier(ClassifierMixin, NamedEstimators):
-    """Fuse classifiers that look at different traces of one source.
 
-    Each classifier gives scores for all classes. What they are worth is fitted on scores of images
-    that they have not seen: one weight a classifier, and what each class needs where such images
-    clearly ask for it.
+class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
+    """Fuse classifiers that use different traces of the same sources.
+
+    Each classifier scores all classes. Weights are fitted on scores of images that the classifiers
+    have not seen: one for each classifier, and others by class where these images clearly ask for
+    them.
 
     Parameters
     ----------
     estimators : list of (str, estimator)
-        Classifiers, or pipelines that end with one, that all take the same: residuals, images or
-        features.
+        Classifiers, or pipelines that end with one, that all take the same input: residuals,
+        images or features.
 
     cv : int, splitter or iterable, default=None
         How the training images are kept out of the models that score them. None leaves one out at
         a time where that takes no second fit (:class:`FingerprintClassifier` behind steps that
         learn nothing, without groups), and makes 10 folds for the other classifiers, fewer if a
         class has fewer images. An integer makes stratified folds, by group if ``fit`` is given
-        `groups`. With None and integers, images that show the same content in several classes are
-        looked for where there are no groups, and left out together.
+        `groups`. With None and integers, and without groups, images that show the same content in
+        several classes are found and left out together.
 
     penalty : float, default=30.0
-        Of the weights by class and of the intercepts: the greater, the more images it takes
-        before they differ from 0.
+        Penalty on the weights by class and on the intercepts. The greater it is, the more images
+        it takes before these differ from 0.
 
     n_jobs : int, default=None
         Number of folds fitted at a time.
@@ -63,8 +78,8 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         Weight of each classifier, the same for all classes, in units of `scales_`.
 
     class_weights_ : ndarray of float64, shape (n_classes, n_estimators, n_classes)
-        What is added to them: weight of a classifier's score for one class (last axis) in the
-        fused score of another (first axis). Often 0.
+        Weights that are added to these: of the score of a classifier for one class (last axis) in
+        the fused score of another (first axis). Often 0.
 
     intercept_ : ndarray of float64, shape (n_classes,)
         Constants of the fused scores.
@@ -82,16 +97,16 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         Fused scores of the training images under models that have not seen them.
 
     out_of_fold_typicality_ : ndarray of float64, shape (n, n_classes)
-        What :meth:`typicality_scores` gives them under these models.
+        Typicality scores of these images under these models.
 
     out_of_fold_codes_ : ndarray of int, shape (n,)
         Index in `classes_` of the class of each of these images.
 
     n_features_in_ : int
-        Number of features, if the first classifier tells.
+        Number of features, if the first classifier has it.
 
     feature_names_in_ : ndarray of str
-        Names of the columns, if the first classifier tells.
+        Names of the columns, if the first classifier has them.
 
     See Also
     --------
@@ -104,24 +119,24 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
     The probability of class c is the softmax of ``sum_m w_m s_mc``, where ``s_mc`` is the score
     that classifier m gives to class c, about its mean over the classes and over its spread: the
     conditional logit [1]_. Weights maximise the likelihood, less ``|w|^2 / 2``, and are at least
-    0. Each class gets weights of its own beside, ``sum_m sum_d V_cmd s_md + b_c`` at `penalty`
-    times ``(|V|^2 + |b|^2) / 2``, if they raise the likelihood of images left out by more than two
-    standard errors; a classifier with ``w_m = 0`` has none. If all were 0, all are 1.
+    0. Each class gets further weights, ``sum_m sum_d V_cmd s_md + b_c`` at `penalty` times
+    ``(|V|^2 + |b|^2) / 2``, if these raise the likelihood of images left out by more than two
+    standard errors; a classifier with ``w_m = 0`` gets none. If all ``w_m`` are 0, all become 1.
 
     Scores are those that a classifier decides by, but after a linear discriminant analysis
     ``-log(1 + d^2)`` of the Mahalanobis distances d, see
-    :func:`~sklearn_ganprint.open_set.discriminant_distances`. Those are small where an image is
-    far from all classes, and vary as much for images fitted on as for new ones, where the
-    analysis' own scores do not.
+    :func:`~sklearn_ganprint.open_set.discriminant_distances`. Unlike the scores of the analysis,
+    these are small where an image is far from all classes, and vary as much for images fitted on
+    as for new ones.
 
-    An image that is left out leaves translations of the same photo in the other classes, and what
-    they share draws it there. Weights that are learned so believe the best classifier least.
+    An image that is left out leaves translations of the same photo in the other classes. Their
+    common content draws the image there, and the weight of the best classifier comes out lowest.
     Without `groups`, a sketch of each image is therefore compared with those of all images of
-    other classes. Prompts in common, and crops of one photo, are not seen so.
+    other classes. This finds neither common prompts nor crops of one photo.
 
-    ``fit`` looks at the images once, once more where classifiers leave one out, and a third time
-    where contents were found to be shared; of each image it keeps features, scores and the
-    sketch. So does :class:`FileBatchClassifier` with files.
+    ``fit`` takes one pass over the images, a second one where classifiers leave one out, and a
+    third one where contents are shared. It keeps features, scores and a sketch of each image.
+    So does :class:`FileBatchClassifier` with files.
 
     References
     ----------
@@ -165,6 +180,25 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
 
     __metadata_request__fit = ASKS_FOR_GROUPS
 
+    @property
+    def named_estimators_(self) -> Bunch:
+        """The fitted classifiers by name."""
+        check_is_fitted(self, "estimators_")
+        names = [name for name, _ in self.estimators]
+        return Bunch(**dict(zip(names, self.estimators_, strict=True)))
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features that the first classifier takes."""
+        check_is_fitted(self, "estimators_")
+        return self.estimators_[0].n_features_in_
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of the columns that the first classifier takes."""
+        check_is_fitted(self, "estimators_")
+        return self.estimators_[0].feature_names_in_
+
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Fit the classifiers, and their weights on images that they have not seen.
 
@@ -177,8 +211,8 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
             Source of each image.
 
         groups : array-like of shape (n,), default=None
-            Images of one group, such as translations of one photo, are left out together. None
-            looks for images that show the same thing at the same place.
+            Images of one group, such as translations of one photo, are left out together. With
+            None, images that show the same content at the same place are found.
 
         Returns
         -------
@@ -193,8 +227,8 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         Warns
         -----
         UserWarning
-            If a fifth of the images show the same as an image of another class, and there are no
-            `groups`.
+            If a fifth of the images show the same content as an image of another class, and there
+            are no `groups`.
         """
         if y is None:
             raise ValueError("FusionClassifier requires y to be passed, but the target y is None.")
@@ -203,26 +237,21 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         check_consistent_length(X, y)
         rows = {} if groups is None else {"groups": groups}
         X, y, rows = leave_out_blank(self, X, y, **rows)
-        return fit_in_memory(self.fit_passes(first_image(X), y, **rows), X)
+        return self.fit_batches(Batches(X), y, **rows)
 
-    def fit_passes(self, first: Any, y: np.ndarray, groups: Any = None) -> Passes:
-        """Fit in passes over images that need not be in memory.
+    def fit_batches(self, batches: Batches, y: np.ndarray, groups: Any = None) -> Self:
+        """Fit on batches of images that need not be in memory.
 
         Parameters
         ----------
-        first : array-like of shape (1, ...)
-            One image.
+        batches : Batches
+            The images.
 
         y : ndarray of shape (n,)
             Source of each image.
 
         groups : array-like of shape (n,), default=None
             Groups, as in ``fit``.
-
-        Yields
-        ------
-        Pass
-            A function of a batch of images, whose values for all batches are to be sent back.
 
         Returns
         -------
@@ -234,41 +263,37 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         estimators = self._checked_estimators()
         fold_of = self._folds(y, groups)
         closed = self.cv is None and groups is None
-        blank = [make_member(clone(each), first, leave_one_out=closed) for each in estimators]
-        # A splitter of one's own is left as it is.
+        first = batches.first
+        blank = [make_member(clone(model), first, leave_one_out=closed) for model in estimators]
+        # A splitter that is passed is used as it is.
         searched = groups is None and (closed or isinstance(self.cv, Integral))
         contents = [SharedContent(len(y))] if searched else []
-        members, positions = yield from gather([*blank, *contents], y, fold_of)
+        members, positions = gather(batches, [*blank, *contents], y, fold_of)
         self.classes_ = np.unique(y[positions])
         if contents and (twins := self._twin_folds(members.pop(), y[positions])) is not None:
             fold_of[positions] = twins
-            split = [make_member(clone(each), first, leave_one_out=False) for each in estimators]
-            members = yield from self._gather_again(members, split, y, fold_of)
-        unseen = np.full((len(y), len(members), len(self.classes_)), np.nan)
-        for column, member in enumerate(members):
-            scores = member.fit(y[positions], fold_of[positions], self.n_jobs)
-            if scores is not None:
-                unseen[positions, column] = scores
-        again = [member for member in members if member.second_pass]
-        if again:
-            columns = np.flatnonzero([member.second_pass for member in members])
-            for positions, scores in (yield Pass(score, (again, self.classes_), (y, fold_of))):
-                unseen[np.ix_(positions, columns)] = scores
+            split = [make_member(clone(model), first, leave_one_out=False) for model in estimators]
+            members = gather_again(batches, members, split, y, fold_of)
+        unseen = fit_members(batches, members, y, positions, fold_of, self.n_jobs)
         self.estimators_ = [member.estimator for member in members]
         return self._weigh(unseen, y, fold_of)
 
-    def _gather_again(
-        self, members: list[Any], split: list[Any], y: np.ndarray, fold_of: np.ndarray
-    ) -> Passes:
-        """Replace members that are sums over images, since sums by fold are of other folds."""
-        summed = [each for each in split if each.second_pass]
-        if not summed:
-            return members
-        again, _ = yield from gather(summed, y, fold_of)
-        return [again.pop(0) if each.second_pass else each for each in members]
+    def _checked_estimators(self) -> list[Any]:
+        if not self.estimators:
+            raise ValueError(
+                "estimators: expected a list of (name, classifier), got an empty list."
+            )
+        names, estimators = zip(*self.estimators, strict=True)
+        self._validate_names(names)
+        for name, estimator in self.estimators:
+            if not hasattr(estimator, "fit") or not hasattr(estimator, "predict"):
+                raise ValueError(
+                    f"estimators: expected a classifier as {name!r}, got {estimator!r}."
+                )
+        return list(estimators)
 
     def _twin_folds(self, contents: SharedContent, y: np.ndarray) -> np.ndarray | None:
-        """Give folds that keep together what shows the same content, None where nothing does."""
+        """Folds that keep images of one content together, None where few images share any."""
         groups, twins = contents.find_twins(y)
         if twins.mean() < FEW:
             return None
@@ -277,7 +302,7 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         warnings.warn(
             f"{twins.sum()} of {len(y)} images show the same as an image of another class, such as "
             f"translations of one photo do. They {what}. Pass groups to fit, one value for the "
-            f"images of one photo or prompt, which says it for sure and takes one look less.",
+            f"images of one photo or prompt, which is certain and takes one pass less.",
             UserWarning,
             stacklevel=2,
         )
@@ -310,7 +335,7 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         """Scores of shape (n, n_estimators, n_classes)."""
         check_is_fitted(self, "weights_")
         X = as_batch(X)
-        return np.stack([nearness(each, X) for each in self.estimators_], axis=1)
+        return np.stack([typicality(model, X) for model in self.estimators_], axis=1)
 
     def _fuse(self, scores: np.ndarray) -> np.ndarray:
         scaled = about_mean(scores) / self.scales_[:, np.newaxis]
@@ -321,7 +346,7 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         return (about / self.scales_[:, np.newaxis]).sum(axis=1)
 
     def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
-        """Give the number of the fold that each image is left out in."""
+        """Return the number of the fold that each image is left out in."""
         check_consistent_length(y, groups)
         counts = units_by_class(y, groups)
         if len(counts) < 2 or min(counts.values()) < 2:
@@ -351,7 +376,7 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         return self.classes_[codes]
 
     def class_scores(self, X: Any) -> np.ndarray:
-        """Fused score of each class, with two classes as with more.
+        """Fuse the scores of each class, with two classes as with more.
 
         Parameters
         ----------
@@ -365,12 +390,12 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
 
         See Also
         --------
-        typicality_scores : Are low for all classes where an image is near to none.
+        typicality_scores : Low for all classes where an image is typical of none.
         """
         return self._fuse(self._member_scores(X))
 
     def typicality_scores(self, X: Any) -> np.ndarray:
-        """Score how typical an image is of each class, whatever it is of the others.
+        """Score how typical an image is of each class, whatever its scores for the others.
 
         Parameters
         ----------
@@ -380,16 +405,24 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         Returns
         -------
         ndarray of shape (n, n_classes)
-            Sum over the classifiers of a class's score, less the mean score of unseen images for
-            their own class, over `scales_`. :class:`OpenSetClassifier` decides by it. Images
+            Sum over the classifiers of the score for a class, less the mean score of unseen images
+            for their own class, over `scales_`. :class:`OpenSetClassifier` decides by these. Images
             without a residual have the lowest finite number of single precision.
         """
         typicality = self._typicality(self._member_scores(X))
         typicality[without_residual(self, X)] = LOWEST
         return typicality
 
+    def _both_scores(self, X: Any) -> np.ndarray:
+        """Class and typicality scores, shape (n, 2, n_classes), in one pass over the images."""
+        scores = self._member_scores(X)
+        both = np.stack([self._fuse(scores), self._typicality(scores)], axis=1)
+        both[without_residual(self, X), 1] = LOWEST
+        return both
+
+    @deprecated("use class_scores and typicality_scores. It will be gone in version 0.3.")
     def assess(self, X: Any) -> np.ndarray:
-        """Give both kinds of scores in one look at the images.
+        """Compute both kinds of scores.
 
         Parameters
         ----------
@@ -401,13 +434,10 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         ndarray of shape (n, 2, n_classes)
             What :meth:`class_scores` and :meth:`typicality_scores` return.
         """
-        scores = self._member_scores(X)
-        assessed = np.stack([self._fuse(scores), self._typicality(scores)], axis=1)
-        assessed[without_residual(self, X), 1] = LOWEST
-        return assessed
+        return self._both_scores(X)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities of the classes, given that one of them made the image.
+        """Return the probabilities of the classes, given that one of them made the image.
 
         Parameters
         ----------
@@ -417,7 +447,7 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
         Returns
         -------
         ndarray of shape (n, n_classes)
-            Softmax of the scores, whose weights have been fitted for that on unseen images.
+            Softmax of the scores, whose weights are fitted for that on unseen images.
         """
         scores = self.class_scores(X)
         return softmax(scores, axis=1)
@@ -442,11 +472,100 @@ class FusionClassifier(ClassifierMixin, NamedEstimators):
     def __sklearn_tags__(self) -> Any:
         """Take over the tags of the classifiers."""
         tags = super().__sklearn_tags__()
-        inner = [get_tags(each) for _, each in self.estimators]
+        inner = [get_tags(model) for _, model in self.estimators]
         if inner:
             tags.input_tags = inner[0].input_tags
             tags.classifier_tags.poor_score = all(
-                each.classifier_tags is not None and each.classifier_tags.poor_score
-                for each in inner
+                tags.classifier_tags is not None and tags.classifier_tags.poor_score
+                for tags in inner
             )
         return tags
+
+
+def as_batch(X: Any) -> Any:
+    """Stack and check what all classifiers are given; data frames stay, for their names."""
+    checked = check_array(stack_images(X), allow_nd=True, ensure_all_finite=False)
+    return X if hasattr(X, "iloc") else checked
+
+
+class Weights(NamedTuple):
+    """Weights that fuse the scores of several classifiers."""
+
+    shared: np.ndarray  # (n_classifiers,)
+    by_class: np.ndarray  # (n_classes, n_classifiers, n_classes)
+    intercept: np.ndarray  # (n_classes,)
+
+    def fuse(self, scores: np.ndarray) -> np.ndarray:
+        """Make scores (n, n_classes) of scores (n, n_classifiers, n_classes)."""
+        own = np.einsum("m,imc->ic", self.shared, scores)
+        by_class = self.by_class.reshape(len(self.intercept), -1)
+        return own + scores.reshape(len(scores), -1) @ by_class.T + self.intercept
+
+
+def choose_weights(
+    scores: np.ndarray, codes: np.ndarray, fold_of: np.ndarray, penalty: float
+) -> Weights:
+    """Fit shared weights, and others by class where images left out clearly ask for them.
+
+    Scores are about 0 for each image and of about unit spread. A classifier whose shared weight is
+    0 has none by class: these could turn its sign, and scores that are worse than chance come from
+    folds more often than from images. If all shared weights are 0, all become 1.
+    """
+    shared = fit_weights(scores, codes, np.inf)
+    useful = shared.shared > 0
+    if not useful.any():
+        return shared._replace(shared=np.ones(len(useful)))
+    scores = scores * useful[:, np.newaxis]
+    gains = np.zeros(len(codes))
+    for fold in np.unique(fold_of):
+        out, rest = fold_of == fold, fold_of != fold
+        for sign, strength in ((1, penalty), (-1, np.inf)):
+            found = fit_weights(scores[rest], codes[rest], strength)
+            gains[out] += sign * log_likelihoods(found.fuse(scores[out]), codes[out])
+    if gains.sum() > CLEARLY * gains.std() * len(gains) ** 0.5:
+        return fit_weights(scores, codes, penalty)
+    return shared
+
+
+def log_likelihoods(fused: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Logarithms of the probabilities that the classes of images get."""
+    return log_softmax(fused, axis=1)[np.arange(len(codes)), codes]
+
+
+def fit_weights(scores: np.ndarray, codes: np.ndarray, penalty: float) -> Weights:
+    """Fit weights by penalised maximum likelihood.
+
+    Half of `penalty` times the squares of weights by class and intercepts is taken off the
+    likelihood, and half the squares of the shared weights. If it is infinite, weights by class and
+    intercepts are 0.
+    """
+    _, n_classifiers, n_classes = scores.shape
+    n_free = 0 if np.isinf(penalty) else n_classes * (n_classifiers * n_classes + 1)
+    strength = np.repeat([1.0, penalty], [n_classifiers, n_free])
+    own = np.eye(n_classes)[codes]
+
+    def unpack(flat: np.ndarray) -> Weights:
+        shared, free = flat[:n_classifiers], flat[n_classifiers:]
+        free = free if n_free else np.zeros(n_classes * (n_classifiers * n_classes + 1))
+        by_class, intercept = free[:-n_classes], free[-n_classes:]
+        return Weights(shared, by_class.reshape(n_classes, n_classifiers, n_classes), intercept)
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        fused = unpack(flat).fuse(scores)
+        surplus = softmax(fused, axis=1) - own
+        slope = np.einsum("ic,imc->m", surplus, scores)
+        if n_free:
+            by_class = surplus.T @ scores.reshape(len(scores), -1)
+            slope = np.concatenate([slope, by_class.ravel(), surplus.sum(axis=0)])
+        missed = -log_likelihoods(fused, codes).sum()
+        return missed + strength @ flat**2 / 2, slope + strength * flat
+
+    start = np.repeat([1.0, 0.0], [n_classifiers, n_free])
+    bounds = [(0, None)] * n_classifiers + [(None, None)] * n_free
+    found = minimize(loss, start, jac=True, bounds=bounds, options={"maxiter": 1000})
+    return unpack(found.x)
+
+
+def about_mean(scores: np.ndarray) -> np.ndarray:
+    """Subtract the mean over the classes, which is the last axis."""
+    return scores - scores.mean(axis=-1, keepdims=True)

@@ -1,22 +1,25 @@
-"""Classifiers that are to be fused, while they are being fitted.
+"""The classifiers of a fusion while they are fitted, and images that must be left out together.
 
-A fit goes in passes over the images, which may be files: :func:`look` at each batch in a worker,
-:meth:`Member.add` what it brings, then :meth:`Member.fit`. Scores of images that a model has not
-seen take a second pass where the residuals themselves were not kept.
+Each batch of images goes through :meth:`Member.map` in a worker, whose value :meth:`Member.add`
+keeps; :meth:`Member.fit` follows. Scores of images under models without them take a second pass
+over the images where no features were kept.
 """
 
 import copy
+from itertools import combinations
 from typing import Any
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_ganprint._batches import Pass, Passes, fit_batch, is_mergeable
-from sklearn_ganprint._images import ImageInputMixin
-from sklearn_ganprint._steps import (
+from sklearn_ganprint._batches import (
+    Batches,
     fit_leading,
+    fit_part,
     fit_steps,
     pipeline_memory,
     replace_last,
@@ -24,11 +27,25 @@ from sklearn_ganprint._steps import (
     transform_batch,
     without_leading,
 )
-from sklearn_ganprint.classification._scores import nearness
+from sklearn_ganprint._images import ImageInputMixin
+from sklearn_ganprint._metaestimators import LeavesOneOut, Mergeable, offers
+from sklearn_ganprint.classification._scores import typicality
+
+#: Values of the sketches of all images, 128 MiB; comparing them takes n times as many products.
+SKETCH_VALUES = 1 << 25
+#: Greatest number of values of a sketch; correlations of unrelated images vary by 1 / its root.
+MOST_VALUES = 1 << 14
+#: Standard deviations by which correlations of twins exceed those of other pairs, for up to 50
+#: images. Ten times as many images have a hundred times the pairs, which takes `FARTHER` more. A
+#: pair by chance only means that two more images are left out together.
+FAR_ABOVE = 5.0
+FARTHER = 1.5
+#: Share of the images that must have a twin, since a few hardly change the weights.
+FEW = 0.2
 
 
 class Member:
-    """A classifier of which features of all images are kept."""
+    """A classifier that is fitted on features of all images."""
 
     second_pass = False
 
@@ -40,8 +57,8 @@ class Member:
             self.rest[0]._warn_of_images(np.asarray(first), first)
         self.values: list[Any] = []
 
-    def look(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> Any:
-        """Make features of a batch."""
+    def map(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> Any:
+        """Compute the features of a batch."""
         return transform_batch(images, self.leading)
 
     def add(self, value: Any) -> None:
@@ -65,22 +82,22 @@ class Member:
 
 
 class SummedMember(Member):
-    """A classifier that is fitted batch by batch, so that no features need be kept."""
+    """A classifier that is fitted batch by batch and keeps no features."""
 
     second_pass = True
 
     def __init__(self, estimator: Any, first: Any, *, leave_one_out: bool) -> None:
         super().__init__(estimator, first)
-        self.leave_one_out = leave_one_out and hasattr(self.rest[0], "leave_one_out_scores")
+        self.leave_one_out = leave_one_out and offers(self.rest[0], LeavesOneOut)
         self.models: dict[int, Any] = {}
 
-    def look(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> Any:
+    def map(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> Any:
         """Fit on the images of each fold in a batch."""
         if self.leave_one_out:
-            return {0: fit_batch(images, y, self.leading, self.rest[0])}
+            return {0: fit_part(images, y, self.leading, self.rest[0])}
         parts = {fold: np.flatnonzero(fold_of == fold) for fold in np.unique(fold_of).tolist()}
         return {
-            fold: fit_batch(_safe_indexing(images, own), y[own], self.leading, self.rest[0])
+            fold: fit_part(_safe_indexing(images, own), y[own], self.leading, self.rest[0])
             for fold, own in parts.items()
         }
 
@@ -91,7 +108,7 @@ class SummedMember(Member):
             self.models[fold] = model if known is None else known.merge(model)
 
     def fit(self, y: np.ndarray, fold_of: np.ndarray, n_jobs: int | None) -> np.ndarray | None:
-        """Merge the folds, all of them and all but each; scores take a second look."""
+        """Merge the fits of all folds, and for each fold those of the others."""
         merged = _merge(self.models.values())
         if self.leave_one_out:
             self.models = {0: merged}
@@ -118,43 +135,79 @@ class SummedMember(Member):
 
 
 def make_member(estimator: Any, first: Any, *, leave_one_out: bool) -> Member:
-    """Choose how an estimator is fitted; `first` is one image."""
+    """Choose how to fit an estimator; `first` is one image."""
     _, rest = split_steps(estimator)
-    if len(rest) == 1 and is_mergeable(rest[0]):
+    if len(rest) == 1 and offers(rest[0], Mergeable):
         return SummedMember(estimator, first, leave_one_out=leave_one_out)
     return Member(estimator, first)
 
 
-def gather(blank: list[Any], y: np.ndarray, fold_of: np.ndarray) -> Passes:
-    """Let members see all images; return them, and the positions of the images they have seen."""
-    # What members gather must not travel to the workers with each batch that is still to come.
+def gather(
+    batches: Batches, blank: list[Any], y: np.ndarray, fold_of: np.ndarray
+) -> tuple[list[Any], np.ndarray]:
+    """Map all images for members; return these, and the positions of the images mapped."""
+    # What members have gathered must not travel to the workers with the batches to come.
     members, kept = copy.deepcopy(blank), []
-    for positions, values in (yield Pass(look, (blank,), (y, fold_of))):
+    for positions, values in batches.map(map_members, blank, rows=(y, fold_of)):
         kept.append(positions)
         for member, value in zip(members, values, strict=True):
             member.add(value)
     return members, np.concatenate(kept)
 
 
-def look(images: Any, y: np.ndarray, fold_of: np.ndarray, members: list[Any]) -> list[Any]:
-    """Make of a batch what each member needs of it."""
-    return [member.look(images, y, fold_of) for member in members]
+def map_members(images: Any, y: np.ndarray, fold_of: np.ndarray, members: list[Any]) -> list[Any]:
+    """Compute what each member needs of a batch."""
+    return [member.map(images, y, fold_of) for member in members]
 
 
-def score(
+def gather_again(
+    batches: Batches, members: list[Any], blank: list[Any], y: np.ndarray, fold_of: np.ndarray
+) -> list[Any]:
+    """Replace members that are sums by fold, of other folds than those now."""
+    summed = [member for member in blank if member.second_pass]
+    if not summed:
+        return members
+    again, _ = gather(batches, summed, y, fold_of)
+    return [again.pop(0) if member.second_pass else member for member in members]
+
+
+def fit_members(
+    batches: Batches,
+    members: list[Any],
+    y: np.ndarray,
+    positions: np.ndarray,
+    fold_of: np.ndarray,
+    n_jobs: int | None,
+) -> np.ndarray:
+    """Fit; return scores (n, n_members, n_classes) of images under models without them, or NaN."""
+    classes = np.unique(y[positions])
+    unseen = np.full((len(y), len(members), len(classes)), np.nan)
+    for column, member in enumerate(members):
+        scores = member.fit(y[positions], fold_of[positions], n_jobs)
+        if scores is not None:
+            unseen[positions, column] = scores
+    summed = [member for member in members if member.second_pass]
+    if summed:
+        columns = np.flatnonzero([member.second_pass for member in members])
+        for kept, scores in batches.map(score_members, summed, classes, rows=(y, fold_of)):
+            unseen[np.ix_(kept, columns)] = scores
+    return unseen
+
+
+def score_members(
     images: Any,
     y: np.ndarray,
     fold_of: np.ndarray,
     members: list[SummedMember],
     classes: np.ndarray,
 ) -> np.ndarray:
-    """Scores of shape (n, n_members, n_classes) under models without the images of a batch."""
+    """Score a batch, shape (n, n_members, n_classes), under models without its images."""
     return np.stack([member.score(images, y, fold_of, classes) for member in members], axis=1)
 
 
 def aligned(estimator: Any, X: Any, classes: np.ndarray) -> np.ndarray:
-    """Score all classes; one that the estimator does not know scores as its lowest."""
-    scores = nearness(estimator, X)
+    """Score all classes; one that the estimator does not know gets its lowest score."""
+    scores = typicality(estimator, X)
     full = np.repeat(scores.min(axis=1, keepdims=True), len(classes), axis=1)
     full[:, np.searchsorted(classes, estimator.classes_)] = scores
     return full
@@ -169,6 +222,101 @@ def _fold_scores(estimator: Any, X: Any, y: np.ndarray, left_out: np.ndarray) ->
 def _merge(models: Any) -> Any:
     first, *others = models
     merged = copy.deepcopy(first)
-    for each in others:
-        merged.merge(each)
+    for model in others:
+        merged.merge(model)
     return merged
+
+
+class SharedContent:
+    """Sketches of all images, to find those of different classes that show the same content.
+
+    An image that is left out of a fit leaves its twins, such as translations of one photo, in the
+    other classes, and their common content draws it there. Its score for its own class is then
+    lower than that of a new image, which has no twins: twins must be left out together.
+    """
+
+    def __init__(self, n_images: int) -> None:
+        self.width = min(MOST_VALUES, SKETCH_VALUES // max(n_images, 1))
+        self.sketches: list[np.ndarray] = []
+
+    def map(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> np.ndarray:
+        """Sketch the images of a batch."""
+        return sketch(images, self.width)
+
+    def add(self, value: np.ndarray) -> None:
+        """Keep the sketches of a batch."""
+        self.sketches.append(value)
+
+    def find_twins(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return groups of images, and whether each image has a twin in another class."""
+        return find_twins(np.concatenate(self.sketches), y)
+
+
+def sketch(images: Any, width: int) -> np.ndarray:
+    """Compute short rows that are correlated as the images are.
+
+    Values get random signs, the same for all images, and are added up `width` apart: products of
+    rows stay what they are, but for noise.
+    """
+    images = np.asarray(images)
+    size = _values(images[0]).size
+    signs = 2 * np.random.default_rng(0).integers(2, size=size, dtype=np.int8) - 1
+    return np.stack([_fold(_values(image), signs, width) for image in images])
+
+
+def _values(image: np.ndarray) -> np.ndarray:
+    """Values about their mean; of an image, differences between its columns.
+
+    Brightness is alike in many photos; edges are where the content has them. By their roots, since
+    a few strong edges would outweigh all else.
+    """
+    values = np.asarray(image, np.float32)
+    if values.ndim > 1 and values.shape[1] > 1:
+        values = np.diff(values, axis=1)
+        values = np.copysign(np.sqrt(np.abs(values)), values)
+    return values.ravel() - values.mean()
+
+
+def _fold(values: np.ndarray, signs: np.ndarray, width: int) -> np.ndarray:
+    if len(values) <= width:
+        return values
+    return np.pad(values * signs, (0, -len(values) % width)).reshape(-1, width).sum(axis=0)
+
+
+def find_twins(sketches: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Group images that show the same content in different classes; also tell which do.
+
+    Sketches are correlated as the images are. Groups are numbers, one for each image.
+    """
+    rows = _unit_rows(sketches)
+    found = [_twins_of(rows, y == a, y == b) for a, b in combinations(np.unique(y), 2)]
+    pairs = np.concatenate(found, axis=1)
+    links = coo_array((np.ones(pairs.shape[1]), tuple(pairs)), shape=(len(y), len(y)))
+    _, groups = connected_components(links, directed=False)
+    return groups, np.isin(np.arange(len(y)), pairs)
+
+
+def _unit_rows(sketches: np.ndarray) -> np.ndarray:
+    """Rows of unit length, 0 where one has no value."""
+    # About their mean rows of few photos would all be alike or opposite.
+    rows = np.where(np.isfinite(sketches).all(axis=1, keepdims=True), sketches, 0)
+    return rows / positive(np.linalg.norm(rows, axis=1, keepdims=True))
+
+
+def _twins_of(rows: np.ndarray, of_a: np.ndarray, of_b: np.ndarray) -> np.ndarray:
+    """Positions (2, n_pairs) of the twins in two classes.
+
+    Two classes may be alike as a whole, and all images have a frame in common. Twins stand out
+    from the other pairs of the same classes.
+    """
+    products = rows[of_a] @ rows[of_b].T
+    above = products - np.median(products)
+    deviation = max(1.4826 * np.median(np.abs(above)), rows.shape[1] ** -0.5)
+    far = FAR_ABOVE + FARTHER * np.log10(max(1.0, len(rows) / 50))
+    a, b = np.nonzero(above > far * deviation)
+    return np.stack([np.flatnonzero(of_a)[a], np.flatnonzero(of_b)[b]])
+
+
+def positive(scales: np.ndarray) -> np.ndarray:
+    """Scales to divide by, 1 where they are 0."""
+    return np.where(scales > 0, scales, 1.0)

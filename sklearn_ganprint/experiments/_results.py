@@ -1,4 +1,4 @@
-"""What all results can do: become plain values, and files."""
+"""Base of all results, which become plain values and files."""
 
 import math
 from abc import ABC, abstractmethod
@@ -12,26 +12,26 @@ from sklearn_ganprint._atomic import write_csv, write_json
 
 
 class Result(ABC):
-    """Base of results, which are figures to read and to keep."""
+    """Base of the results of experiments."""
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
-        """Give the figures as plain values that JSON can hold.
+        """Return the figures as plain values that JSON can hold.
 
         Returns
         -------
         dict
-            The figures. What has no value, or an infinite one, is None.
+            The figures. Values that are missing or infinite are None.
         """
 
     @abstractmethod
     def rows(self) -> list[dict[str, Any]]:
-        """Give the figures as the rows of one table.
+        """Return the figures as the rows of one table.
 
         Returns
         -------
         list of dict
-            One dict of plain values a row, all with the same keys. What has no value is None.
+            Rows of plain values, all with the same keys. Missing values are None.
         """
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -68,9 +68,9 @@ class Result(ABC):
 def plain(value: Any) -> Any:
     """Turn arrays, numpy's numbers, tuples and numbers that are not finite into what JSON has."""
     if isinstance(value, dict):
-        return {str(key): plain(each) for key, each in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
     if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
+        return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""Features of the whole of each residual and of its tiles."""
+"""The transformer to features of the tiles of residuals, beside those of whole residuals."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -10,11 +10,8 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from sklearn_ganprint._batches import hand_on_arrays
 from sklearn_ganprint._images import FLOAT_DTYPES, ImageShape, ImageTransformer, quiet_about_images
-from sklearn_ganprint._steps import hand_on_arrays
-
-#: Rows and columns of tiles.
-Grid = tuple[np.ndarray, np.ndarray]
 
 
 class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
@@ -32,9 +29,9 @@ class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
         whole only. Of a size that fits less than twice into the images there are no tiles.
 
     max_tiles : int, default=64
-        Of each size, at the most: of more that there is room for, rows and columns at even
-        distances are taken. A photo of 6 million pixels has 1457 tiles of 64 pixels, whose
-        features take 8 MB.
+        Greatest number of tiles of each size. Where there is room for more, rows and columns of
+        tiles at even distances are taken. A photo of 6 million pixels has 1457 tiles of 64 pixels,
+        whose features take 8 MB.
 
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
@@ -60,7 +57,7 @@ class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
 
     See Also
     --------
-    TiledClassifier : Learns from all parts, and judges the whole.
+    TiledClassifier : Learns from all parts, and predicts from the whole.
 
     Examples
     --------
@@ -163,7 +160,7 @@ class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
         _check_feature_names_in(self, input_features, generate_names=False)
         inner = clone(self.transformer).fit(np.zeros((1, *self.image_shape_), np.float32))
         parts = ["whole"]
-        for side, (rows, columns) in self._grids(self.image_shape_):
+        for side, rows, columns in self._grids(self.image_shape_):
             parts += [f"tile{side}[{i},{j}]" for i in rows for j in columns]
         names = inner.get_feature_names_out()
         return np.array([f"{part}_{name}" for part in parts for name in names], dtype=object)
@@ -176,8 +173,8 @@ class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
                 f"got {self.transformer!r}. Put steps that learn behind the tiles."
             )
         parts = [self._apply(images)[:, np.newaxis]]
-        for side, grid in self._grids(images.shape[1:]):
-            tiles = self._apply(cut_tiles(images, side, grid))
+        for side, rows, columns in self._grids(images.shape[1:]):
+            tiles = self._apply(_cut_tiles(images, side, rows, columns))
             tiles = tiles.reshape(len(images), -1, tiles.shape[1])
             if tiles.shape[2] != parts[0].shape[2]:
                 raise ValueError(
@@ -194,16 +191,16 @@ class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
         with quiet_about_images():
             return np.asarray(transformer.fit(images).transform(images))
 
-    def _grids(self, image_shape: ImageShape) -> list[tuple[int, Grid]]:
-        """Size of tiles, and which rows and columns of them are taken, for each size."""
+    def _grids(self, image_shape: ImageShape) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """Side of tiles, and the rows and columns of tiles that are taken, for each size."""
         sides = [int(side) for side in np.atleast_1d(self.tile_size)]
         if any(side < 1 for side in sides):
             raise ValueError(f"tile_size: expected at least 1 pixel, got {self.tile_size!r}.")
         room = [(side, image_shape[0] // side, image_shape[1] // side) for side in sides]
         return [
-            (side, spread_grid(rows, columns, self.max_tiles))
-            for side, rows, columns in room
-            if rows * columns > 1
+            (side, *_spread_grid(n_rows, n_columns, self.max_tiles))
+            for side, n_rows, n_columns in room
+            if n_rows * n_columns > 1
         ]
 
     def __sklearn_tags__(self) -> Any:
@@ -214,53 +211,23 @@ class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
         return tags
 
 
-def spread_grid(rows: int, columns: int, most: int) -> Grid:
-    """Choose rows and columns of a grid, at even distances, that cross `most` times at the most.
-
-    Parameters
-    ----------
-    rows, columns : int
-        Number of rows and columns of the grid.
-
-    most : int
-        Number of crossings.
-
-    Returns
-    -------
-    tuple of ndarray
-        Rows and columns.
-    """
+def _spread_grid(rows: int, columns: int, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of a grid, at even distances, that cross `most` times at the most."""
     share = min(1.0, np.sqrt(most / (rows * columns)))
     n_rows = min(max(1, int(rows * share)), most)
     n_columns = min(max(1, int(columns * share)), most // n_rows)
-    chosen = (
-        ((np.arange(n) + 0.5) * length / n).astype(int)
-        for n, length in ((n_rows, rows), (n_columns, columns))
-    )
-    return next(chosen), next(chosen)
+    return _spread(n_rows, rows), _spread(n_columns, columns)
 
 
-def cut_tiles(images: np.ndarray, side: int, grid: Grid) -> np.ndarray:
-    """Cut tiles ``(n * rows * columns, side, side, C)`` of images ``(n, H, W, C)``.
+def _spread(n: int, length: int) -> np.ndarray:
+    """Positions at even distances."""
+    return ((np.arange(n) + 0.5) * length / n).astype(int)
 
-    Parameters
-    ----------
-    images : ndarray of shape (n, H, W, C)
-        Images.
 
-    side : int
-        Side of a tile.
-
-    grid : tuple of ndarray
-        Which rows and columns of tiles to cut.
-
-    Returns
-    -------
-    ndarray of shape (n * rows * columns, side, side, C)
-        Tiles, image by image and line by line.
-    """
-    rows, columns = (length // side for length in images.shape[1:3])
-    used = images[:, : rows * side, : columns * side]
-    blocks = used.reshape(len(images), rows, side, columns, side, images.shape[3])
-    chosen = blocks[:, grid[0]][:, :, :, grid[1]]
+def _cut_tiles(images: np.ndarray, side: int, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Cut tiles (n * n_rows * n_columns, side, side, C), image by image and line by line."""
+    n_rows, n_columns = images.shape[1] // side, images.shape[2] // side
+    used = images[:, : n_rows * side, : n_columns * side]
+    blocks = used.reshape(len(images), n_rows, side, n_columns, side, images.shape[3])
+    chosen = blocks[:, rows][:, :, :, columns]
     return chosen.swapaxes(2, 3).reshape(-1, side, side, images.shape[3])

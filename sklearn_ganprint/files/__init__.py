@@ -1,8 +1,7 @@
 """The same pipelines over image files, in bounded memory."""
 
 from sklearn_ganprint._public import publish
-from sklearn_ganprint.files._base import UnreadableImageWarning
-from sklearn_ganprint.files._batches import NoResidualError
+from sklearn_ganprint.files._batches import NoResidualError, UnreadableImageWarning
 from sklearn_ganprint.files._classifier import FileBatchClassifier
 from sklearn_ganprint.files._clustering import FileBatchClustering
 

@@ -1,15 +1,17 @@
-"""A long list of files, or of images, worked through batch by batch in joblib workers."""
+"""Long lists of files, or of images, worked through batch by batch in joblib workers."""
 
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils import gen_batches
 
+from sklearn_ganprint._batches import Batches, Result, transform_batch
 from sklearn_ganprint._parallel import map_in_order
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.residuals._blanks import lack_residual, residual_share, share_in_words
@@ -19,97 +21,181 @@ from sklearn_ganprint.residuals._cache import cache_unused
 BATCH_VALUES = 3 << 24
 
 
+class UnreadableImageWarning(UserWarning):
+    """Some image files could not be used and were left out."""
+
+
 class NoResidualError(ImageReadError):
     """An image file without a residual, from which nothing can be learned."""
 
 
-class BatchResult(NamedTuple):
-    """What a worker sends back: `value` of the `kept` items, and the files it could not use."""
-
-    batch: slice
-    kept: np.ndarray
-    value: Any
-    failures: list[ImageReadError]
-
-
-@dataclass(frozen=True)
-class ImageSource:
-    """Images in memory (`reader` is None), or the files that a reader makes them from.
+class Reading(NamedTuple):
+    """How items become images; without a reader they are images.
 
     With a `data_range` files without a residual count as failures.
     """
 
-    items: Any
     reader: ImageReader | None = None
-    image_size: tuple[int, int] | None = None
+    size: tuple[int, int] | None = None
     data_range: float | None = None
 
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, batch: slice) -> "ImageSource":
-        return replace(self, items=self.items[batch])
-
-    def take(self, positions: np.ndarray) -> "ImageSource":
-        """Give some of the items; all of them are not copied."""
-        if len(positions) == len(self):
-            return self
-        return replace(self, items=self.items[positions])
-
-    def load(self) -> tuple[Any, np.ndarray, list[ImageReadError]]:
+    def load(self, items: Any) -> tuple[Any, np.ndarray, list[ImageReadError]]:
         """Return images, the positions of the items they are of, and the files that have failed."""
         if self.reader is None:
-            return self.items, np.arange(len(self)), []
-        images, kept, failures = self.reader.try_read(self.items, expected_size=self.image_size)
+            return items, np.arange(len(items)), []
+        images, kept, failures = self.reader.try_read(items, expected_size=self.size)
         if self.data_range is None or not len(kept):
             return images, kept, failures
         blank = lack_residual(images, self.data_range)
         shares = residual_share(images[blank], self.data_range).tolist()
         failures += [
-            NoResidualError(os.fsdecode(self.items[position]), share_in_words(share))
+            NoResidualError(os.fsdecode(items[position]), share_in_words(share))
             for position, share in zip(kept[blank], shares, strict=True)
         ]
         return images if not blank.any() else images[~blank], kept[~blank], failures
 
-    def batches(self, batch_size: int) -> list[slice]:
-        """Slices of at most `batch_size` items and at most `BATCH_VALUES` values."""
-        if self.reader is None:
-            values = int(np.prod(self.items.shape[1:]))
-        else:
-            values = 3 * int(np.prod(self.image_size or (1,)))
-        return list(gen_batches(len(self), min(batch_size, max(1, BATCH_VALUES // values))))
 
-    def map(
-        self,
-        function: Callable[..., Any],
-        *args: Any,
-        rows: Sequence[np.ndarray] = (),
-        batches: Sequence[slice],
-        n_jobs: int | None,
-    ) -> Iterator[BatchResult]:
-        """Yield ``function(images, *rows, *args)`` of each batch, in order, as they are ready.
+@dataclass(eq=False)
+class FileBatches(Batches):
+    """Image files, or images, of which workers read and map one batch at a time.
 
-        `rows` are arrays with one entry an item, of which the function gets those of its images.
-        """
+    Files that could not be used in one map are left out of the next. What is done about each is
+    `on_error`, as in :class:`FileBatchEstimator`; `progress` is called after each batch. Batches
+    begin at the item `start`, and none goes beyond one of the `stops`. With `labels`, files of two
+    classes at least must be left.
+    """
+
+    items: Any
+    reading: Reading = Reading()
+    batch_size: int = 64
+    n_jobs: int | None = None
+    on_error: str | Callable[[ImageReadError], Any] = "warn"
+    progress: Callable[[int, int], Any] | None = None
+    start: int = 0
+    stops: Sequence[int] = ()
+    labels: np.ndarray | None = None
+    failures: list[ImageReadError] = field(default_factory=list, init=False)
+    usable: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.usable = np.ones(len(self.items), dtype=bool)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @cached_property
+    def first(self) -> Any:
+        """One image, the first that can be used, to learn shapes from."""
+        failures: list[ImageReadError] = []
+        for position in range(len(self)):
+            images, kept, failed = self.reading.load(self.items[position : position + 1])
+            failures += failed
+            if len(kept):
+                return images
+        for error in failures:
+            self._handle(error)
+        reasons = "\n".join(map(str, failures[:10]))
+        raise ValueError(f"None of the {len(self)} files can be used:\n{reasons}")
+
+    def cut(self) -> list[slice]:
+        """Slices of at most `batch_size` usable items and at most `BATCH_VALUES` values."""
+        in_memory = self.reading.reader is None
+        shape = self.items.shape[1:] if in_memory else (3, *(self.reading.size or ()))
+        size = min(self.batch_size, max(1, BATCH_VALUES // int(np.prod(shape))))
+        n_items = int(np.count_nonzero(self.usable))
+        ends = sorted({*range(size, n_items, size), *self.stops, n_items})
+        ends = [end for end in ends if self.start < end <= n_items]
+        return [slice(*ends) for ends in pairwise([self.start, *ends])]
+
+    def map(self, function: Callable[..., Any], *args: Any, rows: Any = ()) -> Iterator[Result]:
+        """Yield what becomes of each batch, in order, as they are ready; see to bad files."""
+        positions = np.flatnonzero(self.usable)
+        failures: list[ImageReadError] = []
+        items = self.items if len(positions) == len(self) else self.items[positions]
+        rows, batches = [values[positions] for values in rows], self.cut()
         tasks = (
-            (self[batch], batch, function, [each[batch] for each in rows], args)
+            (self.reading, items[batch], self.steps, function, [each[batch] for each in rows], args)
             for batch in batches
         )
-        yield from map_in_order(_work, tasks, n_jobs)
+        if self.progress is not None and self.start:
+            self.progress(self.start, len(positions))
+        results, n_used = map_in_order(_work, tasks, self.n_jobs), 0
+        for batch, (kept, value, failed) in zip(batches, results, strict=True):
+            for error in failed:
+                self._handle(error)
+            failures += failed
+            kept = positions[batch][kept]
+            self.usable[positions[batch]] = False
+            self.usable[kept] = True
+            if len(kept):
+                if not n_used:
+                    self._warn_of_memory(value)
+                n_used += len(kept)
+                yield kept, value
+            if self.progress is not None:
+                self.progress(batch.stop, len(positions))
+        self.failures += failures
+        if failures and self.on_error == "warn":
+            names = "\n".join(map(str, failures))
+            warnings.warn(
+                f"{len(failures)} of {len(positions)} files could not be used:\n{names}",
+                UnreadableImageWarning,
+                stacklevel=4,
+            )
+        self._check_labels()
+
+    def _handle(self, error: ImageReadError) -> None:
+        if self.on_error == "raise":
+            raise error
+        if callable(self.on_error):
+            self.on_error(error)
+
+    def _warn_of_memory(self, rows: Any) -> None:
+        """Say how much it takes to collect whole residuals, before it is taken."""
+        if not isinstance(rows, np.ndarray) or self.reading.reader is None:
+            return
+        n_pixels = int(np.prod(self.reading.size or (1,)))
+        size = rows[0].nbytes * len(self) / 2**20
+        # With copies rows are (n, n_versions, n_features), and each version is an image.
+        if size >= 1 and rows[0].size >= n_pixels * int(np.prod(rows.shape[1:-1])):
+            warnings.warn(
+                f"The last steps of this pipeline need all residuals at once: {len(self)} images "
+                f"of {rows[0].size} values take {size:.0f} MiB of memory. A last step with "
+                f"partial_fit and merge, or a step that reduces residuals to features, does "
+                f"without.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def _check_labels(self) -> None:
+        """Raise where files of fewer than two classes are left, and name what was lost.
+
+        Estimators would raise too, each in words of its own that name no file.
+        """
+        if self.labels is None or len(left := set(self.labels[self.usable].tolist())) > 1:
+            return
+        lost = [label for label in np.unique(self.labels).tolist() if label not in left]
+        reasons = "\n".join(map(str, self.failures[:10]))
+        raise ValueError(
+            f"At least 2 classes are needed, and of {lost} no file can be used:\n{reasons}"
+        )
 
 
 def _work(
-    source: ImageSource,
-    batch: slice,
+    reading: Reading,
+    items: Any,
+    steps: Sequence[Any],
     function: Callable[..., Any],
     rows: Sequence[np.ndarray],
     args: Sequence[Any],
-) -> BatchResult:
+) -> tuple[np.ndarray, Any, list[ImageReadError]]:
     """Read, compute, and send back what is small: what one worker does."""
-    images, kept, failures = source.load()
-    with cache_unused() if source.reader is not None else nullcontext():
-        value = function(images, *(each[kept] for each in rows), *args) if len(kept) else None
-    return BatchResult(batch, kept, value, failures)
+    images, kept, failures = reading.load(items)
+    if not len(kept):
+        return kept, None, failures
+    with cache_unused() if reading.reader is not None else nullcontext():
+        images = transform_batch(images, steps)
+        return kept, function(images, *(values[kept] for values in rows), *args), failures
 
 
 def is_paths(X: Any) -> bool:
@@ -161,20 +247,3 @@ def apply_batch(images: Any, estimator: Any, method: str) -> np.ndarray:
     if hasattr(estimator, method):
         return getattr(estimator, method)(images)
     return getattr(estimator[-1], method)(estimator[:-1].transform(images))
-
-
-def warn_of_memory(rows: Any, source: ImageSource) -> None:
-    """Say how much it takes to collect whole residuals, before it is taken."""
-    if not isinstance(rows, np.ndarray) or source.reader is None:
-        return
-    n_pixels = int(np.prod(source.image_size or (1,)))
-    size = rows[0].nbytes * len(source) / 2**20
-    # With copies rows are (n, n_versions, n_features), and each version is an image.
-    if size >= 1 and rows[0].size >= n_pixels * int(np.prod(rows.shape[1:-1])):
-        warnings.warn(
-            f"The last steps of this pipeline need all residuals at once: {len(source)} images "
-            f"of {rows[0].size} values take {size:.0f} MiB of memory. A last step with "
-            f"partial_fit and merge, or a step that reduces residuals to features, does without.",
-            UserWarning,
-            stacklevel=5,
-        )

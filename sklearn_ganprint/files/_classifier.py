@@ -1,7 +1,7 @@
 """The classifier: how it fits, and how it works through files."""
 
 import warnings
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -10,24 +10,26 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
 )
 
-from sklearn_ganprint._batches import Pass, Results, drive, fit_passes
-from sklearn_ganprint._images import IMAGE_DTYPES
-from sklearn_ganprint._routing import ASKS_FOR_GROUPS, make_router, route
-from sklearn_ganprint.datasets import ImageReader
-from sklearn_ganprint.files._base import FileBatches, UnreadableImageWarning
-from sklearn_ganprint.files._batches import ImageSource, apply_batch, is_paths
+from sklearn_ganprint._batches import fit_batches
+from sklearn_ganprint._metaestimators import ASKS_FOR_GROUPS, check_fit_params, make_router, route
+from sklearn_ganprint.files._base import FileBatchBase
+from sklearn_ganprint.files._batches import (
+    FileBatches,
+    UnreadableImageWarning,
+    apply_batch,
+    is_paths,
+)
 from sklearn_ganprint.files._methods import FileMethodsMixin, blank_result
 from sklearn_ganprint.residuals._blanks import leave_out_blank
 
 
 class FileBatchClassifier(
-    FileMethodsMixin, FileBatches, MetaEstimatorMixin, ClassifierMixin, BaseEstimator
+    FileMethodsMixin, FileBatchBase, MetaEstimatorMixin, ClassifierMixin, BaseEstimator
 ):
     """Fit and apply a pipeline over image files, in bounded memory and in parallel.
 
@@ -145,73 +147,35 @@ class FileBatchClassifier(
             If fewer than two classes have a file that can be used. Files without a residual, see
             :func:`~sklearn_ganprint.residuals.residual_share`, cannot.
         """
-        self.reader_ = ImageReader() if self.reader is None else clone(self.reader)
-        source, y = self._check_training(X, y)
-        params = self._fit_params(y, sample_weight, groups)
-        if source.reader is None:
-            images, y, params = leave_out_blank(self.estimator, source.items, y, **params)
-            source = ImageSource(images)
+        batches, y = self._check_training(X, y)
+        params = check_fit_params(y, sample_weight, groups)
+        if batches.reading.reader is None:
+            images, y, params = leave_out_blank(self.estimator, batches.items, y, **params)
+            batches = replace(batches, items=images)
+        batches.labels = y
         if _routing_enabled():
             params = route(self, params).fit
-        self.image_size_ = source.image_size
-        self.failures_: list[tuple[str, str]] = []
-        passes = fit_passes(clone(self.estimator), self._first_image(source), y, params)
-        self.estimator_ = drive(passes, self._checked_answers(source, y))
+        self.estimator_ = fit_batches(clone(self.estimator), batches, y, params)
+        self.failures_ = [(error.filename, error.reason) for error in batches.failures]
         self.classes_ = self.estimator_.classes_
         self._check_lost_classes(y)
         return self
 
-    def _check_training(self, X: Any, y: Any) -> tuple[ImageSource, np.ndarray]:
+    def _check_training(self, X: Any, y: Any) -> tuple[FileBatches, np.ndarray]:
         """Validate what is fitted on."""
         if is_paths(X):
             if y is None:
                 raise ValueError("FileBatchClassifier requires y: the source of each file.")
             y = column_or_1d(y, warn=True)
             check_consistent_length(X, y)
-            source = self._source_to_fit(X)
-        else:
-            rows, y = self._validate_rows(X, y, reset=True, dtype=list(IMAGE_DTYPES))
-            source = self._array_source(rows)
+        batches, y = self._batches_to_fit(X, y)
         check_classification_targets(y)
         if len(np.unique(y)) < 2:
             raise ValueError(
                 f"FileBatchClassifier needs images of at least 2 classes to tell apart, got "
                 f"1 class: {y.tolist()[0]!r}."
             )
-        return source, y
-
-    def _fit_params(self, y: np.ndarray, sample_weight: Any, groups: Any) -> dict[str, np.ndarray]:
-        """Validate what ``fit`` is given beside labels, and leave out what is not given."""
-        params = {}
-        if sample_weight is not None:
-            params["sample_weight"] = _check_sample_weight(
-                sample_weight, y, dtype=np.float64, ensure_non_negative=True
-            )
-        if groups is not None:
-            params["groups"] = column_or_1d(groups)
-            check_consistent_length(y, groups)
-        return params
-
-    def _checked_answers(self, source: ImageSource, y: np.ndarray) -> Callable[[Pass], Results]:
-        """Answer the passes of a fit; stop it where files of fewer than two classes are left.
-
-        Estimators would stop too, each in words of its own that name no file.
-        """
-        answer = self._answers(source)
-
-        def checked(wanted: Pass) -> Results:
-            left: set[Any] = set()
-            for positions, value in answer(wanted):
-                left.update(y[positions].tolist())
-                yield positions, value
-            if len(left) < 2:
-                lost = [label for label in np.unique(y).tolist() if label not in left]
-                reasons = "\n".join(f"{name}: {reason}" for name, reason in self.failures_[:10])
-                raise ValueError(
-                    f"At least 2 classes are needed, and of {lost} no file can be used:\n{reasons}"
-                )
-
-        return checked
+        return batches, y
 
     def _check_lost_classes(self, y: np.ndarray) -> None:
         if lost := np.setdiff1d(y, self.classes_).tolist():
@@ -224,14 +188,13 @@ class FileBatchClassifier(
     def _apply(self, X: Any, method: str) -> np.ndarray:
         """Call a method of the fitted estimator on each batch; NaN or None where files failed."""
         check_is_fitted(self)
-        source = self._source(X)
-        result, dtype = blank_result(self.classes_, len(source), method), self.classes_.dtype
-        for part in self._map(source, apply_batch, self.estimator_, method):
-            if part.value is not None:
-                _check_one_value(part.value, method)
-                result[part.batch.start + part.kept] = part.value
-                # A label for unknown sources may be longer than those of the classes.
-                dtype = np.result_type(dtype, part.value.dtype)
+        batches = self._batches_like(X)
+        result, dtype = blank_result(self.classes_, len(batches), method), self.classes_.dtype
+        for positions, value in batches.map(apply_batch, self.estimator_, method):
+            _check_one_value(value, method)
+            result[positions] = value
+            # A label for unknown sources may be longer than those of the classes.
+            dtype = np.result_type(dtype, value.dtype)
         complete = method == "predict" and not any(label is None for label in result)
         return result.astype(dtype) if complete else result
 

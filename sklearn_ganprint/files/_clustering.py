@@ -7,14 +7,12 @@ from sklearn.base import BaseEstimator, ClusterMixin, MetaEstimatorMixin, _fit_c
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ganprint._batches import drive, fit_passes
-from sklearn_ganprint._images import IMAGE_DTYPES
-from sklearn_ganprint.datasets import ImageReader
-from sklearn_ganprint.files._base import FileBatches
-from sklearn_ganprint.files._batches import apply_batch, is_paths
+from sklearn_ganprint._batches import fit_batches
+from sklearn_ganprint.files._base import FileBatchBase
+from sklearn_ganprint.files._batches import apply_batch
 
 
-class FileBatchClustering(FileBatches, MetaEstimatorMixin, ClusterMixin, BaseEstimator):
+class FileBatchClustering(FileBatchBase, MetaEstimatorMixin, ClusterMixin, BaseEstimator):
     """Cluster image files by their source, in bounded memory and in parallel.
 
     Parameters
@@ -110,27 +108,17 @@ class FileBatchClustering(FileBatches, MetaEstimatorMixin, ClusterMixin, BaseEst
         ValueError
             If none of the files can be used.
         """
-        self.reader_ = ImageReader() if self.reader is None else clone(self.reader)
-        if is_paths(X):
-            source = self._source_to_fit(X)
-        else:
-            source = self._array_source(
-                self._validate_rows(X, reset=True, dtype=list(IMAGE_DTYPES))
-            )
-        self.image_size_ = source.image_size
-        self.failures_: list[tuple[str, str]] = []
-        blank = np.zeros(len(source), dtype=int)
-        passes = fit_passes(clone(self.estimator), self._first_image(source), blank, {})
-        self.estimator_ = drive(passes, self._answers(source))
+        batches, _ = self._batches_to_fit(X)
+        blank = np.zeros(len(batches), dtype=int)
+        self.estimator_ = fit_batches(clone(self.estimator), batches, blank, {})
+        self.failures_ = [(error.filename, error.reason) for error in batches.failures]
         fitted = self.estimator_
         last = fitted[-1] if isinstance(fitted, Pipeline) else fitted
         self.labels_: np.ndarray = last.labels_
-        if len(self.labels_) < len(source):
+        if len(self.labels_) < len(batches):
             # Other clusterers fit in memory, to the images that could be used alone.
-            failed = [name for name, _ in self.failures_]
-            used = ~np.isin([str(path) for path in X], failed)
-            self.labels_ = np.full(len(source), -1)
-            self.labels_[used] = last.labels_
+            self.labels_ = np.full(len(batches), -1)
+            self.labels_[batches.usable] = last.labels_
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -147,9 +135,8 @@ class FileBatchClustering(FileBatches, MetaEstimatorMixin, ClusterMixin, BaseEst
             The cluster of each; -1 for what fits nowhere or could not be used.
         """
         check_is_fitted(self)
-        source = self._source(X)
-        labels = np.full(len(source), -1)
-        for part in self._map(source, apply_batch, self.estimator_, "predict"):
-            if part.value is not None:
-                labels[part.batch.start + part.kept] = part.value
+        batches = self._batches_like(X)
+        labels = np.full(len(batches), -1)
+        for positions, value in batches.map(apply_batch, self.estimator_, "predict"):
+            labels[positions] = value
         return labels

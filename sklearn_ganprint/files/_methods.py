@@ -81,7 +81,7 @@ class FileMethodsMixin:
         """
         return self._apply(X, "class_scores")
 
-    @available_if(lambda self: _has_method(self, "assess"))
+    @available_if(lambda self: _has_method(self, "_both_scores"))
     def assess(self, X: Any) -> np.ndarray:
         """Give all that can be said of files in one look, as an :class:`OpenSetClassifier` does.
 
@@ -96,7 +96,7 @@ class FileMethodsMixin:
             Scores of the sources, and how typical of each a file is; NaN for files that could not
             be read.
         """
-        return self._apply(X, "assess")
+        return self._apply(X, "_both_scores")
 
     @available_if(lambda self: _has_method(self, "score_samples"))
     def score_samples(self, X: Any) -> np.ndarray:
@@ -169,7 +169,7 @@ def blank_result(classes: np.ndarray, n_images: int, method: str) -> np.ndarray:
         return np.full(n_images, None, dtype=object)
     if method in _ONE_VALUE or (len(classes) == 2 and method == "decision_function"):
         return np.full(n_images, np.nan)
-    shape = (2, len(classes)) if method == "assess" else (len(classes),)
+    shape = (2, len(classes)) if method == "_both_scores" else (len(classes),)
     return np.full((n_images, *shape), np.nan)
 
 

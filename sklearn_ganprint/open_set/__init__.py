@@ -1,8 +1,9 @@
-"""L3: "none of these" as an answer, at a stated rate of false alarms."""
+"""Classifiers that can answer "none of these", at a stated rate of false alarms."""
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.classification._scores import discriminant_distances
 from sklearn_ganprint.conformal import (
+    Calibration,
     CalibrationWarning,
     conformal_p_values,
     conformal_threshold,
@@ -12,6 +13,7 @@ from sklearn_ganprint.open_set._classifier import OpenSetClassifier
 from sklearn_ganprint.open_set._detector import FingerprintDetector
 
 __all__ = [
+    "Calibration",
     "CalibrationWarning",
     "FingerprintDetector",
     "OpenSetClassifier",

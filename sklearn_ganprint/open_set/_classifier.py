@@ -1,60 +1,51 @@
-"""A classifier that can answer: none of these."""
+"""The classifier that calls images of no known source unknown."""
 
 import warnings
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
-from sklearn.utils import get_tags, indexable
+from sklearn.pipeline import Pipeline
+from sklearn.utils import deprecated, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_ganprint._batches import (
-    Pass,
-    Passes,
+    Batches,
     at,
-    collect,
-    first_image,
-    fit_in_memory,
-    fit_passes,
-)
-from sklearn_ganprint._routing import FitParams, last_step_params, pipeline_params, route
-from sklearn_ganprint._steps import (
-    fit_leading,
-    fit_steps,
-    pipeline_memory,
+    fit_batches,
     replace_last,
     split_steps,
-    transform_batch,
     without_leading,
 )
-from sklearn_ganprint.conformal import (
-    CalibrationWarning,
-    conformal_threshold,
-    scores_needed,
+from sklearn_ganprint._metaestimators import (
+    FitParams,
+    last_step_params,
+    pipeline_params,
+    route,
+    take_over_features,
 )
+from sklearn_ganprint.classification._scores import last_step
+from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_needed
 from sklearn_ganprint.ensemble import FusionClassifier
-from sklearn_ganprint.open_set._calibration import (
-    Calibration,
-    calibrate,
+from sklearn_ganprint.open_set._scores import (
+    SCORE_FUNCTIONS,
+    ScoreFunction,
+    fit_and_calibrate,
     leave_one_out,
     leaves_one_out,
     routing,
+    step_scores,
+    typicality_scores,
 )
-from sklearn_ganprint.open_set._judging import JudgingMixin
-from sklearn_ganprint.open_set._labels import unknown_label
-from sklearn_ganprint.open_set._scores import (
-    SOURCE_SCORES,
-    ScoreFunction,
-    label_and_score,
-)
-from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank
+from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 
 
-class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Attribute images to a known source, or to none at a stated rate of false alarms.
 
     A false alarm is an image of a known source that is called unknown. The threshold is set on
@@ -71,20 +62,21 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         :class:`CalibrationWarning` says so.
 
     score_function : {"auto", "decision", "mahalanobis"} or callable, default="auto"
-        Nearness to each source, of which the greatest decides. "mahalanobis" is the negative
-        distance in the space of a linear discriminant analysis, see
-        :func:`discriminant_distances`. "decision" is what the classifier decides by: correlations
-        of a :class:`~sklearn_ganprint.FingerprintClassifier`, else ``decision_function`` or
-        ``predict_proba``. "auto" is "mahalanobis" after a discriminant analysis, typicality after
-        a :class:`~sklearn_ganprint.FusionClassifier`, else "decision".
+        How typical an image is of each source. "mahalanobis" is the negative distance in the
+        space of a linear discriminant analysis, see :func:`discriminant_distances`. "decision" is
+        what the classifier decides by: correlations of a
+        :class:`~sklearn_ganprint.FingerprintClassifier`, else ``decision_function`` or
+        ``predict_proba``. "auto" is ``typicality_scores`` of the classifier if it has them, as a
+        :class:`~sklearn_ganprint.FusionClassifier` does, "mahalanobis" after a discriminant
+        analysis, else "decision".
         A callable is given the last step of the fitted pipeline and what reaches that step, and
-        returns scores of shape (n, n_classes), finite, greater is nearer.
+        returns finite scores of shape (n, n_classes), greater is more typical.
 
     calibration : {"auto", "source", "pooled"}, default="auto"
-        For whom the rate holds. "source": for each source, each with a threshold of its own, for
-        which each needs enough images. "pooled": for the sources together, in the shares that
-        they have in the training images; one that differs from the others may get more false
-        alarms. "auto" is "source" if all sources have enough images, else "pooled".
+        What the rate holds for. "source": each source, with a threshold of its own, which takes
+        enough images of each. "pooled": the sources together, in the shares that they have in the
+        training images; a source that differs from the others may get more false alarms. "auto"
+        is "source" if all sources have enough images, else "pooled".
 
     unknown_label : str or number, default=None
         What ``predict`` calls images of no known source. None is "unknown" for labels that are
@@ -111,22 +103,25 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         What images of no known source are called.
 
     calibration_ : {"source", "pooled"}
-        For whom the rate holds.
+        What the rate holds for.
 
     calibration_scores_ : ndarray of float64, shape (n_calibration, n_classes)
         Scores of training images under models that have not seen them.
 
     calibration_codes_ : ndarray of int, shape (n_calibration,)
-        Index in `classes_` of the source of each.
+        Index in `classes_` of the source of each calibration image.
+
+    calibration_set_ : Calibration
+        These scores and codes, to compute p-values from typicality scores at hand.
 
     thresholds_ : ndarray of float64, shape (n_classes,)
         An image is unknown if its score for each source is below that source's threshold.
 
     n_features_in_ : int
-        Number of features, if the fitted estimator tells.
+        Number of features, if the fitted estimator has it.
 
     feature_names_in_ : ndarray of str
-        Names of the columns, if the fitted estimator tells.
+        Names of the columns, if the fitted estimator has them.
 
     See Also
     --------
@@ -137,26 +132,21 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
     -----
     p-values are conformal [1]_: ranks among the calibration scores, right whatever distribution
     these have, if new images of the sources are like those fitted on. Recompressed or resized
-    ones are not. Choosing the greatest of many scores is allowed for by ranking greatest scores
-    among greatest scores ("pooled") as in [2]_, or by asking that each source be rejected
-    ("source"); neither needs the sources to be independent.
+    ones are not. :class:`Calibration` allows for the choice of the greatest of many scores.
 
-    There is no ``decision_function`` or ``predict_proba``: scikit-learn's tools take the greatest
-    of their columns to be what ``predict`` says. Scores of the known sources against each other
-    are those of `estimator_`.
+    There is no ``decision_function`` or ``predict_proba``, since tools of scikit-learn take the
+    greatest column for the prediction. ``class_scores`` are those of `estimator_`.
 
-    Images without a residual, see :func:`~sklearn_ganprint.residuals.residual_share`, have no
-    answer: their typicality is the lowest finite one, and they are unknown at any rate. In ``fit``
-    they are left out with a warning.
+    Images without a residual, see :func:`~sklearn_ganprint.residuals.residual_share`, have the
+    lowest finite typicality, and are unknown at any rate. ``fit`` leaves them out with a warning.
 
-    The model fitted on all images is a little better than those of the folds, so that false
+    The model fitted on all images is a little better than the models of the folds, so that false
     alarms tend to be rarer than stated.
 
     References
     ----------
     .. [1] V. Vovk, A. Gammerman, G. Shafer, "Algorithmic learning in a random world", Springer,
        2005.
-    .. [2] P. H. Westfall, S. S. Young, "Resampling-based multiple testing", Wiley, 1993.
 
     Examples
     --------
@@ -176,7 +166,7 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict"])],
         "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
-        "score_function": [StrOptions(set(SOURCE_SCORES)), callable],
+        "score_function": [StrOptions(set(SCORE_FUNCTIONS)), callable],
         "calibration": [StrOptions({"auto", "source", "pooled"})],
         "unknown_label": [str, Real, None],
         "cv": ["cv_object"],
@@ -212,12 +202,12 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
             What the estimator takes.
 
         y : array-like of shape (n,)
-            Source of each image, all of them known.
+            Source of each image.
 
         **params : dict
             `groups` goes to the splitter, so that images of one group, such as translations of
-            one photo, are never on both sides of a fold. All else goes to the estimator's
-            ``fit``. With metadata routing enabled, each goes where it is requested.
+            one photo, are never on both sides of a fold. The others go to ``fit`` of the
+            estimator. With metadata routing enabled, parameters go where they are requested.
 
         Returns
         -------
@@ -233,31 +223,24 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         X, y = indexable(X, column_or_1d(y, warn=True))
         X, y, params = leave_out_blank(self.estimator, X, y, **params)
         if set(params) <= {"groups"}:
-            return fit_in_memory(self.fit_passes(first_image(X), y, **params), X)
-        # For any step: only the whole pipeline knows which.
-        routed = route(self, params)
+            return self.fit_batches(Batches(X), y, **params)
+        # Parameters for any step, which only the whole pipeline can hand on.
         self._check_classes(y)
-        fitted = clone(self.estimator).fit(X, y, **routed.fit)
-        return self._store(fitted, self._calibrate(self.estimator, fitted, X, y, routed))
+        return self._store(*fit_and_calibrate(self, self.estimator, X, y, route(self, params)))
 
-    def fit_passes(self, first: Any, y: np.ndarray, **params: Any) -> Passes:
-        """Fit in passes over images that need not be in memory.
+    def fit_batches(self, batches: Batches, y: np.ndarray, **params: Any) -> Self:
+        """Fit on batches of images that need not be in memory.
 
         Parameters
         ----------
-        first : array-like of shape (1, ...)
-            One image.
+        batches : Batches
+            The images.
 
         y : ndarray of shape (n,)
             Source of each image.
 
         **params : dict
-            `groups` goes to the splitter, all else to the ``fit`` of the estimator's last step.
-
-        Yields
-        ------
-        Pass
-            A function of a batch of images, whose values for all batches are to be sent back.
+            `groups` goes to the splitter, the others to ``fit`` of the last step of the estimator.
 
         Returns
         -------
@@ -269,33 +252,26 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         estimator = clone(self.estimator)
         leading, rest = split_steps(estimator)
         fit, split = route(self, params)
-        if self._knows_unseen_scores(rest[0]):
+        own_scores = self.cv is None and self.score_function in ("auto", "decision")
+        if own_scores and isinstance(rest[0], FusionClassifier):
+            # The fusion is fitted on scores of images under models without them.
             params = fit if _routing_enabled() else params
-            fitted = yield from fit_passes(estimator, first, y, params)
-            fusion = rest[0]
-            scores = fusion.out_of_fold_typicality_
-            if self.score_function == "decision":
-                scores = fusion.out_of_fold_scores_
-            return self._store(fitted, Calibration(scores, fusion.out_of_fold_codes_))
-        own = last_step_params(estimator, fit)
-        if self.cv is None and not split and leaves_one_out(estimator, self.score_function):
-            fitted = yield from fit_passes(estimator, first, y, fit)
-            results = yield Pass(leave_one_out, (fitted,), (y, *own.values()))
-            scores, kept = collect(results, len(y))
-            return self._store(fitted, Calibration(scores, fitted.classes_.searchsorted(y[kept])))
-        fit_leading(leading, first)
-        X, kept = collect((yield Pass(transform_batch, (leading,))), len(y))
-        fitted = fit_steps(rest, X, y[kept], pipeline_memory(estimator), **at(kept, own))
-        fitted = replace_last(estimator, fitted)
-        learner = without_leading(self.estimator)
+            fitted = fit_batches(estimator, batches, y, params)
+            decides = self.score_function == "decision"
+            scores = rest[0].out_of_fold_scores_ if decides else rest[0].out_of_fold_typicality_
+            return self._store(fitted, scores, rest[0].out_of_fold_codes_)
+        if own_scores and not split and leaves_one_out(estimator):
+            fitted = fit_batches(estimator, batches, y, fit)
+            weights = last_step_params(estimator, fit).values()
+            scores, kept = batches.collect(partial(leave_one_out, fitted), rows=(y, *weights))
+            return self._store(fitted, scores, fitted.classes_.searchsorted(y[kept]))
+        # What the leading steps make of the images is kept, and fitted on again for each fold.
+        X, kept = batches.behind(leading).collect()
+        learner = without_leading(estimator)
         routed = FitParams(pipeline_params(learner, at(kept, fit)), at(kept, split))
-        found = self._calibrate(learner, without_leading(fitted), X, y[kept], routed)
-        return self._store(fitted, found)
-
-    def _knows_unseen_scores(self, estimator: Any) -> bool:
-        """Whether an estimator's fit gives the scores to calibrate with."""
-        own = self.cv is None and self.score_function in ("auto", "decision")
-        return own and isinstance(estimator, FusionClassifier)
+        fitted, scores, codes = fit_and_calibrate(self, learner, X, y[kept], routed)
+        steps = [step for _, step in fitted.steps] if isinstance(fitted, Pipeline) else [fitted]
+        return self._store(replace_last(estimator, steps), scores, codes)
 
     def _check_classes(self, y: np.ndarray) -> None:
         check_classification_targets(y)
@@ -305,28 +281,40 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
                 f"{len(classes)} class: {classes.tolist()}. FingerprintDetector is for one source."
             )
 
-    def _calibrate(
-        self, estimator: Any, fitted: Any, X: Any, y: np.ndarray, params: FitParams
-    ) -> Calibration:
-        return calibrate(
-            estimator,
-            fitted,
-            X,
-            y,
-            score_function=self.score_function,
-            cv=self.cv,
-            params=params,
-            n_jobs=self.n_jobs,
+    def _store(self, fitted: Any, scores: np.ndarray, codes: np.ndarray) -> Self:
+        """Keep the fitted estimator, and set thresholds from its scores of unseen images."""
+        self.estimator_, self.classes_ = fitted, fitted.classes_
+        self.unknown_label_ = _unknown_label(self.unknown_label, self.classes_)
+        take_over_features(self, fitted)
+        self.calibration_scores_, self.calibration_codes_ = scores, codes
+        self.calibration_ = self.calibration
+        if self.calibration == "auto":
+            enough = Calibration(scores, codes).n_scores >= scores_needed(self.false_alarm_rate)
+            self.calibration_ = "source" if enough else "pooled"
+        self.thresholds_ = self.calibration_set_.thresholds(self.false_alarm_rate)
+        self._warn_of_few(self.calibration_set_.n_scores)
+        return self
+
+    def _warn_of_few(self, n: int) -> None:
+        """Warn if there are too few calibration scores to call any image unknown."""
+        if n >= scores_needed(self.false_alarm_rate):
+            return
+        where = "in all" if self.calibration_ == "pooled" else "for the smallest source"
+        warnings.warn(
+            f"No image can be called unknown: a false-alarm rate of {self.false_alarm_rate:g} "
+            f"needs {scores_needed(self.false_alarm_rate)} calibration scores, and there are {n} "
+            f"{where}, with which no p-value is below 1 / {n + 1}. Fit on more images, or choose "
+            f"a false_alarm_rate of {1 / (n + 1):.3g} or more.",
+            CalibrationWarning,
+            stacklevel=3,
         )
 
-    def _store(self, fitted: Any, found: Calibration) -> Self:
-        """Keep the fitted estimator, and what its scores of unseen images say."""
-        self.estimator_, self.classes_ = fitted, fitted.classes_
-        self.unknown_label_ = unknown_label(self.unknown_label, self.classes_)
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(fitted, name):
-                setattr(self, name, getattr(fitted, name))
-        return self._set_thresholds(found)
+    @property
+    def calibration_set_(self) -> Calibration:
+        """Scores of the calibration images."""
+        check_is_fitted(self)
+        pooled = self.calibration_ == "pooled"
+        return Calibration(self.calibration_scores_, self.calibration_codes_, pooled)
 
     def predict(self, X: Any) -> np.ndarray:
         """Attribute each image to a known source, or to none.
@@ -343,47 +331,182 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
             below that source's threshold, or the image has no residual.
         """
         check_is_fitted(self)
-        labels, scores = label_and_score(self.estimator_, X, self.score_function)
+        classifier, rows = last_step(self.estimator_, X)
+        if self._gives_both(classifier):
+            decision, scores = classifier._both_scores(rows).swapaxes(0, 1)
+            labels = classifier.classes_[decision.argmax(axis=1)]
+        else:
+            labels = classifier.predict(rows)
+            scores = step_scores(classifier, rows, self.score_function)
         known = ((scores >= self.thresholds_) & (scores > LOWEST)).any(axis=1)
+        known &= ~without_residual(self.estimator_, X)
         return labels if known.all() else np.where(known, labels, self.unknown_label_)
 
-    def _set_thresholds(self, found: Calibration) -> Self:
-        self.calibration_scores_, self.calibration_codes_ = found
-        n_classes = len(self.classes_)
-        counts = np.bincount(found.codes, minlength=n_classes)
-        self.calibration_ = self.calibration
-        if self.calibration == "auto":
-            enough = counts.min() >= scores_needed(self.false_alarm_rate)
-            self.calibration_ = "source" if enough else "pooled"
-        if self.calibration_ == "pooled":
-            limit = conformal_threshold(found.scores.max(axis=1), self.false_alarm_rate)
-            self.thresholds_ = np.full(n_classes, limit)
+    def _both_scores(self, X: Any) -> np.ndarray:
+        """Class and typicality scores, shape (n, 2, n_classes), in one pass over the images."""
+        check_is_fitted(self)
+        classifier, rows = last_step(self.estimator_, X)
+        if self._gives_both(classifier):
+            scores = classifier._both_scores(rows)
         else:
-            own = self._own_scores()
-            limits = [own[self._calibrates(code)] for code in range(n_classes)]
-            self.thresholds_ = np.array(
-                [conformal_threshold(each, self.false_alarm_rate) for each in limits]
-            )
-        self._warn_of_few(counts)
-        return self
+            functions = ("decision", self.score_function)
+            scores = np.stack([step_scores(classifier, rows, name) for name in functions], axis=1)
+        scores[without_residual(self.estimator_, X), 1] = LOWEST
+        return scores
 
-    def _warn_of_few(self, counts: np.ndarray) -> None:
-        """Say why nothing can be called unknown, if so."""
-        n = counts.sum() if self.calibration_ == "pooled" else counts.min()
-        if n >= scores_needed(self.false_alarm_rate):
-            return
-        whose = "in all" if self.calibration_ == "pooled" else "for the smallest source"
-        warnings.warn(
-            f"No image can be called unknown: a false-alarm rate of {self.false_alarm_rate:g} "
-            f"needs {scores_needed(self.false_alarm_rate)} calibration scores, and there are {n} "
-            f"{whose}, with which no p-value is below 1 / {n + 1}. Fit on more images, or choose "
-            f"a false_alarm_rate of {1 / (n + 1):.3g} or more.",
-            CalibrationWarning,
-            stacklevel=3,
-        )
+    def _gives_both(self, classifier: Any) -> bool:
+        """Whether a classifier computes both kinds of scores at the price of one."""
+        return self.score_function == "auto" and hasattr(classifier, "_both_scores")
+
+    def class_scores(self, X: Any) -> np.ndarray:
+        """Score the known sources against each other, as the estimator does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            Scores; the estimator predicts the class with the greatest one.
+        """
+        check_is_fitted(self)
+        return step_scores(*last_step(self.estimator_, X), "decision")
+
+    def typicality_scores(self, X: Any) -> np.ndarray:
+        """Score how typical an image is of each source, which p-values and thresholds rest on.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            Scores as `score_function` says, greater is more typical. Images without a residual
+            have the lowest finite number of single precision.
+
+        See Also
+        --------
+        Calibration : Turns these scores into p-values.
+        """
+        check_is_fitted(self)
+        return typicality_scores(self.estimator_, X, self.score_function)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Score for the most typical source, whatever the rate of false alarms.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            Greatest score over the known sources: low where an image is of none of them.
+        """
+        return self.typicality_scores(X).max(axis=1)
+
+    def p_values(self, X: Any) -> np.ndarray:
+        """Compute a p-value for each source, small where an image is untypical of the source.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            For an image of source c, the p-value in column c is at most a with a probability of at
+            most a.
+
+        See Also
+        --------
+        known_p_values : One p-value for all known sources together.
+        """
+        return self.calibration_set_.p_values(self.typicality_scores(X))
+
+    def known_p_values(self, X: Any) -> np.ndarray:
+        """Compute the p-value of the hypothesis that an image comes from one of the known sources.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            An image is called unknown where this is at most `false_alarm_rate`.
+
+        See Also
+        --------
+        p_values : A p-value for each source.
+        """
+        return self.calibration_set_.known_p_values(self.typicality_scores(X))
+
+    @deprecated("use class_scores and typicality_scores. It will be gone in version 0.3.")
+    def assess(self, X: Any) -> np.ndarray:
+        """Compute both kinds of scores.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, 2, n_classes)
+            What :meth:`class_scores` and :meth:`typicality_scores` return.
+        """
+        return self._both_scores(X)
+
+    @deprecated("use calibration_set_.p_values(scores). It will be gone in version 0.3.")
+    def p_values_from_scores(self, scores: Any, *, calibration: str | None = None) -> np.ndarray:
+        """Turn scores of images into a p-value for each source.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n, n_classes)
+            What :meth:`typicality_scores` returns.
+
+        calibration : {"source", "pooled"}, default=None
+            Calibration images that scores are ranked among. None is `calibration_`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            As :meth:`p_values` returns them.
+        """
+        if calibration not in ("source", "pooled", None):
+            raise ValueError(
+                f"calibration must be 'source', 'pooled' or None, got {calibration!r}."
+            )
+        pooled = None if calibration is None else calibration == "pooled"
+        return self.calibration_set_.p_values(scores, pooled=pooled)
+
+    @deprecated("use calibration_set_.known_p_values(scores). It will be gone in version 0.3.")
+    def known_p_values_from_scores(self, scores: Any) -> np.ndarray:
+        """Turn scores into the p-value of an image's coming from one of the known sources.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n, n_classes)
+            What :meth:`typicality_scores` returns.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            As :meth:`known_p_values` returns them.
+        """
+        return self.calibration_set_.known_p_values(scores)
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Say which fit parameters go to the estimator and which to the splitter.
+        """Return which fit parameters go to the estimator and which to the splitter.
 
         Returns
         -------
@@ -398,3 +521,25 @@ class OpenSetClassifier(JudgingMixin, MetaEstimatorMixin, ClassifierMixin, BaseE
         inner = get_tags(self.estimator)
         tags.classifier_tags, tags.input_tags = inner.classifier_tags, inner.input_tags
         return tags
+
+
+def _unknown_label(label: Any, classes: np.ndarray) -> Any:
+    """Label of images of no known source, of the type that the classes have."""
+    numeric = np.issubdtype(classes.dtype, np.number) or classes.dtype == bool
+    if label is None:
+        return min(-1, int(classes.min()) - 1) if numeric else _check_free("unknown", classes)
+    if isinstance(label, str) == numeric:
+        raise ValueError(
+            f"unknown_label must be of the same type as the labels in y, a "
+            f"{'number' if numeric else 'string'}, got {label!r}. Metrics refuse a mixture."
+        )
+    return _check_free(label, classes)
+
+
+def _check_free(label: Any, classes: np.ndarray) -> Any:
+    if label in classes.tolist():
+        raise ValueError(
+            f"The unknown label {label!r} is one of the classes in y. Set unknown_label to "
+            f"something else."
+        )
+    return label

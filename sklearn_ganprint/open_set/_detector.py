@@ -1,56 +1,56 @@
-"""One source against the rest of the world."""
+"""The detector of images of one source."""
 
 import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context
 from sklearn.utils import get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._routing import FitParams, route
-from sklearn_ganprint._steps import with_objects
+from sklearn_ganprint._metaestimators import (
+    FitsParts,
+    ScoresSamples,
+    offers,
+    route,
+    take_over_features,
+    with_objects,
+)
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.classification._scores import sources
-from sklearn_ganprint.conformal import (
-    CalibrationWarning,
-    conformal_p_values,
-    conformal_threshold,
-    scores_needed,
-)
-from sklearn_ganprint.open_set._calibration import (
-    calibrate,
-    fit_sources,
+from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_needed
+from sklearn_ganprint.open_set._scores import (
+    SCORE_FUNCTIONS,
+    ScoreFunction,
+    fit_and_calibrate,
     routing,
+    typicality_scores,
 )
-from sklearn_ganprint.open_set._scores import SOURCE_SCORES, ScoreFunction, source_scores
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank
 
 
 class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
-    """Tell the images of one source from all others, at a stated rate of false alarms.
+    """Detect the images of one source, at a stated rate of false alarms.
 
     Parameters
     ----------
     estimator : estimator, default=None
-        What scores images. None is ``FingerprintClassifier("cosine")``, the correlation of a
-        residual and the mean one without centring, which residuals hardly need. Without `source`
-        an outlier detector, or a pipeline that ends with one, serves too; with `source` any
-        classifier does.
+        Scores images. None is ``FingerprintClassifier("cosine")``, the correlation of a residual
+        and the mean one without centring, which residuals hardly need. With `source` any
+        classifier serves; without it an outlier detector, or a pipeline that ends with one, too.
 
     source : str or number, default=None
         The label in `y` of the source to detect; the other images are examples of the rest of
         the world. None takes all images to be of the source, and ignores `y`.
 
     null : {"source", "others"}, default="source"
-        What is believed of an image until its score speaks against it, hence what a false alarm
-        is. "source": an image is of the source; a false alarm calls one of its images foreign.
-        "others": an image is foreign, like those of the other labels in `y` together; a false
-        alarm calls one of those the source's. The rate says nothing of foreign images that are
-        unlike those in `y`.
+        The null hypothesis about an image. "source": the image is of the source; a false alarm
+        calls an image of the source foreign. "others": the image is foreign, like those of the
+        other labels in `y` together; a false alarm takes one of these for the source's. The rate
+        says nothing about foreign images that are unlike those in `y`.
 
     false_alarm_rate : float, default=0.01
         Rate of false alarms, in (0, 1). A rate r takes ``1 / r - 1`` images for which the null
@@ -58,7 +58,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         :class:`CalibrationWarning` says so.
 
     score_function : {"auto", "decision", "mahalanobis"} or callable, default="auto"
-        Nearness to the source, as in :class:`OpenSetClassifier`.
+        How typical an image is of the source, as in :class:`OpenSetClassifier`.
 
     cv : int, splitter or iterable, default=None
         How images are kept out of the models that score them, as in :class:`OpenSetClassifier`.
@@ -80,10 +80,10 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         few calibration scores.
 
     n_features_in_ : int
-        Number of features, if the fitted estimator tells.
+        Number of features, if the fitted estimator has it.
 
     feature_names_in_ : ndarray of str
-        Names of the columns, if the fitted estimator tells.
+        Names of the columns, if the fitted estimator has them.
 
     See Also
     --------
@@ -112,7 +112,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         "source": [str, Real, "boolean", None],
         "null": [StrOptions({"source", "others"})],
         "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
-        "score_function": [StrOptions(set(SOURCE_SCORES)), callable],
+        "score_function": [StrOptions(set(SCORE_FUNCTIONS)), callable],
         "cv": ["cv_object"],
         "n_jobs": [Integral, None],
     }
@@ -166,7 +166,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             Source of each image; ignored if `source` is None.
 
         **params : dict
-            `groups` goes to the splitter, all else to the estimator's ``fit``, as in
+            `groups` goes to the splitter, the others to ``fit`` of the estimator, as in
             :class:`OpenSetClassifier`.
 
         Returns
@@ -182,15 +182,17 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         X, y = self._check_labels(X, y)
         estimator = self._whole_estimator()
         X, y, params = leave_out_blank(estimator, X, y, **params)
-        routed = route(self, params)
-        self.estimator_ = fit_sources(clone(estimator), X, y, routed.fit)
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.estimator_, name):
-                setattr(self, name, getattr(self.estimator_, name))
-        return self._set_offset(estimator, X, y, routed)
+        self.estimator_, scores, codes = fit_and_calibrate(
+            self, estimator, X, y, route(self, params)
+        )
+        take_over_features(self, self.estimator_)
+        column = self._column()
+        holds = (codes == column) == (self.null == "source")
+        self.calibration_scores_ = scores[holds, column]
+        return self._set_offset(self._calibration_set())
 
     def fit_predict(self, X: Any, y: Any = None, **params: Any) -> np.ndarray:
-        """Fit, and judge the same images.
+        """Fit, and classify the same images.
 
         Parameters
         ----------
@@ -207,12 +209,12 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         ndarray of int, shape (n,)
             1 for images of the source, -1 for foreign ones. Images that the estimator was fitted
-            on look more like the source's than they should.
+            on score higher for the source than new ones.
         """
         return self.fit(X, y, **params).predict(X)
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Score images for the source.
+        """Score how typical images are of the source.
 
         Parameters
         ----------
@@ -222,10 +224,10 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         ndarray of float64, shape (n,)
-            Scores, greater is nearer.
+            Scores, greater is more typical.
         """
         check_is_fitted(self)
-        return source_scores(self.estimator_, X, self.score_function)[:, self._column()]
+        return typicality_scores(self.estimator_, X, self.score_function)[:, self._column()]
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Score images for the source, less the threshold.
@@ -243,7 +245,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> np.ndarray:
-        """Tell images of the source from foreign ones.
+        """Classify images as those of the source or foreign ones.
 
         Parameters
         ----------
@@ -259,7 +261,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         return np.where((scores >= self.offset_) & (scores > LOWEST), 1, -1)
 
     def p_values(self, X: Any) -> np.ndarray:
-        """p-value of the null hypothesis for each image.
+        """Compute the p-value of the null hypothesis for each image.
 
         Parameters
         ----------
@@ -271,8 +273,8 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         ndarray of float64, shape (n,)
             The null hypothesis is rejected where this is at most `false_alarm_rate`.
         """
-        sign = self._sign()
-        return conformal_p_values(sign * self.score_samples(X), sign * self.calibration_scores_)
+        scores = self._sign() * self.score_samples(X)
+        return self._calibration_set().p_values(scores[:, np.newaxis])[:, 0]
 
     def _check_labels(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         if self.source is None:
@@ -291,7 +293,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _whole_estimator(self) -> Any:
         estimator = FingerprintClassifier("cosine") if self.estimator is None else self.estimator
-        one_class = hasattr(estimator, "score_samples") or hasattr(estimator, "partial_fit")
+        one_class = offers(estimator, ScoresSamples) or offers(estimator, FitsParts)
         if self.source is None and not one_class:
             raise ValueError(
                 f"{estimator!r} tells sources apart, and needs images of others: set `source` and "
@@ -300,35 +302,24 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         return estimator
 
     def _column(self) -> int:
-        """Which of the estimator's scores is the source's."""
-        return (
-            0
-            if self.source is None
-            else int(np.searchsorted(sources(self.estimator_), self.source))
-        )
+        """Position of the source among the classes of the estimator."""
+        classes = sources(self.estimator_)
+        return 0 if self.source is None else int(np.searchsorted(classes, self.source))
 
     def _sign(self) -> int:
-        """Turn scores so that low ones speak against the null hypothesis."""
+        """Sign with which low scores speak against the null hypothesis."""
         return 1 if self.null == "source" else -1
 
-    def _set_offset(self, estimator: Any, X: Any, y: np.ndarray, routed: FitParams) -> Self:
-        found = calibrate(
-            estimator,
-            self.estimator_,
-            X,
-            y,
-            score_function=self.score_function,
-            cv=self.cv,
-            params=routed,
-            n_jobs=self.n_jobs,
-        )
-        column = self._column()
-        true = (found.codes == column) == (self.null == "source")
-        self.calibration_scores_ = found.scores[true, column]
-        sign, n = self._sign(), int(true.sum())
-        limit = sign * conformal_threshold(sign * self.calibration_scores_, self.false_alarm_rate)
+    def _calibration_set(self) -> Calibration:
+        """Scores of calibration images, low ones against the null hypothesis."""
+        scores = self._sign() * self.calibration_scores_[:, np.newaxis]
+        return Calibration(scores, np.zeros(len(scores), dtype=int))
+
+    def _set_offset(self, calibration: Calibration) -> Self:
+        limit = self._sign() * float(calibration.thresholds(self.false_alarm_rate)[0])
         # A score equal to the limit does not reject the null hypothesis, whichever it is.
         self.offset_ = limit if self.null == "source" else float(np.nextafter(limit, np.inf))
+        n = calibration.n_scores
         if n < scores_needed(self.false_alarm_rate):
             warnings.warn(
                 f"The hypothesis that an image is of the {self.null} is never rejected: a "
@@ -341,7 +332,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         return self
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Say which fit parameters go to the estimator and which to the splitter.
+        """Return which fit parameters go to the estimator and which to the splitter.
 
         Returns
         -------
