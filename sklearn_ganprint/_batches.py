@@ -16,7 +16,14 @@ from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.validation import _num_samples
 
 from sklearn_ganprint._images import ImageInputMixin, quiet_about_images
-from sklearn_ganprint._routing import last_step_params
+from sklearn_ganprint._metaestimators import (
+    FitsBatches,
+    FitsSums,
+    Mergeable,
+    SumsClasses,
+    last_step_params,
+    offers,
+)
 
 #: Positions of the images of a batch, and what became of them.
 Result = tuple[np.ndarray, Any]
@@ -87,9 +94,9 @@ def fit_batches(estimator: Any, batches: Batches, y: np.ndarray, params: dict[st
     params = last_step_params(estimator, params)
     leading, rest = split_steps(estimator)
     behind = batches.behind(leading)
-    if len(rest) == 1 and hasattr(rest[0], "fit_batches"):
+    if len(rest) == 1 and offers(rest[0], FitsBatches):
         fitted = [rest[0].fit_batches(behind, y, **params)]
-    elif len(rest) == 1 and is_mergeable(rest[0]):
+    elif len(rest) == 1 and offers(rest[0], Mergeable):
         if isinstance(rest[0], ImageInputMixin):
             rest[0]._warn_of_images(np.asarray(behind.first), behind.first)
         weights = [params[name] for name in ("sample_weight",) if name in params]
@@ -100,11 +107,6 @@ def fit_batches(estimator: Any, batches: Batches, y: np.ndarray, params: dict[st
         X, kept = behind.collect()
         fitted = fit_steps(rest, X, y[kept], pipeline_memory(estimator), **at(kept, params))
     return replace_last(estimator, fitted)
-
-
-def is_mergeable(step: Any) -> bool:
-    """Whether fits on parts of the images can be put together."""
-    return hasattr(step, "partial_fit") and hasattr(step, "merge")
 
 
 def merge(results: Iterable[Result]) -> Any:
@@ -127,7 +129,7 @@ def fit_part(images: Any, y: np.ndarray, *args: Any) -> Any:
     """
     *weights, leading, step = args
     classes, codes = np.unique(y, return_inverse=True)
-    if hasattr(step, "partial_fit_sums") and leading and hasattr(leading[-1], "class_sums"):
+    if leading and offers(step, FitsSums) and offers(leading[-1], SumsClasses):
         images = transform_batch(images, leading[:-1])
         weight = weights[0] if weights else np.ones(len(y))
         weight = np.where(leading[-1].lacks_residual(images), 0, weight)

@@ -16,7 +16,7 @@ import pytest
 from cli_helpers import COMMAND
 from PIL import Image
 
-from sklearn_ganprint.cli import _scoring
+from sklearn_ganprint.cli._images import find_files
 from sklearn_ganprint.cli.pages import _views
 from sklearn_ganprint.datasets import load_image_folder
 
@@ -43,13 +43,13 @@ def hostile(image_folder):
 
 
 @pytest.fixture
-def arguments(hostile, tmp_path, fit):
+def arguments(hostile, tmp_path, ganprint):
     """Arguments of each command that writes a page."""
 
     def make(command):
         model = tmp_path / "m.skops"
         if command == "localize":
-            assert fit(hostile, model, "--kind", "localization")[0] == 0
+            assert ganprint("fit", hostile, "--model", model, "--task", "localize")[0] == 0
             return [model, hostile, "--masks"]
         fast = ("--n-robustness", "0", "--denoiser", "gaussian")
         return {"cluster": [hostile], "compare": [hostile], "reproduce": [hostile, *fast]}[command]
@@ -195,4 +195,4 @@ def test_sources_are_found_however_they_are_spelt(image_folder, fit, ganprint, t
     source = unicodedata.normalize(form, "é")
     status, out, err = ganprint("verify", tmp_path / "m.skops", source, paths[0])
     assert status == 0, err
-    assert len(_scoring.find_files([str(folder)])[0]) == 16
+    assert len(find_files([str(folder)])[0]) == 16

@@ -10,7 +10,7 @@ from sklearn_ganprint import (
     load_model,
     save_model,
 )
-from sklearn_ganprint._steps import learns_nothing
+from sklearn_ganprint._batches import learns_nothing
 
 
 def slow_normalized(residual, size, offset):

@@ -10,11 +10,12 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._batches import fit_batches, hand_on_arrays, is_mergeable
+from sklearn_ganprint._batches import fit_batches, hand_on_arrays
+from sklearn_ganprint._metaestimators import HoldsFingerprints, Mergeable, offers
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths, common_size
-from sklearn_ganprint.pipelines import make_attribution_pipeline
+from sklearn_ganprint.pipelines import current_kind, make_attribution_pipeline
 from sklearn_ganprint.residuals import ResidualTransformer
 
 
@@ -88,8 +89,8 @@ def fingerprint_set(model: Any) -> FingerprintSet:
     steps, holder = find_fingerprints(model)
     if holder is None:
         raise ValueError(
-            f"{type(model).__name__} has no fingerprints to compare. Kinds that have: 'paper', "
-            f"'combined' and 'camera'; 'spectral' knows sources by other traces."
+            f"{type(model).__name__} has no fingerprints to compare. Pipelines of the "
+            f"kinds 'fingerprint', 'fusion' and 'prnu' have; 'autocorrelation' has other traces."
         )
     names = getattr(holder, "classes_", np.arange(len(holder.fingerprints_)))
     if not np.array_equal(getattr(model, "classes_", names), names):
@@ -113,7 +114,7 @@ def find_fingerprints(model: Any) -> tuple[list[Any], Any]:
 
     Return the steps that images pass before they reach that estimator, and the estimator.
     """
-    if hasattr(model, "fingerprints_"):
+    if offers(model, HoldsFingerprints):
         return [], model
     if isinstance(model, Pipeline):
         *leading, last = [step for _, step in model.steps if step not in (None, "passthrough")]
@@ -157,7 +158,7 @@ def fingerprint_settings(model: Any) -> dict[str, Any]:
     >>> from sklearn_ganprint.comparison import fingerprint_settings
     >>> from sklearn_ganprint.datasets import load_samples
     >>> samples = load_samples(load_content=False)
-    >>> model = FileBatchClassifier(make_attribution_pipeline("paper"))
+    >>> model = FileBatchClassifier(make_attribution_pipeline("fingerprint"))
     >>> fingerprint_settings(model.fit(samples.filenames[::9], samples.target[::9]))["size"]
     '128 x 128'
     """
@@ -237,10 +238,10 @@ def estimate_fingerprints(
     labels : array-like of shape (n,), default=None
         Source of each file; None means that all are of one source, called "images".
 
-    like : FileBatchClassifier or "camera", default=None
+    like : FileBatchClassifier or "prnu", default=None
         A fitted model, whose reader, residuals and kind of fingerprint are used, so that the two
-        can be compared. None makes mean RGB residuals, "camera" makes sensor patterns as the
-        pipeline of that kind does.
+        can be compared. None makes mean RGB residuals, "prnu" makes sensor patterns as the
+        pipeline of that kind does (its former name, "camera", warns).
 
     reader : ImageReader, default=None
         How files become images. None takes the reader of `like`, or whole images of one size.
@@ -296,14 +297,14 @@ def _steps(like: Any) -> list[Any]:
     """Return the steps from images to fingerprints, whose last one is to be fitted."""
     if like is None:
         return [ResidualTransformer(channels="rgb", flatten=False), FingerprintClassifier()]
-    if like == "camera":
-        return [step for _, step in make_attribution_pipeline("camera").steps]
+    if isinstance(like, str) and current_kind(like, stacklevel=3) == "prnu":
+        return [step for _, step in make_attribution_pipeline("prnu").steps]
     check_is_fitted(like)
     steps, holder = find_fingerprints(like)
-    if not is_mergeable(holder):
+    if not offers(holder, Mergeable):
         raise ValueError(
             f"like: expected a model with fingerprints of image files, got {like!r}, which has "
-            f"none. The kinds 'paper', 'combined' and 'camera' have."
+            f"none. The kinds 'fingerprint', 'fusion' and 'prnu' have."
         )
     *leading, last = [hand_on_arrays(clone(step)) for step in (*steps, holder)]
     if leading and hasattr(leading[-1], "flatten"):

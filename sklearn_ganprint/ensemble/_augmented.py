@@ -16,7 +16,6 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _check_sample_weight,
     check_array,
     check_consistent_length,
     check_is_fitted,
@@ -41,13 +40,19 @@ from sklearn_ganprint._images import (
     batch_image_shape,
     stack_images,
 )
+from sklearn_ganprint._metaestimators import (
+    ASKS_FOR_GROUPS,
+    Decides,
+    check_fit_params,
+    inner_has,
+    offers,
+)
 from sklearn_ganprint._parallel import row_chunks
-from sklearn_ganprint._routing import ASKS_FOR_GROUPS
 from sklearn_ganprint.perturbations import BasePerturbation, check_perturbation
 from sklearn_ganprint.residuals._blanks import leave_out_blank
 
-#: What images go through most: compression, resizing, one after the other, slight blur and noise.
-#: Resizing factors lie close enough for those between them to be recognised.
+#: The most common processing: compression, resizing, one after the other, slight blur and noise.
+#: Resizing factors are close enough for those between them to be recognised.
 DEFAULT_PERTURBATIONS = (
     *("jpeg 95", "jpeg 85", "jpeg 75", "jpeg 60"),
     *("resize 0.6", "resize 0.75", "resize 0.9", "resize 1.1", "resize 1.25", "resize 1.4"),
@@ -73,28 +78,28 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         A classifier, or a pipeline that ends with one, that takes images.
 
     perturbations : sequence, default=DEFAULT_PERTURBATIONS
-        One copy of all images is made with each: a text such as "jpeg 85", see
+        Each makes one copy of all images: a text such as "jpeg 85", see
         :func:`~sklearn_ganprint.perturbations.check_perturbation`; a perturbation object; or a
         sequence of these, which are applied one after another.
 
     subclasses : bool, default=True
-        Whether the estimator is to tell apart classes *and* copies, the images as they are or
-        perturbed in one way. The scores of the copies of a class are merged to one. Otherwise all
-        copies have the label of their class.
+        Whether each copy of a class, the images as they are or perturbed in one way, is a class
+        of its own to the estimator, with scores that are merged to one. Otherwise all copies have
+        the label of their class.
 
     temperature : float, default=8.0
         T of the soft maximum ``T log(sum(exp(score / T)))`` over the copies of a class, in units
         of the scores; 0 takes the greatest score. Used with `subclasses`.
 
     image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows, which are made images
-        before anything else. Without it rows are handed on as they are.
+        ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows, which are reshaped
+        first. Without it rows are passed on as they are.
 
     Attributes
     ----------
     estimator_ : estimator
-        The fitted estimator. With `subclasses` it predicts ``code * n_copies + copy``, the
-        position in `classes_` and that in `versions_`.
+        The fitted estimator. With `subclasses` it predicts ``code * n_copies + copy``, from the
+        position in `classes_` and the position in `versions_`.
 
     versions_ : list of str
         Names of the copies: "original", then the perturbations.
@@ -113,27 +118,26 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
 
     See Also
     --------
-    sklearn_ganprint.perturbations.check_perturbation : Says what the texts mean.
+    sklearn_ganprint.perturbations.check_perturbation : The meaning of the texts.
     FileBatchClassifier : Fits this from image files, in bounded memory.
 
     Notes
     -----
     Leading steps of the pipeline that learn nothing (``requires_fit=False`` in their tags) are
-    applied to each copy on its own, and only what they return is kept, of all copies. So
-    perturbations may change the size of images if those steps lead to features that do not depend
-    on it. The other steps are fitted once, on all copies; images to predict may have any size
-    then, too.
+    applied to each copy on its own, and only their output is kept. So perturbations may change
+    the size of images if these steps lead to features that do not depend on the size; images to
+    predict may have any size then, too. The other steps are fitted once, on all copies.
 
-    A last step that splits what it is fitted on, such as a grid search, should keep the copies
-    of one image together. It is given `groups` if its splitter takes them, so with
-    ``cv=StratifiedGroupKFold()``; a warning is given where it does not. Splits around this
-    classifier need no such care, since copies are made of the training images only.
+    A last step that splits its training data, such as a grid search, should keep the copies of
+    one image together. It gets `groups` if its splitter takes them, as
+    ``cv=StratifiedGroupKFold()`` does; otherwise there is a warning. Splits around this classifier
+    need no such care, since copies are made of the training images only.
 
     Subclasses with LDA are a mixture model of each class: one mean for each copy, and one
     covariance. Scores of LDA are log likelihoods up to a constant. With a thousand features that
     are not normal they are too far apart, hence a temperature well above 1; with few features 1
-    is right, and scores of other kinds need another. What is fitted does not depend on it: it can
-    be set afterwards.
+    is right, and scores of other kinds need another temperature. The fit does not depend on it,
+    so it can be set afterwards.
 
     Mean fingerprints gain nothing from perturbed copies: :class:`FingerprintClassifier` was not
     better on perturbed images for them, and worse on others.
@@ -319,7 +323,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
             return self.estimator_.predict(images)
         return self.classes_[self._merged_scores(images).argmax(axis=1)]
 
-    @available_if(lambda self: self.subclasses or _has(self, "decision_function"))
+    @available_if(lambda self: self.subclasses or inner_has(self, "decision_function"))
     def decision_function(self, X: Any) -> np.ndarray:
         """Score the classes.
 
@@ -341,7 +345,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         scores = self._merged_scores(images)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
-    @available_if(lambda self: not self.subclasses and _has(self, "predict_proba"))
+    @available_if(lambda self: not self.subclasses and inner_has(self, "predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probabilities of the classes, if the estimator does and without `subclasses`.
 
@@ -368,7 +372,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         return rows.reshape(len(rows), *shape)
 
     def _as_images(self, rows: np.ndarray) -> np.ndarray:
-        """Rows in the shape of the images as which they came, if it is known."""
+        """Reshape rows to images, if the shape is known."""
         shape = getattr(self, "image_shape_", None)
         if shape is None and self.image_shape is not None:
             shape = as_image_shape(self.image_shape)
@@ -381,7 +385,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
     def _fit(
         self, copies: np.ndarray, y: Any, sample_weight: Any = None, groups: Any = None
     ) -> Self:
-        """Fit the steps that learn on what the others have made of the copies."""
+        """Fit the steps that learn on the output of the leading ones."""
         y = column_or_1d(y)
         check_consistent_length(copies, y)
         classes, codes = np.unique(y, return_inverse=True)
@@ -411,7 +415,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
 
     def _merged_scores(self, images: np.ndarray) -> np.ndarray:
         """Scores of shape (n, n_classes) from those of the subclasses."""
-        if hasattr(self.estimator_, "decision_function"):
+        if offers(self.estimator_, Decides):
             scores = self.estimator_.decision_function(images)
         else:
             scores = self.estimator_.predict_log_proba(images)
@@ -429,10 +433,6 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
 
 def _copies_of(images: Any, classifier: AugmentedClassifier) -> np.ndarray:
     return classifier.transform_versions(images)
-
-
-def _has(classifier: AugmentedClassifier, method: str) -> bool:
-    return hasattr(getattr(classifier, "estimator_", classifier.estimator), method)
 
 
 def perturbation_chains(perturbations: Sequence[Perturbation]) -> list[Chain]:
@@ -476,20 +476,14 @@ def _check_shape(chain: Chain, shape: tuple[int, ...], expected: tuple[int, ...]
 
 def fit_params(step: Any, y: Any, sample_weight: Any, groups: Any) -> dict[str, np.ndarray]:
     """Weights if there are any, and groups if the step takes some; by default one an image."""
-    params = {}
-    if sample_weight is not None:
-        params["sample_weight"] = _check_sample_weight(
-            sample_weight, y, dtype=np.float64, ensure_non_negative=True
-        )
-    groups = np.arange(len(y)) if groups is None else column_or_1d(groups)
-    check_consistent_length(y, groups)
-    if _takes_groups(step):
-        params["groups"] = groups
+    params = check_fit_params(y, sample_weight, np.arange(len(y)) if groups is None else groups)
+    if not _takes_groups(step):
+        del params["groups"]
     return params
 
 
 def _takes_groups(step: Any) -> bool:
-    """Whether a step, or a splitter in it, takes groups; warn of a splitter that does not."""
+    """Check whether a step, or a splitter in it, takes groups; warn of a splitter that does not."""
     if has_fit_parameter(step, "groups"):
         return True
     if get_routing_for_object(step).consumes("fit", {"groups"}):

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from sklearn_ganprint._atomic import write_csv
 from sklearn_ganprint._public import renamed_parameter
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
@@ -18,7 +19,7 @@ from sklearn_ganprint.experiments._attribution import AttributionResult, attribu
 from sklearn_ganprint.experiments._checkpoints import Checkpoints
 from sklearn_ganprint.experiments._convergence import ConvergenceResult, convergence_from_sums
 from sklearn_ganprint.experiments._correlations import CorrelationResult, measure_correlations
-from sklearn_ganprint.experiments._results import Result, plain, write_csv
+from sklearn_ganprint.experiments._results import Result, plain
 from sklearn_ganprint.experiments._robustness import (
     RobustnessResult,
     compare_predictions,

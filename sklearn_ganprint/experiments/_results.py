@@ -1,17 +1,14 @@
 """Base of all results, which become plain values and files."""
 
-import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sklearn_ganprint._atomic import atomic
-from sklearn_ganprint.datasets._csv import csv_bytes
+from sklearn_ganprint._atomic import write_csv, write_json
 
 
 class Result(ABC):
@@ -50,10 +47,7 @@ class Result(ABC):
         OSError
             If the file cannot be written.
         """
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-        with atomic(Path(path)) as part:
-            # File names that are not valid text keep their escapes, which JSON has too.
-            part.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        write_json(Path(path), self.to_dict())
 
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write :meth:`rows` to a CSV file, with a header.
@@ -69,15 +63,6 @@ class Result(ABC):
             If the file cannot be written.
         """
         write_csv(Path(path), self.rows())
-
-
-def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows to a CSV file, with a header; the file is replaced once it is complete."""
-    content = csv_bytes(
-        list(rows[0]), [[row[key] for key in rows[0]] for row in rows], spreadsheet=True
-    )
-    with atomic(path) as part:
-        part.write_bytes(content)
 
 
 def plain(value: Any) -> Any:

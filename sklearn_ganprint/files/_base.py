@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from sklearn_ganprint._images import IMAGE_DTYPES, ImageInputMixin
-from sklearn_ganprint._steps import with_objects
+from sklearn_ganprint._metaestimators import with_objects
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths, common_size, is_paths
 from sklearn_ganprint.residuals._blanks import find_residual

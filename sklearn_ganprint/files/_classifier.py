@@ -10,14 +10,13 @@ from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
 )
 
 from sklearn_ganprint._batches import fit_batches
-from sklearn_ganprint._routing import ASKS_FOR_GROUPS, make_router, route
+from sklearn_ganprint._metaestimators import ASKS_FOR_GROUPS, check_fit_params, make_router, route
 from sklearn_ganprint.files._base import FileBatchBase
 from sklearn_ganprint.files._batches import (
     FileBatches,
@@ -149,7 +148,7 @@ class FileBatchClassifier(
             :func:`~sklearn_ganprint.residuals.residual_share`, cannot.
         """
         batches, y = self._check_training(X, y)
-        params = self._fit_params(y, sample_weight, groups)
+        params = check_fit_params(y, sample_weight, groups)
         if batches.reading.reader is None:
             images, y, params = leave_out_blank(self.estimator, batches.items, y, **params)
             batches = replace(batches, items=images)
@@ -177,18 +176,6 @@ class FileBatchClassifier(
                 f"1 class: {y.tolist()[0]!r}."
             )
         return batches, y
-
-    def _fit_params(self, y: np.ndarray, sample_weight: Any, groups: Any) -> dict[str, np.ndarray]:
-        """Validate what ``fit`` is given beside labels, and leave out what is not given."""
-        params = {}
-        if sample_weight is not None:
-            params["sample_weight"] = _check_sample_weight(
-                sample_weight, y, dtype=np.float64, ensure_non_negative=True
-            )
-        if groups is not None:
-            params["groups"] = column_or_1d(groups)
-            check_consistent_length(y, groups)
-        return params
 
     def _check_lost_classes(self, y: np.ndarray) -> None:
         if lost := np.setdiff1d(y, self.classes_).tolist():

@@ -12,7 +12,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from sklearn_ganprint._batches import Batches, Result
-from sklearn_ganprint._folds import fold_numbers, make_folds, units_by_class
 from sklearn_ganprint._images import (
     FLOAT_DTYPES,
     ImageInputMixin,
@@ -21,8 +20,13 @@ from sklearn_ganprint._images import (
     quiet_about_images,
     stack_images,
 )
+from sklearn_ganprint._metaestimators import (
+    ASKS_FOR_GROUPS,
+    fold_numbers,
+    make_folds,
+    units_by_class,
+)
 from sklearn_ganprint._parallel import one_blas_thread
-from sklearn_ganprint._routing import ASKS_FOR_GROUPS
 from sklearn_ganprint.conformal import conformal_p_values, scores_needed
 from sklearn_ganprint.localization._model import (
     Coordinates,

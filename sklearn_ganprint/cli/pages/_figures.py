@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 from sklearn.metrics import ConfusionMatrixDisplay, RocCurveDisplay
 
+from sklearn_ganprint._text import printable
 from sklearn_ganprint.cli._console import MESSAGES
 from sklearn_ganprint.cli._images import attempt
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
-from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.experiments import AttributionResult
 from sklearn_ganprint.plotting import (
     AutocorrelationDisplay,

@@ -11,8 +11,8 @@ from typing import Any
 
 import sklearn_ganprint
 from sklearn_ganprint._atomic import atomic, remove_abandoned
-from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.datasets._names import printable
+from sklearn_ganprint._text import printable
+from sklearn_ganprint.cli._console import CommandError
 
 #: The page that a command ends with.
 PAGE = "index.html"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.cli._text import slugs
+from sklearn_ganprint.cli._console import slugs
 from sklearn_ganprint.cli.pages._figures import (
     autocorrelation,
     confusion,

@@ -7,11 +7,18 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.cli._clusters import NOWHERE, Clusters, in_words, pair_level
-from sklearn_ganprint.cli._compared import Compared, notes, p_number, verdict
-from sklearn_ganprint.cli._question import Question
-from sklearn_ganprint.cli._scoring import Row
-from sklearn_ganprint.cli._text import slugs
+from sklearn_ganprint.cli._console import Row, slugs
+from sklearn_ganprint.cli._findings import (
+    NOWHERE,
+    Clusters,
+    Compared,
+    Question,
+    comparison_notes,
+    in_words,
+    p_number,
+    pair_level,
+    verdict,
+)
 from sklearn_ganprint.cli.pages._figures import (
     autocorrelation,
     class_fingerprint,
@@ -176,7 +183,7 @@ def draw_comparison(compared: Compared, progress: Progress) -> Iterator[tuple[st
         yield "figures/correlations.png", png(comparison(result, compared.level / n_pairs))
     # All fingerprints of A are drawn, and of B those that are most alike.
     todo = [(0, name) for name in compared.sets[0].names]
-    if compared.sides[1] is not None:
+    if compared.collections[1] is not None:
         partners = {match.match for match in result.matches()}
         todo += [(1, name) for name in compared.sets[1].names if name in partners]
     for done, (side, name) in enumerate(todo, start=1):
@@ -190,7 +197,7 @@ def draw_comparison(compared: Compared, progress: Progress) -> Iterator[tuple[st
 
 def render_comparison(compared: Compared, args: argparse.Namespace) -> str:
     """Fill the template of compare with what one run has found."""
-    result, itself = compared.result, compared.sides[1] is None
+    result, itself = compared.result, compared.collections[1] is None
     matches = [
         {
             **match._asdict(),
@@ -212,7 +219,7 @@ def render_comparison(compared: Compared, args: argparse.Namespace) -> str:
         second=None if itself else args.second,
         matches=sorted(matches, key=lambda match: match["p_value_of_best"]),
         n_found=sum(match["found"] for match in matches),
-        notes=notes(compared),
+        notes=comparison_notes(compared),
         n_pairs=len(result.rows()),
         level=compared.level,
         null=result.null,
@@ -229,7 +236,7 @@ def _compared_source(compared: Compared, side: int, name: str) -> dict[str, Any]
     """Return what is shown of one source of a side."""
     found, files = compared.sets[side], []
     code, slug = found.names.index(name), f"{'ab'[side]}-{slugs(found.names)[name]}"
-    given = compared.sides[side]
+    given = compared.collections[side]
     if given is not None:
         failed = {failure.filename for failure in compared.failures}
         pairs = zip(given.files, given.labels, strict=True)

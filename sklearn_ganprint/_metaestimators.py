@@ -1,0 +1,243 @@
+"""What estimators that wrap others share: what they ask of those, fit parameters, and folds.
+
+Fit parameters follow one rule. ``groups`` go to what splits, all else to the ``fit`` of the
+estimator; with metadata routing each goes where it is requested.
+"""
+
+import inspect
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, column_or_1d
+
+
+class FitsBatches(Protocol):
+    """Fits on batches of images that need not be in memory, which may be mapped several times."""
+
+    def fit_batches(self, batches: Any, y: Any, **params: Any) -> Any: ...
+
+
+class FitsParts(Protocol):
+    """Fits on one batch after another, and so on a single class too."""
+
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None) -> Any: ...
+
+
+class Mergeable(FitsParts, Protocol):
+    """Can be put together from fits on parts of the images."""
+
+    def merge(self, other: Any) -> Any: ...
+
+
+class FitsSums(Protocol):
+    """Fits on sums of the rows of each class, in place of the rows."""
+
+    def partial_fit_sums(self, sums: Any, counts: Any, classes: Any) -> Any: ...
+
+
+class MakesResiduals(Protocol):
+    """Tells which images have no residual."""
+
+    def lacks_residual(self, X: Any) -> np.ndarray: ...
+
+
+class SumsClasses(MakesResiduals, Protocol):
+    """Adds up the residuals of each class for less than all residuals cost."""
+
+    def class_sums(self, X: Any, codes: np.ndarray, weight: np.ndarray) -> np.ndarray: ...
+
+
+class LeavesOneOut(Protocol):
+    """Scores each image that it was fitted on as if it had been fitted without it."""
+
+    def leave_one_out_scores(self, X: Any, y: Any, sample_weight: Any = None) -> np.ndarray: ...
+
+
+class ScoresClasses(Protocol):
+    """Scores each class, (n, n_classes), with two classes as with more."""
+
+    def class_scores(self, X: Any) -> np.ndarray: ...
+
+
+class ScoresTypicality(Protocol):
+    """Scores how typical an image is of each class, whatever it is of the others."""
+
+    def typicality_scores(self, X: Any) -> np.ndarray: ...
+
+
+class ScoresSamples(Protocol):
+    """Scores images for a single class, (n,), as outlier detectors do."""
+
+    def score_samples(self, X: Any) -> np.ndarray: ...
+
+
+class Decides(Protocol):
+    """Scores classes as scikit-learn's classifiers do, (n,) with two classes."""
+
+    def decision_function(self, X: Any) -> np.ndarray: ...
+
+
+class ChangesInput(Protocol):
+    """Hands something else to its `estimator_` than what it is given."""
+
+    estimator_: Any
+
+    def inner_input(self, X: Any) -> Any: ...
+
+
+class Discriminates(Protocol):
+    """Has the means and coefficients of a linear discriminant analysis."""
+
+    means_: np.ndarray
+    coef_: np.ndarray
+
+
+class HoldsFingerprints(Protocol):
+    """Has a fingerprint of each class."""
+
+    fingerprints_: np.ndarray
+
+
+def offers(estimator: Any, protocol: type) -> bool:
+    """Whether an estimator has what a protocol lists.
+
+    Methods that ``available_if`` hides are not there, as they are for isinstance from Python 3.12.
+    """
+    bases = protocol.__mro__[: protocol.__mro__.index(Protocol)]
+    members = {name for base in bases for name in (*vars(base), *inspect.get_annotations(base))}
+    return all(hasattr(estimator, name) for name in members if not name.startswith("_"))
+
+
+def inner_has(owner: Any, method: str) -> bool:
+    """Whether what a meta-estimator wraps has a method, once fitted or as it is."""
+    return hasattr(getattr(owner, "estimator_", owner.estimator), method)
+
+
+def take_over_features(owner: Any, fitted: Any) -> None:
+    """Let a meta-estimator tell the number and the names of features as what it wraps does."""
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(fitted, name):
+            setattr(owner, name, getattr(fitted, name))
+
+
+def with_objects(
+    owner: Any, params: dict[str, Any], **makers: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """Let parameters of a parameter be set where a name or None stands for an object.
+
+    `makers` make the object that a value of the parameter stands for.
+    """
+    params = dict(params)
+    for name, make in makers.items():
+        value = params.get(name, getattr(owner, name))
+        if any(key.startswith(f"{name}__") for key in params) and not hasattr(value, "set_params"):
+            params[name] = make(value)
+    return params
+
+
+#: Groups that are passed are asked for, as scikit-learn's splitters by group ask for them.
+ASKS_FOR_GROUPS = {"groups": True}
+
+
+class FitParams(NamedTuple):
+    """What goes to the estimator's ``fit``, and what to the splitter's ``split``."""
+
+    fit: dict[str, Any]
+    split: dict[str, Any]
+
+
+def check_fit_params(y: np.ndarray, sample_weight: Any, groups: Any) -> dict[str, np.ndarray]:
+    """Validate weights and groups, and leave out what is not given."""
+    params = {}
+    if sample_weight is not None:
+        params["sample_weight"] = _check_sample_weight(
+            sample_weight, y, dtype=np.float64, ensure_non_negative=True
+        )
+    if groups is not None:
+        params["groups"] = column_or_1d(groups)
+        check_consistent_length(y, groups)
+    return params
+
+
+def make_router(owner: Any, estimator: Any, splitter: Any = None) -> MetadataRouter:
+    """Describe where a meta-estimator's fit parameters go, as CalibratedClassifierCV does."""
+    to_fit = MethodMapping().add(caller="fit", callee="fit").add(caller="fit_predict", callee="fit")
+    router = MetadataRouter(owner=owner).add_self_request(owner)
+    router.add(estimator=estimator, method_mapping=to_fit)
+    if splitter is not None:
+        to_split = MethodMapping().add(caller="fit", callee="split")
+        to_split.add(caller="fit_predict", callee="split")
+        router.add(splitter=splitter, method_mapping=to_split)
+    return router
+
+
+def route(owner: Any, params: dict[str, Any]) -> FitParams:
+    """Sort fit parameters: by what is requested with metadata routing, else `groups` to splits."""
+    if _routing_enabled():
+        routed = process_routing(owner, "fit", **params)
+        split = routed.get("splitter", {}).get("split", {})
+        return FitParams(dict(routed.estimator.fit), dict(split))
+    fit = {name: value for name, value in params.items() if name != "groups"}
+    return FitParams(fit, {"groups": params["groups"]} if "groups" in params else {})
+
+
+def last_step_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """Give what the last step gets of the fit parameters; all of them without metadata routing."""
+    if not isinstance(estimator, Pipeline) or not _routing_enabled():
+        return params
+    return dict(process_routing(estimator, "fit", **params)[estimator.steps[-1][0]].fit)
+
+
+def pipeline_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """Name fit parameters of the last step as the ``fit`` of a whole pipeline takes them."""
+    if not isinstance(estimator, Pipeline) or _routing_enabled():
+        return params
+    return {f"{estimator.steps[-1][0]}__{name}": value for name, value in params.items()}
+
+
+Fold = tuple[np.ndarray, np.ndarray]
+
+
+def units_by_class(y: np.ndarray, groups: Any) -> dict[Any, int]:
+    """Count the images of each class, or the groups that they belong to."""
+    units = np.arange(len(y)) if groups is None else np.asarray(groups)
+    return {label: len(np.unique(units[y == label])) for label in np.unique(y).tolist()}
+
+
+def make_folds(cv: Any, X: Any, y: np.ndarray, most: int, split: dict[str, Any]) -> list[Fold]:
+    """Split into pairs of training and left-out positions, groups kept together.
+
+    With `cv` None there are as many folds as each class has images or groups for, at `most` so
+    many. An integer makes stratified folds, by group if `split` has groups.
+    """
+    groups = split.get("groups")
+    if cv is None:
+        cv = max(2, min(most, *units_by_class(y, groups).values()))
+    if isinstance(cv, Integral) and groups is not None:
+        cv = StratifiedGroupKFold(cv)
+    return list(check_cv(cv, y, classifier=True).split(X, y, **split))
+
+
+def fold_numbers(folds: list[Fold], n_images: int, cv: Any) -> np.ndarray:
+    """Give the number of the fold that each image is left out in."""
+    left_out = np.concatenate([test for _, test in folds])
+    times = np.bincount(left_out, minlength=n_images)
+    if (times != 1).any():
+        raise ValueError(
+            f"cv: expected a splitter that leaves each image out once, got {cv!r}, which leaves "
+            f"images out {times.min()} to {times.max()} times. Use a KFold."
+        )
+    numbers = np.empty(n_images, dtype=int)
+    for number, (_, test) in enumerate(folds):
+        numbers[test] = number
+    return numbers
