@@ -83,7 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Cluster images, write what is asked for, print the clusters."""
-    _check_targets(args)
+    if args.csv is not None:
+        check_file("--csv", args.csv, force=args.force)
+    begin_out(args)
     files, failures = find_files(args.paths)
     bunch = inspect_images(outside(files, args.out), args, failures)
     crop = args.crop or auto_crop(bunch)
@@ -98,18 +100,8 @@ def run(args: argparse.Namespace) -> int:
     return exit_status(clusters.failures, int((clusters.labels > -2).sum()))
 
 
-def _check_targets(args: argparse.Namespace) -> None:
-    """Refuse before the work what could not be written after it."""
-    if args.csv is not None:
-        check_file("--csv", args.csv, force=args.force)
-    begin_out(args)
-
-
 def _cluster(
-    bunch: Bunch,
-    crop: tuple[int, int],
-    failures: list[ImageReadError],
-    args: argparse.Namespace,
+    bunch: Bunch, crop: tuple[int, int], failures: list[ImageReadError], args: argparse.Namespace
 ) -> Clusters:
     """Cluster files, the greatest cluster first, and find out what may mislead."""
     clustering = _fit(bunch, crop, failures, args)
@@ -127,10 +119,7 @@ def _cluster(
 
 
 def _fit(
-    bunch: Bunch,
-    crop: tuple[int, int],
-    failures: list[ImageReadError],
-    args: argparse.Namespace,
+    bunch: Bunch, crop: tuple[int, int], failures: list[ImageReadError], args: argparse.Namespace
 ) -> FileBatchClustering:
     n_images = len(bunch.filenames)
     if n_images < (fewest := max(2, args.clusters or 2)):

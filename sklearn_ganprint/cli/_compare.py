@@ -14,20 +14,8 @@ from sklearn_ganprint.cli._collections import (
     make_reader,
     open_collection,
 )
-from sklearn_ganprint.cli._console import (
-    MESSAGES,
-    Column,
-    CommandError,
-    Table,
-    print_results,
-)
-from sklearn_ganprint.cli._findings import (
-    Compared,
-    comparison_notes,
-    p_number,
-    sentences,
-    verdict,
-)
+from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Table, print_results
+from sklearn_ganprint.cli._findings import Compared, comparison_notes, p_number, sentences, verdict
 from sklearn_ganprint.cli._images import exit_status, failure_rows
 from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, write_files
 from sklearn_ganprint.cli.pages._views import draw_comparison, render_comparison

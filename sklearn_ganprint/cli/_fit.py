@@ -10,14 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import (
-    MESSAGES,
-    Column,
-    CommandError,
-    Row,
-    Table,
-    print_results,
-)
+from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, print_results
 from sklearn_ganprint.cli._images import (
     auto_crop,
     collect_failures,
@@ -227,10 +220,7 @@ def _labels(args: argparse.Namespace) -> dict[str, str]:
 
 
 def _print(
-    rows: list[Row],
-    model: Model,
-    args: argparse.Namespace,
-    failures: Sequence[ImageReadError],
+    rows: list[Row], model: Model, args: argparse.Namespace, failures: Sequence[ImageReadError]
 ) -> None:
     channels = None if model.residual is None else model.residual.channels
     document = {

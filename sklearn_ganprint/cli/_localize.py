@@ -148,10 +148,7 @@ def _question(args: argparse.Namespace) -> Question:
 
 
 def _rows(
-    files: list[str],
-    failures: list[ImageReadError],
-    question: Question,
-    args: argparse.Namespace,
+    files: list[str], failures: list[ImageReadError], question: Question, args: argparse.Namespace
 ) -> list[Row]:
     """Localize in each file, write its pictures, and make one row of it."""
     slugs, rows = file_slugs(files), []

@@ -6,13 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import (
-    MESSAGES,
-    Column,
-    CommandError,
-    Row,
-    print_file_results,
-)
+from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, print_file_results
 from sklearn_ganprint.cli._images import exit_status, find_files
 from sklearn_ganprint.cli._models import (
     OF_ENERGIES,

@@ -4,11 +4,7 @@ from sklearn_ganprint._public import former_names, publish
 from sklearn_ganprint.experiments._attribution import AttributionResult, evaluate_attribution, oscr
 from sklearn_ganprint.experiments._convergence import ConvergenceResult, measure_convergence
 from sklearn_ganprint.experiments._correlations import CorrelationResult, measure_correlations
-from sklearn_ganprint.experiments._reproduction import (
-    PAPER_FIGURES,
-    ReproductionResult,
-    reproduce_paper,
-)
+from sklearn_ganprint.experiments._reproduction import ReproductionResult, reproduce_paper
 from sklearn_ganprint.experiments._robustness import (
     McNemarResult,
     RobustnessResult,
@@ -21,7 +17,6 @@ from sklearn_ganprint.experiments._run import BatchOptions, ReproductionSettings
 from sklearn_ganprint.experiments._selection import difference_hash, near_duplicates
 
 __all__ = [
-    "PAPER_FIGURES",
     "AttributionResult",
     "BatchOptions",
     "ConvergenceResult",

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import clone
@@ -18,7 +18,7 @@ from sklearn_ganprint.experiments._attribution import AttributionResult, attribu
 from sklearn_ganprint.experiments._checkpoints import Checkpoints
 from sklearn_ganprint.experiments._convergence import ConvergenceResult, convergence_from_sums
 from sklearn_ganprint.experiments._correlations import CorrelationResult, measure_correlations
-from sklearn_ganprint.experiments._results import Result, plain
+from sklearn_ganprint.experiments._results import PAPER, Result, plain
 from sklearn_ganprint.experiments._robustness import (
     RobustnessResult,
     compare_predictions,
@@ -46,20 +46,6 @@ from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths, comm
 NOT_GENERATED = frozenset({"camera", "real", "n/a"})
 #: The images that are compressed in each reading of the JPEG experiment.
 _READINGS = ("test images", "test images and those of the fingerprints")
-#: What the paper states: an item and its value, by what is found in its place.
-PAPER_FIGURES = {
-    "sources": ("sources", "22: 9 Cycle-GAN, 6 Pro-GAN, 5 Star-GAN, 2 cameras"),
-    "images": ("images of each to fit on and to test on", "512 and 488"),
-    "limit": ("Fig. 3: limit of the energy", "0.0377 and 0.0088 (two sources, unit not stated)"),
-    "auc": ("Fig. 5: AUC, same against cross", "0.990 and 0.998"),
-    "d_prime": ("Fig. 5: d′ of these", "3.29 and 4.07 (from the AUC, if normal)"),
-    "correlation": (
-        "Fig. 6: mean correlation",
-        "large with the own fingerprint, weaker with siblings, none with others",
-    ),
-    "accuracy": ("Fig. 8: accuracy", "90.3 %"),
-    "recompressed": ("accuracy after JPEG compression (QF 95 in the paper)", "90.1 %"),
-}
 #: Fewer test images a source than this give confidence intervals of tens of points.
 _FEW_TESTS = 50
 #: Energy, in squared grey levels, of what rounding leaves of a blank image.
@@ -96,10 +82,15 @@ class ReproductionResult(Result):
     failures : tuple of (filename, reason)
         Files that could not be used.
 
+    paper : dict of str to tuple of str
+        What the paper states: an item and its value, by key.
+
     See Also
     --------
     reproduce_paper : Makes one.
     """
+
+    paper: ClassVar[dict[str, tuple[str, str]]] = PAPER
 
     convergence: tuple[ConvergenceResult, ...]
     correlation: CorrelationResult
