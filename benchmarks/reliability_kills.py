@@ -70,8 +70,8 @@ def finish(words: list[str], folder: Path) -> None:
 def make_ready(folder: Path) -> None:
     """Make images, and a model of each sort."""
     finish(["simulate", "zoo", *FEW], folder)
-    for name, kind in (("m", "fingerprint"), ("l", "localization")):
-        words = ["fit", "zoo", "--layout", "nested", "--kind", kind, "--model", f"{name}.skops"]
+    for name, how in (("m", ["--kind", "fingerprint"]), ("l", ["--task", "localize"])):
+        words = ["fit", "zoo", "--layout", "nested", *how, "--model", f"{name}.skops"]
         finish(words, folder)
 
 

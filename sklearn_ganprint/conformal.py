@@ -89,8 +89,8 @@ class Calibration:
         Returns
         -------
         ndarray of float64, shape (n, n_classes)
-            For an image of source c, the p-value in column c is at most a with probability a at
-            the most.
+            For an image of source c, the p-value in column c is at most a with a probability of at
+            most a.
 
         Raises
         ------
@@ -164,12 +164,12 @@ class Calibration:
 
 
 def conformal_p_values(scores: Any, calibration: Any) -> np.ndarray:
-    """Share of calibration scores that are as low as each score, the score itself counted in.
+    """Compute the share of scores that are as low as a score, the score itself counted in.
 
     Parameters
     ----------
     scores : array-like of shape (m,)
-        Scores to judge; greater is more typical. NaN, where there is no score, stays NaN.
+        Scores, greater is more typical. NaN, where there is no score, stays NaN.
 
     calibration : array-like of shape (n,)
         Scores of images for which the hypothesis is true, in any order. None may have helped to
@@ -203,12 +203,12 @@ def conformal_p_values(scores: Any, calibration: Any) -> np.ndarray:
     ordered = np.sort(np.asarray(calibration, dtype=np.float64))
     scores = np.asarray(scores, dtype=np.float64)
     p_values = (1 + np.searchsorted(ordered, scores, side="right")) / (len(ordered) + 1)
-    # searchsorted takes NaN for the greatest, which would make the most typical image of it.
+    # searchsorted takes NaN for the greatest number, hence for the most typical score.
     return np.where(np.isnan(scores), np.nan, p_values)
 
 
 def conformal_threshold(calibration: Any, false_alarm_rate: float) -> float:
-    """Score below which the conformal p-value is at most a given rate.
+    """Compute the score below which the conformal p-value is at most a given rate.
 
     Parameters
     ----------

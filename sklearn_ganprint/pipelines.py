@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
+from sklearn_ganprint._public import publish
 from sklearn_ganprint.classification import (
     FingerprintClassifier,
     PooledDiscriminantAnalysis,
@@ -19,6 +20,14 @@ from sklearn_ganprint.ensemble import FusionClassifier, TiledClassifier
 from sklearn_ganprint.features import AutocorrelationTransformer, TiledTransformer
 from sklearn_ganprint.localization import FingerprintLocalizer
 from sklearn_ganprint.residuals import LocalVarianceNormalizer, ResidualTransformer
+
+__all__ = [
+    "FORMER_KINDS",
+    "KINDS",
+    "current_kind",
+    "make_attribution_pipeline",
+    "make_localization_pipeline",
+]
 
 Denoiser = str | BaseDenoiser | Callable[[np.ndarray], np.ndarray]
 
@@ -322,7 +331,7 @@ def _second_order(tile_size: Any) -> list[tuple[str, Any]]:
 
 def _prnu(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
     residual = ResidualTransformer(denoiser, data_range=data_range, flatten=False, intensity=True)
-    return Pipeline([("residual", residual), ("camera", PRNUClassifier())])
+    return Pipeline([("residual", residual), ("camera", PRNUClassifier(intensity=True))])
 
 
 _MAKERS: dict[str, Callable[[Denoiser, float, Any], Pipeline]] = {
@@ -332,3 +341,5 @@ _MAKERS: dict[str, Callable[[Denoiser, float, Any], Pipeline]] = {
     "fusion-siblings": _fusion_siblings,
     "prnu": _prnu,
 }
+
+publish(globals())

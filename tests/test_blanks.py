@@ -107,6 +107,16 @@ def test_what_is_below_0_is_not_black(make_images, scale):
     assert residual.lacks_residual(blanks).all()
 
 
+def test_16_bit_images_under_a_range_of_255_are_not_called_saturated(make_images):
+    images = make_images(n_per_class=2)[0].astype(np.uint16) * 257
+    residual = ResidualTransformer("gaussian")
+    with pytest.warns(UserWarning, match="data_range=65535") as warned:
+        residuals = residual.fit_transform(images)
+    assert not any("no residual" in str(warning.message) for warning in warned)
+    assert residuals.any(axis=1).all()
+    assert residual_share(images).min() > MIN_SHARE
+
+
 def test_shares_count_pixels_that_carry_a_residual():
     image = np.full((1, 20, 20), 100.0)
     image[0, 5, 5] = 101.2  # deviates by more than .75 from the mean of its neighbours

@@ -17,7 +17,7 @@ from sklearn_ganprint import (
     save_model,
 )
 from sklearn_ganprint.correlation import correlation_index, peak_to_correlation_energy
-from sklearn_ganprint.datasets._simulator._cameras import Camera
+from sklearn_ganprint.datasets._simulator._sources import Camera
 from sklearn_ganprint.files import UnreadableImageWarning
 from sklearn_ganprint.fingerprints import maximum_likelihood_fingerprint, wiener_dft, zero_mean
 
@@ -94,6 +94,36 @@ def test_without_intensity_fingerprints_are_means(channels):
     np.testing.assert_allclose(clf.fingerprints_, means.reshape(2, -1))
     rows = PRNUClassifier(image_shape=(12, 10, channels)).fit(X.reshape(6, -1), y)
     np.testing.assert_array_equal(rows.fingerprints_, clf.fingerprints_)
+
+
+def test_intensity_is_where_the_parameter_says(make_signals):
+    X, y = make_signals()
+    stated = PRNUClassifier(intensity=True).fit(X, y)
+    np.testing.assert_array_equal(stated.fingerprints_, PRNUClassifier().fit(X, y).fingerprints_)
+    assert stated.fingerprint_shape_ == (96, 80, 1)
+    plain = PRNUClassifier(intensity=False, zero_mean=False).fit(X, y)
+    means = np.stack([X[y == label].astype(float).mean(axis=0) for label in plain.classes_])
+    np.testing.assert_allclose(plain.fingerprints_, means.reshape(2, -1), atol=1e-9)
+    assert plain.class_scores(X).shape == plain.leave_one_out_scores(X, y).shape == (len(X), 2)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_residuals_without_the_stated_intensity_are_refused(channels):
+    X = np.random.default_rng(0).normal(size=(4, 12, 10, channels))
+    with pytest.raises(ValueError, match=f"intensity=True.*2 or 4 channels.*got {channels}"):
+        PRNUClassifier(intensity=True).fit(X, [0, 0, 1, 1])
+
+
+def test_a_classifier_saved_before_the_parameter_finds_the_intensity(make_signals):
+    X, y = make_signals()
+    fitted = PRNUClassifier().fit(X, y)
+    state = fitted.__getstate__()
+    del state["intensity"]
+    old = PRNUClassifier.__new__(PRNUClassifier)
+    old.__setstate__(state)
+    assert clone(old).intensity == "auto"
+    np.testing.assert_array_equal(old.class_scores(X), fitted.class_scores(X))
+    np.testing.assert_array_equal(old.partial_fit(X, y).predict(X), fitted.predict(X))
 
 
 def test_fits_on_parts_are_the_fit_on_all(make_signals):

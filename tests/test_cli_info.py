@@ -55,13 +55,15 @@ def test_info(model, ganprint):
         ("combined", "fusion"),
         ("thorough", "fusion-siblings"),
         ("camera", "prnu"),
-        ("localization", "localization"),
+        ("localization", None),
     ],
 )
 def test_info_names_the_current_kind_of_former_models(ganprint, name, kind):
     path = Path(__file__).parent / "models" / f"{name}.skops"
     status, out, _ = ganprint("info", path, "--format", "json")
-    assert (status, json.loads(out)["kind"]) == (0, kind)
+    document = json.loads(out)
+    assert (status, document["kind"]) == (0, kind)
+    assert document["task"] == ("attribute" if kind else "localize")
 
 
 def test_info_as_table_and_csv(model, ganprint):
@@ -69,7 +71,7 @@ def test_info_as_table_and_csv(model, ganprint):
     table = ganprint("info", path)[1]
     assert re.search(r"^crop +32 x 32", table, re.MULTILINE)
     assert re.search(r"^denoiser +WaveletDenoiser\(.*sigma=5", table, re.MULTILINE)
-    assert re.search(r"^p_values_by +24 images of all sources together", table, re.MULTILINE)
+    assert re.search(r"^p_values_by +24 images pooled over all sources", table, re.MULTILINE)
     assert re.search(r"^c +8 +8 +0\.1111 +\d+\.\d{4}", table, re.MULTILINE)
     rows = list(csv.DictReader(io.StringIO(ganprint("info", path, "--format", "csv")[1])))
     assert [(row["source"], row["images"]) for row in rows] == [("a", "8"), ("b", "8"), ("c", "8")]

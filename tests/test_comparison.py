@@ -18,14 +18,14 @@ from sklearn_ganprint import (
     ResidualTransformer,
     make_attribution_pipeline,
 )
-from sklearn_ganprint.cli._compared import Compared, verdict
+from sklearn_ganprint.cli._findings import Compared, verdict
 from sklearn_ganprint.comparison import (
     FingerprintSet,
     compare_models,
     estimate_fingerprints,
     fingerprint_set,
 )
-from sklearn_ganprint.comparison._null import p_values_among_sources
+from sklearn_ganprint.comparison._comparison import p_values_among_sources
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.files import UnreadableImageWarning
 
@@ -191,7 +191,7 @@ def test_models_without_fingerprints_to_compare_are_refused(make_images, make_re
     autocorrelation = make_attribution_pipeline("autocorrelation", tile_size=None).fit(X, y)
     with pytest.raises(ValueError, match="Pipeline has no fingerprints to compare"):
         fingerprint_set(autocorrelation)
-    with pytest.raises(ValueError, match="fitted on rows, of which the image shape is not known"):
+    with pytest.raises(ValueError, match="rows whose image shape is not known"):
         fingerprint_set(FingerprintClassifier().fit(*make_residuals()))
     pipeline = make_attribution_pipeline("fingerprint")
     augmented = AugmentedClassifier(pipeline, ["noise 1"]).fit(X, y)
@@ -207,7 +207,7 @@ def test_sizes_and_residuals_that_differ_are_named(make_images, make_sources):
         make_attribution_pipeline("fingerprint", denoiser=denoiser).fit(X, y)
         for denoiser in ("gaussian", "median")
     ]
-    with pytest.warns(UserWarning, match="made in different ways, .*gaussian.*median"):
+    with pytest.warns(UserWarning, match="different ways, .*gaussian.*median"):
         compare_models(*models)
     with pytest.raises(ValueError, match="of one size .* got \\(32, 32, 1\\) and \\(48, 48, 1\\)"):
         compare_models(models[0], make_sources())

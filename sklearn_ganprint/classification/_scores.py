@@ -1,4 +1,4 @@
-"""One score for each class, from whatever a fitted classifier offers."""
+"""One score for each class, from the methods that a fitted classifier has."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ from sklearn_ganprint._metaestimators import (
 
 
 def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
-    """Step that decides in a fitted pipeline, and `X` as it reaches that step.
+    """Last step of a fitted pipeline, and `X` as it reaches that step.
 
-    A meta-estimator that changes what it hands to `estimator_` says how by a method `inner_input`.
+    The method `inner_input` of a meta-estimator returns what reaches its `estimator_`.
     """
     while True:
         if isinstance(estimator, Pipeline):
@@ -37,7 +37,7 @@ def sources(estimator: Any) -> np.ndarray:
 
 
 def decision_scores(classifier: Any, X: Any) -> np.ndarray:
-    """Scores of shape (n, n_classes) that a classifier decides by, with two classes too."""
+    """Scores of shape (n, n_classes) that a classifier decides by, also with two classes."""
     if offers(classifier, ScoresClasses):
         return classifier.class_scores(X)
     if offers(classifier, ScoresSamples):
@@ -49,7 +49,7 @@ def decision_scores(classifier: Any, X: Any) -> np.ndarray:
 
 
 def is_discriminant(classifier: Any) -> bool:
-    """Whether a fitted classifier is a linear discriminant analysis, or has what one has."""
+    """Whether a fitted classifier has the attributes of a linear discriminant analysis."""
     return offers(classifier, Discriminates)
 
 
@@ -66,7 +66,7 @@ def typicality(estimator: Any, X: Any) -> np.ndarray:
 
 
 def discriminant_distances(classifier: Any, X: Any) -> np.ndarray:
-    """Mahalanobis distance to each class, within the space that a discriminant analysis spans.
+    """Compute the Mahalanobis distance to each class in the space of a discriminant analysis.
 
     Parameters
     ----------
@@ -88,11 +88,11 @@ def discriminant_distances(classifier: Any, X: Any) -> np.ndarray:
 
     Notes
     -----
-    With means m and pooled covariance S, the coefficients are ``W = S^-1 (m - mean(m))``, but for
-    a constant row. Their span is what tells the classes apart; an image's part in it is
-    ``y = W (x - mean(m))``, whose inner product is that of the pseudo-inverse of
-    ``G = W (m - mean(m))^T``. Scores of the classes compare distances, so that an image far from
-    all of them can have a great one; distances tell.
+    With means m and pooled covariance S, the coefficients are ``W = S^-1 (m - mean(m))``, up to a
+    constant row. Their span separates the classes; the part of an image in the span is
+    ``y = W (x - mean(m))``, with the inner product of the pseudo-inverse of
+    ``G = W (m - mean(m))^T``. Scores of the classes compare distances, so that the greatest score
+    of an image far from all classes can be high; distances are not low for such an image.
 
     Examples
     --------

@@ -51,8 +51,8 @@ from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint.perturbations import BasePerturbation, check_perturbation
 from sklearn_ganprint.residuals._blanks import leave_out_blank
 
-#: What images go through most: compression, resizing, one after the other, slight blur and noise.
-#: Resizing factors lie close enough for those between them to be recognised.
+#: The most common processing: compression, resizing, one after the other, slight blur and noise.
+#: Resizing factors are close enough for those between them to be recognised.
 DEFAULT_PERTURBATIONS = (
     *("jpeg 95", "jpeg 85", "jpeg 75", "jpeg 60"),
     *("resize 0.6", "resize 0.75", "resize 0.9", "resize 1.1", "resize 1.25", "resize 1.4"),
@@ -78,28 +78,28 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         A classifier, or a pipeline that ends with one, that takes images.
 
     perturbations : sequence, default=DEFAULT_PERTURBATIONS
-        One copy of all images is made with each: a text such as "jpeg 85", see
+        Each makes one copy of all images: a text such as "jpeg 85", see
         :func:`~sklearn_ganprint.perturbations.check_perturbation`; a perturbation object; or a
         sequence of these, which are applied one after another.
 
     subclasses : bool, default=True
-        Whether the estimator is to tell apart classes *and* copies, the images as they are or
-        perturbed in one way. The scores of the copies of a class are merged to one. Otherwise all
-        copies have the label of their class.
+        Whether each copy of a class, the images as they are or perturbed in one way, is a class
+        of its own to the estimator, with scores that are merged to one. Otherwise all copies have
+        the label of their class.
 
     temperature : float, default=8.0
         T of the soft maximum ``T log(sum(exp(score / T)))`` over the copies of a class, in units
         of the scores; 0 takes the greatest score. Used with `subclasses`.
 
     image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows, which are made images
-        before anything else. Without it rows are handed on as they are.
+        ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows, which are reshaped
+        first. Without it rows are passed on as they are.
 
     Attributes
     ----------
     estimator_ : estimator
-        The fitted estimator. With `subclasses` it predicts ``code * n_copies + copy``, the
-        position in `classes_` and that in `versions_`.
+        The fitted estimator. With `subclasses` it predicts ``code * n_copies + copy``, from the
+        position in `classes_` and the position in `versions_`.
 
     versions_ : list of str
         Names of the copies: "original", then the perturbations.
@@ -118,27 +118,26 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
 
     See Also
     --------
-    sklearn_ganprint.perturbations.check_perturbation : Says what the texts mean.
+    sklearn_ganprint.perturbations.check_perturbation : The meaning of the texts.
     FileBatchClassifier : Fits this from image files, in bounded memory.
 
     Notes
     -----
     Leading steps of the pipeline that learn nothing (``requires_fit=False`` in their tags) are
-    applied to each copy on its own, and only what they return is kept, of all copies. So
-    perturbations may change the size of images if those steps lead to features that do not depend
-    on it. The other steps are fitted once, on all copies; images to predict may have any size
-    then, too.
+    applied to each copy on its own, and only their output is kept. So perturbations may change
+    the size of images if these steps lead to features that do not depend on the size; images to
+    predict may have any size then, too. The other steps are fitted once, on all copies.
 
-    A last step that splits what it is fitted on, such as a grid search, should keep the copies
-    of one image together. It is given `groups` if its splitter takes them, so with
-    ``cv=StratifiedGroupKFold()``; a warning is given where it does not. Splits around this
-    classifier need no such care, since copies are made of the training images only.
+    A last step that splits its training data, such as a grid search, should keep the copies of
+    one image together. It gets `groups` if its splitter takes them, as
+    ``cv=StratifiedGroupKFold()`` does; otherwise there is a warning. Splits around this classifier
+    need no such care, since copies are made of the training images only.
 
     Subclasses with LDA are a mixture model of each class: one mean for each copy, and one
     covariance. Scores of LDA are log likelihoods up to a constant. With a thousand features that
     are not normal they are too far apart, hence a temperature well above 1; with few features 1
-    is right, and scores of other kinds need another. What is fitted does not depend on it: it can
-    be set afterwards.
+    is right, and scores of other kinds need another temperature. The fit does not depend on it,
+    so it can be set afterwards.
 
     Mean fingerprints gain nothing from perturbed copies: :class:`FingerprintClassifier` was not
     better on perturbed images for them, and worse on others.
@@ -373,7 +372,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         return rows.reshape(len(rows), *shape)
 
     def _as_images(self, rows: np.ndarray) -> np.ndarray:
-        """Rows in the shape of the images as which they came, if it is known."""
+        """Reshape rows to images, if the shape is known."""
         shape = getattr(self, "image_shape_", None)
         if shape is None and self.image_shape is not None:
             shape = as_image_shape(self.image_shape)
@@ -386,7 +385,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
     def _fit(
         self, copies: np.ndarray, y: Any, sample_weight: Any = None, groups: Any = None
     ) -> Self:
-        """Fit the steps that learn on what the others have made of the copies."""
+        """Fit the steps that learn on the output of the leading ones."""
         y = column_or_1d(y)
         check_consistent_length(copies, y)
         classes, codes = np.unique(y, return_inverse=True)
@@ -484,7 +483,7 @@ def fit_params(step: Any, y: Any, sample_weight: Any, groups: Any) -> dict[str, 
 
 
 def _takes_groups(step: Any) -> bool:
-    """Whether a step, or a splitter in it, takes groups; warn of a splitter that does not."""
+    """Check whether a step, or a splitter in it, takes groups; warn of a splitter that does not."""
     if has_fit_parameter(step, "groups"):
         return True
     if get_routing_for_object(step).consumes("fit", {"groups"}):

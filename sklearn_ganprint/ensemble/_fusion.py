@@ -1,4 +1,4 @@
-"""The classifier that fuses the scores of others, and what each of these is worth."""
+"""The classifier that fuses the scores of others, and the weights of these."""
 
 import warnings
 from numbers import Integral, Real
@@ -26,10 +26,11 @@ from sklearn_ganprint.classification._scores import typicality
 from sklearn_ganprint.ensemble._fusion_members import (
     FEW,
     SharedContent,
+    fit_members,
     gather,
+    gather_again,
     make_member,
     positive,
-    score,
 )
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 
@@ -41,29 +42,29 @@ CLEARLY = 2.0
 
 
 class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
-    """Fuse classifiers that look at different traces of one source.
+    """Fuse classifiers that use different traces of the same sources.
 
-    Each classifier gives scores for all classes. What they are worth is fitted on scores of images
-    that they have not seen: one weight a classifier, and what each class needs where such images
-    clearly ask for it.
+    Each classifier scores all classes. Weights are fitted on scores of images that the classifiers
+    have not seen: one for each classifier, and others by class where these images clearly ask for
+    them.
 
     Parameters
     ----------
     estimators : list of (str, estimator)
-        Classifiers, or pipelines that end with one, that all take the same: residuals, images or
-        features.
+        Classifiers, or pipelines that end with one, that all take the same input: residuals,
+        images or features.
 
     cv : int, splitter or iterable, default=None
         How the training images are kept out of the models that score them. None leaves one out at
         a time where that takes no second fit (:class:`FingerprintClassifier` behind steps that
         learn nothing, without groups), and makes 10 folds for the other classifiers, fewer if a
         class has fewer images. An integer makes stratified folds, by group if ``fit`` is given
-        `groups`. With None and integers, images that show the same content in several classes are
-        looked for where there are no groups, and left out together.
+        `groups`. With None and integers, and without groups, images that show the same content in
+        several classes are found and left out together.
 
     penalty : float, default=30.0
-        Of the weights by class and of the intercepts: the greater, the more images it takes
-        before they differ from 0.
+        Penalty on the weights by class and on the intercepts. The greater it is, the more images
+        it takes before these differ from 0.
 
     n_jobs : int, default=None
         Number of folds fitted at a time.
@@ -77,8 +78,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         Weight of each classifier, the same for all classes, in units of `scales_`.
 
     class_weights_ : ndarray of float64, shape (n_classes, n_estimators, n_classes)
-        What is added to them: weight of a classifier's score for one class (last axis) in the
-        fused score of another (first axis). Often 0.
+        Weights that are added to these: of the score of a classifier for one class (last axis) in
+        the fused score of another (first axis). Often 0.
 
     intercept_ : ndarray of float64, shape (n_classes,)
         Constants of the fused scores.
@@ -96,16 +97,16 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         Fused scores of the training images under models that have not seen them.
 
     out_of_fold_typicality_ : ndarray of float64, shape (n, n_classes)
-        What :meth:`typicality_scores` gives them under these models.
+        Typicality scores of these images under these models.
 
     out_of_fold_codes_ : ndarray of int, shape (n,)
         Index in `classes_` of the class of each of these images.
 
     n_features_in_ : int
-        Number of features, if the first classifier tells.
+        Number of features, if the first classifier has it.
 
     feature_names_in_ : ndarray of str
-        Names of the columns, if the first classifier tells.
+        Names of the columns, if the first classifier has them.
 
     See Also
     --------
@@ -118,24 +119,24 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     The probability of class c is the softmax of ``sum_m w_m s_mc``, where ``s_mc`` is the score
     that classifier m gives to class c, about its mean over the classes and over its spread: the
     conditional logit [1]_. Weights maximise the likelihood, less ``|w|^2 / 2``, and are at least
-    0. Each class gets weights of its own beside, ``sum_m sum_d V_cmd s_md + b_c`` at `penalty`
-    times ``(|V|^2 + |b|^2) / 2``, if they raise the likelihood of images left out by more than two
-    standard errors; a classifier with ``w_m = 0`` has none. If all were 0, all are 1.
+    0. Each class gets further weights, ``sum_m sum_d V_cmd s_md + b_c`` at `penalty` times
+    ``(|V|^2 + |b|^2) / 2``, if these raise the likelihood of images left out by more than two
+    standard errors; a classifier with ``w_m = 0`` gets none. If all ``w_m`` are 0, all become 1.
 
     Scores are those that a classifier decides by, but after a linear discriminant analysis
     ``-log(1 + d^2)`` of the Mahalanobis distances d, see
-    :func:`~sklearn_ganprint.open_set.discriminant_distances`. Those are small where an image is
-    far from all classes, and vary as much for images fitted on as for new ones, where the
-    analysis' own scores do not.
+    :func:`~sklearn_ganprint.open_set.discriminant_distances`. Unlike the scores of the analysis,
+    these are small where an image is far from all classes, and vary as much for images fitted on
+    as for new ones.
 
-    An image that is left out leaves translations of the same photo in the other classes, and what
-    they share draws it there. Weights that are learned so believe the best classifier least.
+    An image that is left out leaves translations of the same photo in the other classes. Their
+    common content draws the image there, and the weight of the best classifier comes out lowest.
     Without `groups`, a sketch of each image is therefore compared with those of all images of
-    other classes. Prompts in common, and crops of one photo, are not seen so.
+    other classes. This finds neither common prompts nor crops of one photo.
 
-    ``fit`` looks at the images once, once more where classifiers leave one out, and a third time
-    where contents were found to be shared; of each image it keeps features, scores and the
-    sketch. So does :class:`FileBatchClassifier` with files.
+    ``fit`` takes one pass over the images, a second one where classifiers leave one out, and a
+    third one where contents are shared. It keeps features, scores and a sketch of each image.
+    So does :class:`FileBatchClassifier` with files.
 
     References
     ----------
@@ -210,8 +211,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
             Source of each image.
 
         groups : array-like of shape (n,), default=None
-            Images of one group, such as translations of one photo, are left out together. None
-            looks for images that show the same thing at the same place.
+            Images of one group, such as translations of one photo, are left out together. With
+            None, images that show the same content at the same place are found.
 
         Returns
         -------
@@ -226,8 +227,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         Warns
         -----
         UserWarning
-            If a fifth of the images show the same as an image of another class, and there are no
-            `groups`.
+            If a fifth of the images show the same content as an image of another class, and there
+            are no `groups`.
         """
         if y is None:
             raise ValueError("FusionClassifier requires y to be passed, but the target y is None.")
@@ -264,7 +265,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         closed = self.cv is None and groups is None
         first = batches.first
         blank = [make_member(clone(model), first, leave_one_out=closed) for model in estimators]
-        # A splitter of one's own is left as it is.
+        # A splitter that is passed is used as it is.
         searched = groups is None and (closed or isinstance(self.cv, Integral))
         contents = [SharedContent(len(y))] if searched else []
         members, positions = gather(batches, [*blank, *contents], y, fold_of)
@@ -272,18 +273,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         if contents and (twins := self._twin_folds(members.pop(), y[positions])) is not None:
             fold_of[positions] = twins
             split = [make_member(clone(model), first, leave_one_out=False) for model in estimators]
-            members = self._gather_again(batches, members, split, y, fold_of)
-        unseen = np.full((len(y), len(members), len(self.classes_)), np.nan)
-        for column, member in enumerate(members):
-            scores = member.fit(y[positions], fold_of[positions], self.n_jobs)
-            if scores is not None:
-                unseen[positions, column] = scores
-        again = [member for member in members if member.second_pass]
-        if again:
-            columns = np.flatnonzero([member.second_pass for member in members])
-            found = batches.map(score, again, self.classes_, rows=(y, fold_of))
-            for positions, scores in found:
-                unseen[np.ix_(positions, columns)] = scores
+            members = gather_again(batches, members, split, y, fold_of)
+        unseen = fit_members(batches, members, y, positions, fold_of, self.n_jobs)
         self.estimators_ = [member.estimator for member in members]
         return self._weigh(unseen, y, fold_of)
 
@@ -301,21 +292,6 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
                 )
         return list(estimators)
 
-    def _gather_again(
-        self,
-        batches: Batches,
-        members: list[Any],
-        split: list[Any],
-        y: np.ndarray,
-        fold_of: np.ndarray,
-    ) -> list[Any]:
-        """Replace members that are sums over images, since sums by fold are of other folds."""
-        summed = [member for member in split if member.second_pass]
-        if not summed:
-            return members
-        again, _ = gather(batches, summed, y, fold_of)
-        return [again.pop(0) if member.second_pass else member for member in members]
-
     def _twin_folds(self, contents: SharedContent, y: np.ndarray) -> np.ndarray | None:
         """Folds that keep images of one content together, None where few images share any."""
         groups, twins = contents.find_twins(y)
@@ -326,7 +302,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         warnings.warn(
             f"{twins.sum()} of {len(y)} images show the same as an image of another class, such as "
             f"translations of one photo do. They {what}. Pass groups to fit, one value for the "
-            f"images of one photo or prompt, which says it for sure and takes one look less.",
+            f"images of one photo or prompt, which is certain and takes one pass less.",
             UserWarning,
             stacklevel=2,
         )
@@ -400,7 +376,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         return self.classes_[codes]
 
     def class_scores(self, X: Any) -> np.ndarray:
-        """Fused score of each class, with two classes as with more.
+        """Fuse the scores of each class, with two classes as with more.
 
         Parameters
         ----------
@@ -414,12 +390,12 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
 
         See Also
         --------
-        typicality_scores : Are low for all classes where an image is near to none.
+        typicality_scores : Low for all classes where an image is typical of none.
         """
         return self._fuse(self._member_scores(X))
 
     def typicality_scores(self, X: Any) -> np.ndarray:
-        """Score how typical an image is of each class, whatever it is of the others.
+        """Score how typical an image is of each class, whatever its scores for the others.
 
         Parameters
         ----------
@@ -429,8 +405,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         Returns
         -------
         ndarray of shape (n, n_classes)
-            Sum over the classifiers of a class's score, less the mean score of unseen images for
-            their own class, over `scales_`. :class:`OpenSetClassifier` decides by it. Images
+            Sum over the classifiers of the score for a class, less the mean score of unseen images
+            for their own class, over `scales_`. :class:`OpenSetClassifier` decides by these. Images
             without a residual have the lowest finite number of single precision.
         """
         typicality = self._typicality(self._member_scores(X))
@@ -461,7 +437,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         return self._both_scores(X)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities of the classes, given that one of them made the image.
+        """Return the probabilities of the classes, given that one of them made the image.
 
         Parameters
         ----------
@@ -471,7 +447,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         Returns
         -------
         ndarray of shape (n, n_classes)
-            Softmax of the scores, whose weights have been fitted for that on unseen images.
+            Softmax of the scores, whose weights are fitted for that on unseen images.
         """
         scores = self.class_scores(X)
         return softmax(scores, axis=1)
@@ -513,7 +489,7 @@ def as_batch(X: Any) -> Any:
 
 
 class Weights(NamedTuple):
-    """Weights that make one score for each class of the scores of several classifiers."""
+    """Weights that fuse the scores of several classifiers."""
 
     shared: np.ndarray  # (n_classifiers,)
     by_class: np.ndarray  # (n_classes, n_classifiers, n_classes)

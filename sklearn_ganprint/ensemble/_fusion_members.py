@@ -1,8 +1,8 @@
-"""Classifiers that are to be fused, while they are being fitted.
+"""The classifiers of a fusion while they are fitted, and images that must be left out together.
 
-Each batch of images, which may be files, goes through :meth:`Member.map` in a worker;
-:meth:`Member.add` takes what that returns, then :meth:`Member.fit` fits. Scores of images that a
-model has not seen take a second map where the residuals themselves were not kept.
+Each batch of images goes through :meth:`Member.map` in a worker, whose value :meth:`Member.add`
+keeps; :meth:`Member.fit` follows. Scores of images under models without them take a second pass
+over the images where no features were kept.
 """
 
 import copy
@@ -33,11 +33,11 @@ from sklearn_ganprint.classification._scores import typicality
 
 #: Values of the sketches of all images, 128 MiB; comparing them takes n times as many products.
 SKETCH_VALUES = 1 << 25
-#: Values of a sketch at the most. Correlations of unrelated images vary by the root of its inverse.
+#: Greatest number of values of a sketch; correlations of unrelated images vary by 1 / its root.
 MOST_VALUES = 1 << 14
-#: How far above those of other pairs the correlation of twins is, in standard deviations. With
-#: 50 images and less; of ten times as many there are a hundred times the pairs to be so by chance,
-#: which takes `FARTHER` more. Where it happens, two images more are left out together.
+#: Standard deviations by which correlations of twins exceed those of other pairs, for up to 50
+#: images. Ten times as many images have a hundred times the pairs, which takes `FARTHER` more. A
+#: pair by chance only means that two more images are left out together.
 FAR_ABOVE = 5.0
 FARTHER = 1.5
 #: Share of the images that must have a twin, since a few hardly change the weights.
@@ -45,7 +45,7 @@ FEW = 0.2
 
 
 class Member:
-    """A classifier of which features of all images are kept."""
+    """A classifier that is fitted on features of all images."""
 
     second_pass = False
 
@@ -58,7 +58,7 @@ class Member:
         self.values: list[Any] = []
 
     def map(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> Any:
-        """Make features of a batch."""
+        """Compute the features of a batch."""
         return transform_batch(images, self.leading)
 
     def add(self, value: Any) -> None:
@@ -82,7 +82,7 @@ class Member:
 
 
 class SummedMember(Member):
-    """A classifier that is fitted batch by batch, so that no features need be kept."""
+    """A classifier that is fitted batch by batch and keeps no features."""
 
     second_pass = True
 
@@ -108,7 +108,7 @@ class SummedMember(Member):
             self.models[fold] = model if known is None else known.merge(model)
 
     def fit(self, y: np.ndarray, fold_of: np.ndarray, n_jobs: int | None) -> np.ndarray | None:
-        """Merge the folds, all of them and all but each; scores take a second map."""
+        """Merge the fits of all folds, and for each fold those of the others."""
         merged = _merge(self.models.values())
         if self.leave_one_out:
             self.models = {0: merged}
@@ -135,7 +135,7 @@ class SummedMember(Member):
 
 
 def make_member(estimator: Any, first: Any, *, leave_one_out: bool) -> Member:
-    """Choose how an estimator is fitted; `first` is one image."""
+    """Choose how to fit an estimator; `first` is one image."""
     _, rest = split_steps(estimator)
     if len(rest) == 1 and offers(rest[0], Mergeable):
         return SummedMember(estimator, first, leave_one_out=leave_one_out)
@@ -145,8 +145,8 @@ def make_member(estimator: Any, first: Any, *, leave_one_out: bool) -> Member:
 def gather(
     batches: Batches, blank: list[Any], y: np.ndarray, fold_of: np.ndarray
 ) -> tuple[list[Any], np.ndarray]:
-    """Let members see all images; return them, and the positions of the images they have seen."""
-    # What members gather must not travel to the workers with each batch that is still to come.
+    """Map all images for members; return these, and the positions of the images mapped."""
+    # What members have gathered must not travel to the workers with the batches to come.
     members, kept = copy.deepcopy(blank), []
     for positions, values in batches.map(map_members, blank, rows=(y, fold_of)):
         kept.append(positions)
@@ -156,23 +156,57 @@ def gather(
 
 
 def map_members(images: Any, y: np.ndarray, fold_of: np.ndarray, members: list[Any]) -> list[Any]:
-    """Make of a batch what each member needs of it."""
+    """Compute what each member needs of a batch."""
     return [member.map(images, y, fold_of) for member in members]
 
 
-def score(
+def gather_again(
+    batches: Batches, members: list[Any], blank: list[Any], y: np.ndarray, fold_of: np.ndarray
+) -> list[Any]:
+    """Replace members that are sums by fold, of other folds than those now."""
+    summed = [member for member in blank if member.second_pass]
+    if not summed:
+        return members
+    again, _ = gather(batches, summed, y, fold_of)
+    return [again.pop(0) if member.second_pass else member for member in members]
+
+
+def fit_members(
+    batches: Batches,
+    members: list[Any],
+    y: np.ndarray,
+    positions: np.ndarray,
+    fold_of: np.ndarray,
+    n_jobs: int | None,
+) -> np.ndarray:
+    """Fit; return scores (n, n_members, n_classes) of images under models without them, or NaN."""
+    classes = np.unique(y[positions])
+    unseen = np.full((len(y), len(members), len(classes)), np.nan)
+    for column, member in enumerate(members):
+        scores = member.fit(y[positions], fold_of[positions], n_jobs)
+        if scores is not None:
+            unseen[positions, column] = scores
+    summed = [member for member in members if member.second_pass]
+    if summed:
+        columns = np.flatnonzero([member.second_pass for member in members])
+        for kept, scores in batches.map(score_members, summed, classes, rows=(y, fold_of)):
+            unseen[np.ix_(kept, columns)] = scores
+    return unseen
+
+
+def score_members(
     images: Any,
     y: np.ndarray,
     fold_of: np.ndarray,
     members: list[SummedMember],
     classes: np.ndarray,
 ) -> np.ndarray:
-    """Scores of shape (n, n_members, n_classes) under models without the images of a batch."""
+    """Score a batch, shape (n, n_members, n_classes), under models without its images."""
     return np.stack([member.score(images, y, fold_of, classes) for member in members], axis=1)
 
 
 def aligned(estimator: Any, X: Any, classes: np.ndarray) -> np.ndarray:
-    """Score all classes; one that the estimator does not know scores as its lowest."""
+    """Score all classes; one that the estimator does not know gets its lowest score."""
     scores = typicality(estimator, X)
     full = np.repeat(scores.min(axis=1, keepdims=True), len(classes), axis=1)
     full[:, np.searchsorted(classes, estimator.classes_)] = scores
@@ -197,9 +231,8 @@ class SharedContent:
     """Sketches of all images, to find those of different classes that show the same content.
 
     An image that is left out of a fit leaves its twins, such as translations of one photo, in the
-    other classes. What it shares with them draws it there, so that scores of unseen images are
-    lower for their own class than those of images to come, which have no twins. Twins must be
-    left out together.
+    other classes, and their common content draws it there. Its score for its own class is then
+    lower than that of a new image, which has no twins: twins must be left out together.
     """
 
     def __init__(self, n_images: int) -> None:
@@ -220,7 +253,7 @@ class SharedContent:
 
 
 def sketch(images: Any, width: int) -> np.ndarray:
-    """Make short rows that are correlated as the images are.
+    """Compute short rows that are correlated as the images are.
 
     Values get random signs, the same for all images, and are added up `width` apart: products of
     rows stay what they are, but for noise.

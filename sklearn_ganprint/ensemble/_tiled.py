@@ -18,8 +18,8 @@ from sklearn_ganprint._metaestimators import inner_has, make_router, route
 class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Fit a classifier on all parts of each image, and apply it to whole images.
 
-    An image has many tiles, and second-order features of a tile are those of the whole with more
-    noise. As samples of their own they make a few images a class enough.
+    An image has many tiles, and the autocorrelation of a tile is that of the whole with more noise.
+    With tiles as further samples, a few images of each class are enough.
 
     Parameters
     ----------
@@ -50,10 +50,14 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     The first part of an image is the whole; the others are used in ``fit`` only. Rows of features
     ``(n, n_features)`` are taken as images of one part.
 
-    Where `estimator` cross-validates within ``fit``, say a
-    :class:`~sklearn.model_selection.GridSearchCV`, the parts of one image must not fall on both
-    sides of a split: let it split by groups, and pass ``groups`` to ``fit``, one for each image.
-    What is passed to ``fit`` with one entry an image is repeated for its parts.
+    A tile is a copy of its image, as in :class:`AugmentedClassifier`; but a transformer makes the
+    copies, so that a pipeline computes their features once, also where a
+    :class:`FusionClassifier` or an :class:`OpenSetClassifier` fits on folds of the images.
+
+    Where `estimator` cross-validates within ``fit``, as a
+    :class:`~sklearn.model_selection.GridSearchCV` does, the parts of one image must not fall on
+    both sides of a split: let it split by groups, and pass ``groups`` to ``fit``, one for each
+    image. Parameters of ``fit`` with one entry an image are repeated for the parts.
 
     Examples
     --------
@@ -87,9 +91,9 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Source of each image.
 
         **fit_params : dict
-            Passed on to the classifier's ``fit``: sequences with one entry an image, such as
+            Passed on to ``fit`` of the classifier: sequences with one entry an image, such as
             ``groups`` or ``sample_weight``, repeated for the parts of each image. With metadata
-            routing enabled, those that it requests.
+            routing enabled, those that the classifier requests.
 
         Returns
         -------

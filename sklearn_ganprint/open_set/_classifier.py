@@ -1,11 +1,13 @@
 """The classifier that calls images of no known source unknown."""
 
 import warnings
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils import deprecated, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
@@ -16,8 +18,6 @@ from sklearn_ganprint._batches import (
     Batches,
     at,
     fit_batches,
-    fit_steps,
-    pipeline_memory,
     replace_last,
     split_steps,
     without_leading,
@@ -35,7 +35,7 @@ from sklearn_ganprint.ensemble import FusionClassifier
 from sklearn_ganprint.open_set._scores import (
     SCORE_FUNCTIONS,
     ScoreFunction,
-    calibrate,
+    fit_and_calibrate,
     leave_one_out,
     leaves_one_out,
     routing,
@@ -109,19 +109,19 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Scores of training images under models that have not seen them.
 
     calibration_codes_ : ndarray of int, shape (n_calibration,)
-        Index in `classes_` of the source of each.
+        Index in `classes_` of the source of each calibration image.
 
     calibration_set_ : Calibration
-        These scores and codes: turns typicality scores at hand into p-values at no cost.
+        These scores and codes, to compute p-values from typicality scores at hand.
 
     thresholds_ : ndarray of float64, shape (n_classes,)
         An image is unknown if its score for each source is below that source's threshold.
 
     n_features_in_ : int
-        Number of features, if the fitted estimator tells.
+        Number of features, if the fitted estimator has it.
 
     feature_names_in_ : ndarray of str
-        Names of the columns, if the fitted estimator tells.
+        Names of the columns, if the fitted estimator has them.
 
     See Also
     --------
@@ -134,15 +134,13 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     these have, if new images of the sources are like those fitted on. Recompressed or resized
     ones are not. :class:`Calibration` allows for the choice of the greatest of many scores.
 
-    There is no ``decision_function`` or ``predict_proba``: scikit-learn's tools take the greatest
-    of their columns to be what ``predict`` says. Scores of the known sources against each other
-    are those of `estimator_`.
+    There is no ``decision_function`` or ``predict_proba``, since tools of scikit-learn take the
+    greatest column for the prediction. ``class_scores`` are those of `estimator_`.
 
-    Images without a residual, see :func:`~sklearn_ganprint.residuals.residual_share`, have no
-    answer: their typicality is the lowest finite one, and they are unknown at any rate. In ``fit``
-    they are left out with a warning.
+    Images without a residual, see :func:`~sklearn_ganprint.residuals.residual_share`, have the
+    lowest finite typicality, and are unknown at any rate. ``fit`` leaves them out with a warning.
 
-    The model fitted on all images is a little better than those of the folds, so that false
+    The model fitted on all images is a little better than the models of the folds, so that false
     alarms tend to be rarer than stated.
 
     References
@@ -204,12 +202,12 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             What the estimator takes.
 
         y : array-like of shape (n,)
-            Source of each image, all of them known.
+            Source of each image.
 
         **params : dict
             `groups` goes to the splitter, so that images of one group, such as translations of
-            one photo, are never on both sides of a fold. All else goes to the estimator's
-            ``fit``. With metadata routing enabled, each goes where it is requested.
+            one photo, are never on both sides of a fold. The others go to ``fit`` of the
+            estimator. With metadata routing enabled, parameters go where they are requested.
 
         Returns
         -------
@@ -226,11 +224,9 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         X, y, params = leave_out_blank(self.estimator, X, y, **params)
         if set(params) <= {"groups"}:
             return self.fit_batches(Batches(X), y, **params)
-        # For any step: only the whole pipeline knows which.
-        routed = route(self, params)
+        # Parameters for any step, which only the whole pipeline can hand on.
         self._check_classes(y)
-        fitted = clone(self.estimator).fit(X, y, **routed.fit)
-        return self._store(fitted, *self._calibrate(self.estimator, fitted, X, y, routed))
+        return self._store(*fit_and_calibrate(self, self.estimator, X, y, route(self, params)))
 
     def fit_batches(self, batches: Batches, y: np.ndarray, **params: Any) -> Self:
         """Fit on batches of images that need not be in memory.
@@ -244,7 +240,7 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Source of each image.
 
         **params : dict
-            `groups` goes to the splitter, all else to the ``fit`` of the estimator's last step.
+            `groups` goes to the splitter, the others to ``fit`` of the last step of the estimator.
 
         Returns
         -------
@@ -256,32 +252,26 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         estimator = clone(self.estimator)
         leading, rest = split_steps(estimator)
         fit, split = route(self, params)
-        if self._knows_unseen_scores(rest[0]):
+        own_scores = self.cv is None and self.score_function in ("auto", "decision")
+        if own_scores and isinstance(rest[0], FusionClassifier):
+            # The fusion is fitted on scores of images under models without them.
             params = fit if _routing_enabled() else params
             fitted = fit_batches(estimator, batches, y, params)
-            fusion = rest[0]
-            scores = fusion.out_of_fold_typicality_
-            if self.score_function == "decision":
-                scores = fusion.out_of_fold_scores_
-            return self._store(fitted, scores, fusion.out_of_fold_codes_)
-        own = last_step_params(estimator, fit)
-        if self.cv is None and not split and leaves_one_out(estimator, self.score_function):
+            decides = self.score_function == "decision"
+            scores = rest[0].out_of_fold_scores_ if decides else rest[0].out_of_fold_typicality_
+            return self._store(fitted, scores, rest[0].out_of_fold_codes_)
+        if own_scores and not split and leaves_one_out(estimator):
             fitted = fit_batches(estimator, batches, y, fit)
-            scores, kept = batches.collect(leave_one_out, fitted, rows=(y, *own.values()))
+            weights = last_step_params(estimator, fit).values()
+            scores, kept = batches.collect(partial(leave_one_out, fitted), rows=(y, *weights))
             return self._store(fitted, scores, fitted.classes_.searchsorted(y[kept]))
+        # What the leading steps make of the images is kept, and fitted on again for each fold.
         X, kept = batches.behind(leading).collect()
-        fitted = fit_steps(rest, X, y[kept], pipeline_memory(estimator), **at(kept, own))
-        fitted = replace_last(estimator, fitted)
-        learner = without_leading(self.estimator)
+        learner = without_leading(estimator)
         routed = FitParams(pipeline_params(learner, at(kept, fit)), at(kept, split))
-        return self._store(
-            fitted, *self._calibrate(learner, without_leading(fitted), X, y[kept], routed)
-        )
-
-    def _knows_unseen_scores(self, estimator: Any) -> bool:
-        """Whether the fit of an estimator gives the scores to calibrate with."""
-        own = self.cv is None and self.score_function in ("auto", "decision")
-        return own and isinstance(estimator, FusionClassifier)
+        fitted, scores, codes = fit_and_calibrate(self, learner, X, y[kept], routed)
+        steps = [step for _, step in fitted.steps] if isinstance(fitted, Pipeline) else [fitted]
+        return self._store(replace_last(estimator, steps), scores, codes)
 
     def _check_classes(self, y: np.ndarray) -> None:
         check_classification_targets(y)
@@ -290,20 +280,6 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
                 f"OpenSetClassifier needs images of at least 2 classes, got "
                 f"{len(classes)} class: {classes.tolist()}. FingerprintDetector is for one source."
             )
-
-    def _calibrate(
-        self, estimator: Any, fitted: Any, X: Any, y: np.ndarray, params: FitParams
-    ) -> tuple[np.ndarray, np.ndarray]:
-        return calibrate(
-            estimator,
-            fitted,
-            X,
-            y,
-            score_function=self.score_function,
-            cv=self.cv,
-            params=params,
-            n_jobs=self.n_jobs,
-        )
 
     def _store(self, fitted: Any, scores: np.ndarray, codes: np.ndarray) -> Self:
         """Keep the fitted estimator, and set thresholds from its scores of unseen images."""
@@ -393,7 +369,7 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of float64, shape (n, n_classes)
-            Scores, of which the greatest is the estimator's prediction.
+            Scores; the estimator predicts the class with the greatest one.
         """
         check_is_fitted(self)
         return step_scores(*last_step(self.estimator_, X), "decision")
@@ -445,8 +421,8 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of float64, shape (n, n_classes)
-            For an image of source c, the p-value in column c is at most a with probability a at
-            the most.
+            For an image of source c, the p-value in column c is at most a with a probability of at
+            most a.
 
         See Also
         --------

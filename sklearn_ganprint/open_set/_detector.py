@@ -5,14 +5,13 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context
 from sklearn.utils import get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from sklearn_ganprint._metaestimators import (
-    FitParams,
     FitsParts,
     ScoresSamples,
     offers,
@@ -26,8 +25,7 @@ from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_n
 from sklearn_ganprint.open_set._scores import (
     SCORE_FUNCTIONS,
     ScoreFunction,
-    calibrate,
-    fit_sources,
+    fit_and_calibrate,
     routing,
     typicality_scores,
 )
@@ -82,10 +80,10 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         few calibration scores.
 
     n_features_in_ : int
-        Number of features, if the fitted estimator tells.
+        Number of features, if the fitted estimator has it.
 
     feature_names_in_ : ndarray of str
-        Names of the columns, if the fitted estimator tells.
+        Names of the columns, if the fitted estimator has them.
 
     See Also
     --------
@@ -168,7 +166,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             Source of each image; ignored if `source` is None.
 
         **params : dict
-            `groups` goes to the splitter, all else to the estimator's ``fit``, as in
+            `groups` goes to the splitter, the others to ``fit`` of the estimator, as in
             :class:`OpenSetClassifier`.
 
         Returns
@@ -184,10 +182,14 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         X, y = self._check_labels(X, y)
         estimator = self._whole_estimator()
         X, y, params = leave_out_blank(estimator, X, y, **params)
-        routed = route(self, params)
-        self.estimator_ = fit_sources(clone(estimator), X, y, routed.fit)
+        self.estimator_, scores, codes = fit_and_calibrate(
+            self, estimator, X, y, route(self, params)
+        )
         take_over_features(self, self.estimator_)
-        return self._set_offset(estimator, X, y, routed)
+        column = self._column()
+        holds = (codes == column) == (self.null == "source")
+        self.calibration_scores_ = scores[holds, column]
+        return self._set_offset(self._calibration_set())
 
     def fit_predict(self, X: Any, y: Any = None, **params: Any) -> np.ndarray:
         """Fit, and classify the same images.
@@ -207,7 +209,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         ndarray of int, shape (n,)
             1 for images of the source, -1 for foreign ones. Images that the estimator was fitted
-            on look more like the source's than they should.
+            on score higher for the source than new ones.
         """
         return self.fit(X, y, **params).predict(X)
 
@@ -243,7 +245,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> np.ndarray:
-        """Tell images of the source from foreign ones.
+        """Classify images as those of the source or foreign ones.
 
         Parameters
         ----------
@@ -313,21 +315,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         scores = self._sign() * self.calibration_scores_[:, np.newaxis]
         return Calibration(scores, np.zeros(len(scores), dtype=int))
 
-    def _set_offset(self, estimator: Any, X: Any, y: np.ndarray, routed: FitParams) -> Self:
-        scores, codes = calibrate(
-            estimator,
-            self.estimator_,
-            X,
-            y,
-            score_function=self.score_function,
-            cv=self.cv,
-            params=routed,
-            n_jobs=self.n_jobs,
-        )
-        column = self._column()
-        holds = (codes == column) == (self.null == "source")
-        self.calibration_scores_ = scores[holds, column]
-        calibration = self._calibration_set()
+    def _set_offset(self, calibration: Calibration) -> Self:
         limit = self._sign() * float(calibration.thresholds(self.false_alarm_rate)[0])
         # A score equal to the limit does not reject the null hypothesis, whichever it is.
         self.offset_ = limit if self.null == "source" else float(np.nextafter(limit, np.inf))

@@ -85,42 +85,38 @@ def routing(owner: Any, default: Any = None) -> MetadataRouter:
     return make_router(owner, estimator, splitter)
 
 
-def fit_sources(estimator: Any, X: Any, y: np.ndarray, params: dict[str, Any]) -> Any:
-    """Fit an estimator, on one source too if it can be."""
+def _fit_sources(estimator: Any, X: Any, y: np.ndarray, params: dict[str, Any]) -> Any:
+    """Fit an estimator, also on one source if it has ``partial_fit``."""
     if len(classes := np.unique(y)) == 1 and offers(estimator, FitsParts):
         return estimator.partial_fit(X, y, classes=classes, **params)
     return estimator.fit(X, y, **params)
 
 
-def calibrate(
-    estimator: Any,
-    fitted: Any,
-    X: Any,
-    y: np.ndarray,
-    *,
-    score_function: str | ScoreFunction,
-    cv: Any,
-    params: FitParams,
-    n_jobs: int | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (n, n_classes) of images under models without them, and codes of their classes.
+def fit_and_calibrate(
+    owner: Any, estimator: Any, X: Any, y: np.ndarray, params: FitParams
+) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Fit a clone; also score images under models without them, with codes of their classes.
 
-    `fitted` is the model with all images. A class that a fold has no image of to fit on scores
-    minus infinity there, and its own images in the fold are left out.
+    `owner` says how: by `score_function`, `cv` and `n_jobs`. A class that a fold has no image of
+    to fit on scores minus infinity there, and its own images in the fold are left out.
     """
+    fitted = _fit_sources(clone(estimator), X, y, params.fit)
     classes = sources(fitted)
     codes = np.searchsorted(classes, y)
-    if cv is None and params.split.get("groups") is None and leaves_one_out(fitted, score_function):
+    closed_form = owner.cv is None and owner.score_function in ("auto", "decision")
+    if closed_form and params.split.get("groups") is None and leaves_one_out(fitted):
         weights = [value for name, value in params.fit.items() if name.endswith("sample_weight")]
-        return leave_one_out(X, y, *weights, fitted), codes
-    parts = make_folds(cv, X, y, N_FOLDS, params.split)
-    scored = Parallel(n_jobs=n_jobs)(
-        delayed(_fold_scores)(clone(estimator), X, y, *part, classes, score_function, params.fit)
-        for part in parts
+        return fitted, leave_one_out(fitted, X, y, *weights), codes
+    folds = make_folds(owner.cv, X, y, N_FOLDS, params.split)
+    scored = Parallel(n_jobs=owner.n_jobs)(
+        delayed(_fold_scores)(
+            clone(estimator), X, y, *fold, classes, owner.score_function, params.fit
+        )
+        for fold in folds
     )
-    scores, tested = np.concatenate(scored), np.concatenate([test for _, test in parts])
+    scores, tested = np.concatenate(scored), np.concatenate([test for _, test in folds])
     known = np.isfinite(scores[np.arange(len(tested)), codes[tested]])
-    return scores[known], codes[tested][known]
+    return fitted, scores[known], codes[tested][known]
 
 
 def _fold_scores(
@@ -135,25 +131,26 @@ def _fold_scores(
 ) -> np.ndarray:
     """Fit on one part and score another."""
     params = _check_method_params(X, fit_params, indices=train)
-    fit_sources(estimator, _safe_indexing(X, train), y[train], params)
+    _fit_sources(estimator, _safe_indexing(X, train), y[train], params)
     last, rows = last_step(estimator, _safe_indexing(X, test))
     scores = np.full((len(test), len(classes)), -np.inf)
     scores[:, np.searchsorted(classes, sources(last))] = step_scores(last, rows, score_function)
     return scores
 
 
-def leaves_one_out(estimator: Any, score_function: str | ScoreFunction) -> bool:
-    """Whether scores of images left out of a pipeline take no second fit."""
+def leaves_one_out(estimator: Any) -> bool:
+    """Whether decision scores of images left out of a pipeline take no second fit."""
     while isinstance(estimator, Pipeline):
         for step in estimator[:-1]:
             if step not in (None, "passthrough") and get_tags(step).requires_fit:
                 return False
         estimator = estimator[-1]
-    return offers(estimator, LeavesOneOut) and score_function in ("auto", "decision")
+    return offers(estimator, LeavesOneOut)
 
 
-def leave_one_out(X: Any, y: np.ndarray, *args: Any) -> np.ndarray:
-    """Score the training images of a classifier without them; `args` are weights and the fit."""
-    *weights, fitted = args
+def leave_one_out(
+    fitted: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray | None = None
+) -> np.ndarray:
+    """Score the training images of a classifier without them."""
     classifier, rows = last_step(fitted, X)
-    return classifier.leave_one_out_scores(rows, y, *weights)
+    return classifier.leave_one_out_scores(rows, y, sample_weight)
