@@ -31,6 +31,7 @@ from .features import SpectrumTransformer as SpectrumTransformer
 from .features import TiledTransformer as TiledTransformer
 from .files import FileBatchClassifier as FileBatchClassifier
 from .files import FileBatchClustering as FileBatchClustering
+from .files import FileBatchEstimator as FileBatchEstimator
 from .localization import FingerprintLocalizer as FingerprintLocalizer
 from .open_set import FingerprintDetector as FingerprintDetector
 from .open_set import OpenSetClassifier as OpenSetClassifier

@@ -87,9 +87,10 @@ def fit_batches(estimator: Any, batches: Batches, y: np.ndarray, params: dict[st
 
     Leading steps that learn nothing are applied to each batch. If one step with ``fit_batches``
     remains, it is handed what they make of the images; one with ``partial_fit`` and ``merge`` is
-    fitted on each batch, and the fits are merged. Otherwise what the leading steps return is
-    collected. `params`, with one entry an image, are for the ``fit`` of the last step; with
-    metadata routing, for steps that request them, of which the last gets its.
+    fitted on each batch, and the fits are merged; one that learns nothing is fitted on one image.
+    Otherwise what the leading steps return is collected. `params`, with one entry an image, are
+    for the ``fit`` of the last step; with metadata routing, for steps that request them, of which
+    the last gets its.
     """
     params = last_step_params(estimator, params)
     leading, rest = split_steps(estimator)
@@ -103,9 +104,11 @@ def fit_batches(estimator: Any, batches: Batches, y: np.ndarray, params: dict[st
         if unused := sorted(set(params) - {"sample_weight"}):
             raise TypeError(f"{type(rest[0]).__name__}.fit takes no {', '.join(unused)}.")
         fitted = [merge(batches.map(fit_part, leading, rest[0], rows=(y, *weights)))]
+    elif len(rest) == 1 and learns_nothing(rest[0]):
+        fit_leading(fitted := rest, behind.first)
     else:
         X, kept = behind.collect()
-        fitted = fit_steps(rest, X, y[kept], pipeline_memory(estimator), **at(kept, params))
+        return fit_rest(estimator, X, y[kept], **at(kept, params))
     return replace_last(estimator, fitted)
 
 
@@ -190,13 +193,19 @@ def transform_batch(images: Any, steps: Sequence[Any]) -> Any:
     return images
 
 
-def fit_steps(steps: list[Any], X: np.ndarray, y: np.ndarray, memory: Any, **params: Any) -> Any:
-    """Fit steps as a pipeline would, with its cache; `params` are for the ``fit`` of the last."""
-    names = [f"step{position}" for position in range(len(steps))]
-    pipeline = Pipeline(list(zip(names, [*steps[:-1], "passthrough"], strict=True)), memory=memory)
-    # The last step on its own, since how a pipeline is handed `params` depends on a global option.
-    rows = pipeline.fit_transform(X, y)
-    return [*(step for _, step in pipeline.steps[:-1]), steps[-1].fit(rows, y, **params)]
+def fit_rest(estimator: Any, X: Any, y: np.ndarray, **params: Any) -> Any:
+    """Fit the steps behind the leading ones, on the output of these; return the estimator.
+
+    `params` are for the ``fit`` of the last step.
+    """
+    *steps, last = split_steps(estimator)[1]
+    if steps:
+        named = [(f"step{position}", step) for position, step in enumerate(steps)]
+        # The last step on its own, since how a pipeline hands on `params` depends on an option.
+        pipeline = Pipeline([*named, ("last", "passthrough")], memory=estimator.memory)
+        X = pipeline.fit_transform(X, y)
+        steps = [step for _, step in pipeline.steps[:-1]]
+    return replace_last(estimator, [*steps, last.fit(X, y, **params)])
 
 
 def fit_leading(steps: Sequence[Any], first: Any) -> Any:
@@ -222,8 +231,3 @@ def replace_last(estimator: Any, fitted: list[Any]) -> Any:
     for position, step in enumerate(fitted, start=len(steps) - len(fitted)):
         steps[position] = (steps[position][0], step)
     return estimator
-
-
-def pipeline_memory(estimator: Any) -> Any:
-    """Cache of a pipeline, None where there is none."""
-    return estimator.memory if isinstance(estimator, Pipeline) else None

@@ -156,17 +156,15 @@ class FitParams(NamedTuple):
     split: dict[str, Any]
 
 
-def check_fit_params(y: np.ndarray, sample_weight: Any, groups: Any) -> dict[str, np.ndarray]:
-    """Validate weights and groups, and leave out what is not given."""
-    params = {}
-    if sample_weight is not None:
-        params["sample_weight"] = _check_sample_weight(
-            sample_weight, y, dtype=np.float64, ensure_non_negative=True
+def check_fit_params(y: np.ndarray, **params: Any) -> dict[str, np.ndarray]:
+    """Validate weights, groups and the like, one an image, and leave out what is None."""
+    given = {name: column_or_1d(values) for name, values in params.items() if values is not None}
+    check_consistent_length(y, *given.values())
+    if "sample_weight" in given:
+        given["sample_weight"] = _check_sample_weight(
+            params["sample_weight"], y, dtype=np.float64, ensure_non_negative=True
         )
-    if groups is not None:
-        params["groups"] = column_or_1d(groups)
-        check_consistent_length(y, groups)
-    return params
+    return given
 
 
 def make_router(owner: Any, estimator: Any, splitter: Any = None) -> MetadataRouter:

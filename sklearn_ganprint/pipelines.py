@@ -163,7 +163,7 @@ def make_attribution_pipeline(
 
     See Also
     --------
-    FileBatchClassifier : Fits and applies such a pipeline over image files.
+    FileBatchEstimator : Fits and applies such a pipeline over image files.
     AutocorrelationTransformer : The features of "autocorrelation".
 
     Notes
@@ -236,7 +236,7 @@ def make_localization_pipeline(
     See Also
     --------
     sklearn_ganprint.localization.localize_images : Applies it to images of any size.
-    FileBatchClassifier : Fits it over image files.
+    FileBatchEstimator : Fits it over image files.
 
     Examples
     --------

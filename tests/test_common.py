@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -15,6 +16,7 @@ from sklearn_ganprint import (
     AugmentedClassifier,
     FileBatchClassifier,
     FileBatchClustering,
+    FileBatchEstimator,
     FingerprintClassifier,
     FingerprintClustering,
     FingerprintDetector,
@@ -81,6 +83,14 @@ ESTIMATORS = {
     "clustering": FingerprintClustering(),
     "clustering-3": FingerprintClustering(3, max_samples=40, random_state=0),
     "files-clustering": FileBatchClustering(FingerprintClustering(3), batch_size=7),
+    "files-estimator": FileBatchEstimator(FusionClassifier([("only", FingerprintClassifier())])),
+    "files-clusters": FileBatchEstimator(FingerprintClustering(3), batch_size=7),
+    "files-residuals": FileBatchEstimator(ResidualTransformer(), batch_size=7),
+    "files-features": FileBatchEstimator(
+        make_pipeline(ResidualTransformer(flatten=False), AutocorrelationTransformer()),
+        batch_size=7,
+    ),
+    "files-learnt": FileBatchEstimator(PCA(1, random_state=0), batch_size=7),
     "jpeg": JPEGCompression(data_range=1.0),
     "resize": Resize(),
     "resize-back": Resize(1.5, restore=True),

@@ -6,7 +6,7 @@ import joblib
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier, is_clusterer
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
@@ -16,12 +16,16 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_ganprint import (
     FileBatchClassifier,
+    FileBatchClustering,
+    FileBatchEstimator,
     FingerprintClassifier,
+    FingerprintClustering,
     ResidualTransformer,
     make_attribution_pipeline,
     make_localization_pipeline,
 )
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.features import AutocorrelationTransformer
 from sklearn_ganprint.files import UnreadableImageWarning
 
 
@@ -330,3 +334,73 @@ def test_a_data_frame_of_paths(image_folder):
     for call in (lambda: fitted.fit(several, y), lambda: fitted.predict(several)):
         with pytest.raises(TypeError, match=r"data frame with the columns .*such as X\['path'\]"):
             call()
+
+
+def features(*more):
+    residual = ResidualTransformer("gaussian", flatten=False)
+    return make_pipeline(residual, AutocorrelationTransformer(2), *more)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize(
+    "transformer",
+    [ResidualTransformer("gaussian", flatten=False), features(), features(StandardScaler())],
+    ids=["residuals", "features", "learnt"],
+)
+def test_files_are_transformed_like_images(image_folder, transformer, n_jobs):
+    _, paths, _ = image_folder()
+    expected = clone(transformer).fit_transform(read_all(paths))
+    over_files = FileBatchEstimator(transformer, batch_size=5, n_jobs=n_jobs)
+    found = over_files.fit_transform(paths)
+    assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    assert not hasattr(over_files, "predict") and not hasattr(over_files, "score")
+
+
+def test_files_that_cannot_be_read_have_no_features(image_folder):
+    _, paths, _ = image_folder()
+    over_files = FileBatchEstimator(features(), batch_size=5).fit(paths)
+    expected = over_files.transform(paths)
+    break_file(paths[6])
+    with pytest.warns(UnreadableImageWarning, match=r"1 of 24 files(.|\n)*006.png"):
+        found = over_files.transform(paths)
+    assert np.isnan(found[6]).all()
+    np.testing.assert_array_equal(np.delete(found, 6, axis=0), np.delete(expected, 6, axis=0))
+
+
+def test_a_transformer_that_learns_nothing_reads_one_file_to_fit(image_folder):
+    _, paths, _ = image_folder()
+    for path in paths[1:]:
+        break_file(path)
+    over_files = FileBatchEstimator(features()).fit(paths)
+    assert over_files.failures_ == [] and over_files.image_size_ == (32, 32)
+
+
+def test_an_estimator_over_files_is_what_it_wraps():
+    residual = ResidualTransformer("gaussian", channels="rgb", flatten=False)
+    clustering = FileBatchEstimator(make_pipeline(residual, FingerprintClustering()))
+    classifier = FileBatchEstimator(paper_pipeline())
+    assert is_classifier(classifier) and not is_classifier(clustering)
+    assert is_clusterer(clustering) and not is_clusterer(classifier)
+    assert hasattr(clustering, "fit_predict") and not hasattr(classifier, "fit_predict")
+    assert hasattr(classifier, "correlate") and not hasattr(clustering, "correlate")
+    for former in (FileBatchClassifier, FileBatchClustering):
+        assert issubclass(former, FileBatchEstimator)
+
+
+def test_images_are_read_as_often_as_the_estimator_maps_them(image_folder, monkeypatch):
+    from sklearn_ganprint.files._batches import FileBatches
+
+    _, paths, y = image_folder()
+    asked, map_batches = [], FileBatches.map
+
+    def spy(self, function, *args, rows=()):
+        asked.append((function.__name__, len(self.steps), [len(values) for values in rows]))
+        return map_batches(self, function, *args, rows=rows)
+
+    monkeypatch.setattr(FileBatches, "map", spy)
+    FileBatchEstimator(paper_pipeline()).fit(paths, y).predict(paths)
+    assert asked == [("fit_part", 0, [24]), ("apply_batch", 0, [])]
+    asked.clear()
+    FileBatchEstimator(make_attribution_pipeline()).fit(paths, y)
+    assert [(steps, lengths) for _, steps, lengths in asked] == [(1, [24, 24])] * 2

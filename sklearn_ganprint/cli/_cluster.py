@@ -33,7 +33,7 @@ from sklearn_ganprint.cli.pages._views import draw_clusters, render_clusters
 from sklearn_ganprint.clustering import FingerprintClustering
 from sklearn_ganprint.comparison import ModelComparison, compare_models
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, confounds, content_keys
-from sklearn_ganprint.files import FileBatchClustering, NoResidualError
+from sklearn_ganprint.files import FileBatchEstimator, NoResidualError
 from sklearn_ganprint.fingerprints import energy
 from sklearn_ganprint.residuals import ResidualTransformer
 
@@ -131,7 +131,7 @@ def _fit(
     crop: tuple[int, int],
     failures: list[ImageReadError],
     args: argparse.Namespace,
-) -> FileBatchClustering:
+) -> FileBatchEstimator:
     n_images = len(bunch.filenames)
     if n_images < (fewest := max(2, args.clusters or 2)):
         option = "" if args.clusters is None else f"--clusters {args.clusters}: "
@@ -143,7 +143,7 @@ def _fit(
         FingerprintClustering(args.clusters, random_state=args.seed),
     )
     with MESSAGES.progress("clustering") as progress:
-        return FileBatchClustering(
+        return FileBatchEstimator(
             pipeline,
             reader=ImageReader(crop=crop, anchor=args.anchor),
             batch_size=args.batch_size,

@@ -40,7 +40,7 @@ from sklearn_ganprint.cli._models import (
 )
 from sklearn_ganprint.cli.pages._folder import check_file
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, list_images
-from sklearn_ganprint.files import FileBatchClassifier
+from sklearn_ganprint.files import FileBatchEstimator
 from sklearn_ganprint.localization import LocalizationWarning
 from sklearn_ganprint.open_set import CalibrationWarning, OpenSetClassifier
 from sklearn_ganprint.persistence import save_model
@@ -156,7 +156,7 @@ def _fit(
         # They speak of parameters, and of the rate of the fit; the rate is chosen when predicting.
         warnings.simplefilter("ignore", CalibrationWarning)
         warnings.simplefilter("ignore", LocalizationWarning)
-        classifier = FileBatchClassifier(
+        classifier = FileBatchEstimator(
             estimator,
             reader=ImageReader(crop=crop, anchor=args.anchor),
             batch_size=args.batch_size,

@@ -13,7 +13,7 @@ from sklearn_ganprint.cli._arguments import DEFAULT_RATE, LOCALIZATION_RATE, LOC
 from sklearn_ganprint.cli._console import MESSAGES, CommandError, Row
 from sklearn_ganprint.cli._images import collect_failures, no_residual
 from sklearn_ganprint.datasets import ImageReadError
-from sklearn_ganprint.files import FileBatchClassifier
+from sklearn_ganprint.files import FileBatchEstimator
 from sklearn_ganprint.localization import FingerprintLocalizer
 from sklearn_ganprint.open_set import OpenSetClassifier
 from sklearn_ganprint.persistence import load_model
@@ -30,7 +30,7 @@ OF_ENERGIES = (
 class Model(NamedTuple):
     """A loaded model and its parts."""
 
-    whole: Any  # FileBatchClassifier
+    whole: Any  # FileBatchEstimator
     open_set: Any  # OpenSetClassifier; None in models that have no p-values
     pipeline: Any  # Pipeline, or a classifier alone
     residual: Any  # ResidualTransformer, or None
@@ -68,7 +68,7 @@ def open_model(path: str, *, localizers: bool = False) -> Model:
     Models that localize, and attribute nothing, are taken only if `localizers`.
     """
     whole, found = load_model(path), ""
-    if isinstance(whole, FileBatchClassifier):
+    if isinstance(whole, FileBatchEstimator):
         model = model_parts(whole)
         if model.localizes and not localizers:
             raise CommandError(
@@ -80,7 +80,7 @@ def open_model(path: str, *, localizers: bool = False) -> Model:
             return model
         found = f" over {type(model.classifier).__name__}"
     raise CommandError(
-        f"{path}: expected a model from `ganprint fit` (a FileBatchClassifier over an "
+        f"{path}: expected a model from `ganprint fit` (a FileBatchEstimator over an "
         f"OpenSetClassifier, or over a FingerprintClassifier), this is a "
         f"{type(whole).__name__}{found}; use it from Python"
     )
@@ -89,7 +89,7 @@ def open_model(path: str, *, localizers: bool = False) -> Model:
 def open_localizer(path: str) -> Model:
     """Load a model that was made by ``ganprint fit --task localize``."""
     whole = load_model(path)
-    if isinstance(whole, FileBatchClassifier):
+    if isinstance(whole, FileBatchEstimator):
         model = model_parts(whole)
         if model.localizes:
             return model
@@ -100,7 +100,7 @@ def open_localizer(path: str) -> Model:
 
 
 def model_parts(whole: Any) -> Model:
-    """Take a fitted FileBatchClassifier apart."""
+    """Take a fitted FileBatchEstimator apart."""
     inner = whole.estimator_
     open_set = inner if isinstance(inner, OpenSetClassifier) else None
     pipeline = inner if open_set is None else open_set.estimator_

@@ -26,10 +26,8 @@ from sklearn.utils.validation import (
 from sklearn_ganprint._batches import (
     Batches,
     at,
-    fit_steps,
+    fit_rest,
     hand_on_arrays,
-    pipeline_memory,
-    replace_last,
     split_steps,
     transform_batch,
 )
@@ -119,7 +117,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
     See Also
     --------
     sklearn_ganprint.perturbations.check_perturbation : The meaning of the texts.
-    FileBatchClassifier : Fits this from image files, in bounded memory.
+    FileBatchEstimator : Fits this from image files, in bounded memory.
 
     Notes
     -----
@@ -407,8 +405,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         # Most estimators hand groups to their splitters with this option only.
         with config_context(enable_metadata_routing=True) if "groups" in params else nullcontext():
             rows = copies.reshape(len(labels), *copies.shape[2:])
-            fitted = fit_steps(rest, rows, labels, pipeline_memory(estimator), **repeated)
-        self.estimator_ = replace_last(estimator, fitted)
+            self.estimator_ = fit_rest(estimator, rows, labels, **repeated)
         self.versions_ = [chain_name(chain) for chain in perturbation_chains(self.perturbations)]
         self.classes_ = classes
         return self
@@ -476,7 +473,9 @@ def _check_shape(chain: Chain, shape: tuple[int, ...], expected: tuple[int, ...]
 
 def fit_params(step: Any, y: Any, sample_weight: Any, groups: Any) -> dict[str, np.ndarray]:
     """Weights if there are any, and groups if the step takes some; by default one an image."""
-    params = check_fit_params(y, sample_weight, np.arange(len(y)) if groups is None else groups)
+    params = check_fit_params(
+        y, sample_weight=sample_weight, groups=np.arange(len(y)) if groups is None else groups
+    )
     if not _takes_groups(step):
         del params["groups"]
     return params

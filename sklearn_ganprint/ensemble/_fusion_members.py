@@ -20,8 +20,7 @@ from sklearn_ganprint._batches import (
     Batches,
     fit_leading,
     fit_part,
-    fit_steps,
-    pipeline_memory,
+    fit_rest,
     replace_last,
     split_steps,
     transform_batch,
@@ -73,8 +72,7 @@ class Member:
             delayed(_fold_scores)(clone(without_leading(self.estimator)), X, y, fold_of == fold)
             for fold in np.unique(fold_of)
         )
-        fitted = fit_steps(self.rest, X, y, pipeline_memory(self.estimator))
-        self.estimator = replace_last(self.estimator, fitted)
+        self.estimator = fit_rest(self.estimator, X, y)
         scores = np.empty((len(y), len(np.unique(y))))
         for fold, part in zip(np.unique(fold_of), scored, strict=True):
             scores[fold_of == fold] = part

@@ -39,7 +39,7 @@ from sklearn_ganprint.experiments._selection import (
     near_duplicates,
     select_images,
 )
-from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths, common_size, is_paths
+from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths, is_paths
 
 #: Architectures and labels without a network: as in the paper, they are not recompressed.
 NOT_GENERATED = frozenset({"camera", "real", "n/a"})
@@ -211,7 +211,7 @@ class BatchOptions:
         Number of images in a batch, at the most.
 
     n_jobs : int or None
-        Number of worker processes, as in :class:`FileBatchClassifier`.
+        Number of worker processes, as in :class:`FileBatchEstimator`.
 
     on_error : callable or None
         Given the :class:`~sklearn_ganprint.datasets.ImageReadError` of each file that cannot be
@@ -365,7 +365,8 @@ def _batches(X: Any, reader: ImageReader | None, options: BatchOptions) -> FileB
         items, reading = np.asarray(X), Reading()
     else:
         reader = ImageReader() if reader is None else clone(reader)
-        items, reading = as_paths(X), Reading(reader, common_size(X, reader))
+        items = as_paths(X)
+        reading = Reading(reader, reader.common_size(items))
     return FileBatches(items, reading, options.batch_size, options.n_jobs)
 
 

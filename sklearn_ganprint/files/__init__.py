@@ -2,12 +2,16 @@
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.files._batches import NoResidualError, UnreadableImageWarning
-from sklearn_ganprint.files._classifier import FileBatchClassifier
-from sklearn_ganprint.files._clustering import FileBatchClustering
+from sklearn_ganprint.files._estimator import (
+    FileBatchClassifier,
+    FileBatchClustering,
+    FileBatchEstimator,
+)
 
 __all__ = [
     "FileBatchClassifier",
     "FileBatchClustering",
+    "FileBatchEstimator",
     "NoResidualError",
     "UnreadableImageWarning",
 ]

@@ -235,15 +235,3 @@ def _only_column(X: Any) -> Any:
 
 def _is_path(value: Any) -> bool:
     return isinstance(value, (str, bytes, os.PathLike))
-
-
-def common_size(paths: Sequence[Any], reader: ImageReader) -> tuple[int, int] | None:
-    """Height and width that most of the files have, by their headers, or the reader's crop."""
-    return reader.common_size(as_paths(paths))
-
-
-def apply_batch(images: Any, estimator: Any, method: str) -> np.ndarray:
-    """Call a method of a fitted estimator, or of a pipeline's last step, on one batch."""
-    if hasattr(estimator, method):
-        return getattr(estimator, method)(images)
-    return getattr(estimator[-1], method)(estimator[:-1].transform(images))

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import sklearn_ganprint
 from sklearn_ganprint._atomic import atomic
-from sklearn_ganprint.files import FileBatchClassifier, FileBatchClustering
+from sklearn_ganprint.files import FileBatchEstimator
 from sklearn_ganprint.persistence._archive import (
     FORMAT,
     FORMAT_VERSION,
@@ -42,7 +42,7 @@ def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     estimator : estimator
-        A fitted :class:`~sklearn_ganprint.FileBatchClassifier`, pipeline or classifier.
+        A fitted :class:`~sklearn_ganprint.FileBatchEstimator`, pipeline or classifier.
         Callables in the parameters `progress` and `on_error` belong to the running program and
         are not saved.
 
@@ -237,7 +237,7 @@ def _foreign_types(sio: ModuleType, stream: IO[bytes], trusted: Sequence[str] = 
 
 def _without_callbacks(estimator: BaseEstimator) -> BaseEstimator:
     """Copy the fitted estimator without the functions of the program that fitted it."""
-    if not isinstance(estimator, (FileBatchClassifier, FileBatchClustering)):
+    if not isinstance(estimator, FileBatchEstimator):
         return estimator
     estimator = copy.copy(estimator)
     on_error = "warn" if callable(estimator.on_error) else estimator.on_error

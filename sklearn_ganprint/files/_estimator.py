@@ -1,0 +1,626 @@
+"""One estimator for files, whatever it is that fits, predicts or transforms them."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.metrics import accuracy_score
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+
+from sklearn_ganprint._batches import fit_batches
+from sklearn_ganprint._images import IMAGE_DTYPES, ImageInputMixin
+from sklearn_ganprint._metaestimators import (
+    ASKS_FOR_GROUPS,
+    check_fit_params,
+    inner_has,
+    make_router,
+    route,
+    with_objects,
+)
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.files._batches import (
+    FileBatches,
+    Reading,
+    UnreadableImageWarning,
+    as_paths,
+    is_paths,
+)
+from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
+
+#: Methods that give one value an image, whatever the number of classes.
+_ONE_VALUE = ("score_samples", "known_p_values")
+
+
+class FileBatchEstimator(ImageInputMixin, MetaEstimatorMixin, BaseEstimator):
+    """Fit and apply an estimator over image files, in bounded memory and in parallel.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A classifier, clusterer or transformer that takes images, or a pipeline that ends with one.
+
+    reader : ImageReader, default=None
+        How files become images. None reads whole RGB images, which must all have one size.
+
+    batch_size : int, default=64
+        Number of files in a batch, at the most: large photos are taken in fewer.
+
+    n_jobs : int, default=None
+        Number of workers, processes unless :func:`joblib.parallel_config` names another backend;
+        None is 1 unless in such a context.
+
+    on_error : {"warn", "raise"} or callable, default="warn"
+        What a file does that cannot be used. "warn" leaves it out and names all such files in
+        one :class:`UnreadableImageWarning`; "raise" raises its
+        :class:`~sklearn_ganprint.datasets.ImageReadError`; a callable is given that error, in
+        the calling process, and the file is left out.
+
+    progress : callable, default=None
+        Called as ``progress(n_done, n_files)`` in the calling process after each batch, each time
+        that the files are read.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted estimator. It takes images in memory.
+
+    reader_ : ImageReader
+        The reader that was used.
+
+    image_size_ : tuple of int or None
+        Height and width of the images that were read; None after fitting on arrays.
+
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, if the estimator has some.
+
+    labels_ : ndarray of int, shape (n,)
+        Of a clusterer: cluster of each file; -1 for one that fits nowhere or could not be used.
+
+    failures_ : list of tuple (filename, reason)
+        Files that could not be used in ``fit``.
+
+    n_features_in_ : int
+        Number of values of an image, if fitted on arrays.
+
+    feature_names_in_ : ndarray of str
+        Names of the columns, if fitted on a data frame.
+
+    See Also
+    --------
+    sklearn_ganprint.datasets.load_image_folder : Finds the files and their labels.
+    sklearn_ganprint.datasets.ImageReader : Crops; states what becomes of each kind of file.
+
+    Notes
+    -----
+    Leading steps of a pipeline that learn nothing (``requires_fit=False`` in their tags) are
+    applied to a batch of files in the worker that has read it. If one step with ``partial_fit``
+    and ``merge`` remains, each worker sends back that step fitted on its batch, which for
+    :class:`FingerprintClassifier` means class means and no residual. A :class:`FusionClassifier`,
+    :class:`OpenSetClassifier` or :class:`FingerprintClustering` that remains says what it needs of
+    each batch, such as features, and may read the files a second time. Otherwise what the leading
+    steps return is collected, and the rest of the pipeline is fitted on it at once; if that is as
+    large as the images themselves, a warning says how much memory it takes before it does.
+
+    The estimator is a classifier, clusterer or transformer if what it wraps is one, and has the
+    methods of that, by ``decision_function`` for one, or of the last step of a pipeline.
+
+    Arrays of images, memory-mapped ones too, are taken in place of file paths and worked through
+    in the same batches.
+
+    ``FileBatchClassifier`` and ``FileBatchClustering`` are former names.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_ganprint import (
+    ...     FileBatchEstimator, FingerprintClassifier, ResidualTransformer
+    ... )
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> samples = load_samples(load_content=False)
+    >>> paths, sources = samples.filenames, samples.target_names[samples.target]
+    >>> pipeline = make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier())
+    >>> clf = FileBatchEstimator(pipeline).fit(paths[::2], sources[::2])
+    >>> clf.score(paths[1::2], sources[1::2]) > 1 / len(clf.classes_)
+    True
+
+    Features of files:
+
+    >>> from sklearn_ganprint.features import AutocorrelationTransformer
+    >>> steps = ResidualTransformer("gaussian", flatten=False), AutocorrelationTransformer(2)
+    >>> FileBatchEstimator(make_pipeline(*steps)).fit_transform(paths).shape == (len(paths), 12)
+    True
+    """
+
+    reader_: ImageReader
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods("fit")],
+        "reader": [ImageReader, None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "on_error": [StrOptions({"warn", "raise"}), callable],
+        "progress": [callable, None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        reader: ImageReader | None = None,
+        batch_size: int = 64,
+        n_jobs: int | None = None,
+        on_error: str | Callable[[ImageReadError], Any] = "warn",
+        progress: Callable[[int, int], Any] | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.reader = reader
+        self.batch_size = batch_size
+        self.n_jobs = n_jobs
+        self.on_error = on_error
+        self.progress = progress
+
+    __metadata_request__fit: ClassVar = {**ASKS_FOR_GROUPS, "sample_weight": None}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, those of the estimator and of the reader too.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name; those of the reader as ``reader__crop``. If `reader` is None, it
+            becomes an :class:`~sklearn_ganprint.datasets.ImageReader`.
+
+        Returns
+        -------
+        self
+            The estimator itself.
+        """
+        params = with_objects(self, params, reader=lambda _: ImageReader())
+        return super().set_params(**params)
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Fit the estimator on files, or on images in batches.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        y : array-like of shape (n,), default=None
+            Source of each file, for classifiers. Clusterers ignore it.
+
+        **params : dict
+            Arrays with one entry a file, for the last step: `sample_weight`, if that takes one, and
+            `groups`, if it splits: files of one group, such as translations of one photo, are never
+            on both sides. With metadata routing enabled, each goes where it is requested.
+
+        Returns
+        -------
+        FileBatchEstimator
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If none of the files can be used, or those of fewer than two classes. Files without a
+            residual, see :func:`~sklearn_ganprint.residuals.residual_share`, cannot.
+        """
+        for name in ("classes_", "labels_"):
+            self.__dict__.pop(name, None)
+        self.reader_ = ImageReader() if self.reader is None else clone(self.reader)
+        batches, y = self._batches_to_fit(X, y)
+        params = check_fit_params(y, **params)
+        if batches.labels is not None and batches.reading.reader is None:
+            images, y, params = leave_out_blank(self.estimator, batches.items, y, **params)
+            batches = replace(batches, items=images, labels=y)
+        if _routing_enabled():
+            params = route(self, params).fit
+        self.image_size_ = batches.reading.size
+        self.estimator_ = fit_batches(clone(self.estimator), batches, y, params)
+        self.failures_ = [(error.filename, error.reason) for error in batches.failures]
+        if self._is("clusterer"):
+            self._keep_labels(batches)
+        elif hasattr(self.estimator_, "classes_"):
+            self.classes_ = self.estimator_.classes_
+            self._warn_of_lost_classes(y)
+        return self
+
+    def _is(self, kind: str) -> bool:
+        return get_tags(self.estimator).estimator_type == kind
+
+    def _batches_to_fit(self, X: Any, y: Any) -> tuple[FileBatches, np.ndarray]:
+        """Batches of files, or of validated images, and one label an image."""
+        y = None if self._is("clusterer") else y
+        if y is None and self._needs_labels():
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None: the "
+                f"source of each file."
+            )
+        if is_paths(X):
+            # What an earlier fit on arrays has left is forgotten.
+            for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
+                self.__dict__.pop(name, None)
+            if y is not None:
+                y = column_or_1d(y, warn=True)
+                check_consistent_length(X, y)
+            paths = as_paths(X)
+            data_range = getattr(find_residual(self.estimator), "data_range", None)
+            reading = Reading(self.reader_, self.reader_.common_size(paths), data_range)
+            batches = self._batches(paths, reading)
+        elif y is None:
+            batches = self._array_batches(X, reset=True)
+        else:
+            rows, y = self._validate_rows(X, y, reset=True, dtype=list(IMAGE_DTYPES))
+            batches = self._batches(rows.reshape(len(rows), *(self.image_shape_ or (-1,))))
+        if y is None:
+            return batches, np.zeros(len(batches), dtype=int)
+        if self._needs_labels() and not self._is("regressor"):
+            self._check_classes(y)
+            batches.labels = y
+        return batches, y
+
+    def _needs_labels(self) -> bool:
+        # Pipelines do not tell it of their last step.
+        last = self.estimator[-1] if isinstance(self.estimator, Pipeline) else self.estimator
+        return get_tags(last).target_tags.required
+
+    def _check_classes(self, y: np.ndarray) -> None:
+        check_classification_targets(y)
+        if len(np.unique(y)) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs images of at least 2 classes to tell apart, got "
+                f"1 class: {y.tolist()[0]!r}."
+            )
+
+    def _batches_like(self, X: Any) -> FileBatches:
+        """Batches of files, or of images, like those fitted on."""
+        if is_paths(X):
+            return self._batches(as_paths(X), Reading(self.reader_, self.image_size_))
+        return self._array_batches(X, reset=False)
+
+    def _array_batches(self, X: Any, *, reset: bool) -> FileBatches:
+        """Batches of images in the shape in which they came."""
+        rows = self._validate_rows(X, reset=reset, dtype=list(IMAGE_DTYPES))
+        return self._batches(rows.reshape(len(rows), *(self.image_shape_ or (-1,))))
+
+    def _batches(self, items: np.ndarray, reading: Reading | None = None) -> FileBatches:
+        return FileBatches(
+            items, reading or Reading(), self.batch_size, self.n_jobs, self.on_error, self.progress
+        )
+
+    def _keep_labels(self, batches: FileBatches) -> None:
+        """Set the cluster of each file, those that could not be used too."""
+        fitted = self.estimator_
+        labels = (fitted[-1] if isinstance(fitted, Pipeline) else fitted).labels_
+        self.labels_ = np.full(len(batches), -1)
+        # Most clusterers fit in memory, to the images that could be used alone.
+        self.labels_[batches.usable if len(labels) < len(batches) else slice(None)] = labels
+
+    def _warn_of_lost_classes(self, y: np.ndarray) -> None:
+        if lost := np.setdiff1d(y, self.classes_).tolist():
+            warnings.warn(
+                f"The classes {lost} are left out, since none of their files can be used.",
+                UnreadableImageWarning,
+                stacklevel=4,
+            )
+
+    def _apply(self, X: Any, method: str) -> np.ndarray:
+        """Call a method of the fitted estimator on each batch; NaN or None where files failed."""
+        check_is_fitted(self)
+        batches, result, dtypes = self._batches_like(X), None, []
+        for positions, value in batches.map(apply_batch, self.estimator_, method):
+            if result is None:
+                result = self._unanswered(len(batches), method, value)
+            result[positions] = value
+            # A label for unknown sources may be longer than those of the classes.
+            dtypes.append(value.dtype)
+        if result is None:
+            return self._unanswered(len(batches), method)
+        if result.dtype == object and not any(label is None for label in result):
+            return result.astype(np.result_type(*dtypes))
+        return result
+
+    def _unanswered(self, n: int, method: str, value: np.ndarray | None = None) -> np.ndarray:
+        """Make a result that says nothing yet of any image; `value` is that of some."""
+        if method == "predict":
+            if value is not None and value.ndim > 1:
+                raise TypeError(
+                    "predict: this estimator gives a mask for each image, not a label. Use "
+                    "sklearn_ganprint.localization.localize_images on images that the reader has "
+                    "read."
+                )
+            return np.full(n, -1) if self._is("clusterer") else np.full(n, None, dtype=object)
+        if value is not None:
+            dtype = value.dtype if method == "transform" else np.float64
+            return np.full((n, *value.shape[1:]), np.nan, dtype)
+        n_classes = len(getattr(self, "classes_", ()))
+        if method in _ONE_VALUE or (n_classes == 2 and method == "decision_function"):
+            return np.full(n, np.nan)
+        shape = (2, n_classes) if method == "_both_scores" else (n_classes,)
+        return np.full((n, *shape), np.nan)
+
+    @available_if(lambda self: self._is("clusterer"))
+    def fit_predict(self, X: Any, y: Any = None, **params: Any) -> np.ndarray:
+        """Cluster files.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        y : None
+            Ignored.
+
+        **params : dict
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+            The attribute `labels_`.
+        """
+        return self.fit(X, **params).labels_
+
+    @available_if(lambda self: _can(self, "transform"))
+    def fit_transform(self, X: Any, y: Any = None, **params: Any) -> np.ndarray:
+        """Fit, and transform the same files.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        y : array-like of shape (n,), default=None
+            As in :meth:`fit`.
+
+        **params : dict
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of shape (n, ...)
+            What :meth:`transform` returns.
+        """
+        return self.fit(X, y, **params).transform(X)
+
+    @available_if(lambda self: _can(self, "transform"))
+    def transform(self, X: Any) -> np.ndarray:
+        """Transform the image of each file.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n, ...)
+            What the estimator returns, such as features; NaN for files that could not be read.
+        """
+        return self._apply(X, "transform")
+
+    @available_if(lambda self: self._is("classifier"))
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Share of the files that are attributed to their source.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        y : array-like of shape (n,)
+            Source of each file.
+
+        sample_weight : array-like of shape (n,), default=None
+            Weight of each file.
+
+        Returns
+        -------
+        float
+            Accuracy.
+        """
+        return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
+
+    @available_if(lambda self: _can(self, "predict"))
+    def predict(self, X: Any) -> np.ndarray:
+        """Attribute each file to a source, or assign it to a cluster.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Class labels. If some files could not be read the array holds objects, with None for
+            those files. Clusters are -1 for what fits nowhere or could not be used.
+        """
+        return self._apply(X, "predict")
+
+    @available_if(lambda self: _can(self, "decision_function"))
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score the classes, as the pipeline does.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes), or (n,) with two classes
+            Scores; NaN for files that could not be read.
+        """
+        return self._apply(X, "decision_function")
+
+    @available_if(lambda self: _can(self, "predict_proba"))
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Give the probabilities of the classes, as the pipeline does.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Probabilities; NaN for files that could not be read.
+        """
+        return self._apply(X, "predict_proba")
+
+    @available_if(lambda self: _can(self, "class_scores"))
+    def class_scores(self, X: Any) -> np.ndarray:
+        """Score each class, with two classes as with more.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Scores, greater is nearer; NaN for files that could not be read.
+        """
+        return self._apply(X, "class_scores")
+
+    @available_if(lambda self: _can(self, "_both_scores"))
+    def assess(self, X: Any) -> np.ndarray:
+        """Give all that can be said of files in one look, as an :class:`OpenSetClassifier` does.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n, 2, n_classes)
+            Scores of the sources, and how typical of each a file is; NaN for files that could not
+            be read.
+        """
+        return self._apply(X, "_both_scores")
+
+    @available_if(lambda self: _can(self, "score_samples"))
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Score each file for the nearest source, if the pipeline does.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Scores; NaN for files that could not be read.
+        """
+        return self._apply(X, "score_samples")
+
+    @available_if(lambda self: _can(self, "p_values"))
+    def p_values(self, X: Any) -> np.ndarray:
+        """Give the p-value of each source, as an :class:`OpenSetClassifier` does.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            The p-values; NaN for files that could not be read.
+        """
+        return self._apply(X, "p_values")
+
+    @available_if(lambda self: _can(self, "known_p_values"))
+    def known_p_values(self, X: Any) -> np.ndarray:
+        """Give the p-value of all known sources, as an :class:`OpenSetClassifier` does.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The p-values; NaN for files that could not be read.
+        """
+        return self._apply(X, "known_p_values")
+
+    @available_if(lambda self: _can(self, "correlate"))
+    def correlate(self, X: Any) -> np.ndarray:
+        """Correlation index with each fingerprint, if the last step gives it.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Correlations; NaN for files that could not be read.
+        """
+        return self._apply(X, "correlate")
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Say which fit parameters go to the estimator.
+
+        Returns
+        -------
+        MetadataRouter
+            The routing.
+        """
+        return make_router(self, self.estimator)
+
+    def __sklearn_tags__(self) -> Any:
+        """Declare that file names are strings; all else is as the wrapped estimator's tags say."""
+        tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
+        tags.input_tags.string = True
+        tags.estimator_type = inner.estimator_type
+        tags.classifier_tags = inner.classifier_tags
+        tags.regressor_tags = inner.regressor_tags
+        tags.transformer_tags = inner.transformer_tags
+        tags.target_tags.required = self._needs_labels()
+        return tags
+
+
+class FileBatchClassifier(FileBatchEstimator):
+    """Former name of :class:`FileBatchEstimator`, whose parameters it has."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+        """Fit the estimator, as :meth:`FileBatchEstimator.fit` does."""
+        return super().fit(X, y, sample_weight=sample_weight, groups=groups)
+
+
+class FileBatchClustering(FileBatchEstimator):
+    """Former name of :class:`FileBatchEstimator`, whose parameters it has."""
+
+
+def apply_batch(images: Any, estimator: Any, method: str) -> np.ndarray:
+    """Call a method of a fitted estimator, or of a pipeline's last step, on one batch."""
+    if hasattr(estimator, method):
+        return getattr(estimator, method)(images)
+    return getattr(estimator[-1], method)(estimator[:-1].transform(images))
+
+
+def _can(owner: Any, method: str) -> bool:
+    """Whether the wrapped estimator has a method, or a pipeline's last step does."""
+    estimator = getattr(owner, "estimator_", owner.estimator)
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    return inner_has(owner, method) or hasattr(last, method)
