@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from sklearn_ganprint._parallel import map_in_order
 from sklearn_ganprint._text import printable
-from sklearn_ganprint.cli import _arguments
+from sklearn_ganprint.cli import _arguments, _images, _models
 from sklearn_ganprint.cli._console import (
     MESSAGES,
     Column,
@@ -24,8 +24,6 @@ from sklearn_ganprint.cli._console import (
     print_file_results,
 )
 from sklearn_ganprint.cli._findings import Question, localization_notes
-from sklearn_ganprint.cli._images import attempt, exit_status, find_files, no_residual, outside
-from sklearn_ganprint.cli._models import find_source, judged, open_localizer, warning_of_few
 from sklearn_ganprint.cli.pages._figures import new_figure, png, small_copy
 from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, write_files
 from sklearn_ganprint.cli.pages._views import render_localization
@@ -125,26 +123,26 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError("--masks: expected --out DIR, the folder that they go to")
     question = _question(args)
     begin_out(args)
-    files, failures = find_files(args.paths)
-    files = outside(files, args.out)
-    if warning := warning_of_few(question.model, question.rate):
+    files, failures = _images.find_files(args.paths)
+    files = _images.outside(files, args.out)
+    if warning := _models.warning_of_few(question.model, question.rate):
         MESSAGES.warn(warning)
     rows = _rows(files, failures, question, args)
     index = _write_page(rows, question, args)
     _print(rows, question, index, args)
     if index:
         MESSAGES.say(f"maps and explanations: {index}")
-    return exit_status(failures, len(judged(rows)))
+    return _images.exit_status(failures, len(_models.judged(rows)))
 
 
 def _question(args: argparse.Namespace) -> Question:
     """Load the model, find the claimed source in it, and set the rate."""
-    model = open_localizer(args.model)
+    model = _models.open_localizer(args.model)
     rate = args.false_alarm or _arguments.LOCALIZATION_RATE
     model.classifier.set_false_alarm_rate(rate)
     if args.claimed is None:
         return Question(model, None, rate)
-    return Question(model, find_source(model, args.claimed, "--claimed", args.model), rate)
+    return Question(model, _models.find_source(model, args.claimed, "--claimed", args.model), rate)
 
 
 def _rows(
@@ -180,7 +178,7 @@ def _found(
 
 def locate_file(path: str, wanted: Wanted) -> Located | ImageReadError:
     """Localize in one file; what is wrong with it is returned."""
-    found: Located | ImageReadError = attempt(
+    found: Located | ImageReadError = _images.attempt(
         lambda name: locate(ImageReader().read_one(name), wanted), path
     )
     return found
@@ -199,7 +197,7 @@ def locate(image: np.ndarray, wanted: Wanted) -> Located:
     if wanted.masks:
         files["mask"] = _mask_file(mask)
     peak = localizer.peak_of(values)
-    reason = no_residual(wanted.model, image)
+    reason = _images.no_residual(wanted.model, image)
     return Located(
         claimed=None if reason and wanted.claimed is None else str(claimed),
         size=mask.shape,
