@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     scored = _models.score_files(model, files, failures, args.jobs, "attributing")
     rows = _rows(model, scored, rate)
     _print(rows, model, rate, args)
-    return _images.exit_status(scored.failures, len(_models.judged(rows)))
+    return _images.exit_status(scored.failures, len(_images.judged(rows)))
 
 
 def _rate(args: argparse.Namespace, model: Model) -> float | None:
@@ -93,6 +93,8 @@ def _rows(model: Model, scored: Scored, rate: float | None) -> list[Row]:
         calibrated["smallest_p_values"] = _models.smallest_p_values(model)
 
     def row(position: int) -> Row:
+        if position in scored.reasons:
+            return {"source": unknown, "reason": scored.reasons[position]}
         found = _ranked(scored.scores[position], names) | calibrated
         if model.open_set is None:
             return found
@@ -104,7 +106,7 @@ def _rows(model: Model, scored: Scored, rate: float | None) -> list[Row]:
             found["source"] = unknown
         return found
 
-    return _models.file_rows(scored, _KEYS, row, blank={"source": unknown})
+    return _images.file_rows(scored.files, scored.failures, _KEYS, row)
 
 
 def _ranked(scores: np.ndarray, names: Sequence[str]) -> Row:
@@ -148,7 +150,7 @@ def _print(rows: Sequence[Row], model: Model, rate: float | None, args: argparse
         _COLUMNS,
         rows,
         shown=list(columns.values()),
-        notes=_notes(_models.judged(rows), model, rate),
+        notes=_notes(_images.judged(rows), model, rate),
     )
 
 

@@ -88,11 +88,11 @@ def run(args: argparse.Namespace) -> int:
     ):
         MESSAGES.warn(warning)
     scored = _models.score_files(model, files, failures, args.jobs, "verifying")
-    rows = _models.file_rows(
-        scored, _KEYS, lambda position: _row(scored, position, model.labels, claim)
+    rows = _images.file_rows(
+        files, scored.failures, _KEYS, lambda n: _row(scored, n, model.labels, claim)
     )
     _print(rows, claim, args)
-    return _images.exit_status(scored.failures, len(_models.judged(rows)))
+    return _images.exit_status(scored.failures, len(_images.judged(rows)))
 
 
 def _claim(args: argparse.Namespace, model: Model) -> Claim:
@@ -115,6 +115,8 @@ def _claim(args: argparse.Namespace, model: Model) -> Claim:
 
 def _row(scored: Scored, position: int, names: Sequence[str], claim: Claim) -> Row:
     """Judge one file, by the source's own images: the rate is promised for these alone."""
+    if position in scored.reasons:
+        return {"reason": scored.reasons[position]}
     scores, p_values = scored.scores[position], scored.p_values[position]
     code = claim.code
     ranked = (-scores).argsort(kind="stable")
@@ -155,7 +157,7 @@ def _print(rows: Sequence[Row], claim: Claim, args: argparse.Namespace) -> None:
         _COLUMNS,
         rows,
         shown=[columns[key] for key in _IN_TABLE if claim.least is None or key != "p_value"],
-        notes=_notes(_models.judged(rows), claim),
+        notes=_notes(_images.judged(rows), claim),
     )
 
 
