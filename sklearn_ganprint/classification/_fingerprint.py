@@ -60,7 +60,7 @@ class FingerprintClassifier(BaseFingerprintClassifier):
     See Also
     --------
     ResidualTransformer : Makes the residuals.
-    FileBatchClassifier : The same from image files, in bounded memory.
+    FileBatchEstimator : The same from image files, in bounded memory.
 
     Notes
     -----

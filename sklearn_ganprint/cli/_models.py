@@ -1,7 +1,6 @@
 """Models as the commands need them: opened, described in words, and asked for scores."""
 
 import math
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +9,10 @@ from sklearn.pipeline import Pipeline
 from sklearn_ganprint._text import as_label
 from sklearn_ganprint.classification import MATCH_ENERGY, FingerprintClassifier, PRNUClassifier
 from sklearn_ganprint.cli._arguments import DEFAULT_RATE, LOCALIZATION_RATE, LOCALIZE
-from sklearn_ganprint.cli._console import MESSAGES, CommandError, Row
+from sklearn_ganprint.cli._console import MESSAGES, CommandError
 from sklearn_ganprint.cli._images import collect_failures, no_residual
 from sklearn_ganprint.datasets import ImageReadError
-from sklearn_ganprint.files import FileBatchClassifier
+from sklearn_ganprint.files import FileBatchEstimator
 from sklearn_ganprint.localization import FingerprintLocalizer
 from sklearn_ganprint.open_set import OpenSetClassifier
 from sklearn_ganprint.persistence import load_model
@@ -30,7 +29,7 @@ OF_ENERGIES = (
 class Model(NamedTuple):
     """A loaded model and its parts."""
 
-    whole: Any  # FileBatchClassifier
+    whole: Any  # FileBatchEstimator
     open_set: Any  # OpenSetClassifier; None in models that have no p-values
     pipeline: Any  # Pipeline, or a classifier alone
     residual: Any  # ResidualTransformer, or None
@@ -68,7 +67,7 @@ def open_model(path: str, *, localizers: bool = False) -> Model:
     Models that localize, and attribute nothing, are taken only if `localizers`.
     """
     whole, found = load_model(path), ""
-    if isinstance(whole, FileBatchClassifier):
+    if isinstance(whole, FileBatchEstimator):
         model = model_parts(whole)
         if model.localizes and not localizers:
             raise CommandError(
@@ -80,7 +79,7 @@ def open_model(path: str, *, localizers: bool = False) -> Model:
             return model
         found = f" over {type(model.classifier).__name__}"
     raise CommandError(
-        f"{path}: expected a model from `ganprint fit` (a FileBatchClassifier over an "
+        f"{path}: expected a model from `ganprint fit` (a FileBatchEstimator over an "
         f"OpenSetClassifier, or over a FingerprintClassifier), this is a "
         f"{type(whole).__name__}{found}; use it from Python"
     )
@@ -89,7 +88,7 @@ def open_model(path: str, *, localizers: bool = False) -> Model:
 def open_localizer(path: str) -> Model:
     """Load a model that was made by ``ganprint fit --task localize``."""
     whole = load_model(path)
-    if isinstance(whole, FileBatchClassifier):
+    if isinstance(whole, FileBatchEstimator):
         model = model_parts(whole)
         if model.localizes:
             return model
@@ -100,7 +99,7 @@ def open_localizer(path: str) -> Model:
 
 
 def model_parts(whole: Any) -> Model:
-    """Take a fitted FileBatchClassifier apart."""
+    """Take a fitted FileBatchEstimator apart."""
     inner = whole.estimator_
     open_set = inner if isinstance(inner, OpenSetClassifier) else None
     pipeline = inner if open_set is None else open_set.estimator_
@@ -176,33 +175,6 @@ def _reasons(model: Model, files: list[str], scores: np.ndarray) -> dict[int, st
     suspects = np.flatnonzero((scores == scores[:, :1]).all(axis=1))
     reasons = ((n, no_residual(model.pipeline, reader.read_one(files[n]))) for n in suspects)
     return {int(position): reason for position, reason in reasons if reason is not None}
-
-
-def file_rows(
-    scored: Scored, keys: Sequence[str], row: Callable[[int], Row], blank: Row | None = None
-) -> list[Row]:
-    """Make one row a file, of ``row(position)``, and one for each folder that could not be listed.
-
-    A row of what failed has all `keys` too, as None. So has the row of an image without a residual,
-    except for what `blank` holds, and the reason.
-    """
-    errors = {failure.filename: failure.reason for failure in scored.failures}
-    rows = []
-    for position, file in enumerate(scored.files):
-        if file in errors:
-            found = {}
-        elif position in scored.reasons:
-            found = {**(blank or {}), "reason": scored.reasons[position]}
-        else:
-            found = row(position)
-        rows.append({**dict.fromkeys(keys), **found, "file": file, "error": errors.pop(file, None)})
-    rest = [{"file": name, "error": reason} for name, reason in errors.items()]
-    return rows + [{**dict.fromkeys(keys), **failed} for failed in rest]
-
-
-def judged(rows: Sequence[Row]) -> list[Row]:
-    """Give the rows of the files that could be used."""
-    return [row for row in rows if row["error"] is None]
 
 
 def calibration_counts(calibrated: Any) -> np.ndarray:

@@ -136,7 +136,7 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
 
     See Also
     --------
-    FileBatchClustering : Clusters image files, in bounded memory.
+    FileBatchEstimator : Clusters image files, in bounded memory.
     FingerprintClassifier : Attributes images when the sources are known.
 
     Notes

@@ -14,7 +14,7 @@ from sklearn_ganprint._batches import fit_batches, hand_on_arrays
 from sklearn_ganprint._metaestimators import HoldsFingerprints, Mergeable, offers
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
-from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths, common_size
+from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths
 from sklearn_ganprint.pipelines import current_kind, make_attribution_pipeline
 from sklearn_ganprint.residuals import ResidualTransformer
 
@@ -53,7 +53,7 @@ def fingerprint_set(model: Any) -> FingerprintSet:
     Parameters
     ----------
     model : estimator, FingerprintSet or dict
-        A fitted :class:`FileBatchClassifier`, pipeline, :class:`OpenSetClassifier`,
+        A fitted :class:`FileBatchEstimator`, pipeline, :class:`OpenSetClassifier`,
         :class:`FusionClassifier` or other estimator with an attribute ``fingerprints_`` at any
         depth; or a dict from names to fingerprints of shape (H, W) or (H, W, C).
 
@@ -138,7 +138,7 @@ def fingerprint_settings(model: Any) -> dict[str, Any]:
 
     Parameters
     ----------
-    model : FileBatchClassifier
+    model : FileBatchEstimator
         A fitted model.
 
     Returns
@@ -154,11 +154,11 @@ def fingerprint_settings(model: Any) -> dict[str, Any]:
 
     Examples
     --------
-    >>> from sklearn_ganprint import FileBatchClassifier, make_attribution_pipeline
+    >>> from sklearn_ganprint import FileBatchEstimator, make_attribution_pipeline
     >>> from sklearn_ganprint.comparison import fingerprint_settings
     >>> from sklearn_ganprint.datasets import load_samples
     >>> samples = load_samples(load_content=False)
-    >>> model = FileBatchClassifier(make_attribution_pipeline("fingerprint"))
+    >>> model = FileBatchEstimator(make_attribution_pipeline("fingerprint"))
     >>> fingerprint_settings(model.fit(samples.filenames[::9], samples.target[::9]))["size"]
     '128 x 128'
     """
@@ -238,7 +238,7 @@ def estimate_fingerprints(
     labels : array-like of shape (n,), default=None
         Source of each file; None means that all are of one source, called "images".
 
-    like : FileBatchClassifier or "prnu", default=None
+    like : FileBatchEstimator or "prnu", default=None
         A fitted model, whose reader, residuals and kind of fingerprint are used, so that the two
         can be compared. None makes mean RGB residuals, "prnu" makes sensor patterns as the
         pipeline of that kind does (its former name, "camera", warns).
@@ -250,7 +250,7 @@ def estimate_fingerprints(
         Number of files in a batch, at the most.
 
     n_jobs : int, default=None
-        Number of worker processes, as in :class:`FileBatchClassifier`.
+        Number of worker processes, as in :class:`FileBatchEstimator`.
 
     on_error : callable, default=None
         Given the :class:`~sklearn_ganprint.datasets.ImageReadError` of each file that cannot be
@@ -284,7 +284,7 @@ def estimate_fingerprints(
     size = getattr(like, "image_size_", None) if reader is None else None
     reader = reader or getattr(like, "reader_", None) or ImageReader()
     data_range = getattr(find_residual(steps), "data_range", None)
-    reading = Reading(reader, size or common_size(filenames, reader), data_range)
+    reading = Reading(reader, size or reader.common_size(as_paths(filenames)), data_range)
     batches = FileBatches(
         as_paths(filenames), reading, batch_size, n_jobs, on_error or "warn", progress
     )

@@ -42,7 +42,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     See Also
     --------
-    sklearn_ganprint.features.TiledTransformer : Makes the features.
+    TiledTransformer : Makes the features.
     make_attribution_pipeline : Has both in one pipeline.
 
     Notes

@@ -16,7 +16,7 @@ from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.experiments._results import Result
 from sklearn_ganprint.experiments._robustness import wilson_interval
-from sklearn_ganprint.files import FileBatchClassifier
+from sklearn_ganprint.files import FileBatchEstimator
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +135,7 @@ def evaluate_attribution(
     Parameters
     ----------
     estimator : estimator
-        A classifier or pipeline over images, or a :class:`FileBatchClassifier`. It is cloned, not
+        A classifier or pipeline over images, or a :class:`FileBatchEstimator`. It is cloned, not
         changed.
 
     X : array-like of images, or sequence of paths of length n
@@ -171,7 +171,7 @@ def evaluate_attribution(
     of ``decision_function``, which for two classes is taken as ``-s`` and ``s``.
 
     Files that cannot be used are left out of everything and listed in ``failures``; a
-    :class:`FileBatchClassifier` with ``on_error="raise"`` raises instead.
+    :class:`FileBatchEstimator` with ``on_error="raise"`` raises instead.
 
     Examples
     --------
@@ -253,7 +253,7 @@ def _listening(estimator: Any) -> tuple[Any, list[ImageReadError]]:
         if callable(estimator.on_error):
             estimator.on_error(error)
 
-    if isinstance(model, FileBatchClassifier):
+    if isinstance(model, FileBatchEstimator):
         # clone copies callables together with what they are bound to; here the caller's are meant
         on_error = estimator.on_error if estimator.on_error == "raise" else listen
         model.set_params(on_error=on_error, progress=estimator.progress)
@@ -261,7 +261,7 @@ def _listening(estimator: Any) -> tuple[Any, list[ImageReadError]]:
 
 
 def _stop_listening(model: Any, estimator: Any) -> None:
-    if isinstance(model, FileBatchClassifier):
+    if isinstance(model, FileBatchEstimator):
         model.set_params(on_error=estimator.on_error)
 
 

@@ -40,7 +40,7 @@ from sklearn_ganprint.experiments._selection import (
     near_duplicates,
     select_images,
 )
-from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths, common_size, is_paths
+from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths, is_paths
 
 #: Architectures and labels without a network: as in the paper, they are not recompressed.
 NOT_GENERATED = frozenset({"camera", "real", "n/a"})
@@ -331,7 +331,8 @@ def _batches(X: Any, reader: ImageReader | None, options: BatchOptions) -> FileB
         items, reading = np.asarray(X), Reading()
     else:
         reader = ImageReader() if reader is None else clone(reader)
-        items, reading = as_paths(X), Reading(reader, common_size(X, reader))
+        items = as_paths(X)
+        reading = Reading(reader, reader.common_size(items))
     return FileBatches(items, reading, options.batch_size, options.n_jobs)
 
 

@@ -235,8 +235,3 @@ def _only_column(X: Any) -> Any:
 
 def _is_path(value: Any) -> bool:
     return isinstance(value, (str, bytes, os.PathLike))
-
-
-def common_size(paths: Sequence[Any], reader: ImageReader) -> tuple[int, int] | None:
-    """Height and width that most of the files have, by their headers, or the reader's crop."""
-    return reader.common_size(as_paths(paths))

@@ -38,7 +38,7 @@ def localize_images(model: Any, X: Any, claimed: Any = None) -> LocalizationResu
     ----------
     model : estimator
         A fitted pipeline that ends with a :class:`FingerprintLocalizer`, or a
-        :class:`~sklearn_ganprint.FileBatchClassifier` over one.
+        :class:`~sklearn_ganprint.FileBatchEstimator` over one.
 
     X : array-like of shape (n, H, W) or (n, H, W, C)
         Images as the pipeline takes them, of any size.

@@ -42,7 +42,7 @@ def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     estimator : estimator
-        A fitted :class:`~sklearn_ganprint.FileBatchClassifier`, pipeline or classifier.
+        A fitted :class:`~sklearn_ganprint.FileBatchEstimator`, pipeline or classifier.
         Callables in the parameters `progress` and `on_error` belong to the running program and
         are not saved.
 
@@ -236,7 +236,7 @@ def _foreign_types(sio: ModuleType, stream: IO[bytes], trusted: Sequence[str] = 
 
 
 def _without_callbacks(estimator: BaseEstimator) -> BaseEstimator:
-    """Copy the fitted estimator less the functions of the program that fitted it."""
+    """Copy the fitted estimator without the functions of the program that fitted it."""
     if not isinstance(estimator, FileBatchEstimator):
         return estimator
     estimator = copy.copy(estimator)

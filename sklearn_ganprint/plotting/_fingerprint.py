@@ -172,7 +172,7 @@ class FingerprintDisplay:
         ----------
         estimator : estimator
             A fitted :class:`FingerprintClassifier`, a pipeline that ends with one, or a
-            :class:`FileBatchClassifier` over either.
+            :class:`FileBatchEstimator` over either.
 
         label : str or other class label
             The class, one of ``classes_``.
@@ -500,7 +500,7 @@ def _find_fingerprint(estimator: Any, label: Any) -> tuple[np.ndarray, tuple[int
     if not hasattr(classifier, "fingerprints_"):
         raise TypeError(
             f"Expected a FingerprintClassifier, a pipeline that ends with one, or a "
-            f"FileBatchClassifier over either; got {type(classifier).__name__}."
+            f"FileBatchEstimator over either; got {type(classifier).__name__}."
         )
     found = np.flatnonzero(classifier.classes_ == label)
     if len(found) != 1:

@@ -226,7 +226,7 @@ class LocalizationDisplay:
         estimator : estimator
             A fitted pipeline that ends with a
             :class:`~sklearn_ganprint.localization.FingerprintLocalizer`, or a
-            :class:`~sklearn_ganprint.FileBatchClassifier` over one.
+            :class:`~sklearn_ganprint.FileBatchEstimator` over one.
 
         image : array-like of shape (H, W) or (H, W, C)
             One image, of any size.
