@@ -85,7 +85,7 @@ def colour_differences(residuals: np.ndarray) -> np.ndarray:
 
 
 def correlations(denoiser: BaseDenoiser, max_lag: int) -> Pipeline:
-    """Second-order features of one residual, in RGB and of its colour differences."""
+    """Autocorrelations of one residual, in RGB and of its colour differences."""
     differences = make_pipeline(
         FunctionTransformer(colour_differences), AutocorrelationTransformer(3)
     )
@@ -100,7 +100,7 @@ def autocorrelations() -> FeatureUnion:
 
 
 def pipeline(size: int) -> Pipeline:
-    """Second-order features and LDA with one pooled covariance."""
+    """Autocorrelations and LDA with one pooled covariance."""
     return make_pipeline(
         FunctionTransformer(at_most, kw_args={"size": size}),
         autocorrelations(),

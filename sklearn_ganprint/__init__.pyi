@@ -19,11 +19,16 @@ from . import pipelines as pipelines
 from . import plotting as plotting
 from . import residuals as residuals
 from .classification import FingerprintClassifier as FingerprintClassifier
+from .classification import PooledDiscriminantAnalysis as PooledDiscriminantAnalysis
 from .classification import PRNUClassifier as PRNUClassifier
 from .clustering import FingerprintClustering as FingerprintClustering
 from .ensemble import AugmentedClassifier as AugmentedClassifier
 from .ensemble import FusionClassifier as FusionClassifier
 from .ensemble import TiledClassifier as TiledClassifier
+from .features import AutocorrelationTransformer as AutocorrelationTransformer
+from .features import SpectralLineTransformer as SpectralLineTransformer
+from .features import SpectrumTransformer as SpectrumTransformer
+from .features import TiledTransformer as TiledTransformer
 from .files import FileBatchClassifier as FileBatchClassifier
 from .files import FileBatchClustering as FileBatchClustering
 from .files import FileBatchEstimator as FileBatchEstimator

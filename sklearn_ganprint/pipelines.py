@@ -130,10 +130,10 @@ def make_attribution_pipeline(
         The value of white in the images.
 
     tile_size : int, sequence of int, None or "auto", default="auto"
-        Side of the tiles that are fitted on beside whole images, as
-        :class:`~sklearn_ganprint.features.TiledTransformer` takes it. None fits on whole images
-        only, which divides the memory by the number of tiles in an image. "auto" is 64 where
-        there are tiles. "fingerprint" and "prnu" have none, and refuse a size.
+        Side of the tiles that are fitted on beside whole images, as :class:`TiledTransformer`
+        takes it. None fits on whole images only, which divides the memory by the number of tiles
+        in an image. "auto" is 64 where there are tiles. "fingerprint" and "prnu" have none, and
+        refuse a size.
 
     Returns
     -------
@@ -164,7 +164,7 @@ def make_attribution_pipeline(
     See Also
     --------
     FileBatchEstimator : Fits and applies such a pipeline over image files.
-    sklearn_ganprint.features.AutocorrelationTransformer : The features of "autocorrelation".
+    AutocorrelationTransformer : The features of "autocorrelation".
 
     Notes
     -----

@@ -29,7 +29,7 @@ for kind in ("fingerprint", "autocorrelation"):
 # the other half mirrored, and lag 0 is 1 by definition.
 import matplotlib.pyplot as plt
 
-from sklearn_ganprint.features import AutocorrelationTransformer
+from sklearn_ganprint import AutocorrelationTransformer
 
 residuals = pipeline["residual"].transform(X)
 correlations = AutocorrelationTransformer(4).set_output(transform="pandas")

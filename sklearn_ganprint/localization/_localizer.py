@@ -157,7 +157,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
     -----
     A residual is divided by its strength around each pixel. In each window its products with
     itself, at all lags and for all pairs of channels, are added up and made correlations, as
-    :class:`~sklearn_ganprint.features.AutocorrelationTransformer` does for whole images. Linear
+    :class:`~sklearn_ganprint.AutocorrelationTransformer` does for whole images. Linear
     discriminant analysis of the windows of all sources gives coordinates, one fewer than sources.
     Further ones are those in which the images of one source differ most, relative to the windows of
     one image: parts from sources that were not fitted on differ in these too. Each source has a
