@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import first_order
+import autocorrelation
+import better_fingerprints
+import fusion_siblings
 import numpy as np
 import open_set
 import real_or_generated
 import robustness
-import second_order
-import thorough
 from common import header, line, samples_by_crop, write_json
 from photo_formats import make_task
 from sklearn.utils import Bunch
@@ -107,9 +107,9 @@ def mean_and_spread(values: Values) -> str:
     return f"{np.mean(values):.{digits}f} ± {np.std(values):.{digits}f}"
 
 
-def second_order_report(name: str, data: Bunch, n_seeds: int) -> Figures:
+def autocorrelation_report(name: str, data: Bunch, n_seeds: int) -> Figures:
     """Run all of it but the search for a shrinkage."""
-    return second_order.report(name, data, n_seeds, search=False)
+    return autocorrelation.report(name, data, n_seeds, search=False)
 
 
 def robustness_report(name: str, data: Bunch, n_seeds: int) -> Figures:
@@ -133,34 +133,38 @@ SIBLINGS = folder("siblings", crop=128, groups="name")
 OF_SIBLINGS = ("siblings", "--crop 128 --groups name")
 BY_NAME = ("same_scene", "--groups name")
 PARTS = {
-    "samples": Part("second_order", lambda _: samples_by_crop(), second_order_report),
-    "photos apart": Part("second_order", lambda _: load_samples(), second_order_report),
+    "samples": Part("autocorrelation", lambda _: samples_by_crop(), autocorrelation_report),
+    "photos apart": Part("autocorrelation", lambda _: load_samples(), autocorrelation_report),
     "samples robustness": Part("robustness", lambda _: samples_by_crop(), robustness_report),
     "samples open set": Part("open_set", lambda _: samples_by_crop(), open_set.report),
-    "same_scene": Part("second_order", SCENE, second_order_report, *BY_NAME),
+    "same_scene": Part("autocorrelation", SCENE, autocorrelation_report, *BY_NAME),
     "robustness": Part("robustness", SCENE, robustness_report, *BY_NAME),
     "open set": Part("open_set", SCENE, open_set.report, *BY_NAME),
     "real": Part("real_or_generated", SCENE, real_report, *BY_NAME),
-    "first order": Part("first_order", SCENE, first_order.report, *BY_NAME),
-    "siblings": Part("second_order", SIBLINGS, second_order_report, *OF_SIBLINGS),
-    "siblings, thorough": Part("thorough", SIBLINGS, thorough.report, *OF_SIBLINGS),
-    "siblings, first order": Part("first_order", SIBLINGS, first_order.report, *OF_SIBLINGS),
+    "first order": Part("better_fingerprints", SCENE, better_fingerprints.report, *BY_NAME),
+    "siblings": Part("autocorrelation", SIBLINGS, autocorrelation_report, *OF_SIBLINGS),
+    "siblings, fusion-siblings": Part(
+        "fusion_siblings", SIBLINGS, fusion_siblings.report, *OF_SIBLINGS
+    ),
+    "siblings, first order": Part(
+        "better_fingerprints", SIBLINGS, better_fingerprints.report, *OF_SIBLINGS
+    ),
 }
 
 #: Sides of what a stated rate of false alarms may come out at: half of it to twice.
 RATE = {0.01: (0.005, 0.02), 0.05: (0.025, 0.1)}
 PAPER = "fingerprint"
-BEST = "combined"
+BEST = "fusion"
 HALF = "half of each class"
 
 
 def accuracy(row: str, model: str = BEST) -> Callable[[Figures], Values]:
-    """Find a row and a column of the second-order benchmark."""
+    """Find a row and a column of the benchmark autocorrelation."""
     return lambda figures: figures["rows"][row][model]
 
 
 def compared(text: str, part: str, row: str, must: Any = None, aim: Any = None) -> Row:
-    """Make a row of the combined pipeline beside the paper's fingerprint."""
+    """Make a row of the kind "fusion" beside the paper's fingerprint."""
     return Row(text, part, accuracy(row), accuracy(row, PAPER), must, aim)
 
 
@@ -184,7 +188,7 @@ def worst(model: str = BEST) -> Callable[[Figures], Values]:
     return lambda figures: min(figures[model]["auroc"], key=np.mean)
 
 
-def second_order_rows() -> Iterator[Row]:
+def autocorrelation_rows() -> Iterator[Row]:
     """Clean images."""
     yield compared("bundled samples, half of each class", "samples", HALF)
     yield compared("... photos apart", "photos apart", HALF)
@@ -196,15 +200,15 @@ def second_order_rows() -> Iterator[Row]:
         yield compared(f"... {trim} px trimmed", "same_scene", f"{HALF}, {trim} px trimmed")
     yield compared("siblings, 4 sources, 75 + 75, by face", "siblings", HALF)
     for row, text, bounds in (
-        (HALF, "... the thorough pipeline", (0.88, 0.95)),
+        (HALF, "... the kind fusion-siblings", (0.88, 0.95)),
         ("8 px trimmed", "... the same, 8 px trimmed", ()),
-        (second_order.CONTENT, "... the same, content alone", ()),
+        (autocorrelation.CONTENT, "... the same, content alone", ()),
     ):
-        reached = accuracy(f"thorough, {row}", "fused")
-        yield Row(text, "siblings, thorough", reached, None, *bounds)
+        reached = accuracy(f"fusion-siblings, {row}", "fused")
+        yield Row(text, "siblings, fusion-siblings", reached, None, *bounds)
 
 
-def first_order_rows() -> Iterator[Row]:
+def better_fingerprint_rows() -> Iterator[Row]:
     """Judge by fingerprints alone, also without borders, and by content alone."""
     best, plain = "union of six", "wavelet, RGB, not normalized"
     texts = {HALF: "0 px", "8 px trimmed": "8 px", "16 px trimmed": "16 px"}
@@ -241,7 +245,7 @@ def control_rows() -> Iterator[Row]:
     for name, part in (("same scene", "same_scene"), ("siblings", "siblings")):
         content = "denoised image in place of the residual"
         yield compared(f"{name}: denoised images only", part, content)
-        yield compared(f"{name}: shrunk and enlarged images", part, second_order.CONTENT)
+        yield compared(f"{name}: shrunk and enlarged images", part, autocorrelation.CONTENT)
         yield compared(f"{name}: labels permuted", part, "labels permuted")
         forest = "random forest on format, size and JPEG quality"
         yield Row(f"{name}: file properties only", part, accuracy(forest, ""))
@@ -269,23 +273,23 @@ def open_set_rows() -> Iterator[Row]:
     """Judge sources that were never fitted on."""
     part = "open set"
     yield Row(
-        "unknown sources: AUROC", part, unknown("auroc"), unknown("auroc", "paper"), 0.955, 0.99
+        "unknown sources: AUROC", part, unknown("auroc"), unknown("auroc", PAPER), 0.955, 0.99
     )
-    yield Row("... of the worst", part, worst(), worst("paper"), 0.90, 0.95)
+    yield Row("... of the worst", part, worst(), worst(PAPER), 0.90, 0.95)
     found = "detected at 1%"
-    yield Row("... found at 1 %", part, unknown(found), unknown(found, "paper"), 0.45, 0.80)
+    yield Row("... found at 1 %", part, unknown(found), unknown(found, PAPER), 0.45, 0.80)
     for rate, must in RATE.items():
         alarms = f"false alarms at {rate:.0%}"
         text = f"... false alarms, {rate:.0%} stated"
-        yield Row(text, part, unknown(alarms), unknown(alarms, "paper"), must)
+        yield Row(text, part, unknown(alarms), unknown(alarms, PAPER), must)
 
 
 ROWS = [
-    *second_order_rows(),
+    *autocorrelation_rows(),
     *robustness_rows(),
     *open_set_rows(),
     *real_rows(),
-    *first_order_rows(),
+    *better_fingerprint_rows(),
     *control_rows(),
 ]
 COLUMNS = ("task", "the paper's method", "reached", "must", "aim", "verdict", "command")

@@ -54,7 +54,7 @@ def peak():
 shape = json.loads(sys.argv[1])
 rng = np.random.default_rng(0)
 images = rng.integers(0, 256, (1, *shape), dtype=np.uint8)
-pipeline = make_attribution_pipeline("camera")
+pipeline = make_attribution_pipeline("prnu")
 pipeline.fit(images[[0, 0], :64, :64], [0, 1])
 before = peak()
 start = time.process_time()
@@ -125,7 +125,7 @@ def variants(flats: Photos, photos: Photos, unknown: np.ndarray | None) -> list[
 def crops(flats: Photos, photos: Photos, n_crops: int) -> list[dict[str, Any]]:
     """Cut crops at random odd offsets, and search for them."""
     print("\n" + header(["crop", "crops", "right camera", "place found", "PCE right", "wrong"]))
-    pipeline = make_attribution_pipeline("camera").fit(*flats)
+    pipeline = make_attribution_pipeline("prnu").fit(*flats)
     rng, rows = np.random.default_rng(0), []
     for side in CROPS:
         found, right, wrong = [], [], []
@@ -149,7 +149,7 @@ def crops(flats: Photos, photos: Photos, n_crops: int) -> list[dict[str, Any]]:
 def turned(flats: Photos, photos: Photos) -> dict[str, Any]:
     """Attribute photos as they are, and turned by half."""
     print("\n" + header(["photos", "right camera", "PCE right", "wrong"]))
-    pipeline, found = make_attribution_pipeline("camera").fit(*flats), {}
+    pipeline, found = make_attribution_pipeline("prnu").fit(*flats), {}
     for name, images in (("as stored", photos[0]), ("turned by half", photos[0][:, ::-1, ::-1])):
         found[name] = energies(pipeline[-1], pipeline[:-1].transform(images), photos[1])
         cells = [name, f"{found[name]['correct']} of {len(images)}", spread(found[name]["right"])]

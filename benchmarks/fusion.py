@@ -1,6 +1,6 @@
 """Whether a fusion is worse than its best member, with groups and without, clean and compressed.
 
-Usage: python benchmarks/fusion.py DIR ... [--leave-out NAME ...] [--crop 256] [--kind combined]
+Usage: python benchmarks/fusion.py DIR ... [--leave-out NAME ...] [--crop 256] [--kind fusion]
        [--quality 75] [--seeds 3] [--json FILE]
 
 DIR has a folder per source. Files of one name, up to a double underscore if there is one, show the
@@ -82,7 +82,7 @@ def main() -> None:
     """Measure each folder."""
     parser = make_parser(__doc__)
     parser.add_argument("--leave-out", metavar="NAME", nargs="*", default=[])
-    parser.add_argument("--kind", choices=["combined", "thorough"], default="combined")
+    parser.add_argument("--kind", choices=["fusion", "fusion-siblings"], default="fusion")
     parser.add_argument("--quality", type=int, default=75)
     parser.set_defaults(seeds=3)
     options = parser.parse_args()

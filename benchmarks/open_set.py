@@ -18,9 +18,9 @@ import time
 from typing import Any
 
 import numpy as np
+from autocorrelation import classifier, fusion, traces
 from common import Split, describe, halves, header, image_sets, line, make_parser, write_json
 from joblib import Parallel, delayed
-from second_order import classifier, combined, traces
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import Bunch
 
@@ -37,13 +37,13 @@ def models(images: np.ndarray) -> dict[str, tuple[Any, np.ndarray]]:
     side -= 16
     trimmed = traces(images[:, 8:-8, 8:-8], (side // 4, side // 2))
     return {
-        "paper": (FingerprintClassifier(), seen.residuals),
-        "second order": (classifier(), seen.parts[:, :1]),
-        "second order, tiles": (classifier(), seen.parts),
-        "combined": combined(seen),
-        "paper, 8 px trimmed": (FingerprintClassifier(), trimmed.residuals),
-        "second order, tiles, 8 px trimmed": (classifier(), trimmed.parts),
-        "combined, 8 px trimmed": combined(trimmed),
+        "fingerprint": (FingerprintClassifier(), seen.residuals),
+        "autocorrelation": (classifier(), seen.parts[:, :1]),
+        "autocorrelation, tiles": (classifier(), seen.parts),
+        "fusion": fusion(seen),
+        "fingerprint, 8 px trimmed": (FingerprintClassifier(), trimmed.residuals),
+        "autocorrelation, tiles, 8 px trimmed": (classifier(), trimmed.parts),
+        "fusion, 8 px trimmed": fusion(trimmed),
     }
 
 

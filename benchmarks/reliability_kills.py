@@ -27,14 +27,14 @@ from sklearn_ganprint.persistence import read_metadata
 
 COMMAND = [sys.executable, "-m", "sklearn_ganprint"]
 FEW = ["--images", "12", "--size", "64", "--sources", "C1", "G3", "N2"]
-PAPER = ["--kind", "paper", "--jobs", "2", "--batch-size", "8"]
+FINGERPRINT = ["--kind", "fingerprint", "--jobs", "2", "--batch-size", "8"]
 REPRODUCE = ["--layout", "nested", "--n-fit", "6", "--n-test", "4", "--n-robustness", "0"]
 
 #: Words of each command; OUT is the folder that it writes to. Those without --force go on with what
 #: is there, and would refuse a folder that is complete.
 COMMANDS = {
     "simulate": ["simulate", "OUT", *FEW, "--jobs", "2"],
-    "fit": ["fit", "zoo", "--layout", "nested", "--model", "OUT/m.skops", *PAPER, "--force"],
+    "fit": ["fit", "zoo", "--layout", "nested", "--model", "OUT/m.skops", *FINGERPRINT, "--force"],
     "predict": ["predict", "m.skops", "zoo", "--jobs", "2"],
     "verify": ["verify", "m.skops", "camera/N2", "zoo/camera"],
     "info": ["info", "m.skops"],
@@ -70,8 +70,8 @@ def finish(words: list[str], folder: Path) -> None:
 def make_ready(folder: Path) -> None:
     """Make images, and a model of each sort."""
     finish(["simulate", "zoo", *FEW], folder)
-    for name, kind in (("m", "paper"), ("l", "localization")):
-        words = ["fit", "zoo", "--layout", "nested", "--kind", kind, "--model", f"{name}.skops"]
+    for name, how in (("m", ["--kind", "fingerprint"]), ("l", ["--task", "localize"])):
+        words = ["fit", "zoo", "--layout", "nested", *how, "--model", f"{name}.skops"]
         finish(words, folder)
 
 

@@ -93,7 +93,7 @@ def correlations(denoiser: BaseDenoiser, max_lag: int) -> Pipeline:
     return make_pipeline(residual, make_union(AutocorrelationTransformer(max_lag), differences))
 
 
-def second_order() -> FeatureUnion:
+def autocorrelations() -> FeatureUnion:
     """Features of three residuals: in RGB up to lag 8 for the first, else up to lag 3."""
     first, *others = DENOISERS
     return make_union(correlations(first, 8), *(correlations(each, 3) for each in others))
@@ -103,7 +103,7 @@ def pipeline(size: int) -> Pipeline:
     """Second-order features and LDA with one pooled covariance."""
     return make_pipeline(
         FunctionTransformer(at_most, kw_args={"size": size}),
-        second_order(),
+        autocorrelations(),
         StandardScaler(),
         PooledDiscriminantAnalysis(0.003),
     )

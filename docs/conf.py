@@ -2,10 +2,11 @@
 
 import os
 
-import sklearn_ganprint
-
-# The gallery draws off screen.
+# The gallery draws off screen, and its diagrams of estimators link to pages beside it.
 os.environ.setdefault("MPLBACKEND", "agg")
+os.environ["GANPRINT_DOCS"] = "../api/generated"
+
+import sklearn_ganprint  # noqa: E402
 
 project = "sklearn_ganprint"
 author = "The sklearn_ganprint developers"
@@ -15,18 +16,54 @@ version = release = sklearn_ganprint.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "numpydoc",
     "myst_parser",
     "sphinx_gallery.gen_gallery",
+    "sphinx_reredirects",
 ]
 exclude_patterns = ["_build", "samples", "examples", "auto_examples/*.ipynb"]
 templates_path = ["_templates"]
-html_theme = "alabaster"
+
+html_theme = "pydata_sphinx_theme"
 html_theme_options = {
-    "description": "Fingerprint attribution for scikit-learn",
-    "page_width": "1040px",
+    "logo": {"text": "sklearn_ganprint"},
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "show_nav_level": 1,
 }
+# All pages stand in one column of captions; the bar on top has the search alone.
+html_theme_options |= {"navbar_center": [], "navbar_end": ["theme-switcher"]}
+html_sidebars = {"**": ["sidebar-nav-whole"]}
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
+html_show_sourcelink = False
+toc_object_entries_show_parents = "hide"
+
+# Former names of pages.
+redirects = {
+    "blind": "clustering.html",
+    "first_order": "better_fingerprints.html",
+    "second_order": "autocorrelation.html",
+    "robustness": "augmentation.html",
+    "auto_examples/plot_second_order": "plot_autocorrelation.html",
+}
+
+# Links to what other projects document. Their inventories are fetched only where that is asked
+# for, so that the documentation builds without a network.
+intersphinx_mapping = {}
+if os.environ.get("GANPRINT_INTERSPHINX"):
+    intersphinx_mapping = {
+        "joblib": ("https://joblib.readthedocs.io/en/stable", None),
+        "matplotlib": ("https://matplotlib.org/stable", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "python": ("https://docs.python.org/3", None),
+        "scipy": ("https://docs.scipy.org/doc/scipy", None),
+        "sklearn": ("https://scikit-learn.org/stable", None),
+        "skops": ("https://skops.readthedocs.io/en/stable", None),
+    }
+
 autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
@@ -42,4 +79,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "download_all_examples": False,
     "within_subsection_order": "FileNameSortKey",
+    # examples that use a class are shown on its page
+    "backreferences_dir": "api/backreferences",
+    "doc_module": ("sklearn_ganprint",),
 }

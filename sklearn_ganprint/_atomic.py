@@ -1,11 +1,13 @@
 """Files that are written whole or not at all."""
 
 import os
-import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+from sklearn_ganprint._text import csv_bytes, json_text
 
 if sys.platform != "win32":  # where a file cannot be replaced while it is open
     import fcntl
@@ -40,6 +42,24 @@ def atomic(path: Path) -> Iterator[Path]:
         if error.errno is None or error.filename not in (None, os.fspath(part or target)):
             raise
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with atomic(path) as part:
+        part.write_bytes(content)
+
+
+def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows, of which there are some, to a CSV file; the keys of the first are its header."""
+    header = list(rows[0])
+    cells = ([row[key] for key in header] for row in rows)
+    write_file(path, csv_bytes(header, cells, spreadsheet=True))
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a document of plain values to a JSON file."""
+    write_file(path, f"{json_text(document)}\n".encode())
 
 
 def remove_abandoned(folder: Path) -> None:
@@ -79,7 +99,7 @@ def _new_part(folder: Path) -> Iterator[Path]:
 
 def _make_part(folder: Path) -> tuple[Path, int | None]:
     while True:
-        part = folder / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+        part = folder / f"{_PREFIX}{os.urandom(8).hex()}{_SUFFIX}"
         held = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         if sys.platform == "win32":
             os.close(held)

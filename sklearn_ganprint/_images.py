@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._set_output import _get_container_adapter
 from sklearn.utils.validation import validate_data
 
@@ -38,28 +38,10 @@ CHANNELS = (1, 3)
 
 
 def batch_image_shape(X: Any, n_channels: Sequence[int] = CHANNELS) -> ImageShape | None:
-    """Shape ``(H, W, C)`` of the images in `X`, or None where `X` is rows.
+    """Return the shape ``(H, W, C)`` of the images in `X`, or None where `X` is rows.
 
-    Only ``X.shape`` is looked at: array-likes that refuse numpy functions and sparse
-    matrices come in here before anything has validated them.
-
-    Parameters
-    ----------
-    X : array-like
-        Images ``(n, H, W)`` or ``(n, H, W, C)``, or rows ``(n, n_features)``.
-
-    n_channels : sequence of int, default=(1, 3)
-        Numbers of channels that are accepted.
-
-    Returns
-    -------
-    tuple of int or None
-        ``(H, W, C)``, with C = 1 for images without a channel axis.
-
-    Raises
-    ------
-    ValueError
-        If `X` has more than four axes, an axis of length zero, or another number of channels.
+    Only ``X.shape`` is looked at: array-likes that refuse numpy functions and sparse matrices come
+    in here before anything has validated them. Images without a channel axis have C = 1.
     """
     shape: tuple[int, ...] = tuple(getattr(X, "shape", ()))
     if len(shape) < 3:
@@ -73,7 +55,8 @@ def batch_image_shape(X: Any, n_channels: Sequence[int] = CHANNELS) -> ImageShap
     channels = shape[3] if len(shape) == 4 else 1
     if channels not in n_channels:
         raise ValueError(
-            f"Expected images with {_either(n_channels)} channels in the last axis, got {channels} "
+            f"Expected images with {', '.join(map(str, n_channels[:-1]))} or {n_channels[-1]} "
+            f"channels in the last axis, got {channels} "
             f"(X has shape {shape})."
         )
     if 0 in (height, width):
@@ -85,10 +68,6 @@ def batch_image_shape(X: Any, n_channels: Sequence[int] = CHANNELS) -> ImageShap
             stacklevel=2,
         )
     return int(height), int(width), int(channels)
-
-
-def _either(numbers: Sequence[int]) -> str:
-    return " or ".join([", ".join(map(str, numbers[:-1])), str(numbers[-1])])
 
 
 def as_image_shape(image_shape: Sequence[int], n_channels: Sequence[int] = CHANNELS) -> ImageShape:
@@ -118,7 +97,7 @@ def stack_images(X: Any) -> Any:
 
 
 def warn_of_wrong_range(images: np.ndarray, data_range: float) -> None:
-    """Say so where values do not fit `data_range`; they are used as they are."""
+    """Warn of values that do not fit `data_range`; they are used as they are."""
     high = images.max()
     if data_range == 255 and 0 < high <= 1 and images.min() >= 0:
         warnings.warn(
@@ -137,12 +116,12 @@ def warn_of_wrong_range(images: np.ndarray, data_range: float) -> None:
 
 
 def warn_of_images(rows: np.ndarray, *, integers: bool, name: str) -> None:
-    """Say so where what should be residuals looks like images; it is used as it is.
+    """Warn of images in place of residuals; they are used as they are.
 
-    Residuals have negative values. Features may have none, but are no whole numbers of grey
-    levels; few values, or ones that may be anything, are not judged.
+    Residuals have negative values. Features may have none, but are not whole numbers of grey
+    levels. Few or constant values are not judged.
     """
-    # A few rows, and not all of large ones, tell as well as all.
+    # A few rows, and the beginning of long ones, tell as much as all.
     some = np.asarray(rows[:: max(1, len(rows) // 8), :8192])
     if _QUIET.get() or some.shape[1] < 64:
         return
@@ -162,13 +141,13 @@ def warn_of_images(rows: np.ndarray, *, integers: bool, name: str) -> None:
         )
 
 
-#: Whether images in place of residuals have been told of already, or will be.
+#: Whether images in place of residuals have been warned of already, or will be.
 _QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 
 
 @contextmanager
 def quiet_about_images() -> Iterator[None]:
-    """Warn of no images in place of residuals within: one warning a fit is enough."""
+    """Suppress warnings of images in place of residuals: one warning a fit is enough."""
     token = _QUIET.set(True)
     try:
         yield
@@ -206,7 +185,7 @@ class ImageInputMixin:
 
     def _warn_of_images(self, rows: Any, X: Any) -> None:
         """Warn if images come, as `X` before validation, where residuals should."""
-        # What comes in here may not have been validated: sparse matrices, objects.
+        # Not all that comes in here is validated: sparse matrices and objects do too.
         if self._takes_residuals and rows.ndim > 1 and rows.dtype.kind in "fui":
             integers = getattr(getattr(X, "dtype", None), "kind", "f") in "ui"
             rows = rows.reshape(len(rows), -1)
@@ -214,7 +193,7 @@ class ImageInputMixin:
 
     def _validate_images(self, X: Any, *, reset: bool, **checks: Any) -> np.ndarray:
         """Validate images or rows, return a view ``(n, H, W, C)``."""
-        checks.setdefault("dtype", list(IMAGE_DTYPES))
+        checks.setdefault("dtype", list(FLOAT_DTYPES if self._takes_residuals else IMAGE_DTYPES))
         shape = batch_image_shape(stack_images(X), self._n_channels)
         rows = self._validate_rows(X, reset=reset, **checks)
         shape = self._resolve_image_shape(shape, rows.shape[1])
@@ -223,7 +202,7 @@ class ImageInputMixin:
         return rows.reshape(len(rows), *shape)
 
     def _check_image_shape(self, shape: ImageShape, *, fitted: bool) -> None:
-        """Compare image shapes, which says more than comparing the lengths of rows."""
+        """Raise if image shapes differ, which says more than that the lengths of rows do."""
         expected = getattr(self, "image_shape_", None) if fitted else None
         parameter: Sequence[int] | None = getattr(self, "image_shape", None)
         if expected is None and parameter is not None:
@@ -235,7 +214,7 @@ class ImageInputMixin:
             )
 
     def _resolve_image_shape(self, shape: ImageShape | None, n_features: int) -> ImageShape:
-        """Take the shape of the batch, else the fitted one, else `image_shape`, else a line."""
+        """Return the shape of the batch, else the fitted one, else `image_shape`, else a line."""
         shape = shape or getattr(self, "image_shape_", None)
         if shape is not None:
             return shape
@@ -264,8 +243,34 @@ class ImageInputMixin:
         return tags
 
 
-class ImageTransformer(ImageInputMixin, TransformerMixin, BaseEstimator):
-    """Base of the transformers of images that learn nothing but the shape.
+def _rows_as_asked(transform: Callable[..., Any]) -> Callable[..., Any]:
+    """Put rows that `transform` returns into the container that is asked for."""
+
+    @wraps(transform)
+    def wrapped(self: Any, X: Any) -> Any:
+        rows = transform(self, X)
+        adapter = _get_container_adapter("transform", self)
+        if adapter is None or rows.ndim != 2:
+            return rows
+        # Before fit columns have no names.
+        names = self.get_feature_names_out() if hasattr(self, "n_features_in_") else None
+        return adapter.create_container(rows, X, columns=names)
+
+    return wrapped
+
+
+class ImageTransformer(
+    ImageInputMixin,
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,  # type: ignore[call-arg]
+):
+    """Base of transformers of images, or residuals, that learn nothing but the shape.
+
+    A subclass writes ``_transform_images(images)``, from and to ``(n, H, W, C)`` or to rows. If it
+    changes the shape it writes ``_output_shape(image_shape)``, and ``_learn(images, y)`` if ``fit``
+    stores or reports more. With a parameter `flatten` images come out as rows where that is true;
+    with `data_range`, values that do not fit it are warned of.
 
     Rows come out as ``set_output`` and the global option ask. Images come out as arrays whatever
     they ask, since no data frame holds any and the next step needs their shape.
@@ -273,11 +278,60 @@ class ImageTransformer(ImageInputMixin, TransformerMixin, BaseEstimator):
 
     _kept_dtypes: ClassVar[Sequence[Any]] = FLOAT_DTYPES
 
+    image_shape_: ImageShape
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # scikit-learn's own wrapping would try to make data frames of images.
         super().__init_subclass__(**{**kwargs, "auto_wrap_output_keys": None})
         if "transform" in vars(cls):
-            cls.transform = _rows_as_asked(cls.transform)
+            cls.transform = _rows_as_asked(cls.transform)  # type: ignore[method-assign]
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Validate the images or residuals and store their shape; nothing else is learned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images or residuals, or the same as rows.
+
+        y : array-like of shape (n,), default=None
+            Nothing is learned from it.
+
+        Returns
+        -------
+        self
+            The transformer itself.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not finite, or of a shape that cannot be transformed.
+        """
+        self._learn(self._take(X, reset=True), y)
+        return self
+
+    @_rows_as_asked
+    def transform(self, X: Any) -> np.ndarray:
+        """Transform images or residuals.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images or residuals, or the same as rows.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features_out) or (n, H, W, C')
+            What the transformer makes of them, float32 unless `X` is float64.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not of the shape seen in ``fit``, or not finite.
+        """
+        output = self._transform_images(self._take(X, reset=False))
+        return output.reshape(len(output), -1) if getattr(self, "flatten", False) else output
 
     def set_output(self, *, transform: str | None = None) -> Any:
         """Set the container of rows; images are arrays in any case.
@@ -296,25 +350,31 @@ class ImageTransformer(ImageInputMixin, TransformerMixin, BaseEstimator):
             self._sklearn_output_config = {"transform": transform}
         return self
 
+    def _transform_images(self, images: np.ndarray) -> np.ndarray:
+        """Transform validated images ``(n, H, W, C)``."""
+        raise NotImplementedError
+
+    def _learn(self, images: np.ndarray, y: Any) -> None:
+        """Store what follows from the shape of the images."""
+
+    def _output_shape(self, image_shape: ImageShape) -> ImageShape:
+        """Shape of what an image of this shape becomes."""
+        return image_shape
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(np.prod(self._output_shape(self.image_shape_)))
+
+    def _take(self, X: Any, *, reset: bool) -> np.ndarray:
+        """Validate images, and warn of values that do not fit `data_range`."""
+        images = self._validate_images(X, reset=reset)
+        if hasattr(self, "data_range"):
+            warn_of_wrong_range(images, self.data_range)
+        return images
+
     def __sklearn_tags__(self) -> Any:
         """Declare that nothing but the shape is learned, and which dtypes are kept."""
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = [np.dtype(each).name for each in self._kept_dtypes]
+        tags.transformer_tags.preserves_dtype = [np.dtype(kept).name for kept in self._kept_dtypes]
         return tags
-
-
-def _rows_as_asked(transform: Callable[..., Any]) -> Callable[..., Any]:
-    """Put rows that `transform` returns into the container that is asked for."""
-
-    @wraps(transform)
-    def wrapped(self: Any, X: Any) -> Any:
-        rows = transform(self, X)
-        adapter = _get_container_adapter("transform", self)
-        if adapter is None or rows.ndim != 2:
-            return rows
-        # Before fit columns have no names.
-        names = self.get_feature_names_out() if hasattr(self, "n_features_in_") else None
-        return adapter.create_container(rows, X, columns=names)
-
-    return wrapped

@@ -1,7 +1,9 @@
 """Work cut into chunks and spread over joblib's workers, BLAS kept to one thread."""
 
 import os
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -22,12 +24,13 @@ def row_chunks(n_rows: int, row_size: int) -> Iterable[slice]:
     return gen_batches(n_rows, max(1, CHUNK_VALUES // max(1, row_size)))
 
 
-def thread_map(function: Callable[[Any], Any], items: Iterable[Any], n_jobs: int | None) -> None:
-    """Call `function` on each item, in threads: for kernels that release the GIL."""
+def thread_map(
+    function: Callable[[Any], Any], items: Iterable[Any], n_jobs: int | None
+) -> list[Any]:
+    """Return ``function(item)`` of each item, from threads: for kernels that release the GIL."""
     with one_blas_thread():
-        joblib.Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")(
-            joblib.delayed(function)(item) for item in items
-        )
+        parallel = joblib.Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")
+        return list(parallel(joblib.delayed(function)(item) for item in items))
 
 
 def map_in_order(
@@ -49,6 +52,26 @@ def map_in_order(
                 yield from parallel(some)
     else:
         yield from parallel(tasks)
+
+
+def workers_of_this_process() -> Any:
+    """Give a context in which joblib's workers end soon after this process, even if it is killed.
+
+    Workers that wait for their next batch would do so for ever.
+    """
+    return joblib.parallel_config("loky", initializer=end_with_parent, initargs=(os.getpid(),))
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process, a worker, soon after its parent."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    if sys.platform != "win32":
+        threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -1,10 +1,15 @@
 """Public names say where they are public, and not in which file their code stands."""
 
+import os
 import sys
 import warnings
+from collections.abc import Callable, Mapping
+from functools import wraps
 from importlib import import_module
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeVar, cast
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Public modules that were moved, by their former names, and the packages that hold their names.
 FORMER_MODULES = {
@@ -16,6 +21,10 @@ FORMER_MODULES = {
     "tiling": "ensemble",
 }
 
+#: Pages of estimators, to which HTML diagrams link if a build of the documentation is named.
+DOC_LINK = os.environ.get("GANPRINT_DOCS", "")
+DOC_LINK += "/{estimator_module}.{estimator_name}.html" if DOC_LINK else ""
+
 
 def publish(namespace: dict[str, Any]) -> None:
     """Make a package the ``__module__`` of the classes and functions that its ``__all__`` names.
@@ -25,22 +34,23 @@ def publish(namespace: dict[str, Any]) -> None:
     first package that lists it. Called at the end of a package's ``__init__``.
     """
     home = namespace["__name__"]
+    top = home.partition(".")[0]
+    at_top = getattr(sys.modules[top], "__all__", ())
     for name in namespace["__all__"]:
-        value = namespace[name]
+        value = namespace.get(name)  # names of the top level are loaded when they are asked for
+        # An estimator, whose HTML diagram links to a page.
+        if value is not None and hasattr(value, "_doc_link_template"):
+            value._doc_link_module, value._doc_link_template = top, DOC_LINK
         if not isinstance(value, type | FunctionType):
             continue
-        if "." not in home or "._" in value.__module__:
+        if name in at_top:
+            value.__module__ = top
+        elif "._" in value.__module__:
             value.__module__ = home
 
 
 class FormerModule(ModuleType):
-    """A module that was moved: its names are those of another, with a warning.
-
-    Parameters
-    ----------
-    name, current : str
-        Full names, the former one and the one that counts.
-    """
+    """A module that was moved: its names are those of another, with a warning."""
 
     def __init__(self, name: str, current: str) -> None:
         super().__init__(name)
@@ -61,7 +71,46 @@ class FormerModule(ModuleType):
 
 
 def keep_former_modules(package: str) -> None:
-    """Let the former names of modules be imported for one more release."""
+    """Let the former names of modules be imported, or used without that, for one more release."""
     for former, current in FORMER_MODULES.items():
         name = f"{package}.{former}"
         sys.modules[name] = FormerModule(name, f"{package}.{current}")
+        setattr(sys.modules[package], former, sys.modules[name])
+
+
+def former_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """Make a package's ``__getattr__``: names that are public no more are found, with a warning.
+
+    `homes` has the name of the private module in the package for each of them.
+    """
+
+    def find(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        warnings.warn(
+            f"{package}.{name} will be private in version 0.3.", FutureWarning, stacklevel=2
+        )
+        return getattr(import_module(f"{package}.{homes[name]}"), name)
+
+    return find
+
+
+def renamed_parameter(former: str, current: str) -> Callable[[Function], Function]:
+    """Let a function take a keyword parameter by its former name, with a warning."""
+
+    def decorate(function: Function) -> Function:
+        @wraps(function)
+        def call(*args: Any, **params: Any) -> Any:
+            if former in params:
+                warnings.warn(
+                    f"{function.__name__}: {former} was renamed {current}. The former name will be "
+                    f"gone in version 0.3.",
+                    FutureWarning,
+                    stacklevel=2,
+                )
+                params[current] = params.pop(former)
+            return function(*args, **params)
+
+        return cast(Function, call)
+
+    return decorate

@@ -1,13 +1,15 @@
 """Ready-made pipelines for attribution."""
 
+import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
+from sklearn_ganprint._public import publish
 from sklearn_ganprint.classification import (
     FingerprintClassifier,
     PooledDiscriminantAnalysis,
@@ -19,83 +21,161 @@ from sklearn_ganprint.features import AutocorrelationTransformer, TiledTransform
 from sklearn_ganprint.localization import FingerprintLocalizer
 from sklearn_ganprint.residuals import LocalVarianceNormalizer, ResidualTransformer
 
+__all__ = [
+    "FORMER_KINDS",
+    "KINDS",
+    "current_kind",
+    "make_attribution_pipeline",
+    "make_localization_pipeline",
+]
+
 Denoiser = str | BaseDenoiser | Callable[[np.ndarray], np.ndarray]
+
+#: The kinds of :func:`make_attribution_pipeline`, and the traces by which they attribute images.
+KINDS = {
+    "fingerprint": "the mean residual of each source",
+    "autocorrelation": "how neighbouring pixels and colours of a residual depend on each other",
+    "fusion": "fingerprint and autocorrelation, each weighted by its worth on images left out",
+    "fusion-siblings": "fusion, with fingerprints of six residuals, for variants of one network",
+    "prnu": "the pattern of each camera's sensor, in photos of full size",
+}
+
+#: Former names of kinds, which version 0.3 will refuse.
+FORMER_KINDS = {
+    "paper": "fingerprint",
+    "spectral": "autocorrelation",
+    "combined": "fusion",
+    "thorough": "fusion-siblings",
+    "camera": "prnu",
+}
+
+#: Kinds that are fitted on whole images alone.
+_WITHOUT_TILES = ("fingerprint", "prnu")
 
 #: Of the pooled covariance. Ledoit and Wolf's estimate (shrinkage="auto") is made for each class,
 #: and fails with two or three images.
 SHRINKAGE = 0.03
 
-#: Beside the one that is asked for: what one denoiser takes for content is noise to another.
-THOROUGH_DENOISERS = {"gaussian": GaussianDenoiser(1.0), "haar": WaveletDenoiser("haar")}
+#: Beside the denoiser that is asked for: what one takes for content is noise to another.
+SIBLINGS_DENOISERS = {"gaussian": GaussianDenoiser(1.0), "haar": WaveletDenoiser("haar")}
 
 #: Of the noise of photos, in 8-bit grey levels: what work on sensor patterns takes.
 CAMERA_SIGMA = 3.0
 
 
+def current_kind(kind: str, *, stacklevel: int = 2) -> str:
+    """Return the current name of a kind of pipeline, and warn if the name is a former one.
+
+    Parameters
+    ----------
+    kind : str
+        A name. Names that are neither current nor former are returned as they are.
+
+    stacklevel : int, default=2
+        As in :func:`warnings.warn`: how far up the place stands that is to be changed.
+
+    Returns
+    -------
+    str
+        The current name.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.pipelines import current_kind
+    >>> current_kind("fusion")
+    'fusion'
+    """
+    if kind not in FORMER_KINDS:
+        return kind
+    current = FORMER_KINDS[kind]
+    warnings.warn(
+        f"The kind {kind!r} was renamed to {current!r}. The former name will be refused from "
+        f"version 0.3 on.",
+        FutureWarning,
+        stacklevel=stacklevel + 1,
+    )
+    return current
+
+
 def make_attribution_pipeline(
-    kind: str = "combined",
+    kind: str = "fusion",
     *,
-    denoiser: Denoiser = "wavelet",
+    denoiser: Denoiser | None = None,
     data_range: float = 255.0,
-    tile_size: int | Sequence[int] | None = 64,
+    tile_size: int | Sequence[int] | Literal["auto"] | None = "auto",
 ) -> Pipeline:
     """Make a pipeline from images to sources.
 
     Parameters
     ----------
-    kind : {"combined", "spectral", "paper", "thorough", "camera"}, default="combined"
-        The traces to attribute images by. "paper": the mean residual of each source, its
-        fingerprint, and the correlation with it. "spectral": correlations of each residual with
-        itself at small lags, within and between colours, and linear discriminant analysis.
-        "combined": both, weighed by what they are worth on images that they have not seen.
-        "thorough": the same, with a fingerprint of six residuals in place of one, and second-order
-        traces of luminance and colour differences; for variants of one network whose images were
-        never compressed again. It takes seven times as long. "camera": the pattern of each
-        camera's sensor, by maximum likelihood, and the peak-to-correlation energy with it; for
-        photos of full size, which need not be many.
+    kind : {"fusion", "autocorrelation", "fingerprint", "fusion-siblings", "prnu"}, default="fusion"
+        The traces to attribute images by:
 
-    denoiser : str, BaseDenoiser or callable, default="wavelet"
-        The denoising filter, as :class:`ResidualTransformer` takes it. With "camera", "wavelet" is
-        that of a sigma of 3.
+        - "fingerprint": the mean residual of each source, and the correlation with this mean.
+        - "autocorrelation": correlations of each residual with itself at small lags, within and
+          between colours, and linear discriminant analysis.
+        - "fusion": both, weighted by what each is worth on images left out of its fit.
+        - "fusion-siblings": as "fusion", but with fingerprints of six residuals in place of one,
+          and with autocorrelations of luminance and colour differences. For variants of one
+          network whose images were never compressed again. Takes seven times as long.
+        - "prnu": the pattern of each camera's sensor, estimated by maximum likelihood, and the
+          peak-to-correlation energy with this pattern. For photos of full size; a few photos of
+          each camera are enough.
+
+    denoiser : str, BaseDenoiser or callable, default=None
+        The denoising filter, as :class:`ResidualTransformer` takes it. None is the wavelet
+        denoiser, with a sigma of 3 for "prnu" and of 5 for the other kinds.
 
     data_range : float, default=255.0
         The value of white in the images.
 
-    tile_size : int, sequence of int or None, default=64
-        Not for "paper" and "camera": side of the tiles that are fitted on beside whole images, as
+    tile_size : int, sequence of int, None or "auto", default="auto"
+        Side of the tiles that are fitted on beside whole images, as
         :class:`~sklearn_ganprint.features.TiledTransformer` takes it. None fits on whole images
-        only, which takes less memory, by the number of tiles in an image.
+        only, which divides the memory by the number of tiles in an image. "auto" is 64 where
+        there are tiles. "fingerprint" and "prnu" have none, and refuse a size.
 
     Returns
     -------
     Pipeline
-        A scikit-learn pipeline. "paper" has the steps ``residual`` and ``fingerprint``;
-        "spectral" ``residual``, ``features`` and ``classifier``, whose ``estimator``, if there are
-        tiles, is again a pipeline of ``scaler`` and ``lda``; without tiles, ``residual``,
-        ``features``, ``scaler`` and ``lda``. "combined" has ``residual`` and ``fusion``, a
-        :class:`FusionClassifier` of ``fingerprint`` and ``second_order``, which are the rest of
-        the other two; "thorough" has ``fusion`` alone, whose pipelines begin with residuals of
-        their own. "camera" has ``residual`` and ``camera``, a :class:`PRNUClassifier`.
+        A scikit-learn pipeline. Its steps are
+
+        - "fingerprint": ``residual`` and ``fingerprint``.
+        - "autocorrelation": ``residual``, ``features`` and ``classifier``, whose ``estimator`` is
+          again a pipeline, of ``scaler`` and ``lda``. Without tiles: ``residual``, ``features``,
+          ``scaler`` and ``lda``.
+        - "fusion": ``residual`` and ``fusion``, a :class:`FusionClassifier` of ``fingerprint`` and
+          ``second_order``, which are the later steps of the two kinds above.
+        - "fusion-siblings": ``fusion`` alone, whose pipelines begin with residuals of their own.
+        - "prnu": ``residual`` and ``camera``, a :class:`PRNUClassifier`.
 
     Raises
     ------
     ValueError
-        If the kind is unknown.
+        If the kind is unknown, or has no tiles and gets a `tile_size`.
+
+    Warns
+    -----
+    FutureWarning
+        If the kind is given by its former name: "paper" (now "fingerprint"), "spectral"
+        ("autocorrelation"), "combined" ("fusion"), "thorough" ("fusion-siblings") or "camera"
+        ("prnu"). A former name takes the other parameters as formerly.
 
     See Also
     --------
-    FileBatchClassifier : Fits and applies such a pipeline over image files.
-    sklearn_ganprint.features.AutocorrelationTransformer : The features of "spectral".
+    FileBatchEstimator : Fits and applies such a pipeline over image files.
+    sklearn_ganprint.features.AutocorrelationTransformer : The features of "autocorrelation".
 
     Notes
     -----
-    "spectral" is much the better between networks of different architecture, "paper" between
-    variants of one network. "combined" need not be told which it is: it fits on images left out
-    of the fingerprints, and on folds left out of the analysis. With files it reads them twice.
+    "autocorrelation" is much the better between networks of different architecture, "fingerprint"
+    between variants of one network. "fusion" finds out which: the weights are fitted on images
+    left out of the fingerprints, and on folds left out of the discriminant analysis. Over files,
+    "fusion" reads each file twice.
 
-    Discriminant analysis estimates one covariance for all classes, of which it takes 97 %, and 3 %
-    of a multiple of the identity. scikit-learn's ``shrinkage="auto"`` chooses that share class by
-    class, which takes more than two or three images of each.
+    Discriminant analysis estimates one covariance for all classes, and mixes 97 % of the estimate
+    with 3 % of a multiple of the identity. scikit-learn's ``shrinkage="auto"`` chooses this share
+    class by class, which takes more than two or three images of each.
 
     Examples
     --------
@@ -103,13 +183,25 @@ def make_attribution_pipeline(
     >>> from sklearn_ganprint.datasets import load_samples
     >>> samples = load_samples()
     >>> X, y = samples.data, samples.target_names[samples.target]
-    >>> pipeline = make_attribution_pipeline("spectral", tile_size=None)
+    >>> pipeline = make_attribution_pipeline("autocorrelation", tile_size=None)
     >>> pipeline.set_params(features__max_lag=2).fit(X[::2], y[::2]).score(X[1::2], y[1::2]) > 0.9
     True
     """
-    if kind not in _MAKERS:
-        raise ValueError(f"kind must be one of {sorted(_MAKERS)}, got {kind!r}.")
-    return _MAKERS[kind](denoiser, data_range, tile_size)
+    given, kind = kind, current_kind(kind)
+    if given != kind and kind in _WITHOUT_TILES:  # these ignored what they now refuse
+        tile_size = None
+        denoiser = None if isinstance(denoiser, str) and denoiser == "wavelet" else denoiser
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {sorted(KINDS)}, got {kind!r}.")
+    auto = isinstance(tile_size, str) and tile_size == "auto"
+    if kind in _WITHOUT_TILES and not auto and tile_size is not None:
+        raise ValueError(
+            f"tile_size={tile_size!r}: kind={kind!r} is fitted on whole images. Leave tile_size "
+            f"out, or choose one of {sorted(set(KINDS).difference(_WITHOUT_TILES))}."
+        )
+    if denoiser is None:
+        denoiser = WaveletDenoiser(sigma=CAMERA_SIGMA) if kind == "prnu" else "wavelet"
+    return _MAKERS[kind](denoiser, data_range, 64 if auto else tile_size)
 
 
 def make_localization_pipeline(
@@ -130,7 +222,7 @@ def make_localization_pipeline(
         The value of white in the images.
 
     window_size : int, default=16
-        Side of the windows that are looked at, in pixels.
+        Side of the windows that are compared with the fingerprints, in pixels.
 
     false_alarm_rate : float, default=0.05
         Share of clean images that may get a region that is not one.
@@ -144,7 +236,7 @@ def make_localization_pipeline(
     See Also
     --------
     sklearn_ganprint.localization.localize_images : Applies it to images of any size.
-    FileBatchClassifier : Fits it over image files.
+    FileBatchEstimator : Fits it over image files.
 
     Examples
     --------
@@ -159,42 +251,46 @@ def make_localization_pipeline(
     >>> localize_images(pipeline, spliced, claimed=y[1]).masks.shape == spliced.shape[:3]
     True
     """
-    residual = ResidualTransformer(denoiser, channels="rgb", data_range=data_range, flatten=False)
+    residual = _colour_residual(denoiser, data_range)
     localizer = FingerprintLocalizer(window_size=window_size, false_alarm_rate=false_alarm_rate)
     return Pipeline([("residual", residual), ("localizer", localizer)])
 
 
-def _paper(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
+def _fingerprint(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
     residual = ResidualTransformer(denoiser, data_range=data_range)
     return Pipeline([("residual", residual), ("fingerprint", FingerprintClassifier())])
 
 
-def _spectral(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
-    residual = ResidualTransformer(denoiser, channels="rgb", data_range=data_range, flatten=False)
+def _colour_residual(denoiser: Denoiser, data_range: float) -> ResidualTransformer:
+    return ResidualTransformer(denoiser, channels="rgb", data_range=data_range, flatten=False)
+
+
+def _autocorrelation(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
+    residual = _colour_residual(denoiser, data_range)
     return Pipeline([("residual", residual), *_second_order(tile_size)])
 
 
-def _combined(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
+def _fusion(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
     traces = [
         ("fingerprint", FingerprintClassifier()),
         ("second_order", Pipeline(_second_order(tile_size))),
     ]
-    residual = ResidualTransformer(denoiser, channels="rgb", data_range=data_range, flatten=False)
+    residual = _colour_residual(denoiser, data_range)
     return Pipeline([("residual", residual), ("fusion", FusionClassifier(traces))])
 
 
-def _thorough(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
-    """Fuse a fingerprint of several residuals, each as strong everywhere in the image.
+def _fusion_siblings(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
+    """Fuse a fingerprint of several residuals, of even strength over the image.
 
     Each step has a denoiser of its own, whose parameters can be set without those of the others.
     """
-    kinds = {
+    residuals = {
         f"{name}_{channels}": Pipeline(
             [
                 (
                     "residual",
                     ResidualTransformer(
-                        clone(each, safe=False),
+                        clone(filter_, safe=False),
                         channels=channels,
                         data_range=data_range,
                         flatten=False,
@@ -203,15 +299,14 @@ def _thorough(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline
                 ("normalizer", LocalVarianceNormalizer()),
             ]
         )
-        for name, each in (("first", denoiser), *THOROUGH_DENOISERS.items())
+        for name, filter_ in (("first", denoiser), *SIBLINGS_DENOISERS.items())
         for channels in ("rgb", "opponent")
     }
-    residuals = FeatureUnion(list(kinds.items()))
-    # Distances of residuals of one length: unlike correlations they allow for how strong each
-    # fingerprint is, which siblings differ in.
+    # Distances of residuals of one length: unlike correlations, they allow for the strength of
+    # each fingerprint, in which siblings differ.
     fingerprint = Pipeline(
         [
-            ("residuals", residuals),
+            ("residuals", FeatureUnion(list(residuals.items()))),
             ("unit_length", Normalizer()),
             ("fingerprint", FingerprintClassifier("unbiased")),
         ]
@@ -234,19 +329,17 @@ def _second_order(tile_size: Any) -> list[tuple[str, Any]]:
     return [("features", tiled), ("classifier", TiledClassifier(Pipeline(classifier)))]
 
 
-def _camera(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
-    denoiser = WaveletDenoiser(sigma=CAMERA_SIGMA) if denoiser == "wavelet" else denoiser
+def _prnu(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
     residual = ResidualTransformer(denoiser, data_range=data_range, flatten=False, intensity=True)
-    return Pipeline([("residual", residual), ("camera", PRNUClassifier())])
+    return Pipeline([("residual", residual), ("camera", PRNUClassifier(intensity=True))])
 
 
 _MAKERS: dict[str, Callable[[Denoiser, float, Any], Pipeline]] = {
-    "paper": _paper,
-    "spectral": _spectral,
-    "combined": _combined,
-    "thorough": _thorough,
-    "camera": _camera,
+    "fingerprint": _fingerprint,
+    "autocorrelation": _autocorrelation,
+    "fusion": _fusion,
+    "fusion-siblings": _fusion_siblings,
+    "prnu": _prnu,
 }
 
-#: What `make_attribution_pipeline` makes.
-KINDS = tuple(_MAKERS)
+publish(globals())

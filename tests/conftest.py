@@ -106,7 +106,7 @@ def fit(ganprint):
     """Run ``ganprint fit``, of the kind that takes least time unless the options say otherwise."""
 
     def run(source, model, *options):
-        return ganprint("fit", source, "--model", model, "--kind", "paper", *options)
+        return ganprint("fit", source, "--model", model, "--kind", "fingerprint", *options)
 
     return run
 
@@ -124,7 +124,7 @@ def model(tmp_path, image_folder, fit):
 def closed_model(tmp_path, image_folder):
     """A model without calibration images, its folder and its files, as older versions made it."""
     folder, paths, y = image_folder()
-    classifier = FileBatchClassifier(make_attribution_pipeline("paper")).fit(paths, y)
+    classifier = FileBatchClassifier(make_attribution_pipeline("fingerprint")).fit(paths, y)
     save_model(classifier, tmp_path / "closed.skops")
     return tmp_path / "closed.skops", folder, paths
 

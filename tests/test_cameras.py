@@ -17,7 +17,7 @@ from sklearn_ganprint import (
     save_model,
 )
 from sklearn_ganprint.correlation import correlation_index, peak_to_correlation_energy
-from sklearn_ganprint.datasets._simulator._cameras import Camera
+from sklearn_ganprint.datasets._simulator._sources import Camera
 from sklearn_ganprint.files import UnreadableImageWarning
 from sklearn_ganprint.fingerprints import maximum_likelihood_fingerprint, wiener_dft, zero_mean
 
@@ -56,7 +56,7 @@ def make_signals(make_photos):
 def test_flat_fields_tell_which_camera_took_a_photo(make_photos):
     flats, y = make_photos(flat=True)
     photos, truth = make_photos(n_each=6, seed=1)
-    pipeline = make_attribution_pipeline("camera").fit(flats, y)
+    pipeline = make_attribution_pipeline("prnu").fit(flats, y)
     assert pipeline.score(photos, truth) == 1
     energy = pipeline[-1].class_scores(pipeline[:-1].transform(photos))
     own = truth[:, np.newaxis] == pipeline.classes_
@@ -94,6 +94,36 @@ def test_without_intensity_fingerprints_are_means(channels):
     np.testing.assert_allclose(clf.fingerprints_, means.reshape(2, -1))
     rows = PRNUClassifier(image_shape=(12, 10, channels)).fit(X.reshape(6, -1), y)
     np.testing.assert_array_equal(rows.fingerprints_, clf.fingerprints_)
+
+
+def test_intensity_is_where_the_parameter_says(make_signals):
+    X, y = make_signals()
+    stated = PRNUClassifier(intensity=True).fit(X, y)
+    np.testing.assert_array_equal(stated.fingerprints_, PRNUClassifier().fit(X, y).fingerprints_)
+    assert stated.fingerprint_shape_ == (96, 80, 1)
+    plain = PRNUClassifier(intensity=False, zero_mean=False).fit(X, y)
+    means = np.stack([X[y == label].astype(float).mean(axis=0) for label in plain.classes_])
+    np.testing.assert_allclose(plain.fingerprints_, means.reshape(2, -1), atol=1e-9)
+    assert plain.class_scores(X).shape == plain.leave_one_out_scores(X, y).shape == (len(X), 2)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_residuals_without_the_stated_intensity_are_refused(channels):
+    X = np.random.default_rng(0).normal(size=(4, 12, 10, channels))
+    with pytest.raises(ValueError, match=f"intensity=True.*2 or 4 channels.*got {channels}"):
+        PRNUClassifier(intensity=True).fit(X, [0, 0, 1, 1])
+
+
+def test_a_classifier_saved_before_the_parameter_finds_the_intensity(make_signals):
+    X, y = make_signals()
+    fitted = PRNUClassifier().fit(X, y)
+    state = fitted.__getstate__()
+    del state["intensity"]
+    old = PRNUClassifier.__new__(PRNUClassifier)
+    old.__setstate__(state)
+    assert clone(old).intensity == "auto"
+    np.testing.assert_array_equal(old.class_scores(X), fitted.class_scores(X))
+    np.testing.assert_array_equal(old.partial_fit(X, y).predict(X), fitted.predict(X))
 
 
 def test_fits_on_parts_are_the_fit_on_all(make_signals):
@@ -145,7 +175,7 @@ def test_the_only_photo_of_a_camera_and_a_camera_without_any_score_lowest(make_s
 def test_crops_are_found_where_they_were_cut(make_photos):
     flats, y = make_photos(flat=True, n_each=8, size=(128, 144))
     photos, truth = make_photos(seed=1, size=(128, 144))
-    pipeline = make_attribution_pipeline("camera").fit(flats, y)
+    pipeline = make_attribution_pipeline("prnu").fit(flats, y)
     crops = photos[:, 21:101, 37:133]
     peaks = pipeline[-1].locate(clone(pipeline[0]).fit_transform(crops))
     own = np.searchsorted(pipeline.classes_, truth)
@@ -170,7 +200,7 @@ def test_a_search_finds_photos_that_were_shifted(make_signals):
 def test_odd_sizes_and_grey_photos(shape, channels):
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (6, *shape, *channels), dtype=np.uint8)
-    pipeline = make_attribution_pipeline("camera").fit(X, [0, 1, 0, 1, 0, 1])
+    pipeline = make_attribution_pipeline("prnu").fit(X, [0, 1, 0, 1, 0, 1])
     assert np.isfinite(pipeline.decision_function(X)).all()
 
 
@@ -179,7 +209,7 @@ def test_files_in_batches_make_the_model_of_all_in_memory(make_photos, tmp_path)
     paths = [str(tmp_path / f"{number}.png") for number in range(len(photos))]
     for path, photo in zip(paths, photos, strict=True):
         Image.fromarray(photo).save(path)
-    pipeline = make_attribution_pipeline("camera")
+    pipeline = make_attribution_pipeline("prnu")
     model = FileBatchClassifier(OpenSetClassifier(pipeline, false_alarm_rate=0.3), batch_size=3)
     model.fit(paths, y)
     memory = clone(pipeline).fit(photos, y)
@@ -197,7 +227,7 @@ def test_files_in_batches_make_the_model_of_all_in_memory(make_photos, tmp_path)
 
 def test_photos_that_exif_turns_stay_on_the_grid_and_turned_ones_are_refused(make_photos, tmp_path):
     photos, y = make_photos(flat=True)
-    pipeline = make_attribution_pipeline("camera")
+    pipeline = make_attribution_pipeline("prnu")
     by_exif, by_pixels = str(tmp_path / "exif.jpg"), str(tmp_path / "turned.png")
     exif = Image.Exif()
     exif[274] = 6  # to be shown turned by a quarter
@@ -232,7 +262,7 @@ def camera_model(make_photos, tmp_path, ganprint):
     flats, y = make_photos(flat=True, size=(160, 128))
     for label in ("left", "right"):
         write(f"flats/{label}", flats[y == label])
-    arguments = ("fit", tmp_path / "flats", "--model", tmp_path / "m", "--kind", "camera")
+    arguments = ("fit", tmp_path / "flats", "--model", tmp_path / "m", "--kind", "prnu")
     status, out, err = ganprint(*arguments)
     assert (status, "warning" in err) == (0, False)
     assert "photos match a camera from a peak-to-correlation energy of 60 on" in out

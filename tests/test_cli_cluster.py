@@ -15,8 +15,8 @@ import pytest
 from cli_helpers import COMMAND, add_broken_files, no_leftovers
 from PIL import Image
 
-from sklearn_ganprint.cli._scoring import find_files, outside
-from sklearn_ganprint.cli.pages._thumbnails import spread, thumbnail
+from sklearn_ganprint.cli._images import find_files, outside
+from sklearn_ganprint.cli.pages._figures import spread, thumbnail
 from sklearn_ganprint.datasets import load_image_folder
 
 

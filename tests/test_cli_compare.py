@@ -9,7 +9,7 @@ import pytest
 from cli_helpers import add_broken_files
 from PIL import Image
 
-from sklearn_ganprint.cli._compared import p_number, p_text
+from sklearn_ganprint.cli._findings import p_number, p_text
 from sklearn_ganprint.comparison import compare_models, fingerprint_set
 from sklearn_ganprint.persistence import load_model
 
@@ -37,7 +37,7 @@ def test_compare_finds_each_partner(halves, ganprint):
     assert [(row[0], row[1]) for row in table] == [(each, each) for each in "abcde"]
     for each in "abcde":
         assert f"{each} of A and {each} of B share a source, or a close relative: p" in out
-    assert "p-values are by how alike the other pairs of sources are" in lines[-1]
+    assert "p-values are calibrated on the other pairs of sources" in lines[-1]
     assert "--crop auto: 32 x 32 pixels, the size of 100 of 100 files" in err
     assert "warning: a in " in err and "has 10 images, which is few" in err
 
@@ -46,7 +46,7 @@ def test_compare_two_folders_of_one_source(halves, ganprint):
     first, second = halves
     _, out, _ = ganprint("compare", first / "a", second / "a")
     assert "a of A and a of B have a pattern in common: p" in out
-    assert "p-values are by patterns that have nothing in common." in out
+    assert "p-values are calibrated on patterns that have nothing in common." in out
     _, out, _ = ganprint("compare", first / "a", second / "b")
     assert "No evidence that a of A and b of B share a source: p = " in out
 
@@ -171,7 +171,7 @@ def test_compare_refuses(halves, ganprint, monkeypatch, args, words):
 
 
 def test_compare_with_a_model_takes_its_crop(models, halves, ganprint):
-    for option in (["--crop", 16], ["--anchor", "center"], ["--kind", "camera"]):
+    for option in (["--crop", 16], ["--anchor", "center"], ["--kind", "prnu"]):
         status, _, err = ganprint("compare", models[0], halves[1], *option)
         assert status == 2
         assert re.match("error: --crop, --anchor, --kind: .*A.skops says what is cut", err)
@@ -179,15 +179,17 @@ def test_compare_with_a_model_takes_its_crop(models, halves, ganprint):
 
 def test_compare_sensor_patterns(halves, tmp_path, fit, ganprint):
     first, second = halves
-    options = ["--kind", "camera", "--format", "csv"]
+    options = ["--kind", "prnu", "--format", "csv"]
     found = pairs(ganprint("compare", first, second, *options)[1])
-    status, _, err = ganprint("fit", first, "--model", tmp_path / "cam.skops", "--kind", "camera")
+    status, _, err = ganprint("fit", first, "--model", tmp_path / "cam.skops", "--kind", "prnu")
     assert status == 0, err
     model = tmp_path / "cam.skops"
     for key, row in pairs(ganprint("compare", model, second, "--format", "csv")[1]).items():
         assert float(row["correlation"]) == pytest.approx(
             float(found[key]["correlation"]), abs=1e-5
         )
+    _, former, err = ganprint("compare", first, second, "--kind", "camera", "--format", "csv")
+    assert pairs(former) == found and "'camera' was renamed to 'prnu'" in err
     means = pairs(ganprint("compare", first, second, "--format", "csv")[1])
     assert means["a", "a"]["correlation"] != found["a", "a"]["correlation"]
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sklearn_ganprint.cli._console import Column, Messages, print_csv
+from sklearn_ganprint.cli._console import Column, Messages, Table, print_results
 
 
 class Terminal(io.StringIO):
@@ -44,7 +44,7 @@ def test_progress_of_a_second_pass_is_shown():
 def test_numbers_stay_numbers_in_every_csv(capsys, form, expected):
     columns = [Column(key, key) for key in ("name", "score", "list")]
     rows = [{"name": "=1", "score": -1 / 3, "list": ["a", "-b"]}, {"name": "-1", "score": 1.0}]
-    print_csv(columns, rows, form)
+    print_results(form, {}, Table(columns, rows))
     assert capsys.readouterr().out == expected.replace("a; -b", '"a; -b"')
 
 

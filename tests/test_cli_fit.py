@@ -27,7 +27,7 @@ def test_fit_makes_a_model(tmp_path, image_folder, fit):
     assert status == 0
     assert "--crop auto: 40 x 40 pixels, which 24 of 24 files can give" in err
     assert re.search(r"a +8 +0 +PNG +48 x 40 +\d", out)
-    assert out.endswith("p-values by 24 images of all sources together: at least 1 / 25\n")
+    assert re.search(r"\np-values .* 24 images pooled over all sources \(.* 1 / 25\)\n$", out)
     assert re.search(
         "^warning: no image can be called unknown .* 0.01: .*--false-alarm 0.04 ", err, re.M
     )
@@ -52,11 +52,11 @@ def test_fit_takes_its_options(tmp_path, image_folder, fit):
     assert (model.batch_size, model.n_jobs) == (5, None)
 
 
-def test_fit_spectral(tmp_path, image_folder, fit, ganprint):
+def test_fit_autocorrelation(tmp_path, image_folder, fit, ganprint):
     folder, paths, y = image_folder(n_per_class=3)
-    status, out, _ = fit(folder, tmp_path / "m", "--kind", "spectral")
+    status, out, _ = fit(folder, tmp_path / "m", "--kind", "autocorrelation")
     assert status == 0
-    assert "spectral: crop 32 x 32 (top-left), rgb, wavelet" in out
+    assert "autocorrelation: crop 32 x 32 (top-left), rgb, wavelet" in out
     assert re.search(r"a +3 +0 +PNG +32 x 32 *\n", out)
     assert "energy" not in out
     model = load_model(tmp_path / "m")
@@ -64,13 +64,13 @@ def test_fit_spectral(tmp_path, image_folder, fit, ganprint):
     _, out, _ = ganprint("predict", tmp_path / "m", *paths, "--format", "json")
     assert [row["source"] for row in json.loads(out)["results"]] == y.tolist()
     document = json.loads(ganprint("info", tmp_path / "m", "--format", "json")[1])
-    assert (document["kind"], document["classifier"]) == ("spectral", "TiledClassifier")
+    assert (document["kind"], document["classifier"]) == ("autocorrelation", "TiledClassifier")
     table = ganprint("info", tmp_path / "m")[1]
     assert re.search(r"^source +calibration images +smallest p-value *$", table, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
-    ("kind", "residual"), [("combined", "rgb, wavelet"), ("thorough", "several residuals")]
+    ("kind", "residual"), [("fusion", "rgb, wavelet"), ("fusion-siblings", "several residuals")]
 )
 def test_fit_says_which_residual_a_kind_looks_at(tmp_path, image_folder, fit, kind, residual):
     folder, _, _ = image_folder(n_per_class=6, shape=(32, 32, 3))
@@ -79,14 +79,26 @@ def test_fit_says_which_residual_a_kind_looks_at(tmp_path, image_folder, fit, ki
     assert f"{kind}: crop 32 x 32 (top-left), {residual}\n" in out
 
 
-@pytest.mark.parametrize("kind", sorted({*KINDS} - {"paper", "camera"}))
+@pytest.mark.parametrize(("former", "kind"), [("paper", "fingerprint"), ("camera", "prnu")])
+def test_former_kinds_are_fitted_with_a_warning(tmp_path, image_folder, fit, former, kind):
+    folder, *_ = image_folder(n_per_class=3)
+    models = [tmp_path / former, tmp_path / kind]
+    status, out, err = fit(folder, models[0], "--kind", former)
+    assert status == 0 and f"{kind}: crop 32 x 32" in out
+    assert f"warning: The kind '{former}' was renamed to '{kind}'" in err
+    assert "renamed" not in fit(folder, models[1], "--kind", kind)[2]
+    former_, current = (load_model(model).estimator_.estimator_[-1] for model in models)
+    np.testing.assert_array_equal(former_.fingerprints_, current.fingerprints_)
+
+
+@pytest.mark.parametrize("kind", sorted({*KINDS} - {"fingerprint", "prnu"}))
 def test_fit_takes_luminance_for_single_fingerprints_only(tmp_path, image_folder, fit, kind):
     folder, *_ = image_folder(n_per_class=2)
     options = ["--kind", kind, "--channels", "luminance"]
     status, out, err = fit(folder, tmp_path / "m", *options)
     assert (status, out) == (2, "")
     assert re.fullmatch(
-        f"error: --channels luminance: --kind {kind} rests on .* --kind paper takes luminance\n",
+        f"error: --channels luminance: --kind {kind} .* --kind fingerprint takes luminance\n",
         err,
     )
 
@@ -256,10 +268,10 @@ def test_fit_wrong_use(tmp_path, image_folder, fit, monkeypatch, source, target,
 
 def test_cameras_are_fitted_on_whole_photos_of_luminance(tmp_path, image_folder, fit, ganprint):
     folder, paths, y = image_folder(shape=(40, 48, 3), strength=12)
-    status, out, err = fit(folder, tmp_path / "m", "--kind", "camera")
+    status, out, err = fit(folder, tmp_path / "m", "--kind", "prnu")
     assert status == 0
     assert "--crop auto: 40 x 48 pixels, the size of 24 of 24 files" in err
-    assert "camera: crop 40 x 48 (top-left), luminance, wavelet" in out
+    assert "prnu: crop 40 x 48 (top-left), luminance, wavelet" in out
     model = load_model(tmp_path / "m")
     assert model.estimator_.estimator_[0].denoiser.sigma == 3
     assert "photos match a camera from a peak-to-correlation energy of 60 on" in out
@@ -269,6 +281,6 @@ def test_cameras_are_fitted_on_whole_photos_of_luminance(tmp_path, image_folder,
     assert status == 0
     assert json.loads(out)["results"][0]["fits_better"] is None
     status, out, _ = ganprint("info", tmp_path / "m", "--format", "json")
-    assert json.loads(out)["kind"] == "camera"
-    assert fit(folder, tmp_path / "rgb", "--kind", "camera", "--channels", "rgb")[0] == 0
+    assert json.loads(out)["kind"] == "prnu"
+    assert fit(folder, tmp_path / "rgb", "--kind", "prnu", "--channels", "rgb")[0] == 0
     assert load_model(tmp_path / "rgb").estimator_.estimator_[0].channels == "rgb"

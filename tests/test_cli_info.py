@@ -4,7 +4,9 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
+import pytest
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -33,7 +35,7 @@ def test_info(model, ganprint):
     )
     assert document["denoiser"]["name"] == "WaveletDenoiser"
     assert document["denoiser"]["sigma"] == 5.0
-    assert (document["kind"], document["calibration"]) == ("paper", "pooled")
+    assert (document["kind"], document["calibration"]) == ("fingerprint", "pooled")
     assert document["smallest_p_value"] == 1 / 25
     assert document["weights"] is None
     assert document["sources"][1] == {
@@ -45,12 +47,31 @@ def test_info(model, ganprint):
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("paper", "fingerprint"),
+        ("spectral", "autocorrelation"),
+        ("combined", "fusion"),
+        ("thorough", "fusion-siblings"),
+        ("camera", "prnu"),
+        ("localization", None),
+    ],
+)
+def test_info_names_the_current_kind_of_former_models(ganprint, name, kind):
+    path = Path(__file__).parent / "models" / f"{name}.skops"
+    status, out, _ = ganprint("info", path, "--format", "json")
+    document = json.loads(out)
+    assert (status, document["kind"]) == (0, kind)
+    assert document["task"] == ("attribute" if kind else "localize")
+
+
 def test_info_as_table_and_csv(model, ganprint):
     path, *_ = model
     table = ganprint("info", path)[1]
     assert re.search(r"^crop +32 x 32", table, re.MULTILINE)
     assert re.search(r"^denoiser +WaveletDenoiser\(.*sigma=5", table, re.MULTILINE)
-    assert re.search(r"^p_values_by +24 images of all sources together", table, re.MULTILINE)
+    assert re.search(r"^p_values_by +24 images pooled over all sources", table, re.MULTILINE)
     assert re.search(r"^c +8 +8 +0\.1111 +\d+\.\d{4}", table, re.MULTILINE)
     rows = list(csv.DictReader(io.StringIO(ganprint("info", path, "--format", "csv")[1])))
     assert [(row["source"], row["images"]) for row in rows] == [("a", "8"), ("b", "8"), ("c", "8")]
@@ -59,7 +80,7 @@ def test_info_as_table_and_csv(model, ganprint):
 def test_info_of_a_model_without_calibration(closed_model, ganprint):
     path, *_ = closed_model
     document = json.loads(ganprint("info", path, "--format", "json")[1])
-    assert (document["kind"], document["calibration"]) == ("paper", None)
+    assert (document["kind"], document["calibration"]) == ("fingerprint", None)
     assert document["sources"][0]["calibration_images"] is None
     table = ganprint("info", path)[1]
     assert re.search(r"^calibration +- *$", table, re.MULTILINE)

@@ -15,8 +15,8 @@ from PIL import Image
 
 from sklearn_ganprint import load_model
 from sklearn_ganprint.cli import main
+from sklearn_ganprint.cli._console import file_slugs
 from sklearn_ganprint.cli._models import open_localizer
-from sklearn_ganprint.cli._text import file_slugs
 from sklearn_ganprint.localization import localize_images
 
 SIDE = 96
@@ -43,7 +43,7 @@ def scene(tmp_path_factory):
             save(folder / "fit" / source / f"{index:02d}.png", noise(rng, source == "smooth"))
     arguments = ["fit", str(folder / "fit"), "--model", str(folder / "m.skops")]
     with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
-        assert main([*arguments, "--kind", "localization"]) == 0
+        assert main([*arguments, "--task", "localize"]) == 0
     (folder / "fit.out").write_text(out.getvalue(), "utf-8")
     (folder / "fit.err").write_text(err.getvalue(), "utf-8")
     (folder / "images").mkdir()
@@ -58,14 +58,23 @@ def scene(tmp_path_factory):
 
 def test_fit_makes_a_localizer(scene, ganprint):
     *_, settings, judges = (scene / "fit.out").read_text("utf-8").splitlines()
-    assert settings == "localization: crop 96 x 96 (top-left), rgb, wavelet"
-    assert judges == "regions by 24 images of all sources together: at least 1 / 25"
+    assert settings == "localize: crop 96 x 96 (top-left), rgb, wavelet"
+    assert re.fullmatch(r"regions are .* 24 images pooled over all sources \(.* 1 / 25\)", judges)
     assert "warning" not in (scene / "fit.err").read_text("utf-8")  # 1 / 25 is less than 0.05
     document = json.loads(ganprint("info", scene / "m.skops", "--format", "json")[1])
-    assert (document["kind"], document["classifier"]) == ("localization", "FingerprintLocalizer")
+    assert (document["task"], document["classifier"]) == ("localize", "FingerprintLocalizer")
     assert [each["calibration_images"] for each in document["sources"]] == [12, 12]
     model = load_model(scene / "m.skops")
     assert model.estimator_[-1].classes_.tolist() == ["rough", "smooth"]
+
+
+def test_the_former_kind_is_a_task_with_a_warning(scene, tmp_path, ganprint):
+    words = ["fit", scene / "fit", "--model", tmp_path / "m.skops", "--kind"]
+    status, out, err = ganprint(*words, "localization")
+    assert (status, out) == (0, (scene / "fit.out").read_text("utf-8"))
+    assert err.startswith("warning: --kind localization was renamed to --task localize. ")
+    status, out, err = ganprint(*words, "fusion", "--task", "localize", "--force")
+    assert (status, out) == (2, "") and "--kind fusion: leave this out with --task" in err
 
 
 def test_localize_finds_what_is_spliced(scene, ganprint):
@@ -133,8 +142,8 @@ def test_localize_without_a_claim_and_in_larger_images(scene, tmp_path, ganprint
     assert status == 0
     assert "p-value" not in out  # none is known for this size
     assert (
-        "larger than that: 1; there it is so of parts of 96 x 96" in out
-        and "no source was claimed, so the most likely one" in out
+        "larger than that: 1; there the rate holds for parts of 96 x 96" in out
+        and "no source was claimed" in out
     )
     assert out.splitlines()[2].split()[1] == "rough"
 
@@ -144,7 +153,7 @@ def test_localize_says_what_of_grey_and_foreign_images(scene, tmp_path, ganprint
     clean.convert("L").save(tmp_path / "grey.png")
     save(tmp_path / "elsewhere.png", noise(np.random.default_rng(1), True))
     _, out, _ = ganprint("localize", scene / "m.skops", tmp_path, "--claimed", "rough")
-    assert "grey: 1; of these a model of images in colour says nothing" in out
+    assert "grey: 1; " in out
     assert "marked for more than half: " in out
 
 
@@ -186,7 +195,7 @@ def test_localize_refuses(scene, ganprint, monkeypatch, args, words):
 
 def test_models_of_the_other_kind(scene, model, ganprint):
     status, out, err = ganprint("localize", model[0], scene / "images")
-    assert (status, out) == (2, "") and "from `ganprint fit --kind localization`" in err
+    assert (status, out) == (2, "") and "from `ganprint fit --task localize`" in err
     for arguments in (["predict", scene / "m.skops"], ["verify", scene / "m.skops", "rough"]):
         status, out, err = ganprint(*arguments, scene / "images")
         assert (status, out) == (2, "") and "is for `ganprint localize`" in err
@@ -195,8 +204,8 @@ def test_models_of_the_other_kind(scene, model, ganprint):
 def test_few_images_cannot_keep_a_rate(scene, ganprint):
     arguments = [scene / "m.skops", scene / "images" / "clean.png", "--false-alarm", 0.01]
     _, out, err = ganprint("localize", *arguments)
-    assert "of clean images of 96 x 96 pixels at most 4 % get one" in out
-    assert err.startswith("warning: a false-alarm rate of 0.01 cannot be kept: regions begin above")
+    assert "at most 4 % of clean images of 96 x 96 pixels get one" in out
+    assert err.startswith("warning: a false-alarm rate of 0.01 cannot be kept: ")
     assert "1 / 25. Fit on more images, or choose --false-alarm 0.04 or more" in err
 
 

@@ -23,6 +23,15 @@ def test_help(ganprint, args):
     assert "usage: ganprint" in out
 
 
+@pytest.mark.parametrize("word", ["--help", "--version"])
+def test_help_waits_for_no_other_package(tmp_path, word):
+    for name in ("joblib", "matplotlib", "numpy", "rich", "scipy", "sklearn"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    run = subprocess.run([*COMMAND, word], capture_output=True, env=environment, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
 def test_version(ganprint):
     assert ganprint("--version") == (0, f"ganprint {sklearn_ganprint.__version__}\n", "")
 

@@ -20,7 +20,7 @@ def test_round_rates_stay_round(smallest, text):
 
 
 def test_images_are_few_below_the_smallest_p_value():
-    words = {"outcome": "rejected", "judges": "99 images of a"}
+    words = {"outcome": "rejected", "images": "99 images of a"}
     assert few_images(0.01, 1 / 100, **words) is None
     assert "--false-alarm 0.01 or more" in few_images(0.009, 1 / 100, **words)
     # A source without any calibration image: no rate is great enough.

@@ -16,8 +16,8 @@ import pytest
 from cli_helpers import COMMAND
 from PIL import Image
 
-from sklearn_ganprint.cli import _scoring
-from sklearn_ganprint.cli.pages import _thumbnails
+from sklearn_ganprint.cli._images import find_files
+from sklearn_ganprint.cli.pages import _views
 from sklearn_ganprint.datasets import load_image_folder
 
 #: Sources that a spreadsheet runs, that turn text around, and that steer a terminal.
@@ -43,13 +43,13 @@ def hostile(image_folder):
 
 
 @pytest.fixture
-def arguments(hostile, tmp_path, fit):
+def arguments(hostile, tmp_path, ganprint):
     """Arguments of each command that writes a page."""
 
     def make(command):
         model = tmp_path / "m.skops"
         if command == "localize":
-            assert fit(hostile, model, "--kind", "localization")[0] == 0
+            assert ganprint("fit", hostile, "--model", model, "--task", "localize")[0] == 0
             return [model, hostile, "--masks"]
         fast = ("--n-robustness", "0", "--denoiser", "gaussian")
         return {"cluster": [hostile], "compare": [hostile], "reproduce": [hostile, *fast]}[command]
@@ -74,14 +74,14 @@ def test_pages_of_any_names_and_files(arguments, ganprint, tmp_path, command):
 
 
 def test_files_that_vanish_after_they_were_clustered(hostile, ganprint, tmp_path, monkeypatch):
-    kept = _thumbnails.spread
+    kept = _views.spread
 
     def vanish(files, most):
         for file in files[1:]:
             Path(file).unlink(missing_ok=True)
         return kept(files, most)
 
-    monkeypatch.setattr("sklearn_ganprint.cli.pages._cluster.spread", vanish)
+    monkeypatch.setattr("sklearn_ganprint.cli.pages._views.spread", vanish)
     status, _, err = ganprint("cluster", hostile, "--out", tmp_path / "out")
     assert status == 0, err
     assert "there is no picture of it" in err
@@ -195,4 +195,4 @@ def test_sources_are_found_however_they_are_spelt(image_folder, fit, ganprint, t
     source = unicodedata.normalize(form, "é")
     status, out, err = ganprint("verify", tmp_path / "m.skops", source, paths[0])
     assert status == 0, err
-    assert len(_scoring.find_files([str(folder)])[0]) == 16
+    assert len(find_files([str(folder)])[0]) == 16

@@ -6,7 +6,7 @@ import jinja2
 import pytest
 from cli_helpers import no_leftovers
 
-from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._console import CommandError
 from sklearn_ganprint.cli.pages._folder import (
     check_folder,
     environment,

@@ -125,19 +125,19 @@ def test_goes_on_after_an_interruption(tmp_path, image_folder, ganprint, monkeyp
 
     folder, *_ = image_folder(n_per_class=10)
     out = tmp_path / "out"
-    sums, calls = _run.sum_residuals, []
+    sums, calls = _run.sum_images, []
 
-    def interrupted(*args):
+    def interrupted(*args, **params):
         calls.append(args)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return sums(*args)
+        return sums(*args, **params)
 
-    monkeypatch.setattr(_run, "sum_residuals", interrupted)
+    monkeypatch.setattr(_run, "sum_images", interrupted)
     status, text, err = ganprint("reproduce", folder, "--out", out, *FAST)
     assert (status, text) == (130, "") and "interrupted" in err
     assert sorted(os.listdir(out)) == ["parts"]
-    monkeypatch.setattr(_run, "sum_residuals", sums)
+    monkeypatch.setattr(_run, "sum_images", sums)
     status, _, err = ganprint("reproduce", folder, "--out", out, "--seed", "1", *FAST)
     assert status == 2 and "other settings (images, random_state)" in err
     status, first, err = ganprint("reproduce", folder, "--out", out, "--format", "json", *FAST)
@@ -151,11 +151,11 @@ def test_goes_on_after_an_interruption(tmp_path, image_folder, ganprint, monkeyp
 
 
 def test_draws_no_figure_twice_after_an_interruption(tmp_path, image_folder, ganprint, monkeypatch):
-    from sklearn_ganprint.cli.pages import _reproduce_figures
+    from sklearn_ganprint.cli.pages import _reproduction
 
     folder, *_ = image_folder(labels=("a", "b"))
     out = tmp_path / "out"
-    drawn, png = [], _reproduce_figures.png
+    drawn, png = [], _reproduction.png
 
     def interrupted(figure):
         drawn.append(figure)
@@ -163,7 +163,7 @@ def test_draws_no_figure_twice_after_an_interruption(tmp_path, image_folder, gan
             raise KeyboardInterrupt
         return png(figure)
 
-    monkeypatch.setattr(_reproduce_figures, "png", interrupted)
+    monkeypatch.setattr(_reproduction, "png", interrupted)
     assert ganprint("reproduce", folder, "--out", out, *FAST)[0] == 130
     assert ganprint("reproduce", folder, "--out", out, *FAST)[0] == 0
     n_figures = len(list((out / "figures").glob("*.png")))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_ganprint.cli._text import one_line, slugs
+from sklearn_ganprint.cli._console import one_line, slugs
 
 
 @pytest.mark.parametrize(

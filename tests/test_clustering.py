@@ -19,9 +19,15 @@ from sklearn_ganprint import (
     save_model,
 )
 from sklearn_ganprint.clustering import part_spectra
-from sklearn_ganprint.clustering._consensus import agree, by_size, cluster_points
-from sklearn_ganprint.clustering._merging import merge_clusters, reassign
-from sklearn_ganprint.clustering._separability import ClusterSums, separability
+from sklearn_ganprint.clustering._merging import (
+    ClusterSums,
+    agree,
+    by_size,
+    cluster_points,
+    merge_clusters,
+    reassign,
+    separability,
+)
 from sklearn_ganprint.clustering._whitening import (
     inverse_root,
     neighbor_whitening,
@@ -155,7 +161,7 @@ def test_images_that_are_all_alike(constant):
     np.testing.assert_array_equal(clustering.labels_, np.zeros(12))
 
 
-def heap(counts, shape, seed=0):
+def copied(counts, shape, seed=0):
     """Different images, the first `counts[0]` times and so on, shuffled; also which each is."""
     rng = np.random.default_rng(seed)
     which = rng.permutation(np.repeat(np.arange(len(counts)), counts))
@@ -182,7 +188,7 @@ def assert_copies_lie_together(clustering, X, which):
     n_blank=st.integers(0, 2),
 )
 def test_copies_lie_together_however_many(counts, shape, n_clusters, n_blank):
-    X, which = heap(counts, shape)
+    X, which = copied(counts, shape)
     X[which < n_blank] = 0
     which = np.where(which < n_blank, -1, which)
     if n_clusters is not None and n_clusters > (which >= 0).sum():
@@ -199,15 +205,15 @@ def test_copies_lie_together_however_many(counts, shape, n_clusters, n_blank):
 
 
 @pytest.mark.parametrize("counts", [(2, 2), (3, 3), (10, 10, 10), (5,) * 6, (30, 1)], ids=str)
-def test_images_of_a_heap_of_copies_are_clusters_if_their_number_is_given(counts):
-    X, which = heap(counts, (32, 32, 3))
+def test_copied_images_are_clusters_if_their_number_is_given(counts):
+    X, which = copied(counts, (32, 32, 3))
     clustering = FingerprintClustering(len(counts)).fit(X)
     assert_copies_lie_together(clustering, X, which)
     assert adjusted_rand_score(which, clustering.labels_) == 1
 
 
 def test_more_clusters_than_distinct_images_are_told():
-    X, which = heap((4, 4), (32, 32, 3))
+    X, which = copied((4, 4), (32, 32, 3))
     with pytest.warns(ConvergenceWarning, match="n_clusters=3 is more .* distinct images: 2 of 8"):
         clustering = FingerprintClustering(3).fit(X)
     assert clustering.n_clusters_ == 2
@@ -224,7 +230,7 @@ def test_copies_beside_other_images_do_not_make_sources():
 
 
 def test_images_that_differ_in_one_pixel_give_finite_clusters():
-    X, which = heap((5, 5), (64, 64))
+    X, which = copied((5, 5), (64, 64))
     X[which == 1] = X[which == 0][0]
     X[which == 1, 20, 20] += 3
     assert_copies_lie_together(FingerprintClustering().fit(X), X, which)

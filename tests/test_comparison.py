@@ -18,14 +18,14 @@ from sklearn_ganprint import (
     ResidualTransformer,
     make_attribution_pipeline,
 )
-from sklearn_ganprint.cli._compared import Compared, verdict
+from sklearn_ganprint.cli._findings import Compared, verdict
 from sklearn_ganprint.comparison import (
     FingerprintSet,
     compare_models,
     estimate_fingerprints,
     fingerprint_set,
 )
-from sklearn_ganprint.comparison._null import p_values_among_sources
+from sklearn_ganprint.comparison._comparison import p_values_among_sources
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.files import UnreadableImageWarning
 
@@ -141,7 +141,16 @@ def test_the_result_as_plain_values(make_sources):
     assert pair["z_score"] == pytest.approx(found.z_score[1, 1])
 
 
-@pytest.mark.parametrize("kind", ["paper", "combined", "camera"])
+def test_the_former_name_of_sensor_patterns_warns(image_folder):
+    _, paths, y = image_folder()
+    with pytest.warns(FutureWarning, match="'camera' was renamed to 'prnu'") as caught:
+        former = estimate_fingerprints(paths, y, like="camera")
+    assert caught[0].filename == __file__
+    expected = estimate_fingerprints(paths, y, like="prnu")
+    np.testing.assert_array_equal(former.fingerprints, expected.fingerprints)
+
+
+@pytest.mark.parametrize("kind", ["fingerprint", "fusion", "prnu"])
 @pytest.mark.parametrize("open_set", [False, True])
 def test_fingerprints_are_found_in_fitted_pipelines(image_folder, kind, open_set):
     _, paths, y = image_folder(n_per_class=4)
@@ -150,7 +159,7 @@ def test_fingerprints_are_found_in_fitted_pipelines(image_folder, kind, open_set
     model = FileBatchClassifier(estimator).fit(paths, y)
     found = fingerprint_set(model)
     assert found.names == ["a", "b", "c"]
-    assert found.fingerprints.shape == (3, 32, 32, 3 if kind == "combined" else 1)
+    assert found.fingerprints.shape == (3, 32, 32, 3 if kind == "fusion" else 1)
     assert isinstance(found.residual, ResidualTransformer)
     same = estimate_fingerprints(paths, y, like=model)
     np.testing.assert_allclose(same.fingerprints, found.fingerprints, atol=1e-5)
@@ -179,26 +188,26 @@ def test_classes_without_images_are_left_out():
 
 def test_models_without_fingerprints_to_compare_are_refused(make_images, make_residuals):
     X, y = make_images(n_per_class=3)
-    spectral = make_attribution_pipeline("spectral", tile_size=None).fit(X, y)
+    autocorrelation = make_attribution_pipeline("autocorrelation", tile_size=None).fit(X, y)
     with pytest.raises(ValueError, match="Pipeline has no fingerprints to compare"):
-        fingerprint_set(spectral)
-    with pytest.raises(ValueError, match="fitted on rows, of which the image shape is not known"):
+        fingerprint_set(autocorrelation)
+    with pytest.raises(ValueError, match="rows whose image shape is not known"):
         fingerprint_set(FingerprintClassifier().fit(*make_residuals()))
-    pipeline = make_attribution_pipeline("paper")
+    pipeline = make_attribution_pipeline("fingerprint")
     augmented = AugmentedClassifier(pipeline, ["noise 1"]).fit(X, y)
     with pytest.raises(ValueError, match="fingerprints of other classes than its own"):
         fingerprint_set(augmented)
     with pytest.raises(ValueError, match="like: expected a model with fingerprints"):
-        estimate_fingerprints(["a.png"], like=spectral)
+        estimate_fingerprints(["a.png"], like=autocorrelation)
 
 
 def test_sizes_and_residuals_that_differ_are_named(make_images, make_sources):
     X, y = make_images(n_per_class=3)
     models = [
-        make_attribution_pipeline("paper", denoiser=denoiser).fit(X, y)
+        make_attribution_pipeline("fingerprint", denoiser=denoiser).fit(X, y)
         for denoiser in ("gaussian", "median")
     ]
-    with pytest.warns(UserWarning, match="made in different ways, .*gaussian.*median"):
+    with pytest.warns(UserWarning, match="different ways, .*gaussian.*median"):
         compare_models(*models)
     with pytest.raises(ValueError, match="of one size .* got \\(32, 32, 1\\) and \\(48, 48, 1\\)"):
         compare_models(models[0], make_sources())

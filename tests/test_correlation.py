@@ -8,7 +8,6 @@ from scipy.spatial.distance import cdist
 
 from sklearn_ganprint._parallel import CHUNK_VALUES
 from sklearn_ganprint.correlation import (
-    SCORES,
     correlation_index,
     cosine_index,
     negative_distance,
@@ -16,6 +15,11 @@ from sklearn_ganprint.correlation import (
     pairwise_correlation_blocks,
 )
 
+SCORES = {
+    "correlation": correlation_index,
+    "cosine": cosine_index,
+    "euclidean": negative_distance,
+}
 scales = st.floats(1e-6, 1e6)
 offsets = st.floats(-50, 50)
 

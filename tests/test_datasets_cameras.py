@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_ganprint.datasets._simulator._cameras import Camera, demosaic, mosaic, sensor_pattern
+from sklearn_ganprint.datasets._simulator._sources import Camera, demosaic, mosaic, sensor_pattern
 
 
 @pytest.fixture

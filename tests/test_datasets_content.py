@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_ganprint.datasets._simulator._content import _noise, draw_content
+from sklearn_ganprint.datasets._simulator._sources import _noise, draw_content
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from references import convolve_planes, transposed_convolve_planes
 
-from sklearn_ganprint.datasets._simulator._convolution import (
+from sklearn_ganprint.datasets._simulator._generators import (
     convolve,
     interleave,
     leaky_relu,

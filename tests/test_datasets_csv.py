@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sklearn_ganprint._text import csv_bytes, csv_rows, csv_text
 from sklearn_ganprint.datasets import load_image_folder
-from sklearn_ganprint.datasets._csv import csv_bytes, csv_rows, csv_text
 
 #: Names that POSIX file systems take: any bytes but NUL and slash.
 NAMES = st.one_of(

@@ -13,6 +13,7 @@ from image_bytes import PNG_SIGNATURE, png, png_chunk, png_chunks, tiff
 from PIL import Image, PngImagePlugin
 
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, load_image_folder
+from sklearn_ganprint.datasets._decoding._decode import decode_image
 
 
 @pytest.fixture
@@ -84,8 +85,6 @@ def _save(pixels, kind, **options):
 
 
 def test_no_crop_reaches_outside_the_image(tmp_path):
-    from sklearn_ganprint.datasets._decoding._decode import decode_image
-
     Image.new("RGB", (20, 10)).save(tmp_path / "a.png")
     for box in [(0, 0, 21, 10), (-1, 0, 5, 5), (0, 5, 20, 11), (5, 5, 5, 6)]:
         with pytest.raises(ImageReadError, match="has no part"):

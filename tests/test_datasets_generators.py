@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sklearn_ganprint.datasets._simulator._content import draw_content
 from sklearn_ganprint.datasets._simulator._generators import FAMILIES, Generator, _draw, _split
+from sklearn_ganprint.datasets._simulator._sources import draw_content
 
 CYCLE, PRO, STAR = FAMILIES.values()
 

@@ -10,8 +10,7 @@ from joblib import parallel_config
 from PIL import Image
 from sklearn.base import BaseEstimator, clone
 
-from sklearn_ganprint.datasets import ImageReader, ImageReadError
-from sklearn_ganprint.datasets._reader import content_keys
+from sklearn_ganprint.datasets import ImageReader, ImageReadError, content_keys
 
 
 class Holder(BaseEstimator):
@@ -238,7 +237,7 @@ def test_content_that_cannot_be_read_equals_nothing(tmp_path):
     names = [str(tmp_path / name) for name in ("a", "b")]
     for name in names:
         os.mkdir(name)
-    first, second = content_keys(names, None)
+    first, second = content_keys(names)
     assert first[0] == second[0] and first != second
 
 
@@ -254,5 +253,5 @@ def test_is_a_parameter_object():
 def test_copies_are_looked_for_among_files_that_may_vanish(make, tmp_path):
     path = make("a.png", 9, 9)[0]
     copy, missing = shutil.copy(path, tmp_path / "copy.png"), str(tmp_path / "missing.png")
-    first, second, *others = content_keys([str(path), str(copy), missing, missing + "2"], None)
+    first, second, *others = content_keys([str(path), str(copy), missing, missing + "2"])
     assert first == second and len({first, *others}) == 3

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from sklearn_ganprint.datasets import make_generator_images, write_generator_images
-from sklearn_ganprint.datasets._simulator._simulated_files import _ZOO_VERSION, SETTINGS_FILE
+from sklearn_ganprint.datasets._simulator._images import _ZOO_VERSION, SETTINGS_FILE
 
 
 @pytest.fixture

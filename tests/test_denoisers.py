@@ -25,7 +25,7 @@ from sklearn_ganprint.denoisers import (
     WienerDenoiser,
     check_denoiser,
 )
-from sklearn_ganprint.denoisers._gaussian import gaussian_matrix
+from sklearn_ganprint.denoisers._filters import gaussian_matrix
 
 SHAPES = [(1, 9), (9, 1), (1, 1), (7, 5), (16, 16), (31, 33)]
 REFERENCES = [

@@ -1,6 +1,10 @@
-"""The searches that the documentation shows run as they stand there."""
+"""Searches that the documentation shows run as they stand there, and links lead somewhere."""
 
+import importlib
+import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +14,7 @@ from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 
+import sklearn_ganprint
 from sklearn_ganprint import FingerprintClassifier, ResidualTransformer
 from sklearn_ganprint.denoisers import GaussianDenoiser
 from sklearn_ganprint.features import SpectralLineTransformer
@@ -57,3 +62,64 @@ def test_pages_name_searches_in_blocks_that_run(page):
 
 def test_there_are_searches_to_run():
     assert {page for page, _ in SEARCHES} >= {"getting_started.md", "perturbations.md"}
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_links_between_pages_lead_to_files(page):
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    made = ("auto_examples/plot_",)
+    missing = [
+        link for link in links if not (link.startswith(made) or (page.parent / link).exists())
+    ]
+    assert missing == []
+
+
+def redirects():
+    text = (ROOT / "docs/conf.py").read_text(encoding="utf-8")
+    block = re.search(r"^redirects = \{\n(.*?)^\}", text, re.DOTALL | re.MULTILINE)
+    return re.findall(r'"(\S+)": "(\S+)\.html"', block[1])
+
+
+@pytest.mark.parametrize(("former", "page"), redirects())
+def test_former_pages_lead_to_pages_that_are(former, page):
+    folder = (ROOT / "docs" / former).parent
+    sources = [folder / f"{page}.md", ROOT / "docs/examples" / f"{page}.py"]
+    assert any(source.exists() for source in sources)
+    assert not (ROOT / "docs" / f"{former}.md").exists()
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    pages = {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"}
+    assert pages <= set(re.findall(r"^([a-z_]+)$", index, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("folder", "link"),
+    [("", ""), ("https://host/api", "https://host/api/sklearn_ganprint.FusionClassifier.html")],
+)
+def test_diagrams_of_estimators_link_to_a_build_of_the_documentation(monkeypatch, folder, link):
+    monkeypatch.setenv("GANPRINT_DOCS", folder)
+    code = (
+        "from sklearn_ganprint import FusionClassifier as Fusion; fusion = Fusion([])\n"
+        "link = fusion._get_doc_link(); print(link); assert link in fusion._repr_html_()"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == link
+
+
+def estimators():
+    """Yield the full names of public estimators that are not made to be subclassed."""
+    for found in pkgutil.iter_modules(sklearn_ganprint.__path__, "sklearn_ganprint."):
+        if "._" not in found.name and not found.name.endswith("__main__"):
+            module = importlib.import_module(found.name)
+            for name in getattr(module, "__all__", []):
+                value = getattr(module, name)
+                if hasattr(value, "_doc_link_template") and not name.startswith("Base"):
+                    yield f"{value.__module__}.{name}"
+
+
+@pytest.mark.parametrize("name", sorted(set(estimators())))
+def test_estimators_have_the_page_that_diagrams_link_to(name):
+    listed = (ROOT / "docs/api.rst").read_text(encoding="utf-8").split()
+    assert name.removeprefix("sklearn_ganprint.") in listed

@@ -12,7 +12,9 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
 from sklearn_ganprint.datasets import ImageReadError
-from sklearn_ganprint.experiments import evaluate_attribution, one_vs_rest_auc, wilson_interval
+from sklearn_ganprint.experiments import evaluate_attribution
+from sklearn_ganprint.experiments._attribution import one_vs_rest_auc
+from sklearn_ganprint.experiments._robustness import wilson_interval
 
 
 def make_images(sources, n_images, amplitude=6, size=24, seed=0):

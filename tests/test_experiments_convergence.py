@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_ganprint.experiments import convergence_from_sums, measure_convergence
+from sklearn_ganprint.experiments import measure_convergence
+from sklearn_ganprint.experiments._convergence import convergence_from_sums
 from sklearn_ganprint.fingerprints import (
     autocorrelation,
     energy,

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import mannwhitneyu, norm
 
-from sklearn_ganprint.experiments import (
+from sklearn_ganprint.experiments import measure_correlations
+from sklearn_ganprint.experiments._correlations import (
     block_means,
     d_prime,
     mean_correlation_matrix,
-    measure_correlations,
     same_cross_correlations,
 )
 

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from sklearn_ganprint.experiments import detection_rate, oscr
+from sklearn_ganprint.experiments import oscr
+from sklearn_ganprint.experiments._attribution import detection_rate
 
 scores = st.lists(st.integers(-9, 9).map(float), min_size=1, max_size=30)
 

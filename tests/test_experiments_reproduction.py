@@ -13,12 +13,12 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_ganprint import FingerprintClassifier, ResidualTransformer
 from sklearn_ganprint.experiments import (
-    Passes,
+    BatchOptions,
     ReproductionSettings,
     measure_convergence,
     reproduce_paper,
-    select_images,
 )
+from sklearn_ganprint.experiments._selection import select_images
 from sklearn_ganprint.perturbations import JPEGCompression
 
 SETTINGS = ReproductionSettings(denoiser="gaussian", n_robustness=3)
@@ -91,7 +91,7 @@ def test_files_give_what_images_give(data, image_folder):
     X, y = data
     _, paths, _ = image_folder(n_per_class=16, strength=2.0)
     result = reproduce_paper(X, y, SETTINGS)
-    again = reproduce_paper(paths, y, SETTINGS, passes=Passes(batch_size=3, n_jobs=2))
+    again = reproduce_paper(paths, y, SETTINGS, options=BatchOptions(batch_size=3, n_jobs=2))
     first, second = result.to_dict(), again.to_dict()
     assert_allclose(first["correlation"]["mean"], second["correlation"]["mean"], atol=1e-5)
     assert first["recompression"] == second["recompression"]
@@ -110,7 +110,7 @@ def test_goes_on_where_it_was_interrupted(data, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         reproduce_paper(X, y, SETTINGS, folder=tmp_path, progress=interrupt)
     kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    (begun,) = [name for name in kept if name.endswith("-begun.npz")]
+    (begun,) = [name for name in kept if name.endswith("-partial.npz")]
     kept.pop(begun)  # whose place the whole part takes
     assert len(kept) > 5 and not [name for name in kept if name.endswith(".part")]
     told.clear()
@@ -126,7 +126,7 @@ def test_goes_on_where_it_was_interrupted(data, tmp_path):
 def test_comes_to_an_end_however_often_it_is_interrupted(data, tmp_path):
     X, y = data
     settings = replace(SETTINGS, n_robustness=0)
-    small = Passes(batch_size=2)
+    small = BatchOptions(batch_size=2)
     steps = []
 
     def interrupt(done, total):
@@ -140,11 +140,11 @@ def test_comes_to_an_end_however_often_it_is_interrupted(data, tmp_path):
         steps.clear()
         with suppress(KeyboardInterrupt):
             result = reproduce_paper(
-                X, y, settings, folder=tmp_path, passes=small, progress=interrupt
+                X, y, settings, folder=tmp_path, options=small, progress=interrupt
             )
     assert result is not None and n_runs > 15
-    assert not list(tmp_path.glob("*begun*"))
-    assert result.to_dict() == reproduce_paper(X, y, settings, passes=small).to_dict()
+    assert not list(tmp_path.glob("*partial*"))
+    assert result.to_dict() == reproduce_paper(X, y, settings, options=small).to_dict()
 
 
 def test_bad_files_are_left_out_of_everything(data, image_folder):
@@ -156,7 +156,7 @@ def test_bad_files_are_left_out_of_everything(data, image_folder):
         with open(path, "wb") as stream:
             stream.write(b"no image")
     told = []
-    result = reproduce_paper(paths, y, SETTINGS, passes=Passes(on_error=told.append))
+    result = reproduce_paper(paths, y, SETTINGS, options=BatchOptions(on_error=told.append))
     assert sorted(name for name, _ in result.failures) == sorted(broken)
     assert sorted(error.filename for error in told) == sorted(broken)
     assert result.attribution.n_fit.tolist() == [7, 8, 8]
@@ -232,3 +232,18 @@ def test_refuses_a_source_without_usable_files(data, image_folder):
 def test_refuses_architectures_of_other_sources(data):
     with pytest.raises(ValueError, match=r"architectures: expected one for each source; none for"):
         reproduce_paper(*data, SETTINGS, architectures={"a": "Pro-GAN"})
+
+
+def test_options_are_taken_by_their_former_name(data):
+    with pytest.warns(FutureWarning, match="passes was renamed options"):
+        result = reproduce_paper(*data, replace(SETTINGS, n_robustness=0), passes=BatchOptions(3))
+    assert result.attribution.n_test.tolist() == [8, 8, 8]
+
+
+def test_what_a_former_version_had_begun_is_left_alone(data, tmp_path):
+    settings = replace(SETTINGS, n_robustness=0)
+    reproduce_paper(*data, settings, folder=tmp_path)
+    (tmp_path / "fit-clean-000.npz").unlink()
+    np.savez(tmp_path / "fit-clean-000-begun.npz", sum00=np.ones((32, 32, 3)), done=np.array(8))
+    result = reproduce_paper(*data, settings, folder=tmp_path)
+    assert result.to_dict() == reproduce_paper(*data, settings).to_dict()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from sklearn_ganprint.experiments import select_images
+from sklearn_ganprint.experiments._selection import select_images
 
 
 @pytest.mark.parametrize(("smallest", "n_fit"), [(1200, 512), (1000, 512), (80, 40), (2, 1)])

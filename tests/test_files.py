@@ -193,7 +193,7 @@ def test_a_class_without_a_usable_file_is_left_out_and_named(image_folder, make)
     [
         paper_pipeline,
         make_attribution_pipeline,
-        lambda: make_attribution_pipeline("spectral"),
+        lambda: make_attribution_pipeline("autocorrelation"),
         make_localization_pipeline,
     ],
 )

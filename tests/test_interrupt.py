@@ -36,7 +36,7 @@ def test_while_the_package_is_imported(tmp_path, as_script):
 
 def test_other_programs_get_the_exception(tmp_path):
     (tmp_path / "sklearn.py").write_text(PRESS)
-    (tmp_path / "other").write_text("import sklearn_ganprint")
+    (tmp_path / "other").write_text("import sklearn_ganprint.pipelines")
     done = run([sys.executable, tmp_path / "other"], tmp_path)
     assert done.returncode != 130
     assert "KeyboardInterrupt" in done.stderr
@@ -68,9 +68,18 @@ def test_where_python_can_only_print_it(tmp_path):
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
+def test_while_a_string_is_executed(tmp_path):
+    # As for a namedtuple: Python itself would die of the signal at its end.
+    press = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    (tmp_path / "skops.py").write_text(f"exec({press!r})\nimport time; time.sleep(20)\n")
+    saved = Path(__file__).parent / "models" / "paper_closed.skops"
+    done = run([*COMMAND, "info", saved], tmp_path)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
 WORKER = """
 import os, sys, time
-from sklearn_ganprint._interrupt import end_with_parent
+from sklearn_ganprint._parallel import end_with_parent
 end_with_parent(int(sys.argv[1]))
 print("at work", flush=True)
 time.sleep(60)

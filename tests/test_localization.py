@@ -23,8 +23,13 @@ from sklearn_ganprint.localization import (
     localization_map,
     localize_images,
 )
-from sklearn_ganprint.localization._calibration import clean_evidence, fit_spreads, locate
-from sklearn_ganprint.localization._model import evidence_against, weigh
+from sklearn_ganprint.localization._localizer import locate
+from sklearn_ganprint.localization._model import (
+    clean_evidence,
+    evidence_against,
+    fit_spreads,
+    weigh,
+)
 
 LABELS = np.array(["camera", "gan", "other"])
 

@@ -7,11 +7,19 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage, stats
 
-from sklearn_ganprint.localization import _evidence as evidence
-from sklearn_ganprint.localization._calibration import peak_threshold
-from sklearn_ganprint.localization._likelihood import DEGREES, Spread, fit_spread, log_likelihoods
-from sklearn_ganprint.localization._maps import find_regions, region_peak, smooth, to_pixels
-from sklearn_ganprint.localization._moments import (
+from sklearn_ganprint.localization import _windows
+from sklearn_ganprint.localization._model import (
+    DEGREES,
+    Spread,
+    find_regions,
+    fit_spread,
+    log_likelihoods,
+    peak_threshold,
+    region_peak,
+    smooth,
+    to_pixels,
+)
+from sklearn_ganprint.localization._windows import (
     IMAGES_PER_COORDINATE,
     MOST_IMAGE_COORDINATES,
     TINY,
@@ -29,7 +37,8 @@ from sklearn_ganprint.localization._moments import (
 def slow_features(residual, row, column, size, max_lag):
     """Correlations of one window, by sums over its pixels."""
     even = residual / np.sqrt(
-        ndimage.uniform_filter(residual**2, (evidence.EVEN_SIZE,) * 2 + (1,)) + evidence.EVEN_FLOOR
+        ndimage.uniform_filter(residual**2, (_windows.NORMALIZE_SIZE,) * 2 + (1,))
+        + _windows.NORMALIZE_FLOOR
     )
     height, width, channels = residual.shape
     pixels = [
@@ -48,7 +57,7 @@ def slow_features(residual, row, column, size, max_lag):
     norms = [np.sqrt(product(a, a, 0, 0)) for a in range(channels)]
     return [
         product(a, b, down, right) / (norms[a] * norms[b])
-        for down, right in evidence.half_lags(max_lag)
+        for down, right in _windows.half_lags(max_lag)
         for a in range(channels)
         for b in range(channels)
         if (down, right) != (0, 0) or b > a
@@ -57,31 +66,31 @@ def slow_features(residual, row, column, size, max_lag):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("shape", [(24, 32), (21, 19), (8, 40), (5, 6)])
-def test_windows_are_correlations_of_the_even_residual(shape, channels):
+def test_windows_are_correlations_of_the_normalized_residual(shape, channels):
     residual = np.random.default_rng(0).normal(size=(*shape, channels)) * [1, 2, 3][:channels]
-    (strip,) = evidence.window_strips(residual, 8, 2, 0)
+    (strip,) = _windows.window_strips(residual, 8, 2, 0)
     rows, columns = strip.features.shape[:2]
     assert (rows, columns) == tuple(max(1, -(-side // 4) - 1) for side in shape)
     for row, column in {(0, 0), (rows - 1, columns - 1), (rows // 2, 0)}:
         expected = slow_features(residual, 4 * row, 4 * column, 8, 2)
         assert_allclose(strip.features[row, column], expected, rtol=1e-9)
-        assert len(expected) == evidence.n_window_features(2, channels)
+        assert len(expected) == _windows.n_window_features(2, channels)
 
 
 @pytest.mark.parametrize("strip_pixels", [1, 800, 3000])
 def test_strips_change_nothing(monkeypatch, strip_pixels):
     residual = np.random.default_rng(0).normal(size=(61, 50, 3))
     residual[20:30, :20] = 0
-    (whole,) = evidence.window_strips(residual, 16, 4, 0.02)
-    monkeypatch.setattr(evidence, "STRIP_PIXELS", strip_pixels)
-    strips = list(evidence.window_strips(residual, 16, 4, 0.02))
+    (whole,) = _windows.window_strips(residual, 16, 4, 0.02)
+    monkeypatch.setattr(_windows, "STRIP_PIXELS", strip_pixels)
+    strips = list(_windows.window_strips(residual, 16, 4, 0.02))
     assert len(strips) > 1
     assert_allclose(np.concatenate([each.features for each in strips]), whole.features)
     assert_array_equal(np.concatenate([each.active for each in strips]), whole.active)
 
 
 def test_lags_are_one_half_of_all():
-    lags = evidence.half_lags(3)
+    lags = _windows.half_lags(3)
     both = {lag for down, right in lags for lag in [(down, right), (-down, -right)]}
     assert len(lags) == (7 * 7 + 1) // 2
     assert both == {(down, right) for down in range(-3, 4) for right in range(-3, 4)}

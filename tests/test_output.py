@@ -81,7 +81,7 @@ MODELS = {
             kind, denoiser="gaussian", tile_size=tile_size
         )
         for kind in KINDS
-        for tile_size in (24, None)
+        for tile_size in ((None,) if kind in ("fingerprint", "prnu") else (24, None))
     },
     "rows": make_pipeline(residual(flatten=True), FingerprintClassifier()),
     "normalized": make_pipeline(residual(), LocalVarianceNormalizer(), FingerprintClassifier()),
@@ -122,7 +122,7 @@ MODELS = {
         for perturbation in PERTURBATIONS
     },
 }
-BATCHED = ["combined-24", "thorough-None", "rows", "union", "open-set-whole", "augmented"]
+BATCHED = ["fusion-24", "fusion-siblings-None", "rows", "union", "open-set-whole", "augmented"]
 MODELS |= {
     f"files-{name}": FileBatchClassifier(clone(MODELS[name]), batch_size=7) for name in BATCHED
 }

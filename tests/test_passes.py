@@ -58,8 +58,10 @@ MODELS = {
         ResidualTransformer(channels="rgb", flatten=False),
         FusionClassifier([("first", FingerprintClassifier())]),
     ),
-    "combined": OpenSetClassifier(make_attribution_pipeline("combined", tile_size=None)),
-    "spectral": OpenSetClassifier(make_attribution_pipeline("spectral", tile_size=None), cv=2),
+    "combined": OpenSetClassifier(make_attribution_pipeline("fusion", tile_size=None)),
+    "spectral": OpenSetClassifier(
+        make_attribution_pipeline("autocorrelation", tile_size=None), cv=2
+    ),
 }
 
 

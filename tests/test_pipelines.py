@@ -16,7 +16,16 @@ from sklearn_ganprint import (
 from sklearn_ganprint.denoisers import GaussianDenoiser, WaveletDenoiser
 from sklearn_ganprint.features import AutocorrelationTransformer
 from sklearn_ganprint.open_set import discriminant_distances
-from sklearn_ganprint.pipelines import KINDS
+from sklearn_ganprint.pipelines import KINDS, current_kind
+
+WITH_TILES = sorted(set(KINDS).difference(["fingerprint", "prnu"]))
+FORMER = {
+    "paper": "fingerprint",
+    "spectral": "autocorrelation",
+    "combined": "fusion",
+    "thorough": "fusion-siblings",
+    "camera": "prnu",
+}
 
 
 @pytest.fixture
@@ -38,19 +47,19 @@ def make_filtered():
 
 
 @pytest.mark.parametrize("tile_size", [None, 20, (17, 20)])
-def test_spectral_knows_sources_without_a_fingerprint(make_filtered, tile_size):
+def test_autocorrelation_knows_sources_without_a_fingerprint(make_filtered, tile_size):
     X, y = make_filtered(n_per_class=24)
     X_fit, X_test, y_fit, y_test = train_test_split(X, y, test_size=0.5, stratify=y, random_state=0)
-    pipeline = make_attribution_pipeline("spectral", tile_size=tile_size)
+    pipeline = make_attribution_pipeline("autocorrelation", tile_size=tile_size)
     assert pipeline.fit(X_fit, y_fit).score(X_test, y_test) > 0.9
-    assert make_attribution_pipeline("paper").fit(X_fit, y_fit).score(X_test, y_test) < 0.6
+    assert make_attribution_pipeline("fingerprint").fit(X_fit, y_fit).score(X_test, y_test) < 0.6
 
 
 def test_tiles_make_two_images_a_class_enough(make_filtered):
     X, y = make_filtered(n_per_class=10)
     few = np.arange(len(y)) % 10 < 2
     scores = [
-        make_attribution_pipeline("spectral", tile_size=tile_size)
+        make_attribution_pipeline("autocorrelation", tile_size=tile_size)
         .fit(X[few], y[few])
         .score(X[~few], y[~few])
         for tile_size in (None, 20)
@@ -59,17 +68,19 @@ def test_tiles_make_two_images_a_class_enough(make_filtered):
     assert scores[1] > 0.95
 
 
-def test_paper_is_residual_and_fingerprint(make_images):
+def test_fingerprint_is_residual_and_mean(make_images):
     X, y = make_images()
-    pipeline = make_attribution_pipeline("paper", denoiser="gaussian")
+    pipeline = make_attribution_pipeline("fingerprint", denoiser="gaussian")
     residuals = ResidualTransformer("gaussian").fit_transform(X)
     expected = FingerprintClassifier().fit(residuals, y).decision_function(residuals)
     np.testing.assert_array_equal(pipeline.fit(X, y).decision_function(X), expected)
 
 
-def test_spectral_is_features_and_discriminant_analysis(make_filtered):
+def test_autocorrelation_is_features_and_discriminant_analysis(make_filtered):
     X, y = make_filtered()
-    actual = make_attribution_pipeline("spectral", tile_size=None).fit(X, y).decision_function(X)
+    actual = (
+        make_attribution_pipeline("autocorrelation", tile_size=None).fit(X, y).decision_function(X)
+    )
     residuals = ResidualTransformer(channels="rgb", flatten=False).fit_transform(X)
     features = AutocorrelationTransformer().fit_transform(residuals)
     scaled = StandardScaler().fit_transform(features)
@@ -80,15 +91,16 @@ def test_spectral_is_features_and_discriminant_analysis(make_filtered):
 @pytest.mark.parametrize("kind", KINDS)
 def test_files_give_the_same_as_images(image_folder, kind):
     _, paths, y = image_folder(n_per_class=4, shape=(96, 96, 3))
-    pipeline = make_attribution_pipeline(kind, tile_size=48)
+    pipeline = make_attribution_pipeline(kind, tile_size=48 if kind in WITH_TILES else None)
     clf = FileBatchClassifier(pipeline, batch_size=5).fit(paths, y)
     X = clf.reader_.read(paths)
     expected = pipeline.fit(X, y).decision_function(X)
     np.testing.assert_allclose(clf.decision_function(paths), expected, rtol=1e-3, atol=1e-2)
 
 
-@pytest.mark.parametrize("tile_size", [None, 20])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "tile_size"), [*((kind, None) for kind in KINDS), *((kind, 20) for kind in WITH_TILES)]
+)
 def test_a_loaded_pipeline_gives_the_same_scores(make_filtered, tmp_path, kind, tile_size):
     X, y = make_filtered(n_per_class=3)
     pipeline = make_attribution_pipeline(kind, tile_size=tile_size)
@@ -106,7 +118,7 @@ def test_what_is_inside_is_reached_by_a_search(make_filtered):
         "features__transformer__max_lag": [1],
         "classifier__estimator__lda__shrinkage": [0.03, 0.3],
     }
-    search = GridSearchCV(make_attribution_pipeline("spectral", tile_size=20), grid, cv=3)
+    search = GridSearchCV(make_attribution_pipeline("autocorrelation", tile_size=20), grid, cv=3)
     assert search.fit(X, y).best_score_ == 1.0
 
 
@@ -121,15 +133,59 @@ def test_white_is_handed_on(make_filtered, kind, white):
 
 def test_an_unknown_kind_is_refused():
     with pytest.raises(
-        ValueError, match=r"kind must be one of \['camera', 'combined', .*'thorough'\], got 'all'"
+        ValueError, match=r"kind must be one of \['autocorrelation', .*'prnu'\], got 'all'"
     ):
         make_attribution_pipeline("all")
 
 
+def described(pipeline):
+    """Parameters, with denoisers by what they are, which compare by identity."""
+    return {name: str(value) for name, value in pipeline.get_params().items()}
+
+
+@pytest.mark.parametrize(("former", "kind"), FORMER.items())
+def test_former_kinds_warn_and_make_the_same(former, kind):
+    with pytest.warns(FutureWarning, match=f"'{former}' was renamed to '{kind}'") as caught:
+        pipeline = make_attribution_pipeline(former)
+    assert caught[0].filename == __file__
+    assert described(pipeline) == described(make_attribution_pipeline(kind))
+
+
+@pytest.mark.parametrize("former", ["paper", "camera"])
+def test_former_kinds_take_what_they_ignored(former):
+    with pytest.warns(FutureWarning):
+        pipeline = make_attribution_pipeline(former, denoiser="wavelet", tile_size=32)
+    assert described(pipeline) == described(make_attribution_pipeline(FORMER[former]))
+
+
+def test_current_kinds_do_not_warn():
+    assert [current_kind(kind) for kind in (*KINDS, "all")] == [*KINDS, "all"]
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS).difference(WITH_TILES)))
+def test_tiles_are_refused_where_there_are_none(kind):
+    with pytest.raises(ValueError, match="tile_size=32: .*Leave tile_size out.*'fusion'"):
+        make_attribution_pipeline(kind, tile_size=32)
+
+
+@pytest.mark.parametrize("kind", WITH_TILES)
+def test_tiles_of_64_pixels_are_the_default(kind):
+    expected = make_attribution_pipeline(kind, tile_size=64)
+    assert described(make_attribution_pipeline(kind)) == described(expected)
+
+
+def test_the_default_denoiser_is_that_of_the_kind():
+    denoiser = make_attribution_pipeline("prnu")["residual"].denoiser
+    assert (type(denoiser), denoiser.sigma) == (WaveletDenoiser, 3.0)
+    for kind in ("fingerprint", "prnu"):
+        asked = make_attribution_pipeline(kind, denoiser="wavelet")
+        assert asked["residual"].denoiser == "wavelet"
+
+
 @pytest.mark.parametrize("tile_size", [None, 20])
-def test_unknown_sources_of_spectral_are_told_by_the_distance(make_filtered, tile_size):
+def test_unknown_sources_of_autocorrelation_are_told_by_the_distance(make_filtered, tile_size):
     X, y = make_filtered()
-    pipeline = make_attribution_pipeline("spectral", tile_size=tile_size)
+    pipeline = make_attribution_pipeline("autocorrelation", tile_size=tile_size)
     pipeline.set_params(**{"features__" + ("transformer__" if tile_size else "") + "max_lag": 2})
     clf = OpenSetClassifier(pipeline, false_alarm_rate=0.2, cv=2).fit(X, y)
     steps = clf.estimator_
@@ -141,7 +197,7 @@ def test_unknown_sources_of_spectral_are_told_by_the_distance(make_filtered, til
     np.testing.assert_allclose(clf.score_samples(X), -np.sqrt(distances.min(axis=1)))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "thorough"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "fusion-siblings"])
 def test_a_search_over_the_parameters_of_the_default_denoiser(make_images, kind):
     X, y = make_images(n_per_class=8, shape=(40, 40, 3))
     pipeline = make_attribution_pipeline(kind, tile_size=None)
@@ -158,11 +214,11 @@ def test_a_search_over_the_parameters_of_the_default_denoiser(make_images, kind)
 
 def test_the_denoisers_of_one_pipeline_are_set_apart_from_each_other_and_from_the_next():
     own = WaveletDenoiser()
-    pipeline = make_attribution_pipeline("thorough", denoiser=own)
+    pipeline = make_attribution_pipeline("fusion-siblings", denoiser=own)
     names = [name for name in pipeline.get_params() if name.endswith("denoiser__sigma")]
     for sigma, name in enumerate(names, start=7):
         pipeline.set_params(**{name: sigma})
     assert [pipeline.get_params()[name] for name in names] == [7 + n for n in range(len(names))]
     assert own.sigma == 5.0
-    again = make_attribution_pipeline("thorough").get_params()
+    again = make_attribution_pipeline("fusion-siblings").get_params()
     assert {again[name] for name in names if name in again} == {1.0, 5.0}

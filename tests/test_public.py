@@ -2,8 +2,11 @@
 
 import importlib
 import inspect
+import os
 import pickle
 import pkgutil
+import subprocess
+import sys
 from types import FunctionType
 
 import pytest
@@ -24,7 +27,7 @@ PUBLIC = [
     pytest.param(module, name, id=f"{module.__name__}.{name}")
     for module in public_modules()
     for name in module.__all__
-    if isinstance(vars(module)[name], type | FunctionType)
+    if isinstance(getattr(module, name), type | FunctionType)
 ]
 
 
@@ -38,6 +41,27 @@ def test_the_module_of_a_public_name_is_public_and_has_it(module, name):
         assert value.__module__ == "sklearn_ganprint"
     if isinstance(value, FunctionType):
         assert f"def {name}(" in inspect.getsource(value)
+
+
+@pytest.mark.parametrize(
+    "former",
+    [
+        "correlation.SCORES",
+        "correlation.negative_squared_distance",
+        "experiments.Passes",
+        "experiments.RecompressionResult",
+        "experiments.select_images",
+        "experiments.wilson_interval",
+        "fingerprints.divide_by_intensity",
+    ],
+)
+def test_names_that_are_public_no_more_warn_and_are_found(former):
+    package, name = former.split(".")
+    module = importlib.import_module(f"sklearn_ganprint.{package}")
+    with pytest.warns(FutureWarning, match=f"{former} will be private"):
+        assert getattr(module, name)
+    assert name not in module.__all__
+    assert not hasattr(module, "no_such_name")
 
 
 @pytest.mark.parametrize(
@@ -62,3 +86,32 @@ def test_former_modules_warn_and_have_their_names(former, name):
     )
     assert any(getattr(package, name, None) is value for package in packages)
     assert not hasattr(module, "__path__")
+
+
+def run(script, **environment):
+    words = [sys.executable, "-W", "error", "-c", script]
+    return subprocess.run(words, check=True, env={**os.environ, **environment})
+
+
+def test_names_are_imported_when_they_are_used():
+    run(
+        "import sys, sklearn_ganprint as package\n"
+        "assert 'numpy' not in sys.modules\n"
+        "assert package.datasets.load_samples and package.PRNUClassifier\n"
+        "assert {'PRNUClassifier', 'datasets'} <= {*dir(package)}\n"
+        "assert not hasattr(package, 'no_such_name')\n"
+        "assert package.fusion.__name__ == 'sklearn_ganprint.fusion'\n"
+        "from sklearn_ganprint import *\n"
+        "assert FusionClassifier is package.FusionClassifier\n"
+    )
+
+
+@pytest.mark.parametrize("eager", ["", "1"])
+def test_a_class_has_one_module_whoever_imports_it_first(eager):
+    run(
+        "from sklearn_ganprint.ensemble._fusion import FusionClassifier\n"
+        "assert FusionClassifier.__module__ == 'sklearn_ganprint'\n"
+        "from sklearn_ganprint.pipelines import make_attribution_pipeline\n"
+        "assert make_attribution_pipeline.__module__ == 'sklearn_ganprint'\n",
+        EAGER_IMPORT=eager,
+    )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from references import noise_part, relative_rms, wavelet_residual
 from scipy import sparse
 
-from sklearn_ganprint.denoisers import DENOISERS, WaveletDenoiser, _shrinkage
+from sklearn_ganprint.denoisers import DENOISERS, WaveletDenoiser, _wavelet_plan
 from sklearn_ganprint.denoisers._banded import BandedMatrix, identity_columns
 
 
@@ -114,8 +114,8 @@ def test_strips_of_any_size_equal_the_slow_reference(n, n_rows, n_columns, step,
     for image, start in np.ndindex(n, step):
         expected[image, :, start::step] = noise_part(bands[image, :, start::step], sigma=5.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_shrinkage, "STRIP_VALUES", 1)
-        patch.setattr(_shrinkage, "STRIP_ROWS", strip_rows)
+        patch.setattr(_wavelet_plan, "STRIP_VALUES", 1)
+        patch.setattr(_wavelet_plan, "STRIP_ROWS", strip_rows)
         scaled = bands / 45
-        _shrinkage.Shrinkage(np.float64).shrink(scaled, step)
+        _wavelet_plan.Shrinkage(np.float64).shrink(scaled, step)
     np.testing.assert_allclose(45 * scaled, expected, atol=1e-11)

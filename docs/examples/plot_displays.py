@@ -21,7 +21,7 @@ from sklearn_ganprint.plotting import (
     CorrelationHistogramDisplay,
     CorrelationMatrixDisplay,
     EnergyCurveDisplay,
-    FingerprintSeriesDisplay,
+    FingerprintDisplay,
     RobustnessCurveDisplay,
 )
 
@@ -39,8 +39,8 @@ fingerprints = np.array([rows.mean(axis=0) for rows in to_fit])
 one = names.index("esrgan_slim_x4")
 numbers = [2, 4, 8, 16, 28]
 means = [to_fit[one][:n].mean(axis=0) for n in numbers]
-FingerprintSeriesDisplay.from_fingerprints(means, numbers, names[one])
-FingerprintSeriesDisplay.from_fingerprints(means, numbers, names[one], scale="common")
+FingerprintDisplay.from_series(means, numbers, names[one])
+FingerprintDisplay.from_series(means, numbers, names[one], scale="common")
 
 # %%
 # The energy tends to that of the limit fingerprint (Fig. 3). Least squares with relative weights

@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ganprint import (
-    FileBatchClassifier,
+    FileBatchEstimator,
     FingerprintClassifier,
     ResidualTransformer,
     load_model,
@@ -32,7 +32,7 @@ fit_paths, test_paths, y_fit, y_test = train_test_split(
 
 # %%
 # The reader crops, and never resizes: a fingerprint is tied to the pixel grid.
-classifier = FileBatchClassifier(
+classifier = FileBatchEstimator(
     make_pipeline(ResidualTransformer(channels="rgb"), FingerprintClassifier()),
     reader=ImageReader(crop=128, anchor="top-left"),
     batch_size=32,

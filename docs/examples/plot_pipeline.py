@@ -27,6 +27,10 @@ pipeline.fit(X_fit, y_fit)
 print(f"accuracy {pipeline.score(X_test, y_test):.3f}, chance {1 / len(pipeline.classes_):.3f}")
 
 # %%
+# The diagram of a pipeline links each step to its page.
+pipeline
+
+# %%
 # A fingerprint is a picture of a few grey levels, or less.
 import matplotlib.pyplot as plt
 

@@ -10,9 +10,9 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_ganprint._images import ImageInputMixin
-from sklearn_ganprint.residuals._blanks import report_blank, zero_rows
+from sklearn_ganprint.residuals._blanks import LOWEST, report_blank, zero_rows
 
-#: Sums over the images of each class: arrays of one entry, or one row, a class.
+#: Sums over the images of each class, first those of their weights: one entry, or one row, a class.
 Sums = tuple[np.ndarray, ...]
 
 
@@ -28,8 +28,12 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         """Score each class, with two classes as with more."""
 
     @abstractmethod
-    def _zero_sums(self, n_classes: int) -> Sums:
-        """Make the sums over no image at all."""
+    def _score_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Score each class, for validated rows."""
+
+    @abstractmethod
+    def _score_without(self, row: np.ndarray, weight: float, own: Sums) -> float:
+        """Score one row for its class, whose sums `own` of one entry it is taken out of first."""
 
     @abstractmethod
     def _sums_of(self, X: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> Sums:
@@ -37,11 +41,15 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
 
     @abstractmethod
     def _sums(self) -> Sums:
-        """Give the sums over all images so far."""
+        """Return the sums over all images so far."""
 
     @abstractmethod
-    def _store(self, sums: Any) -> Self:
+    def _store(self, sums: Sums) -> Self:
         """Set the fitted attributes from the sums over the images of each class."""
+
+    def _lowest_score(self) -> float:
+        """Return a finite score below every real one, for a class that has no image."""
+        return LOWEST
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -83,7 +91,7 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         self.classes_ = classes
         with np.errstate(over="ignore", invalid="ignore"):
             sums = self._sums_of(X, self._encode(y), np.where(blank, 0, weights))
-        if not all(np.isfinite(each).all() for each in sums):
+        if not all(np.isfinite(total).all() for total in sums):
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
         return self._store(sums)
 
@@ -122,9 +130,11 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
             ensure_non_negative=True,
             allow_all_zero_weights=True,
         )
-        if first:
-            self._start(self.classes_)
-        return self._add(X, y, weights)
+        # Rows of zeros have no residual to add.
+        sums = self._sums_of(X, self._encode(y), np.where(zero_rows(X), 0, weights))
+        if not first:
+            _add_up(sums, self._sums())
+        return self._store(sums)
 
     def merge(self, other: Self) -> Self:
         """Add what another classifier was fitted on.
@@ -153,22 +163,55 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
                 f"shape {other.image_shape_}). Fit both on one crop."
             )
         classes = np.union1d(self.classes_, other.classes_)
-        sums = self._zero_sums(len(classes))
+        sums = tuple(np.zeros((len(classes), *total.shape[1:])) for total in self._sums())
         for part in (self, other):
             _add_up(sums, part._sums(), np.searchsorted(classes, part.classes_))
         self.classes_ = classes
         return self._store(sums)
 
-    def _start(self, classes: np.ndarray) -> None:
-        self.classes_ = classes
-        self._store(self._zero_sums(len(classes)))
+    def leave_one_out_scores(self, X: Any, y: Any, sample_weight: Any = None) -> np.ndarray:
+        """Score the training images, each left out of its own class's fingerprint.
 
-    def _add(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Self:
-        """Add validated rows to the fingerprints; rows of zeros have no residual to add."""
-        weights = np.where(zero_rows(X), 0, weights)
-        sums = self._sums_of(X, self._encode(y), weights)
-        _add_up(sums, self._sums())
-        return self._store(sums)
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
+            Residuals that the classifier was fitted on, all or some of them.
+
+        y : array-like of shape (n,)
+            Their classes, as in ``fit``.
+
+        sample_weight : array-like of shape (n,), default=None
+            Their weights, as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Scores in the chosen metric: those of images that the classifier has never seen.
+
+        Raises
+        ------
+        ValueError
+            If a label of `y` is not a class of the classifier.
+
+        Notes
+        -----
+        The mean without residual R of weight w is ``(n F - w R) / (n - w)``. Scores against the
+        own fingerprint itself would be too high by about ``|R|^2 / n``.
+        """
+        check_is_fitted(self)
+        X, y = self._validate_rows(X, y, reset=False)
+        codes = self._encode(y)
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        scores, sums = self._score_rows(X), self._sums()
+        alone = sums[0][codes] - weights <= 1e-12 * sums[0][codes]
+        for row, code in enumerate(codes):
+            own = tuple(total[code : code + 1] for total in sums)
+            scores[row, code] = (
+                self._lowest_score()
+                if alone[row]
+                else self._score_without(X[row : row + 1], weights[row], own)
+            )
+        return scores
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Score of each class.

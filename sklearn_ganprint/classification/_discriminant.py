@@ -18,8 +18,8 @@ from sklearn_ganprint._images import FLOAT_DTYPES
 class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEstimator):
     """Linear discriminant analysis with one shrunk covariance for all classes.
 
-    What scikit-learn's ``LinearDiscriminantAnalysis(solver="lsqr", shrinkage=...)`` gives, for
-    thousands of features and many classes in a small part of its time.
+    The result is that of scikit-learn's ``LinearDiscriminantAnalysis(solver="lsqr",
+    shrinkage=...)``, in a fraction of the time for thousands of features and many classes.
 
     Parameters
     ----------
@@ -125,12 +125,12 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
         weights = cho_solve(cho_factor(covariance), self.means_.T.astype(np.float64)).T
         constants = np.log(self.priors_) - (weights * self.means_).sum(axis=1) / 2
         if len(self.classes_) == 2:
-            weights, constants = (np.diff(each, axis=0) for each in (weights, constants))
+            weights, constants = (np.diff(values, axis=0) for values in (weights, constants))
         self.coef_, self.intercept_ = weights.astype(X.dtype), constants.astype(X.dtype)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Give the probabilities of the classes, if they are normal with one covariance.
+        """Compute the probabilities of the classes, if they are normal with one covariance.
 
         Parameters
         ----------
@@ -147,21 +147,9 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
 
 
 def shrunk_covariance(rows: np.ndarray, shrinkage: float) -> np.ndarray:
-    """Covariance of centred rows, and a share of the identity.
+    """Return ``(1 - shrinkage) C + shrinkage trace(C) / n_features I`` of centred rows.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (n, n_features)
-        Rows with mean 0.
-
-    shrinkage : float
-        The share, in [0, 1].
-
-    Returns
-    -------
-    ndarray of float64, shape (n_features, n_features)
-        ``(1 - shrinkage) C + shrinkage trace(C) / n_features I``; I where nothing scatters, as in
-        classes of copies.
+    C is their covariance. Where nothing scatters, as in classes of copies, the result is I.
     """
     covariance = (rows.T @ rows).astype(np.float64) / len(rows)
     if not covariance.any():

@@ -6,14 +6,14 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ganprint.classification._base import BaseFingerprintClassifier
-from sklearn_ganprint.classification._leave_one_out import own_scores_without
-from sklearn_ganprint.classification._sums import ClassSums, unbiased_square
-from sklearn_ganprint.correlation import SCORES, negative_distance, negative_squared_distance
+from sklearn_ganprint.classification._base import BaseFingerprintClassifier, Sums
+from sklearn_ganprint.correlation import negative_distance
+from sklearn_ganprint.correlation._index import SCORES, negative_squared_distance
 from sklearn_ganprint.correlation._unit_rows import kept_unit_rows
-from sklearn_ganprint.fingerprints import energy
+from sklearn_ganprint.fingerprints import class_sums, energy
+from sklearn_ganprint.residuals._blanks import LOWEST
 
 
 class FingerprintClassifier(BaseFingerprintClassifier):
@@ -28,9 +28,9 @@ class FingerprintClassifier(BaseFingerprintClassifier):
         Nearness of residual and fingerprint. "correlation" is eq. 5 of the paper, "cosine" the
         same without centring, "euclidean" the negative distance, which is the minimum-distance
         rule on residuals that are not normalised. "unbiased" is the negative squared distance less
-        the noise that is left in means of few residuals: the best of all where residuals are of
+        the noise that is left in means of few residuals. It is the best metric where residuals have
         one length, such as behind :class:`~sklearn.preprocessing.Normalizer`, and sources differ in
-        how strong their fingerprints are. It takes weights for numbers of images.
+        the strength of their fingerprints. Weights count as numbers of images.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class FingerprintClassifier(BaseFingerprintClassifier):
     See Also
     --------
     ResidualTransformer : Makes the residuals.
-    FileBatchClassifier : The same from image files, in bounded memory.
+    FileBatchEstimator : The same from image files, in bounded memory.
 
     Notes
     -----
@@ -121,7 +121,7 @@ class FingerprintClassifier(BaseFingerprintClassifier):
         order = np.argsort(classes)
         part.classes_ = np.asarray(classes)[order]
         count = np.asarray(counts, dtype=np.float64)[order]
-        part._store(ClassSums(count, rows[order].astype(np.float64), np.zeros(len(count))))
+        part._store((count, rows[order].astype(np.float64), np.zeros(len(count))))
         if hasattr(self, "fingerprints_"):
             return self.merge(part)
         self.__dict__.update(vars(part))
@@ -157,62 +157,23 @@ class FingerprintClassifier(BaseFingerprintClassifier):
         """
         return self._scores(X)
 
-    def leave_one_out_scores(self, X: Any, y: Any, sample_weight: Any = None) -> np.ndarray:
-        """Score the training images, each left out of its own class's fingerprint.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
-            Residuals that the classifier was fitted on, all or some of them.
-
-        y : array-like of shape (n,)
-            Their classes, as in ``fit``.
-
-        sample_weight : array-like of shape (n,), default=None
-            Their weights, as in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            Scores in the chosen metric: those of images that the classifier has never seen.
-
-        Raises
-        ------
-        ValueError
-            If a label of `y` is not a class of the classifier.
-
-        Notes
-        -----
-        The fingerprint without residual R of weight w is ``(n F - w R) / (n - w)``. Scores
-        against the own fingerprint itself would be too high by about ``|R|^2 / n``.
-        """
-        check_is_fitted(self)
-        X, y = self._validate_rows(X, y, reset=False)
-        codes = self._encode(y)
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        scores = self._score_rows(X, self.metric)
-        own = own_scores_without(X, codes, weights, self._sums(), self.metric)
-        scores[np.arange(len(X)), codes] = np.where(
-            np.isnan(own), self._lowest_score(self.metric), own
-        )
-        return scores
-
     def _scores(self, X: Any, metric: str | None = None) -> np.ndarray:
         """Scores of shape (n, n_classes), whatever the number of classes."""
         check_is_fitted(self)
         # To look for NaN costs a third of the scores, in which it would show.
         rows = self._validate_rows(X, reset=False, ensure_all_finite=False)
-        scores = self._score_rows(rows, metric or self.metric)
+        scores = self._score_rows(rows, metric)
         if not np.isfinite(scores).all():
             self._validate_rows(X, reset=False)
         return scores
 
-    def _score_rows(self, rows: np.ndarray, metric: str) -> np.ndarray:
+    def _score_rows(self, rows: np.ndarray, metric: str | None = None) -> np.ndarray:
+        metric = metric or self.metric
         with np.errstate(over="ignore", invalid="ignore"):
             if metric == "euclidean":
                 scores = negative_distance(rows, self.fingerprints_)
             elif metric == "unbiased":
-                square = unbiased_square(self.fingerprints_, self.class_count_, self.square_sum_)
+                square = _unbiased_square(self.fingerprints_, self.class_count_, self.square_sum_)
                 scores = negative_squared_distance(rows, self.fingerprints_, square)
             else:
                 centre = metric == "correlation"
@@ -221,31 +182,41 @@ class FingerprintClassifier(BaseFingerprintClassifier):
         scores[:, self.class_count_ == 0] = self._lowest_score(metric)
         return scores
 
-    @staticmethod
-    def _lowest_score(metric: str) -> float:
-        """Give a finite score below every real one, for a class that has no image."""
-        lowest = float(np.finfo(np.float32).min)
-        return lowest if metric in ("euclidean", "unbiased") else -1.0
+    def _lowest_score(self, metric: str | None = None) -> float:
+        return -1.0 if (metric or self.metric) in ("correlation", "cosine") else LOWEST
 
-    def _zero_sums(self, n_classes: int) -> ClassSums:
-        return ClassSums.zero(n_classes, self.n_features_in_)
+    def _score_without(self, row: np.ndarray, weight: float, own: Sums) -> float:
+        count, residuals, squares = own
+        left = count - weight
+        rest = (residuals - weight * row) / left
+        if self.metric != "unbiased":
+            return float(SCORES[self.metric](row, rest)[0, 0])
+        squares = squares - weight * (row[0] @ row[0].astype(np.float64))
+        square = _unbiased_square(rest, left, squares)
+        return float(negative_squared_distance(row, rest, square)[0, 0])
 
-    def _sums_of(self, X: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> ClassSums:
-        return ClassSums.of(X, codes, weights, len(self.classes_), self.metric == "unbiased")
+    def _sums_of(self, X: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> Sums:
+        n_classes = len(self.classes_)
+        squares: np.ndarray = np.zeros(n_classes)
+        if self.metric == "unbiased":
+            norms = np.einsum("ij,ij->i", X, X, dtype=np.float64)
+            squares = np.bincount(codes, weights * norms, n_classes)
+        sums = class_sums(X, codes, weights, n_classes)
+        return np.bincount(codes, weights, n_classes), sums, squares
 
-    def _sums(self) -> ClassSums:
+    def _sums(self) -> Sums:
         """Sum weights, residuals and squared norms over the images of each class."""
         count = self.class_count_
         squares = getattr(self, "square_sum_", np.zeros(len(count)))
-        return ClassSums(count, self.fingerprints_ * count[:, np.newaxis], squares)
+        return count, self.fingerprints_ * count[:, np.newaxis], squares
 
-    def _store(self, sums: ClassSums) -> Self:
-        """Set the fitted attributes from the sums over the images of each class."""
-        self.class_count_ = sums.weight
-        self.fingerprints_ = sums.means()
+    def _store(self, sums: Sums) -> Self:
+        self.class_count_, residuals, squares = sums
+        count = np.where(self.class_count_ > 0, self.class_count_, 1)
+        self.fingerprints_ = residuals / count[:, np.newaxis]
         self.energy_ = energy(self.fingerprints_)
         if self.metric == "unbiased":
-            self.square_sum_ = sums.squares
+            self.square_sum_ = squares
         return self
 
     def __sklearn_tags__(self) -> Any:
@@ -254,3 +225,17 @@ class FingerprintClassifier(BaseFingerprintClassifier):
         # Centring each row leaves nothing of scikit-learn's two-feature test data but a sign.
         tags.classifier_tags.poor_score = self.metric == "correlation"
         return tags
+
+
+def _unbiased_square(
+    fingerprints: np.ndarray, count: np.ndarray, squares: np.ndarray
+) -> np.ndarray:
+    """Squared norm of the fingerprints without the noise that is left in means of few residuals.
+
+    ``(N |F|^2 - mean |R|^2) / (N - 1)``, whose expectation is that of infinitely many residuals; 0
+    where there is one residual, all of which may be noise. `squares` are sums of squared norms.
+    """
+    own = np.einsum("ij,ij->i", fingerprints, fingerprints)
+    several = count > 1
+    count = np.where(several, count, 2.0)
+    return np.where(several, (count * own - squares / count) / (count - 1), 0.0)

@@ -1,17 +1,17 @@
 """Attribution of photos to cameras, by the pattern of their sensors."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint._images import ImageShape, batch_image_shape, stack_images
-from sklearn_ganprint.classification._base import BaseFingerprintClassifier
+from sklearn_ganprint.classification._base import BaseFingerprintClassifier, Sums
 from sklearn_ganprint.correlation import CorrelationPeaks, correlation_index, locate_peaks
-from sklearn_ganprint.fingerprints import class_sums, divide_by_intensity, wiener_dft, zero_mean
-from sklearn_ganprint.residuals._blanks import LOWEST
+from sklearn_ganprint.fingerprints import class_sums, wiener_dft, zero_mean
+from sklearn_ganprint.fingerprints._estimate import divide_by_intensity
 
 #: Peak-to-correlation energy from which on a photo is matched to a camera, by convention.
 MATCH_ENERGY = 60.0
@@ -27,19 +27,25 @@ class PRNUClassifier(BaseFingerprintClassifier):
     Parameters
     ----------
     zero_mean : bool or "bayer", default=True
-        Whether the means of rows and columns are taken from the fingerprints, which all cameras of
-        one model share; "bayer" does so in each phase of the Bayer pattern.
+        Whether the means of rows and columns, which all cameras of one model share, are subtracted
+        from the fingerprints; "bayer" does so in each phase of the Bayer pattern.
 
     wiener : bool, default=False
         Whether peaks in the Fourier transform of the fingerprints are suppressed too, see
         :func:`~sklearn_ganprint.fingerprints.wiener_dft`.
 
     metric : {"pce", "correlation"}, default="pce"
-        What photos are attributed by: the peak-to-correlation energy, or the correlation.
+        Score of a photo: the peak-to-correlation energy, or the correlation.
 
     search : bool, default=False
-        Whether the peak may be at any circular shift of the photo, for "pce" only. Such a peak is
-        the greatest of as many as there are pixels, which is about 30 where there is no match.
+        Whether the peak may be at any circular shift of the photo, for "pce" only. The greatest of
+        so many peaks is about 30 where there is no match.
+
+    intensity : bool or "auto", default="auto"
+        Whether the last channel of the residuals is the intensity of the photo, as
+        :class:`ResidualTransformer` makes it with ``intensity=True``. "auto" finds it in residuals
+        of 2 or 4 channels, since those without have 1 or 3. True refuses any other number of
+        channels; False takes all channels as residuals, such as four planes of a Bayer pattern.
 
     image_shape : tuple of int, default=None
         ``(H, W, C')`` of the residuals when they come as rows.
@@ -75,17 +81,15 @@ class PRNUClassifier(BaseFingerprintClassifier):
 
     See Also
     --------
-    make_attribution_pipeline : Makes the residuals for it with the kind "camera".
+    make_attribution_pipeline : Makes the residuals for it with the kind "prnu".
     FingerprintClassifier : The plain mean and correlation, for generators.
     sklearn_ganprint.correlation.peak_to_correlation_energy : The score.
 
     Notes
     -----
-    Residuals of 2 or 4 channels hold the intensity of the photo in the last one, as
-    :class:`ResidualTransformer` gives them with ``intensity=True``. Fingerprints are then ``sum(R
-    I) / sum(I^2)`` [1]_, and a photo is scored by the peak-to-correlation energy of ``R I`` and the
-    fingerprint. Residuals of 1 or 3 channels have no intensity, which is taken to be 1, so that
-    fingerprints are means.
+    With intensity, fingerprints are ``sum(R I) / sum(I^2)`` [1]_, and a photo is scored by the
+    peak-to-correlation energy of ``R I`` and the fingerprint. Without, the intensity is taken to be
+    1, so that fingerprints are means.
 
     Photos must lie on the pixel grid of the sensor: of full size, or one crop, and not turned.
 
@@ -104,7 +108,7 @@ class PRNUClassifier(BaseFingerprintClassifier):
     >>> y = np.repeat([0, 1], 10)
     >>> residuals = light * sensors[y] + rng.normal(scale=3, size=light.shape)
     >>> X = np.stack([residuals, light], axis=-1)
-    >>> PRNUClassifier().fit(X[::2], y[::2]).score(X[1::2], y[1::2])
+    >>> PRNUClassifier(intensity=True).fit(X[::2], y[::2]).score(X[1::2], y[1::2])
     1.0
     """
 
@@ -113,6 +117,7 @@ class PRNUClassifier(BaseFingerprintClassifier):
         "wiener": ["boolean"],
         "metric": [StrOptions({"pce", "correlation"})],
         "search": ["boolean"],
+        "intensity": ["boolean", StrOptions({"auto"})],
         "image_shape": ["array-like", None],
     }
 
@@ -125,12 +130,14 @@ class PRNUClassifier(BaseFingerprintClassifier):
         wiener: bool = False,
         metric: str = "pce",
         search: bool = False,
+        intensity: bool | str = "auto",
         image_shape: Sequence[int] | None = None,
     ) -> None:
         self.zero_mean = zero_mean
         self.wiener = wiener
         self.metric = metric
         self.search = search
+        self.intensity = intensity
         self.image_shape = image_shape
 
     def class_scores(self, X: Any) -> np.ndarray:
@@ -147,56 +154,10 @@ class PRNUClassifier(BaseFingerprintClassifier):
             Signed peak-to-correlation energies, or correlations.
         """
         check_is_fitted(self)
-        rows = self._validate_rows(X, reset=False)
-        fingerprints = self.fingerprints_.reshape(-1, *self.fingerprint_shape_)
-        scores = self._score(_signals(rows, self._shape), fingerprints)
-        scores[:, self.class_count_ == 0] = LOWEST
-        return scores
-
-    def leave_one_out_scores(self, X: Any, y: Any, sample_weight: Any = None) -> np.ndarray:
-        """Score the training photos, each left out of its own camera's fingerprint.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W, C') or (n, n_features)
-            Residuals that the classifier was fitted on, all or some of them.
-
-        y : array-like of shape (n,)
-            Their cameras, as in ``fit``.
-
-        sample_weight : array-like of shape (n,), default=None
-            Their weights, as in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            Scores of photos that the classifier has never seen.
-
-        Raises
-        ------
-        ValueError
-            If a label of `y` is not a class of the classifier.
-        """
-        check_is_fitted(self)
-        X, y = self._validate_rows(X, y, reset=False)
-        codes = self._encode(y)
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        scores = self.class_scores(X)
-        for row, (code, weight) in enumerate(zip(codes, weights, strict=True)):
-            signal = _signals(X[row : row + 1], self._shape)
-            own = self._sums().at(code)
-            left = own.weight - weight
-            if left[0] <= 1e-12 * own.weight[0]:  # the only photo of its camera
-                scores[row, code] = LOWEST
-                continue
-            products = own.products - weight * signal.rows
-            squares = own.squares - weight * signal.squares
-            rest = self._filter(_Sums(left, products, squares))
-            scores[row, code] = self._score(signal, rest)[0, 0]
-        return scores
+        return self._score_rows(self._validate_rows(X, reset=False))
 
     def locate(self, X: Any) -> CorrelationPeaks:
-        """Find where in the photos of each camera cropped photos lie.
+        """Locate cropped photos in the photos of each camera.
 
         Parameters
         ----------
@@ -226,26 +187,47 @@ class PRNUClassifier(BaseFingerprintClassifier):
                 f"Expected residuals of shape (n, h, w, {self._shape[2]}), got {X.shape}. A "
                 f"ResidualTransformer like that of the fit, with flatten=False, makes them."
             )
-        signals = _signals(X.reshape(len(X), -1), shape)
-        return locate_peaks(
-            signals.images(), self.fingerprints_.reshape(-1, *self.fingerprint_shape_)
-        )
+        return locate_peaks(self._signals(X.reshape(len(X), *shape))[0], self._fingerprint_images())
 
-    def _score(self, signals: "_Signals", fingerprints: np.ndarray) -> np.ndarray:
-        images = signals.images()
+    def _score_rows(self, rows: np.ndarray) -> np.ndarray:
+        signals, _ = self._signals(rows)
+        scores = self._score(signals, self._fingerprint_images())
+        scores[:, self.class_count_ == 0] = self._lowest_score()
+        return scores
+
+    def _score_without(self, row: np.ndarray, weight: float, own: Sums) -> float:
+        signals, squares = self._signals(row)
+        products = own[1] - weight * signals.reshape(1, -1)
+        rest = self._filter(products, own[2] - weight * squares.reshape(1, -1))
+        return float(self._score(signals, rest)[0, 0])
+
+    def _score(self, signals: np.ndarray, fingerprints: np.ndarray) -> np.ndarray:
         if self.metric == "correlation":
-            return correlation_index(images, fingerprints)
-        return locate_peaks(images, fingerprints, search=self.search).pce
+            return correlation_index(signals, fingerprints)
+        return locate_peaks(signals, fingerprints, search=self.search).pce
 
-    def _filter(self, sums: "_Sums") -> np.ndarray:
+    def _signals(self, residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return residuals times intensity ``(n, H, W, C)`` and squared intensity ``(n, H, W)``."""
+        if residuals.ndim == 2:
+            residuals = residuals.reshape(len(residuals), *self._shape)
+        n_channels = self.fingerprint_shape_[2]
+        if n_channels == residuals.shape[3]:
+            return residuals, np.ones(residuals.shape[:3], residuals.dtype)
+        intensity = residuals[..., n_channels:]
+        return residuals[..., :n_channels] * intensity, np.square(intensity[..., 0])
+
+    def _filter(self, products: np.ndarray, squares: np.ndarray) -> np.ndarray:
         """Make fingerprints ``(k, H, W, C)`` of the sums."""
         height, width, channels = self.fingerprint_shape_
-        products = sums.products.reshape(-1, height, width, channels)
-        squares = sums.squares.reshape(-1, height, width, 1)
-        fingerprints = divide_by_intensity(products, squares)
+        fingerprints = divide_by_intensity(
+            products.reshape(-1, height, width, channels), squares.reshape(-1, height, width, 1)
+        )
         if self.zero_mean:
             fingerprints = zero_mean(fingerprints, bayer=self.zero_mean == "bayer")
         return wiener_dft(fingerprints) if self.wiener else fingerprints
+
+    def _fingerprint_images(self) -> np.ndarray:
+        return self.fingerprints_.reshape(-1, *self.fingerprint_shape_)
 
     @property
     def _shape(self) -> ImageShape:
@@ -259,27 +241,40 @@ class PRNUClassifier(BaseFingerprintClassifier):
         validated = super()._validate_rows(X, y, reset=reset, **checks)
         if reset:
             self.image_shape_ = self._resolve_image_shape(self.image_shape_, self.n_features_in_)
+            height, width, channels = self.image_shape_
+            self.fingerprint_shape_ = height, width, channels - self._has_intensity(channels)
         return validated
 
-    def _zero_sums(self, n_classes: int) -> "_Sums":
-        return _Sums.zero(n_classes, self._shape)
+    def _has_intensity(self, n_channels: int) -> bool:
+        if self.intensity == "auto":
+            return n_channels % 2 == 0
+        if self.intensity and n_channels % 2:
+            raise ValueError(
+                f"intensity=True: expected residuals of 2 or 4 channels, the last of which is the "
+                f"intensity, got {n_channels}. ResidualTransformer(intensity=True, flatten=False) "
+                f"makes them."
+            )
+        return bool(self.intensity)
 
-    def _sums_of(self, X: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> "_Sums":
-        signals, n_classes = _signals(X, self._shape), len(self.classes_)
-        return _Sums(
-            np.bincount(codes, weights, n_classes),
-            class_sums(signals.rows, codes, weights, n_classes),
-            class_sums(signals.squares, codes, weights, n_classes),
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a saved classifier; those of earlier versions had no parameter `intensity`."""
+        super().__setstate__({"intensity": "auto", **state})
+
+    def _sums_of(self, X: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> Sums:
+        n_classes = len(self.classes_)
+        sums = (
+            class_sums(values.reshape(len(X), -1), codes, weights, n_classes)
+            for values in self._signals(X)
         )
+        return np.bincount(codes, weights, n_classes), *sums
 
-    def _sums(self) -> "_Sums":
-        return _Sums(self.class_count_, self.product_sum_, self.intensity_sum_)
+    def _sums(self) -> Sums:
+        return self.class_count_, self.product_sum_, self.intensity_sum_
 
-    def _store(self, sums: "_Sums") -> Self:
-        """Set the fitted attributes from the sums over the photos of each class."""
+    def _store(self, sums: Sums) -> Self:
         self.class_count_, self.product_sum_, self.intensity_sum_ = sums
-        self.fingerprint_shape_ = _without_intensity(self._shape)
-        self.fingerprints_ = self._filter(sums).reshape(len(sums.weight), -1)
+        fingerprints = self._filter(self.product_sum_, self.intensity_sum_)
+        self.fingerprints_ = fingerprints.reshape(len(fingerprints), -1)
         return self
 
     def __sklearn_tags__(self) -> Any:
@@ -288,49 +283,3 @@ class PRNUClassifier(BaseFingerprintClassifier):
         # Less its mean, a row of scikit-learn's two-feature test data is but a sign.
         tags.classifier_tags.poor_score = True
         return tags
-
-
-class _Sums(NamedTuple):
-    """Sums over the photos of each class: of weights, residuals times intensity, its squares."""
-
-    weight: np.ndarray
-    products: np.ndarray
-    squares: np.ndarray
-
-    @classmethod
-    def zero(cls, n_classes: int, shape: ImageShape) -> "_Sums":
-        height, width, channels = _without_intensity(shape)
-        return cls(
-            np.zeros(n_classes),
-            np.zeros((n_classes, height * width * channels)),
-            np.zeros((n_classes, height * width)),
-        )
-
-    def at(self, code: int) -> "_Sums":
-        return _Sums(*(each[code : code + 1] for each in self))
-
-
-class _Signals(NamedTuple):
-    """Residuals times intensity, as rows, with their shape and the squares of the intensity."""
-
-    rows: np.ndarray
-    squares: np.ndarray
-    shape: ImageShape
-
-    def images(self) -> np.ndarray:
-        return self.rows.reshape(len(self.rows), *self.shape)
-
-
-def _without_intensity(shape: ImageShape) -> ImageShape:
-    return (*shape[:2], shape[2] - (shape[2] % 2 == 0))
-
-
-def _signals(rows: np.ndarray, shape: ImageShape) -> _Signals:
-    """Take residuals and intensity apart."""
-    images = rows.reshape(len(rows), *shape)
-    own = _without_intensity(shape)
-    if own == shape:
-        return _Signals(rows, np.ones((len(rows), shape[0] * shape[1]), rows.dtype), own)
-    intensity = images[..., -1:]
-    products = (images[..., :-1] * intensity).reshape(len(rows), int(np.prod(own)))
-    return _Signals(products, np.square(intensity).reshape(len(rows), -1), own)

@@ -2,23 +2,19 @@
 
 import argparse
 import math
+import warnings
 
-from sklearn_ganprint.pipelines import KINDS
+from sklearn_ganprint.datasets import LAYOUTS
+from sklearn_ganprint.pipelines import KINDS, current_kind
 
 #: The kind of model that is fitted unless another is asked for.
-DEFAULT_KIND = "combined"
+DEFAULT_KIND = "fusion"
 
-#: What each kind looks at.
-_TRACES = {
-    "paper": "the mean residual of each source",
-    "spectral": "how neighbouring pixels and colours of a residual depend on each other",
-    "combined": "both",
-    "thorough": "both, with the means of six residuals, for variants of one network",
-    "camera": "the pattern of each camera's sensor, in photos of full size",
-}
+#: What a model can be for: to say who made an image, or which parts of it come from elsewhere.
+TASKS = ATTRIBUTE, LOCALIZE = "attribute", "localize"
 
-#: What `ganprint fit` makes beside the kinds of pipelines: a model for `ganprint localize`.
-LOCALIZATION = "localization"
+#: The kind that a model was of, up to version 0.1, whose task was to localize.
+FORMER_KIND = "localization"
 
 #: The share of clean images that may get a false region, unless another is asked for.
 LOCALIZATION_RATE = 0.05
@@ -29,24 +25,6 @@ DEFAULT_RATE = 0.01
 #: The longest side that ``--crop auto`` takes, and the share of files that must give it.
 AUTO_SIDE = 256
 AUTO_SHARE = 0.95
-
-#: Those of `load_image_folder`, which is not imported for its help.
-LAYOUTS = (
-    "folders",
-    "nested",
-    "auto",
-    "forensynths",
-    "gangen",
-    "genimage",
-    "140k-faces",
-    "open-world-gan",
-    "frank",
-    "dresden",
-    "vision",
-    "artifact",
-    "raise",
-    "webdataset",
-)
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +66,7 @@ def add_seed(parser: argparse.ArgumentParser, what: str) -> None:
 def add_layout(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
         "--layout",
-        choices=LAYOUTS,
+        choices=tuple(LAYOUTS),
         default=default,
         help="how the folder is laid out: a folder per source (folders), ARCH/SOURCE/ (nested), "
         "either (auto), or as one of the known collections has it (default: %(default)s)",
@@ -114,14 +92,22 @@ def add_crop(parser: argparse.ArgumentParser, anchor: str | None = "top-left") -
     )
 
 
-def add_kind(parser: argparse.ArgumentParser) -> None:
-    kinds = "; ".join(f"{kind}, {_TRACES[kind]}" for kind in _TRACES if kind in KINDS)
+def add_task(parser: argparse.ArgumentParser) -> None:
+    """Add what a model is for, and how it does that."""
+    parser.add_argument(
+        "--task",
+        choices=TASKS,
+        default=ATTRIBUTE,
+        help=f"what the model is for: {ATTRIBUTE}, to tell who made an image (ganprint predict, "
+        f"verify); {LOCALIZE}, to find the parts of an image that come from elsewhere (ganprint "
+        f"localize) (default: %(default)s)",
+    )
+    kinds = "; ".join(f"{kind}, {traces}" for kind, traces in KINDS.items())
     parser.add_argument(
         "--kind",
-        choices=(*KINDS, LOCALIZATION),
-        default=DEFAULT_KIND,
-        help=f"the traces that images are attributed by: {kinds} (default: %(default)s). "
-        f"{LOCALIZATION} makes a model for `ganprint localize`, and for nothing else",
+        type=kind,
+        metavar=f"{{{','.join(KINDS)}}}",
+        help=f"the traces that images are attributed by: {kinds} (default: {DEFAULT_KIND})",
     )
 
 
@@ -165,7 +151,7 @@ def add_out(parser: argparse.ArgumentParser, what: str) -> None:
 
 def add_residual(parser: argparse.ArgumentParser, channels: str | None = "rgb") -> None:
     """Add what residuals are; without `channels`, that depends on the kind of model."""
-    default = channels or "rgb; with --kind camera luminance"
+    default = channels or "rgb; with --kind prnu luminance"
     parser.add_argument(
         "--channels",
         choices=("luminance", "rgb"),
@@ -179,6 +165,22 @@ def add_residual(parser: argparse.ArgumentParser, channels: str | None = "rgb") 
         default="wavelet",
         help="what takes the image's content away (default: %(default)s)",
     )
+
+
+def kind(text: str) -> str:
+    """Check a kind of pipeline; former names are taken too, with a warning."""
+    if text == FORMER_KIND:
+        warnings.warn(
+            f"--kind {FORMER_KIND} was renamed to --task {LOCALIZE}. The former name will be "
+            f"refused from version 0.3 on.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return text
+    name = current_kind(text)
+    if name not in KINDS:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(KINDS)}; got {text!r}")
+    return name
 
 
 def jobs(text: str) -> int:

@@ -1,43 +1,47 @@
-"""``ganprint cluster``: which images of a heap share a source, without labels or a model."""
+"""``ganprint cluster``: which unlabelled images share a source, without a model."""
 
 import argparse
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import Bunch
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._clusters import NOWHERE, Clusters, cluster_names, in_words, pair_level
 from sklearn_ganprint.cli._console import (
-    CSV_FORMATS,
     MESSAGES,
     Column,
+    CommandError,
+    Row,
+    Table,
     csv_file,
-    print_csv,
-    print_json,
-    print_table,
-    shown_columns,
+    one_line,
+    print_results,
 )
-from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.cli._findings import NOWHERE, Clusters, cluster_names, in_words, pair_level
 from sklearn_ganprint.cli._images import (
     auto_crop,
     collect_failures,
     exit_status,
     file_properties,
+    find_files,
     inspect_images,
+    outside,
 )
-from sklearn_ganprint.cli._scoring import find_files, outside
-from sklearn_ganprint.cli._text import one_line
 from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, check_file, write_file, write_files
-
-if TYPE_CHECKING:
-    import numpy as np
-    from sklearn.utils import Bunch
-
-    from sklearn_ganprint import FileBatchClustering
-    from sklearn_ganprint.comparison import ModelComparison
-    from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint.cli.pages._views import draw_clusters, render_clusters
+from sklearn_ganprint.clustering import FingerprintClustering
+from sklearn_ganprint.comparison import ModelComparison, compare_models
+from sklearn_ganprint.datasets import ImageReader, ImageReadError, confounds, content_keys
+from sklearn_ganprint.files import FileBatchEstimator, NoResidualError
+from sklearn_ganprint.fingerprints import energy
+from sklearn_ganprint.residuals import ResidualTransformer
 
 REQUIRES = ("rich", "jinja2", "matplotlib")
+DESCRIPTION = (
+    "Find how many sources made a set of unlabelled images, and which images share one. What was "
+    "done to images, such as a compression, can look like a source. No file is moved or changed."
+)
 
 #: Of fewer images a source is hardly found, and of fewer in all the number of sources is not.
 FEW = 20
@@ -54,15 +58,8 @@ _FILES = tuple(Column(key, key) for key in ("file", "cluster", "error", "reason"
 _LABELS = (Column("path", "path"), Column("label", "label"))
 
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "cluster",
-        help="sort unlabelled images by their source",
-        description="Find how many sources made the images of a heap, and which images share one. "
-        "Nothing need be known of them. What was done to images, such as a compression, can look "
-        "like a source. No file is moved or changed.",
-    )
     _arguments.add_paths(parser)
     parser.add_argument(
         "--clusters",
@@ -82,7 +79,6 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     _arguments.add_jobs(parser)
     _arguments.add_batch_size(parser)
     _arguments.add_format(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
@@ -110,19 +106,18 @@ def _check_targets(args: argparse.Namespace) -> None:
 
 
 def _cluster(
-    bunch: "Bunch",
+    bunch: Bunch,
     crop: tuple[int, int],
-    failures: "list[ImageReadError]",
+    failures: list[ImageReadError],
     args: argparse.Namespace,
 ) -> Clusters:
     """Cluster files, the greatest cluster first, and find out what may mislead."""
-    from sklearn_ganprint.files import NoResidualError
-
     clustering = _fit(bunch, crop, failures, args)
-    reasons = {each.filename: each.reason for each in failures if isinstance(each, NoResidualError)}
-    failures = [each for each in failures if each.filename not in reasons]
+    blank = [failure for failure in failures if isinstance(failure, NoResidualError)]
+    reasons = {failure.filename: failure.reason for failure in blank}
+    failures = [failure for failure in failures if failure.filename not in reasons]
     inner = clustering.estimator_[-1]
-    failed = {each.filename for each in failures}
+    failed = {failure.filename for failure in failures}
     labels, order = _by_size(clustering.labels_, len(inner.fingerprints_))
     labels[[name in failed for name in bunch.filenames]] = -2
     fingerprints = inner.fingerprints_[order].reshape(-1, *inner.image_shape_)
@@ -132,16 +127,11 @@ def _cluster(
 
 
 def _fit(
-    bunch: "Bunch",
+    bunch: Bunch,
     crop: tuple[int, int],
-    failures: "list[ImageReadError]",
+    failures: list[ImageReadError],
     args: argparse.Namespace,
-) -> "FileBatchClustering":
-    from sklearn.pipeline import make_pipeline
-
-    from sklearn_ganprint import FileBatchClustering, FingerprintClustering, ResidualTransformer
-    from sklearn_ganprint.datasets import ImageReader
-
+) -> FileBatchEstimator:
     n_images = len(bunch.filenames)
     if n_images < (fewest := max(2, args.clusters or 2)):
         option = "" if args.clusters is None else f"--clusters {args.clusters}: "
@@ -153,7 +143,7 @@ def _fit(
         FingerprintClustering(args.clusters, random_state=args.seed),
     )
     with MESSAGES.progress("clustering") as progress:
-        return FileBatchClustering(
+        return FileBatchEstimator(
             pipeline,
             reader=ImageReader(crop=crop, anchor=args.anchor),
             batch_size=args.batch_size,
@@ -163,15 +153,13 @@ def _fit(
         ).fit(bunch.filenames)
 
 
-def _compare(fingerprints: "np.ndarray") -> "ModelComparison | None":
-    from sklearn_ganprint.comparison import compare_models
-
+def _compare(fingerprints: np.ndarray) -> ModelComparison | None:
     if len(fingerprints) < 2:
         return None
     return compare_models(dict(zip(cluster_names(len(fingerprints)), fingerprints, strict=True)))
 
 
-def _alike(comparison: "ModelComparison | None") -> list[str]:
+def _alike(comparison: ModelComparison | None) -> list[str]:
     """Name pairs of clusters whose fingerprints are more alike than those of different sources."""
     if comparison is None or comparison.null != "sources":
         return []
@@ -185,50 +173,40 @@ def _alike(comparison: "ModelComparison | None") -> list[str]:
     ]
 
 
-def _by_size(labels: "np.ndarray", n_clusters: int) -> "tuple[np.ndarray, np.ndarray]":
+def _by_size(labels: np.ndarray, n_clusters: int) -> tuple[np.ndarray, np.ndarray]:
     """Renumber clusters, the greatest first; also give the old number of each."""
-    import numpy as np
-
     order = np.argsort(-np.bincount(labels[labels >= 0], minlength=n_clusters), kind="stable")
     new = np.append(np.argsort(order), -1)  # -1, fits nowhere, stays
     return new[labels], order
 
 
-def _warnings(bunch: "Bunch", labels: "np.ndarray") -> list[str]:
+def _warnings(bunch: Bunch, labels: np.ndarray) -> list[str]:
     """Say what else than sources may have made the clusters."""
-    import numpy as np
-    from sklearn.utils import Bunch
-
-    from sklearn_ganprint.datasets import confounds
-    from sklearn_ganprint.datasets._reader import content_keys
-
     inside = labels >= 0
     names = np.array(cluster_names(labels.max() + 1))
     found = Bunch(target=labels[inside], target_names=names)
     for key in ("formats", "modes", "widths", "heights", "jpeg_quality"):
         found[key] = bunch[key][inside]
     warnings = [
-        f"{difference}; these may differ by what was done to the files, not by their source"
+        f"{difference}; clusters may differ by what was done to the files, not by their source"
         for difference in confounds(found)
     ]
     used = bunch.filenames[labels > -2].tolist()
-    n_copies = len(used) - len(set(content_keys(used, None)))
+    n_copies = len(used) - len(set(content_keys(used)))
     if n_copies:
         warnings.append(
             f"{n_copies} of the images are copies of others; each image was clustered once"
         )
     if len(used) < FEW:
         warnings.append(
-            f"{len(used)} images are few: sources of less than about 10 images are hardly found, "
-            f"and of less than {FEW} in all the number of sources is not to be relied on"
+            f"{len(used)} images are few: sources with fewer than about 10 images are hardly "
+            f"found, and the number of sources in fewer than {FEW} images is unreliable"
         )
     return warnings
 
 
-def _rows(clusters: Clusters) -> list[dict[str, Any]]:
+def _rows(clusters: Clusters) -> list[Row]:
     """Make one row a cluster, and one for what fits nowhere, if anything does."""
-    from sklearn_ganprint.fingerprints import energy
-
     energies = energy(clusters.fingerprints).tolist()
     codes = [*enumerate(clusters.names), (-1, NOWHERE)]
     return [
@@ -243,23 +221,21 @@ def _rows(clusters: Clusters) -> list[dict[str, Any]]:
     ]
 
 
-def _write(clusters: Clusters, rows: list[dict[str, Any]], args: argparse.Namespace) -> str | None:
+def _write(clusters: Clusters, rows: list[Row], args: argparse.Namespace) -> str | None:
     """Write what is asked for; return the page's path if there is one."""
-    labelled = csv_file(_LABELS, _labelled(clusters))
+    labelled = csv_file(Table(_LABELS, _labelled(clusters)))
     if args.csv is not None:
         write_file(args.csv, labelled)
         MESSAGES.say(f"saved {args.csv}")
     if args.out is None:
         return None
-    from sklearn_ganprint.cli.pages._cluster import draw_pictures, render_clusters
-
     with MESSAGES.progress("drawing") as progress:
-        write_files(args.out, draw_pictures(clusters, progress))
+        write_files(args.out, draw_clusters(clusters, progress))
     page = render_clusters(clusters, rows, args).encode("utf-8")
     return write_files(args.out, [("clusters.csv", labelled), (PAGE, page)])
 
 
-def _labelled(clusters: Clusters) -> list[dict[str, Any]]:
+def _labelled(clusters: Clusters) -> list[Row]:
     """Make one row an image in a cluster; its path holds from any folder."""
     return [
         {"path": os.path.abspath(file), "label": name}
@@ -268,7 +244,7 @@ def _labelled(clusters: Clusters) -> list[dict[str, Any]]:
     ]
 
 
-def _file_rows(clusters: Clusters) -> list[dict[str, Any]]:
+def _file_rows(clusters: Clusters) -> list[Row]:
     """Make one row a file, those that failed last."""
     names = {code: name for code, name in enumerate(clusters.names)} | {-1: NOWHERE}
     pairs = zip(clusters.bunch.filenames.tolist(), clusters.labels.tolist(), strict=True)
@@ -277,7 +253,7 @@ def _file_rows(clusters: Clusters) -> list[dict[str, Any]]:
         for file, code in pairs
         if code > -2
     ]
-    failed = {each.filename: one_line(each.reason) for each in clusters.failures}
+    failed = {failure.filename: one_line(failure.reason) for failure in clusters.failures}
     return rows + [
         {"file": name, "cluster": None, "error": reason, "reason": None}
         for name, reason in failed.items()
@@ -285,26 +261,22 @@ def _file_rows(clusters: Clusters) -> list[dict[str, Any]]:
 
 
 def _print(
-    clusters: Clusters,
-    rows: Sequence[dict[str, Any]],
-    index: str | None,
-    args: argparse.Namespace,
+    clusters: Clusters, rows: list[Row], index: str | None, args: argparse.Namespace
 ) -> None:
-    if args.format in CSV_FORMATS:
-        print_csv(_FILES, _file_rows(clusters), args.format)
-    elif args.format == "json":
-        document = {
-            "n_clusters": len(clusters.names),
-            "crop": clusters.crop,
-            "anchor": args.anchor,
-            "warnings": clusters.warnings,
-            "clusters": rows,
-            "report": index,
-            "results": _file_rows(clusters),
-        }
-        print_json(document)
-    else:
-        print_table(shown_columns(_COLUMNS, rows), rows)
-        print(in_words(clusters))
-        height, width = clusters.crop
-        print(f"crop {height} x {width} ({args.anchor})")
+    files, (height, width) = _file_rows(clusters), clusters.crop
+    document = {
+        "n_clusters": len(clusters.names),
+        "crop": clusters.crop,
+        "anchor": args.anchor,
+        "warnings": clusters.warnings,
+        "clusters": rows,
+        "report": index,
+        "results": files,
+    }
+    print_results(
+        args.format,
+        document,
+        Table(_FILES, files),
+        shown=[Table(_COLUMNS, rows).filled()],
+        notes=[in_words(clusters), f"crop {height} x {width} ({args.anchor})"],
+    )

@@ -4,37 +4,44 @@ import argparse
 import math
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._compared import Compared, notes, p_number, sentences, verdict
-from sklearn_ganprint.cli._console import (
-    CSV_FORMATS,
-    MESSAGES,
-    Column,
-    print_csv,
-    print_json,
-    print_line,
-    print_table,
-)
-from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._images import exit_status
-from sklearn_ganprint.cli._sides import (
-    Side,
+from sklearn_ganprint.cli._collections import (
+    Collection,
     check_models,
     fingerprints_of,
     leave_out_copies,
     make_reader,
-    open_side,
+    open_collection,
 )
-from sklearn_ganprint.cli._text import one_line
+from sklearn_ganprint.cli._console import (
+    MESSAGES,
+    Column,
+    CommandError,
+    Table,
+    print_results,
+)
+from sklearn_ganprint.cli._findings import (
+    Compared,
+    comparison_notes,
+    p_number,
+    sentences,
+    verdict,
+)
+from sklearn_ganprint.cli._images import exit_status, failure_rows
 from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, write_files
-
-if TYPE_CHECKING:
-    from sklearn_ganprint.comparison import Match
-    from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint.cli.pages._views import draw_comparison, render_comparison
+from sklearn_ganprint.comparison import compare_models
+from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint.pipelines import current_kind
 
 REQUIRES = ("rich", "skops", "jinja2", "matplotlib")
+DESCRIPTION = (
+    "Correlate the fingerprints of two collections with each other, and say whether they have more "
+    "in common than chance or than other sources have. A collection is a model, a folder of images "
+    "of one source, or one with a folder per source, or a CSV file such as `ganprint cluster` "
+    "writes."
+)
 
 #: A fingerprint of fewer images, of 256 x 256 pixels, is noise and content for the most part; of
 #: larger images fewer do.
@@ -58,16 +65,8 @@ _MATCHES = (
 )
 
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "compare",
-        help="tell whether two collections of images share a source",
-        description="Correlate the fingerprints of two collections with each other, and say "
-        "whether they have more in common than chance or than other sources have. A collection is "
-        "a model, a folder of images of one source, or one with a folder per source, or a CSV file "
-        "such as `ganprint cluster` writes.",
-    )
     parser.add_argument("first", metavar="A", help="a model, a folder of images, or a CSV file")
     parser.add_argument(
         "second",
@@ -88,17 +87,17 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     _arguments.add_jobs(parser)
     _arguments.add_batch_size(parser)
     _arguments.add_format(parser)
-    return parser
 
 
 def _add_ways(parser: argparse.ArgumentParser) -> None:
     """Add how fingerprints are made and compared."""
     parser.add_argument(
         "--kind",
-        choices=("paper", "camera"),
-        help="how fingerprints of two collections of images are made: paper, the mean residual "
-        "(the default); camera, the pattern of a sensor, of photos of full size. With a model they "
-        "are made as in it",
+        type=current_kind,
+        choices=("fingerprint", "prnu"),
+        help="how fingerprints of two collections of images are made: fingerprint, the mean "
+        "residual (the default); prnu, the pattern of a sensor, of photos of full size. With a "
+        "model they are made as in it",
     )
     _arguments.add_crop(parser, None)
     parser.add_argument(
@@ -113,9 +112,9 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
         "--null",
         choices=("auto", "sources", "chance"),
         default="auto",
-        help="what p-values are by: sources, how alike the other pairs are, of which each source "
-        "has one partner at the most; chance, patterns that have nothing in common; auto, sources "
-        "if there are 4 or more on one side (default: %(default)s)",
+        help="what p-values are calibrated on: sources, the other pairs of sources, assuming that "
+        "each source has at most one partner; chance, patterns that have nothing in common; auto, "
+        "sources if one collection has 4 or more (default: %(default)s)",
     )
 
 
@@ -129,21 +128,18 @@ def run(args: argparse.Namespace) -> int:
     _print(compared, index, args)
     if index:
         MESSAGES.say(f"pictures and explanations: {index}")
-    return exit_status(compared.failures, sum(sum(each.values()) for each in compared.counts))
+    return exit_status(compared.failures, sum(sum(own.values()) for own in compared.counts))
 
 
 def _compare(args: argparse.Namespace) -> Compared:
-    from sklearn_ganprint.comparison import compare_models
-
     failures: list[ImageReadError] = []
     paths = [args.first] if args.second is None else [args.first, args.second]
-    sides = [open_side(path, failures, one_source=args.one_source) for path in paths]
-    warnings = _settle(sides)
-    models = [side.model for side in sides if side.model is not None]
-    reader = make_reader(sides, args)
-    kind = "camera" if args.kind == "camera" else None
-    like = models[0].whole if models else kind
-    sets = [fingerprints_of(side, like, reader, args, failures) for side in sides]
+    found = [open_collection(path, failures, one_source=args.one_source) for path in paths]
+    warnings = _settle(found)
+    models = [collection.model for collection in found if collection.model is not None]
+    reader = make_reader(found, args)
+    like = models[0].whole if models else "prnu" if args.kind == "prnu" else None
+    sets = [fingerprints_of(collection, like, reader, args, failures) for collection in found]
     if len(sets) == 1 and len(sets[0].names) < 2:
         raise CommandError(f"{args.first}: it has one source only; name B, to compare it with")
     try:
@@ -151,14 +147,13 @@ def _compare(args: argparse.Namespace) -> Compared:
     except ValueError as error:
         raise CommandError(f"{' and '.join(paths)}: {error}") from error
     failed = {failure.filename for failure in failures}
-    counts = [side.counts(failed) for side in sides]
-    warnings += _warnings_of_few(sides, counts, sets[0].fingerprints.shape[1:3])
-    level = args.false_alarm or _arguments.DEFAULT_RATE
+    counts = [collection.counts(failed) for collection in found]
+    warnings += _warnings_of_few(found, counts, sets[0].fingerprints.shape[1:3])
     return Compared(
-        (sides[0], sides[1] if len(sides) == 2 else None),
+        (found[0], found[1] if len(found) == 2 else None),
         (sets[0], sets[-1]),
         result,
-        level,
+        args.false_alarm or _arguments.DEFAULT_RATE,
         (counts[0], counts[-1]),
         failures,
         warnings,
@@ -166,24 +161,24 @@ def _compare(args: argparse.Namespace) -> Compared:
 
 
 def _warnings_of_few(
-    sides: Sequence[Side], counts: Sequence[dict[str, int]], size: tuple[int, ...]
+    found: Sequence[Collection], counts: Sequence[dict[str, int]], size: tuple[int, ...]
 ) -> list[str]:
     """Name the sources of too few images for the size of their fingerprints."""
     n_pixels = math.prod(size)
     return [
-        f"{source} in {side.path} has {n} images, which is few: its fingerprint is noise and "
-        f"content for the most part, and what is not found in it may still be there"
-        for side, own in zip(sides, counts, strict=True)
+        f"{source} in {collection.path} has {n} images, which is few: its fingerprint is noise "
+        f"and content for the most part, and what is not found in it may still be there"
+        for collection, own in zip(found, counts, strict=True)
         for source, n in own.items()
         if n * n_pixels < FEW * FEW_PIXELS
     ]
 
 
-def _settle(sides: list[Side]) -> list[str]:
-    """See to it that both sides can be compared; say what was left out for that."""
-    if len(sides) == 1:
+def _settle(found: list[Collection]) -> list[str]:
+    """See to it that both collections can be compared; say what was left out for that."""
+    if len(found) == 1:
         return []
-    first, second = sides
+    first, second = found
     if os.path.realpath(first.path) == os.path.realpath(second.path):
         raise CommandError(
             f"{second.path}: this is A once more; leave out B to compare its sources with "
@@ -194,7 +189,7 @@ def _settle(sides: list[Side]) -> list[str]:
         return []
     if first.model is not None or second.model is not None:
         return []
-    sides[1], n_copies = leave_out_copies(first, second)
+    found[1], n_copies = leave_out_copies(first, second)
     if not n_copies:
         return []
     return [
@@ -206,49 +201,40 @@ def _settle(sides: list[Side]) -> list[str]:
 def _write(compared: Compared, args: argparse.Namespace) -> str | None:
     if args.out is None:
         return None
-    from sklearn_ganprint.cli.pages._compare import draw_pictures, render_comparison
-
     with MESSAGES.progress("drawing") as progress:
-        write_files(args.out, draw_pictures(compared, progress))
+        write_files(args.out, draw_comparison(compared, progress))
     return write_files(args.out, [(PAGE, render_comparison(compared, args).encode("utf-8"))])
 
 
 def _print(compared: Compared, index: str | None, args: argparse.Namespace) -> None:
     result, matches = compared.result, compared.result.matches()
-    if args.format in CSV_FORMATS:
-        rows = [{**row, "null": result.null} for row in result.rows()]
-        print_csv((*_PAIRS, Column("null", "null")), rows, args.format)
-    elif args.format == "json":
-        failures = compared.failures
-        document = {
-            "first": args.first,
-            "second": args.second,
-            "size": compared.sets[0].fingerprints.shape[1:3],
-            "trim": args.trim,
-            "false_alarm_rate": compared.level,
-            **result.to_dict(),
-            "verdicts": [verdict(match, compared) for match in matches],
-            "images": compared.counts,
-            "warnings": compared.warnings,
-            "report": index,
-            "failures": [{"file": e.filename, "reason": one_line(e.reason)} for e in failures],
-        }
-        print_json(document)
-    else:
-        _print_table(compared, matches)
+    rows = result.rows()
+    document = {
+        "first": args.first,
+        "second": args.second,
+        "size": compared.sets[0].fingerprints.shape[1:3],
+        "trim": args.trim,
+        "false_alarm_rate": compared.level,
+        **result.to_dict(),
+        "verdicts": [verdict(match, compared) for match in matches],
+        "images": compared.counts,
+        "warnings": compared.warnings,
+        "report": index,
+        "failures": failure_rows(compared.failures),
+    }
+    shown = Table(_PAIRS, rows)
+    if len(rows) > _MOST_PAIRS:
+        shown = Table(_MATCHES, [match._asdict() for match in matches])
+    print_results(
+        args.format,
+        document,
+        Table((*_PAIRS, Column("null", "null")), [{**row, "null": result.null} for row in rows]),
+        shown=[_with_p_in_words(shown)],
+        notes=["", *sentences(matches, compared), *comparison_notes(compared)],
+    )
 
 
-def _print_table(compared: Compared, matches: "Sequence[Match]") -> None:
-    rows = compared.result.rows()
-    if len(rows) <= _MOST_PAIRS:
-        print_table(_PAIRS, [{**row, "p_value": p_number(row["p_value"])} for row in rows])
-    else:
-        best = [match._asdict() for match in matches]
-        keys = ("p_value", "p_value_of_best")
-        rows = [{**row, **{key: p_number(row[key]) for key in keys}} for row in best]
-        print_table(_MATCHES, rows)
-    print()
-    for sentence in sentences(matches, compared):
-        print_line(sentence)
-    for note in notes(compared):
-        print_line(note)
+def _with_p_in_words(table: Table) -> Table:
+    keys = [column.key for column in table.columns if column.key.startswith("p_value")]
+    rows = [{**row, **{key: p_number(row[key]) for key in keys}} for row in table.rows]
+    return Table(table.columns, rows)

@@ -1,19 +1,17 @@
-"""Results to stdout as table, CSV or JSON; messages and progress to stderr."""
+"""Results to stdout as table, CSV or JSON; messages to stderr; names of files to be written."""
 
-import json
+import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, TextIO
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
 
-from sklearn_ganprint.cli._text import one_line
-from sklearn_ganprint.datasets._csv import csv_bytes, csv_text
-from sklearn_ganprint.datasets._names import is_unseen, printable
+from sklearn_ganprint._text import csv_bytes, csv_text, json_text, printable
 
-#: Formats that are CSV: names as they are, or such that a spreadsheet runs none of them.
-CSV_FORMATS = ("csv", "spreadsheet")
+Row = dict[str, Any]
 
 #: Columns that a table may take where no terminal has to show it: nothing is ever cut off.
 _WIDE = 10_000
@@ -21,9 +19,16 @@ _WIDE = 10_000
 #: Entries of a list that a table shows; CSV and JSON hold all.
 _LISTED = 3
 
+#: Letters of a part of a file's name, at the most: file systems take some 255 bytes in all, and
+#: beginnings, numbers and extensions are added.
+_LONGEST = 80
 
-@dataclass(frozen=True)
-class Column:
+
+class CommandError(Exception):
+    """Wrong use of the command line; the message says what to do."""
+
+
+class Column(NamedTuple):
     """A column of results: its key in CSV and JSON, its title in a table, and its digits."""
 
     key: str
@@ -31,62 +36,102 @@ class Column:
     digits: int | None = None
 
 
-def print_csv(columns: Sequence[Column], rows: Sequence[dict[str, Any]], form: str = "csv") -> None:
-    """Print rows as CSV with a line of names; what is unknown stays empty.
+class Table(NamedTuple):
+    """Rows and those of their values that are shown."""
 
-    A program gets names as they are; on a terminal they are escaped as in a table.
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+
+    def filled(self) -> "Table":
+        """Leave out the columns that hold nothing in any row."""
+        filled = {key for row in self.rows for key, value in row.items() if value is not None}
+        return Table([column for column in self.columns if column.key in filled], self.rows)
+
+
+def print_results(
+    form: str,
+    document: Any,
+    table: Table,
+    *,
+    shown: Sequence[Table] = (),
+    notes: Sequence[str] = (),
+) -> None:
+    """Print what a command has found, in the form that ``--format`` names.
+
+    JSON holds `document`, CSV `table`. People get the tables `shown`, by default `table`, with
+    `notes` below them, one line each.
     """
-    table = [[_plain(row.get(column.key)) for column in columns] for row in rows]
+    if form == "json":
+        print(json_text(document))
+    elif form in ("csv", "spreadsheet"):
+        print(_csv_for_stdout(table, spreadsheet=form == "spreadsheet"), end="")
+    else:
+        for number, each in enumerate(shown or [table]):
+            print("\n" * (number > 0), end="")
+            _print_table(each)
+        for note in notes:
+            print(one_line(note))
+
+
+def print_file_results(
+    form: str,
+    document: Row,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    *,
+    shown: Sequence[Column],
+    notes: Sequence[str],
+) -> None:
+    """Print one row a file; tables leave out what failed, which was named on stderr."""
+    reason = Column("reason", "reason")
+    used = [row for row in rows if row["error"] is None]
+    print_results(
+        form,
+        {**document, "results": rows},
+        Table((*columns, Column("error", "error"), reason), rows),
+        shown=[Table([*shown, *Table([reason], used).filled().columns], used)],
+        notes=notes,
+    )
+
+
+def _csv_for_stdout(table: Table, spreadsheet: bool) -> str:
+    """Write CSV; a program gets names as they are, a terminal escaped as in a table."""
+    rows = [[_plain(row.get(column.key)) for column in table.columns] for row in table.rows]
     if sys.stdout.isatty():
-        table = [[printable(x) if isinstance(x, str) else x for x in cells] for cells in table]
-    header = [column.key for column in columns]
-    print(csv_text(header, table, spreadsheet=form == "spreadsheet", digits=6), end="")
+        rows = [[printable(x) if isinstance(x, str) else x for x in cells] for cells in rows]
+    header = [column.key for column in table.columns]
+    return csv_text(header, rows, spreadsheet=spreadsheet, digits=6)
 
 
-def csv_file(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> bytes:
+def _plain(value: Any) -> Any:
+    """Write a list as one cell of a CSV file, and leave all else as it is."""
+    return "; ".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def csv_file(table: Table) -> bytes:
     """Write rows as the content of a CSV file, for programs and for spreadsheets."""
-    table = [[row.get(column.key) for column in columns] for row in rows]
-    return csv_bytes([column.key for column in columns], table, spreadsheet=True)
+    rows = [[row.get(column.key) for column in table.columns] for row in table.rows]
+    return csv_bytes([column.key for column in table.columns], rows, spreadsheet=True)
 
 
-def print_json(document: Any) -> None:
-    """Print a document as JSON, in which escapes stand for what a terminal would obey."""
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    for line in text.split("\n"):
-        print(line if line.isprintable() else "".join(map(_json_character, line)))
-
-
-def _json_character(char: str) -> str:
-    return json.dumps(char)[1:-1] if is_unseen(char) else char
-
-
-def print_line(text: str) -> None:
-    """Print a sentence beside a table."""
-    print(one_line(text))
-
-
-def shown_columns(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> list[Column]:
-    """Leave out of a table the columns that hold nothing in any row."""
-    return [column for column in columns if any(row.get(column.key) is not None for row in rows)]
-
-
-def print_table(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> None:
+def _print_table(table: Table) -> None:
     """Print rows as a table as wide as it needs to be, folded where the terminal is narrower."""
-    from rich import box
+    from rich import box  # optional, and slow
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Table as RichTable
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        number = any(isinstance(row.get(column.key), int | float) for row in rows)
-        table.add_column(column.title, justify="right" if number else "left", overflow="fold")
-    for row in rows:
+    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in table.columns:
+        number = any(isinstance(row.get(column.key), int | float) for row in table.rows)
+        drawn.add_column(column.title, justify="right" if number else "left", overflow="fold")
+    for row in table.rows:
         # Text: in a plain string, rich would take [brackets] of a file's name for markup.
-        table.add_row(*(Text(_shown(row.get(column.key), column.digits)) for column in columns))
+        cells = (_shown(row.get(column.key), column.digits) for column in table.columns)
+        drawn.add_row(*map(Text, cells))
     console = Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
     try:
-        console.print(table, crop=False)
+        console.print(drawn, crop=False)
     except SystemExit as stop:  # rich's answer to a broken pipe, with a status of its own
         raise BrokenPipeError from stop
 
@@ -102,19 +147,41 @@ def _shown(value: Any, digits: int | None) -> str:
     return f"{value:.{digits}f}" if digits is not None else printable(str(value))
 
 
-def _plain(value: Any) -> Any:
-    """Write a list as one cell of a CSV file, and leave all else as it is."""
-    return "; ".join(map(str, value)) if isinstance(value, list | tuple) else value
+def one_line(text: object) -> str:
+    """Write a message so that it is one line: line ends become spaces, the rest is printable."""
+    return printable(" ".join(str(text).splitlines()))
+
+
+def slugs(names: Iterable[object]) -> dict[str, str]:
+    """Give each name a part of a file's name that is plain, and no other's.
+
+    Where two names would have the same one, the later gets a number. Capitals do not tell them
+    apart, as they do not on every file system.
+    """
+    return _distinct((name, name) for name in map(str, names))
+
+
+def file_slugs(files: Iterable[str]) -> dict[str, str]:
+    """Give each file such a part too, after its own name without folder and extension."""
+    return _distinct((file, Path(file).stem) for file in files)
+
+
+def _distinct(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    numbers: dict[str, Iterator[int]] = {}
+    for key, name in dict(pairs).items():
+        slug = plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:_LONGEST]
+        number = numbers.setdefault(plain.lower(), count(2))
+        while slug.lower() in taken:
+            slug = f"{plain}-{next(number)}"
+        taken.add(slug.lower())
+        found[key] = slug
+    return found
 
 
 class Messages:
-    """What is told beside the results, on stderr, one line each.
-
-    Parameters
-    ----------
-    stream : text stream, default=None
-        Where to; None takes the stderr of the moment.
-    """
+    """What is told beside the results: one line each, to a stream or the stderr of the moment."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
@@ -149,7 +216,7 @@ class Messages:
 
     @contextmanager
     def _bar(self) -> Iterator[Any]:
-        from rich.console import Console
+        from rich.console import Console  # optional, and slow
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
         from rich.progress import TimeRemainingColumn as Remaining
 

@@ -1,25 +1,24 @@
 """``ganprint demo``: the bundled images from pixels to a page with pictures."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
 
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import Bunch
+
+from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import (
-    CSV_FORMATS,
-    MESSAGES,
-    Column,
-    print_csv,
-    print_json,
-    print_table,
-)
+from sklearn_ganprint.cli._console import MESSAGES, Column, Table, print_results
 from sklearn_ganprint.cli.pages._folder import PAGE, check_folder, write_files
-
-if TYPE_CHECKING:
-    from sklearn.utils import Bunch
-
-    from sklearn_ganprint.experiments import AttributionResult
+from sklearn_ganprint.cli.pages._views import draw_demo, render_demo
+from sklearn_ganprint.datasets import load_samples
+from sklearn_ganprint.experiments import AttributionResult, evaluate_attribution
+from sklearn_ganprint.residuals import ResidualTransformer
 
 REQUIRES = ("rich", "jinja2", "matplotlib")
+DESCRIPTION = (
+    "Estimate fingerprints from half of the bundled images, attribute the other half, and write a "
+    "page with pictures."
+)
 
 _COLUMNS = (
     Column("name", "source"),
@@ -30,14 +29,8 @@ _COLUMNS = (
 )
 
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "demo",
-        help="try it on the bundled images",
-        description="Estimate fingerprints from half of the bundled images, attribute the other "
-        "half, and write a page with pictures.",
-    )
     parser.add_argument(
         "--out",
         default="ganprint-demo",
@@ -58,35 +51,26 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         action="store_true",
         help="write into a folder that is not empty; only the demo's own files are replaced",
     )
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate on the bundled images, print the table, write the page."""
     check_folder(args.out, force=args.force, files="the demo's files")
-    from sklearn_ganprint.cli.pages._demo import draw_figures, render_demo
-    from sklearn_ganprint.datasets import load_samples
-
     MESSAGES.say("reading the bundled images")
     samples = load_samples()
     MESSAGES.say(f"{len(samples.data)} images: fitting on one half, attributing the other")
     result = _evaluate(samples, args)
     MESSAGES.say("drawing")
-    figures = draw_figures(result)
-    page = render_demo(result, samples, figures, channels=args.channels, seed=args.seed)
+    pictures = draw_demo(result)
+    page = render_demo(result, samples, args)
     # The page comes last: where there is one, all that it shows is there too.
-    index = write_files(args.out, [*figures.files.items(), (PAGE, page.encode("utf-8"))])
+    index = write_files(args.out, [*pictures.items(), (PAGE, page.encode("utf-8"))])
     _print(result, index, args)
     MESSAGES.say(f"pictures and explanations: {index}")
     return 0
 
 
-def _evaluate(samples: "Bunch", args: argparse.Namespace) -> "AttributionResult":
-    from sklearn.pipeline import make_pipeline
-
-    from sklearn_ganprint import FingerprintClassifier, ResidualTransformer
-    from sklearn_ganprint.experiments import evaluate_attribution
-
+def _evaluate(samples: Bunch, args: argparse.Namespace) -> AttributionResult:
     pipeline = make_pipeline(
         ResidualTransformer(channels=args.channels, n_jobs=args.jobs), FingerprintClassifier()
     )
@@ -94,20 +78,17 @@ def _evaluate(samples: "Bunch", args: argparse.Namespace) -> "AttributionResult"
     return evaluate_attribution(pipeline, samples.data, sources, random_state=args.seed)
 
 
-def _print(result: "AttributionResult", index: str, args: argparse.Namespace) -> None:
+def _print(result: AttributionResult, index: str, args: argparse.Namespace) -> None:
     document = result.to_dict()
-    settings = {"channels": args.channels, "seed": args.seed, "report": index}
-    overall = {
-        "name": "all",
-        **{key: document[key] for key in ("n_fit", "n_test")},
-        "recall": document["accuracy"],
-    }
-    if args.format == "json":
-        print_json({**document, **settings})
-    elif args.format in CSV_FORMATS:
-        print_csv(_COLUMNS, [*document["classes"], overall], args.format)
-    else:
-        print_table(_COLUMNS, [*document["classes"], overall])
-        low, high = result.accuracy_interval
-        print(f"accuracy {result.accuracy:.3f} (95 % confidence interval {low:.3f} to {high:.3f})")
-        print(f"always naming the largest source: {result.chance:.3f}")
+    counts = {key: document[key] for key in ("n_fit", "n_test")}
+    overall = {"name": "all", **counts, "recall": document["accuracy"]}
+    low, high = result.accuracy_interval
+    print_results(
+        args.format,
+        {**document, "channels": args.channels, "seed": args.seed, "report": index},
+        Table(_COLUMNS, [*document["classes"], overall]),
+        notes=[
+            f"accuracy {result.accuracy:.3f} (95 % confidence interval {low:.3f} to {high:.3f})",
+            f"always naming the largest source: {result.chance:.3f}",
+        ],
+    )

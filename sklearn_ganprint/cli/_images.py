@@ -2,28 +2,26 @@
 
 import argparse
 import math
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from sklearn.utils import Bunch
+
+from sklearn_ganprint import datasets
 from sklearn_ganprint.cli._arguments import AUTO_SHARE, AUTO_SIDE
-from sklearn_ganprint.cli._console import MESSAGES
-from sklearn_ganprint.cli._errors import CommandError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from sklearn.utils import Bunch
-
-    from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint.cli._console import MESSAGES, CommandError, one_line
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.residuals import MIN_SHARE, residual_share
 
 
-def attempt(function: "Callable[[str], Any]", path: str) -> Any:
+def attempt(function: Callable[[str], Any], path: str) -> Any:
     """Return ``function(path)``, or an ImageReadError that says what went wrong with the file.
 
-    One file must not end a command, whatever it is that goes wrong with it.
+    One file must not end a command, whatever goes wrong with it.
     """
-    from sklearn_ganprint.datasets import ImageReadError
-
     try:
         return function(path)
     except ImageReadError as error:
@@ -37,17 +35,22 @@ def attempt(function: "Callable[[str], Any]", path: str) -> Any:
         return ImageReadError(path, f"unexpected {type(error).__name__}: {error}")
 
 
-def collect_failures(failures: "list[ImageReadError]") -> "Callable[[ImageReadError], None]":
+def collect_failures(failures: list[ImageReadError]) -> Callable[[ImageReadError], None]:
     """Make a callable for `on_error`, which names a file that fails and adds it to a list."""
 
-    def fail(error: "ImageReadError") -> None:
+    def fail(error: ImageReadError) -> None:
         MESSAGES.say(str(error))
         failures.append(error)
 
     return fail
 
 
-def exit_status(failures: "Sequence[Any]", n_used: int) -> int:
+def failure_rows(failures: Sequence[ImageReadError]) -> list[dict[str, str]]:
+    """Give the files that could not be used, and why, for a JSON document."""
+    return [{"file": e.filename, "reason": one_line(e.reason)} for e in failures]
+
+
+def exit_status(failures: Sequence[Any], n_used: int) -> int:
     """Sum up on stderr what could not be used, and give the exit status of the command."""
     if failures:
         rest = "all others were" if n_used else "there were no others"
@@ -55,14 +58,47 @@ def exit_status(failures: "Sequence[Any]", n_used: int) -> int:
     return 1 if failures else 0
 
 
-def find_images(args: argparse.Namespace, **params: Any) -> "Bunch":
+def find_files(paths: Sequence[str]) -> tuple[list[str], list[ImageReadError]]:
+    """List the files and those in folders, each once, and the folders that fail to open."""
+    failures: list[ImageReadError] = []
+    files: dict[str, None] = {}
+    for path in paths:
+        if os.path.isdir(path):
+            listed = datasets.list_images(path, layout=None)
+            files.update(dict.fromkeys(listed.filenames))
+            failures += listed.failures
+        else:
+            files[path] = None
+    for failure in failures:
+        MESSAGES.say(str(failure))
+    if not any(map(os.path.lexists, files)):
+        raise CommandError(
+            f"no image found: expected files that exist, or folders that hold some, got "
+            f"{', '.join(paths)}"
+        )
+    return list(files), failures
+
+
+def outside(files: Sequence[str], folder: str | None) -> list[str]:
+    """Leave out the files in ``--out``, such as the pictures that an earlier run left there."""
+    if folder is None:
+        return list(files)
+    inside = os.path.join(os.path.realpath(folder), "")
+    kept = [file for file in files if not os.path.realpath(file).startswith(inside)]
+    if not kept:
+        raise CommandError(
+            f"no image found outside of --out {folder}; name files that are not in it, or another "
+            f"folder"
+        )
+    return kept
+
+
+def find_images(args: argparse.Namespace, **params: Any) -> Bunch:
     """List labelled files, and say which of them cannot be used and what may mislead.
 
     `params` are further ones of `load_image_folder`. What may mislead is in ``bunch.warnings``.
     """
-    from sklearn_ganprint.datasets import ImageReader, confounds, load_image_folder
-
-    bunch = load_image_folder(
+    bunch = datasets.load_image_folder(
         args.source,
         layout=args.layout,
         reader=ImageReader(crop=args.crop, anchor=args.anchor),
@@ -72,7 +108,7 @@ def find_images(args: argparse.Namespace, **params: Any) -> "Bunch":
     )
     bunch.warnings = [
         f"{difference}; what tells these apart may be that, not the source"
-        for difference in confounds(bunch)
+        for difference in datasets.confounds(bunch)
     ]
     bunch.warnings += [
         f"{copy} is a copy of {original}; both are used" for copy, original in bunch.duplicates
@@ -87,48 +123,27 @@ def find_images(args: argparse.Namespace, **params: Any) -> "Bunch":
 def inspect_images(
     files: Sequence[str],
     args: argparse.Namespace,
-    failures: "list[ImageReadError]",
+    failures: list[ImageReadError],
     *,
     quiet: bool = False,
-) -> "Bunch":
-    """Read the headers of files; those that cannot be used become failures, and are named.
-
-    Returns a Bunch as that of `load_image_folder`, without labels.
-    """
-    import numpy as np
-    from sklearn.utils import Bunch
-
-    from sklearn_ganprint.datasets import ImageReader, ImageReadError
-    from sklearn_ganprint.datasets._reader import inspect_files
-
+) -> Bunch:
+    """Read the headers of files; those that cannot be used become failures, and are named."""
     reader = ImageReader(crop=args.crop, anchor=args.anchor, n_jobs=args.jobs)
-    found = list(inspect_files(reader, files))
-    refused = [each for each in found if isinstance(each, ImageReadError)]
-    for failure in refused if not quiet else ():
+    bunch = datasets.inspect_images(files, reader=reader)
+    for failure in bunch.failures if not quiet else ():
         MESSAGES.say(str(failure))
-    failures += refused
-    pairs = zip(files, found, strict=True)
-    usable = [(file, info) for file, info in pairs if not isinstance(info, ImageReadError)]
-    if not usable:
-        raise CommandError(f"none of the {len(files)} files can be used; the first: {refused[0]}")
-    infos = [info for _, info in usable]
-    return Bunch(
-        filenames=np.array([file for file, _ in usable], dtype=object),
-        formats=np.array([info.format for info in infos]),
-        modes=np.array([info.mode for info in infos]),
-        widths=np.array([info.width for info in infos]),
-        heights=np.array([info.height for info in infos]),
-        jpeg_quality=np.array([info.jpeg_quality for info in infos]),
-    )
+    failures += bunch.failures
+    if not len(bunch.filenames):
+        first = bunch.failures[0]
+        raise CommandError(f"none of the {len(files)} files can be used; the first: {first}")
+    return bunch
 
 
-def auto_crop(bunch: "Bunch", *, whole: bool = False) -> tuple[int, int]:
+def auto_crop(bunch: Bunch, *, whole: bool = False) -> tuple[int, int]:
     """Find the largest square, up to a limit, that nearly all of the files can give.
 
     If `whole`, it is the size that most of them have: that of a sensor.
     """
-    import numpy as np
-
     if whole:
         sizes = Counter(zip(bunch.heights.tolist(), bunch.widths.tolist(), strict=True))
         ((height, width), n_whole), *_ = sizes.most_common()
@@ -147,10 +162,8 @@ def auto_crop(bunch: "Bunch", *, whole: bool = False) -> tuple[int, int]:
     return side, side
 
 
-def file_properties(bunch: "Bunch", own: "np.ndarray") -> dict[str, Any]:
+def file_properties(bunch: Bunch, own: np.ndarray) -> dict[str, Any]:
     """Sum up some of the files: formats and sizes, most frequent first, and JPEG quality."""
-    import numpy as np
-
     quality = bunch.jpeg_quality[own]
     quality = quality[~np.isnan(quality)]
     sizes = [f"{w} x {h}" for w, h in zip(bunch.widths[own], bunch.heights[own], strict=True)]
@@ -159,3 +172,14 @@ def file_properties(bunch: "Bunch", own: "np.ndarray") -> dict[str, Any]:
         "sizes": [size for size, _ in Counter(sizes).most_common()],
         "jpeg_quality": float(np.median(quality)) if len(quality) else None,
     }
+
+
+def no_residual(pipeline: Any, image: np.ndarray) -> str | None:
+    """Say why an image has no answer, if it has no residual."""
+    params = pipeline.get_params().items()
+    ranges = [value for name, value in params if name.rpartition("__")[2] == "data_range"]
+    share = float(residual_share(image[np.newaxis], *ranges[:1])[0])
+    if share >= MIN_SHARE:
+        return None
+    percent = f"{100 * (1 - share):.1f}".removesuffix(".0")
+    return f"no residual: {percent} % of its pixels are flat, smooth or saturated"

@@ -1,28 +1,44 @@
 """``ganprint localize``: which parts of images do not come from the source that they should."""
 
 import argparse
+import io
+import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from sklearn_ganprint._parallel import map_in_order
+from sklearn_ganprint._text import printable
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import MESSAGES, Column, csv_file
-from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._images import exit_status
-from sklearn_ganprint.cli._models import (
-    find_source,
-    open_localizer,
-    warning_of_few,
+from sklearn_ganprint.cli._console import (
+    MESSAGES,
+    Column,
+    CommandError,
+    Row,
+    Table,
+    csv_file,
+    file_slugs,
+    print_file_results,
 )
-from sklearn_ganprint.cli._question import Question, notes
-from sklearn_ganprint.cli._scoring import Row, find_files, n_judged, outside, print_rows
-from sklearn_ganprint.cli._text import file_slugs
+from sklearn_ganprint.cli._findings import Question, localization_notes
+from sklearn_ganprint.cli._images import attempt, exit_status, find_files, no_residual, outside
+from sklearn_ganprint.cli._models import find_source, judged, open_localizer, warning_of_few
+from sklearn_ganprint.cli.pages._figures import new_figure, png, small_copy
 from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, write_files
-
-if TYPE_CHECKING:
-    from sklearn_ganprint.cli._located import Located
-    from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint.cli.pages._views import render_localization
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.localization import localize_images
+from sklearn_ganprint.plotting import LocalizationDisplay
 
 REQUIRES = ("rich", "skops", "jinja2", "matplotlib")
+DESCRIPTION = (
+    "Map how much more likely another source of the model is than the claimed one, part by part of "
+    "each image, and mark the regions that are not from the claimed source. The model is from "
+    "`ganprint fit --task localize`. Flat and saturated areas say nothing."
+)
 
 _COLUMNS = (
     Column("file", "file"),
@@ -46,16 +62,41 @@ _KEYS = (*(column.key for column in _COLUMNS), "regions", "map", "mask", "error"
 #: Folders in OUT.
 _FOLDERS = {"map": ("maps", "png"), "image": ("images", "jpg"), "mask": ("masks", "png")}
 
+#: Longer side of a map that is drawn, and of the copy of the image beside it, in pixels.
+_MAP_SIDE, _COPY_SIDE = 1200, 640
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
+#: Inches that a map is wide, and its colour bar.
+_WIDTH, _BAR = 6.0, 1.2
+
+#: Colours end at so many times the threshold, so that all pictures of a model share a scale.
+_SCALE = 2.0
+
+
+class Wanted(NamedTuple):
+    """What is to be made of each image."""
+
+    model: Any  # a pipeline that ends with a localizer
+    claimed: Any  # a source, or None for the most likely one
+    pictures: bool
+    masks: bool
+
+
+class Located(NamedTuple):
+    """What was found in one image; all of it is small, or the file that it becomes."""
+
+    claimed: str | None  # None where nothing tells it
+    size: tuple[int, int]
+    regions: list[dict[str, int]]  # the largest first
+    score: float
+    p_value: float | None
+    flat: float
+    grey: bool
+    files: dict[str, bytes]  # by kind: "map", "image" and "mask"
+    reason: str | None  # why there is no answer
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "localize",
-        help="find the parts of images that come from elsewhere",
-        description="Map each image by how much more likely another source of the model is than "
-        "the claimed one, part by part, and mark regions that are not from it. The model is from "
-        "`ganprint fit --kind localization`. Flat and saturated areas say nothing.",
-    )
     _arguments.add_model_and_images(parser)
     parser.add_argument(
         "--claimed",
@@ -76,7 +117,6 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     )
     _arguments.add_format(parser)
     _arguments.add_jobs(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
@@ -94,7 +134,7 @@ def run(args: argparse.Namespace) -> int:
     _print(rows, question, index, args)
     if index:
         MESSAGES.say(f"maps and explanations: {index}")
-    return exit_status(failures, n_judged(rows))
+    return exit_status(failures, len(judged(rows)))
 
 
 def _question(args: argparse.Namespace) -> Question:
@@ -109,13 +149,11 @@ def _question(args: argparse.Namespace) -> Question:
 
 def _rows(
     files: list[str],
-    failures: "list[ImageReadError]",
+    failures: list[ImageReadError],
     question: Question,
     args: argparse.Namespace,
 ) -> list[Row]:
     """Localize in each file, write its pictures, and make one row of it."""
-    from sklearn_ganprint.datasets import ImageReadError
-
     slugs, rows = file_slugs(files), []
     with MESSAGES.progress("localizing") as progress:
         for done, (file, found) in enumerate(_found(files, question, args), start=1):
@@ -131,22 +169,112 @@ def _rows(
     named = {row["file"] for row in rows}
     rest = [failure for failure in failures if failure.filename not in named]
     empty = dict.fromkeys(_KEYS)
-    return rows + [{**empty, "file": each.filename, "error": each.reason} for each in rest]
+    return rows + [{**empty, "file": failure.filename, "error": failure.reason} for failure in rest]
 
 
 def _found(
     files: Sequence[str], question: Question, args: argparse.Namespace
-) -> "Iterator[tuple[str, Located | ImageReadError]]":
+) -> Iterator[tuple[str, Located | ImageReadError]]:
     """Localize in one file after the other, or in some at a time."""
-    from sklearn_ganprint._parallel import map_in_order
-    from sklearn_ganprint.cli._located import Wanted, locate_file
-
     wanted = Wanted(question.model.pipeline, question.claimed, args.out is not None, args.masks)
     results = map_in_order(locate_file, ((file, wanted) for file in files), args.jobs)
     yield from zip(files, results, strict=True)
 
 
-def _write_pictures(found: "Located", slug: str, out: str | None) -> dict[str, str]:
+def locate_file(path: str, wanted: Wanted) -> Located | ImageReadError:
+    """Localize in one file; what is wrong with it is returned."""
+    found: Located | ImageReadError = attempt(
+        lambda name: locate(ImageReader().read_one(name), wanted), path
+    )
+    return found
+
+
+def locate(image: np.ndarray, wanted: Wanted) -> Located:
+    """Localize in an image of shape (H, W, 3)."""
+    localizer = wanted.model[-1]
+    (values,), (mask,), (claimed,) = localize_images(
+        wanted.model, image[np.newaxis], wanted.claimed
+    )
+    files = {}
+    if wanted.pictures:
+        files["map"] = _drawn(values, image, mask, str(claimed), localizer.threshold_)
+        files["image"] = small_copy(image, _COPY_SIDE)
+    if wanted.masks:
+        files["mask"] = _mask_file(mask)
+    peak = localizer.peak_of(values)
+    reason = no_residual(wanted.model, image)
+    return Located(
+        claimed=None if reason and wanted.claimed is None else str(claimed),
+        size=mask.shape,
+        regions=_regions(mask),
+        score=peak,
+        p_value=None if reason else _p_value(peak, mask.size, localizer),
+        flat=float(np.isnan(values).mean()),
+        grey=bool((image == image[..., :1]).all()),
+        files=files,
+        reason=reason,
+    )
+
+
+def _p_value(peak: float, n_pixels: int, localizer: Any) -> float | None:
+    """Chance of such a score in a clean image; of larger ones than were fitted on none is known."""
+    if n_pixels > math.prod(localizer.image_shape_[:2]):
+        return None
+    return float(localizer.p_value_of(peak))
+
+
+def _regions(mask: np.ndarray) -> list[dict[str, int]]:
+    """Give the size of each region and the box around it, in pixels."""
+    labels, n_regions = ndimage.label(mask)
+    counts = np.bincount(labels.ravel(), minlength=n_regions + 1)[1:]
+    regions = [
+        {
+            "pixels": int(count),
+            "left": int(columns.start),
+            "top": int(rows.start),
+            "width": int(columns.stop - columns.start),
+            "height": int(rows.stop - rows.start),
+        }
+        for (rows, columns), count in zip(ndimage.find_objects(labels), counts, strict=True)
+    ]
+    return sorted(regions, key=lambda region: -region["pixels"])
+
+
+def _drawn(
+    values: np.ndarray, image: np.ndarray, mask: np.ndarray, claimed: str, threshold: float
+) -> bytes:
+    step = math.ceil(max(mask.shape) / _MAP_SIDE)
+    figure, ax, bar = _frame(mask.shape)
+    display = LocalizationDisplay.from_map(
+        values[::step, ::step],
+        image=image[::step, ::step],
+        mask=mask[::step, ::step],
+        ax=ax,
+        scale=_SCALE * threshold if 0 < threshold < math.inf else None,
+        colorbar=False,
+    )
+    figure.colorbar(display.im_, cax=bar, extend="both")
+    bar.set_ylabel(printable(f"evidence against {claimed}"), parse_math=False)
+    return png(figure)
+
+
+def _frame(shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
+    """Make a figure that a picture of a shape fills but for a colour bar on the right."""
+    wide = _WIDTH * min(1.0, 1.5 * shape[1] / shape[0])
+    width, height = wide + _BAR, max(wide * shape[0] / shape[1], 1.6)
+    figure = new_figure(width, height, constrained=False)
+    picture = figure.add_axes((0, 0, wide / width, 1))
+    bar = figure.add_axes(((wide + 0.15) / width, 0.08, 0.2 / width, 0.84))
+    return figure, picture, bar
+
+
+def _mask_file(mask: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _write_pictures(found: Located, slug: str, out: str | None) -> dict[str, str]:
     """Write the pictures of one image; return their names in the folder, by what they are."""
     names = {kind: f"{_FOLDERS[kind][0]}/{slug}.{_FOLDERS[kind][1]}" for kind in found.files}
     # Without a folder there are none.
@@ -154,7 +282,7 @@ def _write_pictures(found: "Located", slug: str, out: str | None) -> dict[str, s
     return names
 
 
-def _answer(found: "Located") -> Row:
+def _answer(found: Located) -> Row:
     """Say what was found in an image."""
     n_pixels = sum(region["pixels"] for region in found.regions)
     largest = found.regions[0] if found.regions else None
@@ -184,12 +312,10 @@ def _answer(found: "Located") -> Row:
 def _write_page(rows: list[Row], question: Question, args: argparse.Namespace) -> str | None:
     if args.out is None:
         return None
-    from sklearn_ganprint.cli.pages._localize import render_localization
-
-    more = ("map", "mask", "error", "reason")
-    table = csv_file((*_COLUMNS, *(Column(key, key) for key in more)), rows)
-    page = render_localization(rows, question, notes(rows, question), args).encode("utf-8")
-    return write_files(args.out, [("results.csv", table), (PAGE, page)])
+    more = (Column(key, key) for key in ("map", "mask", "error", "reason"))
+    table = csv_file(Table((*_COLUMNS, *more), rows))
+    page = render_localization(rows, question, localization_notes(rows, question), args)
+    return write_files(args.out, [("results.csv", table), (PAGE, page.encode("utf-8"))])
 
 
 def _print(
@@ -205,11 +331,12 @@ def _print(
         "threshold": localizer.threshold_,
         "report": index,
     }
-    shown = [column for column in _TABLE if column.key != "flat" or _any_flat(rows)]
-    if not any(row["p_value"] is not None for row in rows):
-        shown = [column for column in shown if column.key != "p_value"]
-    print_rows(args, rows, _COLUMNS, document=document, table=shown, notes=notes(rows, question))
-
-
-def _any_flat(rows: Sequence[Row]) -> bool:
-    return any(row["flat"] for row in rows)
+    hidden = {key for key in ("flat", "p_value") if not any(row[key] for row in rows)}
+    print_file_results(
+        args.format,
+        document,
+        _COLUMNS,
+        rows,
+        shown=[column for column in _TABLE if column.key not in hidden],
+        notes=localization_notes(rows, question),
+    )

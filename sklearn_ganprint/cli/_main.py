@@ -1,6 +1,7 @@
 """The command line itself: arguments, exit status, and what becomes of errors."""
 
 import argparse
+import importlib
 import importlib.util
 import os
 import sys
@@ -8,40 +9,25 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from joblib import parallel_config
-
 import sklearn_ganprint
-from sklearn_ganprint._interrupt import STATUS, WORD, Interruptible, end_with_parent
-from sklearn_ganprint.cli import (
-    _cluster,
-    _compare,
-    _demo,
-    _fit,
-    _info,
-    _localize,
-    _predict,
-    _reproduce,
-    _simulate,
-    _verify,
-)
-from sklearn_ganprint.cli._console import plain_warnings
-from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._text import one_line
-from sklearn_ganprint.datasets._csv import NAMES
-from sklearn_ganprint.datasets._names import printable
+from sklearn_ganprint._text import NAMES, printable
+from sklearn_ganprint.cli._console import CommandError, one_line, plain_warnings
+from sklearn_ganprint.cli._interrupt import STATUS, WORD, interruptible
 
-_COMMANDS = (
-    _demo,
-    _fit,
-    _predict,
-    _verify,
-    _info,
-    _cluster,
-    _localize,
-    _compare,
-    _reproduce,
-    _simulate,
-)
+#: Commands and what they are for. Each is a module of this package, which is imported once the
+#: command is chosen: it takes seconds to import what they need.
+_COMMANDS = {
+    "demo": "try it on the bundled images",
+    "fit": "learn the traces of sources from labelled images",
+    "predict": "attribute images to the sources of a model, or to none",
+    "verify": "test whether images are from a source that is claimed",
+    "info": "show what a model was made of",
+    "cluster": "sort unlabelled images by their source",
+    "localize": "find the parts of images that come from elsewhere",
+    "compare": "tell whether two collections of images share a source",
+    "reproduce": "every figure and table of the paper, for your own images",
+    "simulate": "make images of simulated generators and cameras",
+}
 
 _EPILOG = """\
 exit status:
@@ -54,6 +40,8 @@ exit status:
 
 Results go to stdout; progress, warnings and errors to stderr.
 """
+
+_DEBUG = "show tracebacks of errors"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,7 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     try:
-        args = _parser().parse_args(argv)
+        with plain_warnings():
+            args = _parser().parse_args(argv)
         args.words = sys.argv[1:] if argv is None else list(argv)
     except SystemExit as stop:  # argparse has said what is wrong, or shown the help
         return _flush(int(stop.code or 0))
@@ -90,10 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     """Run one command; whatever goes wrong becomes one line and an exit status."""
+    from sklearn_ganprint._parallel import workers_of_this_process  # not for --help
+
     has_workers = getattr(args, "jobs", 1) != 1
-    workers = parallel_config("loky", initializer=end_with_parent, initargs=(os.getpid(),))
     try:
-        with Interruptible(has_workers), workers, plain_warnings():
+        with interruptible(has_workers), workers_of_this_process(), plain_warnings():
             _require(args.requires)
             status: int = args.run(args)
             sys.stdout.flush()
@@ -165,6 +155,20 @@ class _Parser(argparse.ArgumentParser):
         super().error(one_line(message))
 
 
+class _Command(_Parser):
+    """The parser of one command, whose arguments come with its module when it is chosen."""
+
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
+        name = self.prog.rpartition(" ")[2]
+        module = importlib.import_module(f"sklearn_ganprint.cli._{name}")
+        self.description = module.DESCRIPTION
+        module.add_arguments(self)
+        # SUPPRESS: a default here would undo --debug given before the command.
+        self.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=_DEBUG)
+        self.set_defaults(run=module.run, requires=module.REQUIRES)
+        return super().parse_known_args(*args, **kwargs)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="ganprint",
@@ -174,16 +178,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     version = f"ganprint {sklearn_ganprint.__version__}"
     parser.add_argument("--version", action="version", version=version)
-    parser.add_argument("--debug", action="store_true", help="show tracebacks of errors")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in _COMMANDS:
-        sub = command.add_parser(commands)
-        # SUPPRESS: a default here would undo --debug given before the command.
-        sub.add_argument(
-            "--debug",
-            action="store_true",
-            default=argparse.SUPPRESS,
-            help="show tracebacks of errors",
-        )
-        sub.set_defaults(run=command.run, requires=command.REQUIRES)
+    parser.add_argument("--debug", action="store_true", help=_DEBUG)
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=_Command
+    )
+    for name, purpose in _COMMANDS.items():
+        commands.add_parser(name, help=purpose)
     return parser

@@ -1,24 +1,65 @@
-"""Models as the commands need them."""
+"""Models as the commands need them: opened, described in words, and asked for scores."""
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
-from sklearn_ganprint.cli._arguments import DEFAULT_RATE, LOCALIZATION, LOCALIZATION_RATE
-from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.datasets._names import as_label
+import numpy as np
+from sklearn.pipeline import Pipeline
 
-if TYPE_CHECKING:
-    import numpy as np
+from sklearn_ganprint._text import as_label
+from sklearn_ganprint.classification import MATCH_ENERGY, FingerprintClassifier, PRNUClassifier
+from sklearn_ganprint.cli._arguments import DEFAULT_RATE, LOCALIZATION_RATE, LOCALIZE
+from sklearn_ganprint.cli._console import MESSAGES, CommandError, Row
+from sklearn_ganprint.cli._images import collect_failures, no_residual
+from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint.files import FileBatchEstimator
+from sklearn_ganprint.localization import FingerprintLocalizer
+from sklearn_ganprint.open_set import OpenSetClassifier
+from sklearn_ganprint.persistence import load_model
+from sklearn_ganprint.pipelines import KINDS, make_attribution_pipeline
+from sklearn_ganprint.residuals import ResidualTransformer
+
+#: What is said below a table of cameras.
+OF_ENERGIES = (
+    "scores are peak-to-correlation energies; p-values decide nothing here, since they hold only "
+    "for photos like those fitted on"
+)
 
 
 class Model(NamedTuple):
     """A loaded model and its parts."""
 
-    whole: Any  # FileBatchClassifier
+    whole: Any  # FileBatchEstimator
     open_set: Any  # OpenSetClassifier; None in models that have no p-values
     pipeline: Any  # Pipeline, or a classifier alone
     residual: Any  # ResidualTransformer, or None
     classifier: Any  # the pipeline's last step
+
+    @property
+    def labels(self) -> list[str]:
+        """The sources by name."""
+        return [str(label) for label in self.whole.classes_]
+
+    @property
+    def localizes(self) -> bool:
+        """Whether the model finds parts of images, and attributes nothing."""
+        return isinstance(self.classifier, FingerprintLocalizer)
+
+
+class Scored(NamedTuple):
+    """Files, their scores of shape (n, n_classes), and what could not be used.
+
+    The greatest score says which source. Models without calibration have no p-values. Images
+    without a residual have no answer, for which `reasons` says why, by position.
+    """
+
+    files: list[str]
+    scores: np.ndarray
+    known_p_values: Any  # (n,): of the image's being from any source
+    p_values: Any  # (n, n_classes): each among the source's own images
+    failures: list[ImageReadError]
+    reasons: dict[int, str]
 
 
 def open_model(path: str, *, localizers: bool = False) -> Model:
@@ -26,43 +67,46 @@ def open_model(path: str, *, localizers: bool = False) -> Model:
 
     Models that localize, and attribute nothing, are taken only if `localizers`.
     """
-    from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier
-    from sklearn_ganprint.persistence import load_model
-
     whole, found = load_model(path), ""
-    if isinstance(whole, FileBatchClassifier):
+    if isinstance(whole, FileBatchEstimator):
         model = model_parts(whole)
-        if is_localizer(model):
-            if localizers:
-                return model
+        if model.localizes and not localizers:
             raise CommandError(
                 f"{path} is for `ganprint localize`: it says where in an image a trace is "
-                f"missing, and not who made the image. Fit a model of another --kind"
+                f"missing, and not who made the image. Fit a model without --task {LOCALIZE}"
             )
-        if model.open_set is not None or isinstance(model.classifier, FingerprintClassifier):
+        known = model.localizes or isinstance(model.classifier, FingerprintClassifier)
+        if known or model.open_set is not None:
             return model
         found = f" over {type(model.classifier).__name__}"
     raise CommandError(
-        f"{path}: expected a model from `ganprint fit` (a FileBatchClassifier over an "
+        f"{path}: expected a model from `ganprint fit` (a FileBatchEstimator over an "
         f"OpenSetClassifier, or over a FingerprintClassifier), this is a "
         f"{type(whole).__name__}{found}; use it from Python"
     )
 
 
 def open_localizer(path: str) -> Model:
-    """Load a model that was made by ``ganprint fit --kind localization``."""
-    from sklearn_ganprint import FileBatchClassifier
-    from sklearn_ganprint.persistence import load_model
-
+    """Load a model that was made by ``ganprint fit --task localize``."""
     whole = load_model(path)
-    if isinstance(whole, FileBatchClassifier):
+    if isinstance(whole, FileBatchEstimator):
         model = model_parts(whole)
-        if is_localizer(model):
+        if model.localizes:
             return model
     raise CommandError(
-        f"{path}: expected a model from `ganprint fit --kind {LOCALIZATION}`, this is another; "
-        f"its images can be fitted on again with that kind"
+        f"{path}: expected a model from `ganprint fit --task {LOCALIZE}`, this is another; its "
+        f"images can be fitted on again for that task"
     )
+
+
+def model_parts(whole: Any) -> Model:
+    """Take a fitted FileBatchEstimator apart."""
+    inner = whole.estimator_
+    open_set = inner if isinstance(inner, OpenSetClassifier) else None
+    pipeline = inner if open_set is None else open_set.estimator_
+    steps = [step for _, step in pipeline.steps] if isinstance(pipeline, Pipeline) else [pipeline]
+    residual = next((step for step in steps if isinstance(step, ResidualTransformer)), None)
+    return Model(whole, open_set, pipeline, residual, steps[-1])
 
 
 def find_source(model: Model, given: str, option: str, path: str) -> Any:
@@ -77,35 +121,10 @@ def find_source(model: Model, given: str, option: str, path: str) -> Any:
     )
 
 
-def is_localizer(model: Model) -> bool:
-    """Whether a model localizes."""
-    from sklearn_ganprint import FingerprintLocalizer
-
-    return isinstance(model.classifier, FingerprintLocalizer)
-
-
-def model_parts(whole: Any) -> Model:
-    """Take a fitted FileBatchClassifier apart."""
-    from sklearn.pipeline import Pipeline
-
-    from sklearn_ganprint import OpenSetClassifier, ResidualTransformer
-
-    inner = whole.estimator_
-    open_set = inner if isinstance(inner, OpenSetClassifier) else None
-    pipeline = inner if open_set is None else open_set.estimator_
-    steps = [step for _, step in pipeline.steps] if isinstance(pipeline, Pipeline) else [pipeline]
-    residual = next((step for step in steps if isinstance(step, ResidualTransformer)), None)
-    return Model(whole, open_set, pipeline, residual, steps[-1])
-
-
 def model_kind(model: Model) -> str | None:
     """Tell the kind of pipeline by its steps; None is none that `ganprint fit` makes."""
-    from sklearn_ganprint.pipelines import KINDS, make_attribution_pipeline
-
-    if is_localizer(model):
-        return LOCALIZATION
     for kind in KINDS:
-        for tile_size in (64, None):
+        for tile_size in ("auto", None):
             pipeline = make_attribution_pipeline(kind, tile_size=tile_size)
             if _step_types(pipeline) == _step_types(model.pipeline):
                 return kind
@@ -116,101 +135,147 @@ def _step_types(pipeline: Any) -> list[tuple[str, type]]:
     return [(name, type(step)) for name, step in getattr(pipeline, "steps", [])]
 
 
-#: What is said below a table of cameras.
-OF_ENERGIES = (
-    "scores are peak-to-correlation energies; p-values, which hold for photos like those fitted on "
-    "alone, decide nothing here"
-)
-
-
 def match_energy(model: Model) -> float | None:
     """Give the energy from which on a photo is matched to a camera; None in other models.
 
     Photos are hardly ever like the flat fields that cameras are fitted on, so that their p-values
     would say nothing.
     """
-    from sklearn_ganprint import PRNUClassifier
-    from sklearn_ganprint.classification import MATCH_ENERGY
-
     camera = isinstance(model.classifier, PRNUClassifier) and model.classifier.metric == "pce"
     return MATCH_ENERGY if camera else None
 
 
 def too_low(score: float, least: float) -> str | None:
     """Say that an energy makes no match, if so."""
-    if score >= least:
-        return None
-    return f"no match: an energy of {score:.1f} is below {least:g}"
+    return None if score >= least else f"no match: an energy of {score:.1f} is below {least:g}"
 
 
-def p_value_digits(smallest: float) -> int:
-    """Count the digits that p-values have which are multiples of the smallest."""
-    return min(4, max(1, math.ceil(-math.log10(smallest) - 1e-9)))
+def score_files(
+    model: Model, files: list[str], failures: list[ImageReadError], n_jobs: int, title: str
+) -> Scored:
+    """Score each file, in one pass over the pixels; `failures` are those there are already."""
+    failures, known, own = list(failures), None, None
+    with MESSAGES.progress(title) as progress:
+        model.whole.set_params(
+            n_jobs=n_jobs, on_error=collect_failures(failures), progress=progress
+        )
+        if model.open_set is None:
+            scores = judged = model.whole.class_scores(files)
+        else:
+            scores, judged = model.whole.assess(files).swapaxes(0, 1)
+            calibration = model.open_set.calibration_set_
+            known = calibration.known_p_values(judged)
+            own = calibration.p_values(judged, pooled=False)
+    return Scored(files, scores, known, own, failures, _reasons(model, files, judged))
 
 
-def calibration_counts(calibrated: Any) -> "np.ndarray":
+def _reasons(model: Model, files: list[str], scores: np.ndarray) -> dict[int, str]:
+    """Say of each image without a residual how little of it carries one."""
+    reader = model.whole.reader_
+    # As near to one source as to any other: few others are, so that few files are read again.
+    suspects = np.flatnonzero((scores == scores[:, :1]).all(axis=1))
+    reasons = ((n, no_residual(model.pipeline, reader.read_one(files[n]))) for n in suspects)
+    return {int(position): reason for position, reason in reasons if reason is not None}
+
+
+def file_rows(
+    scored: Scored, keys: Sequence[str], row: Callable[[int], Row], blank: Row | None = None
+) -> list[Row]:
+    """Make one row a file, of ``row(position)``, and one for each folder that could not be listed.
+
+    A row of what failed has all `keys` too, as None. So has the row of an image without a residual,
+    except for what `blank` holds, and the reason.
+    """
+    errors = {failure.filename: failure.reason for failure in scored.failures}
+    rows = []
+    for position, file in enumerate(scored.files):
+        if file in errors:
+            found = {}
+        elif position in scored.reasons:
+            found = {**(blank or {}), "reason": scored.reasons[position]}
+        else:
+            found = row(position)
+        rows.append({**dict.fromkeys(keys), **found, "file": file, "error": errors.pop(file, None)})
+    rest = [{"file": name, "error": reason} for name, reason in errors.items()]
+    return rows + [{**dict.fromkeys(keys), **failed} for failed in rest]
+
+
+def judged(rows: Sequence[Row]) -> list[Row]:
+    """Give the rows of the files that could be used."""
+    return [row for row in rows if row["error"] is None]
+
+
+def calibration_counts(calibrated: Any) -> np.ndarray:
     """Count the calibration images of each source."""
-    import numpy as np
-
     return np.bincount(calibrated.calibration_codes_, minlength=len(calibrated.classes_))
 
 
 def smallest_known_p_value(model: Model) -> float:
     """p-value of an image that looks less like each source than any calibration image."""
-    import numpy as np
-
-    if is_localizer(model):
+    if model.localizes:
         return 1 / (len(model.classifier.calibration_peaks_) + 1)
     lowest = np.full((1, len(model.open_set.classes_)), -np.inf)
     return float(model.open_set.calibration_set_.known_p_values(lowest)[0])
 
 
+def smallest_p_values(model: Model) -> dict[str, float]:
+    """Smallest p-value that `verify` can find for each source, among its own images."""
+    counts = calibration_counts(model.open_set).tolist()
+    return {label: 1 / (n + 1) for label, n in zip(model.labels, counts, strict=True)}
+
+
 def calibration_way(model: Model) -> str:
-    """Tell whether p-values are by each source's own images or by those of all."""
-    return "pooled" if is_localizer(model) else str(model.open_set.calibration_)
+    """Tell whether p-values are calibrated on each source's own images, or on all pooled."""
+    return "pooled" if model.localizes else str(model.open_set.calibration_)
 
 
 def calibration_in_words(model: Model) -> str:
-    """Say which images p-values, or regions, rest on."""
-    open_set = model.open_set
-    if is_localizer(model):
-        return f"{len(model.classifier.calibration_peaks_)} images of all sources together"
-    counts = calibration_counts(open_set)
-    if open_set.calibration_ == "pooled":
-        return f"{counts.sum()} images of all sources together"
-    return f"each source's own images, {counts.min()} or more"
+    """Name the images that p-values, or regions, are calibrated on."""
+    if model.localizes:
+        return f"{len(model.classifier.calibration_peaks_)} images pooled over all sources"
+    counts = calibration_counts(model.open_set)
+    if model.open_set.calibration_ == "pooled":
+        return f"{counts.sum()} images pooled over all sources"
+    return f"the images of each source, at least {counts.min()}"
 
 
 def warning_of_few(model: Model, rate: float | None = None) -> str | None:
     """Say that nothing can be called unknown at a rate, or no rate be kept, if so."""
-    smallest, judges = smallest_known_p_value(model), calibration_in_words(model)
-    if is_localizer(model):
-        return _few_clean_images(rate or LOCALIZATION_RATE, smallest, judges)
+    smallest, images = smallest_known_p_value(model), calibration_in_words(model)
     if match_energy(model) is not None:
         return None
-    rate = rate or DEFAULT_RATE
-    return few_images(rate, smallest, outcome="called unknown", judges=judges)
-
-
-def _few_clean_images(rate: float, smallest: float, judges: str) -> str | None:
+    if not model.localizes:
+        return few_images(rate or DEFAULT_RATE, smallest, outcome="called unknown", images=images)
+    rate = rate or LOCALIZATION_RATE
     if smallest <= rate:
         return None
     return (
-        f"a false-alarm rate of {rate:g} cannot be kept: regions begin above what {judges} reach, "
-        f"which is a rate of {as_fraction(smallest)}. Fit on more images, or choose --false-alarm "
-        f"{round_up(smallest)} or more"
+        f"a false-alarm rate of {rate:g} cannot be kept: the threshold is calibrated on {images}, "
+        f"and the lowest rate that they support is {as_fraction(smallest)}. Fit on more images, or "
+        f"choose --false-alarm {round_up(smallest)} or more"
     )
 
 
-def few_images(rate: float, smallest: float, *, outcome: str, judges: str) -> str | None:
+def few_images(rate: float, smallest: float, *, outcome: str, images: str) -> str | None:
     """Say that no image can have an outcome at a rate, with the smallest rate at which one can."""
     if smallest <= rate:
         return None
     advice = f", or choose --false-alarm {round_up(smallest)} or more" if smallest < 1 else ""
     return (
-        f"no image can be {outcome} at a false-alarm rate of {rate:g}: p-values are by {judges}, "
-        f"and none is below {as_fraction(smallest)}. Fit on more images{advice}"
+        f"no image can be {outcome} at a false-alarm rate of {rate:g}: p-values are calibrated on "
+        f"{images}, and none is below {as_fraction(smallest)}. Fit on more images{advice}"
     )
+
+
+def calibrated_on(images: str, smallest: float, what: str = "p-values") -> str:
+    """Name the images that answers are calibrated on, and what these are worth at the least."""
+    lowest = "smallest possible" if what == "p-values" else "lowest possible rate"
+    return f"{what} are calibrated on {images} ({lowest}: {as_fraction(smallest)})"
+
+
+def p_value_digits(smallest: float) -> int:
+    """Count the digits that p-values have which are multiples of the smallest."""
+    return min(4, max(1, math.ceil(-math.log10(smallest) - 1e-9)))
 
 
 def as_fraction(smallest: float) -> str:

@@ -2,40 +2,44 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import MESSAGES, Column
-from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._images import exit_status
+from sklearn_ganprint.cli._console import (
+    MESSAGES,
+    Column,
+    CommandError,
+    Row,
+    print_file_results,
+)
+from sklearn_ganprint.cli._images import exit_status, find_files
 from sklearn_ganprint.cli._models import (
     OF_ENERGIES,
     Model,
-    as_fraction,
-    calibration_counts,
+    Scored,
+    calibrated_on,
     calibration_in_words,
+    file_rows,
+    judged,
     match_energy,
     open_model,
     p_value_digits,
+    score_files,
     smallest_known_p_value,
+    smallest_p_values,
     too_low,
     warning_of_few,
 )
-from sklearn_ganprint.cli._scoring import (
-    Row,
-    Scored,
-    file_rows,
-    find_files,
-    n_judged,
-    print_rows,
-    score_files,
-)
-
-if TYPE_CHECKING:
-    import numpy as np
 
 REQUIRES = ("rich", "skops")
+DESCRIPTION = (
+    "Attribute each image to the source that it has the greatest score for, or call it unknown "
+    "where the p-value of its being from any of them is at most the rate of false alarms. Low "
+    "p-values speak against the sources; high ones prove nothing. Photos are attributed to a "
+    "camera from a peak-to-correlation energy of 60 on. Images that are flat, smooth or saturated "
+    "have no answer."
+)
 
 _COLUMNS = (
     Column("file", "file"),
@@ -53,24 +57,14 @@ _KEYS = (
 )
 
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "predict",
-        help="attribute images to the sources of a model, or to none",
-        description="Attribute each image to the source that it has the greatest score for, or "
-        "call it unknown where the p-value of its being from any of them is at most the rate of "
-        "false alarms. Low p-values speak against the sources; high ones prove nothing. Photos "
-        "are attributed to a camera from a peak-to-correlation energy of 60 on. Images that are "
-        "flat, smooth or saturated have no answer.",
-    )
     _arguments.add_model_and_images(parser)
     _arguments.add_false_alarm(
         parser, "share of the sources' own images that may be called unknown, in (0, 1)"
     )
     _arguments.add_format(parser)
     _arguments.add_jobs(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
@@ -83,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     scored = score_files(model, files, failures, args.jobs, "attributing")
     rows = _rows(model, scored, rate)
     _print(rows, model, rate, args)
-    return exit_status(scored.failures, n_judged(rows))
+    return exit_status(scored.failures, len(judged(rows)))
 
 
 def _rate(args: argparse.Namespace, model: Model) -> float | None:
@@ -113,35 +107,30 @@ def _warning(path: str, model: Model, rate: float | None) -> str | None:
 
 
 def _rows(model: Model, scored: Scored, rate: float | None) -> list[Row]:
-    """Make one row a file; p-values are of the scores, and take no second look at the files."""
-    names = [str(label) for label in model.whole.classes_]
+    """Make one row a file."""
+    names, least = model.labels, match_energy(model)
     unknown = str(getattr(model.open_set, "unknown_label_", "unknown"))
-    rows = file_rows(
-        scored,
-        _KEYS,
-        lambda position: _ranked(scored.scores[position], names),
-        blank={"source": unknown},
-    )
-    if model.open_set is None:
-        return rows
-    least, smallest = match_energy(model), smallest_known_p_value(model)
-    by_source = [1 / (count + 1) for count in calibration_counts(model.open_set).tolist()]
-    known = model.open_set.calibration_set_.known_p_values(scored.typicality).tolist()
-    # By each source's own images, as in verify, for which they are right one by one.
-    each = model.open_set.calibration_set_.p_values(scored.typicality, pooled=False).tolist()
-    for row, p_value, p_values in zip(rows, known, each, strict=False):
-        if row["error"] is not None or row["reason"] is not None:
-            continue
-        row.update(p_value=p_value, p_values=dict(zip(names, p_values, strict=True)))
-        row.update(smallest_p_value=smallest)
-        row["smallest_p_values"] = dict(zip(names, by_source, strict=True))
-        row["reason"] = None if least is None else too_low(row["score"], least)
-        if row["reason"] is not None or (rate is not None and p_value <= rate):
-            row["source"] = unknown
-    return rows
+    calibrated: Row = {}
+    if model.open_set is not None:
+        calibrated["smallest_p_value"] = smallest_known_p_value(model)
+        calibrated["smallest_p_values"] = smallest_p_values(model)
+
+    def row(position: int) -> Row:
+        found = _ranked(scored.scores[position], names) | calibrated
+        if model.open_set is None:
+            return found
+        p_value = float(scored.known_p_values[position])
+        own = scored.p_values[position].tolist()
+        found.update(p_value=p_value, p_values=dict(zip(names, own, strict=True)))
+        found["reason"] = None if least is None else too_low(found["score"], least)
+        if found["reason"] is not None or (rate is not None and p_value <= rate):
+            found["source"] = unknown
+        return found
+
+    return file_rows(scored, _KEYS, row, blank={"source": unknown})
 
 
-def _ranked(scores: "np.ndarray", names: Sequence[str]) -> Row:
+def _ranked(scores: np.ndarray, names: Sequence[str]) -> Row:
     """Tell the nearest sources of one image by its scores."""
     # Stable: of equal scores the first class wins, as in predict.
     first, second = (-scores).argsort(kind="stable")[:2]
@@ -158,11 +147,12 @@ def _ranked(scores: "np.ndarray", names: Sequence[str]) -> Row:
 
 def _print(rows: Sequence[Row], model: Model, rate: float | None, args: argparse.Namespace) -> None:
     open_set = model.open_set
+    smallest = None if open_set is None else smallest_known_p_value(model)
     document = {
         "model": args.model,
         "false_alarm_rate": rate,
         "calibration": None if open_set is None else open_set.calibration_,
-        "smallest_p_value": None if open_set is None else smallest_known_p_value(model),
+        "smallest_p_value": smallest,
         "unknown_label": None if open_set is None else str(open_set.unknown_label_),
         "match_energy": match_energy(model),
     }
@@ -170,41 +160,35 @@ def _print(rows: Sequence[Row], model: Model, rate: float | None, args: argparse
     hidden = {"runner_up_score"}
     if all(row["source"] == row["nearest"] for row in rows):
         hidden.add("nearest")
-    columns: Sequence[Column] = _COLUMNS
-    if open_set is not None:
-        digits = p_value_digits(smallest_known_p_value(model))
-        columns = [
-            replace(each, digits=digits) if each.key == "p_value" else each for each in _COLUMNS
-        ]
     if match_energy(model) is not None:
         hidden.add("p_value")
-    print_rows(
-        args,
-        rows,
+    columns = {column.key: column for column in _COLUMNS if column.key not in hidden}
+    if smallest is not None and "p_value" in columns:
+        columns["p_value"] = columns["p_value"]._replace(digits=p_value_digits(smallest))
+    print_file_results(
+        args.format,
+        document,
         _COLUMNS,
-        document=document,
-        table=[column for column in columns if column.key not in hidden],
-        notes=_notes(rows, model, rate),
+        rows,
+        shown=list(columns.values()),
+        notes=_notes(judged(rows), model, rate),
     )
 
 
 def _notes(rows: Sequence[Row], model: Model, rate: float | None) -> list[str]:
     """Say what the p-values of a table are, and what unknown means in it."""
-    judged = [row for row in rows if row["error"] is None]
-    answered = [row for row in judged if row["score"] is not None]
-    n_blank = len(judged) - len(answered)
-    blank = [f"no answer, since there is no residual: {n_blank} of {len(judged)}"]
-    blank = blank if n_blank else []
+    answered = [row for row in rows if row["score"] is not None]
+    n_blank = len(rows) - len(answered)
+    notes = [f"no answer, since there is no residual: {n_blank} of {len(rows)}"] if n_blank else []
     unknown = getattr(model.open_set, "unknown_label_", "unknown")
     n_unknown = sum(row["source"] != row["nearest"] for row in answered)
     if (least := match_energy(model)) is not None:
         outcome = f"{unknown} (energy below {least:g}): {n_unknown} of {len(answered)}"
-        return [*blank, f"{outcome}; {OF_ENERGIES}"]
+        return [*notes, f"{outcome}; {OF_ENERGIES}"]
     if rate is None:
-        return blank
+        return notes
     outcome = f"{unknown} (p-value at most {rate:g}): {n_unknown} of {len(answered)}"
     smallest = smallest_known_p_value(model)
     if smallest > rate:
         outcome = f"none can be {unknown} at a false-alarm rate of {rate:g}"
-    judges = calibration_in_words(model)
-    return [*blank, f"{outcome}; p-values by {judges}: at least {as_fraction(smallest)}"]
+    return [*notes, f"{outcome}; {calibrated_on(calibration_in_words(model), smallest)}"]

@@ -3,26 +3,29 @@
 import argparse
 import os
 import shutil
-from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils import Bunch
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import (
-    CSV_FORMATS,
-    MESSAGES,
-    Column,
-    print_csv,
-    print_json,
-    print_table,
-)
+from sklearn_ganprint.cli._console import MESSAGES, Column, Table, print_results
 from sklearn_ganprint.cli._images import auto_crop, exit_status, find_images
 from sklearn_ganprint.cli.pages._folder import PAGE, check_folder, probe_folder, write_files
-
-if TYPE_CHECKING:
-    from sklearn.utils import Bunch
-
-    from sklearn_ganprint.experiments import ReproductionResult
+from sklearn_ganprint.cli.pages._reproduction import render_reproduction, write_figures
+from sklearn_ganprint.datasets import ImageReader
+from sklearn_ganprint.experiments import (
+    BatchOptions,
+    ReproductionResult,
+    ReproductionSettings,
+    reproduce_paper,
+)
 
 REQUIRES = ("rich", "jinja2", "matplotlib")
+DESCRIPTION = (
+    "Repeat the experiments of 'Do GANs leave artificial fingerprints?' on a folder of images, and "
+    "write figures, tables and one page. An interrupted run goes on where it was when the same "
+    "command is given again."
+)
 
 #: Folder in OUT with what an interrupted run has computed.
 _PARTS = "parts"
@@ -38,15 +41,8 @@ _COLUMNS = (
 )
 
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "reproduce",
-        help="every figure and table of the paper, for your own images",
-        description="Repeat the experiments of 'Do GANs leave artificial fingerprints?' on a "
-        "folder of images, and write figures, tables and one page. An interrupted run goes on "
-        "where it was when the same command is given again.",
-    )
     parser.add_argument(
         "source",
         metavar="DIR_OR_CSV",
@@ -64,7 +60,6 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--force", action="store_true", help="replace the files of an earlier run in OUT"
     )
-    return parser
 
 
 def _add_images(parser: argparse.ArgumentParser) -> None:
@@ -116,9 +111,6 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run all experiments, write OUT, print a table."""
     _check_out(args.out, args.force)
-    from sklearn_ganprint.cli.pages._reproduce import render_reproduction
-    from sklearn_ganprint.cli.pages._reproduce_figures import write_figures
-
     bunch = find_images(args, groups=args.groups, architectures=args.architectures)
     crop = args.crop or auto_crop(bunch)
     result = _reproduce(bunch, crop, args)
@@ -150,12 +142,7 @@ def _check_out(out: str, force: bool) -> None:
         shutil.rmtree(os.path.join(out, _PARTS), ignore_errors=True)
 
 
-def _reproduce(
-    bunch: "Bunch", crop: tuple[int, int], args: argparse.Namespace
-) -> "ReproductionResult":
-    from sklearn_ganprint.datasets import ImageReader
-    from sklearn_ganprint.experiments import Passes, ReproductionSettings, reproduce_paper
-
+def _reproduce(bunch: Bunch, crop: tuple[int, int], args: argparse.Namespace) -> ReproductionResult:
     settings = ReproductionSettings(
         n_fit=args.n_fit,
         n_test=args.n_test,
@@ -165,7 +152,7 @@ def _reproduce(
         n_robustness=args.n_robustness,
         random_state=args.seed,
     )
-    passes = Passes(
+    options = BatchOptions(
         batch_size=args.batch_size,
         n_jobs=args.jobs,
         on_error=lambda error: MESSAGES.say(str(error)),
@@ -182,28 +169,26 @@ def _reproduce(
             groups=bunch.groups,
             reader=ImageReader(crop=crop, anchor=args.anchor),
             folder=os.path.join(args.out, _PARTS),
-            passes=passes,
+            options=options,
             progress=progress,
         )
 
 
-def short_names(bunch: "Bunch") -> Any:
+def short_names(bunch: Bunch) -> np.ndarray:
     """Name sources without their architecture where that is enough to tell them apart."""
-    import numpy as np
-
     names = np.array([name.rpartition("/")[2] for name in bunch.target_names.tolist()])
     return names if len(set(names.tolist())) == len(names) else bunch.target_names
 
 
-def _print(result: "ReproductionResult", index: str, args: argparse.Namespace) -> None:
-    rows = result.rows()
-    if args.format == "json":
-        print_json({**result.to_dict(), "report": index})
-    elif args.format in CSV_FORMATS:
-        print_csv(_COLUMNS, rows, args.format)
-    else:
-        print_table(_COLUMNS, rows)
-        attribution = result.attribution
-        low, high = attribution.accuracy_interval
-        print(f"accuracy {attribution.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f})")
-        print(f"always naming the largest source: {attribution.chance:.3f}")
+def _print(result: ReproductionResult, index: str, args: argparse.Namespace) -> None:
+    attribution = result.attribution
+    low, high = attribution.accuracy_interval
+    print_results(
+        args.format,
+        {**result.to_dict(), "report": index},
+        Table(_COLUMNS, result.rows()),
+        notes=[
+            f"accuracy {attribution.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f})",
+            f"always naming the largest source: {attribution.chance:.3f}",
+        ],
+    )

@@ -2,20 +2,23 @@
 
 import argparse
 import os
-from typing import Any
 
 from sklearn_ganprint.cli import _arguments
 from sklearn_ganprint.cli._console import (
-    CSV_FORMATS,
     MESSAGES,
     Column,
-    print_csv,
-    print_json,
-    print_table,
+    CommandError,
+    Row,
+    Table,
+    print_results,
 )
-from sklearn_ganprint.cli._errors import CommandError
+from sklearn_ganprint.datasets import FolderInUseError, write_generator_images
 
 REQUIRES = ("rich",)
+DESCRIPTION = (
+    "Make images of 20 simulated generators and 2 cameras, a zoo shaped like Table 1 of the "
+    "paper. A run that was interrupted goes on where it stopped."
+)
 
 _COLUMNS = (
     Column("source", "source"),
@@ -25,14 +28,8 @@ _COLUMNS = (
 )
 
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "simulate",
-        help="make images of simulated generators and cameras",
-        description="Make images of 20 simulated generators and 2 cameras, a zoo shaped like "
-        "Table 1 of the paper. A run that was interrupted goes on where it stopped.",
-    )
     parser.add_argument(
         "folder", metavar="DIR", help="the folder to write; images go to DIR/ARCHITECTURE/SOURCE/"
     )
@@ -70,14 +67,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="write into a folder that holds other files, which are left alone, or other simulated "
         "images, which are removed",
     )
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the images, and print where they are."""
-    from sklearn_ganprint.datasets import write_generator_images
-    from sklearn_ganprint.datasets._simulator._simulated_files import FolderInUseError
-
     if os.path.lexists(args.folder) and not os.path.isdir(args.folder):
         raise CommandError(f"{args.folder}: expected a folder, this is a file")
     with MESSAGES.progress("simulating") as progress:
@@ -96,11 +89,13 @@ def run(args: argparse.Namespace) -> int:
         except FolderInUseError as error:
             reason = f"{error.reason}; name another folder, or write into it with --force"
             raise CommandError(reason) from error
-    _print(_rows(files), args)
+    rows = _rows(files)
+    document = {"folder": args.folder, "size": args.size, "seed": args.seed, "sources": rows}
+    print_results(args.format, document, Table(_COLUMNS, rows))
     return 0
 
 
-def _rows(files: list[str]) -> list[dict[str, Any]]:
+def _rows(files: list[str]) -> list[Row]:
     """Make one row a source, of the folders that the images are in."""
     counts: dict[str, int] = {}
     for file in files:
@@ -115,12 +110,3 @@ def _rows(files: list[str]) -> list[dict[str, Any]]:
         }
         for folder, count in counts.items()
     ]
-
-
-def _print(rows: list[dict[str, Any]], args: argparse.Namespace) -> None:
-    if args.format == "json":
-        print_json({"folder": args.folder, "size": args.size, "seed": args.seed, "sources": rows})
-    elif args.format in CSV_FORMATS:
-        print_csv(_COLUMNS, rows, args.format)
-    else:
-        print_table(_COLUMNS, rows)

@@ -2,39 +2,42 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import MESSAGES, Column
-from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.cli._images import exit_status
+from sklearn_ganprint.cli._console import (
+    MESSAGES,
+    Column,
+    CommandError,
+    Row,
+    print_file_results,
+)
+from sklearn_ganprint.cli._images import exit_status, find_files
 from sklearn_ganprint.cli._models import (
     OF_ENERGIES,
     Model,
-    as_fraction,
+    Scored,
+    calibrated_on,
     calibration_counts,
     few_images,
+    file_rows,
     find_source,
+    judged,
     match_energy,
     open_model,
     p_value_digits,
+    score_files,
     too_low,
 )
-from sklearn_ganprint.cli._scoring import (
-    Row,
-    Scored,
-    file_rows,
-    find_files,
-    n_judged,
-    print_rows,
-    score_files,
-)
-
-if TYPE_CHECKING:
-    import numpy as np
 
 REQUIRES = ("rich", "skops")
+DESCRIPTION = (
+    "Test for each image the hypothesis that SOURCE made it. The hypothesis is rejected where its "
+    "p-value among SOURCE's own calibration images is at most the rate of false alarms, which "
+    "holds for SOURCE's images. An image that is not rejected need not be from SOURCE: those of "
+    "others may look like its own. Cameras are rejected below a peak-to-correlation energy of 60. "
+    "Images that are flat, smooth or saturated have no verdict."
+)
 
 _COLUMNS = (
     Column("file", "file"),
@@ -73,29 +76,19 @@ class Claim(NamedTuple):
         return self.rate is None or self.smallest <= self.rate
 
     @property
-    def judges(self) -> str:
-        """The images that p-values are by."""
+    def images(self) -> str:
+        """The images that p-values are calibrated on."""
         return f"{self.n_images} images of {self.source}"
 
 
-def add_parser(commands: Any) -> argparse.ArgumentParser:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "verify",
-        help="test whether images are from a source that is claimed",
-        description="Test for each image the hypothesis that SOURCE made it. It is rejected where "
-        "its p-value among SOURCE's own calibration images is at most the rate of false alarms, "
-        "which holds for SOURCE's images. An image that is not rejected need not be from SOURCE: "
-        "those of others may look like its own. Cameras are rejected below a peak-to-correlation "
-        "energy of 60. Images that are flat, smooth or saturated have no verdict.",
-    )
     _arguments.add_model_and_images(parser, source="the source that is claimed, one of the model's")
     _arguments.add_false_alarm(
         parser, "share of SOURCE's own images that may be rejected, in (0, 1)"
     )
     _arguments.add_format(parser)
     _arguments.add_jobs(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
@@ -104,13 +97,13 @@ def run(args: argparse.Namespace) -> int:
     claim = _claim(args, model)
     files, failures = find_files(args.paths)
     if claim.rate is not None and (
-        warning := few_images(claim.rate, claim.smallest, outcome="rejected", judges=claim.judges)
+        warning := few_images(claim.rate, claim.smallest, outcome="rejected", images=claim.images)
     ):
         MESSAGES.warn(warning)
     scored = score_files(model, files, failures, args.jobs, "verifying")
-    rows = _rows(model, scored, claim)
+    rows = file_rows(scored, _KEYS, lambda position: _row(scored, position, model.labels, claim))
     _print(rows, claim, args)
-    return exit_status(scored.failures, n_judged(rows))
+    return exit_status(scored.failures, len(judged(rows)))
 
 
 def _claim(args: argparse.Namespace, model: Model) -> Claim:
@@ -131,21 +124,9 @@ def _claim(args: argparse.Namespace, model: Model) -> Claim:
     return Claim(str(label), code, None, n_images, least)
 
 
-def _rows(model: Model, scored: Scored, claim: Claim) -> list[Row]:
-    """Make one row a file."""
-    names = [str(label) for label in model.whole.classes_]
-    # By the source's own images: the rate is promised for these, and not for all sources together.
-    p_values = model.open_set.calibration_set_.p_values(scored.typicality, pooled=False)
-    return file_rows(
-        scored,
-        _KEYS,
-        lambda position: _judged(scored.scores[position], p_values[position], names, claim),
-    )
-
-
-def _judged(
-    scores: "np.ndarray", p_values: "np.ndarray", names: Sequence[str], claim: Claim
-) -> Row:
+def _row(scored: Scored, position: int, names: Sequence[str], claim: Claim) -> Row:
+    """Judge one file, by the source's own images: the rate is promised for these alone."""
+    scores, p_values = scored.scores[position], scored.p_values[position]
     code = claim.code
     ranked = (-scores).argsort(kind="stable")
     other = int(ranked[ranked != code][0])
@@ -178,31 +159,29 @@ def _print(rows: Sequence[Row], claim: Claim, args: argparse.Namespace) -> None:
         "match_energy": claim.least,
     }
     columns = {column.key: column for column in _COLUMNS}
-    columns["p_value"] = replace(columns["p_value"], digits=p_value_digits(claim.smallest))
-    print_rows(
-        args,
-        rows,
+    columns["p_value"] = columns["p_value"]._replace(digits=p_value_digits(claim.smallest))
+    print_file_results(
+        args.format,
+        document,
         _COLUMNS,
-        document=document,
-        table=[columns[key] for key in _IN_TABLE if claim.least is None or key != "p_value"],
-        notes=_notes(rows, claim),
+        rows,
+        shown=[columns[key] for key in _IN_TABLE if claim.least is None or key != "p_value"],
+        notes=_notes(judged(rows), claim),
     )
 
 
 def _notes(rows: Sequence[Row], claim: Claim) -> list[str]:
     """Say what the p-values of a table are, and what rejected means in it."""
-    used = [row for row in rows if row["error"] is None]
-    judged = [row for row in used if row["score"] is not None]
-    n_blank = len(used) - len(judged)
-    blank = [f"no verdict, since there is no residual: {n_blank} of {len(used)}"] if n_blank else []
-    n_rejected = sum(row["verdict"] == "rejected" for row in judged)
-    n_better = sum(row["fits_better"] is not None for row in judged)
+    tested = [row for row in rows if row["score"] is not None]
+    n_blank = len(rows) - len(tested)
+    notes = [f"no verdict, since there is no residual: {n_blank} of {len(rows)}"] if n_blank else []
+    n_rejected = sum(row["verdict"] == "rejected" for row in tested)
+    n_better = sum(row["fits_better"] is not None for row in tested)
     better = f"another source fits better: {n_better}"
     if claim.least is not None:
-        outcome = f"rejected (energy below {claim.least:g}): {n_rejected} of {len(judged)}"
-        return [*blank, f"{outcome}; {better}", OF_ENERGIES]
-    outcome = f"rejected (p-value at most {claim.rate:g}): {n_rejected} of {len(judged)}"
+        outcome = f"rejected (energy below {claim.least:g}): {n_rejected} of {len(tested)}"
+        return [*notes, f"{outcome}; {better}", OF_ENERGIES]
+    outcome = f"rejected (p-value at most {claim.rate:g}): {n_rejected} of {len(tested)}"
     if not claim.testable:
         outcome = f"none can be rejected at a false-alarm rate of {claim.rate:g}"
-    judges = f"p-values by {claim.judges}: at least {as_fraction(claim.smallest)}"
-    return [*blank, f"{outcome}; {better}", judges]
+    return [*notes, f"{outcome}; {better}", calibrated_on(claim.images, claim.smallest)]

@@ -1,25 +1,75 @@
 """The estimator: which residuals come from one source, without labels."""
 
+import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist
 from sklearn.base import BaseEstimator, ClusterMixin, _fit_context
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint._batches import Batches
 from sklearn_ganprint._images import FLOAT_DTYPES, ImageInputMixin, ImageShape
-from sklearn_ganprint.clustering._assignment import NOWHERE, Assignment, cluster_parts
-from sklearn_ganprint.clustering._passes import (
-    UNSEEN,
-    assign,
-    assign_and_sum,
-    chosen_features,
+from sklearn_ganprint._parallel import row_chunks
+from sklearn_ganprint.clustering._features import part_spectra
+from sklearn_ganprint.clustering._merging import (
+    by_size,
+    cluster_means,
+    cluster_points,
+    sphering,
+    squared_distances,
 )
-from sklearn_ganprint.clustering._whitening import Axes
+from sklearn_ganprint.clustering._whitening import Axes, whitened_axes
+from sklearn_ganprint.residuals._blanks import zero_rows
+
+#: Components on which images are assigned.
+N_COMPONENTS = 16
+
+#: An image is an outlier if its squared distance to the nearest cluster exceeds the median of that
+#: cluster by this factor. Half a percent of the images of a cluster are farther.
+MAX_RATIO = 7.0
+
+#: Lower limit of the median of a cluster, as a share of the median over all images: the median of
+#: a few images is too small.
+MIN_SHARE = 0.5
+
+#: Lower limit of the radius of a cluster, as a share of the distance of images from their mean: one
+#: image, or copies of one, would have a radius of rounding errors.
+MIN_RADIUS = 0.02
+
+#: Images whose features differ by less than this share are copies: rounding makes a tenth of it,
+#: another value of one pixel tens of it. Number of projections that are compared.
+COPY_SHARE, N_PROJECTIONS = 1e-4, 8
+
+#: Label of outliers.
+NOWHERE = -1
+
+#: Label of images that are not assigned yet.
+UNSEEN = -2
+
+#: Residuals that are copied out of a batch at a time.
+CHUNK_SIZE = 64
+
+
+class Assignment(NamedTuple):
+    """Assigns images to the nearest centre on discriminant axes, unless all are too far."""
+
+    axes: Axes
+    centers: np.ndarray
+    max_distances: np.ndarray
+
+    def labels(self, features: np.ndarray) -> np.ndarray:
+        """Return the cluster of each image, -1 for outliers."""
+        distances = squared_distances(self.axes.apply(features), self.centers)
+        nearest = distances.argmin(axis=1)
+        nearest[distances.min(axis=1) > self.max_distances[nearest] ** 2] = NOWHERE
+        return nearest
 
 
 class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
@@ -28,24 +78,24 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
     Parameters
     ----------
     n_clusters : int, default=None
-        Number of clusters. None finds it. Of fewer distinct images there are as many, with a
-        :class:`~sklearn.exceptions.ConvergenceWarning`.
+        Number of clusters. None estimates it. If there are fewer distinct images, each is a
+        cluster, with a :class:`~sklearn.exceptions.ConvergenceWarning`.
 
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
         taken as images of one line, with a warning.
 
     min_separation : float, default=3.0
-        Clusters are merged until each pair surely is at least so many standard deviations apart, on
-        the axis that separates it best, in images that the axis was not found on. The halves of one
-        normal cluster are 2.65 apart. Not used if `n_clusters` is given.
+        Clusters are merged until each pair is separated by at least this many standard deviations,
+        less two standard errors, on its discriminant axis, in images that the axis was not found
+        on. The halves of one normal cluster are 2.65 apart. Not used if `n_clusters` is given.
 
     max_samples : int, default=5000
-        Of more residuals a random sample of so many is clustered; the others are then assigned as
-        in ``predict``. Memory and time grow with the square of it.
+        Of more residuals than this a random sample is clustered; the others are then assigned as
+        in ``predict``. Memory and time grow with the square of the sample.
 
     random_state : int, RandomState instance or None, default=None
-        Draws that sample. Nothing else is random.
+        Draws the sample. Nothing else is random.
 
     n_jobs : int, default=None
         Number of threads that compute features; None is 1 unless in a
@@ -54,8 +104,8 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
     Attributes
     ----------
     labels_ : ndarray of int, shape (n,)
-        Cluster of each residual, the greatest cluster of the sample first; -1 for what fits
-        nowhere, such as residuals of zeros.
+        Cluster of each residual, the largest cluster of the sample first; -1 for outliers, such
+        as residuals of zeros.
 
     n_clusters_ : int
         Number of clusters.
@@ -67,10 +117,10 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         Centres of the clusters on discriminant axes of unit variance within clusters.
 
     max_distances_ : ndarray of shape (n_clusters,)
-        What is farther than this from the nearest centre fits nowhere.
+        Distance from the nearest centre beyond which a residual is an outlier.
 
     feature_mean_ : ndarray of shape (n_spectral_features,)
-        Mean of the features, which is taken from them first.
+        Mean of the features, which is subtracted first.
 
     components_ : ndarray of shape (n_components, n_spectral_features)
         The discriminant axes.
@@ -86,24 +136,24 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
 
     See Also
     --------
-    FileBatchClustering : The same over image files, in bounded memory.
+    FileBatchEstimator : Clusters image files, in bounded memory.
     FingerprintClassifier : Attributes images when the sources are known.
 
     Notes
     -----
     Features are power spectra and coherences of channels, of each residual and of its quarters, see
-    :func:`~sklearn_ganprint.clustering.part_spectra`. What differs between quarters of one image is
-    no trace of its source, so their scatter serves to whiten the features without labels, and so
-    does that of the nearest images. Ward's method then cuts too many clusters, which are merged
-    until all pairs are separable. This is done with several numbers of components, and images that
-    are together in half of the results or more form clusters, which are merged once more.
+    :func:`~sklearn_ganprint.clustering.part_spectra`. Differences between quarters of one image are
+    no trace of its source, so their scatter whitens the features without labels, and so does the
+    scatter of the nearest images. Ward's method then cuts too many clusters, which are merged
+    until all pairs are separable. This is done with several numbers of components. Images that
+    share a cluster in half of the results or more form the consensus, which is merged once more.
 
-    Residuals in colour tell more than their luminance, and greater ones more than small ones. Of
-    residuals with a side of less than 16 pixels, and of rows without `image_shape`, values
-    are clustered as they are. Sources with fewer than about 10 images are not found, and of less
-    than 10 images in all the number of sources is not either.
+    Residuals in colour hold more information than their luminance, and large ones more than small
+    ones. Residuals with a side of less than 16 pixels, and rows without `image_shape`, are
+    clustered by their values. Sources with fewer than about 10 images are not found, and the number
+    of sources is not estimated from fewer than 10 images.
 
-    Copies of an image count as one image, and lie together.
+    Copies of an image count as one image, and share a cluster.
 
     Examples
     --------
@@ -215,7 +265,7 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         return self
 
     def _sample(self, n: int) -> np.ndarray:
-        """Which residuals are clustered."""
+        """Return which residuals are clustered."""
         if self.n_clusters is not None and n < self.n_clusters:
             raise ValueError(f"n_samples={n} should be >= n_clusters={self.n_clusters}.")
         chosen = np.ones(n, dtype=bool)
@@ -225,7 +275,7 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         return chosen
 
     def _gather(self, found: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Features of the residuals chosen, and which they are."""
+        """Return the features of the chosen residuals, and their positions."""
         positions, features = [], []
         for kept, (chosen, values) in found:
             positions.append(kept[chosen])
@@ -253,11 +303,140 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         Returns
         -------
         ndarray of int, shape (n,)
-            The nearest cluster of each, by its spectrum; -1 if none is near. Of residuals fitted
-            on it is their label.
+            The nearest cluster by the spectrum; -1 if none is near. Residuals that were fitted
+            on get their label.
         """
         check_is_fitted(self)
         images = self._validate_images(X, reset=False, dtype=list(FLOAT_DTYPES))
         axes = Axes(self.feature_mean_, self.components_.T)
         rule = Assignment(axes, self.cluster_centers_, self.max_distances_)
         return assign(images, np.full(len(images), UNSEEN), rule, self.n_jobs)
+
+
+def chosen_features(
+    residuals: np.ndarray, chosen: np.ndarray, shape: ImageShape, n_jobs: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which residuals of a batch are chosen and not 0, and their features.
+
+    No copy is made if all are.
+    """
+    images = np.asarray(residuals).reshape(len(residuals), *shape)
+    chosen = chosen & ~zero_rows(images)
+    if chosen.all():
+        return chosen, part_spectra(images, n_jobs)
+    positions = np.flatnonzero(chosen)
+    if not len(positions):
+        return chosen, part_spectra(np.zeros((1, *shape), images.dtype))[:0]
+    parts = np.array_split(positions, -(-len(positions) // CHUNK_SIZE))
+    return chosen, np.concatenate([part_spectra(images[part], n_jobs) for part in parts])
+
+
+def assign(
+    images: np.ndarray, labels: np.ndarray, rule: Assignment, n_jobs: int | None
+) -> np.ndarray:
+    """Return labels of images, some of which have theirs already; zero residuals are outliers."""
+    labels = np.where((labels == UNSEEN) & zero_rows(images), NOWHERE, labels)
+    unseen = np.flatnonzero(labels == UNSEEN)
+    for start in range(0, len(unseen), CHUNK_SIZE):
+        part = unseen[start : start + CHUNK_SIZE]
+        labels[part] = rule.labels(part_spectra(images[part], n_jobs)[:, 0])
+    return labels
+
+
+def assign_and_sum(
+    residuals: np.ndarray,
+    labels: np.ndarray,
+    shape: ImageShape,
+    rule: Assignment,
+    n_jobs: int | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels of a batch of residuals, and sums ``(n_clusters, n_features)`` by cluster.
+
+    Sums are in double precision, of a few residuals at a time: no copy of all is made.
+    """
+    rows = np.asarray(residuals).reshape(len(residuals), -1)
+    labels = assign(rows.reshape(-1, *shape), labels, rule, n_jobs)
+    sums = np.zeros((len(rule.centers), rows.shape[1]))
+    for chunk in row_chunks(*rows.shape):
+        members = labels[chunk] == np.arange(len(sums))[:, np.newaxis]
+        present = members.any(axis=1)
+        sums[present] += members[present].astype(rows.dtype) @ rows[chunk]
+    return np.where(labels == UNSEEN, NOWHERE, labels), sums
+
+
+def fit_assignment(axes: Axes, features: np.ndarray, codes: np.ndarray) -> Assignment:
+    """Return the assignment of features of whole images to clusters 0, 1, 2 and so on.
+
+    Its axes have unit covariance within clusters. A cluster whose images all lie nearer to others
+    is left out.
+    """
+    used = Axes(axes.mean, axes.matrix[:, :N_COMPONENTS])
+    points = used.apply(features)
+    means = cluster_means(points, codes)
+    root = sphering(points - means[codes], len(means))
+    points, means = points @ root, means @ root
+    distances = squared_distances(points, means)
+    kept, nearest = np.unique(distances.argmin(axis=1), return_inverse=True)
+    own = distances.min(axis=1)
+    median = np.array([np.median(own[nearest == code]) for code in range(len(kept))])
+    radii = np.sqrt(MAX_RATIO * np.maximum(median, MIN_SHARE * np.median(own)))
+    least = MIN_RADIUS * np.sqrt(np.square(points).sum(axis=1).mean())
+    rule = Axes(used.mean, used.matrix @ root)
+    return Assignment(rule, means[kept], np.maximum(radii, least))
+
+
+def copies_of(features: np.ndarray) -> np.ndarray:
+    """Return the number of the distinct image that each image is a copy of, in order.
+
+    Features of copies differ by rounding.
+    """
+    if len(features) == 1:
+        return np.zeros(1, dtype=int)
+    directions = np.random.default_rng(0).standard_normal((features.shape[1], N_PROJECTIONS))
+    points = features @ directions.astype(features.dtype)
+    distance = COPY_SHARE * np.sqrt(np.square(points).sum(axis=1).mean())
+    labels = fcluster(linkage(pdist(points), "single"), distance, "distance")
+    _, first, codes = np.unique(labels, return_index=True, return_inverse=True)
+    return first.argsort().argsort()[codes]
+
+
+def cluster_parts(
+    parts: np.ndarray, min_separation: float = 3.0, n_clusters: int | None = None
+) -> Assignment:
+    """Cluster features, and return the rule that assigns images to the clusters.
+
+    Features are whitened, and cut and merged several times; the rule is fitted to the consensus.
+    One copy of each image is used: distances of zero would count as scatter within sources, and
+    many copies as a source.
+
+    Parameters
+    ----------
+    parts : ndarray of shape (n, n_parts, n_features)
+        Result of :func:`part_spectra`.
+
+    min_separation : float, default=3.0
+        See :class:`FingerprintClustering`.
+
+    n_clusters : int, default=None
+        Number of clusters, if it is known. If there are fewer distinct images, each is a cluster,
+        with a warning.
+
+    Returns
+    -------
+    Assignment
+        The rule, whose ``labels`` assigns these images and others.
+    """
+    _, first, copy_of = np.unique(copies_of(parts[:, 0]), return_index=True, return_inverse=True)
+    if n_clusters is not None and n_clusters > len(first):
+        warnings.warn(
+            f"n_clusters={n_clusters} is more than there are distinct images: {len(first)} of "
+            f"{len(parts)}, the others are copies. Each of the {len(first)} is a cluster.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+        n_clusters = len(first)
+    distinct = parts if len(first) == len(parts) else parts[first]
+    axes = whitened_axes(distinct)
+    codes = cluster_points(axes.apply(distinct[:, 0]), min_separation, n_clusters)
+    codes = by_size(codes[copy_of])[first]
+    return fit_assignment(axes, distinct[:, 0], codes)

@@ -11,18 +11,18 @@ from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.features._base import POWER_FLOOR
 from sklearn_ganprint.features._spectrum import Frequencies
 
-#: Side of the windows that spectra are averaged over, in pixels.
+#: Side of the windows over which spectra are averaged, in pixels.
 WINDOW = 32
 
-#: Residuals with a shorter side have no quarters that hold windows, and are taken as they are.
+#: Residuals with a shorter side have no quarters that hold windows; their values are the features.
 MIN_SIDE = 16
 
-#: Coherences are taken for no greater: that of a channel and its copy is 1, whose z is infinite.
+#: Upper limit of coherences: a channel and its copy have 1, whose z is infinite.
 MAX_COHERENCE = 0.999
 
 
 def part_spectra(images: np.ndarray, n_jobs: int | None = None) -> np.ndarray:
-    """Spectra of residuals and of their four quarters.
+    """Return spectra of residuals and of their four quarters.
 
     Parameters
     ----------
@@ -37,15 +37,15 @@ def part_spectra(images: np.ndarray, n_jobs: int | None = None) -> np.ndarray:
     ndarray of shape (n, 5, n_features)
         Features of the whole, then of its quarters: for each channel the logarithm of its power
         over its mean power, and for each two channels the z value of the real part of their
-        coherence, at 514 frequencies; 3084 values for three channels. Of residuals with a side of
-        less than 16 pixels ``(n, 1, H * W * C)``: the residuals as they are.
+        coherence, at 514 frequencies; 3084 values for three channels. Residuals with a side of
+        less than 16 pixels are returned as they are, of shape ``(n, 1, H * W * C)``.
 
     Notes
     -----
     Spectra are means over windows of 32 pixels that overlap by half (Welch's method), of half the
     shorter side if that is less. Coherence is ``Re S_ab / sqrt(S_aa S_bb)``, its z value the
-    inverse hyperbolic tangent, whose variance hardly depends on how great it is. In the middle,
-    windows that would belong to two quarters are left out of both.
+    inverse hyperbolic tangent, whose variance hardly depends on the coherence. Windows in the
+    middle, which would belong to two quarters, are left out of both.
 
     Examples
     --------
@@ -70,25 +70,16 @@ def part_spectra(images: np.ndarray, n_jobs: int | None = None) -> np.ndarray:
 
 
 def channel_pairs(n_channels: int) -> list[tuple[int, int]]:
-    """Each channel with itself, and with each later one."""
+    """Return the pairs of a channel with itself and with each later one."""
     return list(combinations_with_replacement(range(n_channels), 2))
 
 
 def cross_spectra(planes: np.ndarray, side: int) -> np.ndarray:
-    """Mean power of each channel, and real part of the cross-spectrum of each two channels.
+    """Return the power of each channel, and the real cross-spectrum of each two channels.
 
-    Parameters
-    ----------
-    planes : ndarray of shape (n, C, H, W)
-        Residuals by channel.
-
-    side : int
-        Side of the windows.
-
-    Returns
-    -------
-    ndarray of shape (n, 5, n_pairs, side * (side // 2 + 1))
-        Of the whole, then of its quarters, at the frequencies of a real transform.
+    `planes` are residuals ``(n, C, H, W)``. The result has shape
+    ``(n, 5, n_pairs, side * (side // 2 + 1))``: the whole, then its quarters, at the frequencies of
+    a real transform.
     """
     taper = np.outer(hann(side, sym=False), hann(side, sym=False)).astype(planes.dtype)
     step = max(1, side // 2)
@@ -115,13 +106,13 @@ def cross_spectra(planes: np.ndarray, side: int) -> np.ndarray:
 
 
 def halves(n: int) -> tuple[slice, slice]:
-    """First and last of n windows in a line, without those in the middle, which touch both."""
+    """Return the first and last half of n windows in a line, without those across the middle."""
     half = (n - 1) // 2
     return slice(half), slice(n - half, n)
 
 
 def spectral_features(spectra: np.ndarray, side: int) -> np.ndarray:
-    """Features ``(n, 5, n_features)`` of what :func:`cross_spectra` gives."""
+    """Return the features ``(n, 5, n_features)`` from the result of :func:`cross_spectra`."""
     frequencies = Frequencies.of_window(side, side)
     counts = (frequencies.counts / frequencies.counts.sum()).astype(spectra.dtype)
     kept = frequencies.bins("full") >= 0

@@ -1,39 +1,136 @@
-"""Clusters that are cut too small, and merged until each pair can be told apart."""
+"""Clusters that are cut too small, merged until all are separable, and their consensus."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.cluster.hierarchy import cut_tree, fcluster, linkage
+from scipy.spatial.distance import squareform
 
-from sklearn_ganprint.clustering._separability import ClusterSums, separability, shrink
+#: Folds of a cluster: members are projected on an axis that is found without their fold.
+N_FOLDS = 5
+
+#: Share of the mean variance in a covariance that is estimated on few images.
+SHRINKAGE = 0.1
+
+#: A separability is a lower bound: the estimate less this many standard errors.
+N_ERRORS = 2.0
+
+#: Clusters of fewer images are never separable.
+MIN_SIZE = 3
+
+#: Numbers of components, and images in a cluster of the first cut: one clustering for each pair.
+PARTITION_COMPONENTS = (8, 10, 13, 16)
+CUT_SIZES = (10, 14)
+
+#: Fewest and most clusters of the first cut.
+CUT_LIMITS = (6, 40)
+
+
+class ClusterSums(NamedTuple):
+    """Counts, sums and sums of squares of the members of each cluster, by fold.
+
+    Those of merged clusters add up, so that members are read once.
+    """
+
+    counts: np.ndarray
+    sums: np.ndarray
+    squares: np.ndarray
+
+    @classmethod
+    def of(cls, points: np.ndarray, codes: np.ndarray) -> Self:
+        """Return the sums over points ``(n, p)`` of clusters 0, 1, 2 and so on."""
+        n_clusters, p = codes.max() + 1, points.shape[1]
+        counts = np.zeros((n_clusters, N_FOLDS))
+        sums = np.zeros((n_clusters, N_FOLDS, p))
+        squares = np.zeros((n_clusters, N_FOLDS, p, p))
+        for code in range(n_clusters):
+            members = points[codes == code]
+            for fold in range(N_FOLDS):
+                own = members[fold::N_FOLDS]
+                counts[code, fold] = len(own)
+                sums[code, fold] = own.sum(axis=0)
+                squares[code, fold] = own.T @ own
+        return cls(counts, sums, squares)
+
+    def take(self, clusters: np.ndarray) -> "ClusterSums":
+        """Return the sums of some clusters."""
+        return ClusterSums(*(values[clusters] for values in self))
+
+    def outside(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return counts, means and scatter of the members outside each fold."""
+        counts, sums, squares = (values.sum(axis=1, keepdims=True) - values for values in self)
+        means = sums / np.maximum(counts, 1)[..., np.newaxis]
+        outer = means[..., np.newaxis] * means[..., np.newaxis, :]
+        return counts, means, squares - counts[..., np.newaxis, np.newaxis] * outer
+
+    def merge(self, kept: int, other: int) -> None:
+        """Add one cluster to another, in place."""
+        for values in self:
+            values[kept] += values[other]
+
+
+def separability(first: ClusterSums, second: ClusterSums) -> np.ndarray:
+    """Return a lower bound of the distance of paired clusters along their discriminant axes.
+
+    The bound is the difference of the means in pooled standard deviations, d', less two standard
+    errors ``sqrt(1 / n_a + 1 / n_b + d'^2 / (2 (n_a + n_b)))``. Members are projected on axes that
+    are found without their fold. A cluster of fewer than three members has minus infinity.
+    """
+    axes, centres = discriminant_axes(first.outside(), second.outside())
+    (n_a, mean_a, var_a), (n_b, mean_b, var_b) = (
+        projected_moments(clusters, axes, centres) for clusters in (first, second)
+    )
+    n = n_a + n_b
+    found = (mean_b - mean_a) / np.sqrt((n_a * var_a + n_b * var_b) / n + 1e-24)
+    error = np.sqrt(1 / n_a + 1 / n_b + found**2 / (2 * n))
+    return np.where(np.minimum(n_a, n_b) < MIN_SIZE, -np.inf, found - N_ERRORS * error)
+
+
+def discriminant_axes(
+    first: tuple[np.ndarray, ...], second: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return axes ``(n_pairs, n_folds, p)`` of unit variance within clusters, and midpoints."""
+    (n_a, means_a, scatter_a), (n_b, means_b, scatter_b) = first, second
+    n_free = np.maximum(1, n_a + n_b - 2)[..., np.newaxis, np.newaxis]
+    covariance = shrink((scatter_a + scatter_b) / n_free)
+    axes = np.linalg.solve(covariance, (means_b - means_a)[..., np.newaxis])[..., 0]
+    variance = np.vecdot(axes, np.matvec(covariance, axes))
+    axes /= np.sqrt(variance)[..., np.newaxis] + 1e-12
+    return axes, np.vecdot(axes, means_a + means_b) / 2
+
+
+def shrink(covariance: np.ndarray) -> np.ndarray:
+    """Add a share of the mean variance along each axis."""
+    p = covariance.shape[-1]
+    mean = np.trace(covariance, axis1=-2, axis2=-1) / p
+    return covariance + (SHRINKAGE * mean + 1e-9)[..., np.newaxis, np.newaxis] * np.eye(p)
+
+
+def projected_moments(
+    clusters: ClusterSums, axes: np.ndarray, centres: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return count, mean and variance of members projected on the axes of their folds."""
+    counts = clusters.counts
+    linear = np.vecdot(axes, clusters.sums)
+    square = np.vecdot(axes, np.matvec(clusters.squares, axes))
+    n = counts.sum(axis=1)
+    mean = (linear - counts * centres).sum(axis=1) / n
+    raw = (square - 2 * centres * linear + counts * centres**2).sum(axis=1) / n
+    return n, mean, np.maximum(raw - mean**2, 0)
 
 
 def cut_ward(points: np.ndarray, n_clusters: int) -> np.ndarray:
-    """Cut Ward's tree into clusters that are meant to be too small."""
+    """Cut Ward's tree into clusters, deliberately too many."""
     return fcluster(linkage(points, "ward"), n_clusters, "maxclust") - 1
 
 
 def merge_clusters(
     points: np.ndarray, labels: np.ndarray, min_separation: float, n_clusters: int | None = None
 ) -> np.ndarray:
-    """Merge the least separable pair of clusters, again and again.
+    """Merge the least separable pair of clusters until all pairs reach `min_separation`.
 
-    Parameters
-    ----------
-    points : ndarray of shape (n, n_components)
-        The images.
-
-    labels : ndarray of int, shape (n,)
-        Cluster of each.
-
-    min_separation : float
-        Pairs that are at least so far apart stay apart.
-
-    n_clusters : int or None
-        Merge down to so many clusters, however far apart they are.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        Clusters after merging.
+    If `n_clusters` is given, merge down to that number however separable clusters are.
     """
     codes = np.unique(labels, return_inverse=True)[1]
     clusters = ClusterSums.of(points, codes)
@@ -57,7 +154,7 @@ def merge_clusters(
 
 
 def _nearest_of_small(clusters: ClusterSums, a: int, b: int) -> tuple[int, int]:
-    """Pair the smaller of two clusters, one of which is too small, with the nearest mean."""
+    """Pair the smaller of two clusters with the cluster of the nearest mean."""
     counts = clusters.counts.sum(axis=1)
     small = a if counts[a] < counts[b] else b
     means = clusters.sums.sum(axis=1) / np.maximum(counts, 1)[:, np.newaxis]
@@ -69,7 +166,7 @@ def _nearest_of_small(clusters: ClusterSums, a: int, b: int) -> tuple[int, int]:
 
 
 def _update(apart: np.ndarray, clusters: ClusterSums, changed: int) -> None:
-    """Measure a cluster that has grown against all others."""
+    """Measure the separability of a merged cluster from all others."""
     others = np.flatnonzero(clusters.counts.sum(axis=1))
     others = others[others != changed]
     low, high = np.minimum(others, changed), np.maximum(others, changed)
@@ -77,9 +174,9 @@ def _update(apart: np.ndarray, clusters: ClusterSums, changed: int) -> None:
 
 
 def reassign(points: np.ndarray, labels: np.ndarray, n_rounds: int = 5) -> np.ndarray:
-    """Give each image to the cluster whose mean is nearest, in their pooled covariance.
+    """Assign each image to the cluster of the nearest mean, by the pooled covariance.
 
-    Clusters stay as many as they are: rounds end before one loses its last image.
+    The number of clusters stays: rounds end before a cluster loses its last image.
     """
     for _ in range(n_rounds):
         ids, codes = np.unique(labels, return_inverse=True)
@@ -93,16 +190,60 @@ def reassign(points: np.ndarray, labels: np.ndarray, n_rounds: int = 5) -> np.nd
 
 
 def cluster_means(points: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Means of clusters 0, 1, 2 and so on."""
+    """Return the means of clusters 0, 1, 2 and so on."""
     return np.stack([points[codes == code].mean(axis=0) for code in range(codes.max() + 1)])
 
 
 def sphering(centred: np.ndarray, n_means: int) -> np.ndarray:
-    """Matrix that gives centred rows unit covariance."""
+    """Return the matrix that gives centred rows unit covariance."""
     covariance = shrink(centred.T @ centred / max(1, len(centred) - n_means))
     return np.linalg.inv(np.linalg.cholesky(covariance)).T
 
 
 def squared_distances(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Squared Euclidean distances ``(n, n_centres)``."""
+    """Return squared Euclidean distances ``(n, n_centres)``."""
     return np.stack([np.square(points - centre).sum(axis=1) for centre in centres], axis=1)
+
+
+def cluster_points(
+    points: np.ndarray, min_separation: float, n_clusters: int | None = None
+) -> np.ndarray:
+    """Return the consensus of several clusterings, the largest cluster first.
+
+    The whitened axes of `points` come in order of importance.
+    """
+    if len(points) == 1 or n_clusters == 1:
+        return np.zeros(len(points), dtype=int)
+    partitions = []
+    for n_components in sorted({min(n, points.shape[1]) for n in PARTITION_COMPONENTS}):
+        used = points[:, :n_components]
+        for size in CUT_SIZES:
+            n_cut = int(np.clip(len(points) // size, *CUT_LIMITS))
+            labels = cut_ward(used, min(len(points), max(n_cut, 2 * (n_clusters or 0))))
+            labels = merge_clusters(used, labels, min_separation, n_clusters)
+            partitions.append(reassign(used, labels))
+    last = points[:, : max(PARTITION_COMPONENTS)]
+    labels = merge_clusters(last, agree(partitions, n_clusters), min_separation, n_clusters)
+    return by_size(reassign(last, labels))
+
+
+def agree(partitions: Sequence[np.ndarray], n_clusters: int | None = None) -> np.ndarray:
+    """Return clusters of images that share one in at least half of the partitions, on average."""
+    n = len(partitions[0])
+    apart = np.zeros((n, n), dtype=np.float32)
+    for labels in partitions:
+        apart += labels[:, np.newaxis] != labels
+    tree = linkage(squareform(apart / len(partitions), checks=False), "average")
+    if n_clusters is None:
+        return fcluster(tree, 0.5, "distance")
+    return cut_tree(tree, n_clusters)[:, 0]
+
+
+def by_size(labels: np.ndarray) -> np.ndarray:
+    """Renumber clusters by size, the largest first; ties by their first image."""
+    _, first, codes, counts = np.unique(
+        labels, return_index=True, return_inverse=True, return_counts=True
+    )
+    rank = np.empty(len(counts), dtype=int)
+    rank[np.lexsort((first, -counts))] = np.arange(len(counts))
+    return rank[codes]

@@ -6,28 +6,28 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-#: Principal components of the features that the scatter within images is estimated on.
+#: Principal components of the features on which the scatter within images is estimated.
 N_PRINCIPAL = 200
 
-#: Of these, whitened, the ones that the scatter between neighbours is estimated on.
+#: Of these, whitened, the components on which the scatter between neighbours is estimated.
 N_WHITENED = 100
 
 #: Components kept.
 N_COMPONENTS = 40
 
-#: Share of the mean scatter that is added to the scatter along each axis: of parts of images, and
-#: of neighbours, which were chosen for being near. Of FEW_IMAGES or fewer the second says little.
+#: Share of the mean scatter that is added to the scatter along each axis: for parts of images, and
+#: for neighbours, which are chosen for being near. With FEW_IMAGES or fewer the latter counts less.
 RIDGE = 0.01
 NEIGHBOR_RIDGE = 0.25
 FEW_IMAGES = 160
 
-#: Nearest neighbours of an image, at the most and as a share of all images, and the components that
-#: they are nearest on. With a third as many, halves of one source seem to be two.
+#: Nearest neighbours of an image, at most and as a share of all images, and the components on which
+#: they are searched. With a third as many, the halves of one source look like two.
 N_NEIGHBORS = 20
 NEIGHBOR_SHARE = 1 / 8
 NEIGHBOR_COMPONENTS = 20
 
-#: How often neighbours are looked for again on the axes that the last ones gave.
+#: Number of searches for neighbours; each but the first uses the axes that the last one gave.
 N_ROUNDS = 2
 
 
@@ -38,32 +38,18 @@ class Axes(NamedTuple):
     matrix: np.ndarray
 
     def apply(self, features: np.ndarray) -> np.ndarray:
-        """Coordinates ``(n, n_components)`` of features ``(n, n_features)``."""
+        """Return coordinates ``(n, n_components)`` of features ``(n, n_features)``."""
         return (features - self.mean).astype(np.float64) @ self.matrix
 
 
 def whitened_axes(parts: np.ndarray) -> Axes:
-    """Find axes with unit scatter within sources, in order of their scatter between images.
+    """Return at most 40 axes with unit scatter within sources, by their scatter between images.
 
-    Parts of one image share its source, so what differs between them is no trace of sources: their
-    scatter about the mean of their image stands in for a covariance within classes, without labels.
-    What differs between images of one source is added by that of the nearest images, most of which
-    are of one source [1]_.
-
-    Parameters
-    ----------
-    parts : ndarray of shape (n, n_parts, n_features)
-        Features of the whole of each image, then of its parts, if any.
-
-    Returns
-    -------
-    Axes
-        The map, to at most 40 components.
-
-    References
-    ----------
-    .. [1] D. Art, R. Gnanadesikan, J. R. Kettenring, "Data-based metrics for cluster analysis",
-       Utilitas Mathematica 21A, 1982.
+    `parts` has the features of each image as a whole, then of its parts, if any. Parts of one image
+    share its source, so their scatter about the mean of their image stands in for a covariance
+    within classes, without labels. The scatter of the nearest images, most of which are of one
+    source, adds the differences between images of one source (D. Art, R. Gnanadesikan,
+    J. R. Kettenring, "Data-based metrics for cluster analysis", Utilitas Mathematica 21A, 1982).
     """
     whole = parts[:, 0].astype(np.float64)
     mean = whole.mean(axis=0)
@@ -78,7 +64,7 @@ def whitened_axes(parts: np.ndarray) -> Axes:
 
 
 def principal_axes(rows: np.ndarray, n_axes: int) -> np.ndarray:
-    """Principal axes ``(n_features, n_axes)`` of centred rows, the greatest variance first."""
+    """Return principal axes ``(n_features, n_axes)`` of centred rows, by decreasing variance."""
     n, p = rows.shape
     values, vectors = np.linalg.eigh(rows @ rows.T if n < p else rows.T @ rows)
     # In descending order; at least one, which is arbitrary if all rows are alike.
@@ -90,7 +76,7 @@ def principal_axes(rows: np.ndarray, n_axes: int) -> np.ndarray:
 
 
 def within_scatter(parts: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """Covariance of parts ``(n, n_parts, n_features)`` about their image's mean, on a basis."""
+    """Return the covariance of parts about the mean of their image, on a basis."""
     projected = (parts @ basis.astype(parts.dtype)).astype(np.float64)
     projected -= projected.mean(axis=1, keepdims=True)
     rows = projected.reshape(-1, basis.shape[1])
@@ -98,7 +84,7 @@ def within_scatter(parts: np.ndarray, basis: np.ndarray) -> np.ndarray:
 
 
 def neighbor_whitening(points: np.ndarray) -> np.ndarray:
-    """Matrix that gives nearest neighbours among the points unit scatter about each other."""
+    """Return the matrix that gives nearest neighbours unit scatter about each other."""
     n, n_axes = points.shape
     matrix = np.eye(n_axes)
     n_neighbors = min(N_NEIGHBORS, ceil(NEIGHBOR_SHARE * n), n - 1)
@@ -117,7 +103,7 @@ def neighbor_whitening(points: np.ndarray) -> np.ndarray:
 
 
 def inverse_root(scatter: np.ndarray, ridge: float) -> np.ndarray:
-    """Matrix that makes the scatter, and a share of its mean along each axis, the identity.
+    """Return the matrix that whitens a scatter plus a share of its mean along each axis.
 
     Where nothing scatters, axes stay as they are.
     """

@@ -1,13 +1,13 @@
 """Whether two collections of images, or two models, share sources."""
 
 from sklearn_ganprint._public import publish
-from sklearn_ganprint.comparison._files import estimate_fingerprints
+from sklearn_ganprint.comparison._comparison import Match, ModelComparison, compare_models
 from sklearn_ganprint.comparison._models import (
     FingerprintSet,
+    estimate_fingerprints,
     fingerprint_set,
     fingerprint_settings,
 )
-from sklearn_ganprint.comparison._result import Match, ModelComparison, compare_models
 
 __all__ = [
     "FingerprintSet",

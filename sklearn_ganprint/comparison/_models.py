@@ -1,15 +1,21 @@
-"""The fingerprints in a fitted model, wherever they are."""
+"""Fingerprints in a fitted model, wherever they are, and fingerprints of image files."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._metaestimators import HoldsFingerprints, offers
+from sklearn_ganprint._batches import fit_batches, hand_on_arrays
+from sklearn_ganprint._metaestimators import HoldsFingerprints, Mergeable, offers
+from sklearn_ganprint.classification import FingerprintClassifier
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths
+from sklearn_ganprint.pipelines import current_kind, make_attribution_pipeline
 from sklearn_ganprint.residuals import ResidualTransformer
 
 
@@ -26,7 +32,7 @@ class FingerprintSet:
         The fingerprints, in image shape.
 
     residual : ResidualTransformer or None
-        What made the residuals, if it is known.
+        Transformer that made the residuals, if it is known.
     """
 
     names: list[str]
@@ -42,14 +48,14 @@ class FingerprintSet:
 
 
 def fingerprint_set(model: Any) -> FingerprintSet:
-    """Take the fingerprints out of a fitted model.
+    """Return the fingerprints in a fitted model.
 
     Parameters
     ----------
     model : estimator, FingerprintSet or dict
-        A fitted :class:`FileBatchClassifier`, pipeline, :class:`OpenSetClassifier`,
-        :class:`FusionClassifier` or anything else with the attribute ``fingerprints_``, at any
-        depth; or names and fingerprints of shape (H, W) or (H, W, C).
+        A fitted :class:`FileBatchEstimator`, pipeline, :class:`OpenSetClassifier`,
+        :class:`FusionClassifier` or other estimator with an attribute ``fingerprints_`` at any
+        depth; or a dict from names to fingerprints of shape (H, W) or (H, W, C).
 
     Returns
     -------
@@ -59,7 +65,7 @@ def fingerprint_set(model: Any) -> FingerprintSet:
     Raises
     ------
     ValueError
-        If the model has no fingerprints, or only rows of which the image shape is unknown.
+        If the model has no fingerprints, or the image shape of their rows is not known.
 
     See Also
     --------
@@ -80,67 +86,67 @@ def fingerprint_set(model: Any) -> FingerprintSet:
     if isinstance(model, Mapping):
         return _from_dict(model)
     check_is_fitted(model)
-    path = find_holder(model)
-    if path is None:
+    steps, holder = find_fingerprints(model)
+    if holder is None:
         raise ValueError(
-            f"{type(model).__name__} has no fingerprints to compare. Kinds that have: 'paper', "
-            f"'combined' and 'camera'; 'spectral' knows sources by other traces."
+            f"{type(model).__name__} has no fingerprints to compare. Pipelines of the "
+            f"kinds 'fingerprint', 'fusion' and 'prnu' have; 'autocorrelation' has other traces."
         )
-    holder = path[-1]
     names = getattr(holder, "classes_", np.arange(len(holder.fingerprints_)))
     if not np.array_equal(getattr(model, "classes_", names), names):
         raise ValueError(
             f"{type(model).__name__} has fingerprints of other classes than its own. Compare the "
             f"estimator inside, or fit one without AugmentedClassifier."
         )
-    residual = find_residual(path)
-    shape = _shape(holder, path[-2] if path[-2:-1] == [residual] else None)
+    shape = _shape(holder, steps[-1] if steps else None)
     fingerprints = np.asarray(holder.fingerprints_).reshape(-1, *shape)
-    # A class that was announced, and of which no image has come.
+    # Classes can be announced, with partial_fit, before their first image.
     with_images = np.asarray(getattr(holder, "class_count_", np.ones(len(names)))) > 0
     return FingerprintSet(
-        [str(name) for name in np.asarray(names)[with_images]], fingerprints[with_images], residual
+        [str(name) for name in np.asarray(names)[with_images]],
+        fingerprints[with_images],
+        find_residual(steps),
     )
 
 
-def find_holder(model: Any) -> list[Any] | None:
-    """Give the steps that images pass on the way to what has the fingerprints, and that, last.
+def find_fingerprints(model: Any) -> tuple[list[Any], Any]:
+    """Find the first estimator with ``fingerprints_`` in a model, None if there is none.
 
-    None if nothing has.
+    Return the steps that images pass before they reach that estimator, and the estimator.
     """
     if offers(model, HoldsFingerprints):
-        return [model]
+        return [], model
     if isinstance(model, Pipeline):
         *leading, last = [step for _, step in model.steps if step not in (None, "passthrough")]
-        rest = find_holder(last)
-        return None if rest is None else [*leading, *rest]
+        steps, holder = find_fingerprints(last)
+        return [*leading, *steps], holder
     inner = [model.estimator_] if hasattr(model, "estimator_") else []
-    for each in (*inner, *getattr(model, "estimators_", [])):
-        path = find_holder(each)
-        if path is not None:
-            return path
-    return None
+    for estimator in (*inner, *getattr(model, "estimators_", [])):
+        steps, holder = find_fingerprints(estimator)
+        if holder is not None:
+            return steps, holder
+    return [], None
 
 
 def find_residual(steps: list[Any]) -> ResidualTransformer | None:
-    """Give the step that makes residuals, if there is one."""
+    """Return the first step that makes residuals, if there is one."""
     return next((step for step in steps if isinstance(step, ResidualTransformer)), None)
 
 
 def fingerprint_settings(model: Any) -> dict[str, Any]:
-    """Tell how the fingerprints of a model of image files were made.
+    """Return how the fingerprints of a model of image files were made.
 
     Parameters
     ----------
-    model : FileBatchClassifier
+    model : FileBatchEstimator
         A fitted model.
 
     Returns
     -------
     dict
-        What must be alike in two models for their fingerprints to be compared: ``size`` of the
-        images, the reader's ``anchor``, ``channels`` and ``denoiser`` of the residual, and the
-        steps to the fingerprints, ``residual``.
+        Settings that two models must share for their fingerprints to be compared: ``size`` of the
+        images, the reader's ``anchor``, ``channels`` and ``denoiser`` of the residual, and
+        ``residual``, the steps from images to fingerprints.
 
     See Also
     --------
@@ -148,16 +154,17 @@ def fingerprint_settings(model: Any) -> dict[str, Any]:
 
     Examples
     --------
-    >>> from sklearn_ganprint import FileBatchClassifier, make_attribution_pipeline
+    >>> from sklearn_ganprint import FileBatchEstimator, make_attribution_pipeline
     >>> from sklearn_ganprint.comparison import fingerprint_settings
     >>> from sklearn_ganprint.datasets import load_samples
     >>> samples = load_samples(load_content=False)
-    >>> model = FileBatchClassifier(make_attribution_pipeline("paper"))
+    >>> model = FileBatchEstimator(make_attribution_pipeline("fingerprint"))
     >>> fingerprint_settings(model.fit(samples.filenames[::9], samples.target[::9]))["size"]
     '128 x 128'
     """
     check_is_fitted(model)
-    steps = find_holder(model) or []
+    steps, holder = find_fingerprints(model)
+    steps = steps if holder is None else [*steps, holder]
     residual = find_residual(steps)
     height, width = model.image_size_ or (None, None)
     return {
@@ -170,10 +177,10 @@ def fingerprint_settings(model: Any) -> dict[str, Any]:
 
 
 def warn_of_other_residuals(first: FingerprintSet, second: FingerprintSet) -> None:
-    """Say so if two sets are of residuals made in two ways."""
+    """Warn if the residuals of two sets were made in different ways."""
     if first.residual is None or second.residual is None:
         return
-    ways = [(each.residual.denoiser, each.residual.channels) for each in (first, second)]
+    ways = [(made.residual.denoiser, made.residual.channels) for made in (first, second)]
     if repr(ways[0]) != repr(ways[1]):
         warnings.warn(
             f"The residuals of the two models were made in different ways, denoiser and channels "
@@ -184,27 +191,122 @@ def warn_of_other_residuals(first: FingerprintSet, second: FingerprintSet) -> No
 
 
 def _from_dict(fingerprints: Mapping[Any, Any]) -> FingerprintSet:
-    images = [np.asarray(each) for each in fingerprints.values()]
-    images = [each[..., np.newaxis] if each.ndim == 2 else each for each in images]
-    if len({each.shape for each in images}) != 1 or images[0].ndim != 3:
+    images = [np.asarray(image) for image in fingerprints.values()]
+    images = [image[..., np.newaxis] if image.ndim == 2 else image for image in images]
+    if len({image.shape for image in images}) != 1 or images[0].ndim != 3:
         raise ValueError(
             f"Expected fingerprints of one shape, (H, W) or (H, W, C), got "
-            f"{ {name: np.shape(each) for name, each in fingerprints.items()} }."
+            f"{ {name: np.shape(image) for name, image in fingerprints.items()} }."
         )
     return FingerprintSet([str(name) for name in fingerprints], np.stack(images))
 
 
-def _shape(holder: Any, residual: Any) -> tuple[int, ...]:
-    """Find the image shape of fingerprints that are rows."""
+def _shape(holder: Any, previous: Any) -> tuple[int, ...]:
+    """Return the image shape of fingerprints that are rows; `previous` is the step before."""
     for shape in (
         getattr(holder, "fingerprint_shape_", None),
         getattr(holder, "image_shape_", None),
-        getattr(residual, "residual_shape_", None),
+        getattr(previous, "residual_shape_", None),
         getattr(holder, "image_shape", None),
     ):
         if shape is not None:
             return (*shape, 1)[:3]
     raise ValueError(
-        f"{type(holder).__name__} was fitted on rows, of which the image shape is not known. "
+        f"{type(holder).__name__} was fitted on rows whose image shape is not known. "
         f"Fit it on residuals (n, H, W, C), behind ResidualTransformer(flatten=False)."
     )
+
+
+def estimate_fingerprints(
+    filenames: Sequence[Any],
+    labels: Any = None,
+    *,
+    like: Any = None,
+    reader: ImageReader | None = None,
+    batch_size: int = 64,
+    n_jobs: int | None = None,
+    on_error: Callable[[ImageReadError], Any] | None = None,
+    progress: Callable[[int, int], Any] | None = None,
+) -> FingerprintSet:
+    """Estimate the fingerprints of image files, of one source or of several, in bounded memory.
+
+    Parameters
+    ----------
+    filenames : sequence of paths of length n
+        The files.
+
+    labels : array-like of shape (n,), default=None
+        Source of each file; None means that all are of one source, called "images".
+
+    like : FileBatchEstimator or "prnu", default=None
+        A fitted model, whose reader, residuals and kind of fingerprint are used, so that the two
+        can be compared. None makes mean RGB residuals, "prnu" makes sensor patterns as the
+        pipeline of that kind does (its former name, "camera", warns).
+
+    reader : ImageReader, default=None
+        How files become images. None takes the reader of `like`, or whole images of one size.
+
+    batch_size : int, default=64
+        Number of files in a batch, at the most.
+
+    n_jobs : int, default=None
+        Number of worker processes, as in :class:`FileBatchEstimator`.
+
+    on_error : callable, default=None
+        Given the :class:`~sklearn_ganprint.datasets.ImageReadError` of each file that cannot be
+        used. None names all of them in one :class:`~sklearn_ganprint.files.UnreadableImageWarning`.
+
+    progress : callable, default=None
+        Called as ``progress(n_done, n_files)`` after each batch.
+
+    Returns
+    -------
+    FingerprintSet
+        The fingerprints, which :func:`compare_models` takes.
+
+    Raises
+    ------
+    ValueError
+        If no file can be used, or `like` has no fingerprints.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.comparison import estimate_fingerprints
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> samples = load_samples(load_content=False)
+    >>> found = estimate_fingerprints(samples.filenames[:20])
+    >>> found.names, found.fingerprints.shape
+    (['images'], (1, 128, 128, 3))
+    """
+    labels = np.full(len(filenames), "images") if labels is None else column_or_1d(labels)
+    check_consistent_length(filenames, labels)
+    steps = _steps(like)
+    size = getattr(like, "image_size_", None) if reader is None else None
+    reader = reader or getattr(like, "reader_", None) or ImageReader()
+    data_range = getattr(find_residual(steps), "data_range", None)
+    reading = Reading(reader, size or reader.common_size(as_paths(filenames)), data_range)
+    batches = FileBatches(
+        as_paths(filenames), reading, batch_size, n_jobs, on_error or "warn", progress
+    )
+    fitted = fit_batches(make_pipeline(*steps), batches, labels, {})
+    found = fingerprint_set(fitted[-1])
+    return FingerprintSet(found.names, found.fingerprints, find_residual(steps))
+
+
+def _steps(like: Any) -> list[Any]:
+    """Return the steps from images to fingerprints, whose last one is to be fitted."""
+    if like is None:
+        return [ResidualTransformer(channels="rgb", flatten=False), FingerprintClassifier()]
+    if isinstance(like, str) and current_kind(like, stacklevel=3) == "prnu":
+        return [step for _, step in make_attribution_pipeline("prnu").steps]
+    check_is_fitted(like)
+    steps, holder = find_fingerprints(like)
+    if not offers(holder, Mergeable):
+        raise ValueError(
+            f"like: expected a model with fingerprints of image files, got {like!r}, which has "
+            f"none. The kinds 'fingerprint', 'fusion' and 'prnu' have."
+        )
+    *leading, last = [hand_on_arrays(clone(step)) for step in (*steps, holder)]
+    if leading and hasattr(leading[-1], "flatten"):
+        leading[-1].set_params(flatten=False)  # rows do not tell the shape
+    return [*leading, last]

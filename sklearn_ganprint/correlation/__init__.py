@@ -4,21 +4,16 @@ Every function takes arrays that keep the shape of the image: ``(n, ...)`` resid
 ``(k, ...)`` fingerprints of the same trailing shape.
 """
 
-from sklearn_ganprint._public import publish
+from sklearn_ganprint._public import former_names, publish
 from sklearn_ganprint.correlation._comparison import (
     FingerprintComparison,
     compare_fingerprints,
     correlations_and_errors,
 )
 from sklearn_ganprint.correlation._index import (
-    SCORES,
     correlation_index,
     cosine_index,
     negative_distance,
-    negative_squared_distance,
-)
-from sklearn_ganprint.correlation._pairs import (
-    MAX_BYTES,
     pairwise_correlation,
     pairwise_correlation_blocks,
 )
@@ -29,8 +24,6 @@ from sklearn_ganprint.correlation._peak import (
 )
 
 __all__ = [
-    "MAX_BYTES",
-    "SCORES",
     "CorrelationPeaks",
     "FingerprintComparison",
     "compare_fingerprints",
@@ -39,10 +32,12 @@ __all__ = [
     "cosine_index",
     "locate_peaks",
     "negative_distance",
-    "negative_squared_distance",
     "pairwise_correlation",
     "pairwise_correlation_blocks",
     "peak_to_correlation_energy",
 ]
 
 publish(globals())
+__getattr__ = former_names(
+    __name__, dict.fromkeys(["MAX_BYTES", "SCORES", "negative_squared_distance"], "_index")
+)

@@ -44,7 +44,7 @@ class FingerprintComparison:
 
 
 def compare_fingerprints(first: Any, second: Any, *, trim: int = 0) -> FingerprintComparison:
-    """Correlate two fingerprints, and say whether that may be chance.
+    """Correlate two fingerprints, and compute how probable that is by chance.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def compare_fingerprints(first: Any, second: Any, *, trim: int = 0) -> Fingerpri
 def correlations_and_errors(
     first: Any, second: Any, *, trim: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Correlations of any of some fingerprints with any of others, and their standard errors.
+    """Correlate all pairs of two sets of fingerprints, with standard errors.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def correlations_and_errors(
         Fingerprints.
 
     second : array-like of shape (m, H, W) or (m, H, W, C)
-        Others of the same size.
+        Fingerprints of the same size.
 
     trim : int, default=0
         As in :func:`compare_fingerprints`.
@@ -154,7 +154,7 @@ def correlations_and_errors(
             f"{height} x {width}, got {trim!r}."
         )
     rows, columns = slice(trim, height - trim), slice(trim, width - trim)
-    others = [_Pattern(each[rows, columns]) for each in second]
+    others = [_Pattern(values[rows, columns]) for values in second]
     correlation, error = np.zeros((2, len(first), len(second)))
     for i, values in enumerate(first):
         pattern = _Pattern(values[rows, columns])
@@ -184,7 +184,7 @@ class _Pattern:
             self.twice[-1] = 1
 
     def compare(self, other: "_Pattern") -> tuple[float, float]:
-        """Give the correlation and its standard error."""
+        """Return the correlation and its standard error."""
         cross = sum(a * b.conj() for a, b in zip(self.spectra, other.spectra, strict=True))
         shifts = float(((cross.real**2 + cross.imag**2) @ self.twice).sum())
         sums = _block_sums(np.einsum("cij,cij->ij", self.planes, other.planes))

@@ -61,7 +61,7 @@ def peak_to_correlation_energy(
 
     See Also
     --------
-    locate_peaks : Gives the position of the peak beside.
+    locate_peaks : Also returns the position of the peak.
     correlation_index : The correlation itself.
 
     Notes
@@ -72,9 +72,9 @@ def peak_to_correlation_energy(
 
     Where residual and fingerprint have nothing in common, the PCE in place is about the square of
     a standard normal variable, and the greatest of m positions that of the greatest of m. Cameras
-    are matched above 50 or 60 by convention. Fingerprints of generators are periodic: they have
-    as many peaks as periods, all but one of which count as noise, so that no such number holds
-    for them.
+    are matched above 50 or 60 by convention. No such number holds for the fingerprints of
+    generators: they are periodic, with as many peaks as periods, and all peaks but one count as
+    noise.
 
     References
     ----------
@@ -141,31 +141,25 @@ def locate_peaks(
     """
     residuals, fingerprints = _with_channels(residuals), _with_channels(fingerprints)
     _check(residuals, fingerprints, search, neighbourhood)
-    spectra = PeakFinder(fingerprints, residuals.dtype)
-    found = [spectra.find(each, search, neighbourhood) for each in residuals]
+    finder = PeakFinder(fingerprints, residuals.dtype)
+    found = [finder.find(residual, search, neighbourhood) for residual in residuals]
     shape = (len(residuals), len(fingerprints))
     return CorrelationPeaks(
-        np.array([each.pce for each in found]).reshape(shape),
-        np.array([each.offset for each in found], dtype=np.intp).reshape(*shape, 2),
+        np.array([peaks.pce for peaks in found]).reshape(shape),
+        np.array([peaks.offset for peaks in found], dtype=np.intp).reshape(*shape, 2),
     )
 
 
 class PeakFinder:
-    """Spectra of fingerprints, to correlate one residual after another with.
+    """Spectra of fingerprints (k, H, W, C), which one residual after another is correlated with.
 
-    Parameters
-    ----------
-    fingerprints : ndarray of shape (k, H, W, C)
-        The fingerprints.
-
-    dtype : dtype
-        Of the residuals to come, by which the precision is chosen.
+    The precision is that of `dtype`, which is that of the residuals.
     """
 
     def __init__(self, fingerprints: np.ndarray, dtype: Any) -> None:
         self.dtype: np.dtype[Any] = np.dtype(np.float32 if dtype == np.float32 else np.float64)
         self.size = (fingerprints.shape[1], fingerprints.shape[2])
-        self.spectra = [self._spectra(each) for each in fingerprints]
+        self.spectra = [self._spectra(fingerprint) for fingerprint in fingerprints]
 
     def find(self, residual: np.ndarray, search: bool, neighbourhood: int) -> CorrelationPeaks:
         """Find the peaks of one residual ``(h, w, C)`` in all fingerprints."""
@@ -189,10 +183,10 @@ class PeakFinder:
 
     def _spectra(self, image: np.ndarray) -> list[np.ndarray]:
         """Transform each channel less its mean, continued by zeros; what is constant becomes 0."""
-        planes = [self._centred(each) for each in np.moveaxis(image, -1, 0)]
+        planes = [self._centred(plane) for plane in np.moveaxis(image, -1, 0)]
         # Energies are free of the scale; so scaled, none of their squares overflows.
-        peak = self.dtype.type(max(float(np.abs(each).max()) for each in planes) or 1.0)
-        return [fft.rfft2(each / peak, s=self.size) for each in planes]
+        peak = self.dtype.type(max(float(np.abs(plane).max()) for plane in planes) or 1.0)
+        return [fft.rfft2(plane / peak, s=self.size) for plane in planes]
 
     def _centred(self, plane: np.ndarray) -> np.ndarray:
         mean = plane.mean(dtype=np.float64)

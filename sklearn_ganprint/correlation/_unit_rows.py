@@ -24,21 +24,9 @@ class UnitRows:
 
     The correlation of ``x`` with a row ``f`` of zero mean and unit norm is
     ``<x, f> / sqrt(<x, x> - p mean(x)^2)`` over p values: ``x`` is read, never changed or
-    copied. The mean comes with the same matrix product, from a row of ones beside the others.
+    copied. The mean comes with the same matrix product, from a row of ones beside the others. With
+    `centre` means are subtracted, of these rows and of those that they are multiplied with.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (k, p)
-        Rows of any norm.
-
-    dtype : dtype
-        Of the products, float32 or float64.
-
-    centre : bool
-        Whether means are subtracted, of these rows and of those that they are multiplied with.
-
-    Notes
-    -----
     The rows are stored as columns, some of their values at a time, so that BLAS finds them in the
     order in which it takes them. This costs about as much as the products with a batch of images,
     and is worth keeping.
@@ -159,7 +147,7 @@ def centred_energy(
 
 
 def slices(n: int, size: int) -> Iterator[slice]:
-    """Slices of `size` over n rows or columns, of which there may be none."""
+    """Slices of `size` over n rows or columns; n may be 0."""
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))
 

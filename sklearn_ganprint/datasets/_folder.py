@@ -1,4 +1,4 @@
-"""Labelled image files, from a folder or from a CSV file, to one Bunch."""
+"""Labelled image files, from a folder or from a CSV file, to one Bunch; the bundled samples."""
 
 import os
 from collections import Counter, defaultdict
@@ -11,16 +11,87 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.datasets._csv import csv_rows
+from sklearn_ganprint._text import as_label, csv_rows, printable
 from sklearn_ganprint.datasets._decoding._decode import FilePath, ImageReadError
 from sklearn_ganprint.datasets._layouts import list_container
-from sklearn_ganprint.datasets._listing import Entry, Listing
-from sklearn_ganprint.datasets._names import as_label, printable
-from sklearn_ganprint.datasets._reader import ImageReader, content_keys, inspect_files
+from sklearn_ganprint.datasets._listing import Entry, Listing, list_all
+from sklearn_ganprint.datasets._reader import (
+    ImageReader,
+    content_keys,
+    inspect_files,
+    property_arrays,
+)
 
 Groups: TypeAlias = Literal["name"] | Callable[[str], Hashable] | None
 Architectures: TypeAlias = FilePath | Mapping[str, str] | None
 _Value = TypeVar("_Value", str, str | None)
+
+_SAMPLES = Path(__file__).parent / "samples"
+
+# Balanced accuracy in telling one class from the others that is worth a warning. 0.5 is
+# chance; if half of many classes have one format and half another, each reaches 0.75.
+_TELLING = 0.7
+
+
+def list_images(container_path: FilePath, *, layout: str | None = "folders") -> Bunch:
+    """List image files and their labels, without opening the files.
+
+    Parameters
+    ----------
+    container_path : str, bytes or path-like
+        A folder or a CSV file, as in `load_image_folder`.
+    layout : str or None, default="folders"
+        How the folder is laid out, as in `load_image_folder`. None lists all files in a folder
+        and in the folders below, without labels.
+
+    Returns
+    -------
+    Bunch
+        Sorted by label and path, or in the order of the CSV file:
+
+        filenames : ndarray of object (str)
+        labels : ndarray of str, or None without a layout
+        failures : list of ImageReadError, files without a label and folders that cannot be read
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `container_path`.
+    ValueError
+        If the layout is unknown or the folder is laid out otherwise, or a cell is empty.
+
+    See Also
+    --------
+    inspect_images : Reads the headers of files.
+    load_image_folder : Lists, inspects and reads labelled files.
+
+    Notes
+    -----
+    All files are listed, whether they are images or not, except hidden ones and those that systems
+    leave among images. Links to folders are followed, but not back up and not twice.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from sklearn_ganprint.datasets import list_images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for label in ("camera", "gan"):
+    ...         os.mkdir(os.path.join(folder, label))
+    ...         open(os.path.join(folder, label, "1.png"), "w").close()
+    ...     labelled, unlabelled = list_images(folder), list_images(folder, layout=None)
+    >>> labelled.labels.tolist(), unlabelled.labels
+    (['camera', 'gan'], None)
+    >>> [os.path.basename(path) for path in unlabelled.filenames]
+    ['1.png', '1.png']
+    """
+    container = os.fsdecode(container_path)
+    listing = list_all(container) if layout is None else list_container(container, layout)
+    labels = np.array([entry.label for entry in listing.entries], dtype=str)
+    return Bunch(
+        filenames=np.array([entry.filename for entry in listing.entries], dtype=object),
+        labels=None if layout is None else labels,
+        failures=listing.failures,
+    )
 
 
 def load_image_folder(
@@ -196,7 +267,7 @@ def _resolve_copies(
 ) -> tuple[list[Entry], list[tuple[str, str]]]:
     """Leave out contents that have several labels; list those repeated under one label."""
     copies = defaultdict(list)
-    keys = content_keys([entry.filename for entry in entries], n_jobs)
+    keys = content_keys([entry.filename for entry in entries], n_jobs=n_jobs)
     for entry, key in zip(entries, keys, strict=True):
         copies[key].append(entry)
     contradictory, duplicates = set(), []
@@ -240,11 +311,7 @@ def _bunch(entries: Sequence[Entry], groups: Groups, **content: object) -> Bunch
         groups=_group_array(entries, groups),
         splits=_known([entry.split for entry in entries]),
         is_real=_known([entry.is_real for entry in entries]),
-        formats=np.array([info.format for info in infos]),
-        modes=np.array([info.mode for info in infos]),
-        widths=np.array([info.width for info in infos]),
-        heights=np.array([info.height for info in infos]),
-        jpeg_quality=np.array([info.jpeg_quality for info in infos]),
+        **property_arrays(infos),
     )
 
 
@@ -313,3 +380,122 @@ def _group_array(entries: Sequence[Entry], groups: Groups) -> NDArray[np.generic
 def _counted(entries: Sequence[Entry]) -> str:
     counts = Counter(entry.label for entry in entries)
     return ", ".join(f"{label!r} ({n} images)" for label, n in counts.items()) or "none"
+
+
+def load_samples(*, load_content: bool = True) -> Bunch:
+    """Load the bundled images: the output of several GANs, and untouched photos.
+
+    Parameters
+    ----------
+    load_content : bool, default=True
+        Whether to read the pixels; without them the bunch has the file names and labels only.
+
+    Returns
+    -------
+    Bunch
+        As :func:`load_image_folder` returns it; ``groups`` names the photo that an image was
+        made from, ``DESCR`` tells how the images were made and under which licences they are.
+
+    See Also
+    --------
+    load_image_folder : Loads images of your own.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> samples = load_samples()
+    >>> samples.data.shape[1:]
+    (128, 128, 3)
+    >>> "real" in samples.target_names
+    True
+    """
+    samples = load_image_folder(_SAMPLES / "samples.csv", load_content=load_content)
+    samples["DESCR"] = (_SAMPLES / "SOURCES.md").read_text(encoding="utf-8")
+    return samples
+
+
+def confounds(bunch: Bunch) -> list[str]:
+    """Name the file properties by which classes can be told apart without their pixels.
+
+    Parameters
+    ----------
+    bunch : Bunch
+        As `load_image_folder` returns it.
+
+    Returns
+    -------
+    list of str
+        A sentence for each of format, size, colour mode and JPEG quality that differs
+        between classes; empty if none does.
+
+    Notes
+    -----
+    What a format or a compression did to the pixels can pass for the trace of a source. Each
+    class is told from all others by whether a value is more frequent inside or outside of it,
+    leaving the judged image out. A property is reported if for some class this is right in
+    70 % or more, averaged over inside and outside. JPEG quality: among JPEG files only.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.utils import Bunch
+    >>> from sklearn_ganprint.datasets import confounds
+    >>> bunch = Bunch(
+    ...     target=np.repeat([0, 1, 2], 4), target_names=np.array(["gan", "real", "srgan"]),
+    ...     formats=np.repeat(["PNG", "JPEG", "PNG"], 4), modes=np.full(12, "RGB"),
+    ...     jpeg_quality=np.repeat([np.nan, 90.0, np.nan], 4),
+    ...     widths=np.full(12, 256), heights=np.full(12, 256),
+    ... )
+    >>> confounds(bunch)
+    ["format: 'real' is JPEG (4 of 4), all other classes are PNG (8 of 8)"]
+    """
+    sizes = [f"{w} x {h}" for w, h in zip(bunch.widths, bunch.heights, strict=True)]
+    jpeg, everything = ~np.isnan(bunch.jpeg_quality), np.full(len(sizes), True)
+    properties = [
+        ("format", bunch.formats, everything),
+        ("size", np.array(sizes, dtype=str), everything),
+        ("colour mode", bunch.modes, everything),
+        ("JPEG quality", bunch.jpeg_quality[jpeg].astype(int), jpeg),
+    ]
+    return [
+        f"{name}: {_describe(values, bunch.target[among], bunch.target_names)}"
+        for name, values, among in properties
+        if _is_telling(values, bunch.target[among])
+    ]
+
+
+def _is_telling(values: NDArray[np.generic], target: NDArray[np.int64]) -> bool:
+    """Whether some class is told from the others by how frequent its values are."""
+    if len(np.unique(target)) < 2:
+        return False
+    _, codes = np.unique(values, return_inverse=True)
+    return any(_balanced_accuracy(codes, target == label) >= _TELLING for label in set(target))
+
+
+def _balanced_accuracy(codes: NDArray[np.intp], inside: NDArray[np.bool_]) -> float:
+    """Leave-one-out accuracy of guessing `inside` from the codes, both sides weighing alike."""
+    rates = []
+    for side in (inside, ~inside):
+        # The judged image is taken out of its own side: a value seen once proves nothing.
+        own = (np.bincount(codes[side], minlength=codes.max() + 1) - 1) / max(side.sum() - 1, 1)
+        other = np.bincount(codes[~side], minlength=codes.max() + 1) / (~side).sum()
+        right = (own > other) + 0.5 * (own == other)
+        rates.append(float(right[codes[side]].mean()))
+    return sum(rates) / 2
+
+
+def _describe(values: NDArray[np.generic], target: NDArray[np.int64], names: Sequence[str]) -> str:
+    """Say which classes mostly have which value, classes with the same one together."""
+    classes: dict[object, list[int]] = defaultdict(list)
+    for label in np.unique(target):
+        classes[Counter(values[target == label].tolist()).most_common(1)[0][0]].append(label)
+    order = sorted(classes.items(), key=lambda item: len(item[1]))
+    parts = []
+    for value, labels in order:
+        is_rest = len(order) > 1 and value == order[-1][0] and len(labels) > 1
+        quoted = " and ".join(f"'{names[label]}'" for label in labels)
+        who = "all other classes" if is_rest else quoted
+        verb = "is" if len(labels) == 1 else "are"
+        own = values[np.isin(target, labels)]
+        parts.append(f"{who} {verb} {value} ({np.sum(own == value)} of {len(own)})")
+    return ", ".join(parts)

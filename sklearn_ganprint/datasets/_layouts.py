@@ -1,32 +1,52 @@
 """Layouts of image collections by name: each a function from a container to its listing."""
 
 import os
-from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple
+import re
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from tarfile import TarError
+from typing import NamedTuple, TypeAlias
 
-from sklearn_ganprint.datasets._decoding._decode import has_image_suffix
+from sklearn_ganprint._text import as_label, csv_rows, printable
+from sklearn_ganprint.datasets._decoding._decode import ImageReadError, has_image_suffix
 from sklearn_ganprint.datasets._listing import (
+    REAL,
+    Entry,
     Listing,
+    folders_above,
+    is_hidden,
     list_csv,
     list_folders,
+    names_in,
     split_folder,
     visible,
+    walk_files,
     with_one_spelling,
+    wrong_tree,
 )
-from sklearn_ganprint.datasets._names import printable
-from sklearn_ganprint.datasets._tables import (
-    ARTIFACT,
-    RAISE,
-    WEBDATASET,
-    list_artifact,
-    list_raise,
-    list_webdataset,
-)
-from sklearn_ganprint.datasets._trees import TREES, list_tree, names_in, wrong_tree
+from sklearn_ganprint.datasets._tar import Member, damage, members
 
 _FOLDERS = "a folder of label folders or a CSV file"
 _NESTED = "folders ARCH/SOURCE/ with images in them"
+_ARTIFACT = "folders <source>/ with images and a file metadata.csv each"
+_RAISE = "TIF files and, beside them, a CSV file with the columns File and Device"
+_WEBDATASET = "tar files that hold KEY.model.txt or KEY.cls beside each KEY.png"
+
+_LABEL_ENDINGS = ("model.txt", "cls")
+
+_SPLITS = {
+    "train": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "eval": "test",
+}
+
+# From the folders and the name of a file, below the container, to the entry of its place; None if
+# the layout has no such place.
+_PlaceOf: TypeAlias = Callable[[Sequence[str]], Entry | None]
 
 
 class Layout(NamedTuple):
@@ -95,12 +115,254 @@ def _list_auto(container: str) -> Listing:
     return _list_nested(container) if with_folders else list_folders(container)
 
 
+def _list_placed(
+    container: str,
+    picture: str,
+    placed: Iterable[tuple[str, Entry | None]],
+    failures: list[ImageReadError],
+    lack: str = "has no label",
+) -> Listing:
+    """List the files that have a place, sorted by label; the others are failures."""
+    listing = Listing([], {}, failures)
+    strays = []
+    for path, place in placed:
+        if place is None:
+            strays.append(path)
+        else:
+            entry = place._replace(label=as_label(place.label), filename=path)
+            listing.entries.append(entry)
+            listing.sources.setdefault(place.label, os.path.dirname(path))
+    if not listing.entries:
+        raise wrong_tree(container, picture, names_in(container, strays), failures)
+    failures += [ImageReadError(path, f"{lack}; expected {picture}") for path in strays]
+    listing.entries.sort(key=lambda entry: entry.label)
+    return listing
+
+
+def _tree(picture: str, place_of: _PlaceOf, *left_alone: str) -> Layout:
+    """Make a layout in which the path of a file says all; some names are left alone."""
+
+    def list_tree(container: str) -> Listing:
+        failures: list[ImageReadError] = []
+        files = walk_files(container, folders_above(container), failures)
+        paths = ((path, os.path.relpath(path, container).split(os.sep)) for path in files)
+        placed = (
+            (path, place_of(parts))
+            for path, parts in paths
+            if not any(fnmatchcase(part, name) for part in parts for name in left_alone)
+        )
+        return _list_placed(container, picture, placed, failures, "has no place in the layout")
+
+    return Layout(picture, list_tree)
+
+
+def _real_or_fake(parts: Sequence[str], real: str, fake: str) -> Entry | None:
+    """Place a file by the first folder that says real or fake, and the source above it."""
+    folders = parts[:-1]
+    depth = next((i for i, name in enumerate(folders) if name in (real, fake)), 0)
+    source = next((name for name in folders[:depth] if name not in _SPLITS), None)
+    if source is None:
+        return None
+    is_real = folders[depth] == real
+    return Entry(REAL if is_real else source, split=_split(folders[:depth]), is_real=is_real)
+
+
+def _split(folders: Sequence[str]) -> str | None:
+    return next((_SPLITS[name] for name in folders if name in _SPLITS), None)
+
+
+def _forensynths(parts: Sequence[str]) -> Entry | None:
+    return _real_or_fake(parts, real="0_real", fake="1_fake")
+
+
+def _genimage(parts: Sequence[str]) -> Entry | None:
+    return _real_or_fake(parts, real="nature", fake="ai")
+
+
+def _140k_faces(parts: Sequence[str]) -> Entry | None:
+    """Place a face: they come from one generator, whose name is nowhere in the tree."""
+    split, kind = _split(parts[:-2]), parts[-2] if len(parts) > 1 else ""
+    if split is None or kind not in ("real", "fake"):
+        return None
+    return Entry(kind, split=split, is_real=kind == "real")
+
+
+def _open_world_gan(parts: Sequence[str]) -> Entry | None:
+    if len(parts) < 3 or parts[0] not in ("train", "eval") or "_" not in parts[1]:
+        return None
+    split, (gan, _, _) = _SPLITS[parts[0]], parts[1].partition("_")
+    if gan == "real":
+        return Entry(REAL, REAL, split, is_real=True)
+    return Entry(parts[1], gan, split, is_real=False)
+
+
+def _frank(parts: Sequence[str]) -> Entry | None:
+    """Place a file by a letter and a name; the letter A is that of the real images."""
+    match = re.fullmatch("([A-Z])_(.+)", parts[0])
+    if match is None or len(parts) < 2:
+        return None
+    is_real = match[1] == "A"
+    return Entry(REAL if is_real else match[2], is_real=is_real)
+
+
+def _dresden(parts: Sequence[str]) -> Entry | None:
+    """Place a photo by its name: the model may hold underscores, unit and number are digits."""
+    match = re.fullmatch(r"((.+)_\d+)_\d+\.\w+", parts[-1])
+    return None if match is None else Entry(match[1], match[2], is_real=True)
+
+
+def _vision(parts: Sequence[str]) -> Entry | None:
+    depth = next((i for i, name in enumerate(parts) if re.fullmatch(r"D\d+_.+", name)), -1)
+    inside = tuple(parts[depth + 1 : depth + 3])
+    if depth < 0 or inside not in (("images", "flat"), ("images", "nat")):
+        return None
+    return Entry(parts[depth], parts[depth].partition("_")[2], is_real=True)
+
+
+def _list_artifact(container: str) -> Listing:
+    """List images by the metadata.csv of their source; ``target`` 0 means real."""
+    failures: list[ImageReadError] = []
+    files = list(walk_files(container, folders_above(container), failures))
+    tables = [path for path in files if os.path.basename(path) == "metadata.csv"]
+    places: dict[str, Entry] = {}
+    for table in tables:
+        places |= _artifact_places(container, table)
+    images = [path for path in files if os.path.basename(path) != "metadata.csv"]
+    placed = [(path, places.get(as_label(path))) for path in images]
+    return _list_placed(container, _ARTIFACT, placed, failures)
+
+
+def _artifact_places(container: str, table: str) -> dict[str, Entry]:
+    places: dict[str, Entry] = {}
+    for line, cells in csv_rows(table, ("image_path", "target")):
+        path = os.path.normpath(os.path.join(os.path.dirname(table), cells["image_path"]))
+        source, *inside = os.path.relpath(path, container).split(os.sep)
+        if not cells["target"].isdecimal():
+            raise ValueError(
+                f"{printable(table)}: row at line {line}, column 'target': expected 0 for a real "
+                f"image or the number of its generator, got {cells['target']!r}"
+            )
+        is_real = int(cells["target"]) == 0
+        if inside:  # else it lies beside the source folders
+            path = os.path.join(container, source, *inside)  # as walking the folder names it
+            place = Entry(REAL if is_real else source, is_real=is_real)
+            _place_once(places, path, place, f"{printable(table)}: row at line {line}")
+    return places
+
+
+def _place_once(places: dict[str, Entry], key: str, place: Entry, where: str) -> None:
+    """Add a place; one file has one only. Letters may be stored in several ways (NFC, NFD)."""
+    known = places.setdefault(as_label(key), place)
+    if known != place:
+        raise ValueError(
+            f"{where}: {printable(key)} is labelled {place.label!r}, and {known.label!r} in an "
+            f"earlier row; keep the right row only"
+        )
+
+
+def _list_raise(container: str) -> Listing:
+    """List the TIF files that a CSV file gives the camera of; of a folder, all its CSV files."""
+    folder = container if os.path.isdir(container) else os.path.dirname(container) or os.curdir
+    tables = [container]
+    if os.path.isdir(container):
+        tables = [path for name, path in visible(container) if name.lower().endswith(".csv")]
+    failures: list[ImageReadError] = []
+    files = list(walk_files(folder, folders_above(folder), failures))
+    if not tables:
+        raise wrong_tree(container, _RAISE, names_in(folder, files), failures)
+    places: dict[str, Entry] = {}
+    for table in tables:
+        for line, cells in csv_rows(table, ("File", "Device")):
+            place = Entry(cells["Device"], cells["Device"], is_real=True)
+            _place_once(places, cells["File"], place, f"{printable(table)}: row at line {line}")
+    # The raw NEF files would open too, but as the thumbnail that they hold.
+    images = [path for path in files if path.lower().endswith((".tif", ".tiff"))]
+    placed = [(path, places.get(as_label(Path(path).stem))) for path in images]
+    return _list_placed(folder, _RAISE, placed, failures)
+
+
+def _list_webdataset(container: str) -> Listing:
+    """List images in tar files, without unpacking them, by the label file beside each."""
+    failures: list[ImageReadError] = []
+    folder, files = os.path.dirname(container) or os.curdir, [container]
+    if os.path.isdir(container):
+        folder, files = container, list(walk_files(container, folders_above(container), failures))
+    places: dict[str, Entry] = {}
+    images: list[str] = []
+    for path in files:
+        inside = {
+            name: member
+            for name, member in _members(path, failures).items()
+            if not any(map(is_hidden, name.split("/")))
+        }
+        # Not os.path.join: the name of a member may begin with a slash.
+        images += [f"{path}{os.sep}{name}" for name in inside if has_image_suffix(name)]
+        places |= {as_label(f"{path}{os.sep}{name}"): place for name, place in _labels(inside)}
+    if not images:
+        raise wrong_tree(container, _WEBDATASET, names_in(folder, files), failures)
+    placed = [(path, places.get(as_label(path))) for path in images]
+    return _list_placed(folder, _WEBDATASET, placed, failures)
+
+
+def _members(path: str, failures: list[ImageReadError]) -> dict[str, Member]:
+    """Return the members of a tar file, none of what is not one."""
+    if not path.endswith(".tar"):
+        reason = "is no .tar file; one that is compressed has to be decompressed first"
+        failures.append(ImageReadError(path, reason))
+        return {}
+    try:
+        inside = members(path)
+        if problem := damage(path):
+            reason = f"is damaged: files behind a wrong header are left out ({problem})"
+            failures.append(ImageReadError(path, reason))
+        return inside
+    except (TarError, OSError) as error:
+        failures.append(ImageReadError(path, f"cannot be read as a tar file: {error}"))
+        return {}
+
+
+def _labels(inside: dict[str, Member]) -> Iterable[tuple[str, Entry]]:
+    """Yield the images of one tar file that have a label file, and their places."""
+    for name in filter(has_image_suffix, inside):
+        # By convention the key of a sample ends at the first dot of the file's own name.
+        own = name.rpartition("/")[2]
+        key = name.removesuffix(own) + own.partition(".")[0]
+        for ending in _LABEL_ENDINGS:
+            member = inside.get(f"{key}.{ending}")
+            label = "" if member is None else _text(member)
+            if label:
+                yield name, Entry(label)
+                break
+
+
+def _text(member: Member) -> str:
+    try:
+        return member.read().decode("utf-8", "replace").strip()
+    except OSError:  # the tar file has been named as damaged
+        return ""
+
+
+_FORENSYNTHS = _tree("folders <gan>/[<class>/]{0_real,1_fake}/", _forensynths)
+
+#: The layouts that :func:`load_image_folder` knows, by name.
 LAYOUTS = {
     "folders": Layout(_FOLDERS, _list_folders_or_csv, takes_file=True),
     "nested": Layout(_NESTED, _list_nested),
     "auto": Layout(f"{_FOLDERS}, or {_NESTED}", _list_auto, takes_file=True),
-    **{name: Layout(tree.picture, partial(list_tree, tree)) for name, tree in TREES.items()},
-    "artifact": Layout(ARTIFACT, list_artifact),
-    "raise": Layout(RAISE, list_raise, takes_file=True),
-    "webdataset": Layout(WEBDATASET, list_webdataset, takes_file=True),
+    "forensynths": _FORENSYNTHS,
+    "gangen": _FORENSYNTHS,
+    "genimage": _tree("folders <generator>/[<batch>/]{train,val}/{ai,nature}/", _genimage),
+    "140k-faces": _tree("folders {train,valid,test}/{real,fake}/", _140k_faces, "*.csv"),
+    "open-world-gan": _tree("folders {train,eval}/<gan>_<dataset>/", _open_world_gan),
+    "frank": _tree("folders A_<real>/, B_<gan>/, C_<gan>/, ...", _frank),
+    "dresden": _tree("files named <brand>_<model>_<unit>_<number>.JPG", _dresden),
+    # Shared versions were resized and compressed: another pixel grid than the camera's.
+    "vision": _tree(
+        "folders D<number>_<brand>_<model>/images/{flat,nat}/",
+        _vision,
+        *("natFB*", "natWA*", "videos"),
+    ),
+    "artifact": Layout(_ARTIFACT, _list_artifact),
+    "raise": Layout(_RAISE, _list_raise, takes_file=True),
+    "webdataset": Layout(_WEBDATASET, _list_webdataset, takes_file=True),
 }

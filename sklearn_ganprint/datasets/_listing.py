@@ -3,24 +3,50 @@
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sklearn_ganprint.datasets._csv import csv_rows
+from sklearn_ganprint._text import as_label, csv_rows, printable
 from sklearn_ganprint.datasets._decoding._decode import ImageInfo, ImageReadError
-from sklearn_ganprint.datasets._names import as_label, is_hidden, printable
+
+#: The label of real images wherever a layout tells them from generated ones.
+REAL = "real"
+
+_N_SHOWN = 3  # names that an error shows of what was found
+
+#: What operating systems, file servers and archives leave among images, in lower case.
+_LEFT_BY_SYSTEMS = frozenset(
+    {
+        "#recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "@eadir",
+        "@recently-snapshot",
+        "@recycle",
+        "__macosx",
+        "desktop.ini",
+        "ehthumbs.db",
+        "ehthumbs_vista.db",
+        "icon\r",
+        "lost+found",
+        "recycler",
+        "system volume information",
+        "thumbs.db",
+        "thumbs.db:encryptable",
+    }
+)
 
 
 class Entry(NamedTuple):
-    """One image file on its way into the Bunch."""
+    """One image file on its way into the Bunch; what a layout says of its place comes first."""
 
-    filename: str
     label: str
-    group: str | None = None
     architecture: str | None = None
     split: str | None = None
     is_real: bool | None = None
+    group: str | None = None
+    filename: str = ""
     info: ImageInfo | None = None
 
 
@@ -59,6 +85,15 @@ def with_one_spelling(listing: Listing) -> Listing:
     return Listing(entries, {label: each[0] for label, each in places.items()}, listing.failures)
 
 
+def list_all(container: str) -> Listing:
+    """List the files of a folder and of those below, all under one label."""
+    if not os.path.isdir(container):
+        raise FileNotFoundError(f"{printable(container)}: expected a folder, found none")
+    failures: list[ImageReadError] = []
+    files = walk_files(container, folders_above(container), failures)
+    return Listing([Entry("", filename=filename) for filename in files], {}, failures)
+
+
 def list_folders(container: str) -> Listing:
     """List the files of a folder that has one folder per label."""
     folders, failures = split_folder(container)
@@ -69,7 +104,7 @@ def list_folders(container: str) -> Listing:
         )
     above = folders_above(container)
     entries = [
-        Entry(filename, label)
+        Entry(label, filename=filename)
         for label, folder in folders.items()
         for filename in walk_files(folder, above | {os.path.realpath(folder)}, failures)
     ]
@@ -88,6 +123,19 @@ def visible(folder: str) -> list[tuple[str, str]]:
     """Return (name, path) of what is in a folder and not hidden, sorted."""
     names = sorted(os.listdir(folder), key=lambda name: (as_label(name), name))
     return [(name, os.path.join(folder, name)) for name in names if not is_hidden(name)]
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is hidden by its name, or belongs to a system and not to a user.
+
+    The latter is said once, since it may be taken for an image or a source.
+    """
+    if name.lower() in _LEFT_BY_SYSTEMS:
+        # The same words wherever it lies, so that Python shows them once.
+        reason = "systems keep what is their own under this name"
+        warnings.warn(f"{printable(name)}: left out, wherever it lies; {reason}", stacklevel=3)
+        return True
+    return name.startswith(".") and name not in (".", "..")
 
 
 def folders_above(container: str) -> set[str]:
@@ -120,13 +168,35 @@ def list_csv(path: str) -> Listing:
         raise FileNotFoundError(
             f"{printable(path)}: expected a folder of label folders or a CSV file, found neither"
         )
-    rows = csv_rows(path, ("path", "label"), ("group", "architecture"))
-    entries = [_csv_entry(path, cells) for _, cells in rows]
+    entries = [
+        Entry(
+            cells["label"],
+            cells.get("architecture"),
+            group=cells.get("group"),
+            filename=os.path.join(os.path.dirname(path), cells["path"]),
+        )
+        for _, cells in csv_rows(path, ("path", "label"), ("group", "architecture"))
+    ]
     if not entries:
         raise ValueError(f"{printable(path)}: expected a row for each image, found no rows")
     return Listing(entries, dict.fromkeys((entry.label for entry in entries), path), [])
 
 
-def _csv_entry(path: str, cells: dict[str, str]) -> Entry:
-    filename = os.path.join(os.path.dirname(path), cells["path"])
-    return Entry(filename, cells["label"], cells.get("group"), cells.get("architecture"))
+def wrong_tree(
+    container: str, picture: str, found: Sequence[str], failures: Sequence[ImageReadError] = ()
+) -> ValueError:
+    """Say what was expected and what was found, and the first problem on the way."""
+    shown = ", ".join(map(printable, found[:_N_SHOWN])) or "nothing"
+    more = f" and {len(found) - _N_SHOWN} more" if len(found) > _N_SHOWN else ""
+    problem = f"; first problem: {failures[0]}" if failures else ""
+    return ValueError(f"{printable(container)}: expected {picture}, found {shown}{more}{problem}")
+
+
+def names_in(container: str, paths: Sequence[str]) -> list[str]:
+    """Return paths as seen from the container, those from new folders first, or what is in it."""
+    firsts: dict[str, str] = {}
+    for path in paths:
+        firsts.setdefault(os.path.dirname(path), path)
+    others = (path for path in paths if firsts[os.path.dirname(path)] != path)
+    names = [os.path.relpath(path, container) for path in (*firsts.values(), *others)]
+    return names or [name + os.sep * os.path.isdir(path) for name, path in visible(container)]

@@ -13,18 +13,20 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils import Bunch
 
+from sklearn_ganprint._text import printable
 from sklearn_ganprint.datasets._decoding._decode import (
+    Channels,
     FilePath,
     ImageInfo,
     ImageReadError,
+    Pixels,
     Window,
     decode_image,
     inspect_image,
 )
-from sklearn_ganprint.datasets._decoding._pixels import Channels, Pixels
-from sklearn_ganprint.datasets._decoding._prepared import UnusableImageError
-from sklearn_ganprint.datasets._names import printable
+from sklearn_ganprint.datasets._decoding._structure import UnusableImageError
 from sklearn_ganprint.datasets._tar import file_size, open_file
 
 # Files handed to the threads at a time: enough to keep them busy, few enough that little
@@ -36,14 +38,20 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
-class _Cut:
-    """A window of fixed size at the anchor; refuses images that it does not fit into."""
+class _Part:
+    """The window that is kept of an image, at the anchor; or the whole image, of one size."""
 
     size: _Size
-    center: bool
+    center: bool = False
+    whose: str | None = None  # says where the size of whole images is from
 
     def __call__(self, width: int, height: int) -> tuple[int, int, int, int]:
         spare_rows, spare_columns = height - self.size[0], width - self.size[1]
+        if self.whose is not None and (spare_rows or spare_columns):
+            raise UnusableImageError(
+                f"its (height, width) = {(height, width)} differs from {self.size}, "
+                f"{self.whose}; only a reader, or a model, with a set crop takes several sizes"
+            )
         if spare_rows < 0 or spare_columns < 0:
             raise UnusableImageError(
                 f"its (height, width) = {(height, width)} is smaller than crop={self.size}; only "
@@ -51,22 +59,6 @@ class _Cut:
             )
         top, left = (spare_rows // 2, spare_columns // 2) if self.center else (0, 0)
         return left, top, left + self.size[1], top + self.size[0]
-
-
-@dataclass(frozen=True)
-class _Whole:
-    """The whole image; refuses images of any other than the expected size."""
-
-    size: _Size
-    whose: str
-
-    def __call__(self, width: int, height: int) -> tuple[int, int, int, int]:
-        if (height, width) != self.size:
-            raise UnusableImageError(
-                f"its (height, width) = {(height, width)} differs from {self.size}, "
-                f"{self.whose}; only a reader, or a model, with a set crop takes several sizes"
-            )
-        return 0, 0, width, height
 
 
 class ImageReader(BaseEstimator):
@@ -179,11 +171,11 @@ class ImageReader(BaseEstimator):
             If a parameter of the reader is not valid.
         """
         names = _as_names(paths)
-        window: _Cut | _Whole | None = crop_window(self)
+        window = crop_window(self)
         if window is None and names:
             info = inspect_image(names[0], self.max_pixels)
             first = f"that of the first file, {printable(names[0])}"
-            window = _Whole((info.height, info.width), first)
+            window = _Part((info.height, info.width), whose=first)
         images, _, _ = self._collect(names, window, stop=True)
         return images
 
@@ -218,31 +210,50 @@ class ImageReader(BaseEstimator):
             If a parameter of the reader or `expected_size` is not valid.
         """
         names = _as_names(paths)
-        window: _Cut | _Whole | None = crop_window(self)
-        if window is None:
-            window = self._whole_window(names, expected_size)
+        window = crop_window(self)
+        if window is None and expected_size is not None:
+            size = _as_size(expected_size, "expected_size")
+            window = _Part(size, whose="the expected size")
+        elif window is None and (common := self.common_size(names)) is not None:
+            window = _Part(common, whose="the most common size")
         return self._collect(names, window, stop=False)
 
-    def _decode(self, path: FilePath, window: Window | None) -> Pixels:
-        return decode_image(path, channels=self.channels, max_pixels=self.max_pixels, window=window)
+    def common_size(self, paths: Iterable[FilePath]) -> tuple[int, int] | None:
+        """Return the size of the images that `try_read` makes of files.
 
-    def _whole_window(self, names: Sequence[str], expected_size: _Size | None) -> _Whole | None:
-        if expected_size is not None:
-            return _Whole(_as_size(expected_size, "expected_size"), "the expected size")
-        size = self._common_size(names)
-        return None if size is None else _Whole(size, "the most common size")
+        Parameters
+        ----------
+        paths : iterable of str, bytes or path-like
+            The files; only their headers are read, and none if `crop` is set.
 
-    def _common_size(self, names: Sequence[str]) -> _Size | None:
-        """Return the most common size by the files' headers, None if none can be read."""
+        Returns
+        -------
+        (height, width) or None
+            The crop or, without one, the most common size among the files, and of equally common
+            ones the first seen. None if no header can be read.
+
+        Raises
+        ------
+        TypeError
+            If `paths` is a single path, or holds anything but paths.
+        ValueError
+            If a parameter of the reader is not valid.
+        """
+        window = crop_window(self)
+        if window is not None:
+            return window.size
         sizes = Counter(
             (result.height, result.width)
-            for result in inspect_files(self, names)
+            for result in inspect_files(self, _as_names(paths))
             if not isinstance(result, ImageReadError)
         )
         return max(sizes, key=lambda size: sizes[size], default=None)
 
+    def _decode(self, path: FilePath, window: Window | None) -> Pixels:
+        return decode_image(path, channels=self.channels, max_pixels=self.max_pixels, window=window)
+
     def _collect(
-        self, names: Sequence[str], window: _Cut | _Whole | None, *, stop: bool
+        self, names: Sequence[str], window: _Part | None, *, stop: bool
     ) -> tuple[Pixels, NDArray[np.intp], list[ImageReadError]]:
         """Read the files into one array; raise at the first bad one if told to stop."""
         images = self._no_images(window)
@@ -259,14 +270,14 @@ class ImageReader(BaseEstimator):
                 failures.append(result)
         return images[: len(kept)], np.array(kept, dtype=np.intp), failures
 
-    def _no_images(self, window: _Cut | _Whole | None) -> Pixels:
+    def _no_images(self, window: _Part | None) -> Pixels:
         size = (0, 0) if window is None else window.size
         if self.channels == "rgb":
             return np.empty((0, *size, 3), dtype=np.uint8)
         return np.empty((0, *size, 1), dtype=np.float32)
 
 
-def crop_window(reader: ImageReader) -> _Cut | None:
+def crop_window(reader: ImageReader) -> _Part | None:
     """Check a reader's parameters; return what cuts an image, None for whole images."""
     if reader.anchor not in ("top-left", "center"):
         raise ValueError(f'anchor: expected "top-left" or "center", got {reader.anchor!r}')
@@ -276,7 +287,82 @@ def crop_window(reader: ImageReader) -> _Cut | None:
         raise ValueError(f"max_pixels: expected a positive int, got {reader.max_pixels!r}")
     if reader.crop is None:
         return None
-    return _Cut(_as_size(reader.crop, "crop"), center=reader.anchor == "center")
+    return _Part(_as_size(reader.crop, "crop"), center=reader.anchor == "center")
+
+
+def inspect_images(paths: Iterable[FilePath], *, reader: ImageReader | None = None) -> Bunch:
+    """Read the headers of image files: their formats and sizes, without decoding their pixels.
+
+    Parameters
+    ----------
+    paths : iterable of str, bytes or path-like
+        The files.
+    reader : ImageReader, default=None
+        Files that are smaller than its crop, or have more than its ``max_pixels``, are failures;
+        None means ``ImageReader()``.
+
+    Returns
+    -------
+    Bunch
+        The properties of the usable files, in the order of `paths`:
+
+        filenames : ndarray of object (str)
+        formats, modes, widths, heights : ndarray
+        jpeg_quality : ndarray of float, nan where a file is not JPEG
+        failures : list of ImageReadError, one for each other file
+
+    Raises
+    ------
+    TypeError
+        If `paths` is a single path, or holds anything but paths.
+    ValueError
+        If a parameter of the reader is not valid.
+
+    See Also
+    --------
+    list_images : Lists the files of a folder.
+    load_image_folder : Returns the same properties beside labels and pixels.
+
+    Notes
+    -----
+    Damage to the pixels themselves stays unseen until they are decoded.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from PIL import Image
+    >>> from sklearn_ganprint.datasets import ImageReader, inspect_images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     paths = [os.path.join(folder, name) for name in ("small.png", "large.jpg")]
+    ...     for path, side in zip(paths, (20, 80)):
+    ...         Image.new("RGB", (side, side)).save(path, quality=90)
+    ...     bunch = inspect_images(paths, reader=ImageReader(crop=64))
+    >>> bunch.formats.tolist(), bunch.widths.tolist(), bunch.jpeg_quality.tolist()
+    (['JPEG'], [80], [90.0])
+    >>> [os.path.basename(failure.filename) for failure in bunch.failures]
+    ['small.png']
+    """
+    names = _as_names(paths)
+    results = list(inspect_files(ImageReader() if reader is None else reader, names))
+    pairs = list(zip(names, results, strict=True))
+    usable = [(name, info) for name, info in pairs if not isinstance(info, ImageReadError)]
+    filenames = np.array([name for name, _ in usable], dtype=object)
+    return Bunch(
+        filenames=filenames,
+        **property_arrays([info for _, info in usable]),
+        failures=[result for result in results if isinstance(result, ImageReadError)],
+    )
+
+
+def property_arrays(infos: Sequence[ImageInfo]) -> dict[str, NDArray[np.generic]]:
+    """Return what headers say as one array for each property."""
+    return {
+        "formats": np.array([info.format for info in infos], dtype=str),
+        "modes": np.array([info.mode for info in infos], dtype=str),
+        "widths": np.array([info.width for info in infos], dtype=int),
+        "heights": np.array([info.height for info in infos], dtype=int),
+        "jpeg_quality": np.array([info.jpeg_quality for info in infos], dtype=float),
+    }
 
 
 def inspect_files(
@@ -289,7 +375,7 @@ def inspect_files(
     )
 
 
-def _inspect(name: str, max_pixels: int, window: _Cut | None) -> ImageInfo:
+def _inspect(name: str, max_pixels: int, window: _Part | None) -> ImageInfo:
     info = inspect_image(name, max_pixels)
     if window is not None:
         try:
@@ -299,8 +385,41 @@ def _inspect(name: str, max_pixels: int, window: _Cut | None) -> ImageInfo:
     return info
 
 
-def content_keys(names: Sequence[str], n_jobs: int | None) -> list[tuple[int, str]]:
-    """Return keys that are equal for equal content; only files of one size are read."""
+def content_keys(paths: Iterable[FilePath], *, n_jobs: int | None = None) -> list[tuple[int, str]]:
+    """Return a key for each file; the keys of two files are equal if their content is.
+
+    Parameters
+    ----------
+    paths : iterable of str, bytes or path-like
+        The files.
+    n_jobs : int or None, default=None
+        Number of threads over files, as in joblib. None means one.
+
+    Returns
+    -------
+    list of (int, str)
+        Size in bytes and SHA-256 digest of each file. Only files of equal size are read; all
+        others have "None" in place of a digest. A file that cannot be read has a key of its own.
+
+    Raises
+    ------
+    TypeError
+        If `paths` is a single path, or holds anything but paths.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from PIL import Image
+    >>> from sklearn_ganprint.datasets import content_keys
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     paths = [os.path.join(folder, name) for name in ("a.png", "copy of a.png", "b.png")]
+    ...     for path, grey in zip(paths, (0, 0, 255)):
+    ...         Image.new("L", (8, 8), grey).save(path)
+    ...     first, copy, other = content_keys(paths)
+    >>> first == copy, first == other
+    (True, False)
+    """
+    names = _as_names(paths)
     sizes = [_size(name) for name in names]
     times = Counter(sizes)
     shared = [name for name, size in zip(names, sizes, strict=True) if times[size] > 1]

@@ -32,16 +32,7 @@ class BandedMatrix:
 
     A filter along one axis of an image is such a matrix. Dense blocks multiply at the speed of
     BLAS, and what they multiply with zeros costs less than what a general filter spends on every
-    value. But for the borders, each block is as far from the next as from the one before: many
-    of them are one call of numpy.
-
-    Parameters
-    ----------
-    matrix : sparse array of shape (m, n)
-        The matrix.
-
-    dtype : dtype
-        Of the blocks, and of what they are multiplied with.
+    value. Except at the borders, blocks follow at equal distances, so many are one call of numpy.
 
     Examples
     --------
@@ -64,33 +55,15 @@ class BandedMatrix:
         ]
 
     def multiply_rows(self, X: np.ndarray, out: np.ndarray) -> None:
-        """Write ``matrix @ X``: the filter along the first of two axes.
-
-        Parameters
-        ----------
-        X : ndarray of shape (..., n, k), C-contiguous
-            Rows to combine.
-
-        out : ndarray of shape (..., m, k)
-            Where the result goes.
-        """
+        """Write ``matrix @ X``, the filter along the first of two axes; `X` is C-contiguous."""
         multiply(self.row_products(X, out))
 
     def multiply_columns(self, X: np.ndarray, out: np.ndarray) -> None:
-        """Write ``X @ matrix.T``: the filter along the second axis.
-
-        Parameters
-        ----------
-        X : ndarray of shape (k, n), C-contiguous
-            Columns to combine.
-
-        out : ndarray of shape (k, m) or wider
-            Where the result goes; further columns are left alone.
-        """
+        """Write ``X @ matrix.T``, the filter along the second axis; columns beyond it stay."""
         multiply(self.column_products(X, out))
 
     def row_products(self, X: np.ndarray, out: np.ndarray) -> Iterator[Product]:
-        """Give the products of :meth:`multiply_rows`, for arrays that are used again and again."""
+        """Yield the products of :meth:`multiply_rows`, for arrays that are used again and again."""
         *lead, _, k = X.shape
         *outer, stride, item = X.strides
         for rows, column, blocks in self._left:
@@ -101,7 +74,7 @@ class BandedMatrix:
             yield blocks, windows, out[..., rows, :].reshape(*lead, n_blocks, size, k)
 
     def column_products(self, X: np.ndarray, out: np.ndarray) -> Iterator[Product]:
-        """Give the products of :meth:`multiply_columns`, in strips that stay in the cache."""
+        """Yield the products of :meth:`multiply_columns`, in strips that stay in the cache."""
         step = max(1, STRIP_VALUES // X.shape[1])
         for start in range(0, len(X), step):
             part, target = X[start : start + step], out[start : start + step]
@@ -147,23 +120,10 @@ def _block(matrix: sparse.csr_array, rows: slice) -> tuple[int, np.ndarray]:
 
 
 def identity_columns(n: int, width: int = 64) -> Iterator[np.ndarray]:
-    """Give the columns of the identity matrix, some at a time.
+    """Yield the columns of the identity matrix, at most `width` at a time.
 
     What a linear filter makes of them are the columns of its matrix. All at once they would
     take more memory than the photo that the matrix is for.
-
-    Parameters
-    ----------
-    n : int
-        Number of columns, and of rows.
-
-    width : int, default=64
-        Number of columns given at a time.
-
-    Yields
-    ------
-    ndarray of shape (n, width or fewer)
-        Columns.
     """
     for start in range(0, n, width):
         yield np.eye(n, min(width, n - start), -start)

@@ -83,6 +83,9 @@ class ResidualDenoiser(BaseDenoiser):
     """Base of denoisers whose formula gives the residual itself, which spares a difference."""
 
     @abstractmethod
+    def _residual(self, images: np.ndarray) -> np.ndarray:
+        """Compute the residuals of images of any real dtype."""
+
     def residual(self, images: Any) -> np.ndarray:
         """Noise residual ``R = X - f(X)``.
 
@@ -96,6 +99,7 @@ class ResidualDenoiser(BaseDenoiser):
         ndarray of shape (..., H, W)
             The residuals, float32 unless the input was float64.
         """
+        return self._residual(self._checked(images))
 
     def denoise(self, images: Any) -> np.ndarray:
         """Take the residual away.
@@ -112,6 +116,11 @@ class ResidualDenoiser(BaseDenoiser):
         """
         images = as_float_images(images)
         return images - self.residual(images)
+
+    def _checked(self, images: Any) -> np.ndarray:
+        """Validate parameters and axes."""
+        self._validate_params()
+        return check_image_axes(images)
 
 
 class FunctionDenoiser(BaseDenoiser):
@@ -169,15 +178,16 @@ class FunctionDenoiser(BaseDenoiser):
 
 
 def as_float_images(images: Any) -> np.ndarray:
-    """`images` as a float array with at least two axes; float64 and float32 pass unchanged."""
-    images = np.asarray(images)
-    check_image_axes(images)
+    """Return images as floats: float64 and float32 pass unchanged, all else becomes float32."""
+    images = check_image_axes(images)
     if images.dtype not in (np.float32, np.float64):
         images = images.astype(np.float32)
     return images
 
 
-def check_image_axes(images: np.ndarray) -> None:
-    """Raise if `images` has fewer than two axes."""
+def check_image_axes(images: Any) -> np.ndarray:
+    """Return images as an array; raise if it has fewer than two axes."""
+    images = np.asarray(images)
     if images.ndim < 2:
         raise ValueError(f"Expected images of shape (..., H, W), got shape {images.shape}.")
+    return images

@@ -117,7 +117,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
     See Also
     --------
     sklearn_ganprint.perturbations.check_perturbation : The meaning of the texts.
-    FileBatchClassifier : Fits this from image files, in bounded memory.
+    FileBatchEstimator : Fits this from image files, in bounded memory.
 
     Notes
     -----

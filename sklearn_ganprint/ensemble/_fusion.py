@@ -136,7 +136,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
 
     ``fit`` takes one pass over the images, a second one where classifiers leave one out, and a
     third one where contents are shared. It keeps features, scores and a sketch of each image.
-    So does :class:`FileBatchClassifier` with files.
+    So does :class:`FileBatchEstimator` with files.
 
     References
     ----------

@@ -1,67 +1,64 @@
 """Experiments as functions that return their results."""
 
-from sklearn_ganprint._public import publish
-from sklearn_ganprint.experiments._attribution import AttributionResult, evaluate_attribution
-from sklearn_ganprint.experiments._comparisons import (
-    RecompressionResult,
+from sklearn_ganprint._public import former_names, publish
+from sklearn_ganprint.experiments._attribution import AttributionResult, evaluate_attribution, oscr
+from sklearn_ganprint.experiments._convergence import ConvergenceResult, measure_convergence
+from sklearn_ganprint.experiments._correlations import CorrelationResult, measure_correlations
+from sklearn_ganprint.experiments._reproduction import (
+    PAPER_FIGURES,
+    BatchOptions,
+    ReproductionResult,
+    reproduce_paper,
+)
+from sklearn_ganprint.experiments._robustness import (
+    McNemarResult,
     RobustnessResult,
     ScoredPredictions,
     compare_predictions,
+    mcnemar_test,
     measure_robustness,
 )
-from sklearn_ganprint.experiments._convergence import (
-    ConvergenceResult,
-    convergence_from_sums,
-    measure_convergence,
-)
-from sklearn_ganprint.experiments._correlations import (
-    CorrelationResult,
-    block_means,
-    mean_correlation_matrix,
-    measure_correlations,
-    same_cross_correlations,
-)
-from sklearn_ganprint.experiments._duplicates import difference_hash, near_duplicates
-from sklearn_ganprint.experiments._mcnemar import McNemarResult, mcnemar_test
-from sklearn_ganprint.experiments._measures import d_prime, one_vs_rest_auc, wilson_interval
-from sklearn_ganprint.experiments._open_set import detection_rate, oscr
-from sklearn_ganprint.experiments._passes import Passes
-from sklearn_ganprint.experiments._reproduction import reproduce_paper
-from sklearn_ganprint.experiments._reproduction_result import ReproductionResult
 from sklearn_ganprint.experiments._run import ReproductionSettings
-from sklearn_ganprint.experiments._selection import Selection, select_images
+from sklearn_ganprint.experiments._selection import difference_hash, near_duplicates
 
 __all__ = [
+    "PAPER_FIGURES",
     "AttributionResult",
+    "BatchOptions",
     "ConvergenceResult",
     "CorrelationResult",
     "McNemarResult",
-    "Passes",
-    "RecompressionResult",
     "ReproductionResult",
     "ReproductionSettings",
     "RobustnessResult",
     "ScoredPredictions",
-    "Selection",
-    "block_means",
     "compare_predictions",
-    "convergence_from_sums",
-    "d_prime",
-    "detection_rate",
     "difference_hash",
     "evaluate_attribution",
     "mcnemar_test",
-    "mean_correlation_matrix",
     "measure_convergence",
     "measure_correlations",
     "measure_robustness",
     "near_duplicates",
-    "one_vs_rest_auc",
     "oscr",
     "reproduce_paper",
-    "same_cross_correlations",
-    "select_images",
-    "wilson_interval",
 ]
 
 publish(globals())
+__getattr__ = former_names(
+    __name__,
+    {
+        "Passes": "_reproduction",
+        "RecompressionResult": "_robustness",
+        "Selection": "_selection",
+        "block_means": "_correlations",
+        "convergence_from_sums": "_convergence",
+        "d_prime": "_correlations",
+        "detection_rate": "_attribution",
+        "mean_correlation_matrix": "_correlations",
+        "one_vs_rest_auc": "_attribution",
+        "same_cross_correlations": "_correlations",
+        "select_images": "_selection",
+        "wilson_interval": "_robustness",
+    },
+)

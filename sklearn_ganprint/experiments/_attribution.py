@@ -1,4 +1,4 @@
-"""How well images are attributed to their sources, on images that the fit has not seen."""
+"""How well images are attributed to their sources, and unknown sources are told from known ones."""
 
 import os
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.metrics import confusion_matrix
+from sklearn.metrics import confusion_matrix, roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
@@ -14,9 +14,9 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReadError
-from sklearn_ganprint.experiments._measures import one_vs_rest_auc, wilson_interval
 from sklearn_ganprint.experiments._results import Result
-from sklearn_ganprint.files import FileBatchClassifier
+from sklearn_ganprint.experiments._robustness import wilson_interval
+from sklearn_ganprint.files import FileBatchEstimator
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,7 @@ class AttributionResult(Result):
     failures: tuple[tuple[str, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the figures as plain values that JSON can hold.
+        """Return the figures as plain values that JSON can hold.
 
         Returns
         -------
@@ -106,23 +106,18 @@ class AttributionResult(Result):
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give one row a class.
+        """Return one row for each class.
 
         Returns
         -------
         list of dict
-            With ``name``, ``n_fit``, ``n_test``, ``recall`` and ``auc``.
+            Rows with ``name``, ``n_fit``, ``n_test``, ``recall`` and ``auc``.
         """
-        rows = zip(self.classes, self.n_fit, self.n_test, self.recall, self.auc, strict=True)
+        names = ("n_fit", "n_test", "recall", "auc")
+        columns = [getattr(self, name).tolist() for name in names]
         return [
-            {
-                "name": str(label),
-                "n_fit": int(n_fit),
-                "n_test": int(n_test),
-                "recall": float(recall),
-                "auc": float(auc),
-            }
-            for label, n_fit, n_test, recall, auc in rows
+            {"name": str(label), **dict(zip(names, row, strict=True))}
+            for label, *row in zip(self.classes, *columns, strict=True)
         ]
 
 
@@ -135,12 +130,12 @@ def evaluate_attribution(
     test_size: float = 0.5,
     random_state: int | None = 0,
 ) -> AttributionResult:
-    """Fit on some of the images, attribute the others, and say how well that went.
+    """Fit on some of the images, and measure how well the others are attributed.
 
     Parameters
     ----------
     estimator : estimator
-        A classifier or pipeline over images, or a :class:`FileBatchClassifier`. It is cloned, not
+        A classifier or pipeline over images, or a :class:`FileBatchEstimator`. It is cloned, not
         changed.
 
     X : array-like of images, or sequence of paths of length n
@@ -150,7 +145,7 @@ def evaluate_attribution(
         Source of each image.
 
     groups : array-like of shape (n,), default=None
-        What must not be on both sides of the split, such as one scene under several sources.
+        Images of one group, such as one scene under several sources, are on one side of the split.
 
     test_size : float, default=0.5
         Share of each class's images to hold out, in (0, 1). With `groups` the nearest that whole
@@ -176,7 +171,7 @@ def evaluate_attribution(
     of ``decision_function``, which for two classes is taken as ``-s`` and ``s``.
 
     Files that cannot be used are left out of everything and listed in ``failures``; a
-    :class:`FileBatchClassifier` with ``on_error="raise"`` raises instead.
+    :class:`FileBatchEstimator` with ``on_error="raise"`` raises instead.
 
     Examples
     --------
@@ -249,7 +244,7 @@ def _group_split(
 
 
 def _listening(estimator: Any) -> tuple[Any, list[ImageReadError]]:
-    """Clone the estimator; return with it the list that its bad files will be added to."""
+    """Clone the estimator; also return the list that its bad files will be added to."""
     model = clone(estimator)
     failures: list[ImageReadError] = []
 
@@ -258,7 +253,7 @@ def _listening(estimator: Any) -> tuple[Any, list[ImageReadError]]:
         if callable(estimator.on_error):
             estimator.on_error(error)
 
-    if isinstance(model, FileBatchClassifier):
+    if isinstance(model, FileBatchEstimator):
         # clone copies callables together with what they are bound to; here the caller's are meant
         on_error = estimator.on_error if estimator.on_error == "raise" else listen
         model.set_params(on_error=on_error, progress=estimator.progress)
@@ -266,7 +261,7 @@ def _listening(estimator: Any) -> tuple[Any, list[ImageReadError]]:
 
 
 def _stop_listening(model: Any, estimator: Any) -> None:
-    if isinstance(model, FileBatchClassifier):
+    if isinstance(model, FileBatchEstimator):
         model.set_params(on_error=estimator.on_error)
 
 
@@ -299,7 +294,7 @@ def attribution_result(
 ) -> AttributionResult:
     train, test = sides
     classes = np.unique(y)
-    n_fit, n_test = (np.array([(y[side] == each).sum() for each in classes]) for side in sides)
+    n_fit, n_test = (np.array([(y[side] == label).sum() for label in classes]) for side in sides)
     if 0 in n_fit or 0 in n_test:
         lost = classes[(n_fit == 0) | (n_test == 0)].tolist()
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failures[:3])
@@ -325,3 +320,93 @@ def attribution_result(
         confusion=confusion,
         failures=failures,
     )
+
+
+def one_vs_rest_auc(scores: Any, y: Any, classes: Any) -> np.ndarray:
+    """Return the area under the ROC curve of each class's own score against all others (Fig. 7).
+
+    NaN where `y` holds no image of the class, or no other.
+    """
+    scores, y, classes = np.asarray(scores), np.asarray(y), np.asarray(classes)
+    if scores.shape != (len(y), len(classes)):
+        raise ValueError(
+            f"scores: expected shape (n, n_classes) = {(len(y), len(classes))}, got {scores.shape}."
+        )
+    areas = np.full(len(classes), np.nan)
+    for column, label in enumerate(classes):
+        own = y == label
+        if own.any() and not own.all():
+            areas[column] = roc_auc_score(own, scores[:, column])
+    return areas
+
+
+def oscr(known: Any, correct: Any, unknown: Any) -> float:
+    """Area under the open-set classification rate curve.
+
+    Parameters
+    ----------
+    known : array-like of shape (n,)
+        Scores of images of known sources, greater is more surely known.
+
+    correct : array-like of bool, shape (n,)
+        Whether each was attributed to its source.
+
+    unknown : array-like of shape (m,)
+        Scores of images of unknown sources.
+
+    Returns
+    -------
+    float
+        Between 0 and 1. The AUROC of known against unknown if all attributions are right, and at
+        most the accuracy.
+
+    Raises
+    ------
+    ValueError
+        If `known` and `correct` differ in length, or a side has no image.
+
+    See Also
+    --------
+    sklearn_ganprint.OpenSetClassifier : Accepts or rejects images.
+
+    Notes
+    -----
+    The curve of Dhamija et al. [1]_ is the share of known images that are accepted and attributed
+    rightly, over the share of unknown ones that are accepted. The area under it is the chance
+    that a known image is attributed rightly and scores higher than an unknown one; ties count
+    half.
+
+    References
+    ----------
+    .. [1] A. R. Dhamija, M. Guenther, T. E. Boult, "Reducing network agnostophobia", NeurIPS 2018.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.experiments import oscr
+    >>> oscr([3.0, 2.0, 4.0, 0.5], [True, True, False, True], [1.0, 2.5])
+    0.375
+    """
+    known, correct = np.asarray(known, dtype=np.float64), np.asarray(correct, dtype=bool)
+    ordered = np.sort(_check_some(unknown, "unknown"))
+    if len(_check_some(known, "known")) != len(correct):
+        raise ValueError(
+            f"known and correct: expected one length, got {len(known)} and {len(correct)}."
+        )
+    lower = np.searchsorted(ordered, known, side="left")
+    not_higher = np.searchsorted(ordered, known, side="right")
+    return float((correct * (lower + not_higher)).mean() / (2 * len(ordered)))
+
+
+def detection_rate(known: Any, unknown: Any, false_alarm_rate: float) -> float:
+    """Return the share of unknown images that score below a quantile of the known ones."""
+    if not 0 < false_alarm_rate < 1:
+        raise ValueError(f"false_alarm_rate: expected a number in (0, 1), got {false_alarm_rate}.")
+    limit = np.quantile(_check_some(known, "known"), false_alarm_rate)
+    return float((_check_some(unknown, "unknown") < limit).mean())
+
+
+def _check_some(scores: Any, name: str) -> np.ndarray:
+    scores = np.asarray(scores, dtype=np.float64)
+    if scores.ndim != 1 or not len(scores):
+        raise ValueError(f"{name}: expected at least one score, got shape {scores.shape}.")
+    return scores

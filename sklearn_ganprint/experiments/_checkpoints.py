@@ -13,15 +13,15 @@ from sklearn_ganprint._atomic import atomic
 
 _SETTINGS = "settings.json"
 
-#: What the name of a part ends with that is not complete.
-_BEGUN = "-begun"
+#: End of the names of parts that are not complete. Former versions had "-begun", with other arrays.
+_BEGUN = "-partial"
 
 #: Seconds between two writings of a part that has begun: so much is lost if the process is killed.
 _SECONDS = 2.0
 
 
 class Begun:
-    """What there is of a part that is not complete: arrays by name.
+    """Arrays by name of a part that is not complete.
 
     The arrays are replaced as a whole and never changed, so that at any moment, of an interruption
     too, they belong together.
@@ -29,19 +29,17 @@ class Begun:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
-        self.arrays: dict[str, np.ndarray] = {}
-        if path is not None and path.exists():
-            self.arrays = load_arrays(path)
+        self.arrays = {} if path is None or not path.exists() else load_arrays(path)
         self._written = time.monotonic()
 
     def keep(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take the place of the arrays so far, and write them down if that is due."""
+        """Replace the arrays, and write them if that is due."""
         self.arrays = arrays
         if time.monotonic() - self._written >= _SECONDS:
             self.write()
 
     def write(self) -> None:
-        """Write the arrays down."""
+        """Write the arrays."""
         if self.path is not None and self.arrays:
             save_arrays(self.path, self.arrays)
         self._written = time.monotonic()
@@ -50,18 +48,7 @@ class Begun:
 class Checkpoints:
     """Named groups of arrays in a folder, of one computation with one set of settings.
 
-    Parameters
-    ----------
-    folder : path-like or None
-        Where the parts are kept. None keeps nothing.
-
-    settings : dict
-        What the parts depend on, as plain values.
-
-    Raises
-    ------
-    ValueError
-        If the folder holds parts of other settings.
+    A folder of None keeps nothing; a folder with parts of other settings is refused.
 
     Examples
     --------
@@ -78,71 +65,46 @@ class Checkpoints:
 
     def __init__(self, folder: Any, settings: Mapping[str, Any]) -> None:
         self.folder = None if folder is None else Path(folder)
-        self.settings = json.loads(json.dumps(settings))
         if self.folder is None:
             return
-        found = stored_settings(self.folder)
-        if found is not None and found != self.settings:
-            differing = sorted(
-                key for key in {*found, *self.settings} if found.get(key) != self.settings.get(key)
-            )
+        given, found = json.loads(json.dumps(settings)), _read_settings(self.folder / _SETTINGS)
+        if found is not None and found != given:
+            names = sorted(name for name in {*found, *given} if found.get(name) != given.get(name))
             raise ValueError(
-                f"{self.folder} holds parts of a run with other settings ({', '.join(differing)}). "
+                f"{self.folder} holds parts of a run with other settings ({', '.join(names)}). "
                 f"Repeat that run with its settings, or use another folder."
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         if found is None:
             with atomic(self.folder / _SETTINGS) as part:
-                part.write_text(json.dumps(self.settings, indent=1), encoding="utf-8")
+                part.write_text(json.dumps(given, indent=1), encoding="utf-8")
 
     def get(self, name: str, compute: Callable[[], dict[str, Any]]) -> dict[str, np.ndarray]:
-        """Give the arrays that were kept under a name, or compute and keep them.
+        """Return the arrays that were kept under a name, or compute and keep them.
 
-        Parameters
-        ----------
-        name : str
-            Name of the part: letters, digits, "-" and "_".
-
-        compute : callable
-            Returns the arrays by name. Called where there is no such part.
-
-        Returns
-        -------
-        dict of ndarray
-            The arrays.
+        A name consists of letters, digits, "-" and "_".
         """
-        kept = self._load(name)
-        if kept is not None:
-            return kept
+        path, begun = self._path(name), self._path(f"{name}{_BEGUN}")
+        if path is not None and path.exists():
+            return load_arrays(path)
         arrays = {key: np.asarray(value) for key, value in compute().items()}
-        if self.folder is not None:
-            save_arrays(self._path(name), arrays)
-            self._path(f"{name}{_BEGUN}").unlink(missing_ok=True)
+        if path is not None and begun is not None:
+            save_arrays(path, arrays)
+            begun.unlink(missing_ok=True)
         return arrays
 
     @contextmanager
     def begun(self, name: str) -> Iterator[Begun]:
-        """Give what an interrupted computation of a part has kept, and keep it if interrupted."""
-        begun = Begun(None if self.folder is None else self._path(f"{name}{_BEGUN}"))
+        """Yield what an interrupted computation of a part has kept, and keep it if interrupted."""
+        begun = Begun(self._path(f"{name}{_BEGUN}"))
         try:
             yield begun
         except BaseException:
             begun.write()
             raise
 
-    def has(self, name: str) -> bool:
-        """Whether there is a part of this name."""
-        return self.folder is not None and self._path(name).exists()
-
-    def _load(self, name: str) -> dict[str, np.ndarray] | None:
-        if not self.has(name):
-            return None
-        return load_arrays(self._path(name))
-
-    def _path(self, name: str) -> Path:
-        if self.folder is None:
-            raise RuntimeError("There is no folder.")
-        return self.folder / f"{name}.npz"
+    def _path(self, name: str) -> Path | None:
+        return None if self.folder is None else self.folder / f"{name}.npz"
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -158,12 +120,12 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         np.savez(stream, allow_pickle=False, **arrays)
 
 
-def stored_settings(folder: Path) -> dict[str, Any] | None:
+def _read_settings(path: Path) -> dict[str, Any] | None:
     """Read the settings of the run whose parts a folder holds; None if it holds none."""
     try:
-        found: dict[str, Any] = json.loads((folder / _SETTINGS).read_text("utf-8"))
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise ValueError(f"{folder / _SETTINGS} is not what was written there: {error}") from error
+        raise ValueError(f"{path} is not what was written there: {error}") from error
     return found

@@ -60,8 +60,7 @@ class ConvergenceResult(Result):
 
     See Also
     --------
-    measure_convergence : Makes one from residuals.
-    convergence_from_sums : Makes one from sums of residuals.
+    measure_convergence : Makes one.
     """
 
     name: str | None
@@ -77,13 +76,13 @@ class ConvergenceResult(Result):
     period: tuple[int | None, int | None]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give one row a number of images.
+        """Return one row for each number of images.
 
         Returns
         -------
         list of dict
-            With ``name``, ``n_images``, ``energy``, and the values there of ``fit`` and
-            ``printed_fit``.
+            Rows with ``name``, ``n_images``, ``energy``, and the values of ``fit`` and
+            ``printed_fit`` at that number.
         """
         columns = {
             "n_images": self.n_images,
@@ -92,27 +91,28 @@ class ConvergenceResult(Result):
             "printed_fit": self.printed_fit.predict(self.n_images),
         }
         rows = zip(*map(plain, columns.values()), strict=True)
-        return [{"name": self.name, **dict(zip(columns, row, strict=True))} for row in rows]
+        return [dict(zip(["name", *columns], [self.name, *row], strict=True)) for row in rows]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the figures as plain values that JSON can hold.
+        """Return the figures as plain values that JSON can hold.
 
         Returns
         -------
         dict
-            All but the pictures, which are the fingerprints and the autocorrelation.
+            All attributes but the fingerprints and the autocorrelation, which are pictures.
         """
-        return {
+        document = {
             "name": self.name,
-            "n_images": plain(self.n_images),
-            "energies": plain(self.energies),
+            "n_images": self.n_images,
+            "energies": self.energies,
             "mean_residual_energy": self.mean_residual_energy,
             "fit": _fit_to_dict(self.fit),
             "printed_fit": _fit_to_dict(self.printed_fit),
             "unbiased_limit": self.unbiased_limit,
             "split_half_limit": self.split_half_limit,
-            "period": plain(self.period),
+            "period": self.period,
         }
+        return {name: plain(value) for name, value in document.items()}
 
 
 def measure_convergence(
@@ -143,7 +143,7 @@ def measure_convergence(
 
     See Also
     --------
-    convergence_from_sums : For residuals that do not fit into memory.
+    reproduce_paper : Does so for files, whose residuals need not fit into memory.
 
     References
     ----------
@@ -189,53 +189,10 @@ def convergence_from_sums(
 ) -> ConvergenceResult:
     """Follow the fingerprint of one source, given sums of the residuals of sets of its images.
 
-    Parameters
-    ----------
-    sums : array-like of shape (k, H, W) or (k, H, W, C)
-        Sums of the residuals of k >= 2 sets of images, no image being in two of them. The
-        fingerprints are those from the first set, from the first two, and so on.
-
-    counts : array-like of int, shape (k,)
-        Number of images in each set, at least 1.
-
-    mean_residual_energy : float
-        Mean energy of all single residuals, in squared grey levels.
-
-    name : str, default=None
-        Name of the source.
-
-    Returns
-    -------
-    ConvergenceResult
-        Fingerprints, energies and their limit, autocorrelation and period.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two sets, the residuals are all 0, or the shapes do not fit
-        together.
-
-    See Also
-    --------
-    measure_convergence : From the residuals themselves.
-    sklearn_ganprint.fingerprints.doubling_counts : Numbers of images to end the sets at.
-
-    Notes
-    -----
-    The halves of the split-half limit are made of whole sets, the first of them from the left, so
-    that they are as equal as can be. Fingerprints of energy 0, as of a blank first image, are
-    left out of the fits.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_ganprint.experiments import convergence_from_sums
-    >>> rng = np.random.default_rng(0)
-    >>> residuals = 1 + rng.normal(size=(8, 16, 16))
-    >>> sums = [residuals[:2].sum(axis=0), residuals[2:4].sum(axis=0), residuals[4:].sum(axis=0)]
-    >>> result = convergence_from_sums(sums, [2, 2, 4], np.mean(residuals**2))
-    >>> result.n_images
-    array([2, 4, 8])
+    `sums` (k, H, W[, C]) and `counts` (k,) are of k >= 2 sets that have no image in common; the
+    fingerprints are those from the first set, from the first two sets, and so on. The halves of
+    the split-half limit consist of whole sets and are as equal as they can be. Fingerprints of
+    energy 0, as of a blank first image, are left out of the fits.
     """
     sums, counts = np.asarray(sums, dtype=np.float64), np.asarray(counts)
     _check_sums(sums, counts, name)
@@ -285,9 +242,4 @@ def _called(name: str | None) -> str:
 
 
 def _fit_to_dict(fit: EnergyFit) -> dict[str, Any]:
-    return {
-        "form": fit.form,
-        "limit": fit.limit,
-        "initial": fit.initial,
-        "relative_rms": plain(fit.relative_rms),
-    }
+    return {name: getattr(fit, name) for name in ("form", "limit", "initial", "relative_rms")}

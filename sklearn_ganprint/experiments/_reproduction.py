@@ -2,36 +2,232 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from sklearn_ganprint.datasets import ImageReader
+from sklearn_ganprint._atomic import write_csv
+from sklearn_ganprint._public import renamed_parameter
+from sklearn_ganprint.classification import FingerprintClassifier
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.experiments._attribution import AttributionResult, attribution_result
 from sklearn_ganprint.experiments._checkpoints import Checkpoints
-from sklearn_ganprint.experiments._passes import Passes
-from sklearn_ganprint.experiments._reproduction_result import ReproductionResult, assemble
+from sklearn_ganprint.experiments._convergence import ConvergenceResult, convergence_from_sums
+from sklearn_ganprint.experiments._correlations import CorrelationResult, measure_correlations
+from sklearn_ganprint.experiments._results import Result, plain
+from sklearn_ganprint.experiments._robustness import (
+    RobustnessResult,
+    compare_predictions,
+    measure_robustness,
+)
 from sklearn_ganprint.experiments._run import (
+    UNCHANGED,
     Part,
     ReproductionSettings,
     Run,
+    Scored,
     last_fingerprints,
 )
-from sklearn_ganprint.experiments._selection import Selection, select_images
-from sklearn_ganprint.files._batches import (
-    FileBatches,
-    Reading,
-    as_paths,
-    common_size,
-    is_paths,
+from sklearn_ganprint.experiments._selection import (
+    PAPER_FIT,
+    Selection,
+    near_duplicates,
+    select_images,
 )
+from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths, is_paths
 
 #: Architectures and labels without a network: as in the paper, they are not recompressed.
 NOT_GENERATED = frozenset({"camera", "real", "n/a"})
+#: The images that are compressed in each reading of the JPEG experiment.
+_READINGS = ("test images", "test images and those of the fingerprints")
+#: What the paper states: an item and its value, by what is found in its place.
+PAPER_FIGURES = {
+    "sources": ("sources", "22: 9 Cycle-GAN, 6 Pro-GAN, 5 Star-GAN, 2 cameras"),
+    "images": ("images of each to fit on and to test on", "512 and 488"),
+    "limit": ("Fig. 3: limit of the energy", "0.0377 and 0.0088 (two sources, unit not stated)"),
+    "auc": ("Fig. 5: AUC, same against cross", "0.990 and 0.998"),
+    "d_prime": ("Fig. 5: d′ of these", "3.29 and 4.07 (from the AUC, if normal)"),
+    "correlation": (
+        "Fig. 6: mean correlation",
+        "large with the own fingerprint, weaker with siblings, none with others",
+    ),
+    "accuracy": ("Fig. 8: accuracy", "90.3 %"),
+    "recompressed": ("accuracy after JPEG compression (QF 95 in the paper)", "90.1 %"),
+}
+#: Fewer test images a source than this give confidence intervals of tens of points.
+_FEW_TESTS = 50
+#: Energy, in squared grey levels, of what rounding leaves of a blank image.
+_BLANK = 1e-6
 
 
+@dataclass(frozen=True, eq=False)
+class ReproductionResult(Result):
+    """What :func:`reproduce_paper` found, by figure of the paper.
+
+    Attributes
+    ----------
+    convergence : tuple of ConvergenceResult
+        Results of Fig. 2 to 4, in the order of the classes.
+
+    correlation : CorrelationResult
+        Results of Fig. 5 and 6.
+
+    attribution : AttributionResult
+        Results of Fig. 7 and 8.
+
+    recompression : RobustnessResult
+        Results of the JPEG experiment, in both readings of the paper.
+
+    recompressed : tuple of str
+        Sources whose images were compressed in the JPEG experiment.
+
+    robustness : RobustnessResult or None
+        The robustness study, which the paper leaves to future work; None if it was left out.
+
+    warnings : tuple of str
+        Reasons for which the figures may mislead.
+
+    failures : tuple of (filename, reason)
+        Files that could not be used.
+
+    See Also
+    --------
+    reproduce_paper : Makes one.
+    """
+
+    convergence: tuple[ConvergenceResult, ...]
+    correlation: CorrelationResult
+    attribution: AttributionResult
+    recompression: RobustnessResult
+    recompressed: tuple[str, ...]
+    robustness: RobustnessResult | None
+    warnings: tuple[str, ...]
+    failures: tuple[tuple[str, str], ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row for each source.
+
+        Returns
+        -------
+        list of dict
+            Rows with ``source``, ``architecture``, ``n_fit``, ``n_test``, ``recall``, ``auc``, the
+            limit of the fingerprint's energy by the fit, as printed, unbiased and from halves,
+            and the period of its autocorrelation.
+        """
+        classes = self.attribution.rows()
+        architectures = self.correlation.architectures or [None] * len(classes)
+        return [
+            {
+                "source": row["name"],
+                "architecture": architecture,
+                **{key: row[key] for key in ("n_fit", "n_test", "recall", "auc")},
+                "energy_limit": plain(convergence.fit.limit),
+                "printed_limit": plain(convergence.printed_fit.limit),
+                "unbiased_limit": plain(convergence.unbiased_limit),
+                "split_half_limit": plain(convergence.split_half_limit),
+                "period_rows": convergence.period[0],
+                "period_columns": convergence.period[1],
+            }
+            for row, architecture, convergence in zip(
+                classes, architectures, self.convergence, strict=True
+            )
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain values that JSON can hold.
+
+        Returns
+        -------
+        dict
+            ``sources``, the rows, and one entry for each attribute.
+        """
+        return {
+            "sources": self.rows(),
+            "convergence": [source.to_dict() for source in self.convergence],
+            "correlation": self.correlation.to_dict(),
+            "attribution": self.attribution.to_dict(),
+            "recompression": self.recompression.to_dict(),
+            "recompressed": list(self.recompressed),
+            "robustness": None if self.robustness is None else self.robustness.to_dict(),
+            "warnings": list(self.warnings),
+            "failures": [{"file": name, "reason": reason} for name, reason in self.failures],
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write ``results.json`` and every table as CSV into a folder.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The folder, which is made if there is none. Files of these names are replaced.
+
+        Raises
+        ------
+        OSError
+            If a file cannot be written.
+        """
+        folder = Path(path)
+        (folder / "tables").mkdir(parents=True, exist_ok=True)
+        for name, rows in self.tables().items():
+            write_csv(folder / "tables" / f"{name}.csv", rows)
+        super().save(folder / "results.json")
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """Return every table as rows, by name.
+
+        Returns
+        -------
+        dict of str to list of dict
+            The tables that :meth:`save` writes as CSV.
+        """
+        names = self.attribution.classes.astype(str).tolist()
+        tables = {
+            "sources": self.rows(),
+            "energies": [row for source in self.convergence for row in source.rows()],
+            "correlations": self.correlation.rows(),
+            "confusion": [
+                {"made by": name, **dict(zip(names, row, strict=True))}
+                for name, row in zip(names, self.attribution.confusion.tolist(), strict=True)
+            ],
+            "recompression": self.recompression.rows(),
+        }
+        if self.robustness is not None:
+            tables["robustness"] = self.robustness.rows()
+        return tables
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """How :func:`reproduce_paper` reads images.
+
+    Parameters
+    ----------
+    batch_size : int
+        Number of images in a batch, at the most.
+
+    n_jobs : int or None
+        Number of worker processes, as in :class:`FileBatchEstimator`.
+
+    on_error : callable or None
+        Given the :class:`~sklearn_ganprint.datasets.ImageReadError` of each file that cannot be
+        used, once. All of them are in ``failures`` of the result.
+    """
+
+    batch_size: int = 64
+    n_jobs: int | None = None
+    on_error: Callable[[ImageReadError], Any] | None = None
+
+
+#: The former name.
+Passes = BatchOptions
+
+
+@renamed_parameter("passes", "options")
 def reproduce_paper(
     X: Any,
     y: Any,
@@ -41,7 +237,7 @@ def reproduce_paper(
     groups: Any = None,
     reader: ImageReader | None = None,
     folder: Any = None,
-    passes: Passes | None = None,
+    options: BatchOptions | None = None,
     progress: Callable[[int, int], Any] | None = None,
 ) -> ReproductionResult:
     """Run every experiment of the paper on images, or on files in bounded memory.
@@ -55,29 +251,29 @@ def reproduce_paper(
         Source of each image.
 
     settings : ReproductionSettings, default=None
-        What to do; None takes the defaults.
+        Numbers of images, denoiser and further settings; None takes the defaults.
 
     architectures : dict, default=None
-        Architecture of each source, by its label as a str. Sources of one are siblings. Sources
-        of the architecture, or with the label, "camera", "real" or "n/a" are not recompressed in
-        the JPEG experiment, as in the paper.
+        Architecture of each source, by its label as a str. Sources of one architecture are
+        siblings. Sources whose architecture or label is "camera", "real" or "n/a" are not
+        recompressed in the JPEG experiment, as in the paper.
 
     groups : array-like of shape (n,), default=None
-        What must not be on both sides of the split, such as one scene under several sources.
+        Images of one group, such as one scene under several sources, are on one side of the split.
 
     reader : ImageReader, default=None
         How files become images. None reads whole images, which must all have one size.
 
     folder : path-like, default=None
-        Where parts of the results are kept, so that the same call goes on where it was
-        interrupted. None keeps nothing.
+        Folder for parts of the results, with which the same call continues after an interruption.
+        None keeps nothing.
 
-    passes : Passes, default=None
-        How the images are gone through: batch size, workers, what is told of bad files.
+    options : BatchOptions, default=None
+        Batch size, number of workers, and what is told of bad files.
 
     progress : callable, default=None
-        Called as ``progress(n_done, n_images)`` after each batch, an image counting as often as it
-        is read.
+        Called as ``progress(n_done, n_images)`` after each batch. Images count as often as they are
+        read.
 
     Returns
     -------
@@ -92,11 +288,11 @@ def reproduce_paper(
 
     Notes
     -----
-    One pass over the images to fit on gives fingerprints at growing N, and one over the test
-    images their correlations with all fingerprints; everything else follows from these. The JPEG
-    experiment repeats both with compressed images, and the robustness study scores some of the
-    test images under each perturbation. Memory is that of a batch for each worker, and of the
-    fingerprints at all N.
+    The images to fit on are read once, for fingerprints at growing N, and the test images once, for
+    their correlations with all fingerprints; everything else follows from these. The JPEG
+    experiment repeats both with compressed images, and the robustness study scores some of the test
+    images under each perturbation. The memory holds a batch for each worker, and the fingerprints
+    at all N.
 
     Examples
     --------
@@ -111,7 +307,22 @@ def reproduce_paper(
     """
     y = column_or_1d(y)
     check_consistent_length(X, y, groups)
-    settings = settings or ReproductionSettings()
+    settings, options = settings or ReproductionSettings(), options or BatchOptions()
+    selection = _select(y, groups, settings)
+    labels = selection.classes.astype(str).tolist()
+    families = _families(labels, architectures)
+    recompressed = _generated(labels, families)
+    images = _batches(X, reader, options)
+    identity = {**_identity(settings, images, selection), "generated": recompressed}
+    checkpoints = Checkpoints(folder, identity)
+    run = Run(images, selection, settings, checkpoints, recompressed, progress, options.on_error)
+    fitted = run.fit("clean", range(len(labels)))
+    _check_fitted(selection.classes, fitted)
+    scored = run.score("clean", selection.test, last_fingerprints(fitted))
+    return _results(run, y, families, fitted, scored)
+
+
+def _select(y: np.ndarray, groups: Any, settings: ReproductionSettings) -> Selection:
     selection = select_images(
         y,
         n_fit=settings.n_fit,
@@ -124,32 +335,13 @@ def reproduce_paper(
             "Expected at least 2 images a source to fit on, to see a fingerprint converge; got 1. "
             "Add images, or leave out the source with the fewest."
         )
-    labels = selection.classes.astype(str).tolist()
-    families = _families(labels, architectures)
-    generated = _generated(labels, families)
-    images = _batches(X, reader)
-    run = Run(
-        images,
-        y,
-        selection,
-        settings,
-        passes or Passes(),
-        Checkpoints(folder, {**_identity(settings, images, selection), "generated": generated}),
-        generated,
-        progress,
-    )
-    fitted = run.fit("clean", range(len(labels)))
-    _check_fitted(selection.classes, fitted)
-    scored = run.score("clean", selection.test, last_fingerprints(fitted))
-    recompressed = run.recompress(fitted)
-    robustness = run.robustness(fitted) if settings.n_robustness else {}
-    return assemble(run, families, fitted, scored, recompressed, robustness)
+    return selection
 
 
 def _families(
     labels: Sequence[str], architectures: Mapping[str, str] | None
 ) -> tuple[str, ...] | None:
-    """Put the architectures into the order of the sources."""
+    """Return the architectures in the order of the sources."""
     if architectures is None:
         return None
     missing = sorted(set(labels) - set(architectures))
@@ -159,26 +351,29 @@ def _families(
 
 
 def _generated(labels: Sequence[str], families: tuple[str, ...] | None) -> list[int]:
-    """List the sources that a network made, as far as is known."""
+    """Return the sources that a network made, as far as is known."""
     names = zip(labels, families or labels, strict=True)
     return [
         code
-        for code, each in enumerate(names)
-        if NOT_GENERATED.isdisjoint(name.lower() for name in each)
+        for code, pair in enumerate(names)
+        if NOT_GENERATED.isdisjoint(name.lower() for name in pair)
     ]
 
 
-def _batches(X: Any, reader: ImageReader | None) -> FileBatches:
+def _batches(X: Any, reader: ImageReader | None, options: BatchOptions) -> FileBatches:
     if not is_paths(X):
-        return FileBatches(np.asarray(X))
-    reader = ImageReader() if reader is None else clone(reader)
-    return FileBatches(as_paths(X), Reading(reader, common_size(X, reader)))
+        items, reading = np.asarray(X), Reading()
+    else:
+        reader = ImageReader() if reader is None else clone(reader)
+        items = as_paths(X)
+        reading = Reading(reader, reader.common_size(items))
+    return FileBatches(items, reading, options.batch_size, options.n_jobs)
 
 
 def _identity(
     settings: ReproductionSettings, images: FileBatches, selection: Selection
 ) -> dict[str, Any]:
-    """Collect what results depend on, as plain values."""
+    """Return what the results depend on, as plain values."""
     digest = hashlib.sha256()
     for item in images.items:
         digest.update(item.tobytes() if images.reading.reader is None else _stamp(item))
@@ -194,10 +389,10 @@ def _identity(
 
 
 def _stamp(path: Any) -> bytes:
-    """Name, size and time of a file: another one in its place is another image."""
+    """Return name, size and time of a file: another file in its place is another image."""
     try:
         found = os.stat(path)
-    except OSError:  # said when it is read
+    except OSError:  # reported when the file is read
         return os.fsencode(path)
     return os.fsencode(path) + f"|{found.st_size}|{found.st_mtime_ns}|".encode()
 
@@ -213,4 +408,101 @@ def _check_fitted(classes: np.ndarray, fitted: Mapping[int, Part]) -> None:
             raise ValueError(
                 f"All {len(energies)} images of {str(label)!r} to fit on are the same: what they "
                 f"share is what they show, not a fingerprint. Expected different images."
+            )
+
+
+def _results(
+    run: Run, y: np.ndarray, architectures: Any, fitted: dict[int, Part], scored: Scored
+) -> ReproductionResult:
+    """Do the JPEG experiment and the robustness study, and put all results together."""
+    classes, scores = run.selection.classes, scored.scores[0]
+    y_test = np.repeat(classes, [len(own) for own in run.selection.test])
+    usable, (predicted,) = _attribute(classes, [scores])
+    in_all, (clean, *readings) = _attribute(classes, [scores, *run.recompress(fitted)])
+    variants = dict(zip(_READINGS, readings, strict=True))
+    robustness = _robustness(run, fitted) if run.settings.n_robustness else None
+    failures = tuple(run.failures.items())
+    train, test = np.concatenate(run.selection.fit), np.concatenate(run.selection.test)
+    if failures:
+        train = train[[os.fsdecode(path) not in run.failures for path in run.images.items[train]]]
+    sides = train, test[usable]
+    return ReproductionResult(
+        convergence=tuple(
+            convergence_from_sums(
+                fitted[code]["sums"],
+                fitted[code]["counts"],
+                float(fitted[code]["residual_energies"].mean()),
+                name=str(label),
+            )
+            for code, label in enumerate(classes)
+        ),
+        correlation=measure_correlations(scores[usable], y_test[usable], classes, architectures),
+        attribution=attribution_result(
+            _classifier(classes, fitted), y, sides, scores[usable], predicted, failures
+        ),
+        recompression=compare_predictions(y_test[in_all], clean, variants),
+        recompressed=tuple(str(classes[code]) for code in run.recompressed),
+        robustness=robustness,
+        warnings=tuple(_warnings(run, architectures, fitted, scored.hashes)),
+        failures=failures,
+    )
+
+
+def _attribute(
+    classes: np.ndarray, scores: Collection[np.ndarray]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Attribute the images that have all scores; also return which images these are."""
+    usable = np.all([np.isfinite(values).all(axis=1) for values in scores], axis=0)
+    return usable, [classes[values[usable].argmax(axis=1)] for values in scores]
+
+
+def _classifier(classes: np.ndarray, fitted: Mapping[int, Part]) -> FingerprintClassifier:
+    parts = [fitted[code] for code in sorted(fitted)]
+    return FingerprintClassifier().partial_fit_sums(
+        np.stack([part["sums"].sum(axis=0, dtype=np.float64) for part in parts]),
+        [part["counts"].sum() for part in parts],
+        classes,
+    )
+
+
+def _robustness(run: Run, fitted: dict[int, Part]) -> RobustnessResult:
+    scores, classes = run.robustness(fitted), run.selection.classes
+    y = np.repeat(classes, [len(own) for own in run.robustness_positions()])
+    usable, predicted = _attribute(classes, scores.values())
+    predictions = dict(zip(scores, predicted, strict=True))
+    return measure_robustness(y[usable], predictions[UNCHANGED], predictions)
+
+
+def _warnings(
+    run: Run,
+    architectures: tuple[str, ...] | None,
+    fitted: Mapping[int, Part],
+    hashes: list[np.ndarray],
+) -> Iterator[str]:
+    """Yield reasons for which the figures may mislead."""
+    selection = run.selection
+    if selection.n_fit < PAPER_FIT:
+        yield (
+            f"Each fingerprint is the mean of {selection.n_fit} residuals, where the paper has "
+            f"{PAPER_FIT}: it holds more noise, and fewer images are attributed rightly."
+        )
+    fewest = min(map(len, selection.test))
+    if fewest < _FEW_TESTS:
+        yield (
+            f"A source has as few as {fewest} test images: what is said of single sources is "
+            f"uncertain by ten points and more."
+        )
+    if architectures is None:
+        yield "The architectures of the sources are not known, so siblings cannot be shown as such."
+    for code, label in enumerate(selection.classes):
+        blank = int((fitted[code]["residual_energies"] < _BLANK).sum())
+        if blank:
+            yield f"{blank} images of {str(label)!r} to fit on are blank: nothing is left of them."
+        alike = near_duplicates(hashes[code], fitted[code]["hashes"])
+        n_alike = len(np.unique(alike[:, 0]))
+        if n_alike:
+            yield (
+                f"{n_alike} of {len(hashes[code])} test images of {str(label)!r} look "
+                f"nearly the same as one that its fingerprint was estimated from: near-duplicates "
+                f"make it look better than it is. Give such images one group."
             )

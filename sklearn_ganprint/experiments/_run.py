@@ -1,18 +1,23 @@
-"""Maps of the images of all sources, each of which is kept when it is done."""
+"""The images of all sources, and what they are made into: sums and scores, source by source.
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+Images are read batch by batch, so that memory is bounded. What is made of the images of one source
+is kept in a folder when it is complete, and now and then before.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from sklearn_ganprint._batches import transform_batch
+from sklearn_ganprint.correlation import correlation_index
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.experiments._checkpoints import Begun, Checkpoints
-from sklearn_ganprint.experiments._passes import Passes, View, score_residuals, sum_residuals
-from sklearn_ganprint.experiments._selection import Selection
+from sklearn_ganprint.experiments._selection import Selection, difference_hash
 from sklearn_ganprint.files._batches import FileBatches
-from sklearn_ganprint.fingerprints import doubling_counts
+from sklearn_ganprint.fingerprints import doubling_counts, energy
 from sklearn_ganprint.perturbations import GaussianBlur, GaussianNoise, JPEGCompression, Resize
 from sklearn_ganprint.residuals import ResidualTransformer
 
@@ -30,8 +35,10 @@ PERTURBATIONS: tuple[tuple[str, float, Any], ...] = (
 TRIMS, SHARES = (8, 16, 32), (0.25, 0.5, 0.75)
 #: The point of the robustness study at which nothing was done.
 UNCHANGED = ("border pixels trimmed", 0.0)
-#: Arrays that the images of one source are made into, by name.
+#: What the images of one source are made into: arrays by name, as they are kept in files.
 Part: TypeAlias = dict[str, np.ndarray]
+
+_NO_FAILURES = np.empty((0, 2), dtype=str)
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,9 @@ class ReproductionSettings:
     Parameters
     ----------
     n_fit, n_test : int, default=None
-        Images a source to estimate its fingerprint from and to test on, as in
-        :func:`select_images`.
+        Images a source to estimate its fingerprint from and to test it on. None takes 512 as the
+        paper does, or 51.2 % of the images of the smallest source if it has fewer than 1000, and
+        tests on all others.
 
     denoiser, channels : str or BaseDenoiser, str
         As in :class:`ResidualTransformer`.
@@ -66,6 +74,17 @@ class ReproductionSettings:
     random_state: int = 0
 
 
+class View(NamedTuple):
+    """A part of each residual: all rows and columns but those cut off at the four sides."""
+
+    rows: slice = slice(None)
+    columns: slice = slice(None)
+
+    def of(self, residuals: np.ndarray) -> np.ndarray:
+        """Cut residuals or fingerprints ``(..., H, W, C)``."""
+        return residuals[..., self.rows, self.columns, :]
+
+
 class Scored(NamedTuple):
     """Scores (n_views, n, K), NaN where a file has failed, and hashes of each source's others."""
 
@@ -73,80 +92,40 @@ class Scored(NamedTuple):
     hashes: list[np.ndarray]
 
 
-class _Work(NamedTuple):
-    """Images of one source, and the transformers that they pass through."""
-
-    code: int
-    positions: np.ndarray
-    steps: list[Any]
-
-
-_Function: TypeAlias = Callable[[FileBatches, list[Any], Begun], Part]
-_NO_FAILURES = np.empty((0, 2), dtype=str)
-
-
 @dataclass
 class Run:
-    """One run: which images, how they are gone through, and what is kept of it.
+    """The images of one reproduction, and how far they have been worked through.
 
-    Parameters
-    ----------
-    images : FileBatches
-        All images.
-
-    y : ndarray of shape (n,)
-        Source of each image.
-
-    selection : Selection
-        Which of them are used for what.
-
-    settings : ReproductionSettings
-        What is done with them.
-
-    passes : Passes
-        How they are gone through.
-
-    checkpoints : Checkpoints
-        Where parts of the results are kept.
-
-    generated : sequence of int
-        Sources that are recompressed in the JPEG experiment.
-
-    progress : callable or None
-        Called as ``progress(n_done, n_images)``, an image counting as often as it is read.
-
-    failures : dict of str to str
-        Files that could not be used, and why.
+    `recompressed` are the sources whose images are compressed in the JPEG experiment. Images count
+    in `progress` as often as they are read. `failures` are the reasons by file.
     """
 
     images: FileBatches
-    y: np.ndarray
     selection: Selection
     settings: ReproductionSettings
-    passes: Passes
     checkpoints: Checkpoints
-    generated: Sequence[int]
+    recompressed: Sequence[int]
     progress: Callable[[int, int], Any] | None = None
+    on_error: Callable[[ImageReadError], Any] | None = None
     failures: dict[str, str] = field(default_factory=dict)
-    done: int = 0
+    n_done: int = 0
 
     @property
     def n_images(self) -> int:
-        """Images to read in all, each as often as it is read."""
-        n_fit = self.selection.n_fit * (len(self.selection.fit) + len(self.generated))
+        """Number of images to read in all, each as often as it is read."""
+        n_fit = self.selection.n_fit * (len(self.selection.fit) + len(self.recompressed))
         n_test = 2 * sum(map(len, self.selection.test))
         n_robustness = sum(map(len, self.robustness_positions())) * (len(PERTURBATIONS) + 2)
         return n_fit + n_test + n_robustness
 
     def fit(self, stage: str, codes: Iterable[int], perturbation: Any = None) -> dict[int, Part]:
-        """Fingerprints of sources at growing numbers of images, and their energies."""
+        """Sum the residuals of sources up to growing numbers of images."""
         ends = doubling_counts(self.selection.n_fit).tolist()
-        work = [_Work(code, self.selection.fit[code], self._steps(perturbation)) for code in codes]
-        return self._each(
-            f"fit-{stage}",
-            work,
-            lambda images, steps, begun: sum_residuals(images, steps, ends, begun),
-        )
+        compute, own = partial(sum_images, ends=ends), self.selection.fit
+        return {
+            code: self._part(f"fit-{stage}-{code:03d}", own[code], perturbation, compute)
+            for code in codes
+        }
 
     def score(
         self,
@@ -158,30 +137,32 @@ class Run:
         perturbations: Mapping[int, Any] | None = None,
     ) -> Scored:
         """Score images with fingerprints; `perturbations` are those of sources that have one."""
-        perturbations = perturbations or {}
-        work = [
-            _Work(code, own, self._steps(perturbations.get(code)))
+        compute = partial(score_images, fingerprints=fingerprints, views=views)
+        changes = perturbations or {}
+        parts = [
+            self._part(f"score-{stage}-{code:03d}", own, changes.get(code), compute)
             for code, own in enumerate(positions)
         ]
-        parts = self._each(
-            f"score-{stage}",
-            work,
-            lambda images, steps, begun: score_residuals(images, steps, fingerprints, views, begun),
-        )
-        return _gather(parts, positions, (len(views), len(fingerprints)))
+        starts = np.cumsum([0, *map(len, positions)])
+        scores = np.full((len(views), starts[-1], len(fingerprints)), np.nan)
+        for start, part in zip(starts, parts, strict=False):
+            if "kept" in part:
+                scores[:, start + part["kept"]] = part["scores"]
+        no_hash = np.empty(0, dtype=np.uint64)
+        return Scored(scores, [part.get("hashes", no_hash) for part in parts])
 
     def recompress(self, fitted: dict[int, Part]) -> np.ndarray:
-        """Scores of recompressed test images, with fingerprints of clean and of such images."""
+        """Score recompressed test images with fingerprints of clean and of such images."""
         perturbation = JPEGCompression(self.settings.jpeg_quality)
         stage = f"jpeg{self.settings.jpeg_quality}"
-        refitted = {**fitted, **self.fit(stage, self.generated, perturbation)}
+        refitted = {**fitted, **self.fit(stage, self.recompressed, perturbation)}
         both = np.concatenate([last_fingerprints(fitted), last_fingerprints(refitted)])
-        perturbations = dict.fromkeys(self.generated, perturbation)
+        perturbations = dict.fromkeys(self.recompressed, perturbation)
         scored = self.score(stage, self.selection.test, both, perturbations=perturbations)
         return scored.scores[0].reshape(-1, 2, len(fitted)).swapaxes(0, 1)
 
     def robustness(self, fitted: dict[int, Part]) -> dict[tuple[str, float], np.ndarray]:
-        """Scores of some test images under perturbations, in part, and with fewer images."""
+        """Score some test images under perturbations, in part, and with fewer images to fit on."""
         positions = self.robustness_positions()
         fingerprints = last_fingerprints(fitted)
         views = partial_views(fingerprints.shape[1:3])
@@ -199,65 +180,150 @@ class Run:
         return result
 
     def robustness_positions(self) -> list[np.ndarray]:
-        """Test images of the robustness study, source by source."""
+        """Return the test images of the robustness study, source by source."""
         return [own[: self.settings.n_robustness] for own in self.selection.test]
 
-    def _steps(self, perturbation: Any) -> list[Any]:
-        residual = ResidualTransformer(
-            self.settings.denoiser, channels=self.settings.channels, flatten=False
+    def _part(
+        self, name: str, positions: np.ndarray, perturbation: Any, compute: Callable[..., Part]
+    ) -> Part:
+        """Load what was made of images of one source, or compute what is missing of it."""
+        n_done = self.n_done
+        part = self.checkpoints.get(
+            name, partial(self._compute, name, positions, perturbation, compute)
         )
-        return [residual] if perturbation is None else [perturbation, residual]
+        self.failures.update(part["failures"].tolist())
+        self._advance(n_done + len(positions))
+        return part
 
-    def _each(self, stage: str, work: Sequence[_Work], function: _Function) -> dict[int, Part]:
-        """Do the work of a stage source by source, but what has been kept."""
-        parts = {}
-        for each in work:
-            done = self.done + len(each.positions)
-            name = f"{stage}-{each.code:03d}"
-            parts[each.code] = self.checkpoints.get(name, partial(self._do, name, each, function))
-            self.failures.update(parts[each.code]["failures"].tolist())
-            self._advance(done)
-        return parts
-
-    def _do(self, name: str, work: _Work, function: _Function) -> Part:
-        """Do the work on one source, or the rest of it, and note which of its files have failed."""
+    def _compute(
+        self, name: str, positions: np.ndarray, perturbation: Any, compute: Callable[..., Part]
+    ) -> Part:
+        n_done, settings = self.n_done, self.settings
+        residual = ResidualTransformer(settings.denoiser, channels=settings.channels, flatten=False)
+        steps = [residual] if perturbation is None else [perturbation, residual]
         with self.checkpoints.begun(name) as begun:
 
             def fail(error: ImageReadError) -> None:
                 known = begun.arrays.get("failures", _NO_FAILURES)
                 failures = np.concatenate([known, [(error.filename, error.reason)]])
                 begun.arrays = {**begun.arrays, "failures": failures}
-                if error.filename not in self.failures:  # said once, however often it is read
-                    self.passes.on_error(error)
+                # A file is reported once, however often it is read.
+                if self.on_error is not None and error.filename not in self.failures:
+                    self.on_error(error)
 
-            done = self.done
             images = replace(
                 self.images,
-                items=self.images.items[work.positions],
-                batch_size=self.passes.batch_size,
-                n_jobs=self.passes.n_jobs,
+                items=self.images.items[positions],
                 on_error=fail,
-                progress=lambda n_done, _: self._advance(done + n_done),
+                progress=lambda n_read, _: self._advance(n_done + n_read),
             )
-            part = function(images, work.steps, begun)
+            part = compute(images, steps, begun)
             return {**part, "failures": begun.arrays.get("failures", _NO_FAILURES)}
 
-    def _advance(self, done: int) -> None:
-        if self.progress is not None and done > self.done:
-            self.progress(done, self.n_images)
-        self.done = done
+    def _advance(self, n_done: int) -> None:
+        if self.progress is not None and n_done > self.n_done:
+            self.progress(n_done, self.n_images)
+        self.n_done = n_done
+
+
+def sum_images(
+    images: FileBatches, steps: Sequence[Any], begun: Begun, ends: Sequence[int]
+) -> Part:
+    """Sum the residuals of consecutive sets of images, which end before the positions `ends`.
+
+    Return ``sums`` (k, H, W, C) in float32 and ``counts`` (k) of the sets that have an image which
+    could be used, and ``residual_energies`` and ``hashes`` (n) of these images. `begun` has what
+    there is already, and keeps more.
+    """
+    images.stops = ends
+    for positions, value, done in _go_on(images, begun, _sum_batch, steps):
+        kept, (batch_sum, energies, hashes) = begun.arrays, value
+        sums = np.array(kept.get("sums", np.zeros((len(ends), *batch_sum.shape))))
+        counts = np.array(kept.get("counts", np.zeros(len(ends), dtype=np.intp)))
+        end = np.searchsorted(ends, positions[-1] + 1)
+        sums[end] += batch_sum
+        counts[end] += len(energies)
+        added = {
+            "sums": sums,
+            "counts": counts,
+            "residual_energies": _append(kept, "residual_energies", energies),
+            "hashes": _append(kept, "hashes", hashes),
+        }
+        begun.keep({**kept, **added, "done": done})
+    kept = begun.arrays
+    if "sums" not in kept:
+        return {}
+    seen = kept["counts"] > 0
+    return {
+        "sums": kept["sums"][seen].astype(np.float32),
+        "counts": kept["counts"][seen],
+        "residual_energies": kept["residual_energies"],
+        "hashes": kept["hashes"],
+    }
+
+
+def score_images(
+    images: FileBatches,
+    steps: Sequence[Any],
+    begun: Begun,
+    fingerprints: np.ndarray,
+    views: Sequence[View],
+) -> Part:
+    """Correlate the residual of each image with each fingerprint (K, H, W, C), view by view.
+
+    Return ``kept`` (n), positions of the images that could be used, ``scores`` (n_views, n, K) and
+    ``hashes`` (n). `begun` has what there is already, and keeps more.
+    """
+    results = _go_on(images, begun, _score_batch, steps, fingerprints, list(views))
+    for positions, (scores, hashes), done in results:
+        kept = begun.arrays
+        added = {
+            "kept": _append(kept, "kept", positions),
+            "scores": _append(kept, "scores", scores, axis=1),
+            "hashes": _append(kept, "hashes", hashes),
+        }
+        begun.keep({**kept, **added, "done": done})
+    names = ("kept", "scores", "hashes")
+    return {name: begun.arrays[name] for name in names if name in begun.arrays}
+
+
+def _go_on(
+    images: FileBatches, begun: Begun, function: Callable[..., Any], *args: Any
+) -> Iterator[tuple[np.ndarray, Any, np.ndarray]]:
+    """Map the batches that are not done yet; also yield how many images are done with each."""
+    images.start = int(begun.arrays.get("done", 0))
+    ends = np.array([batch.stop for batch in images.cut()])
+    for positions, value in images.map(function, *args):
+        yield positions, value, ends[np.searchsorted(ends, positions[-1] + 1)]
+
+
+def _append(kept: Part, name: str, values: np.ndarray, axis: int = 0) -> np.ndarray:
+    return np.concatenate([kept[name], values], axis=axis) if name in kept else values
+
+
+def _sum_batch(images: Any, steps: Sequence[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    residuals = transform_batch(images, steps)
+    return residuals.sum(axis=0, dtype=np.float64), energy(residuals), difference_hash(images)
+
+
+def _score_batch(
+    images: Any, steps: Sequence[Any], fingerprints: np.ndarray, views: list[View]
+) -> tuple[np.ndarray, np.ndarray]:
+    residuals = transform_batch(images, steps)
+    scores = [correlation_index(view.of(residuals), view.of(fingerprints)) for view in views]
+    return np.stack(scores), difference_hash(images)
 
 
 def last_fingerprints(fitted: Mapping[int, Part]) -> np.ndarray:
-    """Fingerprints from all images to fit on, (K, H, W, C)."""
+    """Return the fingerprints from all images to fit on, (K, H, W, C)."""
     parts = [fitted[code] for code in sorted(fitted)]
     return np.stack([part["sums"].sum(axis=0) / part["counts"].sum() for part in parts])
 
 
 def growing_fingerprints(fitted: Mapping[int, Part]) -> tuple[np.ndarray, list[int]]:
-    """Fingerprints from growing numbers of images, those of a source together, and the numbers.
+    """Return fingerprints from growing numbers of images, source by source, and the numbers.
 
-    Where files have failed, a number is that of the source with the most.
+    Where files have failed, a number is the greatest of all sources.
     """
     n_steps = min(len(part["counts"]) for part in fitted.values())
     fingerprints, numbers = [], []
@@ -270,7 +336,7 @@ def growing_fingerprints(fitted: Mapping[int, Part]) -> tuple[np.ndarray, list[i
 
 
 def partial_views(size: tuple[int, int]) -> dict[tuple[str, float], View]:
-    """Parts of residuals to score alone: without the borders, and as if images were smaller."""
+    """Return views of residuals without the borders, and as if images were smaller."""
     views = {}
     for trim in (0, *TRIMS):
         if 4 * trim < min(size):
@@ -280,17 +346,3 @@ def partial_views(size: tuple[int, int]) -> dict[tuple[str, float], View]:
         corner = View(*(slice(round(share * length)) for length in size))
         views["side of the image used", float(round(share * min(size)))] = corner
     return views
-
-
-def _gather(
-    parts: Mapping[int, Part], positions: Sequence[np.ndarray], shape: tuple[int, int]
-) -> Scored:
-    """Put the scores of all sources one below the other."""
-    starts = np.cumsum([0, *map(len, positions)])
-    n_views, n_columns = shape
-    scores = np.full((n_views, starts[-1], n_columns), np.nan)
-    for code, part in parts.items():
-        if "kept" in part:
-            scores[:, starts[code] + part["kept"]] = part["scores"]
-    no_hash = np.empty(0, dtype=np.uint64)
-    return Scored(scores, [parts[code].get("hashes", no_hash) for code in sorted(parts)])

@@ -1,4 +1,4 @@
-"""Which images fingerprints are estimated from, and which they are tested on."""
+"""Images that fingerprints are estimated from and tested on, and near-duplicates among them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,22 +7,21 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from sklearn_ganprint._images import LUMINANCE_WEIGHTS
+
 #: Images a source in the paper, and how many of them its fingerprint is estimated from.
 PAPER_IMAGES, PAPER_FIT = 1000, 512
+#: Rows, and pairs of neighbouring columns, of the small picture that is hashed.
+_SIDE = 8
+#: Hashes compared at a time.
+_BLOCK = 1024
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """The two sides of a split, source by source; no group is on both.
+    """The images to fit on and to test on, by source; no group is on both sides.
 
-    Attributes
-    ----------
-    classes : ndarray of shape (n_classes,)
-        The sources.
-
-    fit, test : tuple of ndarray of int
-        For each source, positions of the images to estimate its fingerprint from, and of those
-        to test it on, each in random order.
+    `fit` and `test` have, for each of `classes`, positions of images in random order.
     """
 
     classes: np.ndarray
@@ -45,47 +44,10 @@ def select_images(
 ) -> Selection:
     """Draw the same number of images of each source to fit on, and others to test on.
 
-    Parameters
-    ----------
-    y : array-like of shape (n,)
-        Source of each image.
-
-    n_fit : int, default=None
-        Images to estimate each fingerprint from. None takes 512 as the paper does or, where
-        the smallest source has fewer than 1000 images, 51.2 % of those.
-
-    n_test : int, default=None
-        Images to test each source on. None takes all others.
-
-    groups : array-like of shape (n,), default=None
-        What must not be on both sides, such as one scene under several sources. With `n_fit` of
-        None and large groups, fewer images than said there may be fitted on.
-
-    random_state : int, RandomState instance or None, default=0
-        Draws the order of the images.
-
-    Returns
-    -------
-    Selection
-        Positions of the images.
-
-    Raises
-    ------
-    ValueError
-        If a source has too few images for the numbers asked for, or one number is below 1.
-
-    Notes
-    -----
+    `n_fit` of None takes 512 as the paper does or, where the smallest source has fewer than 1000
+    images, 51.2 % of those; with large groups it may be fewer. `n_test` of None takes all others.
     All fingerprints are estimated from equally many images: one from more would have less noise,
     and its correlations would be greater for that reason alone.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn_ganprint.experiments import select_images
-    >>> selection = select_images(np.repeat(["camera", "gan"], [100, 80]))
-    >>> selection.n_fit, [len(each) for each in selection.test]
-    (40, [60, 40])
     """
     y = column_or_1d(y)
     check_consistent_length(y, groups)
@@ -115,12 +77,12 @@ def select_images(
 
 
 def default_fit(smallest: int) -> int:
-    """Images to fit on if the smallest source has so many: the paper's number, or its share."""
+    """Return the number of images to fit on: the paper's, or its share of the smallest source."""
     return max(1, min(PAPER_FIT, smallest * PAPER_FIT // PAPER_IMAGES))
 
 
 def _ranks(codes: np.ndarray, groups: Any, rng: np.random.RandomState) -> np.ndarray:
-    """Give each image the place of its group in a random order; without groups, its own."""
+    """Return for each image the rank of its group in a random order; without groups, its own."""
     if groups is not None:
         _, group_codes = np.unique(np.asarray(groups), return_inverse=True)
         return rng.permutation(group_codes.max() + 1)[group_codes]
@@ -132,16 +94,16 @@ def _ranks(codes: np.ndarray, groups: Any, rng: np.random.RandomState) -> np.nda
 
 
 def _divide(codes: np.ndarray, ranks: np.ndarray, n_fit: int, n_test: int) -> tuple[int, int]:
-    """Find the last rank to fit on, and how many images of each source there are up to it.
+    """Return the last rank to fit on, and the number of images of each source up to that rank.
 
-    It is the first that gives every source enough to fit on or, if none of those leaves enough to
-    test on, the one with most to fit on that does.
+    It is the first rank that gives every source enough images to fit on. If that leaves too few to
+    test on, it is the rank with the most images to fit on that leaves enough.
     """
     counts = np.zeros((ranks.max() + 1, codes.max() + 1), dtype=np.intp)
     np.add.at(counts, (ranks, codes), 1)
     fit = counts.cumsum(axis=0)
     left = (fit[-1] - fit).min(axis=1)
-    # Fewer and fewer are left to test on: those that leave enough come first.
+    # Ranks that leave enough images to test on come first.
     most = np.minimum(fit.min(axis=1), n_fit)[left >= n_test]
     if not len(most):
         return -1, 0
@@ -161,3 +123,92 @@ def _check_counts(classes: np.ndarray, counts: np.ndarray, n_fit: int, n_test: i
             f"{asked} to test on; got fewer of {few}. Add images, leave these sources out, or "
             f"ask for fewer."
         )
+
+
+def difference_hash(images: Any) -> np.ndarray:
+    """Return 64-bit hashes of images, by which neighbouring areas are the brighter ones.
+
+    Parameters
+    ----------
+    images : array-like of shape (n, H, W, C)
+        Images of at least 9 pixels a side, with C in {1, 3}.
+
+    Returns
+    -------
+    ndarray of uint64, shape (n,)
+        Hashes. Copies that were compressed, brightened or resized differ in few bits.
+
+    Raises
+    ------
+    ValueError
+        If the images are smaller.
+
+    See Also
+    --------
+    near_duplicates : Compares hashes.
+
+    Notes
+    -----
+    The image is averaged over 8 x 9 areas; a bit says whether an area is brighter than its
+    right neighbour.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.experiments import difference_hash
+    >>> image = np.random.default_rng(0).uniform(0, 200, (1, 32, 32, 1))
+    >>> bool(difference_hash(image) == difference_hash(1.2 * image + 5))
+    True
+    """
+    images = np.asarray(images)
+    n, height, width, channels = images.shape
+    if min(height, width) <= _SIDE:
+        raise ValueError(
+            f"Expected images of at least {_SIDE + 1} pixels a side to hash, got "
+            f"{height} x {width}."
+        )
+    rows = np.arange(_SIDE) * height // _SIDE
+    columns = np.arange(_SIDE + 1) * width // (_SIDE + 1)
+    areas = np.add.reduceat(np.add.reduceat(images, rows, axis=1, dtype=np.float64), columns, 2)
+    weights = np.array(LUMINANCE_WEIGHTS if channels == 3 else (1.0,))
+    n_pixels = np.outer(np.diff([*rows, height]), np.diff([*columns, width]))
+    grey = areas @ weights / n_pixels
+    bits = (grey[:, :, :-1] > grey[:, :, 1:]).reshape(n, -1)
+    return np.packbits(bits, axis=1).view(np.uint64)[:, 0]
+
+
+def near_duplicates(first: Any, second: Any, *, max_bits: int = 3) -> np.ndarray:
+    """Return the pairs of images whose hashes are nearly equal.
+
+    Parameters
+    ----------
+    first : array-like of uint64, shape (n,)
+        Hashes.
+
+    second : array-like of uint64, shape (m,)
+        Hashes to compare them with.
+
+    max_bits : int, default=3
+        Bits that may differ.
+
+    Returns
+    -------
+    ndarray of int, shape (n_pairs, 2)
+        Positions in `first` and in `second`, sorted.
+
+    See Also
+    --------
+    difference_hash : Makes the hashes.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.experiments import near_duplicates
+    >>> near_duplicates([0b1111, 0b0000], [0b1011, 2**40 - 1]).tolist()
+    [[0, 0], [1, 0]]
+    """
+    first, second = np.asarray(first, np.uint64), np.asarray(second, np.uint64)
+    pairs = [np.empty((0, 2), dtype=np.intp)]
+    for start in range(0, len(first), _BLOCK):
+        differing = np.bitwise_count(first[start : start + _BLOCK, np.newaxis] ^ second)
+        pairs.append(np.argwhere(differing <= max_bits) + (start, 0))
+    return np.concatenate(pairs)

@@ -1,9 +1,8 @@
-"""Second-order features of residuals, which need no image of the same content to compare."""
+"""Second-order features of residuals: autocorrelation and power spectrum."""
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.features._autocorrelation import AutocorrelationTransformer
-from sklearn_ganprint.features._lines import SpectralLineTransformer
-from sklearn_ganprint.features._spectrum import SpectrumTransformer
+from sklearn_ganprint.features._spectrum import SpectralLineTransformer, SpectrumTransformer
 from sklearn_ganprint.features._tiles import TiledTransformer
 
 __all__ = [

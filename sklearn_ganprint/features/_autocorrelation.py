@@ -17,15 +17,15 @@ class AutocorrelationTransformer(ResidualFeatures):
     """Correlations of each residual with itself: at small lags, within and between channels.
 
     Upsampling, convolutions and demosaicing make neighbouring pixels, and the colours of a pixel,
-    depend on each other in a way of their own. That shows in every single image, whatever is in
-    it, so that these features separate networks of different architecture, and much better than
-    fingerprints do; those of one network's variants they hardly separate.
+    depend on each other in a characteristic way. The dependence shows in every image, whatever its
+    content, so these features separate networks of different architecture much better than
+    fingerprints do. They hardly separate variants of one network.
 
     Parameters
     ----------
     max_lag : int, default=8
-        Greatest lag along rows and along columns, in pixels. Of images with sides of less than
-        ``2 * max_lag + 1`` the lags that there are.
+        Greatest lag along rows and along columns, in pixels. Images with sides of less than
+        ``2 * max_lag + 1`` have fewer lags.
 
     cross_channel : bool, default=True
         Whether to correlate the channels with each other as well.
@@ -63,11 +63,11 @@ class AutocorrelationTransformer(ResidualFeatures):
     For channels a and b and the lag d, ``sum_x R_a(x) R_b(x + d) / (|R_a| |R_b|)``, where
     ``x + d`` wraps around at the borders; 0 if one of the channels is 0 throughout. Nothing is
     centred: the mean of a residual is close to 0. An autocorrelation is the same at d and -d, and
-    1 at 0, so that one half of its lags is kept; between channels all are. RGB residuals have 3 x
+    1 at 0, so one half of its lags is kept; between channels all lags are. RGB residuals have 3 x
     144 + 3 x 289 + 3 = 1302 features with the default parameters.
 
-    The sums come from real FFTs in the precision of the residuals; of the inverse transform only
-    the lags in question are computed. It takes about 4 ms for an RGB image of 256 px on one core.
+    The sums come from real FFTs in the precision of the residuals; the inverse transform is
+    computed for the lags in question only. An RGB image of 256 px takes about 4 ms on one core.
 
     Examples
     --------
@@ -82,11 +82,10 @@ class AutocorrelationTransformer(ResidualFeatures):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ResidualFeatures._parameter_constraints,
         "max_lag": [Interval(Integral, 0, None, closed="left")],
         "cross_channel": ["boolean"],
         "log_norm": ["boolean"],
-        "image_shape": ["array-like", None],
-        "n_jobs": [Integral, None],
     }
 
     def __init__(
@@ -134,7 +133,7 @@ class AutocorrelationTransformer(ResidualFeatures):
         return np.array(pairs)
 
     def _lags(self, sides: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Lags along rows and columns that are not the same lag once more around the image."""
+        """Return the lags along rows and columns, without those that repeat around the image."""
         rows, columns = (min(self.max_lag, (side - 1) // 2) for side in sides)
         return np.arange(-rows, rows + 1), np.arange(-columns, columns + 1)
 
@@ -152,21 +151,8 @@ def circular_correlations(
 ) -> np.ndarray:
     """Mean over x of ``R_a(x) R_b(x + d)``, for pairs of channels and few lags.
 
-    Parameters
-    ----------
-    planes : ndarray of shape (n, C, H, W)
-        Images by channel.
-
-    pairs : ndarray of int, shape (n_pairs, 2)
-        Channels a and b.
-
-    lags : tuple of ndarray
-        Lags along rows and along columns.
-
-    Returns
-    -------
-    ndarray of shape (n, n_pairs, n_row_lags, n_column_lags)
-        The correlations, not normalised.
+    Images are ``(n, C, H, W)``, `pairs` ``(n_pairs, 2)`` and lags along rows and along columns; the
+    means are ``(n, n_pairs, n_row_lags, n_column_lags)``, not normalised.
     """
     height, width = planes.shape[2:]
     spectra = fft.rfft2(planes)
@@ -177,7 +163,7 @@ def circular_correlations(
     rightwards = _waves(frequencies, lags[1], width)
     # Frequencies that a real transform leaves out are conjugates of these.
     rightwards[1 : (width + 1) // 2] *= 2
-    downwards, rightwards = (each.astype(spectra.dtype) for each in (downwards, rightwards))
+    downwards, rightwards = (w.astype(spectra.dtype) for w in (downwards, rightwards))
     return np.ascontiguousarray(((downwards @ products) @ rightwards).real) / (height * width)
 
 

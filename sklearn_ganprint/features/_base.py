@@ -1,81 +1,42 @@
-"""What transformers of residuals to features have in common."""
+"""The base of transformers of residuals to features."""
 
 from abc import ABCMeta, abstractmethod
-from typing import Any, ClassVar, Self
+from numbers import Integral
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from sklearn_ganprint._images import FLOAT_DTYPES, ImageShape, ImageTransformer
+from sklearn_ganprint._images import ImageShape, ImageTransformer
 from sklearn_ganprint._parallel import row_chunks, thread_map
 
-#: Mean squares of less count as this much, in squared grey levels: that of a flat residual is 0,
-#: which has no logarithm.
+#: Least mean square, in squared grey levels: that of a flat residual is 0, without logarithm.
 POWER_FLOOR = 1e-6
 
 
 class ResidualFeatures(ImageTransformer, metaclass=ABCMeta):
     """Base of the transformers that make a row of features from each residual.
 
-    A subclass has the parameters `image_shape` and `n_jobs`, names the features of an image of
-    some shape, and computes those of a chunk.
+    A subclass has the parameters `image_shape` and `n_jobs`, and writes the names of the features
+    and the computation for a chunk of residuals.
     """
 
     _takes_residuals: ClassVar[bool] = True
 
-    image_shape_: ImageShape
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "image_shape": ["array-like", None],
+        "n_jobs": [Integral, None],
+    }
+
     n_jobs: int | None
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Validate the residuals and store their shape; nothing else is learned.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Residuals, or residuals as rows.
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        ResidualFeatures
-            The transformer itself.
-        """
-        self._validate_images(X, reset=True, dtype=list(FLOAT_DTYPES))
-        return self
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Compute the features.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Residuals, or residuals as rows.
-
-        Returns
-        -------
-        ndarray of shape (n, n_features_out)
-            Features, float32 unless `X` is float64.
-
-        Raises
-        ------
-        ValueError
-            If the residuals are not of the shape seen in ``fit``, or not finite.
-        """
-        images = self._validate_images(X, reset=False, dtype=list(FLOAT_DTYPES))
-        chunks = list(row_chunks(len(images), images[0].size))
-        features: dict[int, np.ndarray] = {}
-
-        def compute(chunk: slice) -> None:
+    def _transform_images(self, images: np.ndarray) -> np.ndarray:
+        def compute(chunk: slice) -> np.ndarray:
             # Contiguous: faster, and sums over whole rows are pairwise, so that float32 suffices.
-            planes = np.ascontiguousarray(np.moveaxis(images[chunk], -1, 1))
-            features[chunk.start] = self._features(planes)
+            return self._features(np.ascontiguousarray(np.moveaxis(images[chunk], -1, 1)))
 
-        thread_map(compute, chunks, self.n_jobs)
-        return np.concatenate([features[chunk.start] for chunk in chunks])
+        chunks = row_chunks(len(images), images[0].size)
+        return np.concatenate(thread_map(compute, chunks, self.n_jobs))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the features.

@@ -2,7 +2,6 @@
 
 import os
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -15,7 +14,6 @@ import numpy as np
 from sklearn_ganprint._batches import Batches, Result, transform_batch
 from sklearn_ganprint._parallel import map_in_order
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
-from sklearn_ganprint.datasets._decoding._decode import inspect_image
 from sklearn_ganprint.residuals._blanks import lack_residual, residual_share, share_in_words
 from sklearn_ganprint.residuals._cache import cache_unused
 
@@ -237,18 +235,3 @@ def _only_column(X: Any) -> Any:
 
 def _is_path(value: Any) -> bool:
     return isinstance(value, (str, bytes, os.PathLike))
-
-
-def common_size(paths: Sequence[Any], reader: ImageReader) -> tuple[int, int] | None:
-    """Height and width that most of the files have, by their headers, or the reader's crop."""
-    if reader.crop is not None:
-        height, width = np.broadcast_to(reader.crop, 2)
-        return int(height), int(width)
-    sizes: Counter[tuple[int, int]] = Counter()
-    for path in as_paths(paths):
-        try:
-            info = inspect_image(path, reader.max_pixels)
-        except ImageReadError:  # reported when the pixels are read
-            continue
-        sizes[info.height, info.width] += 1
-    return sizes.most_common(1)[0][0] if sizes else None

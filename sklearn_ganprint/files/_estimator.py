@@ -33,7 +33,6 @@ from sklearn_ganprint.files._batches import (
     Reading,
     UnreadableImageWarning,
     as_paths,
-    common_size,
     is_paths,
 )
 from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
@@ -255,9 +254,10 @@ class FileBatchEstimator(ImageInputMixin, MetaEstimatorMixin, BaseEstimator):
             if y is not None:
                 y = column_or_1d(y, warn=True)
                 check_consistent_length(X, y)
+            paths = as_paths(X)
             data_range = getattr(find_residual(self.estimator), "data_range", None)
-            reading = Reading(self.reader_, common_size(X, self.reader_), data_range)
-            batches = self._batches(as_paths(X), reading)
+            reading = Reading(self.reader_, self.reader_.common_size(paths), data_range)
+            batches = self._batches(paths, reading)
         elif y is None:
             batches = self._array_batches(X, reset=True)
         else:

@@ -3,14 +3,8 @@
 Every function takes arrays that keep the shape of the image.
 """
 
-from sklearn_ganprint._public import publish
+from sklearn_ganprint._public import former_names, publish
 from sklearn_ganprint.fingerprints._autocorrelation import autocorrelation, autocorrelation_period
-from sklearn_ganprint.fingerprints._camera import (
-    divide_by_intensity,
-    maximum_likelihood_fingerprint,
-    wiener_dft,
-    zero_mean,
-)
 from sklearn_ganprint.fingerprints._energy import (
     EnergyFit,
     energy,
@@ -22,7 +16,10 @@ from sklearn_ganprint.fingerprints._estimate import (
     class_sums,
     doubling_counts,
     estimate_fingerprint,
+    maximum_likelihood_fingerprint,
     nested_fingerprints,
+    wiener_dft,
+    zero_mean,
 )
 
 __all__ = [
@@ -30,7 +27,6 @@ __all__ = [
     "autocorrelation",
     "autocorrelation_period",
     "class_sums",
-    "divide_by_intensity",
     "doubling_counts",
     "energy",
     "estimate_fingerprint",
@@ -44,3 +40,4 @@ __all__ = [
 ]
 
 publish(globals())
+__getattr__ = former_names(__name__, {"divide_by_intensity": "_estimate"})

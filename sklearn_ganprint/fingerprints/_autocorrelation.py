@@ -86,7 +86,7 @@ def autocorrelation(
             f"max_lag: expected a number from 0 to {(min(shape) - 1) // 2} for an image of "
             f"{shape[0]} x {shape[1]} pixels, got {max_lag!r}."
         )
-    rows, columns = (slice(each - max_lag, each + max_lag + 1) for each in middle)
+    rows, columns = (slice(lag_0 - max_lag, lag_0 + max_lag + 1) for lag_0 in middle)
     return values[rows, columns]
 
 

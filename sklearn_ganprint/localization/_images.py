@@ -12,7 +12,7 @@ from sklearn_ganprint.localization._localizer import FingerprintLocalizer
 
 
 class LocalizationResult(NamedTuple):
-    """What :func:`localize_images` finds.
+    """Result of :func:`localize_images`.
 
     Parameters
     ----------
@@ -38,14 +38,14 @@ def localize_images(model: Any, X: Any, claimed: Any = None) -> LocalizationResu
     ----------
     model : estimator
         A fitted pipeline that ends with a :class:`FingerprintLocalizer`, or a
-        :class:`~sklearn_ganprint.FileBatchClassifier` over one.
+        :class:`~sklearn_ganprint.FileBatchEstimator` over one.
 
     X : array-like of shape (n, H, W) or (n, H, W, C)
-        Images, as the pipeline takes them but for their size.
+        Images as the pipeline takes them, of any size.
 
     claimed : label or array-like of shape (n,), default=None
-        Source that each image is said to be from, one for all or one an image. None is the most
-        likely source of the whole image.
+        Claimed source, one for all images or one for each. None is the most likely source of the
+        whole image.
 
     Returns
     -------
@@ -65,18 +65,19 @@ def localize_images(model: Any, X: Any, claimed: Any = None) -> LocalizationResu
 
     Notes
     -----
-    A pipeline knows the size of the images that it was fitted on, and takes no others. The steps
-    before the localizer learn nothing else, so that copies of them that are not fitted do.
+    A fitted pipeline takes images of the size that it was fitted on, and no others. The steps
+    before the localizer learn nothing else, so unfitted copies of them serve images of any size.
     """
     check_is_fitted(model)
     steps, localizer = localizer_of(model)
     residuals = transform_batch(X, [hand_on_arrays(clone(step)) for step in steps])
     maps, labels = localizer.map_and_attribute(residuals, claimed)
-    return LocalizationResult(maps, np.stack([localizer.mask_of(each) for each in maps]), labels)
+    masks = np.stack([localizer.mask_of(values) for values in maps])
+    return LocalizationResult(maps, masks, labels)
 
 
 def localizer_of(model: Any) -> tuple[list[Any], FingerprintLocalizer]:
-    """Take a model apart: the steps before the localizer, and it."""
+    """Return the steps before the localizer, and the localizer."""
     model = getattr(model, "estimator_", model)
     steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
     *leading, localizer = steps

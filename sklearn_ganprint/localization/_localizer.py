@@ -1,5 +1,6 @@
 """An estimator that finds the parts of an image that come from elsewhere."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -7,30 +8,65 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from sklearn_ganprint._batches import Batches, Result
-from sklearn_ganprint._images import FLOAT_DTYPES, quiet_about_images
-from sklearn_ganprint._metaestimators import ASKS_FOR_GROUPS
-from sklearn_ganprint.localization._calibration import (
-    add_up,
+from sklearn_ganprint._images import (
+    FLOAT_DTYPES,
+    ImageInputMixin,
+    ImageShape,
+    batch_image_shape,
+    quiet_about_images,
+    stack_images,
+)
+from sklearn_ganprint._metaestimators import (
+    ASKS_FOR_GROUPS,
+    fold_numbers,
+    make_folds,
+    units_by_class,
+)
+from sklearn_ganprint._parallel import one_blas_thread
+from sklearn_ganprint.conformal import conformal_p_values, scores_needed
+from sklearn_ganprint.localization._model import (
+    Coordinates,
+    Spread,
+    WindowModel,
+    WindowSettings,
     clean_evidence,
-    clean_peaks,
+    evidence_map,
+    find_regions,
     fit_spreads,
     grow_threshold,
-    locate,
-    warn_of_few,
+    image_evidence,
+    likeliest_source,
+    peak_threshold,
+    pixel_map,
+    project,
+    region_peak,
+    whole_windows,
 )
-from sklearn_ganprint.localization._mapping import MappingMixin
-from sklearn_ganprint.localization._model import Coordinates
-from sklearn_ganprint.localization._moments import Moments, projections, total
+from sklearn_ganprint.localization._windows import (
+    Moments,
+    Projection,
+    n_window_features,
+    projections,
+    total,
+)
+
+#: More folds cost more and make hardly better models.
+N_FOLDS = 5
 
 
-class FingerprintLocalizer(MappingMixin, BaseEstimator):
+class LocalizationWarning(UserWarning):
+    """There are too few clean images for the stated rate of false alarms."""
+
+
+class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
     """Find the parts of images that do not carry the trace of a claimed source.
 
-    Upsampling, convolutions and demosaicing make neighbouring pixels depend on each other in a way
-    of their own. Windows of 16 pixels show it, and tell whether a part of an image was made by the
-    source that the whole is said to be from.
+    Upsampling, convolutions and demosaicing leave characteristic correlations between neighbouring
+    pixels. Windows of 16 pixels show whether a part of an image was made by the claimed source.
 
     Parameters
     ----------
@@ -41,28 +77,28 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         Greatest lag, in pixels, at which residuals are multiplied with themselves.
 
     smoothing : int, default=3
-        Evidence is averaged over so many by so many windows. More finds large regions more surely,
-        and small ones less.
+        Side, in windows, of the square over which evidence is averaged. A larger one finds large
+        regions more reliably, and small ones less.
 
     shrinkage : float, default=0.01
         Share of a multiple of the identity in the covariance of the windows, in [0, 1].
 
     false_alarm_rate : float, default=0.05
-        Share of clean images, of the size and sources of those fitted on, that may get a region
-        that is not one, in (0, 1). A rate r takes ``1 / r - 1`` images.
+        Share of clean images, of the size and sources of those fitted on, that may get a false
+        region, in (0, 1). A rate r takes ``1 / r - 1`` images.
 
     min_region : int, default=400
         Regions of fewer pixels at or above `grow_threshold_` are left out of masks, and do not
         count as false alarms.
 
     min_power : float, default=0.02
-        Blocks of half a window whose residual has a smaller mean square, in squared grey levels,
-        are flat or saturated: they have no trace, and are not a number in maps.
+        Mean square, in squared grey levels, below which a block of half a window is flat or
+        saturated. Such blocks have no trace, and are NaN in maps.
 
     cv : int, splitter or iterable, default=None
-        How images are kept out of the models that they calibrate. None is 5 folds, fewer if a
-        source has fewer images. An integer makes stratified folds, by group if ``fit`` is given
-        `groups`.
+        Folds of images that are left out of the models which they calibrate. None is 5 folds,
+        fewer if a source has fewer images. An integer makes stratified folds, by group if ``fit``
+        is given `groups`.
 
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
@@ -85,14 +121,14 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         Mean coordinates of each source's windows, and of averages of neighbouring ones.
 
     covariances_ : ndarray of float64, shape (2, n_classes, n_coordinates, n_coordinates)
-        How these scatter.
+        Covariances of these coordinates.
 
     threshold_ : float
-        Where a map reaches it, there is a region.
+        Value of a map at which a region is found.
 
     grow_threshold_ : float
-        How far a region may go: 5 % of the windows of clean images are above it, or less where
-        that is 0, below which the claimed source is the likeliest.
+        Value of a map down to which a region may extend: 5 % of the windows of clean images are
+        above it. It is at least 0, below which the claimed source is the likeliest.
 
     calibration_peaks_ : ndarray of float64, shape (n_calibration,)
         Greatest value in regions of at least `min_region` pixels, in the map of each clean image
@@ -123,26 +159,27 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
     itself, at all lags and for all pairs of channels, are added up and made correlations, as
     :class:`~sklearn_ganprint.features.AutocorrelationTransformer` does for whole images. Linear
     discriminant analysis of the windows of all sources gives coordinates, one fewer than sources.
-    Further ones are those in which the images of one source differ most, measured by how much the
-    windows of an image do: parts from sources that were not fitted on differ in these too.
-    Each source's windows scatter in a way of their own about their mean, with heavy tails: their
-    likelihood is that of a multivariate t distribution with 2.5 degrees of freedom. A map is two
-    thirds the evidence of single windows, averaged over neighbours afterwards, which finds small
-    regions, and one third that of averages of neighbouring windows, which finds faint ones.
+    Further ones are those in which the images of one source differ most, relative to the windows of
+    one image: parts from sources that were not fitted on differ in these too. Each source has a
+    mean and a covariance of its own. Windows have heavy tails: their likelihood is that of a
+    multivariate t distribution with 2.5 degrees of freedom. A map is two thirds the evidence of
+    single windows, averaged over neighbours afterwards, which finds small regions, and one third
+    that of averages of neighbouring windows, which finds faint ones.
 
-    In the map of a clean image the greatest value counts, in regions of at least `min_region`
-    pixels. `threshold_` is what so many clean images stay below that a new one reaches it with at
-    most the stated probability, if it is like them. It is one for all sources: one for each, from a
-    share of the images, did worse. Larger images have more windows, and get false regions more
-    often than stated; images that were compressed again or resized are not like those fitted on.
+    The peak of a map is its greatest value in regions of at least `min_region` pixels.
+    `threshold_` is set on the peaks of clean images, so that a new clean image reaches it with at
+    most the stated probability, if it is exchangeable with them. All sources share one threshold:
+    thresholds by source, each from a part of the images, performed worse. Larger images have more
+    windows and get false regions more often than stated. Images that were compressed again or
+    resized are not exchangeable with those fitted on.
 
     A region ends half way between its own level and that of the rest of the image.
 
-    With `claimed` None, the source is the one that the windows together are most likely from. Of
-    an image that is for the greater part pasted in, the map is upside down.
+    If `claimed` is None, the source with the greatest likelihood over all windows is taken. If most
+    of an image is pasted in, its map is reversed.
 
-    ``fit`` takes two passes over the images, which may be in files, and keeps the coordinates of
-    their windows: with a window of 16 pixels and c coordinates ``c / 16`` bytes a pixel.
+    ``fit`` reads the images twice, which may be in files, and keeps the coordinates of their
+    windows: with a window of 16 pixels and c coordinates ``c / 16`` bytes a pixel.
 
     Examples
     --------
@@ -161,6 +198,8 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
     """
 
     _takes_residuals: ClassVar[bool] = True
+
+    image_shape_: ImageShape
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "window_size": [Interval(Integral, 2, None, closed="left")],
@@ -201,7 +240,7 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
-        """Learn what windows of each source look like, and what clean images get.
+        """Learn the windows of each source, and the thresholds of maps of clean images.
 
         Parameters
         ----------
@@ -266,18 +305,18 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         whole, *left_out = projections(moments, self.shrinkage, first.dtype)
         self.coef_, self.intercept_ = whole
         results = list(batches.map(locate, self, left_out, rows=(folds,)))
-        windows = [each for _, batch in results for each in batch]
+        windows = [image for _, batch in results for image in batch]
         read = np.concatenate([positions for positions, _ in results])
         return self._calibrate(windows, codes[read], folds[read])
 
     def _gather(self, sums: Iterator[Result], codes: np.ndarray) -> tuple[Moments, np.ndarray]:
-        """Add up moments, and leave out the sources of which no image could be read."""
+        """Add up moments, and leave out the sources without a readable image."""
         read = np.zeros(len(self.classes_), dtype=bool)
 
         def parts() -> Iterator[Moments]:
-            for positions, each in sums:
+            for positions, moments in sums:
                 read[codes[positions]] = True
-                yield each
+                yield moments
 
         moments = total(parts())
         self.classes_ = self.classes_[read]
@@ -285,20 +324,75 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         return moments, (np.cumsum(read) - 1)[codes]
 
     def _calibrate(self, windows: list[Coordinates], codes: np.ndarray, folds: np.ndarray) -> Self:
-        """Learn how windows scatter, and set the thresholds, by models that have not seen them."""
+        """Estimate spreads, and thresholds on images that the models have not seen."""
         n_classes = len(self.classes_)
         spreads = fit_spreads(windows, codes, n_classes, self.smoothing)
-        self.means_, self.covariances_ = (np.stack(each) for each in zip(*spreads, strict=True))
+        self.means_, self.covariances_ = map(np.stack, zip(*spreads, strict=True))
         evidence = clean_evidence(windows, codes, folds, self.window_model())
         self.grow_threshold_ = grow_threshold(evidence, windows)
-        peaks = clean_peaks(evidence, windows, self)
-        self.calibration_peaks_, self.calibration_codes_ = peaks, codes
+        shape = self.image_shape_[:2]
+        maps = (
+            pixel_map(against, image.active, shape, self.window_size)
+            for against, image in zip(evidence, windows, strict=True)
+        )
+        self.calibration_peaks_ = np.array([self.peak_of(values) for values in maps])
+        self.calibration_codes_ = codes
         self._set_threshold()
-        warn_of_few(len(peaks), self.false_alarm_rate)
+        self._warn_of_few_images()
         return self
 
+    def _warn_of_few_images(self) -> None:
+        n_images, rate = len(self.calibration_peaks_), self.false_alarm_rate
+        if n_images < (needed := scores_needed(rate)):
+            warnings.warn(
+                f"A false-alarm rate of {rate:g} takes {needed} clean images, got {n_images}: "
+                f"regions begin above all that these reach, for a rate of "
+                f"{1 / (n_images + 1):.2g}.",
+                LocalizationWarning,
+                stacklevel=2,
+            )
+
+    def _check_window_size(self) -> None:
+        if self.window_size % 2:
+            raise ValueError(
+                f"window_size: expected an even number of pixels, since windows overlap by half; "
+                f"got {self.window_size}."
+            )
+
+    def _check_classes(self, y: np.ndarray) -> np.ndarray:
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        if len(classes := np.unique(y)) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs images of at least 2 sources to tell apart, got "
+                f"1 class: {classes.tolist()}."
+            )
+        return y
+
+    def _check_windows(self, moments: Moments) -> None:
+        counts = moments.counts.sum(axis=0)
+        if (counts == 0).any():
+            raise ValueError(
+                f"All residuals of {self.classes_[counts == 0].tolist()} are flat, or none of "
+                f"their files could be read: no window has a mean square of "
+                f"min_power={self.min_power:g} in all its parts. Leave these sources out, lower "
+                f"min_power, or set data_range of the ResidualTransformer to what white is."
+            )
+
+    def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
+        """Return the fold of each image; sources that lie in one fold are never left out."""
+        folds = np.zeros(len(y), dtype=int)
+        if self.cv is not None or max(units_by_class(y, groups).values()) > 1:
+            split = {} if groups is None else {"groups": groups}
+            folds = fold_numbers(make_folds(self.cv, y, y, N_FOLDS, split), len(y), self.cv)
+        n_folds = folds.max() + 1
+        for label in self.classes_:
+            if len(np.unique(folds[y == label])) == 1:
+                folds[y == label] = n_folds
+        return folds
+
     def localization_map(self, X: Any, claimed: Any = None) -> np.ndarray:
-        """Say of each pixel how much more likely another source is than the claimed one.
+        """Return how much more likely another source is than the claimed one, pixel by pixel.
 
         Parameters
         ----------
@@ -306,8 +400,8 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
             Residuals, of any height and width if they are no rows.
 
         claimed : label or array-like of shape (n,), default=None
-            Source that each image is said to be from, one for all or one an image. None is the
-            most likely source of the whole image, see :meth:`attribute`.
+            Claimed source, one for all images or one for each. None is the most likely source
+            of the whole image, see :meth:`attribute`.
 
         Returns
         -------
@@ -332,8 +426,8 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
             Residuals, of any height and width if they are no rows.
 
         claimed : label or array-like of shape (n,), default=None
-            Source that each image is said to be from, one for all or one an image. None is the
-            most likely source of the whole image, see :meth:`attribute`.
+            Claimed source, one for all images or one for each. None is the most likely source
+            of the whole image, see :meth:`attribute`.
 
         Returns
         -------
@@ -346,10 +440,10 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
             If a claimed source is not one of those fitted on.
         """
         maps, _ = self.map_and_attribute(X, claimed)
-        return np.stack([self.mask_of(each) for each in maps])
+        return np.stack([self.mask_of(values) for values in maps])
 
     def attribute(self, X: Any) -> np.ndarray:
-        """Give the most likely source of each image as a whole.
+        """Return the most likely source of each image as a whole.
 
         Parameters
         ----------
@@ -363,8 +457,198 @@ class FingerprintLocalizer(MappingMixin, BaseEstimator):
         """
         return self.map_and_attribute(X)[1]
 
+    def window_settings(self) -> WindowSettings:
+        """Return the parameters that say what windows are."""
+        return WindowSettings(self.window_size, self.max_lag, self.min_power)
+
+    def as_images(self, residuals: Any) -> np.ndarray:
+        """Validate residuals like those fitted on, return them as ``(n, H, W, C)``."""
+        return self._validate_images(residuals, reset=False, dtype=list(FLOAT_DTYPES))
+
+    def window_model(self) -> WindowModel:
+        """Return the model that :func:`localization_map` takes.
+
+        Returns
+        -------
+        WindowModel
+            The windows of each source, as plain arrays.
+        """
+        fine, coarse = map(Spread, self.means_, self.covariances_)
+        projection = Projection(self.coef_, self.intercept_)
+        return WindowModel(projection, fine, coarse, self.window_settings(), self.smoothing)
+
+    def mask_of(self, values: np.ndarray) -> np.ndarray:
+        """Mark the regions of one map.
+
+        Parameters
+        ----------
+        values : ndarray of shape (H, W)
+            A map, as :meth:`localization_map` makes it.
+
+        Returns
+        -------
+        ndarray of bool, shape (H, W)
+            Pixels of regions that do not come from the claimed source.
+        """
+        return find_regions(values, self.threshold_, self.grow_threshold_, self.min_region)
+
+    def set_false_alarm_rate(self, rate: float) -> Self:
+        """Set the threshold for another rate of false alarms, without another fit.
+
+        Parameters
+        ----------
+        rate : float
+            Share of clean images that may get a false region, in (0, 1).
+
+        Returns
+        -------
+        self
+            The localizer itself, with this `false_alarm_rate` and its `threshold_`.
+
+        Raises
+        ------
+        ValueError
+            If the rate is not in (0, 1).
+
+        See Also
+        --------
+        p_value_of : The least rate at which an image has a region.
+        """
+        check_is_fitted(self)
+        if not 0 < rate < 1:
+            raise ValueError(f"rate: expected a share of images in (0, 1), got {rate!r}.")
+        self.false_alarm_rate = rate
+        self._set_threshold()
+        return self
+
+    def _set_threshold(self) -> None:
+        threshold = peak_threshold(self.calibration_peaks_, self.false_alarm_rate)
+        self.threshold_ = max(threshold, self.grow_threshold_)
+
+    def peak_of(self, values: np.ndarray) -> float:
+        """Return the peak of one map.
+
+        Parameters
+        ----------
+        values : ndarray of shape (H, W)
+            A map, as :meth:`localization_map` makes it.
+
+        Returns
+        -------
+        float
+            Its greatest value in regions of at least `min_region` pixels; minus infinity without
+            such a region.
+        """
+        return region_peak(values, self.grow_threshold_, self.min_region)
+
+    def p_value_of(self, peak: float) -> float:
+        """Return the p-value of a peak among clean images.
+
+        Parameters
+        ----------
+        peak : float
+            Result of :meth:`peak_of` for an image no larger than those fitted on, since larger
+            ones have greater peaks.
+
+        Returns
+        -------
+        float
+            Share of clean images with such a peak or a greater one, this image included.
+        """
+        # Greater conformal scores are more typical.
+        return float(conformal_p_values(-peak, -self.calibration_peaks_))
+
+    def map_and_attribute(self, X: Any, claimed: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the maps of residuals, and the claimed sources that they test.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Residuals, of any height and width if they are no rows.
+
+        claimed : label or array-like of shape (n,), default=None
+            As in :meth:`localization_map`.
+
+        Returns
+        -------
+        maps : ndarray of shape (n, H, W)
+            The maps.
+        sources : ndarray of shape (n,)
+            The claimed sources, or the most likely ones where none was given.
+        """
+        check_is_fitted(self)
+        images, model = self._any_size(X), self.window_model()
+        codes = np.full(len(images), -1) if claimed is None else self._encode(claimed, len(images))
+        maps = np.empty(images.shape[:3], images.dtype)
+        for number, image in enumerate(images):
+            evidence = image_evidence(image, model)
+            if claimed is None:
+                codes[number] = likeliest_source(evidence)
+            maps[number] = evidence_map(evidence, int(codes[number]), image.shape[:2], model)
+        return maps, self.classes_[codes]
+
+    def _any_size(self, X: Any) -> np.ndarray:
+        """Validate residuals, which may be images of another size than those fitted on."""
+        X = stack_images(X)
+        shape = batch_image_shape(X)
+        if shape is None:
+            return self.as_images(X)
+        if shape[2] != self.image_shape_[2]:
+            raise ValueError(
+                f"X has images of {shape[2]} channels, but {type(self).__name__} was fitted on "
+                f"images of {self.image_shape_[2]}."
+            )
+        rows = np.asarray(X).reshape(len(X), -1)
+        return check_array(rows, dtype=list(FLOAT_DTYPES), estimator=self).reshape(-1, *shape)
+
+    def _encode(self, claimed: Any, n_images: int) -> np.ndarray:
+        """Return the codes of claimed sources, one for all images or one for each."""
+        labels = np.asarray(claimed)
+        if labels.ndim == 0:
+            labels = np.full(n_images, labels)
+        labels = column_or_1d(labels)
+        if len(labels) != n_images:
+            raise ValueError(
+                f"claimed: expected one source, or one for each of {n_images} images, got "
+                f"{len(labels)}."
+            )
+        known = np.isin(labels, self.classes_)
+        if not known.all():
+            raise ValueError(
+                f"claimed: unknown sources {np.unique(labels[~known]).tolist()}; this localizer "
+                f"knows {self.classes_.tolist()}."
+            )
+        codes: np.ndarray = np.searchsorted(self.classes_, labels)
+        return codes
+
     def __sklearn_tags__(self) -> Any:
-        """Declare that sources of the images are needed."""
+        """Declare that the sources of the images are required."""
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
+
+
+def add_up(
+    residuals: Any, codes: np.ndarray, folds: np.ndarray, localizer: Any, n_folds: int
+) -> Moments:
+    """Return the moments of the windows of a batch."""
+    images = localizer.as_images(residuals)
+    settings = localizer.window_settings()
+    n_features = n_window_features(localizer.max_lag, images.shape[-1])
+    moments = Moments.zeros(n_folds, len(localizer.classes_), n_features)
+    with one_blas_thread():
+        for image, code, fold in zip(images, codes, folds, strict=True):
+            moments.add(fold, code, whole_windows(image, settings))
+    return moments
+
+
+def locate(
+    residuals: Any, folds: np.ndarray, localizer: Any, projections: list[Projection]
+) -> list[Coordinates]:
+    """Return the coordinates of the windows of a batch; images have the model of their fold."""
+    settings = localizer.window_settings()
+    with one_blas_thread():
+        return [
+            project(image, projections[fold], settings)
+            for image, fold in zip(localizer.as_images(residuals), folds, strict=True)
+        ]

@@ -1,34 +1,37 @@
-"""Maps of single residuals from plain arrays."""
+"""Evidence of sources in windows, and the maps, regions and thresholds that follow from it."""
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import ndimage
+from scipy.linalg import solve_triangular
 
 from sklearn_ganprint._parallel import one_blas_thread
-from sklearn_ganprint.localization._evidence import two_by_two, window_strips
-from sklearn_ganprint.localization._likelihood import Spread, log_likelihoods
-from sklearn_ganprint.localization._maps import blocks_to_pixels, smooth, to_pixels
-from sklearn_ganprint.localization._moments import Projection
+from sklearn_ganprint.conformal import rejected_ranks
+from sklearn_ganprint.localization._windows import TINY, Projection, two_by_two, window_strips
+
+#: Degrees of freedom: windows have heavy tails, and a window unlike all sources proves nothing.
+DEGREES = 2.5
+#: A source's covariance is averaged with the pooled one, which counts as many windows as this.
+POOLED_WINDOWS = 500
+#: Regions grow down to the evidence that this share of the windows of clean images exceeds.
+GROW_RATE = 0.05
 
 
 class WindowSettings(NamedTuple):
-    """What windows are.
+    """What windows are."""
 
-    Parameters
-    ----------
-    window_size : int
-        Side in pixels, even.
+    window_size: int  # side in pixels, even
+    max_lag: int  # greatest lag in pixels
+    min_power: float  # mean square below which a block is flat
 
-    max_lag : int
-        Greatest lag in pixels.
 
-    min_power : float
-        Blocks of less mean square are flat.
-    """
+class Spread(NamedTuple):
+    """Means and covariances of the windows of each source."""
 
-    window_size: int
-    max_lag: int
-    min_power: float
+    means: np.ndarray  # (n_classes, n_coordinates)
+    covariances: np.ndarray  # (n_classes, n_coordinates, n_coordinates)
 
 
 class WindowModel(NamedTuple):
@@ -40,13 +43,13 @@ class WindowModel(NamedTuple):
         From features of windows to coordinates.
 
     fine, coarse : Spread
-        How single windows scatter, and averages of neighbouring ones.
+        Means and covariances of single windows, and of averages of neighbouring ones.
 
     settings : WindowSettings
         What windows are.
 
     smoothing : int
-        How many by how many windows are averaged.
+        Side, in windows, of the square over which windows are averaged.
     """
 
     projection: Projection
@@ -65,7 +68,7 @@ class Coordinates(NamedTuple):
 
 
 def project(residual: np.ndarray, projection: Projection, settings: WindowSettings) -> Coordinates:
-    """Find the coordinates of the windows of a residual ``(H, W, C)``."""
+    """Return the coordinates of the windows of a residual ``(H, W, C)``."""
     parts, blocks = [], []
     for strip in window_strips(residual, *settings):
         parts.append(strip.features @ projection.coef.T + projection.intercept)
@@ -75,17 +78,82 @@ def project(residual: np.ndarray, projection: Projection, settings: WindowSettin
 
 
 def whole_windows(residual: np.ndarray, settings: WindowSettings) -> np.ndarray:
-    """Features of the windows without flat blocks, as rows."""
-    parts, blocks = [], []
-    for strip in window_strips(residual, *settings):
-        parts.append(strip.features)
-        blocks.append(strip.active)
-    return np.concatenate(parts)[active_share(np.concatenate(blocks)) == 1]
+    """Return the features of the windows without flat blocks, as rows."""
+    strips = list(window_strips(residual, *settings))
+    active = np.concatenate([strip.active for strip in strips])
+    return np.concatenate([strip.features for strip in strips])[active_share(active) == 1]
 
 
 def active_share(active: np.ndarray) -> np.ndarray:
-    """Share of the blocks of each window that are not flat."""
+    """Return the share of the blocks of each window that are not flat."""
     return two_by_two(active.astype(np.float64)) / np.prod(np.minimum(active.shape, 2))
+
+
+def fit_spread(
+    rows: Iterable[tuple[int, np.ndarray]], n_classes: int, n_coordinates: int
+) -> Spread:
+    """Estimate means, and covariances shrunk towards the pooled one.
+
+    `rows` has the class and the windows of each image.
+    """
+    counts, sums = np.zeros(n_classes), np.zeros((n_classes, n_coordinates))
+    products = np.zeros((n_classes, n_coordinates, n_coordinates))
+    for code, windows in rows:
+        values = windows.astype(np.float64)
+        counts[code] += len(values)
+        sums[code] += values.sum(axis=0)
+        products[code] += values.T @ values
+    means = sums / np.maximum(counts, 1)[:, np.newaxis]
+    scatter = products - counts[:, np.newaxis, np.newaxis] * np.einsum("ci,cj->cij", means, means)
+    pooled = scatter.sum(axis=0) / counts.sum()
+    total = (counts + POOLED_WINDOWS)[:, np.newaxis, np.newaxis]
+    covariances = (scatter + POOLED_WINDOWS * pooled) / total
+    return Spread(means, covariances + TINY * np.eye(means.shape[1]))
+
+
+def log_likelihoods(values: np.ndarray, spread: Spread) -> np.ndarray:
+    """Return log densities of multivariate t distributions, up to what all classes share.
+
+    With covariance S, mean m, d coordinates and nu degrees of freedom they are
+    ``-log|S| / 2 - (nu + d) / 2 log(1 + (x - m) S^-1 (x - m) / (nu - 2))``.
+    """
+    rows = values.reshape(-1, values.shape[-1])
+    result = np.empty((len(rows), len(spread.means)))
+    for code, (mean, covariance) in enumerate(zip(*spread, strict=True)):
+        root = np.linalg.cholesky(covariance)
+        white = solve_triangular(root, (rows - mean).T, lower=True)
+        distances = np.einsum("ij,ij->j", white, white)
+        result[:, code] = -np.log(np.diag(root)).sum() - (DEGREES + len(mean)) / 2 * np.log1p(
+            distances / (DEGREES - 2)
+        )
+    return result.reshape(*values.shape[:-1], -1)
+
+
+def fit_spreads(
+    windows: list[Coordinates], codes: np.ndarray, n_classes: int, smoothing: int
+) -> list[Spread]:
+    """Estimate the spread of single windows, and of averages of neighbouring ones."""
+    return [
+        fit_spread(
+            (
+                (code, smooth(image.values, image.weights, size)[image.weights == 1])
+                for code, image in zip(codes, windows, strict=True)
+            ),
+            n_classes,
+            windows[0].values.shape[-1],
+        )
+        for size in (1, smoothing)
+    ]
+
+
+def smooth(values: np.ndarray, weights: np.ndarray, size: int) -> np.ndarray:
+    """Return weighted means over `size` by `size` neighbours; 0 where all weights are 0."""
+    weights = weights.reshape(*weights.shape, *[1] * (values.ndim - 2))
+    axes = {"size": size, "mode": "constant", "axes": (0, 1)}
+    total = ndimage.uniform_filter(values * weights, **axes)
+    share = np.broadcast_to(ndimage.uniform_filter(weights, **axes), total.shape)
+    # Running sums leave rounding errors where all weights are 0.
+    return np.divide(total, share, out=np.zeros_like(total), where=share > 1e-6)
 
 
 class Evidence(NamedTuple):
@@ -98,7 +166,7 @@ class Evidence(NamedTuple):
 
 
 def weigh(windows: Coordinates, fine: Spread, coarse: Spread, smoothing: int) -> Evidence:
-    """Find how likely each source is in each window."""
+    """Return the log-likelihood of each source in each window."""
     averages = smooth(windows.values, windows.weights, smoothing)
     return Evidence(
         log_likelihoods(windows.values, fine),
@@ -109,7 +177,7 @@ def weigh(windows: Coordinates, fine: Spread, coarse: Spread, smoothing: int) ->
 
 
 def evidence_against(evidence: Evidence, claimed: int, smoothing: int) -> np.ndarray:
-    """Best other source's log-likelihood less the claimed one's, of each window.
+    """Return the best other source's log-likelihood less the claimed one's, for each window.
 
     Evidence of single windows is averaged afterwards, so that the best other source may differ from
     window to window, which finds small regions; averages of windows find faint ones.
@@ -123,7 +191,7 @@ def _best_other(values: np.ndarray, claimed: int) -> np.ndarray:
 
 
 def image_evidence(residual: np.ndarray, model: WindowModel) -> Evidence:
-    """Find how likely each source is in each window of a residual ``(H, W, C)``."""
+    """Return the log-likelihood of each source in each window of a residual ``(H, W, C)``."""
     with one_blas_thread():
         windows = project(residual, model.projection, model.settings)
         return weigh(windows, model.fine, model.coarse, model.smoothing)
@@ -132,13 +200,13 @@ def image_evidence(residual: np.ndarray, model: WindowModel) -> Evidence:
 def evidence_map(
     evidence: Evidence, claimed: int, shape: tuple[int, int], model: WindowModel
 ) -> np.ndarray:
-    """Make the map of an image of some height and width."""
+    """Return the map of an image of some height and width."""
     against = evidence_against(evidence, claimed, model.smoothing)
     return pixel_map(against, evidence.active, shape, model.settings.window_size)
 
 
 def localization_map(residual: np.ndarray, claimed: int, model: WindowModel) -> np.ndarray:
-    """Say of each pixel how much more likely another source is than the claimed one.
+    """Return how much more likely another source is than the claimed one, pixel by pixel.
 
     Parameters
     ----------
@@ -149,7 +217,7 @@ def localization_map(residual: np.ndarray, claimed: int, model: WindowModel) -> 
         Number of the claimed source.
 
     model : WindowModel
-        What windows of each source look like, as ``FingerprintLocalizer.window_model`` gives it.
+        Model of the windows of each source, as ``FingerprintLocalizer.window_model`` returns it.
 
     Returns
     -------
@@ -176,12 +244,126 @@ def localization_map(residual: np.ndarray, claimed: int, model: WindowModel) -> 
 def pixel_map(
     against: np.ndarray, active: np.ndarray, shape: tuple[int, int], window_size: int
 ) -> np.ndarray:
-    """Bring evidence of windows to pixels; flat blocks are not a number."""
+    """Return the evidence of windows by pixels; flat blocks are NaN."""
     values = to_pixels(against, shape, window_size // 2)
     values[~blocks_to_pixels(active, shape, window_size // 2)] = np.nan
     return values
 
 
 def likeliest_source(evidence: Evidence) -> int:
-    """Give the source that the windows of an image have the greatest mean log-likelihood for."""
+    """Return the source with the greatest mean log-likelihood over the windows of an image."""
     return int(np.tensordot(evidence.weights, evidence.coarse, 2).argmax())
+
+
+def to_pixels(grid: np.ndarray, shape: tuple[int, int], block: int) -> np.ndarray:
+    """Interpolate values of windows, at their centres, linearly; constant beyond the outer ones."""
+    (above, below, down), (left, right, aside) = (
+        _neighbours(side, n, block) for side, n in zip(shape, grid.shape, strict=True)
+    )
+    rows = grid[above] + down[:, np.newaxis] * (grid[below] - grid[above])
+    return rows[:, left] + aside * (rows[:, right] - rows[:, left])
+
+
+def _neighbours(side: int, n_windows: int, block: int) -> tuple[np.ndarray, ...]:
+    """Return the windows before and behind each pixel of a line, and its place between them."""
+    # The centre of window i lies between blocks i and i + 1.
+    places = np.clip((np.arange(side) + 0.5) / block - 1, 0, n_windows - 1)
+    before = places.astype(int)
+    behind = np.minimum(before + 1, n_windows - 1)
+    return before, behind, (places - before).astype(np.float32)
+
+
+def blocks_to_pixels(blocks: np.ndarray, shape: tuple[int, int], block: int) -> np.ndarray:
+    """Repeat values of blocks for their pixels."""
+    rows, columns = (np.arange(side) // block for side in shape)
+    return blocks[rows[:, np.newaxis], columns]
+
+
+def region_peak(values: np.ndarray, low: float, size: int) -> float:
+    """Return the greatest value of a map in regions of at least `size` pixels.
+
+    Regions are connected pixels at or above `low`; corners do not connect. Without such a region
+    the result is minus infinity.
+    """
+    labels, large = _regions(values, low, size)
+    if not len(large):
+        return -np.inf
+    return float(np.max(ndimage.maximum(values, labels, large)))
+
+
+def find_regions(values: np.ndarray, high: float, low: float, size: int) -> np.ndarray:
+    """Return the mask of the regions of a map that reach `high`.
+
+    Regions are as in :func:`region_peak`. A region is cut off half way between its own level, the
+    median of its values at or above `high`, and that of the rest of the image: where half of a
+    window is inside.
+    """
+    labels, large = _regions(values, low, size)
+    kept = [label for label in large if ndimage.maximum(values, labels, label) >= high]
+    mask = np.isin(labels, kept)
+    if not kept:
+        return mask
+    outside = values[~mask & np.isfinite(values)]
+    level = np.median(outside) if outside.size else low
+    for label, box in enumerate(ndimage.find_objects(labels), start=1):
+        if label in kept:
+            own, inside = labels[box] == label, values[box]
+            core = own & (inside >= high)
+            cut = np.clip((np.median(inside[core]) + level) / 2, low, high)
+            mask[box][own] = _connected(own & (inside >= cut), core)[own]
+    return mask
+
+
+def _regions(values: np.ndarray, low: float, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Label the regions at or above `low`; also return the labels of those large enough."""
+    labels, n = ndimage.label(values >= low)
+    counts = np.bincount(labels.ravel(), minlength=n + 1)[1:]
+    # An image of fewer pixels is large enough as a whole.
+    return labels, 1 + np.flatnonzero(counts >= min(size, values.size))
+
+
+def _connected(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """Return the parts of a mask that hold a seed."""
+    labels, n = ndimage.label(mask)
+    held = np.zeros(n + 1, dtype=bool)
+    held[labels[seeds]] = True
+    return held[labels]
+
+
+def peak_threshold(peaks: np.ndarray, rate: float) -> float:
+    """Return the least value that the peak of a new clean image reaches with probability `rate`.
+
+    If the peaks of clean images are exchangeable, the probability that a new one exceeds the k-th
+    greatest of n is at most ``k / (n + 1)``. Too few peaks for the rate give the greatest one.
+    """
+    if not len(peaks):
+        return np.inf
+    rank = max(1, rejected_ranks(len(peaks), rate))
+    return float(np.nextafter(np.sort(peaks)[-rank], np.inf))
+
+
+def clean_evidence(
+    windows: list[Coordinates], codes: np.ndarray, folds: np.ndarray, model: WindowModel
+) -> list[np.ndarray]:
+    """Return the evidence against the sources of clean images, by the spread of other folds."""
+    found: list[Any] = [None] * len(codes)
+    for fold in np.unique(folds):
+        (own,), others = np.nonzero(folds == fold), np.flatnonzero(folds != fold)
+        fine, coarse = model.fine, model.coarse
+        if len(np.unique(codes[others])) == len(fine.means):
+            kept = [windows[image] for image in others]
+            fine, coarse = fit_spreads(kept, codes[others], len(fine.means), model.smoothing)
+        for image in own:
+            evidence = weigh(windows[image], fine, coarse, model.smoothing)
+            found[image] = evidence_against(evidence, codes[image], model.smoothing)
+    return found
+
+
+def grow_threshold(evidence: list[np.ndarray], windows: list[Coordinates]) -> float:
+    """Return the value that few windows of clean images exceed, at least 0.
+
+    Below 0 the claimed source is the likeliest one.
+    """
+    pairs = zip(evidence, windows, strict=True)
+    values = np.concatenate([against[image.weights > 0] for against, image in pairs])
+    return max(0.0, float(np.quantile(values, 1 - GROW_RATE)))

@@ -49,9 +49,9 @@ class ModelFileError(ValueError):
 
 @contextmanager
 def open_archive(name: str) -> Iterator[tuple[zipfile.ZipFile, dict[str, Any]]]:
-    """Open a model file that may be unpacked, and give its header; whatever fails is its damage.
+    """Open a model file that may be unpacked, and read its header; any error means damage.
 
-    Whether the rest is as it was written is for `check_digest` to say.
+    `check_digest` tells whether the rest is as it was written.
     """
     try:
         with _open_regular(name) as stream, _open_zip(stream, name) as archive:
@@ -68,7 +68,7 @@ def open_archive(name: str) -> Iterator[tuple[zipfile.ZipFile, dict[str, Any]]]:
 
 
 def _open_regular(name: str) -> IO[bytes]:
-    """Open a file; a pipe, which waits for a writer, and a device are none."""
+    """Open a regular file: a pipe would wait for a writer."""
     mode = os.stat(name).st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise ModelFileError(f"{name}: cannot be read: expected a file, this is a pipe or device.")
@@ -76,7 +76,7 @@ def _open_regular(name: str) -> IO[bytes]:
 
 
 def _open_zip(stream: IO[bytes], name: str) -> zipfile.ZipFile:
-    """Open the archive, and check what it says of its members before any is unpacked."""
+    """Open the archive, and check its directory before any member is unpacked."""
     try:
         archive = zipfile.ZipFile(stream)
         archive.getinfo(HEADER)
@@ -93,7 +93,7 @@ def _open_zip(stream: IO[bytes], name: str) -> zipfile.ZipFile:
 
 
 def _fault_of_members(archive: zipfile.ZipFile, file_size: int) -> str | None:
-    """Say what of an archive no model has, by what it announces alone."""
+    """Return what is wrong with an archive, by its directory alone; None for a good one."""
     members = archive.infolist()
     if len({member.filename for member in members}) < len(members):
         return "a member is there twice"

@@ -1,7 +1,9 @@
-"""Whether the fitted attributes of a model can be what a fit has left."""
+"""What a model file may hold: types of this package, and fitted attributes that a fit can leave."""
 
 import math
 from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
 from itertools import chain
 from typing import Any
 
@@ -9,7 +11,23 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from sklearn_ganprint.persistence._types import own_types
+#: Where the estimators stand that a model is made of.
+_PACKAGES = (
+    "classification",
+    "clustering",
+    "datasets",
+    "denoisers",
+    "ensemble",
+    "features",
+    "files",
+    "localization",
+    "open_set",
+    "perturbations",
+    "residuals",
+)
+
+#: Classes by names that they had once, for those whose name has changed since.
+FORMER_NAMES: dict[str, type] = {}
 
 #: Axes of fitted arrays. Within one estimator equal letters are equal lengths; c is the number of
 #: classes, f that of features, k that of clusters.
@@ -86,11 +104,52 @@ _MAY_BE_INFINITE = frozenset(
 )
 
 
-def find_fault(model: Any) -> str | None:
-    """Say what no fit could have left of the first estimator in a model that has such; else None.
+@cache
+def own_types() -> dict[str, type]:
+    """Collect the public estimators of this package by name: a model file may hold those alone."""
+    packages = [import_module(f"sklearn_ganprint.{name}") for name in _PACKAGES]
+    public = (getattr(package, name) for package in packages for name in package.__all__)
+    return {
+        found.__qualname__: found
+        for found in public
+        if isinstance(found, type) and issubclass(found, BaseEstimator)
+    }
 
-    A fit that went through has left finite arrays whose shapes agree. Models with others load and
-    answer something.
+
+def own_type_names() -> list[str]:
+    """Return the names of those types as the schema of a model has them."""
+    return [f"{found.__module__}.{name}" for name, found in own_types().items()]
+
+
+def rename_types(schema: Any) -> bool:
+    """Rename the types of this package in a schema to their present names; return if any changed.
+
+    Files name the module that a type was in when they were written, which up to format 1 was
+    private. The name of the class is enough to find the type.
+    """
+    current = {**own_types(), **FORMER_NAMES}
+    changed, pending = False, [schema]
+    while pending:  # no recursion: a file may be nested deeper than the stack
+        node = pending.pop()
+        if isinstance(node, list):
+            pending += node
+        elif isinstance(node, dict):
+            pending += node.values()
+            module, name = node.get("__module__"), node.get("__class__")
+            known = current.get(name) if isinstance(name, str) else None
+            if known is None or not isinstance(module, str):
+                continue
+            if module.partition(".")[0] == "sklearn_ganprint" and module != known.__module__:
+                node["__module__"], node["__class__"] = known.__module__, known.__qualname__
+                changed = True
+    return changed
+
+
+def find_fault(model: Any) -> str | None:
+    """Return what no fit could have left in an estimator of a model, None if there is nothing.
+
+    A fit leaves finite arrays whose shapes agree. Models with other arrays would load and answer
+    something.
     """
     for estimator in _estimators(model):
         for fault in chain(_faults_of_values(estimator), _faults_of_shapes(estimator)):
@@ -104,17 +163,17 @@ def _estimators(model: Any) -> list[BaseEstimator]:
     seen: set[int] = set()
     pending = [model]
     while pending:
-        each = pending.pop()
-        if id(each) in seen:
+        value = pending.pop()
+        if id(value) in seen:
             continue
-        seen.add(id(each))
-        if isinstance(each, BaseEstimator):
-            found[id(each)] = each
-            pending += vars(each).values()
-        elif isinstance(each, dict):
-            pending += each.values()
-        elif isinstance(each, list | tuple):
-            pending += each
+        seen.add(id(value))
+        if isinstance(value, BaseEstimator):
+            found[id(value)] = value
+            pending += vars(value).values()
+        elif isinstance(value, dict):
+            pending += value.values()
+        elif isinstance(value, list | tuple):
+            pending += value
     return list(found.values())
 
 
@@ -187,7 +246,7 @@ def _faults_of_axes(estimator: BaseEstimator, fitted: dict[str, Any]) -> Iterato
 
 
 def _faults_between_steps(steps: list[Any]) -> Iterator[str]:
-    """Find a step that gives other rows than the next one takes."""
+    """Find steps that return other rows than the next step takes."""
     for step, following in zip(steps, steps[1:], strict=False):
         shape = getattr(step, "residual_shape_", getattr(step, "output_shape_", None))
         size = getattr(following, "n_features_in_", None)

@@ -31,8 +31,7 @@ from sklearn_ganprint.persistence._archive import (
     digest,
     open_archive,
 )
-from sklearn_ganprint.persistence._checks import find_fault
-from sklearn_ganprint.persistence._types import own_type_names, rename_types
+from sklearn_ganprint.persistence._checks import find_fault, own_type_names, rename_types
 
 _SCHEMA = "schema.json"
 
@@ -43,7 +42,7 @@ def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     estimator : estimator
-        A fitted :class:`~sklearn_ganprint.FileBatchClassifier`, pipeline or classifier.
+        A fitted :class:`~sklearn_ganprint.FileBatchEstimator`, pipeline or classifier.
         Callables in the parameters `progress` and `on_error` belong to the running program and
         are not saved.
 
@@ -64,7 +63,7 @@ def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     See Also
     --------
     load_model : Reads the file.
-    read_metadata : Reads what the file says of itself, without loading the model.
+    read_metadata : Reads the header of the file, without loading the model.
 
     Examples
     --------
@@ -164,7 +163,7 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read what a model file says of itself, without loading the model.
+    """Read the header of a model file, without loading the model.
 
     Parameters
     ----------
@@ -190,7 +189,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _with_current_names(archive: zipfile.ZipFile) -> IO[bytes]:
-    """Give the archive as a stream in which types are named as they are now."""
+    """Return the archive as a stream in which types have their present names."""
     schema = json.loads(archive.read(_SCHEMA))
     if archive.fp is None:
         raise ValueError("The archive is closed.")
@@ -205,7 +204,7 @@ def _with_current_names(archive: zipfile.ZipFile) -> IO[bytes]:
 
 
 def _version_warnings(header: dict[str, Any]) -> list[str]:
-    """Say with which other versions a model was written."""
+    """Return warnings of the other versions that a model was written with."""
     found = []
     if parse_version(header["package_version"]) > parse_version(sklearn_ganprint.__version__):
         found.append(
@@ -237,7 +236,7 @@ def _foreign_types(sio: ModuleType, stream: IO[bytes], trusted: Sequence[str] = 
 
 
 def _without_callbacks(estimator: BaseEstimator) -> BaseEstimator:
-    """Copy the fitted estimator less the functions of the program that fitted it."""
+    """Copy the fitted estimator without the functions of the program that fitted it."""
     if not isinstance(estimator, FileBatchEstimator):
         return estimator
     estimator = copy.copy(estimator)
@@ -246,7 +245,7 @@ def _without_callbacks(estimator: BaseEstimator) -> BaseEstimator:
 
 
 def _metadata(estimator: BaseEstimator) -> dict[str, Any]:
-    """Collect what `ganprint info` can say without loading the model."""
+    """Return what `ganprint info` can show without loading the model."""
     reader = getattr(estimator, "reader_", None)
     last = getattr(estimator, "estimator_", estimator)
     last = last[-1] if isinstance(last, Pipeline) else last

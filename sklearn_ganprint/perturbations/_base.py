@@ -1,27 +1,22 @@
-"""The base of all perturbations: a transformer with one method to write."""
+"""The base of all perturbations."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, _fit_context
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
-from sklearn_ganprint._images import (
-    IMAGE_DTYPES,
-    ImageShape,
-    ImageTransformer,
-    stack_images,
-    warn_of_wrong_range,
-)
+from sklearn_ganprint._images import IMAGE_DTYPES, ImageTransformer, stack_images
 
 
 class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
     """Base of all perturbations: transformers of images to images, with one method to write.
 
     A subclass writes ``_perturb(image)``, which takes one image ``(H, W, C)`` and returns it
-    perturbed, without changing its argument. If that changes the size, or not all sizes will do,
-    it writes ``_output_shape(image_shape)`` too, which returns a shape or raises a ValueError.
+    perturbed, without changing its argument. If that changes the size, or some sizes cannot be
+    perturbed, it also writes ``_output_shape(image_shape)``, which returns a shape or raises a
+    ValueError.
 
     Attributes
     ----------
@@ -39,17 +34,17 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
 
     See Also
     --------
-    check_perturbation : Makes one from a text such as "jpeg 85".
+    check_perturbation : Makes a perturbation from a text such as "jpeg 85".
 
     Notes
     -----
-    - What comes out has the form of what came in: ``(n, H, W)``, ``(n, H, W, C)``, or rows.
-    - It has its dtype too. uint8 and uint16 are rounded and clipped to what such files can hold:
-      from 0 to white, which is `data_range` where a subclass has one. Floats are neither rounded
-      nor clipped, unless the perturbation itself does.
-    - Each image is perturbed on its own, so that the result does not depend on which others are
-      in its batch. Nothing but the shape is learned: ``transform`` does without ``fit``.
-    - A subclass takes `image_shape`, for rows, as a parameter, like all estimators for images.
+    - The output has the form of the input: ``(n, H, W)``, ``(n, H, W, C)``, or rows.
+    - The output has the dtype of the input. uint8 and uint16 are rounded and clipped to what such
+      files can hold: from 0 to white, which is `data_range` where a subclass has one. Floats are
+      neither rounded nor clipped, unless the perturbation itself does.
+    - Images are perturbed one by one, so that the result does not depend on the batch. Nothing but
+      the shape is learned, so ``transform`` works without ``fit``.
+    - A subclass has the parameter `image_shape`, for rows, like all estimators for images.
 
     Examples
     --------
@@ -68,33 +63,6 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
     _kept_dtypes: ClassVar[Sequence[Any]] = IMAGE_DTYPES
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"image_shape": ["array-like", None]}
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Validate the images and store their shape.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images, or images as rows.
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        BasePerturbation
-            The transformer itself.
-
-        Raises
-        ------
-        ValueError
-            If images of this size cannot be perturbed so.
-        """
-        images = self._validate_images(X, reset=True)
-        self._check_range(images)
-        self.output_shape_ = self._output_shape(images.shape[1:])
-        return self
 
     def transform(self, X: Any) -> np.ndarray:
         """Perturb the images.
@@ -118,35 +86,28 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
         """
         self._validate_params()
         X = stack_images(X)
+        perturbed = super().transform(X)
         n_axes = len(getattr(X, "shape", ()))
-        images = self._validate_images(X, reset=False)
-        self._check_range(images)
-        perturbed = np.empty((len(images), *self._output_shape(images.shape[1:])), images.dtype)
-        for image, out in zip(images, perturbed, strict=True):
-            self._store(self._perturb(image), out)
         if n_axes == 4:
             return perturbed
         return perturbed[..., 0] if n_axes == 3 else perturbed.reshape(len(perturbed), -1)
 
+    def _learn(self, images: np.ndarray, y: Any) -> None:
+        self.output_shape_ = self._output_shape(images.shape[1:])
+
+    def _transform_images(self, images: np.ndarray) -> np.ndarray:
+        perturbed = np.empty((len(images), *self._output_shape(images.shape[1:])), images.dtype)
+        for image, out in zip(images, perturbed, strict=True):
+            self._store(self._perturb(image), out)
+        return perturbed
+
     @abstractmethod
     def _perturb(self, image: np.ndarray) -> np.ndarray:
-        """Perturb one image ``(H, W, C)``; floats for an integer image are rounded later."""
-
-    def _output_shape(self, image_shape: ImageShape) -> ImageShape:
-        """Shape of what an image of this shape becomes."""
-        return image_shape
+        """Perturb one image ``(H, W, C)``; floats returned for an integer image are rounded."""
 
     def _store(self, values: np.ndarray, out: np.ndarray) -> None:
-        """Write what an image has become; in an integer image, what a file could hold of it."""
+        """Write a perturbed image, rounded and clipped where the output is of integers."""
         if out.dtype.kind == "u" and values.dtype.kind == "f":
             white = min(getattr(self, "data_range", np.inf), np.iinfo(out.dtype).max)
             values = np.rint(values).clip(0, white)
         out[...] = values
-
-    def _check_range(self, images: np.ndarray) -> None:
-        if hasattr(self, "data_range"):
-            warn_of_wrong_range(images, self.data_range)
-
-    @property
-    def _n_features_out(self) -> int:
-        return int(np.prod(self.output_shape_))

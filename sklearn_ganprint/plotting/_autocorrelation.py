@@ -5,6 +5,7 @@ from typing import Any, Self
 import numpy as np
 
 from sklearn_ganprint.plotting._drawing import (
+    add_colorbar,
     check_percentile,
     draw_signed,
     new_axes,
@@ -132,8 +133,7 @@ class AutocorrelationDisplay:
         self.figure_ = self.ax_.figure
         self.im_ = draw_signed(self.ax_, values, self.scale_, cmap, extent=_extent(values.shape))
         if colorbar:
-            bar = self.figure_.colorbar(self.im_, ax=self.ax_, extend="both", shrink=0.85)
-            bar.set_label("autocorrelation")
+            add_colorbar(self.im_, "autocorrelation", extend="both")
         self.marks_ = None if periods is None else self._draw_marks(values.shape, periods)
         self.ax_.set(xlabel="horizontal lag (pixels)", ylabel="vertical lag (pixels)")
         write_title(self.ax_, self.name if name is None else name)

@@ -6,7 +6,6 @@ import numpy as np
 
 from sklearn_ganprint.plotting._drawing import (
     COLOURS,
-    finite_numbers,
     new_axes,
     write_legend,
     write_title,
@@ -140,7 +139,7 @@ class CorrelationHistogramDisplay:
         ValueError
             If a set has no finite number.
         """
-        same, cross = finite_numbers("same", self.same), finite_numbers("cross", self.cross)
+        same, cross = _finite_numbers("same", self.same), _finite_numbers("cross", self.cross)
         if bins is None:
             bins = int(np.clip(2 * np.sqrt(min(len(same), len(cross))), 10, 50))
         self.edges_ = np.histogram_bin_edges(np.concatenate([same, cross]), bins)
@@ -228,3 +227,12 @@ class CorrelationHistogramDisplay:
         """
         display = cls(same, cross, auc=auc, d_prime=d_prime, name=name)
         return display.plot(ax, **plot_params)
+
+
+def _finite_numbers(name: str, values: Any) -> np.ndarray:
+    """`values` as a flat float array without those that are missing, of which one must be left."""
+    values = np.asarray(values, dtype=np.float64).ravel()
+    values = values[np.isfinite(values)]
+    if not values.size:
+        raise ValueError(f"{name}: expected at least one finite number, got none.")
+    return values

@@ -1,5 +1,6 @@
 """A fingerprint as a picture."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -7,22 +8,30 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ganprint._images import LUMINANCE_WEIGHTS, as_image_shape
+from sklearn_ganprint._images import as_image_shape
+from sklearn_ganprint._text import printable
 from sklearn_ganprint.plotting._drawing import (
+    add_colorbar,
+    as_picture,
     check_percentile,
+    check_scale,
     draw_signed,
+    luminance,
     new_axes,
     symmetric_scale,
     write_title,
 )
 
 _CHANNELS = ("luminance", "rgb")
+_SCALES = ("each", "common")
+_UNIT = "grey levels"
 
 
 class FingerprintDisplay:
     """The fingerprint of a source, drawn with signed values.
 
-    Use :meth:`from_estimator` or :meth:`from_fingerprint` to make one.
+    Use :meth:`from_estimator` or :meth:`from_fingerprint` to make one, and :meth:`from_series` to
+    make a row of them.
 
     Parameters
     ----------
@@ -45,6 +54,9 @@ class FingerprintDisplay:
 
     scale_ : float
         Absolute value, in grey levels, at which the colours end.
+
+    colorbar_ : matplotlib Colorbar or None
+        The colour bar, which the pictures of a row on one scale share; None if there is none.
 
     See Also
     --------
@@ -120,11 +132,12 @@ class FingerprintDisplay:
         ValueError
             If `channels`, `percentile` or `scale` is not valid.
         """
-        check_plot_params(channels, percentile, scale)
-        values = shown_values(self.fingerprint, channels)
+        _check_plot_params(channels, percentile, scale)
+        values = _shown_values(self.fingerprint, channels)
         self.scale_ = symmetric_scale(values, percentile) if scale is None else float(scale)
         self.ax_ = new_axes() if ax is None else ax
         self.figure_ = self.ax_.figure
+        self.colorbar_ = None
         if values.ndim == 3:
             self._draw_colours(values)
         else:
@@ -136,12 +149,11 @@ class FingerprintDisplay:
     def _draw_values(self, values: np.ndarray, cmap: str, colorbar: bool) -> None:
         self.im_ = draw_signed(self.ax_, values, self.scale_, cmap)
         if colorbar:
-            bar = self.figure_.colorbar(self.im_, ax=self.ax_, extend="both", shrink=0.85)
-            bar.set_label("grey levels")
+            self.colorbar_ = add_colorbar(self.im_, _UNIT, extend="both")
 
     def _draw_colours(self, values: np.ndarray) -> None:
         self.im_ = self.ax_.imshow(np.clip(values / (2 * self.scale_) + 0.5, 0, 1))
-        self.ax_.set_xlabel(f"grey is 0, colours end at ±{self.scale_:.2g} grey levels")
+        self.ax_.set_xlabel(f"grey is 0, colours end at ±{self.scale_:.2g} {_UNIT}")
 
     @classmethod
     def from_estimator(
@@ -160,7 +172,7 @@ class FingerprintDisplay:
         ----------
         estimator : estimator
             A fitted :class:`FingerprintClassifier`, a pipeline that ends with one, or a
-            :class:`FileBatchClassifier` over either.
+            :class:`FileBatchEstimator` over either.
 
         label : str or other class label
             The class, one of ``classes_``.
@@ -235,8 +247,248 @@ class FingerprintDisplay:
         ValueError
             If the array is of another shape.
         """
-        fingerprint = check_fingerprint(fingerprint, "fingerprint")
+        fingerprint = as_picture("fingerprint", fingerprint)
         return cls(fingerprint, name=name).plot(ax, **plot_params)
+
+    @classmethod
+    def from_series(
+        cls,
+        fingerprints: Any,
+        n_images: Any,
+        name: str | None = None,
+        *,
+        axes: Any = None,
+        scale: str | float = "each",
+        channels: str = "luminance",
+        percentile: float = 99.5,
+        cmap: str = "RdBu_r",
+        colorbar: bool = True,
+    ) -> list[Self]:
+        """Draw how the fingerprint of a source emerges as residuals are added: a row of pictures.
+
+        Parameters
+        ----------
+        fingerprints : sequence of array-like of shape (H, W) or (H, W, C)
+            Mean residuals of one source in 8-bit grey levels, with C in {1, 3}.
+
+        n_images : sequence of int
+            Number of residuals in each mean.
+
+        name : str, default=None
+            Name of the source, written before the row.
+
+        axes : array-like of matplotlib Axes, default=None
+            Where to draw, one for each fingerprint; None makes a new figure with a row of them.
+
+        scale : {"each", "common"} or float, default="each"
+            Where the colours end: for each fingerprint at its own `percentile`, for all at the
+            `percentile` of all their values, or for all at this many grey levels.
+
+        channels : {"luminance", "rgb"}, default="luminance"
+            How fingerprints of three channels are shown, as by :meth:`plot`.
+
+        percentile : float, default=99.5
+            Percentile of the absolute values, in (0, 100].
+
+        cmap : str or matplotlib Colormap, default="RdBu_r"
+            Colours from negative to positive, neutral in the middle.
+
+        colorbar : bool, default=True
+            Whether to draw the scale beside a row that has one scale and one channel.
+
+        Returns
+        -------
+        list of FingerprintDisplay
+            The pictures, in the order of `fingerprints`.
+
+        Raises
+        ------
+        ValueError
+            If there is no fingerprint, one is not a picture, `n_images` or `axes` is of another
+            length, or another parameter is not valid.
+
+        Notes
+        -----
+        The row is Fig. 2 of [1]_, whose fingerprints are "suitably amplified". On one common scale
+        the first pictures are strong and the last pale, as the noise in a mean of N residuals has
+        1/N of the energy: that shows how much is averaged away. On scales of their own the pictures
+        are equally strong, which shows the patterns, and where the colours end is written below
+        each.
+
+        References
+        ----------
+        .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
+           fingerprints?", MIPR 2019.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_ganprint.plotting import FingerprintDisplay
+        >>> residuals = np.random.default_rng(0).normal(size=(32, 16, 16))
+        >>> means = [residuals[:n].mean(axis=0) for n in (2, 8, 32)]
+        >>> displays = FingerprintDisplay.from_series(means, [2, 8, 32])
+        >>> [display.ax_.get_title() for display in displays]
+        ['N = 2', 'N = 8', 'N = 32']
+        """
+        arrays = [as_picture(f"fingerprints[{i}]", row) for i, row in enumerate(fingerprints)]
+        n_images = [int(n) for n in n_images]
+        if not arrays or len(arrays) != len(n_images):
+            raise ValueError(
+                f"Expected at least one fingerprint and as many n_images, got {len(arrays)} "
+                f"fingerprints and {len(n_images)} n_images."
+            )
+        common = _common_scale(arrays, scale, channels, percentile)
+        in_colour = _shown_values(arrays[0], channels).ndim == 3
+        colorbar = colorbar and common is not None and not in_colour
+        displays = [cls(row, name=f"N = {n}") for row, n in zip(arrays, n_images, strict=True)]
+        style: dict[str, Any] = {"channels": channels, "percentile": percentile, "cmap": cmap}
+        axes = _row_of_axes(arrays, colorbar) if axes is None else _check_axes(axes, len(arrays))
+        for ax, display in zip(axes, displays, strict=True):
+            display.plot(ax, scale=common, colorbar=False, **style)
+            ax.set_xlabel("" if colorbar else f"±{display.scale_:.2g} {_UNIT}")
+        if colorbar:
+            last, where = displays[-1].im_, {"ax": list(axes), "shrink": 0.8, "pad": 0.02}
+            bar = add_colorbar(last, _UNIT, extend="both", **where)
+            for display in displays:
+                display.colorbar_ = bar
+        if name is not None:
+            axes[0].set_ylabel(printable(name), parse_math=False)
+        return displays
+
+
+class FingerprintSeriesDisplay:
+    """Former name of a row of pictures; use :meth:`FingerprintDisplay.from_series`.
+
+    .. deprecated:: 0.2
+        This class will be gone in version 0.3.
+
+    Parameters
+    ----------
+    fingerprints : list of ndarray of shape (H, W) or (H, W, C)
+        Mean residuals of the source in 8-bit grey levels, with C in {1, 3}.
+
+    n_images : list of int
+        Number of residuals in each mean.
+
+    name : str, default=None
+        Name of the source, written before the row.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes, shape (n_fingerprints,)
+        Axes with the fingerprints.
+
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    displays_ : list of FingerprintDisplay
+        The pictures.
+
+    scales_ : list of float
+        Absolute value, in grey levels, at which the colours of each picture end.
+
+    colorbar_ : matplotlib Colorbar or None
+        The colour bar of the row; None if there is none.
+    """
+
+    def __init__(
+        self, fingerprints: list[np.ndarray], n_images: list[int], *, name: str | None = None
+    ) -> None:
+        warnings.warn(
+            "FingerprintSeriesDisplay will be gone in version 0.3; use "
+            "FingerprintDisplay.from_series, which returns the displays of a row.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        self.fingerprints = fingerprints
+        self.n_images = n_images
+        self.name = name
+
+    def plot(self, axes: Any = None, *, name: str | None = None, **params: Any) -> Self:
+        """Draw the fingerprints.
+
+        Parameters
+        ----------
+        axes : array-like of matplotlib Axes, default=None
+            Where to draw, one for each fingerprint.
+
+        name : str, default=None
+            Name before the row; None takes the name of the display.
+
+        **params : dict
+            Passed to :meth:`FingerprintDisplay.from_series`.
+
+        Returns
+        -------
+        FingerprintSeriesDisplay
+            The display itself.
+        """
+        name = self.name if name is None else name
+        self.displays_ = FingerprintDisplay.from_series(
+            self.fingerprints, self.n_images, name, axes=axes, **params
+        )
+        self.axes_ = np.array([display.ax_ for display in self.displays_], dtype=object)
+        self.figure_ = self.axes_[0].figure
+        self.scales_ = [display.scale_ for display in self.displays_]
+        self.colorbar_ = self.displays_[0].colorbar_
+        return self
+
+    @classmethod
+    def from_fingerprints(
+        cls, fingerprints: Any, n_images: Any, name: str | None = None, **plot_params: Any
+    ) -> Self:
+        """Draw fingerprints given as arrays.
+
+        Parameters
+        ----------
+        fingerprints : sequence of array-like of shape (H, W) or (H, W, C)
+            Mean residuals of one source in 8-bit grey levels, with C in {1, 3}.
+
+        n_images : sequence of int
+            Number of residuals in each mean.
+
+        name : str, default=None
+            Name of the source.
+
+        **plot_params : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        FingerprintSeriesDisplay
+            The display.
+        """
+        return cls(fingerprints, n_images, name=name).plot(**plot_params)
+
+
+def _common_scale(
+    fingerprints: list[np.ndarray], scale: str | float, channels: str, percentile: float
+) -> float | None:
+    """Return where the colours of all pictures of a row end; None if each has its own scale."""
+    _check_plot_params(channels, percentile, None if isinstance(scale, str) else scale)
+    if scale == "each":
+        return None
+    if scale == "common":
+        values = [_shown_values(row, channels).ravel() for row in fingerprints]
+        return symmetric_scale(np.concatenate(values), percentile)
+    if isinstance(scale, str):
+        raise ValueError(f"scale: expected one of {_SCALES} or a number, got {scale!r}.")
+    return scale
+
+
+def _row_of_axes(fingerprints: list[np.ndarray], colorbar: bool) -> np.ndarray:
+    n, (height, width) = len(fingerprints), fingerprints[0].shape[:2]
+    # Pictures of 2 inches, with room for what is written around them.
+    size = (2 * n + (1.4 if colorbar else 0.35), 2 * height / width + 0.65)
+    axes: np.ndarray = new_axes(*size, ncols=n, squeeze=False, layout="compressed")
+    return axes[0]
+
+
+def _check_axes(axes: Any, n: int) -> np.ndarray:
+    axes = np.asarray(axes, dtype=object).ravel()
+    if len(axes) != n:
+        raise ValueError(f"axes: expected {n}, one for each fingerprint, got {len(axes)}.")
+    return axes
 
 
 def _find_fingerprint(estimator: Any, label: Any) -> tuple[np.ndarray, tuple[int, ...] | None]:
@@ -248,7 +500,7 @@ def _find_fingerprint(estimator: Any, label: Any) -> tuple[np.ndarray, tuple[int
     if not hasattr(classifier, "fingerprints_"):
         raise TypeError(
             f"Expected a FingerprintClassifier, a pipeline that ends with one, or a "
-            f"FileBatchClassifier over either; got {type(classifier).__name__}."
+            f"FileBatchEstimator over either; got {type(classifier).__name__}."
         )
     found = np.flatnonzero(classifier.classes_ == label)
     if len(found) != 1:
@@ -260,30 +512,15 @@ def _find_fingerprint(estimator: Any, label: Any) -> tuple[np.ndarray, tuple[int
     return classifier.fingerprints_[found[0]], shape
 
 
-def check_fingerprint(fingerprint: Any, name: str) -> np.ndarray:
-    """Return `fingerprint` as an array if it has the shape of an image."""
-    fingerprint = np.asarray(fingerprint)
-    if fingerprint.ndim not in (2, 3) or fingerprint.shape[2:] not in ((), (1,), (3,)):
-        raise ValueError(
-            f"{name}: expected shape (H, W) or (H, W, C) with C in {{1, 3}}, got "
-            f"{fingerprint.shape}."
-        )
-    return fingerprint
-
-
-def shown_values(fingerprint: np.ndarray, channels: str) -> np.ndarray:
+def _shown_values(fingerprint: np.ndarray, channels: str) -> np.ndarray:
     """Return what a picture shows: one channel, or three for a picture in colour."""
-    if fingerprint.ndim == 2:
-        return fingerprint
-    if fingerprint.shape[2] == 1:
-        return fingerprint[..., 0]
-    return fingerprint if channels == "rgb" else fingerprint @ np.asarray(LUMINANCE_WEIGHTS)
+    in_colour = channels == "rgb" and fingerprint.shape[2:] == (3,)
+    return fingerprint if in_colour else luminance(fingerprint)
 
 
-def check_plot_params(channels: str, percentile: float, scale: float | None = None) -> None:
+def _check_plot_params(channels: str, percentile: float, scale: float | None = None) -> None:
     """Raise unless the parameters of a picture are valid."""
     if channels not in _CHANNELS:
         raise ValueError(f"channels: expected one of {_CHANNELS}, got {channels!r}.")
     check_percentile(percentile)
-    if scale is not None and not 0 < scale < np.inf:
-        raise ValueError(f"scale: expected None or a finite number above 0, got {scale!r}.")
+    check_scale(scale)

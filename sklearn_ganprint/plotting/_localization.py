@@ -4,12 +4,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from sklearn_ganprint._images import LUMINANCE_WEIGHTS
-from sklearn_ganprint.datasets._names import printable
 from sklearn_ganprint.localization import localize_images
 from sklearn_ganprint.plotting._drawing import (
+    add_colorbar,
+    as_picture,
     check_percentile,
+    check_scale,
     draw_signed,
+    luminance,
     new_axes,
     symmetric_scale,
     write_title,
@@ -150,8 +152,7 @@ class LocalizationDisplay:
             If `percentile`, `scale` or `alpha` is not valid.
         """
         check_percentile(percentile)
-        if scale is not None and not 0 < scale < np.inf:
-            raise ValueError(f"scale: expected None or a finite number above 0, got {scale!r}.")
+        check_scale(scale)
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha: expected a number in [0, 1], got {alpha!r}.")
         self.scale_ = symmetric_scale(self.values, percentile) if scale is None else float(scale)
@@ -174,9 +175,7 @@ class LocalizationDisplay:
     def _draw_image(self) -> Any:
         if self.image is None:
             return None
-        grey = self.image.astype(np.float64)
-        if grey.ndim == 3:
-            grey = grey @ np.array(LUMINANCE_WEIGHTS) if grey.shape[2] == 3 else grey[..., 0]
+        grey = luminance(self.image.astype(np.float64))
         low, high = grey.min(), grey.max()
         grey = (grey - low) / (high - low if high > low else 1)
         # Pale, so that the colours of the map can be told on dark parts as well.
@@ -200,16 +199,14 @@ class LocalizationDisplay:
         framed = np.pad(area.astype(np.float64), 1)
         rows, columns = (np.arange(-1, side + 1) for side in area.shape)
         limits = [
-            np.clip(each, -0.5, side - 0.5)
-            for each, side in zip((rows, columns), area.shape, strict=True)
+            np.clip(places, -0.5, side - 0.5)
+            for places, side in zip((rows, columns), area.shape, strict=True)
         ]
         return draw(limits[1], limits[0], framed, levels, **params)
 
     def _draw_colorbar(self) -> Any:
-        bar = self.figure_.colorbar(self.im_, ax=self.ax_, extend="both", shrink=0.85)
         source = "the claimed source" if self.claimed is None else self.claimed
-        bar.ax.set_ylabel(printable(f"evidence against {source}"), parse_math=False)
-        return bar
+        return add_colorbar(self.im_, f"evidence against {source}", extend="both")
 
     @classmethod
     def from_estimator(
@@ -229,7 +226,7 @@ class LocalizationDisplay:
         estimator : estimator
             A fitted pipeline that ends with a
             :class:`~sklearn_ganprint.localization.FingerprintLocalizer`, or a
-            :class:`~sklearn_ganprint.FileBatchClassifier` over one.
+            :class:`~sklearn_ganprint.FileBatchEstimator` over one.
 
         image : array-like of shape (H, W) or (H, W, C)
             One image, of any size.
@@ -258,7 +255,7 @@ class LocalizationDisplay:
         ValueError
             If the claimed source is not one of those fitted on, or `image` is not one image.
         """
-        image = _check_image(image)
+        image = as_picture("image", image)
         (values,), (mask,), (label,) = localize_images(estimator, image[np.newaxis], claimed)
         return cls(values, image=image, mask=mask, claimed=str(label), name=name).plot(
             ax, **plot_params
@@ -314,7 +311,7 @@ class LocalizationDisplay:
         values = np.asarray(values, dtype=np.float64)
         if values.ndim != 2 or not values.size:
             raise ValueError(f"values: expected shape (H, W), got {values.shape}.")
-        image = None if image is None else _check_image(image)
+        image = None if image is None else as_picture("image", image)
         mask = None if mask is None else np.asarray(mask, dtype=bool)
         for key, given in [("image", image), ("mask", mask)]:
             if given is not None and given.shape[:2] != values.shape:
@@ -324,13 +321,3 @@ class LocalizationDisplay:
         return cls(values, image=image, mask=mask, claimed=claimed, name=name).plot(
             ax, **plot_params
         )
-
-
-def _check_image(image: Any) -> np.ndarray:
-    image = np.asarray(image)
-    if image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,)):
-        raise ValueError(
-            f"image: expected one image of shape (H, W) or (H, W, C) with C in {{1, 3}}, got "
-            f"{image.shape}."
-        )
-    return image

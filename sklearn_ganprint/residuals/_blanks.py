@@ -1,4 +1,4 @@
-"""Images that hold no residual, since nearly all of each is flat, smooth or saturated."""
+"""Images without residual, since nearly all of their area is flat, smooth or saturated."""
 
 import warnings
 from typing import Any
@@ -51,8 +51,9 @@ def residual_share(images: Any, data_range: float = 255.0) -> np.ndarray:
     -----
     A pixel carries a residual if it is not saturated, if none of the eight pixels around it is, and
     if it differs by more than :data:`MIN_DEVIATION` 8-bit grey levels from the mean of its two
-    neighbours along the row or along the column. Saturated pixels are 0 or white in all channels.
-    The denoiser does not matter.
+    neighbours along the row or along the column. Saturated pixels are 0 or white in all channels;
+    where 16-bit images go beyond `data_range`, what white is is not known. The denoiser does not
+    matter.
 
     Examples
     --------
@@ -64,12 +65,13 @@ def residual_share(images: Any, data_range: float = 255.0) -> np.ndarray:
     array([0. , 0.9])
     """
     images = np.asarray(images)
-    return np.array([_count(each, data_range) / each[..., 0].size for each in _channels(images)])
+    shares = [_count(image, data_range) / image[..., 0].size for image in _channels(images)]
+    return np.array(shares)
 
 
 def lack_residual(images: np.ndarray, data_range: float) -> np.ndarray:
-    """Tell which images ``(n, H, W, C)`` hold no residual; as few rows as can tell are read."""
-    return np.array([_is_blank(each, data_range) for each in _channels(images)], dtype=bool)
+    """Mask the images ``(n, H, W, C)`` without residual, reading as few rows as possible."""
+    return np.array([_is_blank(image, data_range) for image in _channels(images)], dtype=bool)
 
 
 def _is_blank(image: np.ndarray, data_range: float) -> bool:
@@ -88,23 +90,28 @@ def _channels(images: np.ndarray) -> np.ndarray:
 
 def _count(image: np.ndarray, data_range: float, enough: float = np.inf) -> int:
     """Count the pixels of an image that carry a residual, at least up to `enough`."""
-    level, n_carrying = _grey_level(image, data_range), 0
+    (level, white), n_carrying = _grey_level(image, data_range), 0
     for top in range(0, len(image) - 2, _STRIP):
-        n_carrying += int(_carrying(image[top : top + _STRIP + 2], level).sum())
+        n_carrying += int(_carrying(image[top : top + _STRIP + 2], level, white).sum())
         if n_carrying >= enough:
             break
     return n_carrying
 
 
-def _grey_level(image: np.ndarray, data_range: float) -> float:
-    """Find what one 8-bit grey level is in the units of an image."""
-    # Such a range is a mistake that has been warned of: the image is used as it is nevertheless.
-    floats = data_range == 255 and image.dtype.kind == "f"
-    in_unit_range = floats and image.max() <= 1 and image.min() >= -1
-    return 1 / 255 if in_unit_range else data_range / 255
+def _grey_level(image: np.ndarray, data_range: float) -> tuple[float, float]:
+    """Return one 8-bit grey level in the units of an image, and what is above is saturated.
+
+    Ranges that do not fit are mistakes that have been warned of; the image is used as it is.
+    """
+    level = data_range / 255
+    if data_range == 255 and image.dtype.kind == "f" and image.max() <= 1 and image.min() >= -1:
+        level = 1 / 255
+    elif image.dtype == np.uint16 and image.max() > data_range:
+        return level, np.inf  # where white is, is not known
+    return level, 254.5 * level
 
 
-def _carrying(image: np.ndarray, level: float) -> np.ndarray:
+def _carrying(image: np.ndarray, level: float, white: float) -> np.ndarray:
     """Mask, less the border, of the pixels that carry a residual."""
     exact = {"uint8": np.int16, "float32": np.float32}.get(image.dtype.name, np.float64)
     planes = np.ascontiguousarray(np.moveaxis(image, -1, 0), exact)  # few channels are slow as last
@@ -114,7 +121,7 @@ def _carrying(image: np.ndarray, level: float) -> np.ndarray:
     deviations = np.maximum(along_rows, along_columns).max(axis=0)
     deviates: np.ndarray = deviations > 2 * MIN_DEVIATION * level
     # Of images about 0, such as those scaled to [-1, 1], what is below 0 is no black.
-    saturated = np.all((np.abs(planes) < level / 2) | (planes > 254.5 * level), axis=0)
+    saturated = np.all((np.abs(planes) < level / 2) | (planes > white), axis=0)
     if saturated.any():
         near = saturated[:-2] | saturated[1:-1] | saturated[2:]
         deviates &= ~(near[:, :-2] | near[:, 1:-1] | near[:, 2:])
@@ -122,13 +129,13 @@ def _carrying(image: np.ndarray, level: float) -> np.ndarray:
 
 
 def share_in_words(share: float) -> str:
-    """Say why an image has no answer."""
+    """Describe why an image has no answer."""
     percent = f"{100 * (1 - share):.1f}".removesuffix(".0")
     return f"no residual: {percent} % of its pixels are flat, smooth or saturated"
 
 
 def zero_rows(X: Any) -> np.ndarray:
-    """Tell which residuals are zero all over."""
+    """Mask the residuals that are zero throughout."""
     X = np.asarray(X)
     if not X.size:
         return np.zeros(len(X), dtype=bool)
@@ -140,8 +147,8 @@ def zero_rows(X: Any) -> np.ndarray:
 
 
 def find_residual(estimator: Any) -> Any:
-    """Give the transformer that makes residuals somewhere in an estimator, or None."""
-    return next((each for each in _parts(estimator) if offers(each, MakesResiduals)), None)
+    """Return the transformer of an estimator that makes residuals, or None."""
+    return next((part for part in _parts(estimator) if offers(part, MakesResiduals)), None)
 
 
 def _parts(estimator: Any) -> list[Any]:
@@ -149,7 +156,7 @@ def _parts(estimator: Any) -> list[Any]:
 
 
 def without_residual(estimator: Any, X: Any) -> np.ndarray:
-    """Tell which rows give an estimator nothing to go by: blank images, or residuals of zeros."""
+    """Mask the rows that an estimator cannot judge: blank images, or residuals of zeros."""
     residual = find_residual(estimator)
     X = stack_images(X)
     shape = getattr(X, "shape", ())
@@ -157,28 +164,28 @@ def without_residual(estimator: Any, X: Any) -> np.ndarray:
         images = np.asarray(X).reshape(-1, *image_shape)
         if images.dtype.kind in "fiu":
             return lack_residual(images, residual.data_range)
-    elif residual is None and any(isinstance(each, ImageInputMixin) for each in _parts(estimator)):
+    elif residual is None and any(isinstance(part, ImageInputMixin) for part in _parts(estimator)):
         if isinstance(X, np.ndarray) and X.dtype.kind == "f":
             return zero_rows(X)
     return np.zeros(_num_samples(X), dtype=bool)
 
 
 def _image_shape(residual: Any, estimator: Any, shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Find the shape of images, also of those that come as rows; None if it is not known."""
+    """Return the shape of images, also of those that come as rows; None if it is not known."""
     if len(shape) > 2:
         return (*shape[1:], 1)[:3]
-    for each in (residual, estimator):
+    for owner in (residual, estimator):
         for name in ("image_shape_", "image_shape"):
-            known = getattr(each, name, None)
+            known = getattr(owner, name, None)
             if known is not None and len(shape) == 2 and np.prod(known) == shape[1]:
                 return (*known, 1)[:3]
     return None
 
 
 def leave_out_blank(estimator: Any, X: Any, y: Any, **rows: Any) -> tuple[Any, Any, dict[str, Any]]:
-    """Leave out of a fit what has no residual, with a warning; a class of nothing else raises.
+    """Leave images without residual out of a fit, with a warning; raise if a class has no others.
 
-    `rows` are parameters with one entry an image, which are returned without these too.
+    `rows` are parameters with one entry an image, which are returned without those too.
     """
     blank = without_residual(estimator, X)
     report_blank(blank, y)
@@ -190,7 +197,7 @@ def leave_out_blank(estimator: Any, X: Any, y: Any, **rows: Any) -> tuple[Any, A
 
 
 def report_blank(blank: np.ndarray, y: Any = None) -> None:
-    """Warn of what has no residual; raise if that is all there is of a class."""
+    """Warn of images without residual; raise if a class has no others."""
     if not blank.any():
         return
     if y is not None and type_of_target(y) in ("binary", "multiclass"):
@@ -198,15 +205,15 @@ def report_blank(blank: np.ndarray, y: Any = None) -> None:
         lost = np.setdiff1d(y[blank], y[~blank]).tolist()
         if lost:
             raise ValueError(
-                f"No image of {lost} has a residual: nearly all of each is flat, smooth or "
+                f"No image of {lost} has a residual: nearly all of its area is flat, smooth or "
                 f"saturated. Leave these classes out, or set data_range of the "
                 f"ResidualTransformer to what white is."
             )
     positions = np.flatnonzero(blank)
     listed = ", ".join(map(str, positions[:10])) + (", ..." if len(positions) > 10 else "")
     warnings.warn(
-        f"{len(positions)} of {len(blank)} images have no residual, since nearly all of each is "
-        f"flat, smooth or saturated; nothing can be learned from them. Their positions: {listed}.",
+        f"{len(positions)} of {len(blank)} images have no residual: nearly all of their area is "
+        f"flat, smooth or saturated. Nothing can be learned from them. Their positions: {listed}.",
         UserWarning,
         stacklevel=4,
     )

@@ -21,12 +21,11 @@ _in_use: ContextVar[bool] = ContextVar("_in_use", default=True)
 
 
 class ResidualCache:
-    """Residuals by what they are of: a recipe, such as a denoiser, and the pixels of an image.
+    """Residuals by recipe, which is a denoiser and its settings, and by the pixels of the image.
 
-    Kept are those of images that come a second time, so that images which are looked at once,
-    however many, take no memory. The recipe that was used last may displace the others; what does
-    not fit then is not kept. Keys are a sample of the pixels, and a hit is one only if all pixels
-    are equal: nothing rests on a hash.
+    A residual is kept when its image comes a second time, so that images which come once take no
+    memory. The recipe used last may displace the others; what does not fit then is not kept. Keys
+    are a sample of the pixels, and only an image whose pixels are all equal is a hit.
     """
 
     def __init__(self, size: int = CACHE_SIZE) -> None:
@@ -40,7 +39,7 @@ class ResidualCache:
         self.lock = Lock()
 
     def recall(self, recipe: Hashable, images: np.ndarray, residuals: np.ndarray) -> bool:
-        """Fill in the residuals of a chunk of images if all are kept; tell whether they are.
+        """Fill in the residuals of a chunk of images if all are kept; return whether they are.
 
         A chunk is all or nothing, since rounding depends on which images are denoised together:
         what is computed is what it would be without a cache.
@@ -92,7 +91,7 @@ class ResidualCache:
             kept[key] = image, residual.copy()
 
     def _make_room(self, n_bytes: int, recipe: Hashable = None) -> None:
-        """Drop what other recipes have made, the one first that has stored nothing for longest."""
+        """Drop residuals of other recipes, of the one least recently used first."""
         while self.used + n_bytes > self.size and self._recipes:
             oldest = next(iter(self._recipes))
             if oldest == recipe:
@@ -130,12 +129,12 @@ def set_cache_size(n_bytes: int) -> None:
     -----
     Cross-validation hands the same images to a transformer once for each fold, and a search does so
     for each candidate. So a transformer keeps the residuals of images that it gets a second time,
-    and looks them up when they come again. What is returned is the same with and without, up to
-    the rounding that depends on which images are denoised together. All
-    transformers of a process share one cache, clones as well; each worker process has its own. It
-    is never stored with an estimator. Images are compared pixel by pixel. Residuals by denoisers
-    that are not of this package, and by functions, are computed each time, since they may depend on
-    more than parameters; and so are those of image files.
+    and looks them up when they come again. Residuals are the same with and without the cache, up to
+    the rounding that depends on which images are denoised together. All transformers of a process
+    share one cache, clones as well; each worker process has its own. The cache is never stored with
+    an estimator. Images are compared pixel by pixel. Residuals by functions and by denoisers of
+    other packages are computed each time, since they may depend on more than parameters; and so are
+    those of image files.
 
     Examples
     --------
@@ -149,13 +148,13 @@ def set_cache_size(n_bytes: int) -> None:
 
 
 def cache_in_use() -> bool:
-    """Tell whether residuals are to be kept, which other threads of a call are not asked."""
+    """Return whether residuals are to be kept; ask in the thread of the call, not in others."""
     return CACHE.size > 0 and _in_use.get()
 
 
 @contextmanager
 def cache_unused() -> Iterator[None]:
-    """Neither look up nor keep residuals, as a context: of files, memory must not grow."""
+    """Suspend the cache: memory must not grow with the number of files."""
     token = _in_use.set(False)
     try:
         yield

@@ -1,24 +1,24 @@
-"""Residuals of even strength, so that edges do not drown a fingerprint."""
+"""Residuals divided by their own strength around each pixel, so that edges do not dominate."""
 
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import OneToOneFeatureMixin, _fit_context
+from scipy.ndimage import uniform_filter
+from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ganprint._images import FLOAT_DTYPES, ImageTransformer
+from sklearn_ganprint._images import ImageTransformer
 from sklearn_ganprint._parallel import row_chunks, thread_map
-from sklearn_ganprint.residuals._local_power import divide_by_local_rms
 
 
 class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
     """Divide residuals by their own standard deviation around each pixel.
 
-    What a denoiser leaves of edges and of texture is many times as strong as a fingerprint, and
-    makes most of the noise of a correlation with one. Divided by its local strength a residual
-    weighs no more there than elsewhere.
+    Edges and texture leave residuals many times as strong as a fingerprint, which make most of the
+    noise of a correlation. Divided by its local strength, a residual weighs no more there than
+    elsewhere.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
 
     offset : float, default=0.5
         Added to the local variance, in squared units of the residuals, which are 8-bit grey
-        levels as a rule. It keeps flat areas, where rounding is all that a residual shows, from
+        levels as a rule. The offset keeps flat areas, whose residual is rounding alone, from
         being amplified.
 
     image_shape : tuple of int, default=None
@@ -59,12 +59,12 @@ class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
     Notes
     -----
     ``Z / sqrt(mean(Z^2) + offset)``, channel by channel, where the mean is over the pixels of the
-    window and the image is continued by reflection beyond its borders. It is the divisive
-    normalization of local contrast [1]_, less the subtraction of the local mean, which the
-    denoiser has done. The variance is taken about zero for the same reason.
+    window and the image is continued by reflection beyond its borders. This is the divisive
+    normalization of local contrast [1]_ without subtraction of the local mean, which the denoiser
+    has done. The variance is taken about zero for the same reason.
 
-    Each residual is normalized by itself: nothing is learned, and the transformer can be used
-    without ``fit``. Residuals whose strength differs by source lose that difference.
+    Residuals are normalized one by one: nothing is learned, and the transformer can be used
+    without ``fit``. Differences in strength between sources are lost.
 
     References
     ----------
@@ -107,53 +107,25 @@ class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
         self.flatten = flatten
         self.n_jobs = n_jobs
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Validate the residuals and store their shape; nothing else is learned.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Residuals, or residuals as rows.
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        LocalVarianceNormalizer
-            The transformer itself.
-        """
-        self._validate_images(X, reset=True, dtype=list(FLOAT_DTYPES))
-        return self
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Normalize the residuals.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Residuals, or residuals as rows.
-
-        Returns
-        -------
-        ndarray of shape (n, H*W*C) or (n, H, W, C)
-            Normalized residuals, without unit; float32 unless `X` is float64.
-
-        Raises
-        ------
-        ValueError
-            If the residuals are not of the shape seen in ``fit``, or not finite.
-        """
-        residuals = self._validate_images(X, reset=False, dtype=list(FLOAT_DTYPES))
-        even = np.empty(residuals.shape, residuals.dtype)
+    def _transform_images(self, images: np.ndarray) -> np.ndarray:
+        normalized = np.empty(images.shape, images.dtype)
+        window = (1, self.size, self.size, 1)
         thread_map(
-            lambda chunk: self._fill(residuals[chunk], even[chunk]),
-            row_chunks(len(residuals), residuals[0].size),
+            lambda chunk: divide_by_local_rms(
+                images[chunk], window, self.offset, normalized[chunk]
+            ),
+            row_chunks(len(images), images[0].size),
             self.n_jobs,
         )
-        return even.reshape(len(even), -1) if self.flatten else even
+        return normalized
 
-    def _fill(self, residuals: np.ndarray, even: np.ndarray) -> None:
-        """Write the normalized residuals of a chunk."""
-        divide_by_local_rms(residuals, (1, self.size, self.size, 1), self.offset, even)
+
+def divide_by_local_rms(
+    residuals: np.ndarray, window: Sequence[int], floor: float, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Divide by the root of `floor` and the mean square in a window, which has a side an axis."""
+    power = uniform_filter(np.square(residuals), tuple(window), mode="reflect")
+    # Running sums leave a little less than nothing behind where the residual is zero.
+    np.maximum(power, 0, out=power)
+    power += power.dtype.type(floor)
+    return np.divide(residuals, np.sqrt(power, out=power), out=out)

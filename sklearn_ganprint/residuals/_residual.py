@@ -14,12 +14,11 @@ from sklearn_ganprint._images import (
     YCBCR_WEIGHTS,
     ImageShape,
     ImageTransformer,
-    warn_of_wrong_range,
 )
 from sklearn_ganprint._metaestimators import with_objects
 from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
-from sklearn_ganprint.denoisers._registry import settable_denoiser
+from sklearn_ganprint.denoisers._filters import settable_denoiser
 from sklearn_ganprint.residuals._blanks import (
     lack_residual,
     report_blank,
@@ -43,7 +42,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         taken as images of one line, with a warning.
 
     channels : {"luminance", "rgb", "ycbcr", "opponent"}, default="luminance"
-        What becomes of the residuals of the three colour channels: "luminance" adds them with
+        Treatment of the residuals of the three colour channels: "luminance" adds them with
         the weights of ITU-R BT.601, "rgb" keeps all three, "ycbcr" makes the luminance and the
         blue and red differences of them. "opponent" denoises other channels of the image:
         luminance, red less green, and blue less green, in which edges are weaker than in colours.
@@ -89,7 +88,8 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     An image in which less than :data:`MIN_SHARE` of the pixels carry a residual, see
     :func:`residual_share`, has none: what the denoiser leaves of flat, smooth and saturated areas
     is rounding. Its residual is exactly 0, and so is its channel of intensity. Correlations of it
-    are 0, means take no account of it, and :class:`OpenSetClassifier` calls it unknown.
+    are 0, means take no account of it, and :class:`OpenSetClassifier` calls it unknown. ``fit``
+    warns of such images, and raises a ValueError if no image of a class in `y` has a residual.
 
     References
     ----------
@@ -158,36 +158,8 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         return super().set_params(**with_objects(self, params, denoiser=settable_denoiser))
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Validate the images and store their shape.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images, or images as rows.
-
-        y : array-like of shape (n,), default=None
-            Source of each image. Nothing is learned from it.
-
-        Returns
-        -------
-        ResidualTransformer
-            The transformer itself.
-
-        Raises
-        ------
-        ValueError
-            If no image of a class in `y` has a residual. Other images without one are warned of.
-        """
-        images = self._learn_shape(X)
-        # A single image, without labels, only tells the shape.
-        if len(images) > 1 or y is not None:
-            report_blank(lack_residual(images, self.data_range), y)
-        return self
-
-    @_fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
-        """Fit, and compute the residuals of the same images, which are looked at once for both.
+        """Fit, and compute the residuals of the same images.
 
         Parameters
         ----------
@@ -207,56 +179,36 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         ValueError
             If no image of a class in `y` has a residual. Other images without one are warned of.
         """
-        images = self._learn_shape(X)
+        images = self._take(X, reset=True)
+        self.residual_shape_ = self._output_shape(images.shape[1:])
         residuals = self.transform(X)
         blank = zero_rows(residuals)
         if blank.any() and (len(images) > 1 or y is not None):
-            # Some denoisers take nothing away from images that are no blank ones.
+            # Some denoisers take nothing away from images that are not blank.
             blank[blank] = lack_residual(images[blank], self.data_range)
             report_blank(blank, y)
         return residuals
 
-    def _learn_shape(self, X: Any) -> np.ndarray:
-        """Store the shape of the images, and return them."""
-        images = self._validate_images(X, reset=True)
-        warn_of_wrong_range(images, self.data_range)
-        self.residual_shape_ = self._residual_shape(images.shape[1:])
-        return images
+    def _learn(self, images: np.ndarray, y: Any) -> None:
+        self.residual_shape_ = self._output_shape(images.shape[1:])
+        # A single image, without labels, only tells the shape.
+        if len(images) > 1 or y is not None:
+            report_blank(lack_residual(images, self.data_range), y)
 
-    def transform(self, X: Any) -> np.ndarray:
-        """Compute the residuals.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images, or images as rows.
-
-        Returns
-        -------
-        ndarray of shape (n, H*W*C') or (n, H, W, C')
-            Residuals in 8-bit grey levels, float32 unless `X` is float64; 0 for images that have
-            none, see :meth:`lacks_residual`.
-
-        Raises
-        ------
-        ValueError
-            If the images are not of the shape seen in ``fit``, or not finite.
-        """
-        images = self._validate_images(X, reset=False)
-        warn_of_wrong_range(images, self.data_range)
+    def _transform_images(self, images: np.ndarray) -> np.ndarray:
         denoiser = check_denoiser(self.denoiser)
-        shape = self._residual_shape(images.shape[1:])
-        residuals = np.empty((len(images), *shape), self._dtype(images))
+        shape = len(images), *self._output_shape(images.shape[1:])
+        residuals = np.empty(shape, self._dtype(images))
         recipe = self._recipe(denoiser, images)
         thread_map(
-            lambda chunk: self._recall_or_fill(recipe, denoiser, images[chunk], residuals[chunk]),
+            lambda chunk: self._fill(recipe, denoiser, images[chunk], residuals[chunk]),
             row_chunks(len(images), images[0].size),
             self.n_jobs,
         )
-        return residuals.reshape(len(images), -1) if self.flatten else residuals
+        return residuals
 
     def _recipe(self, denoiser: BaseDenoiser, images: np.ndarray) -> tuple[Any, ...] | None:
-        """Tell what the residual of an image follows from beside its pixels, None if not known."""
+        """Return what the residual of an image follows from beside its pixels, if it is known."""
         if not cache_in_use() or type(denoiser) not in DENOISERS.values():
             return None
         parameters = repr(sorted(denoiser.get_params().items()))
@@ -264,7 +216,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         return type(denoiser), parameters, *treatment, images.shape[1:], images.dtype.str
 
     def lacks_residual(self, X: Any) -> np.ndarray:
-        """Tell which images have no residual, since they are flat, smooth or saturated.
+        """Mask the images without residual, which are flat, smooth or saturated.
 
         Parameters
         ----------
@@ -288,7 +240,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         return lack_residual(self._validate_images(X, reset=False), self.data_range)
 
     def class_sums(self, X: Any, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Add up the residuals of each class, without computing each of them to the end.
+        """Add up the residuals of each class, without computing every residual.
 
         Parameters
         ----------
@@ -306,12 +258,10 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         ndarray of float64, shape (n_classes, H*W*C') or (n_classes, H, W, C')
             Weighted sums of what ``transform`` gives.
         """
-        images = self._validate_images(X, reset=False)
-        warn_of_wrong_range(images, self.data_range)
+        images = self._take(X, reset=False)
         denoiser = check_denoiser(self.denoiser)
-        shape = self._residual_shape(images.shape[1:])
         weights = np.where(lack_residual(images, self.data_range), 0, weights)
-        sums = np.zeros((codes.max() + 1, *shape))
+        sums = np.zeros((codes.max() + 1, *self._output_shape(images.shape[1:])))
         for code, total in enumerate(sums):
             own = np.flatnonzero(codes == code)
             # The more images a chunk has, the fewer sums there are to invert.
@@ -321,7 +271,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         sums[..., colours] = self._in_colours(sums[..., colours])
         return sums.reshape(len(sums), -1) if self.flatten else sums
 
-    def _recall_or_fill(
+    def _fill(
         self,
         recipe: tuple[Any, ...] | None,
         denoiser: BaseDenoiser,
@@ -329,16 +279,12 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         residuals: np.ndarray,
     ) -> None:
         """Write the residuals of a chunk of images, from the cache where there is a recipe."""
-        if recipe is None:
-            self._fill(denoiser, images, residuals)
-        elif not CACHE.recall(recipe, images, residuals):
-            self._fill(denoiser, images, residuals)
-            CACHE.keep(recipe, images, residuals)
-
-    def _fill(self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray) -> None:
-        """Write the residuals of a chunk of images."""
+        if recipe is not None and CACHE.recall(recipe, images, residuals):
+            return
         self._fill_channels(denoiser, images, residuals)
         residuals[lack_residual(images, self.data_range)] = 0
+        if recipe is not None:
+            CACHE.keep(recipe, images, residuals)
 
     def _fill_channels(
         self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray
@@ -370,7 +316,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             total[..., channel] += denoiser.weighted_residual(group, weights)[0]
 
     def _in_colours(self, residuals: np.ndarray) -> np.ndarray:
-        """Colour differences of RGB residuals, if they are asked for."""
+        """Convert RGB residuals to luminance and colour differences, if asked for."""
         if self.channels != "ycbcr" or residuals.shape[-1] == 1:
             return residuals
         return residuals @ YCBCR_WEIGHTS.astype(residuals.dtype)
@@ -395,11 +341,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     def _dtype(images: np.ndarray) -> np.dtype:
         return np.dtype(np.float64 if images.dtype == np.float64 else np.float32)
 
-    def _residual_shape(self, image_shape: ImageShape) -> ImageShape:
+    def _output_shape(self, image_shape: ImageShape) -> ImageShape:
         height, width, channels = image_shape
         channels = 1 if self.channels == "luminance" else channels
         return height, width, channels + self.intensity
-
-    @property
-    def _n_features_out(self) -> int:
-        return int(np.prod(self.residual_shape_))

@@ -53,6 +53,15 @@ from sklearn_ganprint.perturbations import (
 FOLDER = Path(__file__).parent
 SIZE = 20
 
+#: Names of the files of each kind, which were its names when the first of them were written.
+NAMES = {
+    "paper": "fingerprint",
+    "spectral": "autocorrelation",
+    "combined": "fusion",
+    "thorough": "fusion-siblings",
+    "camera": "prnu",
+}
+
 
 def residuals(denoiser="gaussian", **params):
     return ResidualTransformer(denoiser, flatten=False, **params)
@@ -62,19 +71,23 @@ def kinds():
     """Make what ``ganprint fit`` fits, and a model without calibration, all over files."""
     reader = ImageReader(crop=SIZE, anchor="center")
     small = ImageReader(crop=SIZE - 4, anchor="center")  # for six residuals of each image
-    for kind in ("paper", "spectral", "combined", "thorough", "camera"):
-        pipeline = make_attribution_pipeline(kind, tile_size=8)
+    for name, kind in NAMES.items():
+        tiles = "auto" if kind in ("fingerprint", "prnu") else 8
+        pipeline = make_attribution_pipeline(kind, tile_size=tiles)
         lags = [each for each in pipeline.get_params() if each.endswith("__max_lag")]
         pipeline.set_params(**dict.fromkeys(lags, 2))  # few features, and so small files
-        if kind == "paper":
+        if kind == "fingerprint":
             pipeline.set_params(residual__channels="rgb")
         yield (
-            kind,
+            name,
             FileBatchClassifier(
-                OpenSetClassifier(pipeline), reader=small if kind == "thorough" else reader
+                OpenSetClassifier(pipeline), reader=small if name == "thorough" else reader
             ),
         )
-    yield "paper_closed", FileBatchClassifier(make_attribution_pipeline("paper"), reader=reader)
+    yield (
+        "paper_closed",
+        FileBatchClassifier(make_attribution_pipeline("fingerprint"), reader=reader),
+    )
     localizer = make_localization_pipeline(window_size=8)
     localizer.set_params(localizer__min_region=64)
     yield "localization", FileBatchClassifier(localizer, reader=reader)

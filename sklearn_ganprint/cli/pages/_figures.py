@@ -1,4 +1,4 @@
-"""Figures that no window shows, as bytes of files, and those of attribution results."""
+"""Pictures on pages: figures as bytes of files, which no window shows, and copies of images."""
 
 import copy
 import io
@@ -7,19 +7,32 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from PIL import Image
+from sklearn.metrics import ConfusionMatrixDisplay, RocCurveDisplay
 
-from sklearn_ganprint.datasets._names import printable
+from sklearn_ganprint._text import printable
+from sklearn_ganprint.cli._console import MESSAGES
+from sklearn_ganprint.cli._images import attempt
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.experiments import AttributionResult
+from sklearn_ganprint.plotting import (
+    AutocorrelationDisplay,
+    ComparisonMatrixDisplay,
+    FingerprintDisplay,
+)
 
 _DPI = 110
 
 #: Lags of an autocorrelation that are shown.
 _MAX_LAG = 32
 
+#: Longer side of a small copy of an image, in pixels.
+_THUMBNAIL = 220
+
 
 def new_figure(width: float, height: float, *, constrained: bool = True) -> Any:
-    """Make a figure of a size in inches, which lays itself out if constrained."""
-    # Not pyplot's: its figures belong to the whole process, and may open windows.
+    """Return a figure of a size in inches, with a constrained layout or none."""
+    # Not by pyplot, whose figures belong to the whole process and may open windows.
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=_DPI, layout="constrained" if constrained else None)
@@ -27,7 +40,7 @@ def new_figure(width: float, height: float, *, constrained: bool = True) -> Any:
 
 def png(figure: Any) -> bytes:
     """Write a figure as PNG; equal figures give equal bytes."""
-    # The version of matplotlib would be in it.
+    # Leave out the version of matplotlib.
     return _saved(figure, format="png", metadata={"Software": None})
 
 
@@ -35,23 +48,21 @@ def svg(figure: Any) -> bytes:
     """Write a figure as SVG; equal figures give equal bytes."""
     import matplotlib as mpl
 
-    # The names of its parts are drawn at random without a salt.
+    # Without a salt the names of parts are random.
     with mpl.rc_context({"svg.hashsalt": "sklearn_ganprint"}):
         return _saved(figure, format="svg", metadata={"Creator": None, "Date": None})
 
 
 def _saved(figure: Any, **how: Any) -> bytes:
     buffer = io.BytesIO()
-    # A figure that lays itself out moves its axes a little each time it is drawn: from a copy, what
-    # is written does not depend on what was written before.
+    # A constrained layout moves the axes a little at each drawing: a copy gives the same bytes
+    # whatever was written before.
     copy.deepcopy(figure).savefig(buffer, **how)
     return buffer.getvalue()
 
 
 def roc_curves(result: AttributionResult, *, zoom: float = 1) -> Any:
     """Draw the ROC curve of each source against all others, or their upper left corner."""
-    from sklearn.metrics import RocCurveDisplay
-
     figure = new_figure(6.4, 6.2)
     ax = figure.subplots()
     for column, label in enumerate(result.classes):
@@ -77,8 +88,6 @@ def roc_curves(result: AttributionResult, *, zoom: float = 1) -> Any:
 
 def confusion(result: AttributionResult, *, blank_below: float = 0) -> Any:
     """Draw the confusion matrix in shares of each source's images, small ones without number."""
-    from sklearn.metrics import ConfusionMatrixDisplay
-
     side = 4.2 + 0.4 * len(result.classes)
     figure = new_figure(side, side)
     display = ConfusionMatrixDisplay.from_predictions(
@@ -105,17 +114,22 @@ def confusion(result: AttributionResult, *, blank_below: float = 0) -> Any:
 
 def fingerprint(values: np.ndarray, name: str) -> Any:
     """Draw a fingerprint of shape (H, W) or (H, W, C)."""
-    from sklearn_ganprint.plotting import FingerprintDisplay
-
-    figure, ax = framed(values.shape[:2])
+    figure, ax = _framed(values.shape[:2])
     FingerprintDisplay.from_fingerprint(values, name=name, ax=ax)
     return figure
 
 
-def framed(shape: tuple[int, ...]) -> tuple[Any, Any]:
-    """Make a figure for a picture of a shape and its colour bar, and the axes in it.
+def class_fingerprint(result: AttributionResult, label: Any) -> Any:
+    """Draw the fingerprint of one class of the estimator behind a result."""
+    figure, ax = _framed((1, 1))
+    FingerprintDisplay.from_estimator(result.estimator, label, ax=ax)
+    return figure
 
-    A fixed frame: else each picture's size would follow from the labels of its colour bar.
+
+def _framed(shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Return a figure for a picture of a shape and its colour bar, and the axes in it.
+
+    The frame is fixed: else the labels of the colour bar would change the size of the picture.
     """
     height = min(max(4.0 * shape[0] / shape[1], 2.0), 8.0)
     figure = new_figure(4.6, height, constrained=False)
@@ -124,9 +138,7 @@ def framed(shape: tuple[int, ...]) -> tuple[Any, Any]:
 
 
 def autocorrelation(values: np.ndarray, name: str) -> Any:
-    """Draw the autocorrelation of a fingerprint, all lags of which are given, about its middle."""
-    from sklearn_ganprint.plotting import AutocorrelationDisplay
-
+    """Draw the middle of the autocorrelation of a fingerprint, given all its lags."""
     figure = new_figure(5.0, 4.4)
     max_lag = min(_MAX_LAG, *(max(side // 2 - 1, 1) for side in values.shape))
     AutocorrelationDisplay.from_autocorrelation(
@@ -137,11 +149,9 @@ def autocorrelation(values: np.ndarray, name: str) -> Any:
 
 def comparison(found: Any, level: float) -> Any:
     """Draw a ModelComparison; pairs with a p-value up to `level` that are alike are framed."""
-    from sklearn_ganprint.plotting import ComparisonMatrixDisplay
-
     shape, names = found.correlation.shape, (found.first_names, found.second_names)
     cell = 0.55 if max(shape) <= 25 else 0.25
-    longest = [0.085 * max(map(len, each)) for each in names]
+    longest = [0.085 * max(map(len, sources)) for sources in names]
     width = max(cell * shape[1], 1.2) + longest[0] + 1.6
     figure = new_figure(width, max(cell * shape[0], 1.8) + longest[1] + 0.5)
     weak = found.correlation < found.least_correlation
@@ -154,3 +164,32 @@ def _take_literally(texts: Sequence[Any]) -> None:
     """Keep dollar signs in the names of sources from beginning a formula."""
     for text in texts:
         text.set_parse_math(False)
+
+
+def thumbnail(path: str) -> bytes:
+    """Return a small JPEG copy of a whole image; small images keep their size.
+
+    A file that cannot be used (any more) gives a grey square, and a message with the reason.
+    """
+    pixels = attempt(ImageReader().read_one, path)
+    if isinstance(pixels, ImageReadError):
+        MESSAGES.say(f"{pixels}; there is no picture of it")
+        pixels = np.full((_THUMBNAIL, _THUMBNAIL, 3), 128, np.uint8)
+    return small_copy(pixels)
+
+
+def small_copy(pixels: np.ndarray, side: int = _THUMBNAIL) -> bytes:
+    """Return an image of shape (H, W, 3) as JPEG, at most `side` pixels wide and high."""
+    # Images of 16 bits come as floats in 8-bit units.
+    image = Image.fromarray(np.rint(pixels).clip(0, 255).astype(np.uint8))
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=88)
+    return buffer.getvalue()
+
+
+def spread(files: Sequence[str], most: int) -> list[str]:
+    """Return at most `most` files at equal distances, the first included."""
+    if len(files) <= most:
+        return list(files)
+    return [files[index * len(files) // most] for index in range(most)]

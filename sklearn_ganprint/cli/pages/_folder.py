@@ -1,23 +1,18 @@
-"""Pages for a browser: their common style, and how they and their pictures get into a folder."""
+"""Pages for a browser: their templates, and how they and their pictures are written to a folder."""
 
 import argparse
 import math
 import os
 import shlex
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sklearn_ganprint
 from sklearn_ganprint._atomic import atomic, remove_abandoned
-from sklearn_ganprint.cli._errors import CommandError
-from sklearn_ganprint.datasets._names import printable
-
-if TYPE_CHECKING:
-    import jinja2
-
-    from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint._text import printable
+from sklearn_ganprint.cli._console import CommandError
 
 #: The page that a command ends with.
 PAGE = "index.html"
@@ -26,7 +21,7 @@ PAGE = "index.html"
 def check_folder(out: str, *, force: bool, files: str) -> None:
     """Refuse a folder that holds something already, unless forced to.
 
-    `files` says what of it would be replaced, such as "the demo's files".
+    `files` names what would be replaced, such as "the demo's files".
     """
     if os.path.lexists(out) and not os.path.isdir(out):
         raise CommandError(f"--out {out}: expected a folder, this is a file")
@@ -39,7 +34,7 @@ def check_folder(out: str, *, force: bool, files: str) -> None:
 
 
 def check_file(option: str, path: str, *, force: bool) -> None:
-    """Refuse the name of a file that cannot be written, before hours of work, not after them."""
+    """Refuse the name of a file that cannot be written, before hours of work."""
     if os.path.isdir(path):
         raise CommandError(f"{option} {path}: expected the name of a file, this is a folder")
     if os.path.lexists(path) and not force:
@@ -74,7 +69,7 @@ def _probe(option: str, folder: str) -> None:
 def begin_folder(out: str, *, force: bool, files: str) -> None:
     """Check a folder as `check_folder` does, make it, and take an earlier page out of it.
 
-    The page comes back last: where there is one, all that it shows is there too.
+    The page is written last: if it exists, all that it shows exists too.
     """
     check_folder(out, force=force, files=files)
     probe_folder(out)
@@ -88,13 +83,8 @@ def begin_out(args: argparse.Namespace) -> None:
 
 
 def command_line(args: argparse.Namespace) -> str:
-    """Give the words that the command was called with, for its page."""
+    """Return the command line of a run, for its page."""
     return shlex.join(["ganprint", *args.words])
-
-
-def failed_files(failures: "Sequence[ImageReadError]") -> list[tuple[str, str]]:
-    """Give the names of files that could not be used, and why, for a page."""
-    return [(each.filename, each.reason) for each in failures]
 
 
 def render_page(command: str, /, **values: Any) -> str:
@@ -104,21 +94,36 @@ def render_page(command: str, /, **values: Any) -> str:
     return page
 
 
-def environment() -> "jinja2.Environment":
-    """Make what templates need that extend ``page.html.jinja``, with filters for figures."""
+def environment() -> Any:
+    """Return the jinja2 environment of templates that extend ``page.html.jinja``."""
     import jinja2
 
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        # Whatever name comes in: it can be encoded, and turns no text of the page around.
+        # No name breaks the encoding of the page or reverses its text.
         finalize=lambda value: printable(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     made.filters.update(percent=percent, number=number)
     return made
+
+
+def place_in_words(anchor: str) -> str:
+    """Write where a crop is cut from an image."""
+    return "at the top left" if anchor == "top-left" else "from the middle"
+
+
+def period_in_words(period: tuple[int | None, int | None]) -> str:
+    """Write the vertical and horizontal periods of a fingerprint."""
+    words = [
+        f"every {length} pixels {way}"
+        for length, way in zip(period, ("down", "across"), strict=True)
+        if length is not None
+    ]
+    return f"it repeats {' and '.join(words)}" if words else "no period stands out from the noise"
 
 
 def percent(share: float, digits: int = 0) -> str:
@@ -132,9 +137,9 @@ def number(value: float | None, digits: int) -> str:
 
 
 def write_files(folder: str, files: Iterable[tuple[str, bytes]]) -> str:
-    """Write files of some names in their order, each at once or not at all; return the last's path.
+    """Write files in their order, each whole or not at all, and return the path of the last.
 
-    Of what is in the folder already, only files of these names are replaced.
+    No other files of the folder are replaced.
     """
     path = folder
     for name, content in files:
@@ -144,7 +149,7 @@ def write_files(folder: str, files: Iterable[tuple[str, bytes]]) -> str:
 
 
 def write_file(path: str, content: bytes) -> None:
-    """Write a file at once or not at all; its folder is made where there is none."""
+    """Write a file whole or not at all, and make its folder if there is none."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic(target) as part:

@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from itertools import count
 from typing import BinaryIO, NamedTuple
 
-from sklearn_ganprint.datasets._decoding._prepared import (
+from sklearn_ganprint.datasets._decoding._structure import (
     Prepared,
     UnusableImageError,
     count_parts,
     refuse_zeroed,
     take,
 )
+
+_Size = tuple[int, int]
+_Place = tuple[int, int]
 
 _MAX_HEADER = 1 << 24
 _SIZ = b"\xff\x4f\xff\x51"
@@ -102,22 +105,29 @@ def prepare_avif(stream: BinaryIO, whole: bool) -> Prepared:
     return Prepared(scratch_bytes=12)
 
 
-_Size = tuple[int, int]
-_Place = tuple[int, int]
-
-
 class _Fields:
-    """Whole numbers read one after the other."""
+    """Whole numbers that are read one after the other; an IndexError where the data end."""
 
-    def __init__(self, data: bytes, position: int = 0) -> None:
-        self.data, self.position = data, position
+    def __init__(self, data: bytes) -> None:
+        self._data, self._position, self._end = data, 0, 8 * len(data)  # in bits
 
-    def take(self, size: int) -> int:
-        """Return the next number, of so many bytes."""
-        if self.position + size > len(self.data):
+    def _move(self, n_bits: int) -> tuple[int, int]:
+        start, self._position = self._position, self._position + n_bits
+        if self._position > self._end:
             raise IndexError
-        self.position += size
-        return int.from_bytes(self.data[self.position - size : self.position])
+        return start, self._position
+
+    def take(self, n_bytes: int) -> int:
+        """Return the next number, of so many whole bytes."""
+        start, stop = self._move(8 * n_bytes)
+        return int.from_bytes(self._data[start >> 3 : stop >> 3])
+
+    def bits(self, n_bits: int) -> int:
+        """Return the next number, of so many bits, the highest first."""
+        start, stop = self._move(n_bits)
+        last = -(-stop // 8)
+        number = int.from_bytes(self._data[start // 8 : last]) >> (8 * last - stop)
+        return number & ((1 << n_bits) - 1)
 
 
 def _read_place(stream: BinaryIO, place: _Place, end: int) -> bytes:
@@ -129,45 +139,43 @@ def _read_place(stream: BinaryIO, place: _Place, end: int) -> bytes:
     return stream.read(size)
 
 
+def _inner(stream: BinaryIO, box: _Box | None, n_before: int = 0) -> list[_Box]:
+    """Return the boxes in a box, behind some bytes of its own; none where there is no box."""
+    return [] if box is None else list(_boxes(stream, box.start + n_before, box.stop))
+
+
+def _content(stream: BinaryIO, box: _Box | None, n_bytes: int | None = None) -> bytes:
+    if box is None:
+        return b""
+    stream.seek(box.start)
+    return stream.read(box.stop - box.start if n_bytes is None else n_bytes)
+
+
 def _coded_items(stream: BinaryIO, meta: _Box) -> list[tuple[_Size | None, list[_Place]]]:
-    """Return announced size and places of the data of each AV1 image but thumbnails."""
-    start = {box.kind: box for box in _boxes(stream, meta.start + 4, meta.stop)}
-
-    def content(box: _Box | None) -> bytes:
-        if box is None:
-            return b""
-        stream.seek(box.start)
-        return stream.read(box.stop - box.start)
-
-    iprp = start.get(b"iprp")
-    inner = list(_boxes(stream, iprp.start, iprp.stop)) if iprp else []
-    ipco = next((box for box in inner if box.kind == b"ipco"), None)
-    properties = list(_boxes(stream, ipco.start, ipco.stop)) if ipco else []
+    """Return announced size and places of the data of each AV1 image except thumbnails."""
+    found = {box.kind: box for box in _inner(stream, meta, 4)}
+    inner = _inner(stream, found.get(b"iprp"))
+    properties = _inner(stream, next((box for box in inner if box.kind == b"ipco"), None))
     sizes: dict[int, _Size] = {}
     for number, box in enumerate(properties, start=1):
         if box.kind == b"ispe":
-            fields = _Fields(content(box), 4)
+            fields = _Fields(_content(stream, box)[4:])
             sizes[number] = fields.take(4), fields.take(4)
-    owned = _owned([content(box) for box in inner if box.kind == b"ipma"])
-    idat = start.get(b"idat")
-    places = _places(content(start.get(b"iloc")), idat.start if idat else 0)
-    thumbnails = _thumbnails(stream, start.get(b"iref"))
+    owned = _owned([_content(stream, box) for box in inner if box.kind == b"ipma"])
+    idat = found.get(b"idat")
+    places = _places(_content(stream, found.get(b"iloc")), idat.start if idat else 0)
+    thumbnails = _thumbnails(stream, found.get(b"iref"))
     return [
-        (next((sizes[each] for each in owned.get(item, ()) if each in sizes), None), places[item])
-        for item in _av1_items(stream, start.get(b"iinf"))
+        (next((sizes[key] for key in owned.get(item, ()) if key in sizes), None), places[item])
+        for item in _av1_items(stream, found.get(b"iinf"))
         if item in places and item not in thumbnails
     ]
 
 
 def _av1_items(stream: BinaryIO, iinf: _Box | None) -> list[int]:
-    if iinf is None:
-        return []
-    stream.seek(iinf.start)
-    first = iinf.start + (6 if stream.read(1) == b"\0" else 8)
     found = []
-    for box in _boxes(stream, first, iinf.stop):
-        stream.seek(box.start)
-        fields = _Fields(stream.read(12))
+    for box in _inner(stream, iinf, 6 if _content(stream, iinf, 1) == b"\0" else 8):
+        fields = _Fields(_content(stream, box, 12))
         version = fields.take(4) >> 24
         item = fields.take(4 if version > 2 else 2)
         fields.take(2)
@@ -177,16 +185,12 @@ def _av1_items(stream: BinaryIO, iinf: _Box | None) -> list[int]:
 
 
 def _thumbnails(stream: BinaryIO, iref: _Box | None) -> set[int]:
-    if iref is None:
-        return set()
-    stream.seek(iref.start)
-    width = 4 if stream.read(1) != b"\0" else 2
-    found = set()
-    for box in _boxes(stream, iref.start + 4, iref.stop):
-        if box.kind == b"thmb":
-            stream.seek(box.start)
-            found.add(int.from_bytes(stream.read(width)))
-    return found
+    width = 2 if _content(stream, iref, 1) == b"\0" else 4
+    return {
+        int.from_bytes(_content(stream, box, width))
+        for box in _inner(stream, iref, 4)
+        if box.kind == b"thmb"
+    }
 
 
 def _owned(associations: list[bytes]) -> dict[int, list[int]]:
@@ -205,36 +209,23 @@ def _owned(associations: list[bytes]) -> dict[int, list[int]]:
 
 def _places(data: bytes, idat: int) -> dict[int, list[_Place]]:
     """Return where in the file the data of each item are."""
-    fields = _Fields(data)
-    version = fields.take(4) >> 24 if data else 0
-    widths = fields.take(2) if data else 0
-    offset, length, base, index = ((widths >> shift) & 15 for shift in (12, 8, 4, 0))
-    index = index if version else 0
     found: dict[int, list[_Place]] = {}
-    for _ in range(fields.take(4 if version == 2 else 2) if data else 0):
-        item = fields.take(4 if version == 2 else 2)
+    if not data:
+        return found
+    fields = _Fields(data)
+    version = fields.take(4) >> 24
+    offset, length, base, index = (fields.bits(4) for _ in range(4))
+    width = 4 if version == 2 else 2
+    for _ in range(fields.take(width)):
+        item = fields.take(width)
         method = fields.take(2) & 15 if version else 0
         fields.take(2)
         start = fields.take(base) + (idat if method == 1 else 0)
         found[item] = []
         for _ in range(fields.take(2)):
-            fields.take(index)
+            fields.take(index if version else 0)
             found[item].append((start + fields.take(offset), fields.take(length)))
     return found
-
-
-class _Bits:
-    """Numbers of so many bits, the highest first."""
-
-    def __init__(self, data: bytes) -> None:
-        self.value, self.left = int.from_bytes(data), 8 * len(data)
-
-    def take(self, size: int) -> int:
-        """Return the next number."""
-        self.left -= size
-        if self.left < 0:
-            raise IndexError
-        return (self.value >> self.left) & ((1 << size) - 1)
 
 
 def _coded_size(data: bytes) -> _Size | None:
@@ -254,40 +245,40 @@ def _coded_size(data: bytes) -> _Size | None:
         if not header & 2:
             size = len(data) - position
         if header >> 3 & 15 == 1:
-            return _sequence_size(_Bits(data[position : position + min(size, 256)]))
+            return _sequence_size(_Fields(data[position : position + min(size, 256)]))
         position += size
     return None
 
 
-def _sequence_size(bits: _Bits) -> _Size:
+def _sequence_size(fields: _Fields) -> _Size:
     """Read up to the size in a sequence header (section 5.5 of the AV1 specification)."""
-    bits.take(4)
-    if bits.take(1):  # a still image with the short header
-        bits.take(5)
+    fields.bits(4)
+    if fields.bits(1):  # a still image with the short header
+        fields.bits(5)
     else:
-        _skip_operating_points(bits)
-    widths = bits.take(4) + 1, bits.take(4) + 1
-    return bits.take(widths[0]) + 1, bits.take(widths[1]) + 1
+        _skip_operating_points(fields)
+    widths = fields.bits(4) + 1, fields.bits(4) + 1
+    return fields.bits(widths[0]) + 1, fields.bits(widths[1]) + 1
 
 
-def _skip_operating_points(bits: _Bits) -> None:
+def _skip_operating_points(fields: _Fields) -> None:
     delay_bits = 0
-    if bits.take(1):  # timing
-        bits.take(64)
-        if bits.take(1):
+    if fields.bits(1):  # timing
+        fields.bits(64)
+        if fields.bits(1):
             zeros = 0
-            while not bits.take(1):
+            while not fields.bits(1):
                 zeros += 1
-            bits.take(zeros)
-        if bits.take(1):
-            delay_bits = bits.take(5) + 1
-            bits.take(42)
-    initial_delay = bits.take(1)
-    for _ in range(bits.take(5) + 1):
-        bits.take(12)
-        if bits.take(5) > 7:
-            bits.take(1)
-        if delay_bits and bits.take(1):
-            bits.take(2 * delay_bits + 1)
-        if initial_delay and bits.take(1):
-            bits.take(4)
+            fields.bits(zeros)
+        if fields.bits(1):
+            delay_bits = fields.bits(5) + 1
+            fields.bits(42)
+    initial_delay = fields.bits(1)
+    for _ in range(fields.bits(5) + 1):
+        fields.bits(12)
+        if fields.bits(5) > 7:
+            fields.bits(1)
+        if delay_bits and fields.bits(1):
+            fields.bits(2 * delay_bits + 1)
+        if initial_delay and fields.bits(1):
+            fields.bits(4)

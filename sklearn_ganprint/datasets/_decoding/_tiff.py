@@ -7,17 +7,12 @@ import zlib
 from io import BufferedReader, RawIOBase
 from typing import Any, BinaryIO
 
-from sklearn_ganprint.datasets._decoding._prepared import (
-    MAX_PARTS,
-    Prepared,
-    UnusableImageError,
-    stated_orientation,
-)
-from sklearn_ganprint.datasets._decoding._tags import (
-    ORIENTATION,
+from sklearn_ganprint.datasets._decoding._structure import (
     Directory,
     Layout,
+    Prepared,
     Tag,
+    UnusableImageError,
     read_directory,
     read_header,
 )
@@ -25,7 +20,7 @@ from sklearn_ganprint.datasets._decoding._tags import (
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _STRIP_OFFSETS, _SAMPLES, _ROWS, _STRIP_BYTES, _PLANES, _COLOURS = 273, 277, 278, 279, 284, 320
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
-_SAMPLE_FORMAT, _REFERENCE, _XMP = 339, 532, 700
+_SAMPLE_FORMAT, _REFERENCE = 339, 532
 # Fill order, options of CCITT, predictor, kind of extra samples, JPEG tables, YCbCr.
 _OTHERS = {266, 292, 293, 317, 338, 347, 529, 530, 531}
 _KEPT = frozenset(
@@ -55,22 +50,20 @@ def prepare_tiff(stream: BinaryIO, whole: bool) -> Prepared:
     stream.seek(0)
     layout, first = read_header(stream)
     try:
-        page = read_directory(stream, layout, first, _KEPT, frozenset([ORIENTATION, _XMP]))
+        page = read_directory(stream, layout, first, _KEPT)
     except EOFError as error:
         raise UnusableImageError(f"is truncated: {error}") from error
     white, inverted = _white(page)
     end = _require_pixels(page, stream.seek(0, os.SEEK_END))
-    packed = _first(page, _COMPRESSION, 1) != 1
-    if whole and _first(page, _COMPRESSION, 1) in _DEFLATE:
+    packed = page.first(_COMPRESSION) != 1
+    if whole and page.first(_COMPRESSION) in _DEFLATE:
         _require_checksums(stream, page)
-    tags = {tag: page.tags[tag] for tag in page.tags.keys() & _KEPT}
+    tags = dict(page.tags)
     if inverted:
         tags[_PHOTOMETRIC] = Tag(3, 1, struct.pack(layout.order + "H", 1))
     _scale_colours(page, tags)
     return Prepared(
         BufferedReader(_Spliced(stream, end, *_head_and_tail(layout, tags, end))),
-        n_frames=_count_pages(stream, layout, page.next, first),
-        orientation=_orientation(page),
         white=white,
         inverted=inverted,
         # libtiff gets the file as a whole, and unpacks a strip or tile at a time.
@@ -81,13 +74,9 @@ def prepare_tiff(stream: BinaryIO, whole: bool) -> Prepared:
 
 def _strip_bytes(page: Directory) -> int:
     """Return the bytes of an unpacked strip for each pixel of the image; tiles are small."""
-    height = max(_first(page, _HEIGHT, 1), 1)
-    share = min(_first(page, _ROWS, height) / height, 1) if _STRIP_OFFSETS in page.tags else 0
-    return math.ceil(_first(page, _SAMPLES, 1) * _first(page, _BITS, 1) / 8 * share)
-
-
-def _first(page: Directory, tag: int, default: int) -> int:
-    return (page.get(tag) or (default,))[0]
+    height = max(page.first(_HEIGHT), 1)
+    share = min(page.first(_ROWS, height) / height, 1) if _STRIP_OFFSETS in page.tags else 0
+    return math.ceil(page.first(_SAMPLES) * page.first(_BITS) / 8 * share)
 
 
 def _white(page: Directory) -> tuple[int | None, bool]:
@@ -95,9 +84,9 @@ def _white(page: Directory) -> tuple[int | None, bool]:
     photometric = page.get(_PHOTOMETRIC)
     if not photometric:
         raise UnusableImageError("does not say whether 0 is black or white (no tag 262)")
-    space, bits = photometric[0], _first(page, _BITS, 1)
+    space, bits = photometric[0], page.first(_BITS)
     formats = set(page.get(_SAMPLE_FORMAT) or (1,))
-    if _first(page, _COMPRESSION, 1) == 6:
+    if page.first(_COMPRESSION) == 6:
         return None, False  # JPEG of the old kind, whatever the other tags say
     if 3 in formats:
         raise UnusableImageError(
@@ -131,19 +120,19 @@ def _require_pixels(page: Directory, size: int) -> int:
     counts = page.get(_TILE_BYTES if tiled else _STRIP_BYTES) or [size - each for each in offsets]
     if any(sum(part) > size for part in zip(offsets, counts, strict=False)):
         raise UnusableImageError("is truncated: parts of the image lie outside the TIFF file")
-    width, height = _first(page, _WIDTH, 0), _first(page, _HEIGHT, 0)
-    part_width = _first(page, _TILE_WIDTH, width) if tiled else width
-    part_height = _first(page, _TILE_HEIGHT if tiled else _ROWS, height)
+    width, height = page.first(_WIDTH, 0), page.first(_HEIGHT, 0)
+    part_width = page.first(_TILE_WIDTH, width) if tiled else width
+    part_height = page.first(_TILE_HEIGHT if tiled else _ROWS, height)
     if min(width, height, part_width, part_height) < 1:
         raise UnusableImageError("is damaged: the TIFF file states no size, or strips without one")
     n_down = -(-height // part_height)
     n_parts = n_down * -(-width // part_width)
-    separate = _first(page, _PLANES, 1) == 2
-    if len(offsets) < n_parts * (_first(page, _SAMPLES, 1) if separate else 1):
+    separate = page.first(_PLANES) == 2
+    if len(offsets) < n_parts * (page.first(_SAMPLES) if separate else 1):
         raise UnusableImageError("is damaged: the TIFF file has fewer strips or tiles than needed")
-    if _first(page, _COMPRESSION, 1) == 1:
-        together = 1 if separate else _first(page, _SAMPLES, 1)
-        row = -(-part_width * _first(page, _BITS, 1) * together // 8)
+    if page.first(_COMPRESSION) == 1:
+        together = 1 if separate else page.first(_SAMPLES)
+        row = -(-part_width * page.first(_BITS) * together // 8)
         last = part_height if tiled else height - (n_down - 1) * part_height
         for number, count in enumerate(counts):
             if count < row * (last if number % n_down == n_down - 1 else part_height):
@@ -155,7 +144,7 @@ def _require_pixels(page: Directory, size: int) -> int:
 def _require_full_range(page: Directory) -> None:
     """Raise for uncompressed YCbCr data in studio range, which Pillow takes for full range."""
     entry = page.tags.get(_REFERENCE)
-    if entry is None or entry.kind != 5 or _first(page, _PHOTOMETRIC, 0) != 6:
+    if entry is None or entry.kind != 5 or page.first(_PHOTOMETRIC, 0) != 6:
         return
     numbers = page.layout.unpack(f"{2 * entry.n_values}L", entry.data)
     levels = [top / max(bottom, 1) for top, bottom in zip(numbers[::2], numbers[1::2], strict=True)]
@@ -173,8 +162,8 @@ def _require_checksums(stream: BinaryIO, page: Directory) -> None:
         for strips, tiles in ((_STRIP_OFFSETS, _TILE_OFFSETS), (_STRIP_BYTES, _TILE_BYTES))
     )
     # Strips may overlap, and unpack to much more than their pixels.
-    left = _BLOCK + 2 * _first(page, _WIDTH, 1) * _first(page, _HEIGHT, 1) * (
-        1 + _first(page, _SAMPLES, 1) * _first(page, _BITS, 1) // 8
+    left = _BLOCK + 2 * page.first(_WIDTH) * page.first(_HEIGHT) * (
+        1 + page.first(_SAMPLES) * page.first(_BITS) // 8
     )
     for offset, count in zip(offsets, counts, strict=False):
         stream.seek(offset)
@@ -197,26 +186,6 @@ def _scale_colours(page: Directory, tags: dict[int, Tag]) -> None:
     if colours and 0 < max(colours) < 256:
         data = struct.pack(f"{page.layout.order}{len(colours)}H", *(257 * each for each in colours))
         tags[_COLOURS] = Tag(3, len(colours), data)
-
-
-def _orientation(page: Directory) -> int:
-    """Return the orientation by the tag or, without one, by XMP data."""
-    if found := page.get(ORIENTATION):
-        return found[0] if found[0] in range(1, 9) else 1
-    return stated_orientation(b"", page.tags[_XMP].data if _XMP in page.tags else b"")
-
-
-def _count_pages(stream: BinaryIO, layout: Layout, following: int, first: int) -> int:
-    """Return the number of pages; the chain ends where it is broken, turns back, or is long."""
-    seen = {first}
-    while following and following not in seen and len(seen) < MAX_PARTS:
-        try:
-            page = read_directory(stream, layout, following, frozenset())
-        except EOFError:
-            break
-        seen.add(following)
-        following = page.next
-    return len(seen)
 
 
 def _head_and_tail(layout: Layout, tags: dict[int, Tag], size: int) -> tuple[bytes, bytes]:
@@ -264,10 +233,6 @@ class _Spliced(RawIOBase):
         """Move to a position."""
         base = (0, self._position, self._end + len(self._tail))[whence]
         self._position = max(base + offset, 0)
-        return self._position
-
-    def tell(self) -> int:
-        """Return the position."""
         return self._position
 
     def readable(self) -> bool:

@@ -1,0 +1,40 @@
+# Every estimator and maker, and the packages of the rest: for type checkers, and for __init__.py.
+from . import classification as classification
+from . import clustering as clustering
+from . import comparison as comparison
+from . import conformal as conformal
+from . import correlation as correlation
+from . import datasets as datasets
+from . import denoisers as denoisers
+from . import ensemble as ensemble
+from . import experiments as experiments
+from . import features as features
+from . import files as files
+from . import fingerprints as fingerprints
+from . import localization as localization
+from . import open_set as open_set
+from . import persistence as persistence
+from . import perturbations as perturbations
+from . import pipelines as pipelines
+from . import plotting as plotting
+from . import residuals as residuals
+from .classification import FingerprintClassifier as FingerprintClassifier
+from .classification import PRNUClassifier as PRNUClassifier
+from .clustering import FingerprintClustering as FingerprintClustering
+from .ensemble import AugmentedClassifier as AugmentedClassifier
+from .ensemble import FusionClassifier as FusionClassifier
+from .ensemble import TiledClassifier as TiledClassifier
+from .files import FileBatchClassifier as FileBatchClassifier
+from .files import FileBatchClustering as FileBatchClustering
+from .files import FileBatchEstimator as FileBatchEstimator
+from .localization import FingerprintLocalizer as FingerprintLocalizer
+from .open_set import FingerprintDetector as FingerprintDetector
+from .open_set import OpenSetClassifier as OpenSetClassifier
+from .persistence import load_model as load_model
+from .persistence import save_model as save_model
+from .pipelines import make_attribution_pipeline as make_attribution_pipeline
+from .pipelines import make_localization_pipeline as make_localization_pipeline
+from .residuals import LocalVarianceNormalizer as LocalVarianceNormalizer
+from .residuals import ResidualTransformer as ResidualTransformer
+
+__version__: str

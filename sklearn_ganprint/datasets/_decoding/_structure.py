@@ -1,0 +1,175 @@
+"""What a file's own structure says, before Pillow is asked to decode it: counts, sizes, tags."""
+
+import struct
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import BinaryIO, NamedTuple
+
+# Chunks, segments, boxes or pages of one file. Whole photos have a few thousand; each costs
+# about a microsecond, so that a file of nothing else is left after a fraction of a second.
+MAX_PARTS = 200_000
+
+# Longest run of zero bytes, and share of the data, that entropy coding leaves in an intact file.
+_ZERO_RUN, _ZERO_SHARE = 256, 16
+
+# Bytes and struct letter of each type of whole numbers; others are passed on as bytes.
+_INTEGERS = {1: "B", 3: "H", 4: "L", 6: "b", 7: "B", 8: "h", 9: "l", 13: "L", 16: "Q", 17: "q"}
+_SIZES = {kind: struct.calcsize(f"={letter}") for kind, letter in _INTEGERS.items()}
+_SIZES |= {2: 1, 5: 8, 10: 8, 11: 4, 12: 8}
+
+
+class UnusableImageError(Exception):
+    """A reason why an image cannot be used, before the name of its file is added."""
+
+
+@dataclass
+class Prepared:
+    """A file reduced to what concerns the pixels of its first image.
+
+    `stream` is what Pillow decodes; None stands for the file as it is. `white` is the decoded
+    value that stands for white where that is not the largest of its type; `inverted` says that
+    it is black. `scans` are the pieces of a JPEG file that are decoded one by one. `n_colours` is
+    the size of a palette.
+    """
+
+    stream: BinaryIO | None = None
+    format: str | None = None
+    white: int | None = None
+    inverted: bool = False
+    decoded_size: tuple[int, int] | None = None
+    n_colours: int | None = None
+    scratch_bytes: int = 0  # for each pixel, beside the decoded image
+    held_bytes: int = 0  # of the file, for as long as it is decoded
+    scans: list[bytes] = field(default_factory=list)
+
+
+def take(stream: BinaryIO, size: int, what: str) -> bytes:
+    """Read exactly so many bytes."""
+    data = stream.read(size)
+    if len(data) != size:
+        raise UnusableImageError(f"is truncated: the file ends within {what}")
+    return data
+
+
+def count_parts(n_parts: int) -> None:
+    """Raise for a file that consists of too many parts to be read in good time."""
+    if n_parts > MAX_PARTS:
+        raise UnusableImageError(
+            f"consists of more than {MAX_PARTS} chunks, segments or boxes; save it anew"
+        )
+
+
+def refuse_zeroed(data: bytes, what: str) -> None:
+    """Raise if entropy-coded data hold a run of zero bytes, as lost disk sectors leave it."""
+    if b"\0" * max(_ZERO_RUN, len(data) // _ZERO_SHARE) in data:
+        raise UnusableImageError(f"is damaged: a part of its {what} is overwritten with zeros")
+
+
+class Layout(NamedTuple):
+    """Byte order, and whether offsets have 8 bytes (BigTIFF) or 4."""
+
+    order: str
+    big: bool
+
+    def unpack(self, letters: str, data: bytes) -> tuple[int, ...]:
+        """Return the numbers in `data`."""
+        return struct.unpack(self.order + letters, data)
+
+    @property
+    def offset(self) -> str:
+        """Letter of an offset."""
+        return "Q" if self.big else "L"
+
+
+class Tag(NamedTuple):
+    """One entry: type, number of values, and the bytes of its values."""
+
+    kind: int
+    n_values: int
+    data: bytes
+
+
+class Directory(NamedTuple):
+    """The tags of one image."""
+
+    layout: Layout
+    tags: dict[int, Tag]
+
+    def get(self, tag: int) -> tuple[int, ...] | None:
+        """Return the whole numbers that a tag holds, None if it is not there."""
+        entry = self.tags.get(tag)
+        if entry is None or entry.kind not in _INTEGERS:
+            return None
+        return self.layout.unpack(f"{entry.n_values}{_INTEGERS[entry.kind]}", entry.data)
+
+    def first(self, tag: int, default: int = 1) -> int:
+        """Return the first whole number that a tag holds."""
+        return (self.get(tag) or (default,))[0]
+
+
+def read_tag(data: bytes, tag: int) -> tuple[int, ...]:
+    """Return the whole numbers of a tag in the first directory of Exif data; () for none.
+
+    Broken metadata say nothing about the pixels, so that they are no error.
+    """
+    try:
+        stream = BytesIO(data)
+        layout, first = read_header(stream)
+        return read_directory(stream, layout, first, frozenset([tag])).get(tag) or ()
+    except (EOFError, ValueError, OverflowError, struct.error):
+        return ()
+
+
+def read_header(stream: BinaryIO) -> tuple[Layout, int]:
+    """Return the layout of a TIFF stream and the offset of its first directory."""
+    head = stream.read(8)
+    layout = Layout("<" if head[:2] == b"II" else ">", 43 in head[2:4])
+    if layout.big:
+        head = stream.read(8)
+        return layout, layout.unpack("Q", head)[0]
+    return layout, layout.unpack("L", head[4:])[0]
+
+
+def read_directory(
+    stream: BinaryIO,
+    layout: Layout,
+    offset: int,
+    wanted: frozenset[int],
+) -> Directory:
+    """Read the tags of a directory that are wanted.
+
+    Raises
+    ------
+    EOFError
+        If the directory, or the values of a wanted tag, lie outside the file.
+    """
+    width = 8 if layout.big else 4
+    size = stream.seek(0, 2)
+    stream.seek(offset)
+    (n_tags,) = layout.unpack(
+        "Q" if layout.big else "H", _exactly(stream, 8 if layout.big else 2, size)
+    )
+    entries = _exactly(stream, n_tags * (4 + 2 * width), size)
+    tags: dict[int, Tag] = {}
+    for start in range(0, len(entries), 4 + 2 * width):
+        entry = entries[start : start + 4 + 2 * width]
+        tag, kind = layout.unpack("HH", entry[:4])
+        if tag in tags or kind not in _SIZES or tag not in wanted:
+            continue
+        (count,) = layout.unpack(layout.offset, entry[4 : 4 + width])
+        length = count * _SIZES[kind]
+        data = entry[4 + width :][:length]
+        if length > width:
+            (place,) = layout.unpack(layout.offset, data)
+            stream.seek(min(place, size))
+            data = _exactly(stream, length, size)
+        tags[tag] = Tag(kind, count, data)
+    return Directory(layout, tags)
+
+
+def _exactly(stream: BinaryIO, length: int, size: int) -> bytes:
+    """Read so many bytes; asked for more than the file has, no memory is taken for them."""
+    data = b"" if length > size else stream.read(length)
+    if len(data) != length:
+        raise EOFError("a directory of tags, or the values of a tag, lie outside the file")
+    return data

@@ -1,0 +1,588 @@
+"""Correlations between sources as a matrix in colours."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any, Self
+
+import numpy as np
+
+from sklearn_ganprint._text import printable
+from sklearn_ganprint.plotting._drawing import (
+    add_colorbar,
+    draw_signed,
+    ink_on,
+    new_axes,
+    symmetric_scale,
+    write_title,
+)
+
+_SCALES = ("linear", "sqrt", "robust")
+#: Letters are at most so large, in points, and about 0.6 of that wide.
+_LARGEST, _WIDTH = 10.0, 0.6
+
+#: Names of the rows and of the columns.
+_Names = tuple[list[str], list[str]]
+
+
+class _MatrixDisplay:
+    """A matrix in colours symmetric about 0, with names beside it and values in its cells."""
+
+    #: Cells up to which values are written unless asked for, and how large at most, in points.
+    _most_with_values: int
+    _largest_value = _LARGEST
+    #: What the values are.
+    _label: str
+
+    matrix: np.ndarray
+    name: str | None
+
+    def _draw(
+        self,
+        ax: Any,
+        names: _Names,
+        title: str | None,
+        values_format: str | None,
+        scale: str,
+        cmap: Any,
+        colorbar: bool,
+        upright: bool = False,
+    ) -> float:
+        """Draw all but frames; return the side of a cell in points, about."""
+        self.ax_ = self._new_axes(names, colorbar) if ax is None else ax
+        self.figure_ = self.ax_.figure
+        self._draw_colours(scale, cmap, colorbar)
+        points = self._cell_points(names)
+        self._write_names(names, points, upright)
+        self.text_ = self._write_values(values_format, points) if values_format else None
+        write_title(self.ax_, self.name if title is None else title)
+        return points
+
+    def _has_values(self, values: bool | None) -> bool:
+        return self.matrix.size <= self._most_with_values if values is None else values
+
+    def _new_axes(self, names: _Names, colorbar: bool) -> Any:
+        cell = 0.6 if self._has_values(None) else 0.3
+        height, width = (float(np.clip(cell * n, 1.8, 16)) for n in self.matrix.shape)
+        beside, below = (0.085 * max(map(len, words)) for words in names)
+        width += beside + (1.3 if colorbar else 0.5)
+        return new_axes(width, height + below + 1.0, layout="compressed")
+
+    def _draw_colours(self, scale: str, cmap: Any, colorbar: bool) -> None:
+        shown = self.matrix
+        if scale == "robust" and len(shown) > 1:
+            shown = shown[~np.eye(len(shown), dtype=bool)]
+        self.scale_ = symmetric_scale(shown)
+        norm = {"norm": _square_root_norm(self.scale_)} if scale == "sqrt" else {}
+        self.im_ = draw_signed(self.ax_, self.matrix, self.scale_, cmap, **norm)
+        if colorbar:
+            extend = "both" if symmetric_scale(self.matrix) > self.scale_ else "neither"
+            bar = add_colorbar(self.im_, self._label, extend=extend, aspect=25)
+            if scale == "sqrt":
+                bar.set_ticks(self.scale_ * np.array([-1, -0.5, -0.1, 0, 0.1, 0.5, 1]))
+                bar.ax.yaxis.set_major_formatter("{x:.2g}")
+
+    def _cell_points(self, names: _Names) -> float:
+        """Return the side of a cell in points, about; letters fill a part of it."""
+        box = self.ax_.get_window_extent()
+        has_layout = self.figure_.get_layout_engine() is not None
+        sides = []
+        extents = zip((box.height, box.width), self.matrix.shape, names[::-1], strict=True)
+        for pixels, n, words in extents:
+            side = pixels / self.figure_.dpi * 72
+            # A layout will take the room of the names from the matrix: the width of the longest,
+            # in letters of 0.8 of a cell, or as large as letters get.
+            letters = _WIDTH * max(map(len, words)) if has_layout else 0
+            sides.append(max(side / (n + 0.8 * letters), (side - _LARGEST * letters) / n))
+        return float(min(sides))
+
+    def _write_names(self, names: _Names, points: float, upright: bool) -> None:
+        rows, columns = ([*map(printable, words)] for words in names)
+        size = _letter_size(0.8 * points)
+        upright = upright or _WIDTH * size * max(map(len, columns)) > 0.85 * points
+        style = {"fontsize": size, "parse_math": False}
+        self.ax_.set_xticks(range(len(columns)), columns, rotation=90 if upright else 0, **style)
+        self.ax_.set_yticks(range(len(rows)), rows, **style)
+
+    def _write_values(self, values_format: str, points: float) -> np.ndarray:
+        written = [format(v, values_format) if np.isfinite(v) else "–" for v in self.matrix.flat]
+        size = _letter_size(0.85 * points / (_WIDTH * max(map(len, written))), self._largest_value)
+        texts = np.empty(self.matrix.shape, dtype=object)
+        for ((row, column), value), text in zip(np.ndenumerate(self.matrix), written, strict=True):
+            style = {"ha": "center", "va": "center", "color": ink_on(self.im_, value)}
+            texts[row, column] = self.ax_.text(column, row, text, fontsize=size, **style)
+        return texts
+
+    def _frame(self, row: int, column: int, length: int, linewidth: float) -> Any:
+        """Draw a frame around a square of cells, given its upper left one."""
+        from matplotlib.patches import Rectangle
+
+        corner = (column - 0.5, row - 0.5)
+        frame = Rectangle(
+            corner, length, length, fill=False, edgecolor="black", linewidth=linewidth
+        )
+        frame.set_clip_on(False)  # half of its line may be outside of the matrix
+        return self.ax_.add_patch(frame)
+
+
+class CorrelationMatrixDisplay(_MatrixDisplay):
+    """Mean correlations between all sources, with the architectures outlined as blocks.
+
+    Use :meth:`from_matrix` to make one.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n_sources, n_sources)
+        Mean correlation of the residuals of source i with the fingerprint of source j.
+
+    names : list of str
+        Names of the sources.
+
+    architectures : list of str, default=None
+        Architecture of each source. Each run of neighbours of one architecture is a block, so
+        that sources should come ordered by architecture.
+
+    name : str, default=None
+        Title.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the matrix.
+
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    im_ : matplotlib AxesImage
+        The matrix in colours.
+
+    scale_ : float
+        Absolute value at which the colours end.
+
+    text_ : ndarray of matplotlib Text, shape (n_sources, n_sources), or None
+        The values in the cells, if they are written.
+
+    blocks_ : list of matplotlib Rectangle
+        Outlines of the architectures.
+
+    block_axis_ : matplotlib SecondaryAxis or None
+        Axis above the matrix with the names of the architectures.
+
+    See Also
+    --------
+    CorrelationHistogramDisplay : Draws the correlations that such means are of.
+
+    Notes
+    -----
+    The picture is Fig. 6 of [1]_: a strong diagonal, weaker blocks of sibling networks. Colours are
+    symmetric about 0. On the linear scale a strong diagonal leaves the blocks pale; see the
+    parameter `scale` of :meth:`plot`. Missing values (NaN) are grey.
+
+    References
+    ----------
+    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
+       fingerprints?", MIPR 2019, eq. 8.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.plotting import CorrelationMatrixDisplay
+    >>> display = CorrelationMatrixDisplay.from_matrix(
+    ...     [[0.1, 0.04, 0.0], [0.03, 0.12, 0.0], [0.0, 0.0, 0.2]],
+    ...     ["horse", "zebra", "D90"],
+    ...     architectures=["Cycle-GAN", "Cycle-GAN", "camera"],
+    ... )
+    >>> len(display.blocks_), display.scale_
+    (2, 0.2)
+    """
+
+    _most_with_values = 100
+    _label = "mean correlation"
+
+    def __init__(
+        self,
+        matrix: np.ndarray,
+        names: list[str],
+        *,
+        architectures: list[str] | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.matrix = matrix
+        self.names = names
+        self.architectures = architectures
+        self.name = name
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        name: str | None = None,
+        scale: str = "linear",
+        values: bool | None = None,
+        values_format: str = "z.3f",
+        cmap: str = "RdBu_r",
+        colorbar: bool = True,
+    ) -> Self:
+        """Draw the matrix.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure, of a size that fits the names.
+
+        name : str, default=None
+            Title; None takes the name of the display.
+
+        scale : {"linear", "sqrt", "robust"}, default="linear"
+            How correlations become colours. "linear" ends at the greatest absolute value. "sqrt"
+            ends there too, with steps as of the square root, so that small values differ.
+            "robust" is linear and ends at the greatest value off the diagonal.
+
+        values : bool, default=None
+            Whether to write the values into the cells; None does with at most 10 sources.
+
+        values_format : str, default="z.3f"
+            How to write them; the z is for no minus before what is rounded to 0.
+
+        cmap : str or matplotlib Colormap, default="RdBu_r"
+            Colours from negative to positive, neutral in the middle.
+
+        colorbar : bool, default=True
+            Whether to draw the scale beside the matrix.
+
+        Returns
+        -------
+        CorrelationMatrixDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError
+            If `scale` is not valid.
+        """
+        if scale not in _SCALES:
+            raise ValueError(f"scale: expected one of {_SCALES}, got {scale!r}.")
+        written = values_format if self._has_values(values) else None
+        names = (self.names, self.names)
+        points = self._draw(ax, names, name, written, scale, cmap, colorbar)
+        self.ax_.set(xlabel="fingerprint of", ylabel="residuals of")
+        blocks = _runs(self.architectures or [])
+        self.blocks_ = [self._frame(first, first, length, 1.5) for _, first, length in blocks]
+        self.block_axis_ = self._name_blocks(blocks, points) if blocks else None
+        return self
+
+    def _name_blocks(self, blocks: list[tuple[str, int, int]], points: float) -> Any:
+        # As large as leaves room for each above its block; if that is too small, slanted.
+        size = min(points * length / (_WIDTH * max(1, len(name))) for name, _, length in blocks)
+        slant = {}
+        if size < 0.7 * _LARGEST:
+            size, slant = 0.8 * points, {"rotation": 45, "ha": "left", "rotation_mode": "anchor"}
+        axis = self.ax_.secondary_xaxis("top")
+        axis.set_xticks(
+            [first + (length - 1) / 2 for _, first, length in blocks],
+            [printable(name) for name, _, _ in blocks],
+            fontsize=_letter_size(size),
+            parse_math=False,
+            **slant,
+        )
+        axis.tick_params(length=0)
+        return axis
+
+    @classmethod
+    def from_matrix(
+        cls,
+        matrix: Any,
+        names: Sequence[Any],
+        *,
+        architectures: Sequence[Any] | None = None,
+        name: str | None = None,
+        ax: Any = None,
+        **plot_params: Any,
+    ) -> Self:
+        """Draw mean correlations given as an array.
+
+        Parameters
+        ----------
+        matrix : array-like of shape (n_sources, n_sources)
+            Mean correlation of the residuals of source i with the fingerprint of source j.
+
+        names : sequence of str
+            Names of the sources.
+
+        architectures : sequence of str, default=None
+            Architecture of each source, in runs of equal ones; None outlines no blocks.
+
+        name : str, default=None
+            Title.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        **plot_params : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        CorrelationMatrixDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If the matrix is not square, or `names` or `architectures` are not as many.
+        """
+        matrix = np.asarray(matrix, dtype=np.float64)
+        if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
+            raise ValueError(f"matrix: expected shape (n_sources, n_sources), got {matrix.shape}.")
+        for key, given in [("names", names), ("architectures", architectures)]:
+            if given is not None and len(given) != len(matrix):
+                raise ValueError(
+                    f"{key}: expected {len(matrix)}, one for each source, got {len(given)}."
+                )
+        return cls(
+            matrix,
+            [*map(str, names)],
+            architectures=None if architectures is None else [*map(str, architectures)],
+            name=name,
+        ).plot(ax, **plot_params)
+
+
+class ComparisonMatrixDisplay(_MatrixDisplay):
+    """Correlations of the fingerprints of one model with those of another.
+
+    Use :meth:`from_comparison` or :meth:`from_matrix` to make one.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (k, m)
+        Correlations, NaN where there is none.
+
+    first_names, second_names : list of str
+        Names of the rows and of the columns.
+
+    p_value : ndarray of shape (k, m), default=None
+        Their p-values.
+
+    name : str, default=None
+        Title.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the matrix.
+
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    im_ : matplotlib AxesImage
+        The matrix in colours, symmetric about 0.
+
+    text_ : ndarray of matplotlib Text, shape (k, m), or None
+        The values in the cells, if they are written.
+
+    frames_ : list of matplotlib Rectangle
+        Frames of the pairs whose p-value is at most the level.
+
+    See Also
+    --------
+    sklearn_ganprint.comparison.compare_models : Makes the comparison.
+    CorrelationMatrixDisplay : Mean correlations of images with fingerprints.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.plotting import ComparisonMatrixDisplay
+    >>> display = ComparisonMatrixDisplay.from_matrix(
+    ...     [[0.02, 0.3, 0.01]], ["cluster 0"], ["a", "b", "c"], p_value=[[0.4, 1e-9, 0.3]]
+    ... )
+    >>> len(display.frames_)
+    1
+    """
+
+    _most_with_values, _largest_value = 150, 8.0
+    _label = "correlation of fingerprints"
+
+    def __init__(
+        self,
+        matrix: np.ndarray,
+        first_names: list[str],
+        second_names: list[str],
+        *,
+        p_value: np.ndarray | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.matrix = matrix
+        self.first_names = first_names
+        self.second_names = second_names
+        self.p_value = p_value
+        self.name = name
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        name: str | None = None,
+        level: float = 0.01,
+        values: bool | None = None,
+        values_format: str = "z.2f",
+        cmap: str = "RdBu_r",
+        colorbar: bool = True,
+    ) -> Self:
+        """Draw the matrix.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure, of a size that fits the names.
+
+        name : str, default=None
+            Title; None takes the name of the display.
+
+        level : float, default=0.01
+            Pairs of a p-value up to this are framed.
+
+        values : bool, default=None
+            Whether to write the correlations into the cells; None does with at most 150 cells.
+
+        values_format : str, default="z.2f"
+            How to write them.
+
+        cmap : str or matplotlib Colormap, default="RdBu_r"
+            Colours from negative to positive, neutral in the middle.
+
+        colorbar : bool, default=True
+            Whether to draw the scale beside the matrix.
+
+        Returns
+        -------
+        ComparisonMatrixDisplay
+            The display itself.
+        """
+        written = values_format if self._has_values(values) else None
+        names = (self.first_names, self.second_names)
+        self._draw(ax, names, name, written, "linear", cmap, colorbar, upright=True)
+        framed = [] if self.p_value is None else np.argwhere(self.p_value <= level).tolist()
+        self.frames_ = [self._frame(row, column, 1, 2) for row, column in framed]
+        return self
+
+    @classmethod
+    def from_comparison(
+        cls, comparison: Any, *, name: str | None = None, ax: Any = None, **plot_params: Any
+    ) -> Self:
+        """Draw what :func:`~sklearn_ganprint.comparison.compare_models` returned.
+
+        Parameters
+        ----------
+        comparison : ModelComparison
+            The comparison.
+
+        name : str, default=None
+            Title.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        **plot_params : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        ComparisonMatrixDisplay
+            The display.
+        """
+        return cls.from_matrix(
+            comparison.correlation,
+            comparison.first_names,
+            comparison.second_names,
+            p_value=comparison.p_value,
+            name=name,
+            ax=ax,
+            **plot_params,
+        )
+
+    @classmethod
+    def from_matrix(
+        cls,
+        matrix: Any,
+        first_names: Sequence[Any],
+        second_names: Sequence[Any],
+        *,
+        p_value: Any = None,
+        name: str | None = None,
+        ax: Any = None,
+        **plot_params: Any,
+    ) -> Self:
+        """Draw correlations given as an array.
+
+        Parameters
+        ----------
+        matrix : array-like of shape (k, m)
+            Correlations, NaN where there is none.
+
+        first_names : sequence of length k
+            Names of the rows.
+
+        second_names : sequence of length m
+            Names of the columns.
+
+        p_value : array-like of shape (k, m), default=None
+            Their p-values; None frames no pair.
+
+        name : str, default=None
+            Title.
+
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        **plot_params : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        ComparisonMatrixDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If the shapes and the numbers of names do not go together.
+        """
+        matrix = np.asarray(matrix, dtype=np.float64)
+        expected = (len(first_names), len(second_names))
+        p_value = None if p_value is None else np.asarray(p_value, dtype=np.float64)
+        for key, given in (("matrix", matrix), ("p_value", p_value)):
+            if given is not None and (given.shape != expected or not given.size):
+                raise ValueError(
+                    f"{key}: expected shape {expected}, as many as names, got {given.shape}."
+                )
+        return cls(
+            matrix,
+            [*map(str, first_names)],
+            [*map(str, second_names)],
+            p_value=p_value,
+            name=name,
+        ).plot(ax, **plot_params)
+
+
+def _runs(labels: list[str]) -> list[tuple[str, int, int]]:
+    """Return the label, the first index and the length of each run of equal labels."""
+    lengths = [(label, len(list(run))) for label, run in groupby(labels)]
+    firsts = np.cumsum([0, *(length for _, length in lengths)]).tolist()
+    return [(label, first, n) for (label, n), first in zip(lengths, firsts, strict=False)]
+
+
+def _letter_size(points: float, largest: float = _LARGEST) -> float:
+    return float(np.clip(points, 4.5, largest))
+
+
+def _square_root_norm(scale: float) -> Any:
+    """Return steps of colour as of the square root, alike on both sides of 0."""
+    from matplotlib.colors import FuncNorm
+
+    return FuncNorm((_root, _square), vmin=-scale, vmax=scale)
+
+
+# Functions of the module rather than of the norm: else no figure with it could be pickled.
+def _root(values: Any) -> Any:
+    return np.sign(values) * np.sqrt(np.abs(values))
+
+
+def _square(values: Any) -> Any:
+    return np.sign(values) * np.square(values)
