@@ -3,6 +3,7 @@
 import argparse
 import math
 import warnings
+from collections.abc import Callable
 
 from sklearn_ganprint.datasets import LAYOUTS
 from sklearn_ganprint.pipelines import KINDS, current_kind
@@ -183,26 +184,26 @@ def kind(text: str) -> str:
     return name
 
 
-def jobs(text: str) -> int:
-    """Check a number of workers, as joblib takes it."""
-    number = _integer(text)
-    if number == 0:
-        raise argparse.ArgumentTypeError("expected a number of workers, or -1 for all; got 0")
-    return number
+def _whole(what: str, valid: Callable[[int], bool]) -> Callable[[str], int]:
+    """Make a check of whole numbers."""
+
+    def check(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
+        if not valid(number):
+            raise argparse.ArgumentTypeError(f"expected {what}; got {text}")
+        return number
+
+    return check
 
 
-def positive(text: str) -> int:
-    number = _integer(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {text}")
-    return number
-
-
-def natural(text: str) -> int:
-    number = _integer(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"expected a number of at least 0, got {text}")
-    return number
+jobs = _whole("a number of workers, or -1 for all", lambda number: number != 0)
+positive = _whole("a number of at least 1", lambda number: number >= 1)
+natural = _whole("a number of at least 0", lambda number: number >= 0)
+quality = _whole("a JPEG quality from 1 to 100", lambda number: 1 <= number <= 100)
+seed = _whole("a number from 0 to 2**32 - 1", lambda number: 0 <= number < 2**32)
 
 
 def rate(text: str) -> float:
@@ -218,48 +219,14 @@ def rate(text: str) -> float:
     return number
 
 
-def quality(text: str) -> int:
-    """Check a JPEG quality."""
-    number = _integer(text)
-    if not 1 <= number <= 100:
-        raise argparse.ArgumentTypeError(f"expected a JPEG quality from 1 to 100, got {text}")
-    return number
-
-
-def seed(text: str) -> int:
-    number = _integer(text)
-    if not 0 <= number < 2**32:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 2**32 - 1, got {text}")
-    return number
-
-
-def size(text: str) -> tuple[int, int]:
+def size(text: str, expected: str = "N or HxW") -> tuple[int, int]:
     """Read ``N`` or ``HxW``."""
-    sides = _sides(text)
-    if sides is None:
-        raise argparse.ArgumentTypeError(f"expected N or HxW in pixels, got {text!r}")
-    return sides
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+        raise argparse.ArgumentTypeError(f"expected {expected} in pixels, got {text!r}")
+    return int(sides[0]), int(sides[-1])
 
 
 def crop(text: str) -> tuple[int, int] | None:
     """Read ``auto`` (None), ``N`` or ``HxW``."""
-    if text == "auto":
-        return None
-    sides = _sides(text)
-    if sides is None:
-        raise argparse.ArgumentTypeError(f"expected auto, N or HxW in pixels, got {text!r}")
-    return sides
-
-
-def _sides(text: str) -> tuple[int, int] | None:
-    sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
-        return None
-    return int(sides[0]), int(sides[-1])
-
-
-def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
+    return None if text == "auto" else size(text, "auto, N or HxW")

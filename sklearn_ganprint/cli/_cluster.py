@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.cli import _arguments
+from sklearn_ganprint.cli import _arguments, _images
 from sklearn_ganprint.cli._console import (
     MESSAGES,
     Column,
@@ -19,15 +19,6 @@ from sklearn_ganprint.cli._console import (
     print_results,
 )
 from sklearn_ganprint.cli._findings import NOWHERE, Clusters, cluster_names, in_words, pair_level
-from sklearn_ganprint.cli._images import (
-    auto_crop,
-    collect_failures,
-    exit_status,
-    file_properties,
-    find_files,
-    inspect_images,
-    outside,
-)
 from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, check_file, write_file, write_files
 from sklearn_ganprint.cli.pages._views import draw_clusters, render_clusters
 from sklearn_ganprint.clustering import FingerprintClustering
@@ -83,10 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Cluster images, write what is asked for, print the clusters."""
-    _check_targets(args)
-    files, failures = find_files(args.paths)
-    bunch = inspect_images(outside(files, args.out), args, failures)
-    crop = args.crop or auto_crop(bunch)
+    if args.csv is not None:
+        check_file("--csv", args.csv, force=args.force)
+    begin_out(args)
+    files, failures = _images.find_files(args.paths)
+    bunch = _images.inspect_images(_images.outside(files, args.out), args, failures)
+    crop = args.crop or _images.auto_crop(bunch)
     clusters = _cluster(bunch, crop, failures, args)
     for warning in clusters.warnings:
         MESSAGES.warn(warning)
@@ -95,21 +88,11 @@ def run(args: argparse.Namespace) -> int:
     _print(clusters, rows, index, args)
     if index:
         MESSAGES.say(f"pictures and explanations: {index}")
-    return exit_status(clusters.failures, int((clusters.labels > -2).sum()))
-
-
-def _check_targets(args: argparse.Namespace) -> None:
-    """Refuse before the work what could not be written after it."""
-    if args.csv is not None:
-        check_file("--csv", args.csv, force=args.force)
-    begin_out(args)
+    return _images.exit_status(clusters.failures, int((clusters.labels > -2).sum()))
 
 
 def _cluster(
-    bunch: Bunch,
-    crop: tuple[int, int],
-    failures: list[ImageReadError],
-    args: argparse.Namespace,
+    bunch: Bunch, crop: tuple[int, int], failures: list[ImageReadError], args: argparse.Namespace
 ) -> Clusters:
     """Cluster files, the greatest cluster first, and find out what may mislead."""
     clustering = _fit(bunch, crop, failures, args)
@@ -127,10 +110,7 @@ def _cluster(
 
 
 def _fit(
-    bunch: Bunch,
-    crop: tuple[int, int],
-    failures: list[ImageReadError],
-    args: argparse.Namespace,
+    bunch: Bunch, crop: tuple[int, int], failures: list[ImageReadError], args: argparse.Namespace
 ) -> FileBatchEstimator:
     n_images = len(bunch.filenames)
     if n_images < (fewest := max(2, args.clusters or 2)):
@@ -148,7 +128,7 @@ def _fit(
             reader=ImageReader(crop=crop, anchor=args.anchor),
             batch_size=args.batch_size,
             n_jobs=args.jobs,
-            on_error=collect_failures(failures),
+            on_error=_images.collect_failures(failures),
             progress=progress,
         ).fit(bunch.filenames)
 
@@ -213,7 +193,7 @@ def _rows(clusters: Clusters) -> list[Row]:
         {
             "cluster": name,
             "images": int((clusters.labels == code).sum()),
-            **file_properties(clusters.bunch, clusters.labels == code),
+            **_images.file_properties(clusters.bunch, clusters.labels == code),
             "fingerprint_energy": energies[code] if code >= 0 else None,
         }
         for code, name in codes

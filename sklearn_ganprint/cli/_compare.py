@@ -5,30 +5,10 @@ import math
 import os
 from collections.abc import Sequence
 
-from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._collections import (
-    Collection,
-    check_models,
-    fingerprints_of,
-    leave_out_copies,
-    make_reader,
-    open_collection,
-)
-from sklearn_ganprint.cli._console import (
-    MESSAGES,
-    Column,
-    CommandError,
-    Table,
-    print_results,
-)
-from sklearn_ganprint.cli._findings import (
-    Compared,
-    comparison_notes,
-    p_number,
-    sentences,
-    verdict,
-)
-from sklearn_ganprint.cli._images import exit_status, failure_rows
+from sklearn_ganprint.cli import _arguments, _collections, _findings, _images
+from sklearn_ganprint.cli._collections import Collection
+from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Table, print_results
+from sklearn_ganprint.cli._findings import Compared
 from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, write_files
 from sklearn_ganprint.cli.pages._views import draw_comparison, render_comparison
 from sklearn_ganprint.comparison import compare_models
@@ -128,18 +108,23 @@ def run(args: argparse.Namespace) -> int:
     _print(compared, index, args)
     if index:
         MESSAGES.say(f"pictures and explanations: {index}")
-    return exit_status(compared.failures, sum(sum(own.values()) for own in compared.counts))
+    return _images.exit_status(compared.failures, sum(sum(own.values()) for own in compared.counts))
 
 
 def _compare(args: argparse.Namespace) -> Compared:
     failures: list[ImageReadError] = []
     paths = [args.first] if args.second is None else [args.first, args.second]
-    found = [open_collection(path, failures, one_source=args.one_source) for path in paths]
+    found = [
+        _collections.open_collection(path, failures, one_source=args.one_source) for path in paths
+    ]
     warnings = _settle(found)
     models = [collection.model for collection in found if collection.model is not None]
-    reader = make_reader(found, args)
+    reader = _collections.make_reader(found, args)
     like = models[0].whole if models else "prnu" if args.kind == "prnu" else None
-    sets = [fingerprints_of(collection, like, reader, args, failures) for collection in found]
+    sets = [
+        _collections.fingerprints_of(collection, like, reader, args, failures)
+        for collection in found
+    ]
     if len(sets) == 1 and len(sets[0].names) < 2:
         raise CommandError(f"{args.first}: it has one source only; name B, to compare it with")
     try:
@@ -185,11 +170,11 @@ def _settle(found: list[Collection]) -> list[str]:
             f"each other"
         )
     if first.model is not None and second.model is not None:
-        check_models(first.model, second.model, [first.path, second.path])
+        _collections.check_models(first.model, second.model, [first.path, second.path])
         return []
     if first.model is not None or second.model is not None:
         return []
-    found[1], n_copies = leave_out_copies(first, second)
+    found[1], n_copies = _collections.leave_out_copies(first, second)
     if not n_copies:
         return []
     return [
@@ -216,11 +201,11 @@ def _print(compared: Compared, index: str | None, args: argparse.Namespace) -> N
         "trim": args.trim,
         "false_alarm_rate": compared.level,
         **result.to_dict(),
-        "verdicts": [verdict(match, compared) for match in matches],
+        "verdicts": [_findings.verdict(match, compared) for match in matches],
         "images": compared.counts,
         "warnings": compared.warnings,
         "report": index,
-        "failures": failure_rows(compared.failures),
+        "failures": _images.failure_rows(compared.failures),
     }
     shown = Table(_PAIRS, rows)
     if len(rows) > _MOST_PAIRS:
@@ -230,11 +215,11 @@ def _print(compared: Compared, index: str | None, args: argparse.Namespace) -> N
         document,
         Table((*_PAIRS, Column("null", "null")), [{**row, "null": result.null} for row in rows]),
         shown=[_with_p_in_words(shown)],
-        notes=["", *sentences(matches, compared), *comparison_notes(compared)],
+        notes=["", *_findings.sentences(matches, compared), *_findings.comparison_notes(compared)],
     )
 
 
 def _with_p_in_words(table: Table) -> Table:
     keys = [column.key for column in table.columns if column.key.startswith("p_value")]
-    rows = [{**row, **{key: p_number(row[key]) for key in keys}} for row in table.rows]
+    rows = [{**row, **{key: _findings.p_number(row[key]) for key in keys}} for row in table.rows]
     return Table(table.columns, rows)

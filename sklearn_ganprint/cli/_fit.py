@@ -9,35 +9,9 @@ from itertools import chain, count
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import (
-    MESSAGES,
-    Column,
-    CommandError,
-    Row,
-    Table,
-    print_results,
-)
-from sklearn_ganprint.cli._images import (
-    auto_crop,
-    collect_failures,
-    exit_status,
-    failure_rows,
-    file_properties,
-    find_images,
-)
-from sklearn_ganprint.cli._models import (
-    Model,
-    calibrated_on,
-    calibration_in_words,
-    calibration_way,
-    match_energy,
-    model_parts,
-    round_up,
-    smallest_known_p_value,
-    smallest_p_values,
-    warning_of_few,
-)
+from sklearn_ganprint.cli import _arguments, _images, _models
+from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, print_results
+from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.cli.pages._folder import check_file
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, list_images
 from sklearn_ganprint.files import FileBatchEstimator
@@ -100,19 +74,19 @@ def run(args: argparse.Namespace) -> int:
     check_file("--model", args.model, force=args.force)
     _settle_task(args)
     estimator = _estimator(args)
-    bunch = find_images(args, groups=args.groups)
+    bunch = _images.find_images(args, groups=args.groups)
     failures = list(bunch.failures)
-    crop = args.crop or auto_crop(bunch, whole=args.kind == "prnu")
+    crop = args.crop or _images.auto_crop(bunch, whole=args.kind == "prnu")
     labels = _labels(args)
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model)
     rows = _rows(bunch, model, failures, labels)
-    for warning in (warning_of_few(model), _warning_of_sources(rows)):
+    for warning in (_models.warning_of_few(model), _warning_of_sources(rows)):
         if warning:
             MESSAGES.warn(warning)
     _print(rows, model, args, failures)
     MESSAGES.say(f"saved {args.model}")
-    return exit_status(failures, sum(row["images"] for row in rows))
+    return _images.exit_status(failures, sum(row["images"] for row in rows))
 
 
 def _settle_task(args: argparse.Namespace) -> None:
@@ -161,12 +135,14 @@ def _fit(
             reader=ImageReader(crop=crop, anchor=args.anchor),
             batch_size=args.batch_size,
             n_jobs=args.jobs,
-            on_error=collect_failures(failures),
+            on_error=_images.collect_failures(failures),
             progress=progress,
         )
         sources = bunch.target_names[bunch.target]
         classifier.fit(bunch.filenames, sources, groups=bunch.groups)
-    return model_parts(classifier.set_params(n_jobs=None))  # of this machine, not of the model
+    return _models.model_parts(
+        classifier.set_params(n_jobs=None)
+    )  # of this machine, not of the model
 
 
 def _name_unknown(estimator: OpenSetClassifier | Pipeline, sources: Sequence[str]) -> None:
@@ -185,7 +161,7 @@ def _warning_of_sources(rows: list[Row]) -> str | None:
     if not few:
         return None
     listed = ", ".join(
-        f"{row['source']} ({row['images']} images: {round_up(row['smallest_p_value'])})"
+        f"{row['source']} ({row['images']} images: {_models.round_up(row['smallest_p_value'])})"
         for row in few
     )
     return (
@@ -205,14 +181,14 @@ def _rows(
     # Only kinds with one fingerprint a source have an energy of it.
     energies = getattr(model.classifier, "energy_", [])
     energy = dict(zip(model.labels, map(float, energies), strict=False))
-    by_p_values = model.open_set is not None and match_energy(model) is None
-    smallest = smallest_p_values(model) if by_p_values else {}
+    by_p_values = model.open_set is not None and _models.match_energy(model) is None
+    smallest = _models.smallest_p_values(model) if by_p_values else {}
     return [
         {
             "source": source,
             "images": used[source],
             "failed": failed[source],
-            **file_properties(bunch, bunch.target_names[bunch.target] == source),
+            **_images.file_properties(bunch, bunch.target_names[bunch.target] == source),
             "fingerprint_energy": energy.get(source),
             "smallest_p_value": smallest.get(source),
         }
@@ -227,10 +203,7 @@ def _labels(args: argparse.Namespace) -> dict[str, str]:
 
 
 def _print(
-    rows: list[Row],
-    model: Model,
-    args: argparse.Namespace,
-    failures: Sequence[ImageReadError],
+    rows: list[Row], model: Model, args: argparse.Namespace, failures: Sequence[ImageReadError]
 ) -> None:
     channels = None if model.residual is None else model.residual.channels
     document = {
@@ -242,10 +215,10 @@ def _print(
         "channels": channels,
         "denoiser": args.denoiser,
         "groups": args.groups,
-        "calibration": calibration_way(model),
-        "smallest_p_value": smallest_known_p_value(model),
+        "calibration": _models.calibration_way(model),
+        "smallest_p_value": _models.smallest_known_p_value(model),
         "sources": rows,
-        "failures": failure_rows(failures),
+        "failures": _images.failure_rows(failures),
     }
     print_results(
         args.format,
@@ -261,8 +234,8 @@ def _notes(model: Model, args: argparse.Namespace, channels: str | None) -> list
     height, width = model.whole.reader_.crop
     residual = f"{channels}, {args.denoiser}" if channels else "several residuals"
     notes = [f"{args.kind or args.task}: crop {height} x {width} ({args.anchor}), {residual}"]
-    if (least := match_energy(model)) is not None:
+    if (least := _models.match_energy(model)) is not None:
         notes.append(f"photos match a camera from a peak-to-correlation energy of {least:g} on")
     what = "regions" if model.localizes else "p-values"
-    smallest = smallest_known_p_value(model)
-    return [*notes, calibrated_on(calibration_in_words(model), smallest, what)]
+    smallest = _models.smallest_known_p_value(model)
+    return [*notes, _models.calibrated_on(_models.calibration_in_words(model), smallest, what)]

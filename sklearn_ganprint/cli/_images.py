@@ -12,7 +12,7 @@ from sklearn.utils import Bunch
 
 from sklearn_ganprint import datasets
 from sklearn_ganprint.cli._arguments import AUTO_SHARE, AUTO_SIDE
-from sklearn_ganprint.cli._console import MESSAGES, CommandError, one_line
+from sklearn_ganprint.cli._console import MESSAGES, CommandError, Row, one_line
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.residuals import MIN_SHARE, residual_share
 
@@ -48,6 +48,30 @@ def collect_failures(failures: list[ImageReadError]) -> Callable[[ImageReadError
 def failure_rows(failures: Sequence[ImageReadError]) -> list[dict[str, str]]:
     """Give the files that could not be used, and why, for a JSON document."""
     return [{"file": e.filename, "reason": one_line(e.reason)} for e in failures]
+
+
+def file_rows(
+    files: Sequence[str],
+    failures: Sequence[ImageReadError],
+    keys: Sequence[str],
+    row: Callable[[int], Row],
+) -> list[Row]:
+    """Make one row a file, of ``row(position)``, and one for each folder that could not be listed.
+
+    All rows have all `keys`, as None where there is no answer.
+    """
+    errors = {failure.filename: failure.reason for failure in failures}
+    rows = []
+    for position, file in enumerate(files):
+        found = {} if file in errors else row(position)
+        rows.append({**dict.fromkeys(keys), **found, "file": file, "error": errors.pop(file, None)})
+    rest = [{"file": name, "error": reason} for name, reason in errors.items()]
+    return rows + [{**dict.fromkeys(keys), **failed} for failed in rest]
+
+
+def judged(rows: Sequence[Row]) -> list[Row]:
+    """Give the rows of the files that could be used."""
+    return [row for row in rows if row["error"] is None]
 
 
 def exit_status(failures: Sequence[Any], n_used: int) -> int:

@@ -3,18 +3,9 @@
 import argparse
 from typing import Any
 
-from sklearn_ganprint.cli import _arguments
+from sklearn_ganprint.cli import _arguments, _models
 from sklearn_ganprint.cli._console import Column, Row, Table, print_results
-from sklearn_ganprint.cli._models import (
-    Model,
-    calibration_counts,
-    calibration_in_words,
-    calibration_way,
-    model_kind,
-    open_model,
-    smallest_known_p_value,
-    smallest_p_values,
-)
+from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.denoisers import check_denoiser
 from sklearn_ganprint.persistence import read_metadata
 
@@ -43,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the settings and the sources of a model."""
     metadata = read_metadata(args.model)
-    model = open_model(args.model, localizers=True)
+    model = _models.open_model(args.model, localizers=True)
     settings = {"model": args.model, **_versions(metadata), **_settings(model)}
     sources = Table(_SOURCES, _sources(model))
     rows = [{"setting": key, "value": _in_words(value)} for key, value in settings.items()]
@@ -64,7 +55,7 @@ def _settings(model: Model) -> dict[str, Any]:
     reader, residual = model.whole.reader_, model.residual
     return {
         "task": _arguments.LOCALIZE if model.localizes else _arguments.ATTRIBUTE,
-        "kind": model_kind(model),
+        "kind": _models.model_kind(model),
         "image_size": model.whole.image_size_,
         "crop": reader.crop,
         "anchor": reader.anchor,
@@ -91,9 +82,9 @@ def _calibration(model: Model) -> dict[str, Any]:
     if model.open_set is None and not model.localizes:
         return {"calibration": None, "p_values_by": None, "smallest_p_value": None}
     return {
-        "calibration": calibration_way(model),
-        "p_values_by": calibration_in_words(model),
-        "smallest_p_value": smallest_known_p_value(model),
+        "calibration": _models.calibration_way(model),
+        "p_values_by": _models.calibration_in_words(model),
+        "smallest_p_value": _models.smallest_known_p_value(model),
     }
 
 
@@ -122,9 +113,12 @@ def _sources(model: Model) -> list[Row]:
     """Make one row a source; what a kind of model does not have is None."""
     smallest, counts = {}, [None] * len(model.labels)
     if model.open_set is not None:
-        counts, smallest = calibration_counts(model.open_set).tolist(), smallest_p_values(model)
+        counts, smallest = (
+            _models.calibration_counts(model.open_set).tolist(),
+            _models.smallest_p_values(model),
+        )
     elif model.localizes:  # whose regions are calibrated on the images of all sources
-        counts = calibration_counts(model.classifier).tolist()
+        counts = _models.calibration_counts(model.classifier).tolist()
     images = getattr(model.classifier, "class_count_", None)
     energies = getattr(model.classifier, "energy_", None)
     return [

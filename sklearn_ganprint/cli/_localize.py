@@ -3,7 +3,7 @@
 import argparse
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from sklearn_ganprint._parallel import map_in_order
 from sklearn_ganprint._text import printable
-from sklearn_ganprint.cli import _arguments
+from sklearn_ganprint.cli import _arguments, _images, _models
 from sklearn_ganprint.cli._console import (
     MESSAGES,
     Column,
@@ -24,8 +24,6 @@ from sklearn_ganprint.cli._console import (
     print_file_results,
 )
 from sklearn_ganprint.cli._findings import Question, localization_notes
-from sklearn_ganprint.cli._images import attempt, exit_status, find_files, no_residual, outside
-from sklearn_ganprint.cli._models import find_source, judged, open_localizer, warning_of_few
 from sklearn_ganprint.cli.pages._figures import new_figure, png, small_copy
 from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, write_files
 from sklearn_ganprint.cli.pages._views import render_localization
@@ -81,20 +79,6 @@ class Wanted(NamedTuple):
     masks: bool
 
 
-class Located(NamedTuple):
-    """What was found in one image; all of it is small, or the file that it becomes."""
-
-    claimed: str | None  # None where nothing tells it
-    size: tuple[int, int]
-    regions: list[dict[str, int]]  # the largest first
-    score: float
-    p_value: float | None
-    flat: float
-    grey: bool
-    files: dict[str, bytes]  # by kind: "map", "image" and "mask"
-    reason: str | None  # why there is no answer
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _arguments.add_model_and_images(parser)
@@ -125,95 +109,92 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError("--masks: expected --out DIR, the folder that they go to")
     question = _question(args)
     begin_out(args)
-    files, failures = find_files(args.paths)
-    files = outside(files, args.out)
-    if warning := warning_of_few(question.model, question.rate):
+    files, failures = _images.find_files(args.paths)
+    files = _images.outside(files, args.out)
+    if warning := _models.warning_of_few(question.model, question.rate):
         MESSAGES.warn(warning)
     rows = _rows(files, failures, question, args)
     index = _write_page(rows, question, args)
     _print(rows, question, index, args)
     if index:
         MESSAGES.say(f"maps and explanations: {index}")
-    return exit_status(failures, len(judged(rows)))
+    return _images.exit_status(failures, len(_images.judged(rows)))
 
 
 def _question(args: argparse.Namespace) -> Question:
     """Load the model, find the claimed source in it, and set the rate."""
-    model = open_localizer(args.model)
+    model = _models.open_localizer(args.model)
     rate = args.false_alarm or _arguments.LOCALIZATION_RATE
     model.classifier.set_false_alarm_rate(rate)
     if args.claimed is None:
         return Question(model, None, rate)
-    return Question(model, find_source(model, args.claimed, "--claimed", args.model), rate)
+    return Question(model, _models.find_source(model, args.claimed, "--claimed", args.model), rate)
 
 
 def _rows(
-    files: list[str],
-    failures: list[ImageReadError],
-    question: Question,
-    args: argparse.Namespace,
+    files: list[str], failures: list[ImageReadError], question: Question, args: argparse.Namespace
 ) -> list[Row]:
     """Localize in each file, write its pictures, and make one row of it."""
-    slugs, rows = file_slugs(files), []
+    wanted = Wanted(question.model.pipeline, question.claimed, args.out is not None, args.masks)
+    tasks = ((file, wanted) for file in files)
+    slugs = file_slugs(files)
+    rows: list[Row] = []
     with MESSAGES.progress("localizing") as progress:
-        for done, (file, found) in enumerate(_found(files, question, args), start=1):
-            empty = {**dict.fromkeys(_KEYS), "file": file}
+        for file, found in zip(files, map_in_order(locate_file, tasks, args.jobs), strict=True):
             if isinstance(found, ImageReadError):
                 MESSAGES.say(str(found))
                 failures.append(found)
-                rows.append({**empty, "error": found.reason})
+                rows.append({})
             else:
-                written = _write_pictures(found, slugs[file], args.out)
-                rows.append({**empty, **_answer(found), **written})
-            progress(done, len(files))
-    named = {row["file"] for row in rows}
-    rest = [failure for failure in failures if failure.filename not in named]
-    empty = dict.fromkeys(_KEYS)
-    return rows + [{**empty, "file": failure.filename, "error": failure.reason} for failure in rest]
+                row, pictures = found
+                rows.append(row | _write_pictures(pictures, slugs[file], args.out))
+            progress(len(rows), len(files))
+    return _images.file_rows(files, failures, _KEYS, rows.__getitem__)
 
 
-def _found(
-    files: Sequence[str], question: Question, args: argparse.Namespace
-) -> Iterator[tuple[str, Located | ImageReadError]]:
-    """Localize in one file after the other, or in some at a time."""
-    wanted = Wanted(question.model.pipeline, question.claimed, args.out is not None, args.masks)
-    results = map_in_order(locate_file, ((file, wanted) for file in files), args.jobs)
-    yield from zip(files, results, strict=True)
-
-
-def locate_file(path: str, wanted: Wanted) -> Located | ImageReadError:
+def locate_file(path: str, wanted: Wanted) -> tuple[Row, dict[str, bytes]] | ImageReadError:
     """Localize in one file; what is wrong with it is returned."""
-    found: Located | ImageReadError = attempt(
+    found: tuple[Row, dict[str, bytes]] | ImageReadError = _images.attempt(
         lambda name: locate(ImageReader().read_one(name), wanted), path
     )
     return found
 
 
-def locate(image: np.ndarray, wanted: Wanted) -> Located:
-    """Localize in an image of shape (H, W, 3)."""
+def locate(image: np.ndarray, wanted: Wanted) -> tuple[Row, dict[str, bytes]]:
+    """Localize in an image of shape (H, W, 3): what was found, and the files of its pictures."""
     localizer = wanted.model[-1]
     (values,), (mask,), (claimed,) = localize_images(
         wanted.model, image[np.newaxis], wanted.claimed
     )
-    files = {}
+    peak, flat = localizer.peak_of(values), float(np.isnan(values).mean())
+    reason, regions = _images.no_residual(wanted.model, image), _regions(mask)
+    n_pixels = sum(region["pixels"] for region in regions)
+    largest = regions[0] if regions else {}
+    row = {
+        "claimed": None if reason and wanted.claimed is None else str(claimed),
+        # Where all is flat, nothing can be said.
+        "false_region": "yes" if regions else "no" if flat < 1 else None,
+        "p_value": None if reason else _p_value(peak, mask.size, localizer),
+        # A map without any region of the least size has no score.
+        "score": peak if math.isfinite(peak) else None,
+        "n_regions": len(regions),
+        "share": n_pixels / mask.size,
+        "box": "{width} x {height} at {left}, {top}".format(**largest) if regions else None,
+        "flat": flat,
+        "image_size": mask.shape,
+        "grey": bool((image == image[..., :1]).all()),
+        "regions": regions,
+        **largest,
+        "pixels": n_pixels,
+        "reason": reason,
+    }
+    pictures = {}
     if wanted.pictures:
-        files["map"] = _drawn(values, image, mask, str(claimed), localizer.threshold_)
-        files["image"] = small_copy(image, _COPY_SIDE)
+        pictures["map"] = _drawn(values, image, mask, str(claimed), localizer.threshold_)
+        pictures["image"] = small_copy(image, _COPY_SIDE)
     if wanted.masks:
-        files["mask"] = _mask_file(mask)
-    peak = localizer.peak_of(values)
-    reason = no_residual(wanted.model, image)
-    return Located(
-        claimed=None if reason and wanted.claimed is None else str(claimed),
-        size=mask.shape,
-        regions=_regions(mask),
-        score=peak,
-        p_value=None if reason else _p_value(peak, mask.size, localizer),
-        flat=float(np.isnan(values).mean()),
-        grey=bool((image == image[..., :1]).all()),
-        files=files,
-        reason=reason,
-    )
+        pictures["mask"] = _mask_file(mask)
+    return row, pictures
 
 
 def _p_value(peak: float, n_pixels: int, localizer: Any) -> float | None:
@@ -274,39 +255,12 @@ def _mask_file(mask: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _write_pictures(found: Located, slug: str, out: str | None) -> dict[str, str]:
+def _write_pictures(pictures: dict[str, bytes], slug: str, out: str | None) -> dict[str, str]:
     """Write the pictures of one image; return their names in the folder, by what they are."""
-    names = {kind: f"{_FOLDERS[kind][0]}/{slug}.{_FOLDERS[kind][1]}" for kind in found.files}
+    names = {kind: f"{_FOLDERS[kind][0]}/{slug}.{_FOLDERS[kind][1]}" for kind in pictures}
     # Without a folder there are none.
-    write_files(out or "", ((names[kind], content) for kind, content in found.files.items()))
+    write_files(out or "", ((names[kind], content) for kind, content in pictures.items()))
     return names
-
-
-def _answer(found: Located) -> Row:
-    """Say what was found in an image."""
-    n_pixels = sum(region["pixels"] for region in found.regions)
-    largest = found.regions[0] if found.regions else None
-    box = None
-    if largest is not None:
-        box = "{width} x {height} at {left}, {top}".format(**largest)
-    return {
-        "claimed": found.claimed,
-        # Where all is flat, nothing can be said.
-        "false_region": "yes" if found.regions else "no" if found.flat < 1 else None,
-        "p_value": found.p_value,
-        # A map without any region of the least size has no score.
-        "score": found.score if abs(found.score) < float("inf") else None,
-        "n_regions": len(found.regions),
-        "share": n_pixels / (found.size[0] * found.size[1]),
-        "box": box,
-        "flat": found.flat,
-        "image_size": found.size,
-        "grey": found.grey,
-        "regions": found.regions,
-        **(largest or {}),
-        "pixels": n_pixels,
-        "reason": found.reason,
-    }
 
 
 def _write_page(rows: list[Row], question: Question, args: argparse.Namespace) -> str | None:

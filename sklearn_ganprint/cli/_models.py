@@ -1,7 +1,6 @@
 """Models as the commands need them: opened, described in words, and asked for scores."""
 
 import math
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn_ganprint._text import as_label
 from sklearn_ganprint.classification import MATCH_ENERGY, FingerprintClassifier, PRNUClassifier
 from sklearn_ganprint.cli._arguments import DEFAULT_RATE, LOCALIZATION_RATE, LOCALIZE
-from sklearn_ganprint.cli._console import MESSAGES, CommandError, Row
+from sklearn_ganprint.cli._console import MESSAGES, CommandError
 from sklearn_ganprint.cli._images import collect_failures, no_residual
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.files import FileBatchEstimator
@@ -176,33 +175,6 @@ def _reasons(model: Model, files: list[str], scores: np.ndarray) -> dict[int, st
     suspects = np.flatnonzero((scores == scores[:, :1]).all(axis=1))
     reasons = ((n, no_residual(model.pipeline, reader.read_one(files[n]))) for n in suspects)
     return {int(position): reason for position, reason in reasons if reason is not None}
-
-
-def file_rows(
-    scored: Scored, keys: Sequence[str], row: Callable[[int], Row], blank: Row | None = None
-) -> list[Row]:
-    """Make one row a file, of ``row(position)``, and one for each folder that could not be listed.
-
-    A row of what failed has all `keys` too, as None. So has the row of an image without a residual,
-    except for what `blank` holds, and the reason.
-    """
-    errors = {failure.filename: failure.reason for failure in scored.failures}
-    rows = []
-    for position, file in enumerate(scored.files):
-        if file in errors:
-            found = {}
-        elif position in scored.reasons:
-            found = {**(blank or {}), "reason": scored.reasons[position]}
-        else:
-            found = row(position)
-        rows.append({**dict.fromkeys(keys), **found, "file": file, "error": errors.pop(file, None)})
-    rest = [{"file": name, "error": reason} for name, reason in errors.items()]
-    return rows + [{**dict.fromkeys(keys), **failed} for failed in rest]
-
-
-def judged(rows: Sequence[Row]) -> list[Row]:
-    """Give the rows of the files that could be used."""
-    return [row for row in rows if row["error"] is None]
 
 
 def calibration_counts(calibrated: Any) -> np.ndarray:

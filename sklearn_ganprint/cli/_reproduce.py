@@ -7,9 +7,8 @@ import shutil
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.cli import _arguments
+from sklearn_ganprint.cli import _arguments, _images
 from sklearn_ganprint.cli._console import MESSAGES, Column, Table, print_results
-from sklearn_ganprint.cli._images import auto_crop, exit_status, find_images
 from sklearn_ganprint.cli.pages._folder import PAGE, check_folder, probe_folder, write_files
 from sklearn_ganprint.cli.pages._reproduction import render_reproduction, write_figures
 from sklearn_ganprint.datasets import ImageReader
@@ -111,8 +110,8 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run all experiments, write OUT, print a table."""
     _check_out(args.out, args.force)
-    bunch = find_images(args, groups=args.groups, architectures=args.architectures)
-    crop = args.crop or auto_crop(bunch)
+    bunch = _images.find_images(args, groups=args.groups, architectures=args.architectures)
+    crop = args.crop or _images.auto_crop(bunch)
     result = _reproduce(bunch, crop, args)
     for warning in result.warnings:
         MESSAGES.warn(warning)
@@ -126,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
     shutil.rmtree(os.path.join(args.out, _PARTS))
     _print(result, index, args)
     MESSAGES.say(f"report: {index}")
-    return exit_status([*bunch.failures, *result.failures], len(bunch.filenames))
+    return _images.exit_status([*bunch.failures, *result.failures], len(bunch.filenames))
 
 
 def _check_out(out: str, force: bool) -> None:

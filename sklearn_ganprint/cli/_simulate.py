@@ -4,14 +4,7 @@ import argparse
 import os
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import (
-    MESSAGES,
-    Column,
-    CommandError,
-    Row,
-    Table,
-    print_results,
-)
+from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, print_results
 from sklearn_ganprint.datasets import FolderInUseError, write_generator_images
 
 REQUIRES = ("rich",)

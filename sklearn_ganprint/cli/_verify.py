@@ -4,31 +4,9 @@ import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import (
-    MESSAGES,
-    Column,
-    CommandError,
-    Row,
-    print_file_results,
-)
-from sklearn_ganprint.cli._images import exit_status, find_files
-from sklearn_ganprint.cli._models import (
-    OF_ENERGIES,
-    Model,
-    Scored,
-    calibrated_on,
-    calibration_counts,
-    few_images,
-    file_rows,
-    find_source,
-    judged,
-    match_energy,
-    open_model,
-    p_value_digits,
-    score_files,
-    too_low,
-)
+from sklearn_ganprint.cli import _arguments, _images, _models
+from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, print_file_results
+from sklearn_ganprint.cli._models import Model, Scored
 
 REQUIRES = ("rich", "skops")
 DESCRIPTION = (
@@ -80,6 +58,13 @@ class Claim(NamedTuple):
         """The images that p-values are calibrated on."""
         return f"{self.n_images} images of {self.source}"
 
+    def warning(self) -> str | None:
+        """Say that no image can be rejected, if so."""
+        if self.rate is None:
+            return None
+        images = self.images
+        return _models.few_images(self.rate, self.smallest, outcome="rejected", images=images)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
@@ -93,17 +78,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Test images and print the result of each."""
-    model = open_model(args.model)
+    model = _models.open_model(args.model)
     claim = _claim(args, model)
-    files, failures = find_files(args.paths)
+    files, failures = _images.find_files(args.paths)
     if claim.rate is not None and (
-        warning := few_images(claim.rate, claim.smallest, outcome="rejected", images=claim.images)
+        warning := _models.few_images(
+            claim.rate, claim.smallest, outcome="rejected", images=claim.images
+        )
     ):
         MESSAGES.warn(warning)
-    scored = score_files(model, files, failures, args.jobs, "verifying")
-    rows = file_rows(scored, _KEYS, lambda position: _row(scored, position, model.labels, claim))
+    scored = _models.score_files(model, files, failures, args.jobs, "verifying")
+    rows = _images.file_rows(
+        files, scored.failures, _KEYS, lambda n: _row(scored, n, model.labels, claim)
+    )
     _print(rows, claim, args)
-    return exit_status(scored.failures, len(judged(rows)))
+    return _images.exit_status(scored.failures, len(_images.judged(rows)))
 
 
 def _claim(args: argparse.Namespace, model: Model) -> Claim:
@@ -113,10 +102,10 @@ def _claim(args: argparse.Namespace, model: Model) -> Claim:
             f"{args.model} has no calibration images, so there are no p-values to verify by; fit "
             f"it anew with `ganprint fit`"
         )
-    label = find_source(model, args.source, "SOURCE", args.model)
+    label = _models.find_source(model, args.source, "SOURCE", args.model)
     code = model.whole.classes_.tolist().index(label)
-    n_images = int(calibration_counts(model.open_set)[code])
-    if (least := match_energy(model)) is None:
+    n_images = int(_models.calibration_counts(model.open_set)[code])
+    if (least := _models.match_energy(model)) is None:
         rate = args.false_alarm or _arguments.DEFAULT_RATE
         return Claim(str(label), code, rate, n_images, None)
     if args.false_alarm is not None:
@@ -126,11 +115,13 @@ def _claim(args: argparse.Namespace, model: Model) -> Claim:
 
 def _row(scored: Scored, position: int, names: Sequence[str], claim: Claim) -> Row:
     """Judge one file, by the source's own images: the rate is promised for these alone."""
+    if position in scored.reasons:
+        return {"reason": scored.reasons[position]}
     scores, p_values = scored.scores[position], scored.p_values[position]
     code = claim.code
     ranked = (-scores).argsort(kind="stable")
     other = int(ranked[ranked != code][0])
-    reason = None if claim.least is None else too_low(float(scores[code]), claim.least)
+    reason = None if claim.least is None else _models.too_low(float(scores[code]), claim.least)
     below = claim.rate is not None and p_values[code] <= claim.rate
     verdict = "rejected" if below or reason is not None else "not rejected"
     margin = float(scores[code] - scores[other])
@@ -159,14 +150,14 @@ def _print(rows: Sequence[Row], claim: Claim, args: argparse.Namespace) -> None:
         "match_energy": claim.least,
     }
     columns = {column.key: column for column in _COLUMNS}
-    columns["p_value"] = columns["p_value"]._replace(digits=p_value_digits(claim.smallest))
+    columns["p_value"] = columns["p_value"]._replace(digits=_models.p_value_digits(claim.smallest))
     print_file_results(
         args.format,
         document,
         _COLUMNS,
         rows,
         shown=[columns[key] for key in _IN_TABLE if claim.least is None or key != "p_value"],
-        notes=_notes(judged(rows), claim),
+        notes=_notes(_images.judged(rows), claim),
     )
 
 
@@ -180,8 +171,8 @@ def _notes(rows: Sequence[Row], claim: Claim) -> list[str]:
     better = f"another source fits better: {n_better}"
     if claim.least is not None:
         outcome = f"rejected (energy below {claim.least:g}): {n_rejected} of {len(tested)}"
-        return [*notes, f"{outcome}; {better}", OF_ENERGIES]
+        return [*notes, f"{outcome}; {better}", _models.OF_ENERGIES]
     outcome = f"rejected (p-value at most {claim.rate:g}): {n_rejected} of {len(tested)}"
     if not claim.testable:
         outcome = f"none can be rejected at a false-alarm rate of {claim.rate:g}"
-    return [*notes, f"{outcome}; {better}", calibrated_on(claim.images, claim.smallest)]
+    return [*notes, f"{outcome}; {better}", _models.calibrated_on(claim.images, claim.smallest)]
