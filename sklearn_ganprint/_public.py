@@ -1,15 +1,21 @@
-"""Public names say where they are public, and not in which file their code stands."""
+"""Public names say where they are public, and not in which file their code stands.
+
+The package imports this module first of all, and this module imports next to nothing, so that the
+command line can soon answer Ctrl-C.
+"""
 
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping
-from functools import wraps
 from importlib import import_module
 from types import FunctionType, ModuleType
-from typing import Any, TypeVar, cast
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, TypeVar
+
+    Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Public modules that were moved, by their former names, and the packages that hold their names.
 FORMER_MODULES = {
@@ -26,7 +32,7 @@ DOC_LINK = os.environ.get("GANPRINT_DOCS", "")
 DOC_LINK += "/{estimator_module}.{estimator_name}.html" if DOC_LINK else ""
 
 
-def publish(namespace: dict[str, Any]) -> None:
+def publish(namespace: "dict[str, Any]") -> None:
     """Make a package the ``__module__`` of the classes and functions that its ``__all__`` names.
 
     Pickles, model files, error messages and documentation hold that name, so it must outlive
@@ -56,7 +62,7 @@ class FormerModule(ModuleType):
         super().__init__(name)
         self._current = current
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> "Any":
         """Return what the module has that took the place of this one."""
         if name.startswith("__"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
@@ -78,29 +84,32 @@ def keep_former_modules(package: str) -> None:
         setattr(sys.modules[package], former, sys.modules[name])
 
 
-def former_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+def former_names(package: str, homes: "Mapping[str, str]") -> "Callable[[str], Any]":
     """Make a package's ``__getattr__``: names that are public no more are found, with a warning.
 
     `homes` has the name of the private module in the package for each of them.
     """
 
-    def find(name: str) -> Any:
+    def find(name: str) -> "Any":
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         warnings.warn(
-            f"{package}.{name} will be private in version 0.3.", FutureWarning, stacklevel=2
+            f"{package}.{name} is public no more, and will be gone in version 0.3.",
+            FutureWarning,
+            stacklevel=2,
         )
         return getattr(import_module(f"{package}.{homes[name]}"), name)
 
     return find
 
 
-def renamed_parameter(former: str, current: str) -> Callable[[Function], Function]:
+def renamed_parameter(former: str, current: str) -> "Callable[[Function], Function]":
     """Let a function take a keyword parameter by its former name, with a warning."""
+    from functools import wraps  # noqa: PLC0415  (the command line can do without)
 
-    def decorate(function: Function) -> Function:
+    def decorate(function: "Function") -> "Function":
         @wraps(function)
-        def call(*args: Any, **params: Any) -> Any:
+        def call(*args: "Any", **params: "Any") -> "Any":
             if former in params:
                 warnings.warn(
                     f"{function.__name__}: {former} was renamed {current}. The former name will be "
@@ -111,6 +120,6 @@ def renamed_parameter(former: str, current: str) -> Callable[[Function], Functio
                 params[current] = params.pop(former)
             return function(*args, **params)
 
-        return cast(Function, call)
+        return call  # type: ignore[return-value]
 
     return decorate

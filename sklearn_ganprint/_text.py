@@ -52,7 +52,7 @@ def printable(name: str) -> str:
 
 
 def _is_unseen(char: str) -> bool:
-    """Whether a character is not seen, or steers a terminal or the order of letters."""
+    """Return whether a character is invisible, or steers a terminal or the order of letters."""
     return unicodedata.category(char) in _UNSEEN and char not in _JOINERS
 
 
@@ -192,7 +192,7 @@ def _shown(header: Sequence[str]) -> str:
 
 
 def _joined(cells: Sequence[str], header: Sequence[str]) -> str:
-    """Give the surplus cells of a row as they may have been meant."""
+    """Return the surplus cells of a row as one cell, as they may have been meant."""
     return printable(", ".join(cells[max(len(header) - 1, 0) :]))[:80]
 
 
@@ -203,7 +203,7 @@ def _require_filled(where: str, row: dict[str, str]) -> None:
 
 
 def _encode_names(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Give bytes of names back as they were; what an encoding does not have becomes an escape."""
+    """Write bytes of names as they were; what an encoding does not have becomes an escape."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     char = error.object[error.start]

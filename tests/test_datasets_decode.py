@@ -11,13 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sklearn_ganprint.datasets._decoding._decode import (
-    ImageReadError,
-    _reason,
-    decode_image,
-    inspect_image,
-    printable,
-)
+from sklearn_ganprint.datasets import ImageReader, ImageReadError, inspect_images
+from sklearn_ganprint.datasets._decoding._decode import _reason, decode_image, printable
 from sklearn_ganprint.datasets._decoding._structure import UnusableImageError
 
 LIMIT = 10_000_000
@@ -28,12 +23,21 @@ def _noise(height=11, width=17, channels=3, seed=0):
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-def _rgb(path, **kwargs):
-    return decode_image(path, channels="rgb", max_pixels=LIMIT, **kwargs)
+def _rgb(path):
+    return ImageReader(max_pixels=LIMIT).read_one(path)
+
+
+def _inspect(path):
+    """Return what the header says, as a dict; raise if it cannot be used."""
+    found = inspect_images([path], reader=ImageReader(max_pixels=LIMIT))
+    for failure in found.failures:
+        raise failure
+    keys = {"formats": "format", "modes": "mode", "widths": "width", "heights": "height"}
+    return {keys.get(key, key): found[key][0] for key in (*keys, "jpeg_quality")}
 
 
 def _luminance(path):
-    return decode_image(path, channels="luminance", max_pixels=LIMIT)
+    return ImageReader(channels="luminance", max_pixels=LIMIT).read_one(path)
 
 
 def _png(path, bits, colour_type, rows):
@@ -77,7 +81,7 @@ def test_grey_is_its_own_luminance_and_is_replicated_for_rgb(tmp_path, mode):
     if mode == "LA":
         image.putalpha(Image.fromarray(_noise(channels=1, seed=1)))
     image.save(tmp_path / "a.png")
-    assert inspect_image(tmp_path / "a.png", LIMIT).mode == mode
+    assert _inspect(tmp_path / "a.png")["mode"] == mode
     read = _luminance(tmp_path / "a.png")
     assert read.dtype == np.float32
     np.testing.assert_array_equal(read[..., 0], grey)
@@ -118,14 +122,14 @@ def test_other_colour_spaces_go_through_pillow(tmp_path, mode, suffix):
     image.save(tmp_path / f"a.{suffix}")
     with Image.open(tmp_path / f"a.{suffix}") as stored:
         expected = np.asarray(stored.convert("RGB"))
-    assert inspect_image(tmp_path / f"a.{suffix}", LIMIT).mode == mode
+    assert _inspect(tmp_path / f"a.{suffix}")["mode"] == mode
     np.testing.assert_array_equal(_rgb(tmp_path / f"a.{suffix}"), expected)
 
 
 def test_one_bit_becomes_black_and_white(tmp_path):
     bits = _noise(channels=1) > 127
     Image.fromarray(bits).save(tmp_path / "a.png")
-    assert inspect_image(tmp_path / "a.png", LIMIT).mode == "1"
+    assert _inspect(tmp_path / "a.png")["mode"] == "1"
     np.testing.assert_array_equal(_luminance(tmp_path / "a.png")[..., 0], bits * 255.0)
     assert _rgb(tmp_path / "a.png").dtype == np.uint8
 
@@ -136,7 +140,7 @@ def test_16_bit_grey_comes_in_8_bit_units(tmp_path, suffix, channels):
     values = np.random.default_rng(0).integers(0, 65536, (9, 13)).astype(np.uint16)
     values[0, :2] = 0, 65535
     Image.fromarray(values).save(tmp_path / f"a.{suffix}")
-    read = decode_image(tmp_path / f"a.{suffix}", channels=channels, max_pixels=LIMIT)
+    read = ImageReader(channels=channels, max_pixels=LIMIT).read_one(tmp_path / f"a.{suffix}")
     assert read.dtype == np.float32 and read.shape == (9, 13, 3 if channels == "rgb" else 1)
     assert read.min() == 0 and read.max() == 255
     np.testing.assert_allclose(read, np.broadcast_to(values[..., None] / 257, read.shape), 1e-6)
@@ -146,7 +150,7 @@ def test_big_endian_16_bit_tiff(tmp_path):
     values = np.array([[257, 514], [65535, 0]], dtype=">u2")
     image = Image.frombytes("I;16B", (2, 2), values.tobytes())
     image.save(tmp_path / "a.tif")
-    assert inspect_image(tmp_path / "a.tif", LIMIT).mode == "I;16B"
+    assert _inspect(tmp_path / "a.tif")["mode"] == "I;16B"
     np.testing.assert_allclose(_luminance(tmp_path / "a.tif")[..., 0], [[1, 2], [255, 0]])
 
 
@@ -198,8 +202,8 @@ def test_exif_orientation_is_not_applied(tmp_path, suffix, orientation):
     exif[0x0112] = orientation
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(pixels).save(path, exif=exif, lossless=True, quality=95)
-    info = inspect_image(path, LIMIT)
-    assert (info.width, info.height) == (24, 8)
+    info = _inspect(path)
+    assert (info["width"], info["height"]) == (24, 8)
     np.testing.assert_allclose(_rgb(path), pixels, atol=3)
 
 
@@ -214,7 +218,10 @@ def test_oriented_tiff_is_cropped_in_the_stored_grid(tmp_path):
         sizes.append((width, height))
         return 10, 1, 24, 7
 
-    np.testing.assert_array_equal(_rgb(tmp_path / "a.tif", window=window), pixels[1:7, 10:24])
+    np.testing.assert_array_equal(
+        decode_image(tmp_path / "a.tif", channels="rgb", max_pixels=LIMIT, window=window),
+        pixels[1:7, 10:24],
+    )
     assert sizes == [(24, 8)]
 
 
@@ -225,10 +232,10 @@ def test_window_that_refuses_names_the_file(tmp_path):
         raise UnusableImageError(f"no {width} by {height}")
 
     with pytest.raises(ImageReadError, match=r"a\.png: no 17 by 11"):
-        _rgb(tmp_path / "a.png", window=window)
+        decode_image(tmp_path / "a.png", channels="rgb", max_pixels=LIMIT, window=window)
 
 
-@pytest.mark.parametrize("read", [_rgb, lambda path: inspect_image(path, LIMIT)])
+@pytest.mark.parametrize("read", [_rgb, _inspect])
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -278,7 +285,7 @@ def test_damage_inside_a_png_is_refused(tmp_path):
     content = bytearray(path.read_bytes())
     content[200:260] = bytes(60)
     path.write_bytes(content)
-    assert inspect_image(path, LIMIT).width == 64
+    assert _inspect(path)["width"] == 64
     with pytest.raises(ImageReadError, match="damaged"):
         _rgb(path)
 
@@ -289,15 +296,15 @@ def test_bomb_header_is_refused_before_decoding(tmp_path, size, read):
     path = _png(tmp_path / "bomb.png", 8, 2, (size, size, b"\0"))
     with warnings.catch_warnings(), pytest.raises(ImageReadError, match="more .*pixels"):
         warnings.simplefilter("ignore")
-        _rgb(path) if read == "decode" else inspect_image(path, LIMIT)
+        _rgb(path) if read == "decode" else _inspect(path)
 
 
 def test_max_pixels_is_inclusive_and_named(tmp_path):
     path = tmp_path / "a.png"
     Image.fromarray(_noise(11, 17)).save(path)
-    assert decode_image(path, channels="rgb", max_pixels=187).shape == (11, 17, 3)
+    assert ImageReader(max_pixels=187).read_one(path).shape == (11, 17, 3)
     with pytest.raises(ImageReadError, match=r"17 x 11 = 187 pixels, more than max_pixels=186"):
-        decode_image(path, channels="rgb", max_pixels=186)
+        ImageReader(max_pixels=186).read_one(path)
 
 
 def test_missing_file_folder_and_pipe(tmp_path):
@@ -352,8 +359,8 @@ def test_error_survives_pickling_with_its_attributes():
 
 def test_a_header_is_read_without_decoding(tmp_path):
     path = _png(tmp_path / "a.png", 8, 2, (9, 9, b"no pixels at all"))
-    info = inspect_image(path, LIMIT)
-    assert (info.width, info.height, info.mode) == (9, 9, "RGB")
+    info = _inspect(path)
+    assert (info["width"], info["height"], info["mode"]) == (9, 9, "RGB")
 
 
 def test_names_that_are_not_utf8(tmp_path):
@@ -363,7 +370,7 @@ def test_names_that_are_not_utf8(tmp_path):
     np.testing.assert_array_equal(_rgb(name), _noise())
     np.testing.assert_array_equal(_rgb(os.fsdecode(name)), _noise())
     with pytest.raises(ImageReadError) as caught:
-        decode_image(name, channels="rgb", max_pixels=1)
+        ImageReader(max_pixels=1).read_one(name)
     assert os.fsencode(caught.value.filename) == name
     assert "caf\\xe9.png" in str(caught.value).encode("utf-8").decode()
 
@@ -381,7 +388,7 @@ def test_no_file_stays_open(tmp_path):
         before = len(os.listdir("/dev/fd"))
         for _ in range(5):
             _rgb(good)
-            inspect_image(good, LIMIT)
+            _inspect(good)
             with pytest.raises(ImageReadError):
                 _rgb(bad)
         assert len(os.listdir("/dev/fd")) == before
@@ -399,13 +406,13 @@ def test_unknown_channels_are_named(tmp_path):
 )
 def test_inspection_reads_the_header(tmp_path, suffix, kind, quality):
     Image.fromarray(_noise()).save(tmp_path / f"a.{suffix}", quality=71)
-    info = inspect_image(tmp_path / f"a.{suffix}", LIMIT)
-    assert info[:4] == (kind, 17, 11, "RGB")
-    assert info.jpeg_quality == quality or (quality is None and np.isnan(info.jpeg_quality))
+    info = _inspect(tmp_path / f"a.{suffix}")
+    assert [*info.values()][:4] == [kind, "RGB", 17, 11]
+    assert info["jpeg_quality"] == quality or (quality is None and np.isnan(info["jpeg_quality"]))
 
 
 def test_broken_exif_does_not_cost_the_image(tmp_path):
     path = tmp_path / "a.jpg"
     Image.fromarray(_noise()).save(path, exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
-    assert inspect_image(path, LIMIT).width == 17
+    assert _inspect(path)["width"] == 17
     assert _rgb(path).shape == (11, 17, 3)

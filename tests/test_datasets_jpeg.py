@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sklearn_ganprint.datasets._decoding._decode import inspect_image
+from sklearn_ganprint.datasets import inspect_images
 from sklearn_ganprint.datasets._decoding._jpeg import _TABLES, estimate_jpeg_quality
-
-LIMIT = 10_000_000
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
@@ -18,7 +16,7 @@ def test_jpeg_quality_round_trip(tmp_path, mode, progressive):
         Image.new(mode, (16, 16)).save(path, quality=quality, progressive=progressive)
         with Image.open(path) as image:
             np.testing.assert_array_equal(image.quantization[0], _TABLES[quality - 1])
-        assert inspect_image(path, LIMIT).jpeg_quality == quality
+        assert inspect_images([path]).jpeg_quality == quality
 
 
 def test_foreign_table_gets_the_nearest_quality():

@@ -110,7 +110,7 @@ def test_goes_on_where_it_was_interrupted(data, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         reproduce_paper(X, y, SETTINGS, folder=tmp_path, progress=interrupt)
     kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    (begun,) = [name for name in kept if name.endswith("-partial.npz")]
+    (begun,) = [name for name in kept if name.endswith("-begun.npz")]
     kept.pop(begun)  # whose place the whole part takes
     assert len(kept) > 5 and not [name for name in kept if name.endswith(".part")]
     told.clear()
@@ -143,7 +143,7 @@ def test_comes_to_an_end_however_often_it_is_interrupted(data, tmp_path):
                 X, y, settings, folder=tmp_path, options=small, progress=interrupt
             )
     assert result is not None and n_runs > 15
-    assert not list(tmp_path.glob("*partial*"))
+    assert not list(tmp_path.glob("*begun*"))
     assert result.to_dict() == reproduce_paper(X, y, settings, options=small).to_dict()
 
 
@@ -240,10 +240,19 @@ def test_options_are_taken_by_their_former_name(data):
     assert result.attribution.n_test.tolist() == [8, 8, 8]
 
 
-def test_what_a_former_version_had_begun_is_left_alone(data, tmp_path):
-    settings = replace(SETTINGS, n_robustness=0)
-    reproduce_paper(*data, settings, folder=tmp_path)
-    (tmp_path / "fit-clean-000.npz").unlink()
-    np.savez(tmp_path / "fit-clean-000-begun.npz", sum00=np.ones((32, 32, 3)), done=np.array(8))
-    result = reproduce_paper(*data, settings, folder=tmp_path)
-    assert result.to_dict() == reproduce_paper(*data, settings).to_dict()
+def test_a_part_that_has_begun_holds_the_arrays_of_former_versions(data, tmp_path):
+    def interrupt(done, total):
+        if done >= 3:
+            raise KeyboardInterrupt
+
+    small = BatchOptions(batch_size=2)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce_paper(*data, SETTINGS, folder=tmp_path, options=small, progress=interrupt)
+    with np.load(tmp_path / "fit-clean-000-begun.npz") as begun:
+        arrays = dict(begun)
+    assert sorted(arrays) == [
+        *("count00", "count01", "count02", "done", "hashes"),
+        *("residual_energies", "sum00", "sum01", "sum02"),
+    ]
+    assert [arrays[f"count0{end}"] for end in range(3)] == [1, 1, 2]
+    assert arrays["done"] == len(arrays["hashes"]) == len(arrays["residual_energies"]) == 4

@@ -58,7 +58,7 @@ def test_the_module_of_a_public_name_is_public_and_has_it(module, name):
 def test_names_that_are_public_no_more_warn_and_are_found(former):
     package, name = former.split(".")
     module = importlib.import_module(f"sklearn_ganprint.{package}")
-    with pytest.warns(FutureWarning, match=f"{former} will be private"):
+    with pytest.warns(FutureWarning, match=f"{former} is public no more"):
         assert getattr(module, name)
     assert name not in module.__all__
     assert not hasattr(module, "no_such_name")

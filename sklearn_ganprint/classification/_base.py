@@ -24,12 +24,8 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
     classes_: np.ndarray
 
     @abstractmethod
-    def class_scores(self, X: Any) -> np.ndarray:
-        """Score each class, with two classes as with more."""
-
-    @abstractmethod
-    def _score_rows(self, rows: np.ndarray) -> np.ndarray:
-        """Score each class, for validated rows."""
+    def _score_rows(self, rows: np.ndarray, metric: str | None = None) -> np.ndarray:
+        """Score each class, for rows of the right length, in another metric if it is given."""
 
     @abstractmethod
     def _score_without(self, row: np.ndarray, weight: float, own: Sums) -> float:
@@ -211,6 +207,31 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
                 if alone[row]
                 else self._score_without(X[row : row + 1], weights[row], own)
             )
+        return scores
+
+    def class_scores(self, X: Any) -> np.ndarray:
+        """Score each class, with two classes as with more.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
+            Residuals.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Scores in the chosen metric, greater is nearer.
+        """
+        return self._scores(X)
+
+    def _scores(self, X: Any, metric: str | None = None) -> np.ndarray:
+        check_is_fitted(self)
+        # To look for NaN costs a third of the scores, in which it would show.
+        rows = self._validate_rows(X, reset=False, ensure_all_finite=False)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = self._score_rows(rows, metric)
+        if not np.isfinite(scores).all():
+            self._validate_rows(X, reset=False)
         return scores
 
     def decision_function(self, X: Any) -> np.ndarray:

@@ -6,7 +6,6 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint.classification._base import BaseFingerprintClassifier, Sums
 from sklearn_ganprint.correlation import negative_distance
@@ -142,43 +141,17 @@ class FingerprintClassifier(BaseFingerprintClassifier):
         """
         return self._scores(X, "correlation")
 
-    def class_scores(self, X: Any) -> np.ndarray:
-        """Score of each class, with two classes as with more.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
-            Residuals.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            Scores in the chosen metric, greater is nearer.
-        """
-        return self._scores(X)
-
-    def _scores(self, X: Any, metric: str | None = None) -> np.ndarray:
-        """Scores of shape (n, n_classes), whatever the number of classes."""
-        check_is_fitted(self)
-        # To look for NaN costs a third of the scores, in which it would show.
-        rows = self._validate_rows(X, reset=False, ensure_all_finite=False)
-        scores = self._score_rows(rows, metric)
-        if not np.isfinite(scores).all():
-            self._validate_rows(X, reset=False)
-        return scores
-
     def _score_rows(self, rows: np.ndarray, metric: str | None = None) -> np.ndarray:
         metric = metric or self.metric
-        with np.errstate(over="ignore", invalid="ignore"):
-            if metric == "euclidean":
-                scores = negative_distance(rows, self.fingerprints_)
-            elif metric == "unbiased":
-                square = _unbiased_square(self.fingerprints_, self.class_count_, self.square_sum_)
-                scores = negative_squared_distance(rows, self.fingerprints_, square)
-            else:
-                centre = metric == "correlation"
-                unit_rows = kept_unit_rows(self, self.fingerprints_, rows.dtype, centre=centre)
-                scores = unit_rows.scores(rows)
+        if metric == "euclidean":
+            scores = negative_distance(rows, self.fingerprints_)
+        elif metric == "unbiased":
+            square = _unbiased_square(self.fingerprints_, self.class_count_, self.square_sum_)
+            scores = negative_squared_distance(rows, self.fingerprints_, square)
+        else:
+            centre = metric == "correlation"
+            unit_rows = kept_unit_rows(self, self.fingerprints_, rows.dtype, centre=centre)
+            scores = unit_rows.scores(rows)
         scores[:, self.class_count_ == 0] = self._lowest_score(metric)
         return scores
 

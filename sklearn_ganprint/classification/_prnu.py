@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
+from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -140,22 +141,6 @@ class PRNUClassifier(BaseFingerprintClassifier):
         self.intensity = intensity
         self.image_shape = image_shape
 
-    def class_scores(self, X: Any) -> np.ndarray:
-        """Score of each class, with two classes as with more.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W, C') or (n, n_features)
-            Residuals.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            Signed peak-to-correlation energies, or correlations.
-        """
-        check_is_fitted(self)
-        return self._score_rows(self._validate_rows(X, reset=False))
-
     def locate(self, X: Any) -> CorrelationPeaks:
         """Locate cropped photos in the photos of each camera.
 
@@ -189,7 +174,9 @@ class PRNUClassifier(BaseFingerprintClassifier):
             )
         return locate_peaks(self._signals(X.reshape(len(X), *shape))[0], self._fingerprint_images())
 
-    def _score_rows(self, rows: np.ndarray) -> np.ndarray:
+    def _score_rows(self, rows: np.ndarray, metric: str | None = None) -> np.ndarray:
+        # NaN would not show in every score.
+        assert_all_finite(rows, estimator_name=type(self).__name__, input_name="X")
         signals, _ = self._signals(rows)
         scores = self._score(signals, self._fingerprint_images())
         scores[:, self.class_count_ == 0] = self._lowest_score()

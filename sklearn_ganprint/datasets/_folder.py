@@ -109,10 +109,10 @@ def load_image_folder(
     Parameters
     ----------
     container_path : str, bytes or path-like
-        A folder laid out as `layout` says; names in it that begin with a dot are skipped, and
-        such as systems leave among images, ``Thumbs.db`` or ``@eaDir``, with a warning.
-        Or, with the layouts "folders" and "auto", a comma-separated file in UTF-8 with the
-        columns ``path``, ``label`` and perhaps ``group`` and ``architecture``; relative
+        A folder laid out as `layout` says. Names that begin with a dot are skipped; names that
+        systems use among images, ``Thumbs.db`` or ``@eaDir``, are skipped with a warning.
+        With the layouts "folders" and "auto" also a comma-separated file in UTF-8 with the
+        columns ``path``, ``label`` and optionally ``group`` and ``architecture``; relative
         paths start from the folder of that file, other columns are ignored.
     layout : str, default="folders"
         How the folder is laid out: "folders" for one folder per label, "nested" for
@@ -121,12 +121,12 @@ def load_image_folder(
     reader : ImageReader, default=None
         How images are cut and which channels are kept; None means ``ImageReader()``.
     load_content : bool, default=True
-        Whether pixels are read. If not, only headers are: there is no ``data``, and damaged
+        Whether pixels are read. Otherwise only headers are read: there is no ``data``, and damaged
         pixels or, without a crop, different sizes show only when the files are read later.
     groups : {"name"}, callable or None, default=None
-        What belongs together in a split. "name" groups by file name without extension, for
-        versions of one scene under several labels; a callable gets each path and returns
-        the group. None takes the CSV file's group column if there is one.
+        Images that must not be separated by a split. "name" groups by file name without
+        extension, for copies of one scene under several labels; a callable gets a path and
+        returns its group. None takes the CSV file's group column if there is one.
     architectures : str, bytes, path-like, mapping or None, default=None
         The architecture of each label: a mapping, or a CSV file with the columns ``source``
         and ``architecture``. None takes what the layout or the CSV file says, if anything.
@@ -465,7 +465,7 @@ def confounds(bunch: Bunch) -> list[str]:
 
 
 def _is_telling(values: NDArray[np.generic], target: NDArray[np.int64]) -> bool:
-    """Whether some class is told from the others by how frequent its values are."""
+    """Return whether the values tell some class from the others."""
     if len(np.unique(target)) < 2:
         return False
     _, codes = np.unique(values, return_inverse=True)
@@ -485,7 +485,7 @@ def _balanced_accuracy(codes: NDArray[np.intp], inside: NDArray[np.bool_]) -> fl
 
 
 def _describe(values: NDArray[np.generic], target: NDArray[np.int64], names: Sequence[str]) -> str:
-    """Say which classes mostly have which value, classes with the same one together."""
+    """Return a sentence on the most frequent value of the classes, equal ones together."""
     classes: dict[object, list[int]] = defaultdict(list)
     for label in np.unique(target):
         classes[Counter(values[target == label].tolist()).most_common(1)[0][0]].append(label)

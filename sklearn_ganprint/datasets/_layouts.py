@@ -50,11 +50,11 @@ _PlaceOf: TypeAlias = Callable[[Sequence[str]], Entry | None]
 
 
 class Layout(NamedTuple):
-    """How a collection is laid out, and the function that lists it."""
+    """How a collection is laid out, and what lists a folder or, in some layouts, a file."""
 
     picture: str
-    list_files: Callable[[str], Listing]
-    takes_file: bool = False
+    list_folder: Callable[[str], Listing]
+    list_file: Callable[[str], Listing] | None = None
 
 
 def list_container(container: str, layout: str = "folders") -> Listing:
@@ -66,13 +66,10 @@ def list_container(container: str, layout: str = "folders") -> Listing:
         raise FileNotFoundError(
             f"{printable(container)}: expected {expected.picture}, found nothing of that name"
         )
-    if not (expected.takes_file or os.path.isdir(container)):
+    list_it = expected.list_folder if os.path.isdir(container) else expected.list_file
+    if list_it is None:
         raise wrong_tree(container, expected.picture, ["a file"])
-    return with_one_spelling(expected.list_files(container))
-
-
-def _list_folders_or_csv(container: str) -> Listing:
-    return list_folders(container) if os.path.isdir(container) else list_csv(container)
+    return with_one_spelling(list_it(container))
 
 
 def _list_nested(container: str) -> Listing:
@@ -96,9 +93,7 @@ def _list_nested(container: str) -> Listing:
 
 
 def _list_auto(container: str) -> Listing:
-    """Tell folders per label from such in folders per architecture; never guess."""
-    if not os.path.isdir(container):
-        return list_csv(container)
+    """List folders per label, or folders per architecture with such in them; never guess."""
     with_images, with_folders = [], []
     for name, folder in split_folder(container)[0].items():
         inside = [path for _, path in visible(folder)]
@@ -346,9 +341,9 @@ _FORENSYNTHS = _tree("folders <gan>/[<class>/]{0_real,1_fake}/", _forensynths)
 
 #: The layouts that :func:`load_image_folder` knows, by name.
 LAYOUTS = {
-    "folders": Layout(_FOLDERS, _list_folders_or_csv, takes_file=True),
+    "folders": Layout(_FOLDERS, list_folders, list_csv),
     "nested": Layout(_NESTED, _list_nested),
-    "auto": Layout(f"{_FOLDERS}, or {_NESTED}", _list_auto, takes_file=True),
+    "auto": Layout(f"{_FOLDERS}, or {_NESTED}", _list_auto, list_csv),
     "forensynths": _FORENSYNTHS,
     "gangen": _FORENSYNTHS,
     "genimage": _tree("folders <generator>/[<batch>/]{train,val}/{ai,nature}/", _genimage),
@@ -363,6 +358,6 @@ LAYOUTS = {
         *("natFB*", "natWA*", "videos"),
     ),
     "artifact": Layout(_ARTIFACT, _list_artifact),
-    "raise": Layout(_RAISE, _list_raise, takes_file=True),
-    "webdataset": Layout(_WEBDATASET, _list_webdataset, takes_file=True),
+    "raise": Layout(_RAISE, _list_raise, _list_raise),
+    "webdataset": Layout(_WEBDATASET, _list_webdataset, _list_webdataset),
 }

@@ -59,7 +59,7 @@ class Listing(NamedTuple):
 
 
 def with_one_spelling(listing: Listing) -> Listing:
-    """Make one source of those whose names differ by how their letters are stored, and say so.
+    """Merge sources whose names differ by how their letters are stored, with a warning.
 
     File systems and archives store a letter with an accent as one or as two (NFC, NFD). Files keep
     the names under which they can be opened.
@@ -82,7 +82,7 @@ def with_one_spelling(listing: Listing) -> Listing:
         )
         for entry in listing.entries
     ]
-    return Listing(entries, {label: each[0] for label, each in places.items()}, listing.failures)
+    return Listing(entries, {label: found[0] for label, found in places.items()}, listing.failures)
 
 
 def list_all(container: str) -> Listing:
@@ -126,10 +126,7 @@ def visible(folder: str) -> list[tuple[str, str]]:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is hidden by its name, or belongs to a system and not to a user.
-
-    The latter is said once, since it may be taken for an image or a source.
-    """
+    """Return whether a name is hidden, or one that systems use, with a warning for the latter."""
     if name.lower() in _LEFT_BY_SYSTEMS:
         # The same words wherever it lies, so that Python shows them once.
         reason = "systems keep what is their own under this name"
@@ -185,7 +182,7 @@ def list_csv(path: str) -> Listing:
 def wrong_tree(
     container: str, picture: str, found: Sequence[str], failures: Sequence[ImageReadError] = ()
 ) -> ValueError:
-    """Say what was expected and what was found, and the first problem on the way."""
+    """Return an error that names what was expected, what was found, and the first problem."""
     shown = ", ".join(map(printable, found[:_N_SHOWN])) or "nothing"
     more = f" and {len(found) - _N_SHOWN} more" if len(found) > _N_SHOWN else ""
     problem = f"; first problem: {failures[0]}" if failures else ""

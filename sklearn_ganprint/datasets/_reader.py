@@ -369,20 +369,8 @@ def inspect_files(
     reader: ImageReader, names: Sequence[str]
 ) -> Iterator[ImageInfo | ImageReadError]:
     """Yield what each header says; an image that the crop does not fit into is an error."""
-    window = crop_window(reader)
-    yield from map_files(
-        partial(_inspect, max_pixels=reader.max_pixels, window=window), names, reader.n_jobs
-    )
-
-
-def _inspect(name: str, max_pixels: int, window: _Part | None) -> ImageInfo:
-    info = inspect_image(name, max_pixels)
-    if window is not None:
-        try:
-            window(info.width, info.height)
-        except UnusableImageError as error:
-            raise ImageReadError(name, str(error)) from error
-    return info
+    inspect = partial(inspect_image, max_pixels=reader.max_pixels, window=crop_window(reader))
+    yield from map_files(inspect, names, reader.n_jobs)
 
 
 def content_keys(paths: Iterable[FilePath], *, n_jobs: int | None = None) -> list[tuple[int, str]]:

@@ -18,13 +18,7 @@ class Member(NamedTuple):
     size: int
 
     def read(self) -> bytes:
-        """Return the bytes of the file.
-
-        Raises
-        ------
-        OSError
-            If the tar file ends before them.
-        """
+        """Return the bytes of the file; an OSError says that the tar file ends before them."""
         with open(self.tar, "rb") as stream:
             if self.size < 0 or self.offset + self.size > stream.seek(0, os.SEEK_END):
                 raise OSError(errno.EINVAL, "The tar file ends before this file does", self.tar)
@@ -62,12 +56,8 @@ def find_member(name: str) -> Member | None:
 def members(tar: str) -> dict[str, Member]:
     """Return the regular files in a tar file by name, in their order.
 
-    What stands before a damaged place is returned; `damage` tells of it.
-
-    Raises
-    ------
-    tarfile.TarError
-        If it is compressed, no tar file, or damaged at its very beginning.
+    What stands before a damaged place is returned; `damage` tells of it. A tarfile.TarError says
+    that it is compressed, no tar file, or damaged at its very beginning.
     """
     found, problem = _index(tar)
     if problem is not None and not found:

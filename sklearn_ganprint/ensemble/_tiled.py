@@ -159,7 +159,8 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n,)
             Class labels.
         """
-        return self.estimator_.predict(self.inner_input(X))
+        wholes = self.inner_input(X)
+        return self.estimator_.predict(wholes)
 
     @available_if(lambda self: inner_has(self, "decision_function"))
     def decision_function(self, X: Any) -> np.ndarray:
@@ -175,7 +176,8 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n, n_classes), or (n,) with two classes
             Scores.
         """
-        return self.estimator_.decision_function(self.inner_input(X))
+        wholes = self.inner_input(X)
+        return self.estimator_.decision_function(wholes)
 
     @available_if(lambda self: inner_has(self, "predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -191,7 +193,8 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n, n_classes)
             Probabilities.
         """
-        return self.estimator_.predict_proba(self.inner_input(X))
+        wholes = self.inner_input(X)
+        return self.estimator_.predict_proba(wholes)
 
     @available_if(lambda self: inner_has(self, "predict_log_proba"))
     def predict_log_proba(self, X: Any) -> np.ndarray:
@@ -207,7 +210,8 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n, n_classes)
             Logarithms of the probabilities.
         """
-        return self.estimator_.predict_log_proba(self.inner_input(X))
+        wholes = self.inner_input(X)
+        return self.estimator_.predict_log_proba(wholes)
 
     def _validate_parts(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
         """Validate features, return them as ``(n, n_parts, n_features)`` (and `y` if given)."""

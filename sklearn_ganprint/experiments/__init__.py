@@ -4,12 +4,7 @@ from sklearn_ganprint._public import former_names, publish
 from sklearn_ganprint.experiments._attribution import AttributionResult, evaluate_attribution, oscr
 from sklearn_ganprint.experiments._convergence import ConvergenceResult, measure_convergence
 from sklearn_ganprint.experiments._correlations import CorrelationResult, measure_correlations
-from sklearn_ganprint.experiments._reproduction import (
-    PAPER_FIGURES,
-    BatchOptions,
-    ReproductionResult,
-    reproduce_paper,
-)
+from sklearn_ganprint.experiments._reproduction import ReproductionResult, reproduce_paper
 from sklearn_ganprint.experiments._robustness import (
     McNemarResult,
     RobustnessResult,
@@ -18,11 +13,10 @@ from sklearn_ganprint.experiments._robustness import (
     mcnemar_test,
     measure_robustness,
 )
-from sklearn_ganprint.experiments._run import ReproductionSettings
+from sklearn_ganprint.experiments._run import BatchOptions, ReproductionSettings
 from sklearn_ganprint.experiments._selection import difference_hash, near_duplicates
 
 __all__ = [
-    "PAPER_FIGURES",
     "AttributionResult",
     "BatchOptions",
     "ConvergenceResult",
@@ -48,7 +42,7 @@ publish(globals())
 __getattr__ = former_names(
     __name__,
     {
-        "Passes": "_reproduction",
+        "Passes": "_run",
         "RecompressionResult": "_robustness",
         "Selection": "_selection",
         "block_means": "_correlations",

@@ -13,8 +13,8 @@ from sklearn_ganprint._atomic import atomic
 
 _SETTINGS = "settings.json"
 
-#: End of the names of parts that are not complete. Former versions had "-begun", with other arrays.
-_BEGUN = "-partial"
+#: End of the names of parts that are not complete.
+_BEGUN = "-begun"
 
 #: Seconds between two writings of a part that has begun: so much is lost if the process is killed.
 _SECONDS = 2.0

@@ -1,11 +1,10 @@
 """The paper's experiments on images of one's own, in bounded memory and with interruptions."""
 
-import hashlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import clone
@@ -14,12 +13,12 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from sklearn_ganprint._atomic import write_csv
 from sklearn_ganprint._public import renamed_parameter
 from sklearn_ganprint.classification import FingerprintClassifier
-from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.experiments._attribution import AttributionResult, attribution_result
 from sklearn_ganprint.experiments._checkpoints import Checkpoints
 from sklearn_ganprint.experiments._convergence import ConvergenceResult, convergence_from_sums
 from sklearn_ganprint.experiments._correlations import CorrelationResult, measure_correlations
-from sklearn_ganprint.experiments._results import Result, plain
+from sklearn_ganprint.experiments._results import PAPER, Result, plain
 from sklearn_ganprint.experiments._robustness import (
     RobustnessResult,
     compare_predictions,
@@ -27,10 +26,12 @@ from sklearn_ganprint.experiments._robustness import (
 )
 from sklearn_ganprint.experiments._run import (
     UNCHANGED,
+    BatchOptions,
     Part,
     ReproductionSettings,
     Run,
     Scored,
+    identity,
     last_fingerprints,
 )
 from sklearn_ganprint.experiments._selection import (
@@ -45,20 +46,6 @@ from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths, is_p
 NOT_GENERATED = frozenset({"camera", "real", "n/a"})
 #: The images that are compressed in each reading of the JPEG experiment.
 _READINGS = ("test images", "test images and those of the fingerprints")
-#: What the paper states: an item and its value, by what is found in its place.
-PAPER_FIGURES = {
-    "sources": ("sources", "22: 9 Cycle-GAN, 6 Pro-GAN, 5 Star-GAN, 2 cameras"),
-    "images": ("images of each to fit on and to test on", "512 and 488"),
-    "limit": ("Fig. 3: limit of the energy", "0.0377 and 0.0088 (two sources, unit not stated)"),
-    "auc": ("Fig. 5: AUC, same against cross", "0.990 and 0.998"),
-    "d_prime": ("Fig. 5: d′ of these", "3.29 and 4.07 (from the AUC, if normal)"),
-    "correlation": (
-        "Fig. 6: mean correlation",
-        "large with the own fingerprint, weaker with siblings, none with others",
-    ),
-    "accuracy": ("Fig. 8: accuracy", "90.3 %"),
-    "recompressed": ("accuracy after JPEG compression (QF 95 in the paper)", "90.1 %"),
-}
 #: Fewer test images a source than this give confidence intervals of tens of points.
 _FEW_TESTS = 50
 #: Energy, in squared grey levels, of what rounding leaves of a blank image.
@@ -95,10 +82,15 @@ class ReproductionResult(Result):
     failures : tuple of (filename, reason)
         Files that could not be used.
 
+    paper : dict of str to tuple of str
+        What the paper states: an item and its value, by key.
+
     See Also
     --------
     reproduce_paper : Makes one.
     """
+
+    paper: ClassVar[dict[str, tuple[str, str]]] = PAPER
 
     convergence: tuple[ConvergenceResult, ...]
     correlation: CorrelationResult
@@ -201,32 +193,6 @@ class ReproductionResult(Result):
         return tables
 
 
-@dataclass(frozen=True)
-class BatchOptions:
-    """How :func:`reproduce_paper` reads images.
-
-    Parameters
-    ----------
-    batch_size : int
-        Number of images in a batch, at the most.
-
-    n_jobs : int or None
-        Number of worker processes, as in :class:`FileBatchEstimator`.
-
-    on_error : callable or None
-        Given the :class:`~sklearn_ganprint.datasets.ImageReadError` of each file that cannot be
-        used, once. All of them are in ``failures`` of the result.
-    """
-
-    batch_size: int = 64
-    n_jobs: int | None = None
-    on_error: Callable[[ImageReadError], Any] | None = None
-
-
-#: The former name.
-Passes = BatchOptions
-
-
 @renamed_parameter("passes", "options")
 def reproduce_paper(
     X: Any,
@@ -313,8 +279,8 @@ def reproduce_paper(
     families = _families(labels, architectures)
     recompressed = _generated(labels, families)
     images = _batches(X, reader, options)
-    identity = {**_identity(settings, images, selection), "generated": recompressed}
-    checkpoints = Checkpoints(folder, identity)
+    depends_on = {**identity(settings, images, selection), "generated": recompressed}
+    checkpoints = Checkpoints(folder, depends_on)
     run = Run(images, selection, settings, checkpoints, recompressed, progress, options.on_error)
     fitted = run.fit("clean", range(len(labels)))
     _check_fitted(selection.classes, fitted)
@@ -368,33 +334,6 @@ def _batches(X: Any, reader: ImageReader | None, options: BatchOptions) -> FileB
         items = as_paths(X)
         reading = Reading(reader, reader.common_size(items))
     return FileBatches(items, reading, options.batch_size, options.n_jobs)
-
-
-def _identity(
-    settings: ReproductionSettings, images: FileBatches, selection: Selection
-) -> dict[str, Any]:
-    """Return what the results depend on, as plain values."""
-    digest = hashlib.sha256()
-    for item in images.items:
-        digest.update(item.tobytes() if images.reading.reader is None else _stamp(item))
-    for positions in (*selection.fit, *selection.test):
-        digest.update(positions.astype(np.int64).tobytes() + b"|")
-    return {
-        **{name: repr(value) for name, value in vars(settings).items()},
-        "reader": repr(images.reading.reader),
-        "image_size": images.reading.size,
-        "sources": selection.classes.astype(str).tolist(),
-        "images": digest.hexdigest(),
-    }
-
-
-def _stamp(path: Any) -> bytes:
-    """Return name, size and time of a file: another file in its place is another image."""
-    try:
-        found = os.stat(path)
-    except OSError:  # reported when the file is read
-        return os.fsencode(path)
-    return os.fsencode(path) + f"|{found.st_size}|{found.st_mtime_ns}|".encode()
 
 
 def _check_fitted(classes: np.ndarray, fitted: Mapping[int, Part]) -> None:

@@ -4,6 +4,8 @@ Images are read batch by batch, so that memory is bounded. What is made of the i
 is kept in a folder when it is complete, and now and then before.
 """
 
+import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -72,6 +74,32 @@ class ReproductionSettings:
     jpeg_quality: int = 95
     n_robustness: int = 100
     random_state: int = 0
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """How :func:`reproduce_paper` reads images.
+
+    Parameters
+    ----------
+    batch_size : int
+        Number of images in a batch, at the most.
+
+    n_jobs : int or None
+        Number of worker processes, as in :class:`FileBatchClassifier`.
+
+    on_error : callable or None
+        Given the :class:`~sklearn_ganprint.datasets.ImageReadError` of each file that cannot be
+        used, once. All of them are in ``failures`` of the result.
+    """
+
+    batch_size: int = 64
+    n_jobs: int | None = None
+    on_error: Callable[[ImageReadError], Any] | None = None
+
+
+#: The former name.
+Passes = BatchOptions
 
 
 class View(NamedTuple):
@@ -238,25 +266,25 @@ def sum_images(
     images.stops = ends
     for positions, value, done in _go_on(images, begun, _sum_batch, steps):
         kept, (batch_sum, energies, hashes) = begun.arrays, value
-        sums = np.array(kept.get("sums", np.zeros((len(ends), *batch_sum.shape))))
-        counts = np.array(kept.get("counts", np.zeros(len(ends), dtype=np.intp)))
         end = np.searchsorted(ends, positions[-1] + 1)
-        sums[end] += batch_sum
-        counts[end] += len(energies)
+        # One array for each set, since arrays are replaced and never changed.
+        total, count = f"sum{end:02d}", f"count{end:02d}"
         added = {
-            "sums": sums,
-            "counts": counts,
+            total: kept.get(total, 0) + batch_sum,
+            count: kept.get(count, 0) + np.array(len(energies)),
             "residual_energies": _append(kept, "residual_energies", energies),
             "hashes": _append(kept, "hashes", hashes),
         }
         begun.keep({**kept, **added, "done": done})
     kept = begun.arrays
-    if "sums" not in kept:
+    if "hashes" not in kept:
         return {}
-    seen = kept["counts"] > 0
+    totals, counts = (
+        [kept[name] for name in sorted(kept) if name.startswith(kind)] for kind in ("sum", "count")
+    )
     return {
-        "sums": kept["sums"][seen].astype(np.float32),
-        "counts": kept["counts"][seen],
+        "sums": np.stack([total.astype(np.float32) for total in totals]),
+        "counts": np.array(counts),
         "residual_energies": kept["residual_energies"],
         "hashes": kept["hashes"],
     }
@@ -346,3 +374,30 @@ def partial_views(size: tuple[int, int]) -> dict[tuple[str, float], View]:
         corner = View(*(slice(round(share * length)) for length in size))
         views["side of the image used", float(round(share * min(size)))] = corner
     return views
+
+
+def identity(
+    settings: ReproductionSettings, images: FileBatches, selection: Selection
+) -> dict[str, Any]:
+    """Return what the results depend on, as plain values."""
+    digest = hashlib.sha256()
+    for item in images.items:
+        digest.update(item.tobytes() if images.reading.reader is None else _stamp(item))
+    for positions in (*selection.fit, *selection.test):
+        digest.update(positions.astype(np.int64).tobytes() + b"|")
+    return {
+        **{name: repr(value) for name, value in vars(settings).items()},
+        "reader": repr(images.reading.reader),
+        "image_size": images.reading.size,
+        "sources": selection.classes.astype(str).tolist(),
+        "images": digest.hexdigest(),
+    }
+
+
+def _stamp(path: Any) -> bytes:
+    """Return name, size and time of a file: another file in its place is another image."""
+    try:
+        found = os.stat(path)
+    except OSError:  # reported when the file is read
+        return os.fsencode(path)
+    return os.fsencode(path) + f"|{found.st_size}|{found.st_mtime_ns}|".encode()

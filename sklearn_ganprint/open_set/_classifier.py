@@ -1,43 +1,26 @@
 """The classifier that calls images of no known source unknown."""
 
 import warnings
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
-from sklearn.pipeline import Pipeline
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context
 from sklearn.utils import deprecated, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
+from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from sklearn_ganprint._batches import (
-    Batches,
-    at,
-    fit_batches,
-    replace_last,
-    split_steps,
-    without_leading,
-)
-from sklearn_ganprint._metaestimators import (
-    FitParams,
-    last_step_params,
-    pipeline_params,
-    route,
-    take_over_features,
-)
+from sklearn_ganprint._batches import Batches
+from sklearn_ganprint._metaestimators import route, take_over_features
 from sklearn_ganprint.classification._scores import last_step
 from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_needed
-from sklearn_ganprint.ensemble import FusionClassifier
-from sklearn_ganprint.open_set._scores import (
+from sklearn_ganprint.open_set._calibration import (
     SCORE_FUNCTIONS,
     ScoreFunction,
     fit_and_calibrate,
-    leave_one_out,
-    leaves_one_out,
+    fit_and_calibrate_batches,
     routing,
     step_scores,
     typicality_scores,
@@ -249,29 +232,7 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         self._validate_params()
         self._check_classes(y)
-        estimator = clone(self.estimator)
-        leading, rest = split_steps(estimator)
-        fit, split = route(self, params)
-        own_scores = self.cv is None and self.score_function in ("auto", "decision")
-        if own_scores and isinstance(rest[0], FusionClassifier):
-            # The fusion is fitted on scores of images under models without them.
-            params = fit if _routing_enabled() else params
-            fitted = fit_batches(estimator, batches, y, params)
-            decides = self.score_function == "decision"
-            scores = rest[0].out_of_fold_scores_ if decides else rest[0].out_of_fold_typicality_
-            return self._store(fitted, scores, rest[0].out_of_fold_codes_)
-        if own_scores and not split and leaves_one_out(estimator):
-            fitted = fit_batches(estimator, batches, y, fit)
-            weights = last_step_params(estimator, fit).values()
-            scores, kept = batches.collect(partial(leave_one_out, fitted), rows=(y, *weights))
-            return self._store(fitted, scores, fitted.classes_.searchsorted(y[kept]))
-        # What the leading steps make of the images is kept, and fitted on again for each fold.
-        X, kept = batches.behind(leading).collect()
-        learner = without_leading(estimator)
-        routed = FitParams(pipeline_params(learner, at(kept, fit)), at(kept, split))
-        fitted, scores, codes = fit_and_calibrate(self, learner, X, y[kept], routed)
-        steps = [step for _, step in fitted.steps] if isinstance(fitted, Pipeline) else [fitted]
-        return self._store(replace_last(estimator, steps), scores, codes)
+        return self._store(*fit_and_calibrate_batches(self, batches, y, params))
 
     def _check_classes(self, y: np.ndarray) -> None:
         check_classification_targets(y)

@@ -22,7 +22,7 @@ from sklearn_ganprint._metaestimators import (
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.classification._scores import sources
 from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_needed
-from sklearn_ganprint.open_set._scores import (
+from sklearn_ganprint.open_set._calibration import (
     SCORE_FUNCTIONS,
     ScoreFunction,
     fit_and_calibrate,

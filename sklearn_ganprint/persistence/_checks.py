@@ -29,64 +29,28 @@ _PACKAGES = (
 #: Classes by names that they had once, for those whose name has changed since.
 FORMER_NAMES: dict[str, type] = {}
 
-#: Axes of fitted arrays. Within one estimator equal letters are equal lengths; c is the number of
-#: classes, f that of features, k that of clusters.
-_SHAPES: dict[str, dict[str, str]] = {
-    "FingerprintClassifier": {
-        "classes_": "c",
-        "class_count_": "c",
-        "fingerprints_": "cf",
-        "energy_": "c",
-    },
-    "PRNUClassifier": {
-        "classes_": "c",
-        "class_count_": "c",
-        "product_sum_": "cv",
-        "intensity_sum_": "cp",
-        "fingerprints_": "cv",
-    },
-    "PooledDiscriminantAnalysis": {
-        "classes_": "c",
-        "priors_": "c",
-        "means_": "cf",
-        "coef_": "rf",
-        "intercept_": "r",
-    },
-    "FusionClassifier": {
-        "classes_": "c",
-        "scales_": "m",
-        "weights_": "m",
-        "class_weights_": "cmc",
-        "intercept_": "c",
-        "own_means_": "m",
-        "out_of_fold_codes_": "n",
-        "out_of_fold_scores_": "nc",
-        "out_of_fold_typicality_": "nc",
-    },
-    "OpenSetClassifier": {
-        "classes_": "c",
-        "calibration_scores_": "nc",
-        "calibration_codes_": "n",
-        "thresholds_": "c",
-    },
-    "FingerprintDetector": {"calibration_scores_": "n"},
-    "FingerprintLocalizer": {
-        "classes_": "c",
-        "coef_": "dl",
-        "intercept_": "d",
-        "means_": "scd",
-        "covariances_": "scdd",
-        "calibration_peaks_": "n",
-        "calibration_codes_": "n",
-    },
-    "FingerprintClustering": {
-        "cluster_centers_": "kd",
-        "max_distances_": "k",
-        "feature_mean_": "s",
-        "components_": "ds",
-        "fingerprints_": "kf",
-        "labels_": "n",
-    },
+#: Fitted arrays and their axes. Within one estimator equal letters are equal lengths; c is the
+#: number of classes, f that of features, k that of clusters.
+_SHAPES = {
+    "FingerprintClassifier": "classes_ c, class_count_ c, fingerprints_ cf, energy_ c",
+    "PRNUClassifier": (
+        "classes_ c, class_count_ c, product_sum_ cv, intensity_sum_ cp, fingerprints_ cv"
+    ),
+    "PooledDiscriminantAnalysis": "classes_ c, priors_ c, means_ cf, coef_ rf, intercept_ r",
+    "FusionClassifier": (
+        "classes_ c, scales_ m, weights_ m, class_weights_ cmc, intercept_ c, own_means_ m, "
+        "out_of_fold_codes_ n, out_of_fold_scores_ nc, out_of_fold_typicality_ nc"
+    ),
+    "OpenSetClassifier": "classes_ c, calibration_scores_ nc, calibration_codes_ n, thresholds_ c",
+    "FingerprintDetector": "calibration_scores_ n",
+    "FingerprintLocalizer": (
+        "classes_ c, coef_ dl, intercept_ d, means_ scd, covariances_ scdd, "
+        "calibration_peaks_ n, calibration_codes_ n"
+    ),
+    "FingerprintClustering": (
+        "cluster_centers_ kd, max_distances_ k, feature_mean_ s, components_ ds, "
+        "fingerprints_ kf, labels_ n"
+    ),
 }
 
 #: Limits that no score reaches, and scores below all others.
@@ -233,7 +197,8 @@ def _faults_of_shapes(estimator: BaseEstimator) -> Iterator[str]:
 def _faults_of_axes(estimator: BaseEstimator, fitted: dict[str, Any]) -> Iterator[str]:
     """Find arrays that are missing or of other shapes than the rest."""
     lengths = {"f": fitted["n_features_in_"]} if "n_features_in_" in fitted else {}
-    for name, axes in _SHAPES.get(type(estimator).__name__, {}).items():
+    table = _SHAPES.get(type(estimator).__name__, "")
+    for name, axes in (entry.split() for entry in table.split(",") if entry):
         value = fitted.get(name)
         if not isinstance(value, np.ndarray) or value.ndim != len(axes):
             yield f"{name}: expected an array of {len(axes)} axes, got {value!r:.60}"

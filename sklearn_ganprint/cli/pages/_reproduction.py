@@ -31,7 +31,6 @@ from sklearn_ganprint.cli.pages._folder import (
 )
 from sklearn_ganprint.denoisers import check_denoiser
 from sklearn_ganprint.experiments import (
-    PAPER_FIGURES,
     ConvergenceResult,
     CorrelationResult,
     ReproductionResult,
@@ -286,7 +285,7 @@ def _comparison(result: ReproductionResult) -> list[tuple[str, str, str]]:
         "accuracy": percent(attribution.accuracy, 1),
         "recompressed": " or ".join(accuracies[1:]) + ", in two readings",
     }
-    return [(item, paper, here[key]) for key, (item, paper) in PAPER_FIGURES.items()]
+    return [(item, paper, here[key]) for key, (item, paper) in result.paper.items()]
 
 
 def _families(architectures: tuple[str, ...] | None) -> str:

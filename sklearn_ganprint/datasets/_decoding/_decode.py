@@ -112,14 +112,14 @@ class ImageInfo(NamedTuple):
 
 
 def has_image_suffix(name: str) -> bool:
-    """Whether a file is an image by its name alone, in a format that is read here."""
+    """Return whether a file has the suffix of a format that is read here."""
     return Image.registered_extensions().get(os.path.splitext(name)[1].lower()) in _FORMATS
 
 
 def decode_image(
     path: FilePath, *, channels: Channels, max_pixels: int, window: Window | None = None
 ) -> Pixels:
-    """Read the pixels of one image file, of which `window` chooses a part or refuses the size.
+    """Read the pixels of one image file; `window` chooses a part, or refuses the size.
 
     - Luminance is :math:`0.299 R + 0.587 G + 0.114 B` (ITU-R BT.601) and is **not** rounded:
       rounding adds noise of the size of a fingerprint. Grey files give their grey value.
@@ -146,13 +146,15 @@ def decode_image(
         return _as_pixels(image, box, channels, prepared)
 
 
-def inspect_image(path: FilePath, max_pixels: int) -> ImageInfo:
-    """Read what the header of one image file says, without decoding its pixels.
+def inspect_image(path: FilePath, max_pixels: int, window: Window | None = None) -> ImageInfo:
+    """Read what the header of one image file says, unless `window` refuses its size.
 
     Damage to the pixels themselves stays unseen until they are decoded.
     """
     with _opened(path, max_pixels, whole=False) as (image, prepared):
         _require_memory(image, prepared, max_pixels)
+        if window is not None:
+            window(image.width, image.height)
         tables = getattr(image, "quantization", None)
         return ImageInfo(
             format=prepared.format or str(image.format),
@@ -255,7 +257,7 @@ def _require_bytes(n_bytes: int, max_pixels: int) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Say in plain words what an exception raised while reading means."""
+    """Return in plain words what an exception raised while reading means."""
     match error:
         case UnusableImageError():
             return str(error)

@@ -54,7 +54,7 @@ class _Frame(NamedTuple):
         down = max(component[2] for component in self.components)
         if len(chosen) > 1:
             return -(-self.width // (8 * across)) * -(-self.height // (8 * down))
-        own = next(each for each in self.components if each[0] == chosen[0])
+        own = next(component for component in self.components if component[0] == chosen[0])
         blocks_across = -(-self.width * own[1] // (8 * across))
         return blocks_across * -(-self.height * own[2] // (8 * down))
 
@@ -115,10 +115,10 @@ class _Header:
                 raise UnusableImageError(f"holds {body[0]}-bit JPEG samples; read are 8 bits")
             height, width = int.from_bytes(body[1:3]), int.from_bytes(body[3:5])
             triples = zip(body[6::3], body[7::3], body[8::3], strict=True)
-            components = [(each, factors >> 4, factors & 15) for each, factors, _ in triples]
+            components = [(name, factors >> 4, factors & 15) for name, factors, _ in triples]
             self.frame = _Frame(marker, width, height, components)
             if marker not in (0xC0, 0xC1):
-                self.spectrum = {each: [-1] * 64 for each, _, _ in components}
+                self.spectrum = {name: [-1] * 64 for name, _, _ in components}
 
     def _note_scan(self, body: bytes) -> None:
         """Note for each component up to which bit its coefficients are known by now."""
@@ -139,7 +139,7 @@ class _Header:
 
 
 def prepare_jpeg(stream: BinaryIO, whole: bool) -> Prepared:
-    """Keep tables, frame and scans of a JPEG file, and look whether each scan is whole."""
+    """Keep tables, frame and scans of a JPEG file, and check that each scan is whole."""
     stream.seek(2)
     header = _Header()
     if not header.read_until_scan(stream) or header.frame is None:
@@ -161,7 +161,7 @@ def prepare_jpeg(stream: BinaryIO, whole: bool) -> Prepared:
 
 
 def _read_scans(stream: BinaryIO, header: _Header, frame: _Frame) -> list[bytes]:
-    """Return the file in pieces, each of which ends with the data of one scan."""
+    """Return the file in pieces; a piece ends with the data of one scan."""
     data = stream.read()
     inner = BytesIO(data)
     pieces, start, more = [], 0, True

@@ -65,22 +65,6 @@ def refuse_zeroed(data: bytes, what: str) -> None:
         raise UnusableImageError(f"is damaged: a part of its {what} is overwritten with zeros")
 
 
-class Layout(NamedTuple):
-    """Byte order, and whether offsets have 8 bytes (BigTIFF) or 4."""
-
-    order: str
-    big: bool
-
-    def unpack(self, letters: str, data: bytes) -> tuple[int, ...]:
-        """Return the numbers in `data`."""
-        return struct.unpack(self.order + letters, data)
-
-    @property
-    def offset(self) -> str:
-        """Letter of an offset."""
-        return "Q" if self.big else "L"
-
-
 class Tag(NamedTuple):
     """One entry: type, number of values, and the bytes of its values."""
 
@@ -90,9 +74,9 @@ class Tag(NamedTuple):
 
 
 class Directory(NamedTuple):
-    """The tags of one image."""
+    """The byte order ("<" or ">") and the tags of one image."""
 
-    layout: Layout
+    order: str
     tags: dict[int, Tag]
 
     def get(self, tag: int) -> tuple[int, ...] | None:
@@ -100,7 +84,7 @@ class Directory(NamedTuple):
         entry = self.tags.get(tag)
         if entry is None or entry.kind not in _INTEGERS:
             return None
-        return self.layout.unpack(f"{entry.n_values}{_INTEGERS[entry.kind]}", entry.data)
+        return struct.unpack(f"{self.order}{entry.n_values}{_INTEGERS[entry.kind]}", entry.data)
 
     def first(self, tag: int, default: int = 1) -> int:
         """Return the first whole number that a tag holds."""
@@ -113,58 +97,41 @@ def read_tag(data: bytes, tag: int) -> tuple[int, ...]:
     Broken metadata say nothing about the pixels, so that they are no error.
     """
     try:
-        stream = BytesIO(data)
-        layout, first = read_header(stream)
-        return read_directory(stream, layout, first, frozenset([tag])).get(tag) or ()
+        return read_directory(BytesIO(data), frozenset([tag])).get(tag) or ()
     except (EOFError, ValueError, OverflowError, struct.error):
         return ()
 
 
-def read_header(stream: BinaryIO) -> tuple[Layout, int]:
-    """Return the layout of a TIFF stream and the offset of its first directory."""
-    head = stream.read(8)
-    layout = Layout("<" if head[:2] == b"II" else ">", 43 in head[2:4])
-    if layout.big:
-        head = stream.read(8)
-        return layout, layout.unpack("Q", head)[0]
-    return layout, layout.unpack("L", head[4:])[0]
+def read_directory(stream: BinaryIO, wanted: frozenset[int]) -> Directory:
+    """Read the tags that are wanted of the first directory in a TIFF stream.
 
-
-def read_directory(
-    stream: BinaryIO,
-    layout: Layout,
-    offset: int,
-    wanted: frozenset[int],
-) -> Directory:
-    """Read the tags of a directory that are wanted.
-
-    Raises
-    ------
-    EOFError
-        If the directory, or the values of a wanted tag, lie outside the file.
+    An EOFError says that the directory, or the values of such a tag, lie outside the file.
     """
-    width = 8 if layout.big else 4
+    head = stream.read(8)
+    order, big = "<" if head[:2] == b"II" else ">", 43 in head[2:4]
+    letter, width = ("Q", 8) if big else ("L", 4)
+    (offset,) = struct.unpack(order + letter, stream.read(8) if big else head[4:])
     size = stream.seek(0, 2)
     stream.seek(offset)
-    (n_tags,) = layout.unpack(
-        "Q" if layout.big else "H", _exactly(stream, 8 if layout.big else 2, size)
-    )
-    entries = _exactly(stream, n_tags * (4 + 2 * width), size)
+    count = _exactly(stream, 8 if big else 2, size)
+    (n_tags,) = struct.unpack(order + ("Q" if big else "H"), count)
+    entry_size = 4 + 2 * width
+    entries = _exactly(stream, n_tags * entry_size, size)
     tags: dict[int, Tag] = {}
-    for start in range(0, len(entries), 4 + 2 * width):
-        entry = entries[start : start + 4 + 2 * width]
-        tag, kind = layout.unpack("HH", entry[:4])
+    for start in range(0, len(entries), entry_size):
+        entry = entries[start : start + entry_size]
+        tag, kind = struct.unpack(order + "HH", entry[:4])
         if tag in tags or kind not in _SIZES or tag not in wanted:
             continue
-        (count,) = layout.unpack(layout.offset, entry[4 : 4 + width])
-        length = count * _SIZES[kind]
+        (n_values,) = struct.unpack(order + letter, entry[4 : 4 + width])
+        length = n_values * _SIZES[kind]
         data = entry[4 + width :][:length]
         if length > width:
-            (place,) = layout.unpack(layout.offset, data)
+            (place,) = struct.unpack(order + letter, data)
             stream.seek(min(place, size))
             data = _exactly(stream, length, size)
-        tags[tag] = Tag(kind, count, data)
-    return Directory(layout, tags)
+        tags[tag] = Tag(kind, n_values, data)
+    return Directory(order, tags)
 
 
 def _exactly(stream: BinaryIO, length: int, size: int) -> bytes:

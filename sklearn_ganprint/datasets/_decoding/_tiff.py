@@ -9,12 +9,10 @@ from typing import Any, BinaryIO
 
 from sklearn_ganprint.datasets._decoding._structure import (
     Directory,
-    Layout,
     Prepared,
     Tag,
     UnusableImageError,
     read_directory,
-    read_header,
 )
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
@@ -42,15 +40,14 @@ _READ_BITS = {0: (1, 2, 4, 8, 12, 16, 32), 1: (1, 2, 4, 8, 12, 16, 32), 2: (8, 1
 
 
 def prepare_tiff(stream: BinaryIO, whole: bool) -> Prepared:
-    """Put a directory of its first page's pixels alone in the place of a TIFF file's own.
+    """Replace the directory of a TIFF file by one that describes the first page's pixels alone.
 
-    Without the tags that Pillow would turn the image by, without pages behind the first, and
-    without descriptions that may be broken.
+    The tags by which Pillow would turn the image, later pages and descriptions that may be broken
+    are left out.
     """
     stream.seek(0)
-    layout, first = read_header(stream)
     try:
-        page = read_directory(stream, layout, first, _KEPT)
+        page = read_directory(stream, _KEPT)
     except EOFError as error:
         raise UnusableImageError(f"is truncated: {error}") from error
     white, inverted = _white(page)
@@ -60,10 +57,10 @@ def prepare_tiff(stream: BinaryIO, whole: bool) -> Prepared:
         _require_checksums(stream, page)
     tags = dict(page.tags)
     if inverted:
-        tags[_PHOTOMETRIC] = Tag(3, 1, struct.pack(layout.order + "H", 1))
+        tags[_PHOTOMETRIC] = Tag(3, 1, struct.pack(page.order + "H", 1))
     _scale_colours(page, tags)
     return Prepared(
-        BufferedReader(_Spliced(stream, end, *_head_and_tail(layout, tags, end))),
+        BufferedReader(_Spliced(stream, end, *_head_and_tail(page.order, tags, end))),
         white=white,
         inverted=inverted,
         # libtiff gets the file as a whole, and unpacks a strip or tile at a time.
@@ -104,7 +101,7 @@ def _white(page: Directory) -> tuple[int | None, bool]:
             f"holds {bits}-bit samples of the kind {_COLOUR_SPACES.get(space, space)}, read are "
             f"{expected}; convert it to 8 or 16 bits first"
         )
-    if bits == 12 and page.layout.order == ">":
+    if bits == 12 and page.order == ">":
         raise UnusableImageError("holds 12-bit samples in a big-endian TIFF file; convert to 16")
     grey = space in (0, 1)
     return (2**bits - 1 if grey and bits in (12, 16) else None), space == 0 and bits in (12, 16)
@@ -117,7 +114,9 @@ def _require_pixels(page: Directory, size: int) -> int:
     """
     tiled = _STRIP_OFFSETS not in page.tags
     offsets = page.get(_TILE_OFFSETS if tiled else _STRIP_OFFSETS) or ()
-    counts = page.get(_TILE_BYTES if tiled else _STRIP_BYTES) or [size - each for each in offsets]
+    counts = page.get(_TILE_BYTES if tiled else _STRIP_BYTES) or [
+        size - offset for offset in offsets
+    ]
     if any(sum(part) > size for part in zip(offsets, counts, strict=False)):
         raise UnusableImageError("is truncated: parts of the image lie outside the TIFF file")
     width, height = page.first(_WIDTH, 0), page.first(_HEIGHT, 0)
@@ -146,7 +145,7 @@ def _require_full_range(page: Directory) -> None:
     entry = page.tags.get(_REFERENCE)
     if entry is None or entry.kind != 5 or page.first(_PHOTOMETRIC, 0) != 6:
         return
-    numbers = page.layout.unpack(f"{2 * entry.n_values}L", entry.data)
+    numbers = struct.unpack(f"{page.order}{2 * entry.n_values}L", entry.data)
     levels = [top / max(bottom, 1) for top, bottom in zip(numbers[::2], numbers[1::2], strict=True)]
     if levels[:2] != [0, 255]:
         raise UnusableImageError(
@@ -184,11 +183,12 @@ def _scale_colours(page: Directory, tags: dict[int, Tag]) -> None:
     """Bring a palette of 8-bit values, as some programs write it, to the 16 bits of the format."""
     colours = page.get(_COLOURS)
     if colours and 0 < max(colours) < 256:
-        data = struct.pack(f"{page.layout.order}{len(colours)}H", *(257 * each for each in colours))
+        wide = [257 * colour for colour in colours]
+        data = struct.pack(f"{page.order}{len(wide)}H", *wide)
         tags[_COLOURS] = Tag(3, len(colours), data)
 
 
-def _head_and_tail(layout: Layout, tags: dict[int, Tag], size: int) -> tuple[bytes, bytes]:
+def _head_and_tail(order: str, tags: dict[int, Tag], size: int) -> tuple[bytes, bytes]:
     """Return the header that leads to a directory behind the file's end, and that directory.
 
     It is that of BigTIFF for large files only: of those, Pillow knows one byte order.
@@ -197,29 +197,27 @@ def _head_and_tail(layout: Layout, tags: dict[int, Tag], size: int) -> tuple[byt
     number, width = ("Q", 8) if big else ("L", 4)
     padding = bytes(-size % 8)
     start = size + len(padding)
-    count = struct.pack(layout.order + ("Q" if big else "H"), len(tags))
+    count = struct.pack(order + ("Q" if big else "H"), len(tags))
     values_at = start + len(count) + len(tags) * (4 + 2 * width) + width
     entries, values = b"", b""
     for tag, entry in sorted(tags.items()):
-        kind, n_values, data = entry if big else _narrowed(layout, entry)
+        kind, n_values, data = entry if big else _narrowed(order, entry)
         place = data.ljust(width, b"\0")
         if len(data) > width:
-            place = struct.pack(layout.order + number, values_at + len(values))
+            place = struct.pack(order + number, values_at + len(values))
             values += data + bytes(-len(data) % 8)
-        entries += struct.pack(layout.order + "HH" + number, tag, kind, n_values) + place
+        entries += struct.pack(order + "HH" + number, tag, kind, n_values) + place
     version = ("HHHQ", 43, 8, 0, start) if big else ("HL", 42, start)
-    head = (b"II" if layout.order == "<" else b"MM") + struct.pack(
-        layout.order + version[0], *version[1:]
-    )
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + version[0], *version[1:])
     return head, padding + count + entries + bytes(width) + values
 
 
-def _narrowed(layout: Layout, tag: Tag) -> Tag:
+def _narrowed(order: str, tag: Tag) -> Tag:
     """Return a tag of 8-byte numbers, which BigTIFF alone knows, as one of 4-byte numbers."""
     if tag.kind != 16:
         return tag
-    numbers = layout.unpack(f"{tag.n_values}Q", tag.data)
-    return Tag(4, tag.n_values, struct.pack(f"{layout.order}{tag.n_values}L", *numbers))
+    numbers = struct.unpack(f"{order}{tag.n_values}Q", tag.data)
+    return Tag(4, tag.n_values, struct.pack(f"{order}{tag.n_values}L", *numbers))
 
 
 class _Spliced(RawIOBase):

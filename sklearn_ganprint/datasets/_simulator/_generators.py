@@ -36,40 +36,22 @@ _DETAIL_GAINS = np.repeat([1, 6, 6, 8], 3).astype(np.float32)[:, np.newaxis, np.
 class Family:
     """An architecture, and how strong its traces are.
 
-    Attributes
-    ----------
-    index : int
-        Tells the weights of one family from those of another.
-    transposed : bool
-        Whether it upsamples by transposed convolutions, with residual blocks at a quarter of the
-        resolution, or from a learned constant by repeating pixels and convolving.
-    texture : float
-        Standard deviation, in grey levels, of the fine pattern on an even picture.
-    position : float
-        Strength of the planes that do not depend on the content.
-    shared : float
-        Part of the variance of the weights that all siblings have in common.
-    conditions : tuple of float
-        How strongly each sibling's condition acts on their common generator, if it has conditions.
-    style, filtering : float
-        Standard deviation of what distinguishes the last kernel from the identity: in its sums,
-        which alter colours, and in its values, which alter details.
-    bias : float
-        Standard deviation of the biases.
-    unevenness : float
-        How far transposed convolutions are from bilinear interpolation.
+    It upsamples by transposed convolutions, with residual blocks at a quarter of the resolution,
+    or from a learned constant by repeating pixels and convolving.
     """
 
-    index: int
+    index: int  # tells the weights of one family from those of another
     transposed: bool
-    texture: float
-    position: float
-    shared: float
-    conditions: tuple[float, ...] = ()
+    texture: float  # standard deviation, in grey levels, of the fine pattern on an even picture
+    position: float  # strength of the planes that do not depend on the content
+    shared: float  # part of the variance of the weights that all siblings have in common
+    conditions: tuple[float, ...] = ()  # how strongly each sibling's acts on a common generator
+    # Standard deviation of what distinguishes the last kernel from the identity: in its sums,
+    # which alter colours, and in its values, which alter details.
     style: float = 0.06
     filtering: float = 0.03
-    bias: float = 0.5
-    unevenness: float = 0.025
+    bias: float = 0.5  # standard deviation
+    unevenness: float = 0.025  # how far transposed convolutions are from bilinear interpolation
 
 
 #: Fitted by hand to real images, with benchmarks/simulator.py.

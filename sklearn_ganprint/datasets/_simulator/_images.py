@@ -15,7 +15,7 @@ from sklearn.utils import Bunch, check_random_state, gen_batches
 
 from sklearn_ganprint._atomic import atomic, remove_abandoned
 from sklearn_ganprint._parallel import map_in_order, one_blas_thread
-from sklearn_ganprint.datasets._simulator._sources import SOURCES, render_all
+from sklearn_ganprint.datasets._simulator._sources import SOURCES, draw_scene, render
 
 #: The least height and width: what the deepest layers need.
 _MIN_SIDE = 16
@@ -23,7 +23,7 @@ _MIN_SIDE = 16
 #: Scenes that one task works on, for all sources: drawing a scene takes longer than showing it.
 _BATCH = 4
 
-#: What a folder was made with, so that a later call can carry on and cannot mix up.
+#: Settings that a folder was written with: a later call continues it, and never mixes settings.
 SETTINGS_FILE = ".simulation.json"
 
 #: To be raised whenever the pixels of any source change.
@@ -161,7 +161,7 @@ def make_generator_images(
 
 @dataclass(frozen=True)
 class _Order:
-    """What was asked for, as it is handed to workers."""
+    """Checked arguments, as they are handed to workers."""
 
     names: tuple[str, ...]
     size: tuple[int, int]
@@ -169,15 +169,13 @@ class _Order:
     shared_content: bool
 
     def images(self, index: int, names: Iterable[str] | None = None) -> Iterator[np.ndarray]:
-        """Make one image of each source, or of those named."""
+        """Make one image of each source, or of those named: of one scene, or one scene each."""
+        seed = self.seed, index
         with one_blas_thread():
-            yield from render_all(
-                self.names if names is None else names,
-                self.seed,
-                index,
-                self.size,
-                self.shared_content,
-            )
+            scene = draw_scene(seed, *self.size) if self.shared_content else None
+            for name in self.names if names is None else names:
+                number = 1 + list(SOURCES).index(name)
+                yield render(name, scene or draw_scene((*seed, number), *self.size))
 
 
 def _make_batch(order: _Order, batch: slice) -> np.ndarray:
@@ -192,14 +190,14 @@ def _make_batch(order: _Order, batch: slice) -> np.ndarray:
 def _make_order(
     image_size: Any, sources: Sequence[str] | None, random_state: Any, shared_content: bool
 ) -> _Order:
-    """Check what was asked for."""
+    """Check the arguments of a call, and collect them."""
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     size = _check_size(image_size)
     return _Order(tuple(_check_sources(sources)), size, int(seed), bool(shared_content))
 
 
 def _check_integer(name: str, value: Any, least: int) -> None:
-    """Refuse what is no whole number, or too small a one."""
+    """Raise unless a value is a whole number that is large enough."""
     if not isinstance(value, Integral) or value is True or value is False:
         raise TypeError(f"{name} must be an integer, got {value!r}.")
     if value < least:
@@ -377,7 +375,7 @@ def _filename(folder: str, name: str, index: int) -> str:
 
 
 def _claim(folder: str, settings: dict[str, Any], overwrite: bool) -> None:
-    """Note down the settings in the folder, or see that they are those noted down in it."""
+    """Write the settings into the folder, or check that they are those written in it."""
     settings = {"zoo": _ZOO_VERSION, **settings}
     path = Path(folder, SETTINGS_FILE)
     remove_abandoned(Path(folder))  # all there is, if the settings were never written

@@ -13,7 +13,6 @@ References
 
 import io
 import math
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -241,16 +240,6 @@ def draw_scene(seed: tuple[int, ...], height: int, width: int) -> Scene:
     """Draw a scene, with a few rows and columns more than asked for if the size needs it."""
     full = (-(-side // _STRIDE) * _STRIDE for side in (height, width))
     return Scene(draw_content(seed, *full), seed, height, width)
-
-
-def render_all(
-    names: Iterable[str], seed: int, index: int, size: tuple[int, int], shared_content: bool
-) -> Iterator[np.ndarray]:
-    """Make image number `index` of each source: of one scene, or of a scene for each."""
-    scene = draw_scene((seed, index), *size) if shared_content else None
-    for name in names:
-        own = scene or draw_scene((seed, index, 1 + list(SOURCES).index(name)), *size)
-        yield render(name, own)
 
 
 def render(name: str, scene: Scene) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""Typicality scores, also of training images under models that have not seen them."""
+"""Typicality scores, and fits with such scores of training images under models without them."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,18 +9,29 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
-from sklearn.utils.metadata_routing import MetadataRouter
+from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
+from sklearn_ganprint._batches import (
+    Batches,
+    at,
+    fit_batches,
+    replace_last,
+    split_steps,
+    without_leading,
+)
 from sklearn_ganprint._metaestimators import (
     FitParams,
     FitsParts,
     LeavesOneOut,
     ScoresTypicality,
+    last_step_params,
     make_folds,
     make_router,
     offers,
+    pipeline_params,
+    route,
 )
 from sklearn_ganprint.classification._scores import (
     decision_scores,
@@ -28,6 +40,7 @@ from sklearn_ganprint.classification._scores import (
     last_step,
     sources,
 )
+from sklearn_ganprint.ensemble import FusionClassifier
 from sklearn_ganprint.residuals._blanks import LOWEST, without_residual
 
 #: Computes scores of shape (n, n_classes) from a fitted last step and what reaches that step.
@@ -92,6 +105,37 @@ def _fit_sources(estimator: Any, X: Any, y: np.ndarray, params: dict[str, Any]) 
     return estimator.fit(X, y, **params)
 
 
+def fit_and_calibrate_batches(
+    owner: Any, batches: Batches, y: np.ndarray, params: dict[str, Any]
+) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Fit the estimator of `owner` on batches, and calibrate, as :func:`fit_and_calibrate` does.
+
+    `params` are for the splitter and the last step.
+    """
+    estimator = clone(owner.estimator)
+    leading, rest = split_steps(estimator)
+    fit, split = route(owner, params)
+    if _scores_unseen(owner) and isinstance(rest[0], FusionClassifier):
+        # The fusion is fitted on scores of images under models without them.
+        params = fit if _routing_enabled() else params
+        fitted = fit_batches(estimator, batches, y, params)
+        decides = owner.score_function == "decision"
+        scores = rest[0].out_of_fold_scores_ if decides else rest[0].out_of_fold_typicality_
+        return fitted, scores, rest[0].out_of_fold_codes_
+    if _scores_unseen(owner) and not split and _leaves_one_out(estimator):
+        fitted = fit_batches(estimator, batches, y, fit)
+        weights = last_step_params(estimator, fit).values()
+        scores, kept = batches.collect(partial(_leave_one_out, fitted), rows=(y, *weights))
+        return fitted, scores, np.searchsorted(fitted.classes_, y[kept])
+    # What the leading steps make of the images is kept, and fitted on again for each fold.
+    X, kept = batches.behind(leading).collect()
+    learner = without_leading(estimator)
+    routed = FitParams(pipeline_params(learner, at(kept, fit)), at(kept, split))
+    fitted, scores, codes = fit_and_calibrate(owner, learner, X, y[kept], routed)
+    steps = [step for _, step in fitted.steps] if isinstance(fitted, Pipeline) else [fitted]
+    return replace_last(estimator, steps), scores, codes
+
+
 def fit_and_calibrate(
     owner: Any, estimator: Any, X: Any, y: np.ndarray, params: FitParams
 ) -> tuple[Any, np.ndarray, np.ndarray]:
@@ -103,10 +147,10 @@ def fit_and_calibrate(
     fitted = _fit_sources(clone(estimator), X, y, params.fit)
     classes = sources(fitted)
     codes = np.searchsorted(classes, y)
-    closed_form = owner.cv is None and owner.score_function in ("auto", "decision")
-    if closed_form and params.split.get("groups") is None and leaves_one_out(fitted):
+    together = params.split.get("groups") is not None
+    if _scores_unseen(owner) and not together and _leaves_one_out(fitted):
         weights = [value for name, value in params.fit.items() if name.endswith("sample_weight")]
-        return fitted, leave_one_out(fitted, X, y, *weights), codes
+        return fitted, _leave_one_out(fitted, X, y, *weights), codes
     folds = make_folds(owner.cv, X, y, N_FOLDS, params.split)
     scored = Parallel(n_jobs=owner.n_jobs)(
         delayed(_fold_scores)(
@@ -138,7 +182,12 @@ def _fold_scores(
     return scores
 
 
-def leaves_one_out(estimator: Any) -> bool:
+def _scores_unseen(owner: Any) -> bool:
+    """Whether scores that come with the fit of an estimator are those asked for."""
+    return owner.cv is None and owner.score_function in ("auto", "decision")
+
+
+def _leaves_one_out(estimator: Any) -> bool:
     """Whether decision scores of images left out of a pipeline take no second fit."""
     while isinstance(estimator, Pipeline):
         for step in estimator[:-1]:
@@ -148,7 +197,7 @@ def leaves_one_out(estimator: Any) -> bool:
     return offers(estimator, LeavesOneOut)
 
 
-def leave_one_out(
+def _leave_one_out(
     fitted: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray | None = None
 ) -> np.ndarray:
     """Score the training images of a classifier without them."""
