@@ -294,7 +294,6 @@ class ImageTransformer(
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
             Images or residuals, or the same as rows.
-
         y : array-like of shape (n,), default=None
             Nothing is learned from it.
 

@@ -55,10 +55,8 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         ----------
         X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
             Residuals.
-
         y : array-like of shape (n,)
             Source of each residual.
-
         sample_weight : array-like of shape (n,), default=None
             Weight of each residual in the mean of its class, at least 0.
 
@@ -99,13 +97,10 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         ----------
         X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
             Residuals.
-
         y : array-like of shape (n,)
             Source of each residual.
-
         classes : array-like of shape (n_classes,), default=None
             All classes that will ever be seen; needed in the first call, optional later.
-
         sample_weight : array-like of shape (n,), default=None
             Weight of each residual in the mean of its class, at least 0.
 
@@ -172,10 +167,8 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         ----------
         X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
             Residuals that the classifier was fitted on, all or some of them.
-
         y : array-like of shape (n,)
             Their classes, as in ``fit``.
-
         sample_weight : array-like of shape (n,), default=None
             Their weights, as in ``fit``.
 

@@ -31,22 +31,16 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
     ----------
     classes_ : ndarray of shape (n_classes,)
         The class labels.
-
     means_ : ndarray of shape (n_classes, n_features)
         Mean of each class.
-
     priors_ : ndarray of float64, shape (n_classes,)
         Share of each class in what it was fitted on.
-
     coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) with two classes
         Weights of the features in the scores.
-
     intercept_ : ndarray of shape (n_classes,), or (1,) with two classes
         Constants of the scores.
-
     n_features_in_ : int
         Number of features.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if they came as a data frame.
 
@@ -80,7 +74,7 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "shrinkage": [Interval(Real, 0, 1, closed="both")],
+        "shrinkage": [Interval(Real, 0, 1, closed="both")]
     }
 
     def __init__(self, shrinkage: float = 0.03) -> None:
@@ -94,7 +88,6 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
         ----------
         X : array-like of shape (n, n_features)
             Features. With float32 the covariance is summed up in single precision.
-
         y : array-like of shape (n,)
             Class of each row.
 

@@ -35,25 +35,18 @@ class FingerprintClassifier(BaseFingerprintClassifier):
     ----------
     fingerprints_ : ndarray of float64, shape (n_classes, n_features)
         Mean residual of each class (eq. 3), zeros for a class without images.
-
     class_count_ : ndarray of float64, shape (n_classes,)
         Number of images of each class, or the sum of their weights.
-
     energy_ : ndarray of float64, shape (n_classes,)
         Mean square of each fingerprint over its pixels, in squared grey levels.
-
     square_sum_ : ndarray of float64, shape (n_classes,)
         Sum of the squared norms of each class's residuals; only with the metric "unbiased".
-
     classes_ : ndarray of shape (n_classes,)
         The class labels.
-
     image_shape_ : tuple of int or None
         ``(H, W, C)`` of the residuals if they came as images, None if they came as rows.
-
     n_features_in_ : int
         Number of values of a residual.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the residuals came as a data frame.
 
@@ -103,10 +96,8 @@ class FingerprintClassifier(BaseFingerprintClassifier):
         ----------
         sums : array-like of shape (n_classes, n_features) or (n_classes, H, W, C)
             Weighted sum of the residuals of each class.
-
         counts : array-like of shape (n_classes,)
             Sum of their weights: the number of images.
-
         classes : array-like of shape (n_classes,)
             Label of each class; new ones are added to those seen before.
 

@@ -30,24 +30,19 @@ class PRNUClassifier(BaseFingerprintClassifier):
     zero_mean : bool or "bayer", default=True
         Whether the means of rows and columns, which all cameras of one model share, are subtracted
         from the fingerprints; "bayer" does so in each phase of the Bayer pattern.
-
     wiener : bool, default=False
         Whether peaks in the Fourier transform of the fingerprints are suppressed too, see
         :func:`~sklearn_ganprint.fingerprints.wiener_dft`.
-
     metric : {"pce", "correlation"}, default="pce"
         Score of a photo: the peak-to-correlation energy, or the correlation.
-
     search : bool, default=False
         Whether the peak may be at any circular shift of the photo, for "pce" only. The greatest of
         so many peaks is about 30 where there is no match.
-
     intensity : bool or "auto", default="auto"
         Whether the last channel of the residuals is the intensity of the photo, as
         :class:`ResidualTransformer` makes it with ``intensity=True``. "auto" finds it in residuals
         of 2 or 4 channels, since those without have 1 or 3. True refuses any other number of
         channels; False takes all channels as residuals, such as four planes of a Bayer pattern.
-
     image_shape : tuple of int, default=None
         ``(H, W, C')`` of the residuals when they come as rows.
 
@@ -55,28 +50,20 @@ class PRNUClassifier(BaseFingerprintClassifier):
     ----------
     fingerprints_ : ndarray of float64, shape (n_classes, H * W * C)
         Factor of each camera after the filters; zeros for one without photos.
-
     fingerprint_shape_ : tuple of int
         ``(H, W, C)`` of a fingerprint: of the residuals, less the channel of intensity.
-
     class_count_ : ndarray of float64, shape (n_classes,)
         Number of photos of each camera, or the sum of their weights.
-
     product_sum_ : ndarray of float64, shape (n_classes, H * W * C)
         Sum of residuals times intensity.
-
     intensity_sum_ : ndarray of float64, shape (n_classes, H * W)
         Sum of squared intensity.
-
     classes_ : ndarray of shape (n_classes,)
         The cameras.
-
     image_shape_ : tuple of int
         ``(H, W, C')`` of the residuals.
-
     n_features_in_ : int
         Number of values of a residual.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the residuals came as a data frame.
 

@@ -72,7 +72,6 @@ def discriminant_distances(classifier: Any, X: Any) -> np.ndarray:
     ----------
     classifier : LinearDiscriminantAnalysis
         Fitted, with any solver: anything with the attributes `means_` and `coef_` of one.
-
     X : array-like of shape (n, n_features)
         What the classifier takes.
 

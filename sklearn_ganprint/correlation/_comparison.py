@@ -19,14 +19,11 @@ class FingerprintComparison:
     ----------
     correlation : float
         Correlation index (eq. 5), in [-1, 1].
-
     standard_error : float
         Standard deviation of the correlation of two patterns that have nothing in common but
         have the power spectra of these two, and their distribution over the image.
-
     z_score : float
         The correlation over its standard error.
-
     p_value : float
         Chance of such a correlation, or a greater one, between two such patterns.
     """
@@ -51,7 +48,6 @@ def compare_fingerprints(first: Any, second: Any, *, trim: int = 0) -> Fingerpri
     first, second : array-like of shape (H, W) or (H, W, C)
         Fingerprints of one size, of residuals that were made in one way. Images that both were
         estimated from would correlate by their content.
-
     trim : int, default=0
         Pixels to leave out at each border, where padding leaves traces that unrelated networks
         have in common.
@@ -113,10 +109,8 @@ def correlations_and_errors(
     ----------
     first : array-like of shape (k, H, W) or (k, H, W, C)
         Fingerprints.
-
     second : array-like of shape (m, H, W) or (m, H, W, C)
         Fingerprints of the same size.
-
     trim : int, default=0
         As in :func:`compare_fingerprints`.
 

@@ -23,7 +23,6 @@ def correlation_index(residuals: Any, fingerprints: Any) -> np.ndarray:
     ----------
     residuals : array-like of shape (n, ...)
         Residuals, in any unit.
-
     fingerprints : array-like of shape (k, ...)
         Fingerprints, of the residuals' trailing shape.
 
@@ -70,7 +69,6 @@ def cosine_index(residuals: Any, fingerprints: Any) -> np.ndarray:
     ----------
     residuals : array-like of shape (n, ...)
         Residuals, in any unit.
-
     fingerprints : array-like of shape (k, ...)
         Fingerprints, of the residuals' trailing shape.
 
@@ -103,7 +101,6 @@ def negative_distance(residuals: Any, fingerprints: Any) -> np.ndarray:
     ----------
     residuals : array-like of shape (n, ...)
         Residuals.
-
     fingerprints : array-like of shape (k, ...)
         Fingerprints, of the residuals' trailing shape and unit.
 
@@ -166,10 +163,8 @@ def pairwise_correlation(
     ----------
     residuals : array-like of shape (n, ...)
         Residuals, in any unit. A memory-mapped array may be larger than the memory.
-
     out : ndarray of shape (n, n), default=None
         Where the result goes, for example a memory-mapped array; None makes a new array.
-
     max_bytes : int, default=2**28
         Memory to use beside the result; see :func:`pairwise_correlation_blocks`.
 
@@ -216,7 +211,6 @@ def pairwise_correlation_blocks(
     ----------
     residuals : array-like of shape (n, ...)
         Residuals, in any unit. A memory-mapped array may be larger than the memory.
-
     max_bytes : int, default=2**28
         Memory to use for a block and for the residuals that it takes, but at least what a
         single residual needs. Fewer bytes make smaller blocks, and the residuals are read more
@@ -226,7 +220,6 @@ def pairwise_correlation_blocks(
     ------
     rows, columns : slice
         Which residuals the block compares; ``rows.start <= columns.start``.
-
     block : ndarray of float64
         Correlations in [-1, 1] of the residuals in `rows` with those in `columns`.
 

@@ -17,7 +17,6 @@ class CorrelationPeaks(NamedTuple):
     ----------
     pce : ndarray of float64, shape (n, k)
         Signed peak-to-correlation energy of each peak.
-
     offset : ndarray of int, shape (n, k, 2)
         Row and column of the fingerprint that the first pixel of the residual falls on.
     """
@@ -36,15 +35,12 @@ def peak_to_correlation_energy(
     residuals : array-like of shape (n, h, w) or (n, h, w, C)
         Residuals, in any unit. For the fingerprint of a camera, which multiplies what it sees,
         residuals times the intensity of their images.
-
     fingerprints : array-like of shape (k, H, W) or (k, H, W, C)
         Fingerprints. Without `search`, of the residuals' shape.
-
     search : bool, default=False
         Whether the residual may lie anywhere. False takes the correlation in place, True the
         greatest there is: a residual smaller than the fingerprint at each position where it fits
         in, one of equal size at each circular shift.
-
     neighbourhood : int, default=11
         Side of the square around the peak that does not count as noise, odd. It is made smaller
         where it is more than half of an image's side.
@@ -101,13 +97,10 @@ def locate_peaks(
     ----------
     residuals : array-like of shape (n, h, w) or (n, h, w, C)
         Residuals, for example of images that were cropped.
-
     fingerprints : array-like of shape (k, H, W) or (k, H, W, C)
         Fingerprints, at least as large.
-
     search : bool, default=True
         As in :func:`peak_to_correlation_energy`.
-
     neighbourhood : int, default=11
         As in :func:`peak_to_correlation_energy`.
 

@@ -62,7 +62,6 @@ class BaseDenoiser(BaseEstimator, ABC):
         ----------
         images : array-like of shape (n, m, H, W)
             n groups of m images in 8-bit grey levels.
-
         weights : array-like of shape (m,)
             Weight of each image of a group.
 

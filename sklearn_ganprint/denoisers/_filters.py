@@ -40,15 +40,12 @@ class WaveletDenoiser(ResidualDenoiser):
     wavelet : str, default="db4"
         Name of a discrete wavelet of PyWavelets. "db4" is the filter of 8 taps that MATLAB code
         calls Daubechies 8.
-
     level : int, default=4
         Number of decomposition levels. It is kept for images of any size: small ones are
         continued beyond their borders as `mode` says.
-
     sigma : float, default=5.0
         Standard deviation of the noise to remove, in 8-bit grey levels. A larger one leaves more
         in the residual, of the fingerprint and of the content.
-
     mode : str, default="symmetric"
         How images are continued beyond their borders: a mode of PyWavelets, but "reflect" and
         "antireflect", which are undefined on an axis of one pixel.
@@ -90,12 +87,7 @@ class WaveletDenoiser(ResidualDenoiser):
     }
 
     def __init__(
-        self,
-        wavelet: str = "db4",
-        *,
-        level: int = 4,
-        sigma: float = 5.0,
-        mode: str = "symmetric",
+        self, wavelet: str = "db4", *, level: int = 4, sigma: float = 5.0, mode: str = "symmetric"
     ) -> None:
         self.wavelet = wavelet
         self.level = level
@@ -113,7 +105,6 @@ class WaveletDenoiser(ResidualDenoiser):
         ----------
         images : array-like of shape (n, m, H, W)
             n groups of m images in 8-bit grey levels.
-
         weights : array-like of shape (m,)
             Weight of each image of a group.
 
@@ -139,10 +130,8 @@ class GaussianDenoiser(ResidualDenoiser):
     ----------
     sigma : float, default=1.0
         Standard deviation of the Gaussian, in pixels.
-
     mode : {"reflect", "nearest", "mirror", "wrap"}, default="reflect"
         How images are continued beyond their borders, as in :func:`scipy.ndimage.gaussian_filter`.
-
     truncate : float, default=4.0
         The filter is cut at this many standard deviations.
 
@@ -227,7 +216,6 @@ class MedianDenoiser(BaseDenoiser):
     ----------
     size : int, default=3
         Side of the window, in pixels.
-
     mode : {"reflect", "nearest", "mirror", "wrap"}, default="reflect"
         How images are continued beyond their borders.
 
@@ -274,11 +262,9 @@ class WienerDenoiser(ResidualDenoiser):
     ----------
     size : int, default=3
         Side of the square window of the local mean and variance, in pixels.
-
     sigma : float or None, default=None
         Standard deviation of the noise, in 8-bit grey levels. None estimates the noise variance
         of each image as the mean of its local variances.
-
     mode : {"reflect", "nearest", "mirror", "wrap"}, default="reflect"
         How images are continued beyond their borders.
 

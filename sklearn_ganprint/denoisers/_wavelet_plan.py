@@ -45,13 +45,7 @@ class WaveletPlan:
     """
 
     def __init__(
-        self,
-        shape: tuple[int, int],
-        wavelet: str,
-        level: int,
-        sigma: float,
-        mode: str,
-        dtype: str,
+        self, shape: tuple[int, int], wavelet: str, level: int, sigma: float, mode: str, dtype: str
     ) -> None:
         self.shape, self.dtype = shape, np.dtype(dtype)
         self.batch = int(np.clip(BATCH_VALUES // (shape[0] * shape[1]), 1, 16))

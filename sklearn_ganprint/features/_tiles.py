@@ -22,21 +22,17 @@ class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
     transformer : transformer
         Makes features of residuals and learns nothing (``requires_fit=False`` in its tags), such
         as :class:`AutocorrelationTransformer`. It must make as many of a tile as of the whole.
-
     tile_size : int or sequence of int, default=64
         Side of the square tiles in pixels; with several sizes tiles of each. They are laid side by
         side from the top-left corner; what is left at the right and lower borders belongs to the
         whole only. Of a size that fits less than twice into the images there are no tiles.
-
     max_tiles : int, default=64
         Greatest number of tiles of each size. Where there is room for more, rows and columns of
         tiles at even distances are taken. A photo of 6 million pixels has 1457 tiles of 64 pixels,
         whose features take 8 MB.
-
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
         taken as images of one line, with a warning.
-
     flatten : bool, default=True
         Whether the features of the parts of one residual come out side by side in one row, or
         part by part, as :class:`TiledClassifier` takes them.
@@ -45,13 +41,10 @@ class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the residuals.
-
     n_parts_ : int
         Number of parts of each residual: the whole, and its tiles.
-
     n_features_in_ : int
         Number of values of a residual.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the residuals came as a data frame.
 
@@ -104,7 +97,6 @@ class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
             Residuals, or residuals as rows.
-
         y : None
             Ignored.
 

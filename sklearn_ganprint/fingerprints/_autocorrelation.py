@@ -25,11 +25,9 @@ def autocorrelation(
     ----------
     fingerprint : array-like of shape (H, W) or (H, W, C)
         Fingerprint, in any unit.
-
     max_lag : int, default=None
         Greatest lag to return along either axis, less than half of the image's shorter side;
         None returns all.
-
     centre : bool, default=True
         Whether the mean of each channel is subtracted first; otherwise a mean other than 0
         raises all values alike.

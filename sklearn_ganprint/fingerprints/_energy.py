@@ -50,10 +50,8 @@ def unbiased_energy(fingerprint_energy: Any, residual_energy: Any, n_images: Any
     ----------
     fingerprint_energy : float or array-like
         Energy of the mean of the residuals.
-
     residual_energy : float or array-like
         Mean energy of these residuals.
-
     n_images : int or array-like of int
         Number of the residuals, at least 2.
 
@@ -143,19 +141,14 @@ class EnergyFit:
     ----------
     limit : float
         Energy that the curve tends to: ``E_inf`` of eq. 4, in squared grey levels.
-
     initial : float
         ``E_0`` of eq. 4. Of the inverse form it is the energy of the noise in one residual.
-
     form : {"inverse", "printed"}
         How the noise's part falls with the number of images.
-
     relative : bool
         Whether relative errors were made small, or those in squared grey levels.
-
     n_images : ndarray of float64, shape (k,)
         Numbers of images of the points.
-
     energies : ndarray of float64, shape (k,)
         Energies of the points.
 
@@ -210,13 +203,10 @@ def fit_energy(
     ----------
     n_images : array-like of int, shape (k,)
         Number of images behind each fingerprint, at least 1; two of them must differ.
-
     energies : array-like of shape (k,)
         Energies of the fingerprints, above 0, in squared grey levels.
-
     form : {"inverse", "printed"}, default="inverse"
         "inverse" fits ``E_inf + E_0 / N``; "printed" fits ``E_inf + E_0 * 2**-N``, for comparison.
-
     relative : bool, default=True
         Whether errors count in proportion to the energy, and by the number of images; otherwise
         all errors count alike, which leaves the limit to the few energies at small N.

@@ -24,13 +24,10 @@ def class_sums(
     ----------
     rows : ndarray of shape (n, n_features)
         Residuals.
-
     codes : ndarray of int, shape (n,)
         Class of each row, in ``range(n_classes)``.
-
     weights : ndarray of float, shape (n,)
         Weight of each row.
-
     n_classes : int
         Number of classes.
 
@@ -70,7 +67,6 @@ def estimate_fingerprint(residuals: Any, sample_weight: Any = None) -> np.ndarra
     ----------
     residuals : array-like of shape (n, ...)
         Noise residuals of images of the source.
-
     sample_weight : array-like of shape (n,), default=None
         Weight of each residual; None weighs them all alike.
 
@@ -148,7 +144,6 @@ def nested_fingerprints(residuals: Any, n_images: Any) -> np.ndarray:
     ----------
     residuals : array-like of shape (n, ...)
         Noise residuals of images of one source.
-
     n_images : array-like of int, shape (k,)
         How many of the first residuals to take, from 1 to n, in any order.
 
@@ -212,11 +207,9 @@ def maximum_likelihood_fingerprint(
     ----------
     residuals : array-like of shape (n, ...)
         Noise residuals of photos that one camera took.
-
     images : array-like of shape (n, ...)
         Intensity of the photos, denoised or not. It may have one channel for several of the
         residuals: shapes are broadcast as numpy does.
-
     sample_weight : array-like of shape (n,), default=None
         Weight of each photo; None weighs them all alike.
 
@@ -282,7 +275,6 @@ def zero_mean(fingerprint: Any, *, bayer: bool = False) -> np.ndarray:
     ----------
     fingerprint : array-like of shape (H, W), (H, W, C) or (n, H, W, C)
         Fingerprints or residuals, in any unit.
-
     bayer : bool, default=False
         Whether to do so in each of the four phases of the Bayer pattern by itself: even and odd
         rows, even and odd columns. This removes traces of demosaicing as well.
@@ -337,7 +329,6 @@ def wiener_dft(fingerprint: Any, *, sigma: float | None = None) -> np.ndarray:
     ----------
     fingerprint : array-like of shape (H, W), (H, W, C) or (n, H, W, C)
         Fingerprints, in any unit.
-
     sigma : float, default=None
         Standard deviation of the noise-like part, in the unit of the fingerprint; None takes that
         of each plane.

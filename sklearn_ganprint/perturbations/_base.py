@@ -22,13 +22,10 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the images.
-
     output_shape_ : tuple of int
         ``(H', W', C)`` of the perturbed images.
-
     n_features_in_ : int
         Number of values of an image.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the images came as a data frame.
 

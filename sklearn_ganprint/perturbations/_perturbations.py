@@ -28,15 +28,12 @@ class JPEGCompression(BasePerturbation):
     ----------
     quality : int, default=95
         Quality factor of the Independent JPEG Group's tables, from 1 to 100.
-
     subsampling : {"4:2:0", "4:2:2", "4:4:4"}, default="4:2:0"
         Resolution of the two colour planes: half in both directions, half horizontally, or full.
         Grey images have none.
-
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
         taken as images of one line, with a warning.
-
     data_range : float, default=255.0
         The value of white.
 
@@ -44,13 +41,10 @@ class JPEGCompression(BasePerturbation):
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the images.
-
     output_shape_ : tuple of int
         ``(H, W, C)`` of the compressed images.
-
     n_features_in_ : int
         Number of values of an image.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the images came as a data frame.
 
@@ -136,18 +130,14 @@ class Crop(BasePerturbation):
     size : int or tuple of int, default=None
         Side of a square, or ``(height, width)``, in pixels. None keeps what `trim` and `offset`
         leave.
-
     trim : int, default=0
         Pixels to cut off at each of the four borders first.
-
     offset : tuple of int, "center" or "random", default=(0, 0)
         Row and column at which the crop starts after trimming, or a position: "random" draws an
         offset for each image.
-
     random_state : int, RandomState instance or None, default=None
         Used with ``offset="random"``. With an int, the offset of an image is the same in every
         call and batch.
-
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
         taken as images of one line, with a warning.
@@ -156,13 +146,10 @@ class Crop(BasePerturbation):
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the images.
-
     output_shape_ : tuple of int
         ``(H', W', C)`` of the crops.
-
     n_features_in_ : int
         Number of values of an image.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the images came as a data frame.
 
@@ -271,18 +258,14 @@ class Resize(BasePerturbation):
     ----------
     scale : float, default=0.5
         Ratio of new to old side lengths. Lengths are rounded, and at least one pixel.
-
     restore : bool, default=False
         Whether to resize back to the original size.
-
     resample : str, default="bicubic"
         Pillow's filter: "nearest", "box", "bilinear", "hamming", "bicubic" or "lanczos". All but
         "nearest" are widened when images shrink, against aliasing.
-
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
         taken as images of one line, with a warning.
-
     data_range : float, default=255.0
         The value of white, at which uint16 images are clipped.
 
@@ -290,13 +273,10 @@ class Resize(BasePerturbation):
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the images.
-
     output_shape_ : tuple of int
         ``(H', W', C)`` of the resized images.
-
     n_features_in_ : int
         Number of values of an image.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the images came as a data frame.
 
@@ -387,7 +367,6 @@ class GaussianBlur(BasePerturbation):
     ----------
     sigma : float, default=1.0
         Standard deviation of the Gaussian, in pixels.
-
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
         taken as images of one line, with a warning.
@@ -396,13 +375,10 @@ class GaussianBlur(BasePerturbation):
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the images.
-
     output_shape_ : tuple of int
         ``(H, W, C)`` of the blurred images.
-
     n_features_in_ : int
         Number of values of an image.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the images came as a data frame.
 
@@ -451,15 +427,12 @@ class GaussianNoise(BasePerturbation):
     ----------
     sigma : float, default=2.0
         Standard deviation of the noise, in 8-bit grey levels whatever `data_range` is.
-
     random_state : int, RandomState instance or None, default=None
         With an int, the noise of an image is the same in every call and batch. Otherwise each
         call draws new noise.
-
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
         taken as images of one line, with a warning.
-
     data_range : float, default=255.0
         The value of white.
 
@@ -467,13 +440,10 @@ class GaussianNoise(BasePerturbation):
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the images.
-
     output_shape_ : tuple of int
         ``(H, W, C)`` of the noisy images.
-
     n_features_in_ : int
         Number of values of an image.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the images came as a data frame.
 

@@ -34,7 +34,6 @@ def residual_share(images: Any, data_range: float = 255.0) -> np.ndarray:
     ----------
     images : array-like of shape (n, H, W) or (n, H, W, C)
         Images.
-
     data_range : float, default=255.0
         The value of white.
 

@@ -24,19 +24,15 @@ class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
     ----------
     size : int, default=9
         Side of the square window of the local variance, in pixels.
-
     offset : float, default=0.5
         Added to the local variance, in squared units of the residuals, which are 8-bit grey
         levels as a rule. The offset keeps flat areas, whose residual is rounding alone, from
         being amplified.
-
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
         taken as images of one line, with a warning.
-
     flatten : bool, default=True
         Whether residuals come out as rows ``(n, H*W*C)`` or as images ``(n, H, W, C)``.
-
     n_jobs : int, default=None
         Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
 
@@ -44,10 +40,8 @@ class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the residuals.
-
     n_features_in_ : int
         Number of values of a residual.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the residuals came as a data frame.
 

@@ -19,11 +19,7 @@ from sklearn_ganprint._metaestimators import with_objects
 from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
 from sklearn_ganprint.denoisers._filters import settable_denoiser
-from sklearn_ganprint.residuals._blanks import (
-    lack_residual,
-    report_blank,
-    zero_rows,
-)
+from sklearn_ganprint.residuals._blanks import lack_residual, report_blank, zero_rows
 from sklearn_ganprint.residuals._cache import CACHE, cache_in_use
 
 
@@ -36,28 +32,22 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         The denoising filter ``f`` of the residual ``R = X - f(X)``: "wavelet", "gaussian",
         "median" or "wiener" with default parameters, a denoiser object, or a function on float
         images ``(n, H, W)`` that returns the denoised images.
-
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
         taken as images of one line, with a warning.
-
     channels : {"luminance", "rgb", "ycbcr", "opponent"}, default="luminance"
         Treatment of the residuals of the three colour channels: "luminance" adds them with
         the weights of ITU-R BT.601, "rgb" keeps all three, "ycbcr" makes the luminance and the
         blue and red differences of them. "opponent" denoises other channels of the image:
         luminance, red less green, and blue less green, in which edges are weaker than in colours.
         Grey images have one channel in any case.
-
     data_range : float, default=255.0
         The value of white. Residuals come out in 8-bit grey levels whatever it is.
-
     flatten : bool, default=True
         Whether residuals come out as rows ``(n, H*W*C')`` or as images ``(n, H, W, C')``.
-
     intensity : bool, default=False
         Whether the luminance of the image goes along, as one more channel behind those of the
         residual, for :class:`PRNUClassifier`. C' below counts it.
-
     n_jobs : int, default=None
         Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
 
@@ -65,13 +55,10 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the images.
-
     residual_shape_ : tuple of int
         ``(H, W, C')`` of the residuals.
-
     n_features_in_ : int
         Number of values of an image.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the images came as a data frame.
 
@@ -165,7 +152,6 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
             Images, or images as rows.
-
         y : array-like of shape (n,), default=None
             Source of each image. Nothing is learned from it.
 
@@ -246,10 +232,8 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
             Images, or images as rows.
-
         codes : ndarray of int, shape (n,)
             Class of each image, from 0 on; each class must have an image.
-
         weights : ndarray of shape (n,)
             Weight of each image. Those that have no residual add nothing.
 

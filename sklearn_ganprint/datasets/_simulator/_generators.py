@@ -260,10 +260,7 @@ def interleave(planes: np.ndarray) -> np.ndarray:
 
 
 def _by_phase(
-    x: np.ndarray,
-    kernel: np.ndarray,
-    taps: tuple[np.ndarray, np.ndarray],
-    bias: np.ndarray | float,
+    x: np.ndarray, kernel: np.ndarray, taps: tuple[np.ndarray, np.ndarray], bias: np.ndarray | float
 ) -> np.ndarray:
     """Compute even and odd rows and columns of the output each by a 3 x 3 kernel on the input.
 

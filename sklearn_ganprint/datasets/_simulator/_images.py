@@ -47,22 +47,17 @@ def make_generator_images(
     ----------
     n_images : int, default=100
         Number of images of each source.
-
     image_size : int or tuple of int, default=128
         Side, or height and width, in pixels; at least 16.
-
     sources : sequence of str, default=None
         Which of the 22 sources: "C1" to "C9" (Cycle-GAN), "G1" to "G6" (Pro-GAN), "S1" to "S5"
         (Star-GAN), "N1" and "N2" (cameras). None makes all of them.
-
     shared_content : bool, default=True
         Whether image number i shows the same content in all sources; else each source has contents
         of its own, drawn alike.
-
     random_state : int, RandomState instance or None, default=0
         Draws the contents, and the noise of the cameras. The sources themselves are fixed: "C1" is
         the same generator whatever the seed.
-
     n_jobs : int, default=None
         Number of processes; None is 1 unless in a :func:`joblib.parallel_config` context.
 
@@ -244,31 +239,23 @@ def write_generator_images(
     folder : str or path-like
         Where to; images go to ``folder/ARCHITECTURE/SOURCE/0000.png`` and so on, all as PNG, so
         that the format tells nothing. Made if it does not exist.
-
     n_images : int
         Number of images of each source.
-
     image_size : int or tuple of int, default=256
         Side, or height and width, in pixels; at least 16.
-
     sources : sequence of str, default=None
         Which sources; None makes all 22.
-
     shared_content : bool, default=True
         Whether image number i shows the same content in all sources; else each source has contents
         of its own, drawn alike.
-
     random_state : int, default=0
         Draws the contents, and the noise of the cameras.
-
     overwrite : bool, default=False
         Whether simulated images that are in the folder already are removed, all of them. By default
         they are kept, which carries on with a run that was interrupted, or adds images and sources
         to it. Other files are left alone either way.
-
     n_jobs : int, default=None
         Number of processes; None is 1 unless in a :func:`joblib.parallel_config` context.
-
     progress : callable, default=None
         Called with the number of images done and that of all, now and then.
 
@@ -281,7 +268,6 @@ def write_generator_images(
     ------
     ValueError
         If a source is unknown or named twice, or a number is too small.
-
     FolderInUseError
         A FileExistsError, if `overwrite` is not set and the folder holds files of other kinds, or
         images that were made with other settings.
