@@ -31,8 +31,7 @@ class AutocorrelationTransformer(ResidualFeatures):
     log_norm : bool, default=True
         Whether to add the logarithm of the root mean square of each channel, in grey levels.
     image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
-        taken as images of one line, with a warning.
+        ``(H, W[, C])`` of residuals that come as rows; None takes a row as one line, and warns.
     n_jobs : int, default=None
         Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
 
@@ -40,10 +39,8 @@ class AutocorrelationTransformer(ResidualFeatures):
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the residuals.
-    n_features_in_ : int
-        Number of values of a residual.
-    feature_names_in_ : ndarray of str
-        Names of the columns, if the residuals came as a data frame.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of values of a residual, and names of the columns of a data frame.
 
     See Also
     --------

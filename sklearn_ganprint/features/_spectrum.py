@@ -35,8 +35,7 @@ class SpectrumTransformer(ResidualFeatures):
         Whether the power of each channel is divided by its mean over the frequencies, so that the
         strength of a residual does not count.
     image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
-        taken as images of one line, with a warning.
+        ``(H, W[, C])`` of residuals that come as rows; None takes a row as one line, and warns.
     n_jobs : int, default=None
         Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
 
@@ -44,10 +43,8 @@ class SpectrumTransformer(ResidualFeatures):
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the residuals.
-    n_features_in_ : int
-        Number of values of a residual.
-    feature_names_in_ : ndarray of str
-        Names of the columns, if the residuals came as a data frame.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of values of a residual, and names of the columns of a data frame.
 
     See Also
     --------
@@ -211,8 +208,7 @@ class SpectralLineTransformer(ResidualFeatures):
         Whether to look for lines in the magnitude of the residual as well: only there a pattern
         shows whose sign changes from place to place.
     image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
-        taken as images of one line, with a warning.
+        ``(H, W[, C])`` of residuals that come as rows; None takes a row as one line, and warns.
     n_jobs : int, default=None
         Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
 
@@ -220,10 +216,8 @@ class SpectralLineTransformer(ResidualFeatures):
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the residuals.
-    n_features_in_ : int
-        Number of values of a residual.
-    feature_names_in_ : ndarray of str
-        Names of the columns, if the residuals came as a data frame.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of values of a residual, and names of the columns of a data frame.
 
     See Also
     --------

@@ -85,9 +85,9 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
         X = stack_images(X)
         perturbed = super().transform(X)
         n_axes = len(getattr(X, "shape", ()))
-        if n_axes == 4:
-            return perturbed
-        return perturbed[..., 0] if n_axes == 3 else perturbed.reshape(len(perturbed), -1)
+        if n_axes < 3:
+            return perturbed.reshape(len(perturbed), -1)
+        return perturbed[..., 0] if n_axes == 3 else perturbed
 
     def _learn(self, images: np.ndarray, y: Any) -> None:
         self.output_shape_ = self._output_shape(images.shape[1:])
