@@ -473,12 +473,12 @@ def _is_telling(values: NDArray[np.generic], target: NDArray[np.int64]) -> bool:
 
 
 def _balanced_accuracy(codes: NDArray[np.intp], inside: NDArray[np.bool_]) -> float:
-    """Leave-one-out accuracy of guessing `inside` from the codes, both sides weighing alike."""
-    rates = []
+    """Compute how often the codes tell `inside`, leaving one out, both sides weighing alike."""
+    rates, n_values = [], codes.max() + 1
     for side in (inside, ~inside):
         # The judged image is taken out of its own side: a value seen once proves nothing.
-        own = (np.bincount(codes[side], minlength=codes.max() + 1) - 1) / max(side.sum() - 1, 1)
-        other = np.bincount(codes[~side], minlength=codes.max() + 1) / (~side).sum()
+        own = (np.bincount(codes[side], minlength=n_values) - 1) / max(side.sum() - 1, 1)
+        other = np.bincount(codes[~side], minlength=n_values) / (~side).sum()
         right = (own > other) + 0.5 * (own == other)
         rates.append(float(right[codes[side]].mean()))
     return sum(rates) / 2

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from tarfile import TarError
 from typing import NamedTuple, TypeAlias
@@ -166,14 +167,6 @@ def _split(folders: Sequence[str]) -> str | None:
     return next((_SPLITS[name] for name in folders if name in _SPLITS), None)
 
 
-def _forensynths(parts: Sequence[str]) -> Entry | None:
-    return _real_or_fake(parts, real="0_real", fake="1_fake")
-
-
-def _genimage(parts: Sequence[str]) -> Entry | None:
-    return _real_or_fake(parts, real="nature", fake="ai")
-
-
 def _140k_faces(parts: Sequence[str]) -> Entry | None:
     """Place a face: they come from one generator, whose name is nowhere in the tree."""
     split, kind = _split(parts[:-2]), parts[-2] if len(parts) > 1 else ""
@@ -301,19 +294,17 @@ def _list_webdataset(container: str) -> Listing:
 
 def _members(path: str, failures: list[ImageReadError]) -> dict[str, Member]:
     """Return the members of a tar file, none of what is not one."""
-    if not path.endswith(".tar"):
-        reason = "is no .tar file; one that is compressed has to be decompressed first"
-        failures.append(ImageReadError(path, reason))
-        return {}
-    try:
-        inside = members(path)
-        if problem := damage(path):
-            reason = f"is damaged: files behind a wrong header are left out ({problem})"
-            failures.append(ImageReadError(path, reason))
-        return inside
-    except (TarError, OSError) as error:
-        failures.append(ImageReadError(path, f"cannot be read as a tar file: {error}"))
-        return {}
+    inside: dict[str, Member] = {}
+    reason: str | None = "is no .tar file; one that is compressed has to be decompressed first"
+    if path.endswith(".tar"):
+        try:
+            inside, reason = members(path), damage(path)
+            if reason:
+                reason = f"is damaged: files behind a wrong header are left out ({reason})"
+        except (TarError, OSError) as error:
+            reason = f"cannot be read as a tar file: {error}"
+    failures += [ImageReadError(path, reason)] if reason else []
+    return inside
 
 
 def _labels(inside: dict[str, Member]) -> Iterable[tuple[str, Entry]]:
@@ -322,22 +313,25 @@ def _labels(inside: dict[str, Member]) -> Iterable[tuple[str, Entry]]:
         # By convention the key of a sample ends at the first dot of the file's own name.
         own = name.rpartition("/")[2]
         key = name.removesuffix(own) + own.partition(".")[0]
-        for ending in _LABEL_ENDINGS:
-            member = inside.get(f"{key}.{ending}")
-            label = "" if member is None else _text(member)
-            if label:
-                yield name, Entry(label)
-                break
+        texts = (_text(inside.get(f"{key}.{ending}")) for ending in _LABEL_ENDINGS)
+        if label := next(filter(None, texts), ""):
+            yield name, Entry(label)
 
 
-def _text(member: Member) -> str:
+def _text(member: Member | None) -> str:
     try:
-        return member.read().decode("utf-8", "replace").strip()
+        return "" if member is None else member.read().decode("utf-8", "replace").strip()
     except OSError:  # the tar file has been named as damaged
         return ""
 
 
-_FORENSYNTHS = _tree("folders <gan>/[<class>/]{0_real,1_fake}/", _forensynths)
+_FORENSYNTHS = _tree(
+    "folders <gan>/[<class>/]{0_real,1_fake}/", partial(_real_or_fake, real="0_real", fake="1_fake")
+)
+_GENIMAGE = _tree(
+    "folders <generator>/[<batch>/]{train,val}/{ai,nature}/",
+    partial(_real_or_fake, real="nature", fake="ai"),
+)
 
 #: The layouts that :func:`load_image_folder` knows, by name.
 LAYOUTS = {
@@ -346,7 +340,7 @@ LAYOUTS = {
     "auto": Layout(f"{_FOLDERS}, or {_NESTED}", _list_auto, list_csv),
     "forensynths": _FORENSYNTHS,
     "gangen": _FORENSYNTHS,
-    "genimage": _tree("folders <generator>/[<batch>/]{train,val}/{ai,nature}/", _genimage),
+    "genimage": _GENIMAGE,
     "140k-faces": _tree("folders {train,valid,test}/{real,fake}/", _140k_faces, "*.csv"),
     "open-world-gan": _tree("folders {train,eval}/<gan>_<dataset>/", _open_world_gan),
     "frank": _tree("folders A_<real>/, B_<gan>/, C_<gan>/, ...", _frank),
@@ -355,7 +349,9 @@ LAYOUTS = {
     "vision": _tree(
         "folders D<number>_<brand>_<model>/images/{flat,nat}/",
         _vision,
-        *("natFB*", "natWA*", "videos"),
+        "natFB*",
+        "natWA*",
+        "videos",
     ),
     "artifact": Layout(_ARTIFACT, _list_artifact),
     "raise": Layout(_RAISE, _list_raise, _list_raise),

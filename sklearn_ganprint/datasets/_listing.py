@@ -17,24 +17,9 @@ _N_SHOWN = 3  # names that an error shows of what was found
 
 #: What operating systems, file servers and archives leave among images, in lower case.
 _LEFT_BY_SYSTEMS = frozenset(
-    {
-        "#recycle",
-        "#snapshot",
-        "$recycle.bin",
-        "@eadir",
-        "@recently-snapshot",
-        "@recycle",
-        "__macosx",
-        "desktop.ini",
-        "ehthumbs.db",
-        "ehthumbs_vista.db",
-        "icon\r",
-        "lost+found",
-        "recycler",
-        "system volume information",
-        "thumbs.db",
-        "thumbs.db:encryptable",
-    }
+    "#recycle|#snapshot|$recycle.bin|@eadir|@recently-snapshot|@recycle|__macosx|desktop.ini|"
+    "ehthumbs.db|ehthumbs_vista.db|icon\r|lost+found|recycler|system volume information|"
+    "thumbs.db|thumbs.db:encryptable".split("|")
 )
 
 

@@ -212,8 +212,7 @@ class ImageReader(BaseEstimator):
         names = _as_names(paths)
         window = crop_window(self)
         if window is None and expected_size is not None:
-            size = _as_size(expected_size, "expected_size")
-            window = _Part(size, whose="the expected size")
+            window = _Part(_as_size(expected_size, "expected_size"), whose="the expected size")
         elif window is None and (common := self.common_size(names)) is not None:
             window = _Part(common, whose="the most common size")
         return self._collect(names, window, stop=False)
@@ -346,9 +345,8 @@ def inspect_images(paths: Iterable[FilePath], *, reader: ImageReader | None = No
     results = list(inspect_files(ImageReader() if reader is None else reader, names))
     pairs = list(zip(names, results, strict=True))
     usable = [(name, info) for name, info in pairs if not isinstance(info, ImageReadError)]
-    filenames = np.array([name for name, _ in usable], dtype=object)
     return Bunch(
-        filenames=filenames,
+        filenames=np.array([name for name, _ in usable], dtype=object),
         **property_arrays([info for _, info in usable]),
         failures=[result for result in results if isinstance(result, ImageReadError)],
     )
@@ -478,9 +476,7 @@ def _as_names(paths: Iterable[FilePath]) -> list[str]:
 
 
 def _is_positive_int(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        return False
-    return int(value) > 0
+    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) > 0
 
 
 def _as_size(value: object, parameter: str) -> _Size:

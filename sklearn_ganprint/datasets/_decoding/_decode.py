@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
+from sklearn.utils import gen_batches
 
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS
 from sklearn_ganprint._text import printable
@@ -65,16 +66,9 @@ class ImageReadError(ValueError):
     Parameters
     ----------
     filename : str
-        The file in question.
+        The file in question, as it can be opened; also an attribute.
     reason : str
-        What is wrong with it.
-
-    Attributes
-    ----------
-    filename : str
-        The file in question, as it can be opened.
-    reason : str
-        What is wrong with it.
+        What is wrong with it; also an attribute.
 
     Notes
     -----
@@ -99,10 +93,7 @@ class ImageReadError(ValueError):
 
 
 class ImageInfo(NamedTuple):
-    """What the header of an image file says; format and mode are Pillow's names.
-
-    Width and height are those of the stored pixel grid, before any EXIF orientation.
-    """
+    """What the header of an image file says; format and mode are Pillow's names."""
 
     format: str
     width: int
@@ -121,18 +112,9 @@ def decode_image(
 ) -> Pixels:
     """Read the pixels of one image file; `window` chooses a part, or refuses the size.
 
-    - Luminance is :math:`0.299 R + 0.587 G + 0.114 B` (ITU-R BT.601) and is **not** rounded:
-      rounding adds noise of the size of a fingerprint. Grey files give their grey value.
-    - Grey of more than 8 bits is scaled so that the largest value is 255, and inverted where
-      0 stands for white. Of 16-bit **colour** files, Pillow gives the high byte only.
-    - Transparency is dropped: colours are returned as stored, not blended with a background.
-    - Palettes are looked up; CMYK, YCbCr and LAB go through Pillow's conversion to RGB;
-      1-bit files give 0 and 255; of animations and multi-page files the first frame is read.
-    - The EXIF orientation is **not** applied. A fingerprint is tied to the pixel grid of the
-      sensor or generator, and turning the image would move that grid.
-    - `max_pixels` is compared with the size that the file declares, before memory is taken.
-    - Pillow is given the pixels of the first image alone, after the file's own structure has
-      been checked: checksums, sizes, places of the data, and whether they suffice.
+    As :class:`~sklearn_ganprint.datasets.ImageReader` says. Luminance is not rounded: rounding adds
+    noise of the size of a fingerprint. Palettes are looked up; CMYK, YCbCr and LAB go through
+    Pillow's conversion to RGB; 1-bit files give 0 and 255.
     """
     if channels not in ("rgb", "luminance"):
         raise ValueError(f'channels: expected "rgb" or "luminance", got {channels!r}')
@@ -147,10 +129,7 @@ def decode_image(
 
 
 def inspect_image(path: FilePath, max_pixels: int, window: Window | None = None) -> ImageInfo:
-    """Read what the header of one image file says, unless `window` refuses its size.
-
-    Damage to the pixels themselves stays unseen until they are decoded.
-    """
+    """Read what the header of one image file says, unless `window` refuses its size."""
     with _opened(path, max_pixels, whole=False) as (image, prepared):
         _require_memory(image, prepared, max_pixels)
         if window is not None:
@@ -239,11 +218,10 @@ def _require_memory(
     channels: Channels = "rgb",
 ) -> None:
     """Raise for an image that takes too much memory to decode, with the part that is kept."""
-    size = 1 if _pixel_type(image.mode, channels, prepared.white) is np.uint8 else 4
+    size = np.dtype(_pixel_type(image.mode, channels, prepared.white)).itemsize
     kept = (box[2] - box[0]) * (box[3] - box[1]) * size * (3 if channels == "rgb" else 1)
     decoded = _MODE_BYTES.get(image.mode, 4) + prepared.scratch_bytes
-    needed = image.width * image.height * decoded + kept + prepared.held_bytes
-    _require_bytes(needed, max_pixels)
+    _require_bytes(image.width * image.height * decoded + kept + prepared.held_bytes, max_pixels)
 
 
 def _require_bytes(n_bytes: int, max_pixels: int) -> None:
@@ -296,14 +274,13 @@ def _as_pixels(image: Image.Image, box: Box, channels: Channels, prepared: Prepa
     """Return a part of a decoded image as an array of one or three channels."""
     white = _white(image, prepared)
     left, top, right, bottom = box
-    dtype = _pixel_type(image.mode, channels, white)
     shape = bottom - top, right - left, 3 if channels == "rgb" else 1
-    pixels: Pixels = np.empty(shape, dtype=dtype)
-    for start, stop in _bands(*shape[:2]):
-        part = (left, top + start, right, top + stop)
+    pixels: Pixels = np.empty(shape, dtype=_pixel_type(image.mode, channels, white))
+    for rows in gen_batches(shape[0], max(1, _BAND // shape[1])):
+        part = (left, top + rows.start, right, top + rows.stop)
         # Not cropped if it is all: that would copy the image.
         band = image if part == (0, 0, *image.size) else image.crop(part)
-        pixels[start:stop] = _convert(band, channels, white, prepared.inverted)
+        pixels[rows] = _convert(band, channels, white, prepared.inverted)
     return pixels
 
 
@@ -311,12 +288,6 @@ def _pixel_type(mode: str, channels: Channels, white: int | None) -> type[np.gen
     """Return the type of the result: small integers where nothing is lost by them."""
     exact = channels == "rgb" and white is None and mode != "I" and not mode.startswith("I;16")
     return np.uint8 if exact else np.float32
-
-
-def _bands(height: int, width: int) -> Iterator[tuple[int, int]]:
-    step = max(1, _BAND // width)
-    for start in range(0, height, step):
-        yield start, min(start + step, height)
 
 
 def _white(image: Image.Image, prepared: Prepared) -> int | None:

@@ -1,6 +1,5 @@
 """Images of simulated generators and cameras, in memory and as files."""
 
-import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -85,8 +84,7 @@ def make_generator_images(
 
     Notes
     -----
-    For trying things out, and for what needs more images than one has: nothing that is found here
-    holds for real generators until it is found there.
+    Nothing that is found here holds for real generators until it is found there.
 
     A content is a stack of shapes with textures, shadows and blur, whose spectrum and edges are
     near those of photos. A generator shows it again by a chain of convolutions of its own: hidden
@@ -246,8 +244,7 @@ def write_generator_images(
     sources : sequence of str, default=None
         Which sources; None makes all 22.
     shared_content : bool, default=True
-        Whether image number i shows the same content in all sources; else each source has contents
-        of its own, drawn alike.
+        As in :func:`make_generator_images`.
     random_state : int, default=0
         Draws the contents, and the noise of the cameras.
     overwrite : bool, default=False
@@ -295,12 +292,8 @@ def write_generator_images(
     _check_integer("random_state", random_state, 0)
     order = _make_order(image_size, sources, random_state, shared_content)
     folder = os.fspath(folder)
-    settings = {
-        "size": list(order.size),
-        "seed": int(random_state),
-        "shared_content": order.shared_content,
-    }
-    _claim(folder, settings, overwrite)
+    settings = {"zoo": _ZOO_VERSION, "size": list(order.size), "seed": int(random_state)}
+    _claim(folder, settings | {"shared_content": order.shared_content}, overwrite)
     for name in order.names:
         source_folder = os.path.dirname(_filename(folder, name, 0))
         os.makedirs(source_folder, exist_ok=True)
@@ -319,12 +312,7 @@ class FolderInUseError(FileExistsError):
     Parameters
     ----------
     reason : str
-        What the folder holds.
-
-    Attributes
-    ----------
-    reason : str
-        What the folder holds, without the advice in the message.
+        What the folder holds; also an attribute, without the advice in the message.
 
     Examples
     --------
@@ -347,13 +335,7 @@ def _write_batch(order: _Order, batch: slice, folder: str) -> None:
             continue
         for path, image in zip(missing.values(), order.images(index, missing), strict=True):
             with atomic(Path(path)) as part:
-                part.write_bytes(_encode(image))
-
-
-def _encode(image: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "PNG", compress_level=3)
-    return stream.getvalue()
+                Image.fromarray(image).save(part, "PNG", compress_level=3)
 
 
 def _filename(folder: str, name: str, index: int) -> str:
@@ -362,7 +344,6 @@ def _filename(folder: str, name: str, index: int) -> str:
 
 def _claim(folder: str, settings: dict[str, Any], overwrite: bool) -> None:
     """Write the settings into the folder, or check that they are those written in it."""
-    settings = {"zoo": _ZOO_VERSION, **settings}
     path = Path(folder, SETTINGS_FILE)
     remove_abandoned(Path(folder))  # all there is, if the settings were never written
     if overwrite:
@@ -388,15 +369,11 @@ def _check_settings(path: Path, settings: dict[str, Any]) -> None:
             f"{path.parent}: expected an empty folder, or one that simulated images were written "
             f"to, found other files"
         )
-    found = _read_settings(path)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FolderInUseError(f"{path}: expected settings as JSON, {error}") from error
     if found != settings:
         raise FolderInUseError(
             f"{path.parent}: holds images that were made with {found}, asked for is {settings}"
         )
-
-
-def _read_settings(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise FolderInUseError(f"{path}: expected settings as JSON, {error}") from error
