@@ -7,17 +7,11 @@ from typing import Any
 import numpy as np
 
 from sklearn_ganprint._parallel import row_chunks
-from sklearn_ganprint.correlation._unit_rows import (
-    UnitRows,
-    centre,
-    centred_energy,
-    scale_to_unit_norm,
-    slices,
-)
+from sklearn_ganprint.correlation._unit_rows import UnitRows, centred_energy, normalize, slices
 
 
 def correlation_index(residuals: Any, fingerprints: Any) -> np.ndarray:
-    """Correlation index between each residual and each fingerprint (eq. 5).
+    """Compute the correlation index between each residual and each fingerprint (eq. 5).
 
     Parameters
     ----------
@@ -63,7 +57,7 @@ def correlation_index(residuals: Any, fingerprints: Any) -> np.ndarray:
 
 
 def cosine_index(residuals: Any, fingerprints: Any) -> np.ndarray:
-    """Cosine of the angle between each residual and each fingerprint.
+    """Compute the cosine of the angle between each residual and each fingerprint.
 
     Parameters
     ----------
@@ -92,7 +86,7 @@ def cosine_index(residuals: Any, fingerprints: Any) -> np.ndarray:
 
 
 def negative_distance(residuals: Any, fingerprints: Any) -> np.ndarray:
-    """Negative Euclidean distance between each residual and each fingerprint.
+    """Compute the negative Euclidean distance between each residual and each fingerprint.
 
     The literal minimum-distance rule. On normalised rows the least distance is the greatest
     correlation; on raw residuals a fingerprint of little energy is near to everything.
@@ -157,7 +151,7 @@ MAX_BYTES = 1 << 28
 def pairwise_correlation(
     residuals: Any, *, out: np.ndarray | None = None, max_bytes: int = MAX_BYTES
 ) -> np.ndarray:
-    """Correlation index between any two residuals.
+    """Compute the correlation index between any two residuals.
 
     Parameters
     ----------
@@ -180,7 +174,7 @@ def pairwise_correlation(
 
     See Also
     --------
-    pairwise_correlation_blocks : Gives the same in parts, where n x n values are too many.
+    pairwise_correlation_blocks : The same in parts, where n x n values are too many.
     correlation_index : Residuals against fingerprints.
 
     Examples
@@ -205,7 +199,7 @@ def pairwise_correlation(
 def pairwise_correlation_blocks(
     residuals: Any, *, max_bytes: int = MAX_BYTES
 ) -> Iterator[tuple[slice, slice, np.ndarray]]:
-    """Correlation index between any two residuals, one block of the upper triangle at a time.
+    """Yield the correlations between any two residuals, block by block of the upper triangle.
 
     Parameters
     ----------
@@ -270,8 +264,7 @@ class _Centred:
         energy, direct = centred_energy(squares, self.mean / np.sqrt(p), p, dtype)
         if not direct.all():
             self.rows = rows.astype(dtype)
-            centre(self.rows)
-            scale_to_unit_norm(self.rows)
+            normalize(self.rows, centre=True)
             self.mean, energy = np.zeros(len(rows)), np.ones(len(rows))
         self.norm = np.sqrt(energy)
 
@@ -283,7 +276,7 @@ class _Centred:
 
 
 def _as_rows(residuals: Any, fingerprints: Any) -> tuple[np.ndarray, np.ndarray, np.dtype]:
-    """Both sides as rows, in the dtype they came in, and the float dtype to compute with."""
+    """Return both sides as rows, in the dtype they came in, and the float dtype to compute with."""
     residuals, fingerprints = np.asarray(residuals), np.asarray(fingerprints)
     if residuals.shape[1:] != fingerprints.shape[1:] or residuals.ndim < 2:
         raise ValueError(
