@@ -16,7 +16,7 @@ _FORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def energy(residuals: Any) -> np.ndarray:
-    """Mean square of each residual or fingerprint over its pixels.
+    """Compute the mean square of each residual or fingerprint over its pixels.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def energy(residuals: Any) -> np.ndarray:
 
 
 def unbiased_energy(fingerprint_energy: Any, residual_energy: Any, n_images: Any) -> Any:
-    """Energy of the fingerprint without that of the noise which is left in it.
+    """Estimate the energy of a fingerprint without that of the noise which is left in it.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def unbiased_energy(fingerprint_energy: Any, residual_energy: Any, n_images: Any
 
 
 def split_half_energy(first: Any, second: Any) -> float:
-    """Energy that two fingerprints of one source have in common.
+    """Compute the energy that two fingerprints of one source have in common.
 
     Parameters
     ----------
@@ -127,9 +127,7 @@ def split_half_energy(first: Any, second: Any) -> float:
     """
     one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if one.shape != other.shape:
-        raise ValueError(
-            f"Expected two fingerprints of one shape, got {one.shape} and {other.shape}."
-        )
+        raise ValueError(f"Expected fingerprints of one shape, got {one.shape} and {other.shape}.")
     return float(np.vdot(one, other) / max(1, one.size))
 
 
@@ -154,7 +152,7 @@ class EnergyFit:
 
     See Also
     --------
-    fit_energy : Makes one.
+    fit_energy : Fits such a curve.
 
     Examples
     --------
@@ -172,7 +170,7 @@ class EnergyFit:
     energies: np.ndarray
 
     def predict(self, n_images: Any) -> np.ndarray:
-        """Energy of a fingerprint from so many images.
+        """Compute the energy of a fingerprint from so many images.
 
         Parameters
         ----------
@@ -233,10 +231,8 @@ def fit_energy(
     exponent, the curve is flat from N = 8 on, and its limit too large whatever the weights.
 
     The curve minimises ``sum(N ((E - fit) / E)^2)``, in closed form: energies differ from the
-    expected ones by shares whose variance falls as 1/N, both where the noise of single images
-    differs in energy and where the noise is in part like the fingerprint. The limit is not kept
-    from being negative: for a source without a fingerprint that would make it too large on
-    average.
+    expected ones by shares whose variance falls as 1/N. The limit may be negative: for a source
+    without a fingerprint it would be too large on average otherwise.
 
     References
     ----------

@@ -18,7 +18,7 @@ BLOCK_VALUES, MIN_COLUMNS = 1 << 18, 64
 def class_sums(
     rows: np.ndarray, codes: np.ndarray, weights: np.ndarray, n_classes: int
 ) -> np.ndarray:
-    """Weighted sum of the rows of each class, accumulated in float64.
+    """Sum up the weighted rows of each class in float64.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def class_sums(
 
 
 def estimate_fingerprint(residuals: Any, sample_weight: Any = None) -> np.ndarray:
-    """Fingerprint of one source: the mean of its residuals (eq. 3).
+    """Estimate the fingerprint of one source: the mean of its residuals (eq. 3).
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def estimate_fingerprint(residuals: Any, sample_weight: Any = None) -> np.ndarra
 
 
 def doubling_counts(n_images: int) -> np.ndarray:
-    """Numbers of images to follow a fingerprint at: powers of two, and all.
+    """Return numbers of images to follow a fingerprint at: powers of two, and all.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def doubling_counts(n_images: int) -> np.ndarray:
 
 
 def nested_fingerprints(residuals: Any, n_images: Any) -> np.ndarray:
-    """Fingerprints from growing numbers of images: means of the first residuals (Fig. 2).
+    """Estimate fingerprints from growing numbers of images: means of the first residuals (Fig. 2).
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ WINDOWS = (3, 5, 7, 9)
 def maximum_likelihood_fingerprint(
     residuals: Any, images: Any, sample_weight: Any = None
 ) -> np.ndarray:
-    """Fingerprint of a camera: residuals weighted by the intensity of their images.
+    """Estimate the fingerprint of a camera: residuals weighted by the intensity of their images.
 
     Parameters
     ----------
@@ -232,8 +232,7 @@ def maximum_likelihood_fingerprint(
     Notes
     -----
     Pixels of a sensor differ in sensitivity: ``R_i = I_i K + W_i``, with noise of equal strength
-    everywhere. The likelihood of ``K`` is greatest at ``sum(R_i I_i) / sum(I_i^2)`` [1]_. It gives
-    weight to bright areas, where the pattern is strong.
+    everywhere. The likelihood of ``K`` is greatest at ``sum(R_i I_i) / sum(I_i^2)`` [1]_.
 
     References
     ----------
