@@ -195,11 +195,9 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         alone = sums[0][codes] - weights <= 1e-12 * sums[0][codes]
         for row, code in enumerate(codes):
             own = tuple(total[code : code + 1] for total in sums)
-            scores[row, code] = (
-                self._lowest_score()
-                if alone[row]
-                else self._score_without(X[row : row + 1], weights[row], own)
-            )
+            scores[row, code] = self._lowest_score()
+            if not alone[row]:
+                scores[row, code] = self._score_without(X[row : row + 1], weights[row], own)
         return scores
 
     def class_scores(self, X: Any) -> np.ndarray:
@@ -228,7 +226,7 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         return scores
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Score of each class.
+        """Score the classes, as scikit-learn does.
 
         Parameters
         ----------

@@ -39,10 +39,8 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
         Weights of the features in the scores.
     intercept_ : ndarray of shape (n_classes,), or (1,) with two classes
         Constants of the scores.
-    n_features_in_ : int
-        Number of features.
-    feature_names_in_ : ndarray of str
-        Names of the columns, if they came as a data frame.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of features, and names of the columns of a data frame.
 
     See Also
     --------
@@ -109,8 +107,7 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
         if len(self.classes_) < 2 or len(self.classes_) == len(y):
             raise ValueError(
                 f"PooledDiscriminantAnalysis needs at least 2 classes and more rows than classes, "
-                f"got {len(self.classes_)} class{'es' if len(self.classes_) > 1 else ''} in "
-                f"{len(y)} rows."
+                f"got {len(self.classes_)} class{'es' * (len(self.classes_) > 1)} in {len(y)} rows."
             )
         self.priors_ = np.bincount(codes) / len(codes)
         self.means_ = np.stack([X[codes == code].mean(axis=0) for code in range(codes.max() + 1)])

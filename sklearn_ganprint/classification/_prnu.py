@@ -1,7 +1,7 @@
 """Attribution of photos to cameras, by the pattern of their sensors."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils import assert_all_finite
@@ -62,10 +62,8 @@ class PRNUClassifier(BaseFingerprintClassifier):
         The cameras.
     image_shape_ : tuple of int
         ``(H, W, C')`` of the residuals.
-    n_features_in_ : int
-        Number of values of a residual.
-    feature_names_in_ : ndarray of str
-        Names of the columns, if the residuals came as a data frame.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of values of a residual, and names of the columns of a data frame.
 
     See Also
     --------
@@ -77,9 +75,8 @@ class PRNUClassifier(BaseFingerprintClassifier):
     -----
     With intensity, fingerprints are ``sum(R I) / sum(I^2)`` [1]_, and a photo is scored by the
     peak-to-correlation energy of ``R I`` and the fingerprint. Without, the intensity is taken to be
-    1, so that fingerprints are means.
-
-    Photos must lie on the pixel grid of the sensor: of full size, or one crop, and not turned.
+    1, so that fingerprints are means. Photos must lie on the pixel grid of the sensor: of full
+    size, or one crop, and not turned.
 
     References
     ----------
@@ -110,6 +107,8 @@ class PRNUClassifier(BaseFingerprintClassifier):
     }
 
     _n_channels: ClassVar[Sequence[int]] = (1, 2, 3, 4)
+
+    image_shape_: ImageShape
 
     def __init__(
         self,
@@ -154,9 +153,9 @@ class PRNUClassifier(BaseFingerprintClassifier):
         check_is_fitted(self)
         X = np.asarray(stack_images(X))
         shape = batch_image_shape(X, self._n_channels)
-        if shape is None or shape[2] != self._shape[2]:
+        if shape is None or shape[2] != self.image_shape_[2]:
             raise ValueError(
-                f"Expected residuals of shape (n, h, w, {self._shape[2]}), got {X.shape}. A "
+                f"Expected residuals of shape (n, h, w, {self.image_shape_[2]}), got {X.shape}. A "
                 f"ResidualTransformer like that of the fit, with flatten=False, makes them."
             )
         return locate_peaks(self._signals(X.reshape(len(X), *shape))[0], self._fingerprint_images())
@@ -183,7 +182,7 @@ class PRNUClassifier(BaseFingerprintClassifier):
     def _signals(self, residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return residuals times intensity ``(n, H, W, C)`` and squared intensity ``(n, H, W)``."""
         if residuals.ndim == 2:
-            residuals = residuals.reshape(len(residuals), *self._shape)
+            residuals = residuals.reshape(len(residuals), *self.image_shape_)
         n_channels = self.fingerprint_shape_[2]
         if n_channels == residuals.shape[3]:
             return residuals, np.ones(residuals.shape[:3], residuals.dtype)
@@ -203,15 +202,10 @@ class PRNUClassifier(BaseFingerprintClassifier):
     def _fingerprint_images(self) -> np.ndarray:
         return self.fingerprints_.reshape(-1, *self.fingerprint_shape_)
 
-    @property
-    def _shape(self) -> ImageShape:
-        """Shape ``(H, W, C')`` of residuals, which is known of rows too."""
-        return cast(ImageShape, self.image_shape_)
-
     def _validate_rows(
         self, X: Any, y: Any = "no_validation", *, reset: bool, **checks: Any
     ) -> Any:
-        """Validate residuals; what their rows and columns are is needed of rows too."""
+        """Validate residuals, whose shape is needed of rows too."""
         validated = super()._validate_rows(X, y, reset=reset, **checks)
         if reset:
             self.image_shape_ = self._resolve_image_shape(self.image_shape_, self.n_features_in_)
