@@ -64,8 +64,7 @@ class _Part:
 class ImageReader(BaseEstimator):
     """How image files become an array: which part of each, which channels.
 
-    A parameter object: there is nothing to fit. Like an estimator it can be cloned, and its
-    parameters can be set and searched over, as ``reader__crop``.
+    A parameter object without a fit, which can be cloned and searched over, as ``reader__crop``.
 
     Parameters
     ----------
@@ -79,11 +78,10 @@ class ImageReader(BaseEstimator):
     channels : {"rgb", "luminance"}, default="rgb"
         Three colour channels, or one of unrounded ITU-R BT.601 luminance.
     max_pixels : int, default=178_956_970
-        Largest accepted width times height of a file, compared with the size the file
-        declares before it is decoded. The default is the size from which Pillow refuses a
-        file by itself. Pillow also warns from half of that on
-        (``PIL.Image.DecompressionBombWarning``). It stands for 4 bytes of memory a pixel as
-        well: a file that takes more with its result is refused, which a smaller crop avoids.
+        Largest accepted width times height that a file declares. From the default on Pillow
+        refuses a file by itself, from half of that on it warns. The limit stands for 4 bytes of
+        memory a pixel as well: a file that takes more with its result is refused, which a smaller
+        crop avoids.
     n_jobs : int or None, default=None
         Number of threads over files, as in joblib. None means one.
 
@@ -165,10 +163,8 @@ class ImageReader(BaseEstimator):
         ImageReadError
             For the first file that cannot be used or, without a crop, whose size differs
             from that of the first file.
-        TypeError
-            If `paths` is a single path, or holds anything but paths.
-        ValueError
-            If a parameter of the reader is not valid.
+        TypeError, ValueError
+            If `paths` is a single path, or holds anything but paths; if a parameter is not valid.
         """
         names = _as_names(paths)
         window = crop_window(self)
@@ -204,10 +200,8 @@ class ImageReader(BaseEstimator):
 
         Raises
         ------
-        TypeError
-            If `paths` is a single path, or holds anything but paths.
-        ValueError
-            If a parameter of the reader or `expected_size` is not valid.
+        TypeError, ValueError
+            If `paths` is a single path, or holds anything but paths; if a parameter is not valid.
         """
         names = _as_names(paths)
         window = crop_window(self)
@@ -233,10 +227,8 @@ class ImageReader(BaseEstimator):
 
         Raises
         ------
-        TypeError
-            If `paths` is a single path, or holds anything but paths.
-        ValueError
-            If a parameter of the reader is not valid.
+        TypeError, ValueError
+            If `paths` is a single path, or holds anything but paths; if a parameter is not valid.
         """
         window = crop_window(self)
         if window is not None:
@@ -312,10 +304,8 @@ def inspect_images(paths: Iterable[FilePath], *, reader: ImageReader | None = No
 
     Raises
     ------
-    TypeError
-        If `paths` is a single path, or holds anything but paths.
-    ValueError
-        If a parameter of the reader is not valid.
+    TypeError, ValueError
+        If `paths` is a single path, or holds anything but paths; if a parameter is not valid.
 
     See Also
     --------

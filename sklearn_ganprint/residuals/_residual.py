@@ -67,10 +67,9 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     shape, so it can also be used without ``fit``.
 
     An image in which less than :data:`MIN_SHARE` of the pixels carry a residual, see
-    :func:`residual_share`, has none: what the denoiser leaves of flat, smooth and saturated areas
-    is rounding. Its residual is exactly 0, and so is its channel of intensity. Correlations of it
-    are 0, means take no account of it, and :class:`OpenSetClassifier` calls it unknown. ``fit``
-    warns of such images, and raises a ValueError if no image of a class in `y` has a residual.
+    :func:`residual_share`, has none: its residual and intensity are exactly 0, means take no
+    account of it, and :class:`OpenSetClassifier` calls it unknown. ``fit`` warns of such images,
+    and raises a ValueError if no image of a class in `y` has a residual.
 
     References
     ----------

@@ -15,16 +15,8 @@ from sklearn.utils import gen_batches
 
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS
 from sklearn_ganprint._text import printable
-from sklearn_ganprint.datasets._decoding._boxes import prepare_avif, prepare_jpeg2000
-from sklearn_ganprint.datasets._decoding._chunks import (
-    prepare_gif,
-    prepare_png,
-    prepare_ppm,
-    prepare_webp,
-)
-from sklearn_ganprint.datasets._decoding._jpeg import estimate_jpeg_quality, load_jpeg, prepare_jpeg
+from sklearn_ganprint.datasets._decoding import _boxes, _chunks, _jpeg, _tiff
 from sklearn_ganprint.datasets._decoding._structure import Prepared, UnusableImageError
-from sklearn_ganprint.datasets._decoding._tiff import prepare_tiff
 from sklearn_ganprint.datasets._tar import find_member, open_file
 
 FilePath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -39,15 +31,15 @@ Window: TypeAlias = Callable[[int, int], Box]
 # orientation. A closed list, because of what Pillow would open otherwise: PostScript files are
 # handed to an external interpreter, and TGA has no signature, so that plain text can pass for one.
 _FORMATS: dict[str, tuple[bytes, Callable[[BinaryIO, bool], Prepared]] | None] = {
-    "PNG": (rb"\x89PNG\r\n\x1a\n", prepare_png),
-    "JPEG": (rb"\xff\xd8\xff", prepare_jpeg),
-    "TIFF": (rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]|MM\x2a\0|II\0\x2a", prepare_tiff),
-    "WEBP": (rb"RIFF....WEBPVP8", prepare_webp),
+    "PNG": (rb"\x89PNG\r\n\x1a\n", _chunks.prepare_png),
+    "JPEG": (rb"\xff\xd8\xff", _jpeg.prepare_jpeg),
+    "TIFF": (rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]|MM\x2a\0|II\0\x2a", _tiff.prepare_tiff),
+    "WEBP": (rb"RIFF....WEBPVP8", _chunks.prepare_webp),
     "BMP": None,
-    "GIF": (rb"GIF8[79]a", prepare_gif),
-    "JPEG2000": (rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n", prepare_jpeg2000),
-    "PPM": (rb"P[0-6fy]", prepare_ppm),
-    "AVIF": (rb"....ftyp", prepare_avif),
+    "GIF": (rb"GIF8[79]a", _chunks.prepare_gif),
+    "JPEG2000": (rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n", _boxes.prepare_jpeg2000),
+    "PPM": (rb"P[0-6fy]", _chunks.prepare_ppm),
+    "AVIF": (rb"....ftyp", _boxes.prepare_avif),
 }
 
 # Memory that a file may take while it is decoded: bytes for each pixel of max_pixels (an RGB
@@ -140,7 +132,7 @@ def inspect_image(path: FilePath, max_pixels: int, window: Window | None = None)
             width=image.width,
             height=image.height,
             mode=image.mode,
-            jpeg_quality=estimate_jpeg_quality(tables) if tables else float("nan"),
+            jpeg_quality=_jpeg.estimate_jpeg_quality(tables) if tables else float("nan"),
         )
 
 
@@ -177,7 +169,7 @@ def _prepare(stream: BinaryIO, max_pixels: int, whole: bool) -> Prepared:
     prepared = Prepared()
     for signature, prepare in filter(None, _FORMATS.values()):
         if re.match(signature, start, re.DOTALL):
-            if prepare not in (prepare_tiff, prepare_ppm):
+            if prepare not in (_tiff.prepare_tiff, _chunks.prepare_ppm):
                 # Its parts, and what is put together of them.
                 _require_bytes(2 * stream.seek(0, os.SEEK_END), max_pixels)
             stream.seek(0)
@@ -261,7 +253,7 @@ def _load(image: ImageFile, prepared: Prepared) -> None:
     """Decode all pixels, and look whether they are those that the header announced."""
     announced = image.size
     if prepared.scans:
-        load_jpeg(image, prepared.scans)
+        _jpeg.load_jpeg(image, prepared.scans)
     else:
         image.load()
     if image.size != announced:

@@ -218,9 +218,8 @@ def _next_marker(stream: BinaryIO) -> int:
 def load_jpeg(image: ImageFile, pieces: Sequence[bytes]) -> None:
     """Decode scan by scan, and raise where the data of one end before the scan does.
 
-    libjpeg fills up in silence what is missing before a marker. So the decoder never gets to
-    see a marker behind a scan until it has shown that it needs no more data: bits that stand
-    for no symbol follow, and a decoder that is still inside a block waits for more of them.
+    libjpeg fills up in silence what is missing before a marker. So the decoder sees no marker
+    until bits that stand for no symbol have shown that it is not inside a block.
     """
     decoding = _Decoding(image)
     whole = pieces[-1] == _END

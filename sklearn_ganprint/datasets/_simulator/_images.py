@@ -87,13 +87,12 @@ def make_generator_images(
     Nothing that is found here holds for real generators until it is found there.
 
     A content is a stack of shapes with textures, shadows and blur, whose spectrum and edges are
-    near those of photos. A generator shows it again by a chain of convolutions of its own: hidden
-    layers with zero padding, biases and leaky ReLU at a quarter, at half and at the full
-    resolution; transposed convolutions of stride 2 (Cycle-GAN, Star-GAN), or repeated pixels,
-    convolutions and a learned constant (Pro-GAN); tanh, 8 bits. Siblings
-    share 70 to 80 % of the variance of their weights, those of Star-GAN all weights: they differ by
-    the condition, "S4" and "S5" the least. A camera multiplies by the pattern of its sensor, adds
-    shot noise, fills in colours and compresses (JPEG, quality 95).
+    near those of photos. A generator shows it again by a chain of convolutions: hidden layers with
+    zero padding, biases and leaky ReLU at three resolutions; transposed convolutions of stride 2
+    (Cycle-GAN, Star-GAN), or repeated pixels and a learned constant (Pro-GAN); tanh, 8 bits.
+    Siblings share 70 to 80 % of the variance of their weights, those of Star-GAN all weights: they
+    differ by the condition, "S4" and "S5" the least. A camera multiplies by the pattern of its
+    sensor, adds shot noise, fills in colours and compresses (JPEG, quality 95).
 
     With contents of its own for each source, 512 images each to fit on and 256 pixels, the paper's
     method in luminance is right in 91 % of the cases (the paper: 90.3 %). **With shared contents it
@@ -112,11 +111,9 @@ def make_generator_images(
     of period 4                       2 % to 38 %     3 % to 53 %   78 %
     ================================  ==============  ============  =============
 
-    What is too regular: residual energies hardly differ from one generator to another, fingerprints
-    are of like strength, and none is as strong as the strongest real ones; there are neither faces
-    nor other aligned contents, which leave a mean of their own; no transformer, diffusion or
-    super-resolution network is among them; the cameras are simpler than cameras. Other processors
-    may round a value differently here and there.
+    Residual energies and the strength of fingerprints differ less than in real generators; there
+    are no aligned contents such as faces, and no transformer, diffusion or super-resolution
+    network; the cameras are simpler than cameras. Other processors may round values differently.
 
     Examples
     --------
