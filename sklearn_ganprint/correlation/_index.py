@@ -37,12 +37,7 @@ def correlation_index(residuals: Any, fingerprints: Any) -> np.ndarray:
     Notes
     -----
     ``corr(X, Y) = <X~, Y~>``, where ``X~`` is the zero-mean unit-norm version of ``X``: Pearson's
-    correlation over the pixels [1]_.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, eq. 5.
+    correlation over the pixels.
 
     Examples
     --------

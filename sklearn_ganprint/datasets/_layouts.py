@@ -56,7 +56,7 @@ def list_container(container: str, layout: str = "folders") -> Listing:
         )
     list_it = expected.list_folder if os.path.isdir(container) else expected.list_file
     if list_it is None:
-        raise _listing.wrong_tree(container, expected.picture, ["a file"])
+        raise ValueError(f"{printable(container)}: expected {expected.picture}, found a file")
     return _listing.with_one_spelling(list_it(container))
 
 
@@ -67,9 +67,7 @@ def _list_nested(container: str) -> Listing:
     for architecture, folder in folders.items():
         if not _listing.split_folder(folder)[0]:
             found = [path for _, path in _listing.visible(folder)]
-            raise _listing.wrong_tree(
-                container, _NESTED, _listing.names_in(container, found or [folder])
-            )
+            raise _listing.wrong_tree(container, _NESTED, found or [folder])
         inner = _listing.list_folders(folder)
         listing.failures.extend(inner.failures)
         listing.sources.update({f"{architecture}/{k}": v for k, v in inner.sources.items()})
@@ -78,7 +76,7 @@ def _list_nested(container: str) -> Listing:
             for entry in inner.entries
         )
     if not folders:
-        raise _listing.wrong_tree(container, _NESTED, _listing.names_in(container, ()))
+        raise _listing.wrong_tree(container, _NESTED, ())
     return listing
 
 
@@ -118,9 +116,7 @@ def _list_placed(
             listing.entries.append(entry)
             listing.sources.setdefault(place.label, os.path.dirname(path))
     if not listing.entries:
-        raise _listing.wrong_tree(
-            container, picture, _listing.names_in(container, strays), failures
-        )
+        raise _listing.wrong_tree(container, picture, strays, failures)
     failures += [ImageReadError(path, f"{lack}; expected {picture}") for path in strays]
     listing.entries.sort(key=lambda entry: entry.label)
     return listing
@@ -131,7 +127,7 @@ def _tree(picture: str, place_of: _PlaceOf, *left_alone: str) -> Layout:
 
     def list_tree(container: str) -> Listing:
         failures: list[ImageReadError] = []
-        files = _listing.walk_files(container, _listing.folders_above(container), failures)
+        files = _listing.walk_files(container, failures)
         paths = ((path, os.path.relpath(path, container).split(os.sep)) for path in files)
         placed = (
             (path, place_of(parts))
@@ -201,7 +197,7 @@ def _vision(parts: Sequence[str]) -> Entry | None:
 def _list_artifact(container: str) -> Listing:
     """List images by the metadata.csv of their source; ``target`` 0 means real."""
     failures: list[ImageReadError] = []
-    files = list(_listing.walk_files(container, _listing.folders_above(container), failures))
+    files = list(_listing.walk_files(container, failures))
     tables = [path for path in files if os.path.basename(path) == "metadata.csv"]
     places: dict[str, Entry] = {}
     for table in tables:
@@ -248,9 +244,9 @@ def _list_raise(container: str) -> Listing:
             path for name, path in _listing.visible(container) if name.lower().endswith(".csv")
         ]
     failures: list[ImageReadError] = []
-    files = list(_listing.walk_files(folder, _listing.folders_above(folder), failures))
+    files = list(_listing.walk_files(folder, failures))
     if not tables:
-        raise _listing.wrong_tree(container, _RAISE, _listing.names_in(folder, files), failures)
+        raise _listing.wrong_tree(container, _RAISE, files, failures)
     places: dict[str, Entry] = {}
     for table in tables:
         for line, cells in csv_rows(table, ("File", "Device")):
@@ -267,10 +263,7 @@ def _list_webdataset(container: str) -> Listing:
     failures: list[ImageReadError] = []
     folder, files = os.path.dirname(container) or os.curdir, [container]
     if os.path.isdir(container):
-        folder, files = (
-            container,
-            list(_listing.walk_files(container, _listing.folders_above(container), failures)),
-        )
+        folder, files = container, list(_listing.walk_files(container, failures))
     places: dict[str, Entry] = {}
     images: list[str] = []
     for path in files:
@@ -283,9 +276,7 @@ def _list_webdataset(container: str) -> Listing:
         images += [f"{path}{os.sep}{name}" for name in inside if has_image_suffix(name)]
         places |= {as_label(f"{path}{os.sep}{name}"): place for name, place in _labels(inside)}
     if not images:
-        raise _listing.wrong_tree(
-            container, _WEBDATASET, _listing.names_in(folder, files), failures
-        )
+        raise _listing.wrong_tree(container, _WEBDATASET, files, failures)
     placed = [(path, places.get(as_label(path))) for path in images]
     return _list_placed(folder, _WEBDATASET, placed, failures)
 

@@ -51,14 +51,9 @@ def autocorrelation(
 
     Notes
     -----
-    ``A(d) = sum_x F(x) F(x + d) / sum_x F(x)^2``, where ``x + d`` wraps around at the borders [1]_.
+    ``A(d) = sum_x F(x) F(x + d) / sum_x F(x)^2``, where ``x + d`` wraps around at the borders.
     With channels both sums are over these too: each counts by its energy, and correlations between
     channels are left out.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, Fig. 4.
 
     Examples
     --------

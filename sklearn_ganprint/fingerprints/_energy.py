@@ -227,17 +227,12 @@ def fit_energy(
     -----
     With ``R_i = F + W_i`` and noise of energy ``s`` the mean of N residuals has the energy
     ``||F||^2 + s / N`` on average: the inverse form. It is ``E_inf + E_0 * 2**-n`` over ``n =
-    log2(N)``, the axis of Fig. 3, which is what eq. 4 of [1]_ must mean: as printed, with N in the
+    log2(N)``, the axis of Fig. 3, which is what eq. 4 must mean: as printed, with N in the
     exponent, the curve is flat from N = 8 on, and its limit too large whatever the weights.
 
     The curve minimises ``sum(N ((E - fit) / E)^2)``, in closed form: energies differ from the
     expected ones by shares whose variance falls as 1/N. The limit may be negative: for a source
     without a fingerprint it would be too large on average otherwise.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, eq. 4.
 
     Examples
     --------

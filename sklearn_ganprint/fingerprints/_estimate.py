@@ -82,12 +82,7 @@ def estimate_fingerprint(residuals: Any, sample_weight: Any = None) -> np.ndarra
 
     Notes
     -----
-    With residuals ``R_i = F + W_i`` the mean of N is ``F`` plus noise of 1/N the energy [1]_.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, eq. 2 and 3.
+    With residuals ``R_i = F + W_i`` the mean of N is ``F`` plus noise of 1/N the energy (eq. 2).
 
     Examples
     --------
@@ -163,12 +158,7 @@ def nested_fingerprints(residuals: Any, n_images: Any) -> np.ndarray:
 
     Notes
     -----
-    A mean contains those of fewer images, so the residuals are read once for all of them [1]_.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, Fig. 2.
+    A mean contains those of fewer images, so the residuals are read once for all of them.
 
     Examples
     --------
@@ -232,12 +222,8 @@ def maximum_likelihood_fingerprint(
     Notes
     -----
     Pixels of a sensor differ in sensitivity: ``R_i = I_i K + W_i``, with noise of equal strength
-    everywhere. The likelihood of ``K`` is greatest at ``sum(R_i I_i) / sum(I_i^2)`` [1]_.
-
-    References
-    ----------
-    .. [1] M. Chen, J. Fridrich, M. Goljan, J. Lukas, "Determining image origin and integrity using
-       sensor noise", IEEE Transactions on Information Forensics and Security 3(1), 2008, eq. 6.
+    everywhere. The likelihood of ``K`` is greatest at ``sum(R_i I_i) / sum(I_i^2)``
+    (Chen et al. 2008, eq. 6).
 
     Examples
     --------
@@ -295,13 +281,8 @@ def zero_mean(fingerprint: Any, *, bayer: bool = False) -> np.ndarray:
     Notes
     -----
     Readout and demosaicing leave rows, columns and grids in every photo of a camera model, so that
-    another body of the model would match [1]_. The fingerprints of generators consist of such grids
-    in part, which zero means would remove.
-
-    References
-    ----------
-    .. [1] M. Chen, J. Fridrich, M. Goljan, J. Lukas, "Determining image origin and integrity using
-       sensor noise", IEEE Transactions on Information Forensics and Security 3(1), 2008, sec. III.
+    another body of the model would match (Chen et al. 2008, section III). The fingerprints of
+    generators consist of such grids in part, which zero means would remove.
 
     Examples
     --------
@@ -349,14 +330,9 @@ def wiener_dft(fingerprint: Any, *, sigma: float | None = None) -> np.ndarray:
     Notes
     -----
     The magnitude of the Fourier transform goes through a Wiener filter that takes its local power
-    in windows of 3, 5, 7 and 9 bins for a signal, and the rest, ``sigma^2``, is kept [1]_: peaks,
-    which come from periodic patterns such as the blocks of JPEG, are suppressed. The periodic
-    fingerprints of generators consist of such peaks.
-
-    References
-    ----------
-    .. [1] M. Chen, J. Fridrich, M. Goljan, J. Lukas, "Determining image origin and integrity using
-       sensor noise", IEEE Transactions on Information Forensics and Security 3(1), 2008, sec. III.
+    in windows of 3, 5, 7 and 9 bins for a signal, and the rest, ``sigma^2``, is kept (Chen et al.
+    2008, section III): peaks, which come from periodic patterns such as the blocks of JPEG, are
+    suppressed. The periodic fingerprints of generators consist of such peaks.
 
     Examples
     --------
