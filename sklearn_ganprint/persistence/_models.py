@@ -230,7 +230,7 @@ def _import_skops() -> ModuleType:
 
 
 def _foreign_types(sio: ModuleType, stream: IO[bytes], trusted: Sequence[str] = ()) -> list[str]:
-    """Types in a model file that neither skops, nor this package, nor the caller trusts."""
+    """Return the types in a model file that neither skops, this package nor the caller trusts."""
     untrusted = sio.get_untrusted_types(file=stream)
     return sorted(set(untrusted) - {*own_type_names(), *trusted})
 
