@@ -178,11 +178,11 @@ class RobustnessResult(Result):
             accuracy and its interval, and against the images as they are the difference and its
             interval, the numbers of images lost and gained, and the p-value.
         """
-        rows = []
-        for (family, strength), scored in [(("clean", None), self.clean), *self.points.items()]:
-            label = {"family": family, "strength": strength} if self.graded else {"name": family}
-            rows.append({**label, **scored.row()})
-        return rows
+        labels = ("family", "strength") if self.graded else ("name",)
+        return [
+            {**dict(zip(labels, point, strict=False)), **scored.row()}
+            for point, scored in [(("clean", None), self.clean), *self.points.items()]
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values that JSON can hold.
@@ -324,7 +324,7 @@ def _compare(
 
 
 def _right(y: Any, predicted: Any) -> np.ndarray:
-    """Whether each prediction is right."""
+    """Return whether each prediction is right."""
     y, predicted = column_or_1d(y), column_or_1d(predicted)
     check_consistent_length(y, predicted)
     return np.asarray(y == predicted, dtype=bool)

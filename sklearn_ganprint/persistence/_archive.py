@@ -8,9 +8,11 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import sklearn
 from numpy.lib import format as npy
 
 import sklearn_ganprint
@@ -130,6 +132,20 @@ def _read_header(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
             f"format {FORMAT_VERSION}. Upgrade sklearn_ganprint to load it."
         )
     return header
+
+
+def write_header(path: Path, fields: dict[str, Any]) -> None:
+    """Add the header to a model file: formats and versions, `fields`, and the digest of all."""
+    header = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "package_version": sklearn_ganprint.__version__,
+        "sklearn_version": sklearn.__version__,
+        **fields,
+    }
+    with zipfile.ZipFile(path, "a") as archive:
+        header["sha256"] = digest(archive, header)
+        archive.writestr(HEADER, json.dumps(header, indent=2))
 
 
 def check_digest(archive: zipfile.ZipFile, header: dict[str, Any], name: str) -> None:
