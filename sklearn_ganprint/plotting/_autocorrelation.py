@@ -24,11 +24,8 @@ class AutocorrelationDisplay(Display):
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the autocorrelation.
-
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the autocorrelation, and the figure that holds them.
 
     im_ : matplotlib AxesImage
         The picture.
@@ -86,11 +83,8 @@ class AutocorrelationDisplay(Display):
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        name : str, default=None
-            Title; None takes the name of the display.
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title; None makes a new figure, and takes the display's name.
 
         max_lag : int, default=None
             Greatest lag to show, in pixels; None, or more than there is, shows all.

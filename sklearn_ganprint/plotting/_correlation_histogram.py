@@ -35,11 +35,8 @@ class CorrelationHistogramDisplay(Display):
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the histograms.
-
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the histograms, and the figure that holds them.
 
     same_ : matplotlib StepPatch
         Histogram of the correlations within the source; ``same_.get_data()`` has its heights.
@@ -98,11 +95,8 @@ class CorrelationHistogramDisplay(Display):
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        name : str, default=None
-            Title; None takes the name of the display.
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title; None makes a new figure, and takes the display's name.
 
         bins : int, str or array-like, default=None
             Number of the bins, or what else :func:`numpy.histogram_bin_edges` takes; the bins

@@ -52,11 +52,8 @@ class EnergyCurveDisplay(Display):
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the curves.
-
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the curves, and the figure that holds them.
 
     line_ : matplotlib Line2D
         The measured energies.
@@ -112,11 +109,8 @@ class EnergyCurveDisplay(Display):
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        name : str, default=None
-            Title; None takes the name of the display.
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title; None makes a new figure, and takes the display's name.
 
         yscale : {"linear", "log"}, default=None
             Scale of the energies. None takes "log" if the energies, curves and limit are above 0.
@@ -307,11 +301,8 @@ class RobustnessCurveDisplay(Display):
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the curves.
-
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the curves, and the figure that holds them.
 
     lines_ : dict of str to matplotlib Line2D
         The curves.
@@ -359,11 +350,8 @@ class RobustnessCurveDisplay(Display):
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        name : str, default=None
-            Title; None takes the name of the display.
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title; None makes a new figure, and takes the display's name.
 
         log2 : bool, default=False
             Whether equal steps along the x axis double the strength, as suits numbers of images.

@@ -43,11 +43,8 @@ class FingerprintDisplay(Display):
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the fingerprint.
-
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the fingerprint, and the figure that holds them.
 
     im_ : matplotlib AxesImage
         The picture.
@@ -100,11 +97,8 @@ class FingerprintDisplay(Display):
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        name : str, default=None
-            Title; None takes the name of the display.
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title; None makes a new figure, and takes the display's name.
 
         channels : {"luminance", "rgb"}, default="luminance"
             How a fingerprint of three channels is shown: as their weighted mean, in grey levels,

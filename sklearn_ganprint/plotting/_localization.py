@@ -43,11 +43,8 @@ class LocalizationDisplay(Display):
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the picture.
-
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the picture, and the figure that holds them.
 
     im_ : matplotlib AxesImage
         The map in colours.
@@ -110,11 +107,8 @@ class LocalizationDisplay(Display):
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        name : str, default=None
-            Title; None takes the name of the display.
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title; None makes a new figure, and takes the display's name.
 
         percentile : float, default=99.5
             The colours end at this percentile of the absolute values, in (0, 100].

@@ -143,11 +143,8 @@ class CorrelationMatrixDisplay(_MatrixDisplay):
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the matrix.
-
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the matrix, and the figure that holds them.
 
     im_ : matplotlib AxesImage
         The matrix in colours.
@@ -215,11 +212,9 @@ class CorrelationMatrixDisplay(_MatrixDisplay):
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure, of a size that fits the names.
-
-        name : str, default=None
-            Title; None takes the name of the display.
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title. None makes a new figure, of a size that fits the names,
+            and takes the name of the display.
 
         scale : {"linear", "sqrt", "robust"}, default="linear"
             How correlations become colours. "linear" ends at the greatest absolute value. "sqrt"
@@ -345,11 +340,8 @@ class ComparisonMatrixDisplay(_MatrixDisplay):
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the matrix.
-
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the matrix, and the figure that holds them.
 
     im_ : matplotlib AxesImage
         The matrix in colours, symmetric about 0.
@@ -400,11 +392,9 @@ class ComparisonMatrixDisplay(_MatrixDisplay):
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure, of a size that fits the names.
-
-        name : str, default=None
-            Title; None takes the name of the display.
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title. None makes a new figure, of a size that fits the names,
+            and takes the name of the display.
 
         level : float, default=0.01
             Pairs of a p-value up to this are framed.
