@@ -141,11 +141,6 @@ def measure_convergence(
     --------
     reproduce_paper : Does so for files, whose residuals need not fit into memory.
 
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, Fig. 2 to 4.
-
     Examples
     --------
     >>> import numpy as np

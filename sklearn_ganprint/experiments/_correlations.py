@@ -159,12 +159,7 @@ def measure_correlations(
     Notes
     -----
     For normal distributions the area under the ROC curve is ``Phi(d' / sqrt(2))``: the 0.990 and
-    0.998 of [1]_ are a d' of 3.29 and 4.07.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, eq. 5 to 8, Fig. 5 and 6.
+    0.998 of the paper that :func:`reproduce_paper` repeats are a d' of 3.29 and 4.07.
 
     Examples
     --------

@@ -192,7 +192,7 @@ def reproduce_paper(
     options: BatchOptions | None = None,
     progress: Callable[[int, int], Any] | None = None,
 ) -> ReproductionResult:
-    """Run every experiment of the paper on images, or on files in bounded memory.
+    """Run every experiment of the paper [1]_ on images, or on files in bounded memory.
 
     Parameters
     ----------
@@ -245,6 +245,11 @@ def reproduce_paper(
     experiment repeats both with compressed images, and the robustness study scores some of the test
     images under each perturbation. The memory holds a batch for each worker, and the fingerprints
     at all N.
+
+    References
+    ----------
+    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
+       fingerprints?", MIPR 2019.
 
     Examples
     --------

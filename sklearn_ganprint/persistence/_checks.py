@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -166,8 +166,7 @@ def _faults_of_values(estimator: BaseEstimator) -> Iterator[str]:
 
 
 def _faults_of_shapes(estimator: BaseEstimator) -> Iterator[str]:
-    fitted = _fitted(estimator)
-    if not fitted:
+    if not (fitted := _fitted(estimator)):
         return
     yield from _faults_of_axes(estimator, fitted)
     shape, size = fitted.get("image_shape_"), fitted.get("n_features_in_")
@@ -208,7 +207,7 @@ def _faults_of_axes(estimator: BaseEstimator, fitted: dict[str, Any]) -> Iterato
 
 def _faults_between_steps(steps: list[Any]) -> Iterator[str]:
     """Find steps that return other rows than the next step takes."""
-    for step, following in zip(steps, steps[1:], strict=False):
+    for step, following in pairwise(steps):
         shape = getattr(step, "residual_shape_", getattr(step, "output_shape_", None))
         size = getattr(following, "n_features_in_", None)
         if shape is not None and size is not None and math.prod(shape) != size:

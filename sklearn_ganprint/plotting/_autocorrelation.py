@@ -42,15 +42,10 @@ class AutocorrelationDisplay(Display):
 
     Notes
     -----
-    The picture is Fig. 4 of [1]_. Lag 0, where the autocorrelation is the energy, exceeds all else
-    and would leave the rest pale: the colours end at a percentile of the absolute values at all
-    *other* lags that are shown, and lag 0 has the colour of that end. Lags are in pixels,
-    downwards and to the right, as pixels of images are counted.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019.
+    The picture is Fig. 4 of the paper that :func:`~sklearn_ganprint.experiments.reproduce_paper`
+    repeats. Lag 0, where the autocorrelation is the energy, exceeds all else and would leave the
+    rest pale: the colours end at a percentile of the absolute values at all *other* lags that are
+    shown, and lag 0 has the colour of that end. Lags are in pixels, downwards and to the right.
 
     Examples
     --------

@@ -56,13 +56,9 @@ class CorrelationHistogramDisplay(Display):
 
     Notes
     -----
-    The picture is Fig. 5 of [1]_, in blue and orange rather than green and red. Numbers that are
-    not finite are left out of the histograms and of the counts in the legend.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, eq. 6 and 7.
+    The picture is Fig. 5 of the paper that :func:`~sklearn_ganprint.experiments.reproduce_paper`
+    repeats, in blue and orange rather than green and red. Numbers that are not finite are left out
+    of the histograms and of the counts in the legend.
 
     Examples
     --------
@@ -154,7 +150,7 @@ class CorrelationHistogramDisplay(Display):
         )
 
     def _figures(self) -> str | None:
-        """AUC and d' as far as they are known."""
+        """Return AUC and d', as far as they are known, in words."""
         words = [] if self.auc is None else [f"AUC {self.auc:.3f}"]
         if self.d_prime is not None:
             words.append(f"d′ {self.d_prime:.2f}")
@@ -200,7 +196,7 @@ class CorrelationHistogramDisplay(Display):
 
 
 def _finite_numbers(name: str, values: Any) -> np.ndarray:
-    """`values` as a flat float array without those that are missing, of which one must be left."""
+    """Return the finite values as a flat array; raise if there is none."""
     values = np.asarray(values, dtype=np.float64).ravel()
     values = values[np.isfinite(values)]
     if not values.size:

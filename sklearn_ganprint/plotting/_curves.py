@@ -76,15 +76,11 @@ class EnergyCurveDisplay(Display):
 
     Notes
     -----
-    The picture is Fig. 3 of [1]_. The mean of N residuals ``F + W_i`` has the expected energy
-    ``E_inf + E_0 / N``, where ``E_inf`` is the energy of F. A logarithmic energy axis shows
-    deviations in proportion, as a fit with relative weights sees them. An estimate that is not
-    above 0 is an arrow at its lower border.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, eq. 4.
+    The picture is Fig. 3 of the paper that :func:`~sklearn_ganprint.experiments.reproduce_paper`
+    repeats. The mean of N residuals ``F + W_i`` has the expected energy ``E_inf + E_0 / N``, where
+    ``E_inf`` is the energy of F. A logarithmic energy axis shows deviations in proportion, as a fit
+    with relative weights sees them. An estimate that is not above 0 is an arrow at its lower
+    border.
 
     Examples
     --------
@@ -482,7 +478,7 @@ def _draw_level(ax: Any, value: float | None, label: str, **style: Any) -> Any:
 
 
 def _as_points(name: str, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Two rows of equally many numbers, in increasing order of the first."""
+    """Return two rows of equally many numbers, in increasing order of the first."""
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x.ndim != 1 or x.shape != y.shape or not x.size:
         raise ValueError(
@@ -504,7 +500,7 @@ def _check_positive(name: str, values: np.ndarray) -> None:
 
 
 def _double_scale(ax: Any, values: np.ndarray) -> None:
-    """Let each step along the x axis double the value, with ticks at the values themselves."""
+    """Scale the x axis so that each step doubles the value, with ticks at the values themselves."""
     values = np.unique(values)
     ticks = [values[0]]
     for value in values[1:]:

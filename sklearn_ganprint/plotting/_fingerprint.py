@@ -289,16 +289,11 @@ class FingerprintDisplay(Display):
 
         Notes
         -----
-        The row is Fig. 2 of [1]_, whose fingerprints are "suitably amplified". On one common scale
-        the first pictures are strong and the last pale, as the noise in a mean of N residuals has
-        1/N of the energy: that shows how much is averaged away. On scales of their own the pictures
-        are equally strong, which shows the patterns, and where the colours end is written below
-        each.
-
-        References
-        ----------
-        .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-           fingerprints?", MIPR 2019.
+        The row is Fig. 2 of the paper that :func:`~sklearn_ganprint.experiments.reproduce_paper`
+        repeats. On one common scale the first pictures are strong and the last pale, as the noise
+        in a mean of N residuals has 1/N of the energy: that shows how much is averaged away. On
+        scales of their own the pictures are equally strong, which shows the patterns, and where the
+        colours end is written below each.
 
         Examples
         --------

@@ -167,14 +167,10 @@ class CorrelationMatrixDisplay(_MatrixDisplay):
 
     Notes
     -----
-    The picture is Fig. 6 of [1]_: a strong diagonal, weaker blocks of sibling networks. Colours are
-    symmetric about 0. On the linear scale a strong diagonal leaves the blocks pale; see the
-    parameter `scale` of :meth:`plot`. Missing values (NaN) are grey.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, eq. 8.
+    The picture is Fig. 6 of the paper that :func:`~sklearn_ganprint.experiments.reproduce_paper`
+    repeats: a strong diagonal, weaker blocks of sibling networks. Colours are symmetric about 0. On
+    the linear scale a strong diagonal leaves the blocks pale; see the parameter `scale` of
+    :meth:`plot`. Missing values (NaN) are grey.
 
     Examples
     --------
