@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS
-from sklearn_ganprint._text import printable
+from sklearn_ganprint._output import printable
 from sklearn_ganprint.datasets._decoding._boxes import prepare_avif, prepare_jpeg2000
 from sklearn_ganprint.datasets._decoding._chunks import (
     prepare_gif,
