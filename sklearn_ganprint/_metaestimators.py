@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, check_cv
-from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -123,13 +122,6 @@ def inner_has(owner: Any, method: str) -> bool:
     return hasattr(getattr(owner, "estimator_", owner.estimator), method)
 
 
-def take_over_features(owner: Any, fitted: Any) -> None:
-    """Let a meta-estimator tell the number and the names of features as what it wraps does."""
-    for name in ("n_features_in_", "feature_names_in_"):
-        if hasattr(fitted, name):
-            setattr(owner, name, getattr(fitted, name))
-
-
 def with_objects(
     owner: Any, params: dict[str, Any], **makers: Callable[[Any], Any]
 ) -> dict[str, Any]:
@@ -189,20 +181,6 @@ def route(owner: Any, params: dict[str, Any]) -> FitParams:
     return FitParams(fit, {"groups": params["groups"]} if "groups" in params else {})
 
 
-def last_step_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
-    """Give what the last step gets of the fit parameters; all of them without metadata routing."""
-    if not isinstance(estimator, Pipeline) or not _routing_enabled():
-        return params
-    return dict(process_routing(estimator, "fit", **params)[estimator.steps[-1][0]].fit)
-
-
-def pipeline_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
-    """Name fit parameters of the last step as the ``fit`` of a whole pipeline takes them."""
-    if not isinstance(estimator, Pipeline) or _routing_enabled():
-        return params
-    return {f"{estimator.steps[-1][0]}__{name}": value for name, value in params.items()}
-
-
 Fold = tuple[np.ndarray, np.ndarray]
 
 
@@ -212,7 +190,7 @@ def units_by_class(y: np.ndarray, groups: Any) -> dict[Any, int]:
     return {label: len(np.unique(units[y == label])) for label in np.unique(y).tolist()}
 
 
-def make_folds(cv: Any, X: Any, y: np.ndarray, most: int, split: dict[str, Any]) -> list[Fold]:
+def make_folds(cv: Any, y: np.ndarray, most: int, split: dict[str, Any]) -> list[Fold]:
     """Split into pairs of training and left-out positions, groups kept together.
 
     With `cv` None there are as many folds as each class has images or groups for, at `most` so
@@ -223,7 +201,7 @@ def make_folds(cv: Any, X: Any, y: np.ndarray, most: int, split: dict[str, Any])
         cv = max(2, min(most, *units_by_class(y, groups).values()))
     if isinstance(cv, Integral) and groups is not None:
         cv = StratifiedGroupKFold(cv)
-    return list(check_cv(cv, y, classifier=True).split(X, y, **split))
+    return list(check_cv(cv, y, classifier=True).split(y, y, **split))
 
 
 def fold_numbers(folds: list[Fold], n_images: int, cv: Any) -> np.ndarray:

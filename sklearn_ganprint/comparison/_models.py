@@ -10,11 +10,11 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._batches import fit_batches, hand_on_arrays
+from sklearn_ganprint._batches import fit_on_batches, hand_on_arrays
 from sklearn_ganprint._metaestimators import HoldsFingerprints, Mergeable, offers
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
-from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths
+from sklearn_ganprint.files._batches import FileBatches
 from sklearn_ganprint.pipelines import current_kind, make_attribution_pipeline
 from sklearn_ganprint.residuals import ResidualTransformer
 
@@ -284,11 +284,17 @@ def estimate_fingerprints(
     size = getattr(like, "image_size_", None) if reader is None else None
     reader = reader or getattr(like, "reader_", None) or ImageReader()
     data_range = getattr(find_residual(steps), "data_range", None)
-    reading = Reading(reader, size or reader.common_size(as_paths(filenames)), data_range)
-    batches = FileBatches(
-        as_paths(filenames), reading, batch_size, n_jobs, on_error or "warn", progress
+    batches = FileBatches.of_files(
+        filenames,
+        reader,
+        size=size,
+        data_range=data_range,
+        batch_size=batch_size,
+        n_jobs=n_jobs,
+        on_error=on_error or "warn",
+        progress=progress,
     )
-    fitted = fit_batches(make_pipeline(*steps), batches, labels, {})
+    fitted = fit_on_batches(make_pipeline(*steps), batches, labels, {})
     found = fingerprint_set(fitted[-1])
     return FingerprintSet(found.names, found.fingerprints, find_residual(steps))
 

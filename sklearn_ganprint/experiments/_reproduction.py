@@ -40,7 +40,7 @@ from sklearn_ganprint.experiments._selection import (
     near_duplicates,
     select_images,
 )
-from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths, is_paths
+from sklearn_ganprint.files._batches import FileBatches, is_paths
 
 #: Architectures and labels without a network: as in the paper, they are not recompressed.
 NOT_GENERATED = frozenset({"camera", "real", "n/a"})
@@ -327,13 +327,10 @@ def _generated(labels: Sequence[str], families: tuple[str, ...] | None) -> list[
 
 
 def _batches(X: Any, reader: ImageReader | None, options: BatchOptions) -> FileBatches:
+    how: dict[str, Any] = {"batch_size": options.batch_size, "n_jobs": options.n_jobs}
     if not is_paths(X):
-        items, reading = np.asarray(X), Reading()
-    else:
-        reader = ImageReader() if reader is None else clone(reader)
-        items = as_paths(X)
-        reading = Reading(reader, reader.common_size(items))
-    return FileBatches(items, reading, options.batch_size, options.n_jobs)
+        return FileBatches(np.asarray(X), **how)
+    return FileBatches.of_files(X, ImageReader() if reader is None else clone(reader), **how)
 
 
 def _check_fitted(classes: np.ndarray, fitted: Mapping[int, Part]) -> None:

@@ -13,7 +13,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_ganprint._batches import Batches
-from sklearn_ganprint._metaestimators import route, take_over_features
+from sklearn_ganprint._images import stack_images
+from sklearn_ganprint._metaestimators import route
 from sklearn_ganprint.classification._scores import last_step
 from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_needed
 from sklearn_ganprint.open_set._calibration import (
@@ -23,6 +24,7 @@ from sklearn_ganprint.open_set._calibration import (
     fit_and_calibrate_batches,
     routing,
     step_scores,
+    take_over_features,
     typicality_scores,
 )
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
@@ -203,13 +205,14 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             If there are fewer than two classes, the unknown label is one of them, or no image of a
             class has a residual.
         """
-        X, y = indexable(X, column_or_1d(y, warn=True))
+        X, y = indexable(stack_images(X), column_or_1d(y, warn=True))
         X, y, params = leave_out_blank(self.estimator, X, y, **params)
-        if set(params) <= {"groups"}:
-            return self.fit_batches(Batches(X), y, **params)
-        # Parameters for any step, which only the whole pipeline can hand on.
         self._check_classes(y)
-        return self._store(*fit_and_calibrate(self, self.estimator, X, y, route(self, params)))
+        if set(params) <= {"groups"}:
+            found = fit_and_calibrate_batches(self, Batches(X), y, params)
+        else:  # parameters for any step, which only the whole pipeline can hand on
+            found = fit_and_calibrate(self, self.estimator, X, y, route(self, params))
+        return self._store(*found)
 
     def fit_batches(self, batches: Batches, y: np.ndarray, **params: Any) -> Self:
         """Fit on batches of images that need not be in memory.

@@ -11,12 +11,12 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
+from sklearn_ganprint._images import stack_images
 from sklearn_ganprint._metaestimators import (
     FitsParts,
     ScoresSamples,
     offers,
     route,
-    take_over_features,
     with_objects,
 )
 from sklearn_ganprint.classification import FingerprintClassifier
@@ -27,6 +27,7 @@ from sklearn_ganprint.open_set._calibration import (
     ScoreFunction,
     fit_and_calibrate,
     routing,
+    take_over_features,
     typicality_scores,
 )
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank
@@ -280,10 +281,10 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         if self.source is None:
             if self.null == "others":
                 raise ValueError("null='others' needs `source`, and images of others in X and y.")
-            return indexable(X)[0], np.zeros(_num_samples(X), dtype=int)
+            return indexable(stack_images(X))[0], np.zeros(_num_samples(X), dtype=int)
         if y is None:
             raise ValueError(f"source={self.source!r} needs y: the source of each image.")
-        X, y = indexable(X, column_or_1d(y, warn=True))
+        X, y = indexable(stack_images(X), column_or_1d(y, warn=True))
         labels = np.unique(y).tolist()
         if self.source not in labels or len(labels) < 2:
             raise ValueError(
