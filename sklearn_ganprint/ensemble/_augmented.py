@@ -2,13 +2,11 @@
 
 import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
@@ -400,12 +398,15 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         leading, rest = split_steps(estimator)
         for step in leading:
             hand_on_arrays(step)
-        params = fit_params(rest[-1], y, sample_weight, groups)
-        repeated = {name: np.repeat(values, n_copies) for name, values in params.items()}
-        # Most estimators hand groups to their splitters with this option only.
-        with config_context(enable_metadata_routing=True) if "groups" in params else nullcontext():
-            rows = copies.reshape(len(labels), *copies.shape[2:])
-            self.estimator_ = fit_rest(estimator, rows, labels, **repeated)
+        groups = np.arange(len(y)) if groups is None else groups
+        params = check_fit_params(y, sample_weight=sample_weight, groups=groups)
+        params = {name: np.repeat(values, n_copies) for name, values in params.items()}
+        rows = copies.reshape(len(labels), *copies.shape[2:])
+        splitter = getattr(rest[-1], "cv", None)
+        params |= keep_copies_together(rest[-1], rows, labels, params.pop("groups"))
+        self.estimator_ = fit_rest(estimator, rows, labels, **params)
+        if getattr(rest[-1], "cv", None) is not splitter:
+            rest[-1].set_params(cv=splitter)
         self.versions_ = [chain_name(chain) for chain in perturbation_chains(self.perturbations)]
         self.classes_ = classes
         return self
@@ -471,31 +472,29 @@ def _check_shape(chain: Chain, shape: tuple[int, ...], expected: tuple[int, ...]
         )
 
 
-def fit_params(step: Any, y: Any, sample_weight: Any, groups: Any) -> dict[str, np.ndarray]:
-    """Weights if there are any, and groups if the step takes some; by default one an image."""
-    params = check_fit_params(
-        y, sample_weight=sample_weight, groups=np.arange(len(y)) if groups is None else groups
-    )
-    if not _takes_groups(step):
-        del params["groups"]
-    return params
+def keep_copies_together(step: Any, X: Any, y: Any, groups: np.ndarray) -> dict[str, Any]:
+    """Let a step that splits keep groups together; return what its ``fit`` takes for that.
 
-
-def _takes_groups(step: Any) -> bool:
-    """Check whether a step, or a splitter in it, takes groups; warn of a splitter that does not."""
+    Most steps hand groups to their splitter with a global option only: these get the splits.
+    """
     if has_fit_parameter(step, "groups"):
-        return True
+        return {"groups": groups}
+    cv: Any = getattr(step, "cv", "prefit")
+    if hasattr(cv, "split") and get_routing_for_object(cv).consumes("split", {"groups"}):
+        step.set_params(cv=list(cv.split(X, y, groups)))
+        return {}
     if get_routing_for_object(step).consumes("fit", {"groups"}):
-        return True
-    if getattr(step, "cv", "prefit") != "prefit":
-        warnings.warn(
-            f"{type(step).__name__} may put copies of one image on both sides of its splits, which "
-            f"makes its scores too good. Give it a splitter that takes groups, such as "
-            f"cv=StratifiedGroupKFold().",
-            UserWarning,
-            stacklevel=6,
-        )
-    return False
+        return {"groups": groups}
+    if isinstance(cv, str) and cv == "prefit":
+        return {}
+    warnings.warn(
+        f"{type(step).__name__} may put copies of one image on both sides of its splits, which "
+        f"makes its scores too good. Give it a splitter that takes groups, such as "
+        f"cv=StratifiedGroupKFold().",
+        UserWarning,
+        stacklevel=5,
+    )
+    return {}
 
 
 def merge_subclass_scores(scores: np.ndarray, temperature: float) -> np.ndarray:
