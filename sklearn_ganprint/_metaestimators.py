@@ -17,6 +17,7 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, column_or_1d
 
 
@@ -148,6 +149,16 @@ class FitParams(NamedTuple):
     split: dict[str, Any]
 
 
+def check_classes(owner: Any, y: np.ndarray, advice: str = "") -> None:
+    """Raise where labels are no classes, or are of one class only."""
+    check_classification_targets(y)
+    if len(classes := np.unique(y).tolist()) < 2:
+        raise ValueError(
+            f"{type(owner).__name__} needs images of at least 2 classes to tell apart, got "
+            f"{len(classes)} class: {', '.join(map(repr, classes))}.{advice}"
+        )
+
+
 def check_fit_params(y: np.ndarray, **params: Any) -> dict[str, np.ndarray]:
     """Validate weights, groups and the like, one an image, and leave out what is None."""
     given = {name: column_or_1d(values) for name, values in params.items() if values is not None}
@@ -159,16 +170,35 @@ def check_fit_params(y: np.ndarray, **params: Any) -> dict[str, np.ndarray]:
     return given
 
 
-def make_router(owner: Any, estimator: Any, splitter: Any = None) -> MetadataRouter:
-    """Describe where a meta-estimator's fit parameters go, as CalibratedClassifierCV does."""
-    to_fit = MethodMapping().add(caller="fit", callee="fit").add(caller="fit_predict", callee="fit")
-    router = MetadataRouter(owner=owner).add_self_request(owner)
-    router.add(estimator=estimator, method_mapping=to_fit)
-    if splitter is not None:
-        to_split = MethodMapping().add(caller="fit", callee="split")
-        to_split.add(caller="fit_predict", callee="split")
-        router.add(splitter=splitter, method_mapping=to_split)
-    return router
+class RoutesFitParams:
+    """Hands fit parameters on: to the estimator, and to the splitter of one with `cv`."""
+
+    estimator: Any
+
+    def _inner(self) -> Any:
+        """Return the estimator that is fitted."""
+        return self.estimator
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return which fit parameters go to the estimator, and which to a splitter.
+
+        Returns
+        -------
+        MetadataRouter
+            The routing.
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        router.add(estimator=self._inner(), method_mapping=_to("fit"))
+        if hasattr(self, "cv"):
+            # An integer becomes a splitter by group where there are groups.
+            splitter = self.cv if hasattr(self.cv, "split") else StratifiedGroupKFold()
+            router.add(splitter=splitter, method_mapping=_to("split"))
+        return router
+
+
+def _to(callee: str) -> MethodMapping:
+    mapping = MethodMapping().add(caller="fit", callee=callee)
+    return mapping.add(caller="fit_predict", callee=callee)
 
 
 def route(owner: Any, params: dict[str, Any]) -> FitParams:

@@ -12,7 +12,6 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_array,
     check_consistent_length,
@@ -39,6 +38,7 @@ from sklearn_ganprint._images import (
 from sklearn_ganprint._metaestimators import (
     ASKS_FOR_GROUPS,
     Decides,
+    check_classes,
     check_fit_params,
     inner_has,
     offers,
@@ -223,7 +223,6 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
             If there are fewer than two classes, or the copies differ in size where they meet.
         """
         rows, y = self._validate_rows(X, y, reset=True, dtype=list(IMAGE_DTYPES))
-        check_classification_targets(y)
         given = {"sample_weight": sample_weight, "groups": groups}
         params = {name: values for name, values in given.items() if values is not None}
         rows, y, params = leave_out_blank(self, rows, y, **params)
@@ -384,12 +383,8 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         """Fit the steps that learn on the output of the leading ones."""
         y = column_or_1d(y)
         check_consistent_length(copies, y)
+        check_classes(self, y)
         classes, codes = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                f"AugmentedClassifier needs images of at least 2 classes to tell apart, got "
-                f"1 class: {classes.tolist()[0]!r}."
-            )
         n_copies = copies.shape[1]
         labels = np.repeat(y, n_copies)
         if self.subclasses:

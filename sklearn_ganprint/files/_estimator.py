@@ -12,18 +12,18 @@ from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
+from sklearn.utils.metadata_routing import _routing_enabled
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from sklearn_ganprint._batches import fit_on_batches
 from sklearn_ganprint._images import IMAGE_DTYPES, ImageInputMixin
 from sklearn_ganprint._metaestimators import (
     ASKS_FOR_GROUPS,
+    RoutesFitParams,
+    check_classes,
     check_fit_params,
     inner_has,
-    make_router,
     route,
     with_objects,
 )
@@ -35,7 +35,7 @@ from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
 _ONE_VALUE = ("score_samples", "known_p_values")
 
 
-class FileBatchEstimator(ImageInputMixin, MetaEstimatorMixin, BaseEstimator):
+class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, BaseEstimator):
     """Fit and apply an estimator over image files, in bounded memory and in parallel.
 
     Parameters
@@ -261,7 +261,7 @@ class FileBatchEstimator(ImageInputMixin, MetaEstimatorMixin, BaseEstimator):
         if y is None:
             return batches, np.zeros(len(batches), dtype=int)
         if self._needs_labels() and not self._is("regressor"):
-            self._check_classes(y)
+            check_classes(self, y)
             batches.labels = y
         return batches, y
 
@@ -269,14 +269,6 @@ class FileBatchEstimator(ImageInputMixin, MetaEstimatorMixin, BaseEstimator):
         # Pipelines do not tell it of their last step.
         last = self.estimator[-1] if isinstance(self.estimator, Pipeline) else self.estimator
         return get_tags(last).target_tags.required
-
-    def _check_classes(self, y: np.ndarray) -> None:
-        check_classification_targets(y)
-        if len(np.unique(y)) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs images of at least 2 classes to tell apart, got "
-                f"1 class: {y.tolist()[0]!r}."
-            )
 
     def _batches_like(self, X: Any) -> FileBatches:
         """Batches of files, or of images, like those fitted on."""
@@ -568,16 +560,6 @@ class FileBatchEstimator(ImageInputMixin, MetaEstimatorMixin, BaseEstimator):
             Correlations; NaN for files that could not be read.
         """
         return self._apply(X, "correlate")
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Say which fit parameters go to the estimator.
-
-        Returns
-        -------
-        MetadataRouter
-            The routing.
-        """
-        return make_router(self, self.estimator)
 
     def __sklearn_tags__(self) -> Any:
         """Declare that file names are strings; all else is as the wrapped estimator's tags say."""

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
+from sklearn.utils.metadata_routing import _routing_enabled
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
@@ -29,7 +28,6 @@ from sklearn_ganprint._metaestimators import (
     LeavesOneOut,
     ScoresTypicality,
     make_folds,
-    make_router,
     offers,
     route,
 )
@@ -95,14 +93,6 @@ def take_over_features(owner: Any, fitted: Any) -> None:
     for name in ("n_features_in_", "feature_names_in_"):
         if hasattr(fitted, name):
             setattr(owner, name, getattr(fitted, name))
-
-
-def routing(owner: Any, default: Any = None) -> MetadataRouter:
-    """Describe where fit parameters go: to the estimator, and to the splitter."""
-    estimator = default if owner.estimator is None else owner.estimator
-    # An integer becomes a splitter by group where there are groups.
-    splitter = owner.cv if hasattr(owner.cv, "split") else StratifiedGroupKFold()
-    return make_router(owner, estimator, splitter)
 
 
 def _fit_sources(estimator: Any, X: Any, y: np.ndarray, params: dict[str, Any]) -> Any:
