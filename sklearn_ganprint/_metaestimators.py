@@ -1,7 +1,10 @@
 """What estimators that wrap others share: what they ask of those, fit parameters, and folds.
 
 Fit parameters follow one rule. ``groups`` go to what splits, all else to the ``fit`` of the
-estimator; with metadata routing each goes where it is requested.
+estimator; with metadata routing each goes where it is requested. Estimators that hand parameters
+on are :class:`RoutesFitParams`, and take any. Those that use them up take them by name: a
+FusionClassifier and a FingerprintLocalizer split by groups themselves, and an AugmentedClassifier
+makes groups and weights of copies.
 """
 
 import inspect

@@ -226,7 +226,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         given = {"sample_weight": sample_weight, "groups": groups}
         params = {name: values for name, values in given.items() if values is not None}
         rows, y, params = leave_out_blank(self, rows, y, **params)
-        return self._fit(self._make_copies(self._as_images(rows)), y, **params)
+        return self.fit_versions(self._make_copies(self._as_images(rows)), y, **params)
 
     def transform_versions(self, X: Any) -> np.ndarray:
         """Apply the leading steps to each copy of the images; needs no ``fit``.
@@ -296,7 +296,30 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         AugmentedClassifier
             The fitted classifier.
         """
-        return self._fit(versions, y, sample_weight, groups)
+        y = column_or_1d(y)
+        check_consistent_length(versions, y)
+        check_classes(self, y)
+        classes, codes = np.unique(y, return_inverse=True)
+        n_copies = versions.shape[1]
+        labels = np.repeat(y, n_copies)
+        if self.subclasses:
+            labels = (codes[:, np.newaxis] * n_copies + np.arange(n_copies)).ravel()
+        estimator = clone(self.estimator)
+        leading, rest = split_steps(estimator)
+        for step in leading:
+            hand_on_arrays(step)
+        groups = np.arange(len(y)) if groups is None else groups
+        params = check_fit_params(y, sample_weight=sample_weight, groups=groups)
+        params = {name: np.repeat(values, n_copies) for name, values in params.items()}
+        rows = versions.reshape(len(labels), *versions.shape[2:])
+        splitter = getattr(rest[-1], "cv", None)
+        params |= keep_copies_together(rest[-1], rows, labels, params.pop("groups"))
+        self.estimator_ = fit_rest(estimator, rows, labels, **params)
+        if getattr(rest[-1], "cv", None) is not splitter:
+            rest[-1].set_params(cv=splitter)
+        self.versions_ = [chain_name(chain) for chain in perturbation_chains(self.perturbations)]
+        self.classes_ = classes
+        return self
 
     def predict(self, X: Any) -> np.ndarray:
         """Attribute each image to a source.
@@ -376,35 +399,6 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
     def _make_copies(self, images: np.ndarray) -> np.ndarray:
         leading = [hand_on_arrays(clone(step)) for step in split_steps(self.estimator)[0]]
         return transform_copies(images, perturbation_chains(self.perturbations), leading)
-
-    def _fit(
-        self, copies: np.ndarray, y: Any, sample_weight: Any = None, groups: Any = None
-    ) -> Self:
-        """Fit the steps that learn on the output of the leading ones."""
-        y = column_or_1d(y)
-        check_consistent_length(copies, y)
-        check_classes(self, y)
-        classes, codes = np.unique(y, return_inverse=True)
-        n_copies = copies.shape[1]
-        labels = np.repeat(y, n_copies)
-        if self.subclasses:
-            labels = (codes[:, np.newaxis] * n_copies + np.arange(n_copies)).ravel()
-        estimator = clone(self.estimator)
-        leading, rest = split_steps(estimator)
-        for step in leading:
-            hand_on_arrays(step)
-        groups = np.arange(len(y)) if groups is None else groups
-        params = check_fit_params(y, sample_weight=sample_weight, groups=groups)
-        params = {name: np.repeat(values, n_copies) for name, values in params.items()}
-        rows = copies.reshape(len(labels), *copies.shape[2:])
-        splitter = getattr(rest[-1], "cv", None)
-        params |= keep_copies_together(rest[-1], rows, labels, params.pop("groups"))
-        self.estimator_ = fit_rest(estimator, rows, labels, **params)
-        if getattr(rest[-1], "cv", None) is not splitter:
-            rest[-1].set_params(cv=splitter)
-        self.versions_ = [chain_name(chain) for chain in perturbation_chains(self.perturbations)]
-        self.classes_ = classes
-        return self
 
     def _merged_scores(self, images: np.ndarray) -> np.ndarray:
         """Scores of shape (n, n_classes) from those of the subclasses."""
@@ -487,7 +481,7 @@ def keep_copies_together(step: Any, X: Any, y: Any, groups: np.ndarray) -> dict[
         f"makes its scores too good. Give it a splitter that takes groups, such as "
         f"cv=StratifiedGroupKFold().",
         UserWarning,
-        stacklevel=5,
+        stacklevel=6,
     )
     return {}
 

@@ -153,7 +153,8 @@ class TiledClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Base
         ndarray of shape (n,)
             Class labels.
         """
-        return self.estimator_.predict(self.inner_input(X))
+        wholes = self.inner_input(X)  # raises before `estimator_` is looked up
+        return self.estimator_.predict(wholes)
 
     @available_if(lambda self: inner_has(self, "decision_function"))
     def decision_function(self, X: Any) -> np.ndarray:
@@ -169,7 +170,8 @@ class TiledClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Base
         ndarray of shape (n, n_classes), or (n,) with two classes
             Scores.
         """
-        return self.estimator_.decision_function(self.inner_input(X))
+        wholes = self.inner_input(X)  # raises before `estimator_` is looked up
+        return self.estimator_.decision_function(wholes)
 
     @available_if(lambda self: inner_has(self, "predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -185,7 +187,8 @@ class TiledClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Base
         ndarray of shape (n, n_classes)
             Probabilities.
         """
-        return self.estimator_.predict_proba(self.inner_input(X))
+        wholes = self.inner_input(X)  # raises before `estimator_` is looked up
+        return self.estimator_.predict_proba(wholes)
 
     @available_if(lambda self: inner_has(self, "predict_log_proba"))
     def predict_log_proba(self, X: Any) -> np.ndarray:
@@ -201,7 +204,8 @@ class TiledClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Base
         ndarray of shape (n, n_classes)
             Logarithms of the probabilities.
         """
-        return self.estimator_.predict_log_proba(self.inner_input(X))
+        wholes = self.inner_input(X)  # raises before `estimator_` is looked up
+        return self.estimator_.predict_log_proba(wholes)
 
     def _validate_parts(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
         """Validate features, return them as ``(n, n_parts, n_features)`` (and `y` if given)."""
