@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.base import TransformerMixin, clone
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 from sklearn.utils.validation import _num_samples
 
 from sklearn_ganprint._images import ImageInputMixin, quiet_about_images
@@ -21,7 +22,6 @@ from sklearn_ganprint._metaestimators import (
     FitsSums,
     Mergeable,
     SumsClasses,
-    last_step_params,
     offers,
 )
 
@@ -82,7 +82,7 @@ def _as_they_are(images: Any) -> Any:
     return images
 
 
-def fit_batches(estimator: Any, batches: Batches, y: np.ndarray, params: dict[str, Any]) -> Any:
+def fit_on_batches(estimator: Any, batches: Batches, y: np.ndarray, params: dict[str, Any]) -> Any:
     """Fit an estimator, or a pipeline, and return it.
 
     Leading steps that learn nothing are applied to each batch. If one step with ``fit_batches``
@@ -110,6 +110,20 @@ def fit_batches(estimator: Any, batches: Batches, y: np.ndarray, params: dict[st
         X, kept = behind.collect()
         return fit_rest(estimator, X, y[kept], **at(kept, params))
     return replace_last(estimator, fitted)
+
+
+def last_step_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """Give what the last step gets of the fit parameters; all of them without metadata routing."""
+    if not isinstance(estimator, Pipeline) or not _routing_enabled():
+        return params
+    return dict(process_routing(estimator, "fit", **params)[estimator.steps[-1][0]].fit)
+
+
+def pipeline_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """Name fit parameters of the last step as the ``fit`` of a whole pipeline takes them."""
+    if not isinstance(estimator, Pipeline) or _routing_enabled():
+        return params
+    return {f"{estimator.steps[-1][0]}__{name}": value for name, value in params.items()}
 
 
 def merge(results: Iterable[Result]) -> Any:

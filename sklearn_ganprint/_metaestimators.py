@@ -1,7 +1,10 @@
 """What estimators that wrap others share: what they ask of those, fit parameters, and folds.
 
 Fit parameters follow one rule. ``groups`` go to what splits, all else to the ``fit`` of the
-estimator; with metadata routing each goes where it is requested.
+estimator; with metadata routing each goes where it is requested. Estimators that hand parameters
+on are :class:`RoutesFitParams`, and take any. Those that use them up take them by name: a
+FusionClassifier and a FingerprintLocalizer split by groups themselves, and an AugmentedClassifier
+makes groups and weights of copies.
 """
 
 import inspect
@@ -11,13 +14,13 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, check_cv
-from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
     _routing_enabled,
     process_routing,
 )
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, column_or_1d
 
 
@@ -123,13 +126,6 @@ def inner_has(owner: Any, method: str) -> bool:
     return hasattr(getattr(owner, "estimator_", owner.estimator), method)
 
 
-def take_over_features(owner: Any, fitted: Any) -> None:
-    """Let a meta-estimator tell the number and the names of features as what it wraps does."""
-    for name in ("n_features_in_", "feature_names_in_"):
-        if hasattr(fitted, name):
-            setattr(owner, name, getattr(fitted, name))
-
-
 def with_objects(
     owner: Any, params: dict[str, Any], **makers: Callable[[Any], Any]
 ) -> dict[str, Any]:
@@ -156,6 +152,16 @@ class FitParams(NamedTuple):
     split: dict[str, Any]
 
 
+def check_classes(owner: Any, y: np.ndarray, advice: str = "") -> None:
+    """Raise where labels are no classes, or are of one class only."""
+    check_classification_targets(y)
+    if len(classes := np.unique(y).tolist()) < 2:
+        raise ValueError(
+            f"{type(owner).__name__} needs images of at least 2 classes to tell apart, got "
+            f"{len(classes)} class: {', '.join(map(repr, classes))}.{advice}"
+        )
+
+
 def check_fit_params(y: np.ndarray, **params: Any) -> dict[str, np.ndarray]:
     """Validate weights, groups and the like, one an image, and leave out what is None."""
     given = {name: column_or_1d(values) for name, values in params.items() if values is not None}
@@ -167,16 +173,35 @@ def check_fit_params(y: np.ndarray, **params: Any) -> dict[str, np.ndarray]:
     return given
 
 
-def make_router(owner: Any, estimator: Any, splitter: Any = None) -> MetadataRouter:
-    """Describe where a meta-estimator's fit parameters go, as CalibratedClassifierCV does."""
-    to_fit = MethodMapping().add(caller="fit", callee="fit").add(caller="fit_predict", callee="fit")
-    router = MetadataRouter(owner=owner).add_self_request(owner)
-    router.add(estimator=estimator, method_mapping=to_fit)
-    if splitter is not None:
-        to_split = MethodMapping().add(caller="fit", callee="split")
-        to_split.add(caller="fit_predict", callee="split")
-        router.add(splitter=splitter, method_mapping=to_split)
-    return router
+class RoutesFitParams:
+    """Hands fit parameters on: to the estimator, and to the splitter of one with `cv`."""
+
+    estimator: Any
+
+    def _inner(self) -> Any:
+        """Return the estimator that is fitted."""
+        return self.estimator
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return which fit parameters go to the estimator, and which to a splitter.
+
+        Returns
+        -------
+        MetadataRouter
+            The routing.
+        """
+        router = MetadataRouter(owner=self).add_self_request(self)
+        router.add(estimator=self._inner(), method_mapping=_to("fit"))
+        if hasattr(self, "cv"):
+            # An integer becomes a splitter by group where there are groups.
+            splitter = self.cv if hasattr(self.cv, "split") else StratifiedGroupKFold()
+            router.add(splitter=splitter, method_mapping=_to("split"))
+        return router
+
+
+def _to(callee: str) -> MethodMapping:
+    mapping = MethodMapping().add(caller="fit", callee=callee)
+    return mapping.add(caller="fit_predict", callee=callee)
 
 
 def route(owner: Any, params: dict[str, Any]) -> FitParams:
@@ -189,20 +214,6 @@ def route(owner: Any, params: dict[str, Any]) -> FitParams:
     return FitParams(fit, {"groups": params["groups"]} if "groups" in params else {})
 
 
-def last_step_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
-    """Give what the last step gets of the fit parameters; all of them without metadata routing."""
-    if not isinstance(estimator, Pipeline) or not _routing_enabled():
-        return params
-    return dict(process_routing(estimator, "fit", **params)[estimator.steps[-1][0]].fit)
-
-
-def pipeline_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
-    """Name fit parameters of the last step as the ``fit`` of a whole pipeline takes them."""
-    if not isinstance(estimator, Pipeline) or _routing_enabled():
-        return params
-    return {f"{estimator.steps[-1][0]}__{name}": value for name, value in params.items()}
-
-
 Fold = tuple[np.ndarray, np.ndarray]
 
 
@@ -212,7 +223,7 @@ def units_by_class(y: np.ndarray, groups: Any) -> dict[Any, int]:
     return {label: len(np.unique(units[y == label])) for label in np.unique(y).tolist()}
 
 
-def make_folds(cv: Any, X: Any, y: np.ndarray, most: int, split: dict[str, Any]) -> list[Fold]:
+def make_folds(cv: Any, y: np.ndarray, most: int, split: dict[str, Any]) -> list[Fold]:
     """Split into pairs of training and left-out positions, groups kept together.
 
     With `cv` None there are as many folds as each class has images or groups for, at `most` so
@@ -223,7 +234,7 @@ def make_folds(cv: Any, X: Any, y: np.ndarray, most: int, split: dict[str, Any])
         cv = max(2, min(most, *units_by_class(y, groups).values()))
     if isinstance(cv, Integral) and groups is not None:
         cv = StratifiedGroupKFold(cv)
-    return list(check_cv(cv, y, classifier=True).split(X, y, **split))
+    return list(check_cv(cv, y, classifier=True).split(y, y, **split))
 
 
 def fold_numbers(folds: list[Fold], n_images: int, cv: Any) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from sklearn_ganprint._atomic import atomic
+from sklearn_ganprint._output import atomic
 
 #: The command in a process of its own.
 COMMAND = [sys.executable, "-m", "sklearn_ganprint"]

@@ -11,7 +11,7 @@ import pytest
 from cli_helpers import killed_while_writing
 
 from sklearn_ganprint import FingerprintClassifier, load_model, save_model
-from sklearn_ganprint._atomic import atomic
+from sklearn_ganprint._output import atomic
 
 
 def write(path, text="whole"):

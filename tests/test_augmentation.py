@@ -268,6 +268,15 @@ def test_calibration_inside_gets_groups_without_any_global_option(rough_images):
         clf.fit(X, y)
     assert not sklearn.get_config()["enable_metadata_routing"]
     assert clf.predict_proba(X).shape == (len(X), 2)
+    assert isinstance(clf.estimator_[-1].cv, StratifiedGroupKFold)  # and not the splits made
+
+
+def test_weights_need_no_request_beside_the_groups_of_calibration(rough_images):
+    X, y = rough_images()
+    calibrated = CalibratedClassifierCV(LogisticRegression(), cv=StratifiedGroupKFold(3))
+    clf = AugmentedClassifier(rough_pipeline(calibrated), VERSIONS, subclasses=False)
+    weighted = clone(clf).fit(X, y, np.where(y == y[0], 5.0, 1.0))
+    assert weighted.predict_proba(X)[:, 0].mean() != clf.fit(X, y).predict_proba(X)[:, 0].mean()
 
 
 def test_a_search_outside_hands_groups_on_when_asked(make_images):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sklearn_ganprint._text import csv_bytes, csv_rows, csv_text
+from sklearn_ganprint._output import csv_bytes, csv_rows, csv_text
 from sklearn_ganprint.datasets import load_image_folder
 
 #: Names that POSIX file systems take: any bytes but NUL and slash.

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sklearn.utils import Bunch
 
 from sklearn_ganprint import datasets
-from sklearn_ganprint._text import as_label
+from sklearn_ganprint._output import as_label
 from sklearn_ganprint.cli._arguments import AUTO_SHARE
 from sklearn_ganprint.cli._console import MESSAGES, CommandError
 from sklearn_ganprint.cli._images import auto_crop, collect_failures, inspect_images

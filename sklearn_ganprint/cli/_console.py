@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from sklearn_ganprint._text import csv_bytes, csv_text, json_text, printable
+from sklearn_ganprint._output import csv_bytes, csv_text, json_text, printable
 
 Row = dict[str, Any]
 

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from sklearn_ganprint._output import printable
 from sklearn_ganprint._parallel import map_in_order
-from sklearn_ganprint._text import printable
 from sklearn_ganprint.cli import _arguments, _images, _models
 from sklearn_ganprint.cli._console import (
     MESSAGES,

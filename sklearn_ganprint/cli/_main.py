@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import sklearn_ganprint
-from sklearn_ganprint._text import NAMES, printable
+from sklearn_ganprint._output import NAMES, printable
 from sklearn_ganprint.cli._console import CommandError, one_line, plain_warnings
 from sklearn_ganprint.cli._interrupt import STATUS, WORD, interruptible
 

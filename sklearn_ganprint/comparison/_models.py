@@ -10,11 +10,11 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._batches import fit_batches, hand_on_arrays
+from sklearn_ganprint._batches import fit_on_batches, hand_on_arrays
 from sklearn_ganprint._metaestimators import HoldsFingerprints, Mergeable, offers
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
-from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths
+from sklearn_ganprint.files._batches import FileBatches
 from sklearn_ganprint.pipelines import current_kind, make_attribution_pipeline
 from sklearn_ganprint.residuals import ResidualTransformer
 
@@ -280,14 +280,22 @@ def estimate_fingerprints(
     """
     labels = np.full(len(filenames), "images") if labels is None else column_or_1d(labels)
     check_consistent_length(filenames, labels)
-    steps, paths = _steps(like), as_paths(filenames)
+    steps = _steps(like)
     residual = find_residual(steps)
     size = getattr(like, "image_size_", None) if reader is None else None
     reader = reader or getattr(like, "reader_", None) or ImageReader()
     data_range = getattr(residual, "data_range", None)
-    reading = Reading(reader, size or reader.common_size(paths), data_range)
-    batches = FileBatches(paths, reading, batch_size, n_jobs, on_error or "warn", progress)
-    fitted = fit_batches(make_pipeline(*steps), batches, labels, {})
+    batches = FileBatches.of_files(
+        filenames,
+        reader,
+        size=size,
+        data_range=data_range,
+        batch_size=batch_size,
+        n_jobs=n_jobs,
+        on_error=on_error or "warn",
+        progress=progress,
+    )
+    fitted = fit_on_batches(make_pipeline(*steps), batches, labels, {})
     found = fingerprint_set(fitted[-1])
     return FingerprintSet(found.names, found.fingerprints, residual)
 

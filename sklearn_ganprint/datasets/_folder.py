@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import Bunch
 
-from sklearn_ganprint._text import as_label, csv_rows, printable
+from sklearn_ganprint._output import as_label, csv_rows, printable
 from sklearn_ganprint.datasets._decoding._decode import FilePath, ImageReadError
 from sklearn_ganprint.datasets._layouts import list_container
 from sklearn_ganprint.datasets._listing import Entry, Listing, list_all

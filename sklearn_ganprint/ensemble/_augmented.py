@@ -2,19 +2,16 @@
 
 import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_array,
     check_consistent_length,
@@ -41,6 +38,7 @@ from sklearn_ganprint._images import (
 from sklearn_ganprint._metaestimators import (
     ASKS_FOR_GROUPS,
     Decides,
+    check_classes,
     check_fit_params,
     inner_has,
     offers,
@@ -225,11 +223,10 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
             If there are fewer than two classes, or the copies differ in size where they meet.
         """
         rows, y = self._validate_rows(X, y, reset=True, dtype=list(IMAGE_DTYPES))
-        check_classification_targets(y)
         given = {"sample_weight": sample_weight, "groups": groups}
         params = {name: values for name, values in given.items() if values is not None}
         rows, y, params = leave_out_blank(self, rows, y, **params)
-        return self._fit(self._make_copies(self._as_images(rows)), y, **params)
+        return self.fit_versions(self._make_copies(self._as_images(rows)), y, **params)
 
     def transform_versions(self, X: Any) -> np.ndarray:
         """Apply the leading steps to each copy of the images; needs no ``fit``.
@@ -299,7 +296,30 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         AugmentedClassifier
             The fitted classifier.
         """
-        return self._fit(versions, y, sample_weight, groups)
+        y = column_or_1d(y)
+        check_consistent_length(versions, y)
+        check_classes(self, y)
+        classes, codes = np.unique(y, return_inverse=True)
+        n_copies = versions.shape[1]
+        labels = np.repeat(y, n_copies)
+        if self.subclasses:
+            labels = (codes[:, np.newaxis] * n_copies + np.arange(n_copies)).ravel()
+        estimator = clone(self.estimator)
+        leading, rest = split_steps(estimator)
+        for step in leading:
+            hand_on_arrays(step)
+        groups = np.arange(len(y)) if groups is None else groups
+        params = check_fit_params(y, sample_weight=sample_weight, groups=groups)
+        params = {name: np.repeat(values, n_copies) for name, values in params.items()}
+        rows = versions.reshape(len(labels), *versions.shape[2:])
+        splitter = getattr(rest[-1], "cv", None)
+        params |= keep_copies_together(rest[-1], rows, labels, params.pop("groups"))
+        self.estimator_ = fit_rest(estimator, rows, labels, **params)
+        if getattr(rest[-1], "cv", None) is not splitter:
+            rest[-1].set_params(cv=splitter)
+        self.versions_ = [chain_name(chain) for chain in perturbation_chains(self.perturbations)]
+        self.classes_ = classes
+        return self
 
     def predict(self, X: Any) -> np.ndarray:
         """Attribute each image to a source.
@@ -380,36 +400,6 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         leading = [hand_on_arrays(clone(step)) for step in split_steps(self.estimator)[0]]
         return transform_copies(images, perturbation_chains(self.perturbations), leading)
 
-    def _fit(
-        self, copies: np.ndarray, y: Any, sample_weight: Any = None, groups: Any = None
-    ) -> Self:
-        """Fit the steps that learn on the output of the leading ones."""
-        y = column_or_1d(y)
-        check_consistent_length(copies, y)
-        classes, codes = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                f"AugmentedClassifier needs images of at least 2 classes to tell apart, got "
-                f"1 class: {classes.tolist()[0]!r}."
-            )
-        n_copies = copies.shape[1]
-        labels = np.repeat(y, n_copies)
-        if self.subclasses:
-            labels = (codes[:, np.newaxis] * n_copies + np.arange(n_copies)).ravel()
-        estimator = clone(self.estimator)
-        leading, rest = split_steps(estimator)
-        for step in leading:
-            hand_on_arrays(step)
-        params = fit_params(rest[-1], y, sample_weight, groups)
-        repeated = {name: np.repeat(values, n_copies) for name, values in params.items()}
-        # Most estimators hand groups to their splitters with this option only.
-        with config_context(enable_metadata_routing=True) if "groups" in params else nullcontext():
-            rows = copies.reshape(len(labels), *copies.shape[2:])
-            self.estimator_ = fit_rest(estimator, rows, labels, **repeated)
-        self.versions_ = [chain_name(chain) for chain in perturbation_chains(self.perturbations)]
-        self.classes_ = classes
-        return self
-
     def _merged_scores(self, images: np.ndarray) -> np.ndarray:
         """Scores of shape (n, n_classes) from those of the subclasses."""
         if offers(self.estimator_, Decides):
@@ -471,31 +461,29 @@ def _check_shape(chain: Chain, shape: tuple[int, ...], expected: tuple[int, ...]
         )
 
 
-def fit_params(step: Any, y: Any, sample_weight: Any, groups: Any) -> dict[str, np.ndarray]:
-    """Weights if there are any, and groups if the step takes some; by default one an image."""
-    params = check_fit_params(
-        y, sample_weight=sample_weight, groups=np.arange(len(y)) if groups is None else groups
-    )
-    if not _takes_groups(step):
-        del params["groups"]
-    return params
+def keep_copies_together(step: Any, X: Any, y: Any, groups: np.ndarray) -> dict[str, Any]:
+    """Let a step that splits keep groups together; return what its ``fit`` takes for that.
 
-
-def _takes_groups(step: Any) -> bool:
-    """Check whether a step, or a splitter in it, takes groups; warn of a splitter that does not."""
+    Most steps hand groups to their splitter with a global option only: these get the splits.
+    """
     if has_fit_parameter(step, "groups"):
-        return True
+        return {"groups": groups}
+    cv: Any = getattr(step, "cv", "prefit")
+    if hasattr(cv, "split") and get_routing_for_object(cv).consumes("split", {"groups"}):
+        step.set_params(cv=list(cv.split(X, y, groups)))
+        return {}
     if get_routing_for_object(step).consumes("fit", {"groups"}):
-        return True
-    if getattr(step, "cv", "prefit") != "prefit":
-        warnings.warn(
-            f"{type(step).__name__} may put copies of one image on both sides of its splits, which "
-            f"makes its scores too good. Give it a splitter that takes groups, such as "
-            f"cv=StratifiedGroupKFold().",
-            UserWarning,
-            stacklevel=6,
-        )
-    return False
+        return {"groups": groups}
+    if isinstance(cv, str) and cv == "prefit":
+        return {}
+    warnings.warn(
+        f"{type(step).__name__} may put copies of one image on both sides of its splits, which "
+        f"makes its scores too good. Give it a splitter that takes groups, such as "
+        f"cv=StratifiedGroupKFold().",
+        UserWarning,
+        stacklevel=6,
+    )
+    return {}
 
 
 def merge_subclass_scores(scores: np.ndarray, temperature: float) -> np.ndarray:

@@ -357,7 +357,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
                 f"{'es' if len(counts) > 1 else ''}, {unit}s by class: {counts}."
             )
         split = {} if groups is None else {"groups": groups}
-        return fold_numbers(make_folds(self.cv, y, y, N_FOLDS, split), len(y), self.cv)
+        return fold_numbers(make_folds(self.cv, y, N_FOLDS, split), len(y), self.cv)
 
     def predict(self, X: Any) -> np.ndarray:
         """Attribute each image to a source.

@@ -6,16 +6,15 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils._param_validation import HasMethods
-from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
+from sklearn.utils.metadata_routing import _routing_enabled
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from sklearn_ganprint._images import FLOAT_DTYPES
-from sklearn_ganprint._metaestimators import inner_has, make_router, route
+from sklearn_ganprint._metaestimators import RoutesFitParams, check_classes, inner_has, route
 
 
-class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class TiledClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Fit a classifier on all parts of each image, and apply it to whole images.
 
     An image has many tiles, and the autocorrelation of a tile is that of the whole with more noise.
@@ -106,12 +105,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             If there are fewer than two classes, or an entry of `fit_params` has another length.
         """
         parts, y = self._validate_parts(X, y, reset=True)
-        check_classification_targets(y)
-        if len(np.unique(y)) < 2:
-            raise ValueError(
-                f"TiledClassifier needs images of at least 2 classes to tell apart, got 1 class: "
-                f"{y.tolist()[0]!r}."
-            )
+        check_classes(self, y)
         n_images, n_parts, n_features = parts.shape
         owners = np.repeat(np.arange(n_images), n_parts)
         if _routing_enabled():
@@ -159,7 +153,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n,)
             Class labels.
         """
-        wholes = self.inner_input(X)
+        wholes = self.inner_input(X)  # raises before `estimator_` is looked up
         return self.estimator_.predict(wholes)
 
     @available_if(lambda self: inner_has(self, "decision_function"))
@@ -176,7 +170,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n, n_classes), or (n,) with two classes
             Scores.
         """
-        wholes = self.inner_input(X)
+        wholes = self.inner_input(X)  # raises before `estimator_` is looked up
         return self.estimator_.decision_function(wholes)
 
     @available_if(lambda self: inner_has(self, "predict_proba"))
@@ -193,7 +187,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n, n_classes)
             Probabilities.
         """
-        wholes = self.inner_input(X)
+        wholes = self.inner_input(X)  # raises before `estimator_` is looked up
         return self.estimator_.predict_proba(wholes)
 
     @available_if(lambda self: inner_has(self, "predict_log_proba"))
@@ -210,7 +204,7 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n, n_classes)
             Logarithms of the probabilities.
         """
-        wholes = self.inner_input(X)
+        wholes = self.inner_input(X)  # raises before `estimator_` is looked up
         return self.estimator_.predict_log_proba(wholes)
 
     def _validate_parts(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
@@ -223,16 +217,6 @@ class TiledClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         n_parts = (shape[1] if len(shape) == 3 else 1) if reset else self.n_parts_
         parts = rows.reshape(len(rows), n_parts, -1)
         return (parts, *labels) if labels else parts
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Return which fit parameters go to the classifier.
-
-        Returns
-        -------
-        MetadataRouter
-            The routing.
-        """
-        return make_router(self, self.estimator)
 
     def __sklearn_tags__(self) -> Any:
         """Take over the tags of the classifier; parts are the second of three axes."""

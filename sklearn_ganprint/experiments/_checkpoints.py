@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ganprint._atomic import atomic
+from sklearn_ganprint._output import atomic
 
 _SETTINGS = "settings.json"
 

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from sklearn_ganprint._atomic import write_csv
+from sklearn_ganprint._output import write_csv
 from sklearn_ganprint._public import renamed_parameter
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader
@@ -26,7 +26,7 @@ from sklearn_ganprint.experiments._robustness import (
     measure_robustness,
 )
 from sklearn_ganprint.experiments._run import BatchOptions, Part, ReproductionSettings, Run, Scored
-from sklearn_ganprint.files._batches import FileBatches, Reading, as_paths, is_paths
+from sklearn_ganprint.files._batches import FileBatches, is_paths
 
 #: Architectures and labels without a network: as in the paper, they are not recompressed.
 NOT_GENERATED = frozenset({"camera", "real", "n/a"})
@@ -318,13 +318,10 @@ def _generated(labels: Sequence[str], families: tuple[str, ...] | None) -> list[
 
 
 def _batches(X: Any, reader: ImageReader | None, options: BatchOptions) -> FileBatches:
+    how: dict[str, Any] = {"batch_size": options.batch_size, "n_jobs": options.n_jobs}
     if not is_paths(X):
-        items, reading = np.asarray(X), Reading()
-    else:
-        reader = ImageReader() if reader is None else clone(reader)
-        items = as_paths(X)
-        reading = Reading(reader, reader.common_size(items))
-    return FileBatches(items, reading, options.batch_size, options.n_jobs)
+        return FileBatches(np.asarray(X), **how)
+    return FileBatches.of_files(X, ImageReader() if reader is None else clone(reader), **how)
 
 
 def _check_fitted(classes: np.ndarray, fitted: Mapping[int, Part]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ganprint._atomic import write_csv, write_json
+from sklearn_ganprint._output import write_csv, write_json
 
 #: What the paper states: an item and its value, by what is found in its place.
 PAPER = {

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -76,6 +76,20 @@ class FileBatches(Batches):
     labels: np.ndarray | None = None
     failures: list[ImageReadError] = field(default_factory=list, init=False)
     usable: np.ndarray = field(init=False)
+
+    @classmethod
+    def of_files(
+        cls,
+        paths: Any,
+        reader: ImageReader,
+        *,
+        size: tuple[int, int] | None = None,
+        data_range: float | None = None,
+        **options: Any,
+    ) -> Self:
+        """Batches of files whose images have one size, by default the most common one."""
+        paths = as_paths(paths)
+        return cls(paths, Reading(reader, size or reader.common_size(paths), data_range), **options)
 
     def __post_init__(self) -> None:
         self.usable = np.ones(len(self.items), dtype=bool)

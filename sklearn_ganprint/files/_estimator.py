@@ -12,36 +12,30 @@ from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
+from sklearn.utils.metadata_routing import _routing_enabled
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._batches import fit_batches
+from sklearn_ganprint._batches import fit_on_batches
 from sklearn_ganprint._images import IMAGE_DTYPES, ImageInputMixin
 from sklearn_ganprint._metaestimators import (
     ASKS_FOR_GROUPS,
+    RoutesFitParams,
+    check_classes,
     check_fit_params,
     inner_has,
-    make_router,
     route,
     with_objects,
 )
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
-from sklearn_ganprint.files._batches import (
-    FileBatches,
-    Reading,
-    UnreadableImageWarning,
-    as_paths,
-    is_paths,
-)
+from sklearn_ganprint.files._batches import FileBatches, UnreadableImageWarning, is_paths
 from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
 
 #: Methods that give one value an image, whatever the number of classes.
 _ONE_VALUE = ("score_samples", "known_p_values")
 
 
-class FileBatchEstimator(ImageInputMixin, MetaEstimatorMixin, BaseEstimator):
+class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, BaseEstimator):
     """Fit and apply an estimator over image files, in bounded memory and in parallel.
 
     Parameters
@@ -228,7 +222,7 @@ class FileBatchEstimator(ImageInputMixin, MetaEstimatorMixin, BaseEstimator):
         if _routing_enabled():
             params = route(self, params).fit
         self.image_size_ = batches.reading.size
-        self.estimator_ = fit_batches(clone(self.estimator), batches, y, params)
+        self.estimator_ = fit_on_batches(clone(self.estimator), batches, y, params)
         self.failures_ = [(error.filename, error.reason) for error in batches.failures]
         if self._is("clusterer"):
             self._keep_labels(batches)
@@ -255,19 +249,19 @@ class FileBatchEstimator(ImageInputMixin, MetaEstimatorMixin, BaseEstimator):
             if y is not None:
                 y = column_or_1d(y, warn=True)
                 check_consistent_length(X, y)
-            paths = as_paths(X)
             data_range = getattr(find_residual(self.estimator), "data_range", None)
-            reading = Reading(self.reader_, self.reader_.common_size(paths), data_range)
-            batches = self._batches(paths, reading)
-        elif y is None:
-            batches = self._array_batches(X, reset=True)
+            batches = FileBatches.of_files(
+                X, self.reader_, data_range=data_range, **self._options()
+            )
         else:
-            rows, y = self._validate_rows(X, y, reset=True, dtype=list(IMAGE_DTYPES))
-            batches = self._batches(rows.reshape(len(rows), *(self.image_shape_ or (-1,))))
+            found = self._validate_rows(X, y, reset=True, dtype=list(IMAGE_DTYPES))
+            rows, y = (found, None) if y is None else found
+            images = rows.reshape(len(rows), *(self.image_shape_ or (-1,)))
+            batches = FileBatches(images, **self._options())
         if y is None:
             return batches, np.zeros(len(batches), dtype=int)
         if self._needs_labels() and not self._is("regressor"):
-            self._check_classes(y)
+            check_classes(self, y)
             batches.labels = y
         return batches, y
 
@@ -276,29 +270,17 @@ class FileBatchEstimator(ImageInputMixin, MetaEstimatorMixin, BaseEstimator):
         last = self.estimator[-1] if isinstance(self.estimator, Pipeline) else self.estimator
         return get_tags(last).target_tags.required
 
-    def _check_classes(self, y: np.ndarray) -> None:
-        check_classification_targets(y)
-        if len(np.unique(y)) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs images of at least 2 classes to tell apart, got "
-                f"1 class: {y.tolist()[0]!r}."
-            )
-
     def _batches_like(self, X: Any) -> FileBatches:
         """Batches of files, or of images, like those fitted on."""
         if is_paths(X):
-            return self._batches(as_paths(X), Reading(self.reader_, self.image_size_))
-        return self._array_batches(X, reset=False)
+            return FileBatches.of_files(X, self.reader_, size=self.image_size_, **self._options())
+        rows = self._validate_rows(X, reset=False, dtype=list(IMAGE_DTYPES))
+        images = rows.reshape(len(rows), *(self.image_shape_ or (-1,)))
+        return FileBatches(images, **self._options())
 
-    def _array_batches(self, X: Any, *, reset: bool) -> FileBatches:
-        """Batches of images in the shape in which they came."""
-        rows = self._validate_rows(X, reset=reset, dtype=list(IMAGE_DTYPES))
-        return self._batches(rows.reshape(len(rows), *(self.image_shape_ or (-1,))))
-
-    def _batches(self, items: np.ndarray, reading: Reading | None = None) -> FileBatches:
-        return FileBatches(
-            items, reading or Reading(), self.batch_size, self.n_jobs, self.on_error, self.progress
-        )
+    def _options(self) -> dict[str, Any]:
+        names = ("batch_size", "n_jobs", "on_error", "progress")
+        return {name: getattr(self, name) for name in names}
 
     def _keep_labels(self, batches: FileBatches) -> None:
         """Set the cluster of each file, those that could not be used too."""
@@ -578,16 +560,6 @@ class FileBatchEstimator(ImageInputMixin, MetaEstimatorMixin, BaseEstimator):
             Correlations; NaN for files that could not be read.
         """
         return self._apply(X, "correlate")
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Say which fit parameters go to the estimator.
-
-        Returns
-        -------
-        MetadataRouter
-            The routing.
-        """
-        return make_router(self, self.estimator)
 
     def __sklearn_tags__(self) -> Any:
         """Declare that file names are strings; all else is as the wrapped estimator's tags say."""

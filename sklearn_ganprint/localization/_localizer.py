@@ -358,7 +358,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         folds = np.zeros(len(y), dtype=int)
         if self.cv is not None or max(units_by_class(y, groups).values()) > 1:
             split = {} if groups is None else {"groups": groups}
-            folds = fold_numbers(make_folds(self.cv, y, y, N_FOLDS, split), len(y), self.cv)
+            folds = fold_numbers(make_folds(self.cv, y, N_FOLDS, split), len(y), self.cv)
         n_folds = folds.max() + 1
         for label in self.classes_:
             if len(np.unique(folds[y == label])) == 1:

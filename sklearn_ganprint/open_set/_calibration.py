@@ -6,17 +6,18 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, _routing_enabled
+from sklearn.utils.metadata_routing import _routing_enabled
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
 from sklearn_ganprint._batches import (
     Batches,
     at,
-    fit_batches,
+    fit_on_batches,
+    last_step_params,
+    pipeline_params,
     replace_last,
     split_steps,
     without_leading,
@@ -26,11 +27,8 @@ from sklearn_ganprint._metaestimators import (
     FitsParts,
     LeavesOneOut,
     ScoresTypicality,
-    last_step_params,
     make_folds,
-    make_router,
     offers,
-    pipeline_params,
     route,
 )
 from sklearn_ganprint.classification._scores import (
@@ -90,12 +88,11 @@ def step_scores(classifier: Any, X: Any, score_function: str | ScoreFunction) ->
     return scores
 
 
-def routing(owner: Any, default: Any = None) -> MetadataRouter:
-    """Describe where fit parameters go: to the estimator, and to the splitter."""
-    estimator = default if owner.estimator is None else owner.estimator
-    # An integer becomes a splitter by group where there are groups.
-    splitter = owner.cv if hasattr(owner.cv, "split") else StratifiedGroupKFold()
-    return make_router(owner, estimator, splitter)
+def take_over_features(owner: Any, fitted: Any) -> None:
+    """Let a meta-estimator tell the number and the names of features as what it wraps does."""
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(fitted, name):
+            setattr(owner, name, getattr(fitted, name))
 
 
 def _fit_sources(estimator: Any, X: Any, y: np.ndarray, params: dict[str, Any]) -> Any:
@@ -118,12 +115,12 @@ def fit_and_calibrate_batches(
     if _scores_unseen(owner) and isinstance(rest[0], FusionClassifier):
         # The fusion is fitted on scores of images under models without them.
         params = fit if _routing_enabled() else params
-        fitted = fit_batches(estimator, batches, y, params)
+        fitted = fit_on_batches(estimator, batches, y, params)
         decides = owner.score_function == "decision"
         scores = rest[0].out_of_fold_scores_ if decides else rest[0].out_of_fold_typicality_
         return fitted, scores, rest[0].out_of_fold_codes_
     if _scores_unseen(owner) and not split and _leaves_one_out(estimator):
-        fitted = fit_batches(estimator, batches, y, fit)
+        fitted = fit_on_batches(estimator, batches, y, fit)
         weights = last_step_params(estimator, fit).values()
         scores, kept = batches.collect(partial(_leave_one_out, fitted), rows=(y, *weights))
         return fitted, scores, np.searchsorted(fitted.classes_, y[kept])
@@ -151,7 +148,7 @@ def fit_and_calibrate(
     if _scores_unseen(owner) and not together and _leaves_one_out(fitted):
         weights = [value for name, value in params.fit.items() if name.endswith("sample_weight")]
         return fitted, _leave_one_out(fitted, X, y, *weights), codes
-    folds = make_folds(owner.cv, X, y, N_FOLDS, params.split)
+    folds = make_folds(owner.cv, y, N_FOLDS, params.split)
     scored = Parallel(n_jobs=owner.n_jobs)(
         delayed(_fold_scores)(
             clone(estimator), X, y, *fold, classes, owner.score_function, params.fit

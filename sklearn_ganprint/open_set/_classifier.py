@@ -8,12 +8,11 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context
 from sklearn.utils import deprecated, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metadata_routing import MetadataRouter
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_ganprint._batches import Batches
-from sklearn_ganprint._metaestimators import route, take_over_features
+from sklearn_ganprint._images import stack_images
+from sklearn_ganprint._metaestimators import RoutesFitParams, check_classes, route
 from sklearn_ganprint.classification._scores import last_step
 from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_needed
 from sklearn_ganprint.open_set._calibration import (
@@ -21,14 +20,14 @@ from sklearn_ganprint.open_set._calibration import (
     ScoreFunction,
     fit_and_calibrate,
     fit_and_calibrate_batches,
-    routing,
     step_scores,
+    take_over_features,
     typicality_scores,
 )
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 
 
-class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Attribute images to a known source, or to none at a stated rate of false alarms.
 
     A false alarm is an image of a known source that is called unknown. The threshold is set on
@@ -203,13 +202,14 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             If there are fewer than two classes, the unknown label is one of them, or no image of a
             class has a residual.
         """
-        X, y = indexable(X, column_or_1d(y, warn=True))
+        X, y = indexable(stack_images(X), column_or_1d(y, warn=True))
         X, y, params = leave_out_blank(self.estimator, X, y, **params)
+        check_classes(self, y, " FingerprintDetector is for one source.")
         if set(params) <= {"groups"}:
-            return self.fit_batches(Batches(X), y, **params)
-        # Parameters for any step, which only the whole pipeline can hand on.
-        self._check_classes(y)
-        return self._store(*fit_and_calibrate(self, self.estimator, X, y, route(self, params)))
+            found = fit_and_calibrate_batches(self, Batches(X), y, params)
+        else:  # parameters for any step, which only the whole pipeline can hand on
+            found = fit_and_calibrate(self, self.estimator, X, y, route(self, params))
+        return self._store(*found)
 
     def fit_batches(self, batches: Batches, y: np.ndarray, **params: Any) -> Self:
         """Fit on batches of images that need not be in memory.
@@ -231,16 +231,8 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             The fitted classifier.
         """
         self._validate_params()
-        self._check_classes(y)
+        check_classes(self, y, " FingerprintDetector is for one source.")
         return self._store(*fit_and_calibrate_batches(self, batches, y, params))
-
-    def _check_classes(self, y: np.ndarray) -> None:
-        check_classification_targets(y)
-        if len(classes := np.unique(y)) < 2:
-            raise ValueError(
-                f"OpenSetClassifier needs images of at least 2 classes, got "
-                f"{len(classes)} class: {classes.tolist()}. FingerprintDetector is for one source."
-            )
 
     def _store(self, fitted: Any, scores: np.ndarray, codes: np.ndarray) -> Self:
         """Keep the fitted estimator, and set thresholds from its scores of unseen images."""
@@ -465,16 +457,6 @@ class OpenSetClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             As :meth:`known_p_values` returns them.
         """
         return self.calibration_set_.known_p_values(scores)
-
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Return which fit parameters go to the estimator and which to the splitter.
-
-        Returns
-        -------
-        MetadataRouter
-            The routing.
-        """
-        return routing(self)
 
     def __sklearn_tags__(self) -> Any:
         """Take over the wrapped estimator's tags."""

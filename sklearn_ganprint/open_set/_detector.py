@@ -8,15 +8,15 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context
 from sklearn.utils import get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
+from sklearn_ganprint._images import stack_images
 from sklearn_ganprint._metaestimators import (
     FitsParts,
+    RoutesFitParams,
     ScoresSamples,
     offers,
     route,
-    take_over_features,
     with_objects,
 )
 from sklearn_ganprint.classification import FingerprintClassifier
@@ -26,13 +26,13 @@ from sklearn_ganprint.open_set._calibration import (
     SCORE_FUNCTIONS,
     ScoreFunction,
     fit_and_calibrate,
-    routing,
+    take_over_features,
     typicality_scores,
 )
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank
 
 
-class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
+class FingerprintDetector(RoutesFitParams, OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     """Detect the images of one source, at a stated rate of false alarms.
 
     Parameters
@@ -180,7 +180,7 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             If `y` lacks images of the source, or of others where they are needed.
         """
         X, y = self._check_labels(X, y)
-        estimator = self._whole_estimator()
+        estimator = self._checked_estimator()
         X, y, params = leave_out_blank(estimator, X, y, **params)
         self.estimator_, scores, codes = fit_and_calibrate(
             self, estimator, X, y, route(self, params)
@@ -280,10 +280,10 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         if self.source is None:
             if self.null == "others":
                 raise ValueError("null='others' needs `source`, and images of others in X and y.")
-            return indexable(X)[0], np.zeros(_num_samples(X), dtype=int)
+            return indexable(stack_images(X))[0], np.zeros(_num_samples(X), dtype=int)
         if y is None:
             raise ValueError(f"source={self.source!r} needs y: the source of each image.")
-        X, y = indexable(X, column_or_1d(y, warn=True))
+        X, y = indexable(stack_images(X), column_or_1d(y, warn=True))
         labels = np.unique(y).tolist()
         if self.source not in labels or len(labels) < 2:
             raise ValueError(
@@ -291,8 +291,11 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             )
         return X, y
 
-    def _whole_estimator(self) -> Any:
-        estimator = FingerprintClassifier("cosine") if self.estimator is None else self.estimator
+    def _inner(self) -> Any:
+        return FingerprintClassifier("cosine") if self.estimator is None else self.estimator
+
+    def _checked_estimator(self) -> Any:
+        estimator = self._inner()
         one_class = offers(estimator, ScoresSamples) or offers(estimator, FitsParts)
         if self.source is None and not one_class:
             raise ValueError(
@@ -331,19 +334,8 @@ class FingerprintDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             )
         return self
 
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Return which fit parameters go to the estimator and which to the splitter.
-
-        Returns
-        -------
-        MetadataRouter
-            The routing.
-        """
-        return routing(self, FingerprintClassifier("cosine"))
-
     def __sklearn_tags__(self) -> Any:
         """Take over the wrapped estimator's input tags."""
         tags = super().__sklearn_tags__()
-        inner = FingerprintClassifier() if self.estimator is None else self.estimator
-        tags.input_tags = get_tags(inner).input_tags
+        tags.input_tags = get_tags(self._inner()).input_tags
         return tags

@@ -20,7 +20,7 @@ from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import check_is_fitted
 
 import sklearn_ganprint
-from sklearn_ganprint._atomic import atomic
+from sklearn_ganprint._output import atomic
 from sklearn_ganprint.files import FileBatchEstimator
 from sklearn_ganprint.persistence._archive import (
     ModelFileError,

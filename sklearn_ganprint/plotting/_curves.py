@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from sklearn_ganprint._text import printable
+from sklearn_ganprint._output import printable
 from sklearn_ganprint.plotting._drawing import COLOURS, Display, write_legend
 
 _Y_SCALES = (None, "linear", "log")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS
-from sklearn_ganprint._text import printable
+from sklearn_ganprint._output import printable
 
 #: The colours of Okabe and Ito, which colour-blind readers can tell apart, the dark ones first.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")

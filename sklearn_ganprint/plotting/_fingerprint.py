@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint._images import as_image_shape
-from sklearn_ganprint._text import printable
+from sklearn_ganprint._output import printable
 from sklearn_ganprint.plotting._drawing import (
     Display,
     add_colorbar,

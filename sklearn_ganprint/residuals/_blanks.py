@@ -155,8 +155,11 @@ def _parts(estimator: Any) -> list[Any]:
 
 def without_residual(estimator: Any, X: Any) -> np.ndarray:
     """Mask the rows that an estimator cannot judge: blank images, or residuals of zeros."""
+    return _blank(estimator, stack_images(X))
+
+
+def _blank(estimator: Any, X: Any) -> np.ndarray:
     residual = find_residual(estimator)
-    X = stack_images(X)
     shape = getattr(X, "shape", ())
     if residual is not None and (image_shape := _image_shape(residual, estimator, shape)):
         images = np.asarray(X).reshape(-1, *image_shape)
@@ -183,9 +186,10 @@ def _image_shape(residual: Any, estimator: Any, shape: tuple[int, ...]) -> tuple
 def leave_out_blank(estimator: Any, X: Any, y: Any, **rows: Any) -> tuple[Any, Any, dict[str, Any]]:
     """Leave images without residual out of a fit, with a warning; raise if a class has no others.
 
-    `rows` are parameters with one entry an image, which are returned without those too.
+    Images are stacked. `rows` are parameters with one entry an image, which are returned without
+    those too.
     """
-    blank = without_residual(estimator, X)
+    blank = _blank(estimator, X)
     report_blank(blank, y)
     if not blank.any():
         return X, y, rows

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from sklearn.metrics import ConfusionMatrixDisplay, RocCurveDisplay
 
-from sklearn_ganprint._text import printable
+from sklearn_ganprint._output import printable
 from sklearn_ganprint.cli._console import MESSAGES
 from sklearn_ganprint.cli._images import attempt
 from sklearn_ganprint.datasets import ImageReader, ImageReadError

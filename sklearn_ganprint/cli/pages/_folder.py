@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import sklearn_ganprint
-from sklearn_ganprint._atomic import atomic, remove_abandoned
-from sklearn_ganprint._text import printable
+from sklearn_ganprint._output import atomic, printable, remove_abandoned
 from sklearn_ganprint.cli._console import CommandError
 
 #: The page that a command ends with.

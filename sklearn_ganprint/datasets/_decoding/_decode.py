@@ -14,7 +14,7 @@ from PIL.ImageFile import ImageFile
 from sklearn.utils import gen_batches
 
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS
-from sklearn_ganprint._text import printable
+from sklearn_ganprint._output import printable
 from sklearn_ganprint.datasets._decoding import _boxes, _chunks, _jpeg, _tiff
 from sklearn_ganprint.datasets._decoding._structure import Prepared, UnusableImageError
 from sklearn_ganprint.datasets._tar import find_member, open_file
