@@ -6,6 +6,7 @@ import jinja2
 import pytest
 from cli_helpers import no_leftovers
 
+# What pages of any command share.
 from sklearn_ganprint.cli._console import CommandError
 from sklearn_ganprint.cli.pages._folder import (
     check_folder,
