@@ -17,7 +17,7 @@ from cli_helpers import COMMAND
 from PIL import Image
 
 from sklearn_ganprint.cli._images import find_files
-from sklearn_ganprint.cli.pages import _views
+from sklearn_ganprint.cli.pages import _figures
 from sklearn_ganprint.datasets import load_image_folder
 
 #: Sources that a spreadsheet runs, that turn text around, and that steer a terminal.
@@ -74,14 +74,14 @@ def test_pages_of_any_names_and_files(arguments, ganprint, tmp_path, command):
 
 
 def test_files_that_vanish_after_they_were_clustered(hostile, ganprint, tmp_path, monkeypatch):
-    kept = _views.spread
+    kept = _figures.spread
 
     def vanish(files, most):
         for file in files[1:]:
             Path(file).unlink(missing_ok=True)
         return kept(files, most)
 
-    monkeypatch.setattr("sklearn_ganprint.cli.pages._views.spread", vanish)
+    monkeypatch.setattr("sklearn_ganprint.cli.pages._figures.spread", vanish)
     status, _, err = ganprint("cluster", hostile, "--out", tmp_path / "out")
     assert status == 0, err
     assert "there is no picture of it" in err

@@ -151,11 +151,11 @@ def test_goes_on_after_an_interruption(tmp_path, image_folder, ganprint, monkeyp
 
 
 def test_draws_no_figure_twice_after_an_interruption(tmp_path, image_folder, ganprint, monkeypatch):
-    from sklearn_ganprint.cli.pages import _reproduction
+    from sklearn_ganprint.cli.pages import _figures
 
     folder, *_ = image_folder(labels=("a", "b"))
     out = tmp_path / "out"
-    drawn, png = [], _reproduction.png
+    drawn, png = [], _figures.png
 
     def interrupted(figure):
         drawn.append(figure)
@@ -163,7 +163,7 @@ def test_draws_no_figure_twice_after_an_interruption(tmp_path, image_folder, gan
             raise KeyboardInterrupt
         return png(figure)
 
-    monkeypatch.setattr(_reproduction, "png", interrupted)
+    monkeypatch.setattr(_figures, "png", interrupted)
     assert ganprint("reproduce", folder, "--out", out, *FAST)[0] == 130
     assert ganprint("reproduce", folder, "--out", out, *FAST)[0] == 0
     n_figures = len(list((out / "figures").glob("*.png")))
