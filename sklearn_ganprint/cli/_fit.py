@@ -209,7 +209,7 @@ def _print(
     document = {
         "model": args.model,
         "task": args.task,
-        "kind": args.kind,
+        "kind": args.kind or _arguments.FORMER_KIND,
         "crop": model.whole.reader_.crop,
         "anchor": args.anchor,
         "channels": channels,

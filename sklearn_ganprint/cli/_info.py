@@ -54,7 +54,7 @@ def _settings(model: Model) -> dict[str, Any]:
     calibrated = model.open_set is not None or model.localizes
     return {
         "task": _arguments.LOCALIZE if model.localizes else _arguments.ATTRIBUTE,
-        "kind": _models.model_kind(model),
+        "kind": _arguments.FORMER_KIND if model.localizes else _models.model_kind(model),
         "image_size": model.whole.image_size_,
         "crop": reader.crop,
         "anchor": reader.anchor,
