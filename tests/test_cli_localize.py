@@ -60,7 +60,8 @@ def test_fit_makes_a_localizer(scene, ganprint):
     assert re.fullmatch(r"regions are .* 24 images pooled over all sources \(.* 1 / 25\)", judges)
     assert "warning" not in (scene / "fit.err").read_text("utf-8")  # 1 / 25 is less than 0.05
     document = json.loads(ganprint("info", scene / "m.skops", "--format", "json")[1])
-    assert (document["task"], document["classifier"]) == ("localize", "FingerprintLocalizer")
+    assert (document["task"], document["kind"]) == ("localize", "localization")
+    assert document["classifier"] == "FingerprintLocalizer"
     assert [each["calibration_images"] for each in document["sources"]] == [12, 12]
     model = load_model(scene / "m.skops")
     assert model.estimator_[-1].classes_.tolist() == ["rough", "smooth"]

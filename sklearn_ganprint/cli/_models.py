@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn_ganprint._output import as_label
 from sklearn_ganprint.classification import MATCH_ENERGY, FingerprintClassifier, PRNUClassifier
 from sklearn_ganprint.cli._arguments import DEFAULT_RATE, LOCALIZATION_RATE, LOCALIZE
-from sklearn_ganprint.cli._console import MESSAGES, CommandError
+from sklearn_ganprint.cli._console import MESSAGES, P_VALUE, Column, CommandError
 from sklearn_ganprint.cli._images import collect_failures, no_residual
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.files import FileBatchEstimator
@@ -144,6 +144,15 @@ def match_energy(model: Model) -> float | None:
     return MATCH_ENERGY if camera else None
 
 
+def choose_rate(model: Model, given: float | None) -> float | None:
+    """Return the rate of false alarms; models whose energies decide have none."""
+    if (least := match_energy(model)) is None:
+        return given or DEFAULT_RATE
+    if given is not None:
+        MESSAGES.warn(f"--false-alarm: not used, since energies of {least:g} or more match")
+    return None
+
+
 def too_low(score: float, least: float) -> str | None:
     """Say that an energy makes no match, if so."""
     return None if score >= least else f"no match: an energy of {score:.1f} is below {least:g}"
@@ -217,7 +226,7 @@ def warning_of_few(model: Model, rate: float | None = None) -> str | None:
     if match_energy(model) is not None:
         return None
     if not model.localizes:
-        return few_images(rate or DEFAULT_RATE, smallest, outcome="called unknown", images=images)
+        return few_images(rate or DEFAULT_RATE, smallest, "called unknown", images)
     rate = rate or LOCALIZATION_RATE
     if smallest <= rate:
         return None
@@ -228,7 +237,7 @@ def warning_of_few(model: Model, rate: float | None = None) -> str | None:
     )
 
 
-def few_images(rate: float, smallest: float, *, outcome: str, images: str) -> str | None:
+def few_images(rate: float, smallest: float, outcome: str, images: str) -> str | None:
     """Say that no image can have an outcome at a rate, with the smallest rate at which one can."""
     if smallest <= rate:
         return None
@@ -245,9 +254,9 @@ def calibrated_on(images: str, smallest: float, what: str = "p-values") -> str:
     return f"{what} are calibrated on {images} ({lowest}: {as_fraction(smallest)})"
 
 
-def p_value_digits(smallest: float) -> int:
-    """Count the digits that p-values have which are multiples of the smallest."""
-    return min(4, max(1, math.ceil(-math.log10(smallest) - 1e-9)))
+def p_value_column(smallest: float) -> Column:
+    """Return a column of p-values with the digits that multiples of the smallest have."""
+    return P_VALUE._replace(digits=min(4, max(1, math.ceil(-math.log10(smallest) - 1e-9))))
 
 
 def as_fraction(smallest: float) -> str:

@@ -268,9 +268,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         else:
             found = self._validate_rows(X, y, reset=True, dtype=list(IMAGE_DTYPES))
             rows, y = (found, None) if y is None else found
-            # After files it is the fitted estimator that says which shape it expects.
-        shape = getattr(self, "image_shape_", None) or batch_image_shape(stack_images(X))
-        images = rows.reshape(len(rows), *(shape or (-1,)))
+            images = rows.reshape(len(rows), *(self.image_shape_ or (-1,)))
             batches = FileBatches(images, **self._options())
         if y is None:
             return batches, np.zeros(len(batches), dtype=int)
