@@ -167,8 +167,10 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         ----------
         X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
             Residuals that the classifier was fitted on, all or some of them.
-        y, sample_weight : array-like of shape (n,)
-            Their classes and weights, as in ``fit``; no weights by default.
+        y : array-like of shape (n,)
+            Their classes, as in ``fit``.
+        sample_weight : array-like of shape (n,), default=None
+            Their weights, as in ``fit``.
 
         Returns
         -------

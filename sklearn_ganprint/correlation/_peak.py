@@ -99,7 +99,9 @@ def locate_peaks(
         Residuals, for example of images that were cropped.
     fingerprints : array-like of shape (k, H, W) or (k, H, W, C)
         Fingerprints, at least as large.
-    search, neighbourhood : bool, default=True, and int, default=11
+    search : bool, default=True
+        As in :func:`peak_to_correlation_energy`.
+    neighbourhood : int, default=11
         As in :func:`peak_to_correlation_energy`.
 
     Returns
