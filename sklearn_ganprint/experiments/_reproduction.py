@@ -280,12 +280,9 @@ def reproduce_paper(
 
 
 def _select(y: np.ndarray, groups: Any, settings: ReproductionSettings) -> _selection.Selection:
+    numbers = {"n_fit": settings.n_fit, "n_test": settings.n_test}
     selection = _selection.select_images(
-        y,
-        n_fit=settings.n_fit,
-        n_test=settings.n_test,
-        groups=groups,
-        random_state=settings.random_state,
+        y, **numbers, groups=groups, random_state=settings.random_state
     )
     if selection.n_fit < 2:
         raise ValueError(
@@ -318,12 +315,11 @@ def _generated(labels: Sequence[str], families: tuple[str, ...] | None) -> list[
 
 
 def _batches(X: Any, reader: ImageReader | None, options: BatchOptions) -> FileBatches:
-    if not is_paths(X):
-        items, reading = np.asarray(X), Reading()
-    else:
-        reader = ImageReader() if reader is None else clone(reader)
-        items = as_paths(X)
+    if is_paths(X):
+        items, reader = as_paths(X), clone(reader or ImageReader())
         reading = Reading(reader, reader.common_size(items))
+    else:
+        items, reading = np.asarray(X), Reading()
     return FileBatches(items, reading, options.batch_size, options.n_jobs)
 
 
