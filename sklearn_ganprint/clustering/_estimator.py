@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint._batches import Batches
-from sklearn_ganprint._images import FLOAT_DTYPES, ImageInputMixin, ImageShape
+from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint.clustering import _merging
 from sklearn_ganprint.clustering._features import part_spectra
@@ -215,7 +215,7 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         ValueError
             If there are fewer residuals than `n_clusters`, or some are not finite.
         """
-        images = self._validate_images(X, reset=True, dtype=list(FLOAT_DTYPES))
+        images = self._validate_images(X, reset=True)
         return self._fit(Batches(images))
 
     def fit_batches(self, batches: Batches, y: Any = None) -> Self:
@@ -235,7 +235,7 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
             The fitted clustering. Residuals of files that could not be read have label -1.
         """
         self._validate_params()
-        self._validate_images(batches.first, reset=True, dtype=list(FLOAT_DTYPES))
+        self._validate_images(batches.first, reset=True)
         return self._fit(batches)
 
     def _fit(self, batches: Batches) -> Self:
@@ -293,7 +293,7 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
             on get their label.
         """
         check_is_fitted(self)
-        images = self._validate_images(X, reset=False, dtype=list(FLOAT_DTYPES))
+        images = self._validate_images(X, reset=False)
         axes = Axes(self.feature_mean_, self.components_.T)
         rule = Assignment(axes, self.cluster_centers_, self.max_distances_)
         return assign(images, np.full(len(images), UNSEEN), rule, self.n_jobs)

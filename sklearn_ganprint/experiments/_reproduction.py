@@ -280,12 +280,9 @@ def reproduce_paper(
 
 
 def _select(y: np.ndarray, groups: Any, settings: ReproductionSettings) -> _selection.Selection:
+    numbers = {"n_fit": settings.n_fit, "n_test": settings.n_test}
     selection = _selection.select_images(
-        y,
-        n_fit=settings.n_fit,
-        n_test=settings.n_test,
-        groups=groups,
-        random_state=settings.random_state,
+        y, **numbers, groups=groups, random_state=settings.random_state
     )
     if selection.n_fit < 2:
         raise ValueError(
@@ -321,7 +318,7 @@ def _batches(X: Any, reader: ImageReader | None, options: BatchOptions) -> FileB
     how: dict[str, Any] = {"batch_size": options.batch_size, "n_jobs": options.n_jobs}
     if not is_paths(X):
         return FileBatches(np.asarray(X), **how)
-    return FileBatches.of_files(X, ImageReader() if reader is None else clone(reader), **how)
+    return FileBatches.of_files(X, clone(reader or ImageReader()), **how)
 
 
 def _check_fitted(classes: np.ndarray, fitted: Mapping[int, Part]) -> None:

@@ -275,9 +275,16 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
                 f"window_size: expected an even number of pixels, since windows overlap by half; "
                 f"got {self.window_size}."
             )
-        first = self._validate_images(batches.first, reset=True, dtype=list(FLOAT_DTYPES))
-        y = self._check_classes(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
+        first = self._validate_images(batches.first, reset=True)
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs images of at least 2 sources to tell apart, got "
+                f"1 class: {classes.tolist()}."
+            )
+        self.classes_ = classes
         folds = self._folds(y, groups)
         n_folds = int(folds.max()) + 1
         sums = batches.map(add_up, self, n_folds, rows=(codes, folds))
@@ -332,16 +339,6 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
                 stacklevel=2,
             )
         return self
-
-    def _check_classes(self, y: np.ndarray) -> np.ndarray:
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        if len(classes := np.unique(y)) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs images of at least 2 sources to tell apart, got "
-                f"1 class: {classes.tolist()}."
-            )
-        return y
 
     def _check_windows(self, moments: _windows.Moments) -> None:
         counts = moments.counts.sum(axis=0)
@@ -433,7 +430,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
 
     def as_images(self, residuals: Any) -> np.ndarray:
         """Validate residuals like those fitted on, return them as ``(n, H, W, C)``."""
-        return self._validate_images(residuals, reset=False, dtype=list(FLOAT_DTYPES))
+        return self._validate_images(residuals, reset=False)
 
     def window_model(self) -> _model.WindowModel:
         """Return the model that :func:`localization_map` takes.
