@@ -265,7 +265,7 @@ def camera_model(make_photos, tmp_path, ganprint):
     arguments = ("fit", tmp_path / "flats", "--model", tmp_path / "m", "--kind", "prnu")
     status, out, err = ganprint(*arguments)
     assert (status, "warning" in err) == (0, False)
-    assert "photos match a camera from a peak-to-correlation energy of 60 on" in out
+    assert "energy of 60" in out
     return tmp_path / "m", write
 
 
@@ -282,7 +282,7 @@ def test_energies_decide_where_photos_are_unlike_flat_fields(camera_model, make_
     assert {row["reason"] for row in rows[:-2]} == {None}
     assert all(row["reason"].startswith("no match: an energy of ") for row in rows[-2:])
     _, out, err = ganprint("verify", model, "left", *paths, "--false-alarm", 0.5)
-    assert "--false-alarm: not used, since energies of 60 or more match" in err
+    assert "--false-alarm: not used" in err
     heads, _, *lines = out.splitlines()
     assert "p-value" not in heads
     rejected = [" not rejected " not in line for line in lines[:10]]
