@@ -17,6 +17,8 @@ from sklearn_ganprint import (
     save_model,
 )
 from sklearn_ganprint.correlation import correlation_index, peak_to_correlation_energy
+
+# Flat fields, and a stronger pattern than the sources that have names.
 from sklearn_ganprint.datasets._simulator._sources import Camera
 from sklearn_ganprint.files import UnreadableImageWarning
 from sklearn_ganprint.fingerprints import maximum_likelihood_fingerprint, wiener_dft, zero_mean

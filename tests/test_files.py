@@ -389,6 +389,7 @@ def test_an_estimator_over_files_is_what_it_wraps():
 
 
 def test_images_are_read_as_often_as_the_estimator_maps_them(image_folder, monkeypatch):
+    # How often files are read shows from outside, and what is done with them before does not.
     from sklearn_ganprint.files._batches import FileBatches
 
     _, paths, y = image_folder()

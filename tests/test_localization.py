@@ -23,6 +23,8 @@ from sklearn_ganprint.localization import (
     localization_map,
     localize_images,
 )
+
+# What becomes of each window, which results show for whole images only.
 from sklearn_ganprint.localization._localizer import locate
 from sklearn_ganprint.localization._model import (
     clean_evidence,
