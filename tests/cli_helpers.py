@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+# To be killed in the middle of it.
 from sklearn_ganprint._output import atomic
 
 #: The command in a process of its own.

@@ -83,7 +83,7 @@ def test_what_others_are_writing_stays(tmp_path):
 def test_what_is_no_file_is_not_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for name in ("pipe", "."):
-        with pytest.raises(OSError, match="Cannot write .*: what is there is not a file"):
+        with pytest.raises(OSError, match="Cannot write .* not a file"):
             write(tmp_path / name)
     assert os.listdir(tmp_path) == ["pipe"]
 

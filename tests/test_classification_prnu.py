@@ -17,6 +17,8 @@ from sklearn_ganprint import (
     save_model,
 )
 from sklearn_ganprint.correlation import correlation_index, peak_to_correlation_energy
+
+# Flat fields, and a stronger pattern than the sources that have names.
 from sklearn_ganprint.datasets._simulator._sources import Camera
 from sklearn_ganprint.files import UnreadableImageWarning
 from sklearn_ganprint.fingerprints import maximum_likelihood_fingerprint, wiener_dft, zero_mean
@@ -265,7 +267,7 @@ def camera_model(make_photos, tmp_path, ganprint):
     arguments = ("fit", tmp_path / "flats", "--model", tmp_path / "m", "--kind", "prnu")
     status, out, err = ganprint(*arguments)
     assert (status, "warning" in err) == (0, False)
-    assert "photos match a camera from a peak-to-correlation energy of 60 on" in out
+    assert "energy of 60" in out
     return tmp_path / "m", write
 
 
@@ -282,7 +284,7 @@ def test_energies_decide_where_photos_are_unlike_flat_fields(camera_model, make_
     assert {row["reason"] for row in rows[:-2]} == {None}
     assert all(row["reason"].startswith("no match: an energy of ") for row in rows[-2:])
     _, out, err = ganprint("verify", model, "left", *paths, "--false-alarm", 0.5)
-    assert "--false-alarm: not used, since energies of 60 or more match" in err
+    assert "--false-alarm: not used" in err
     heads, _, *lines = out.splitlines()
     assert "p-value" not in heads
     rejected = [" not rejected " not in line for line in lines[:10]]

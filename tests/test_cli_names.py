@@ -167,7 +167,7 @@ def test_the_form_for_spreadsheets(image_folder, fit, ganprint, tmp_path, form, 
 def test_a_source_called_unknown(image_folder, fit, ganprint, foreign, tmp_path):
     folder, paths, _ = image_folder(labels=("unknown", "b"), n_per_class=12)
     status, _, err = fit(folder, tmp_path / "m.skops")
-    assert status == 0 and "images from no source get the name 'none of these'" in err
+    assert status == 0 and "'none of these'" in err
     predict = ["predict", tmp_path / "m.skops", "--false-alarm", "0.1", "--format", "json"]
     document = json.loads(ganprint(*predict, *foreign, *paths)[1])
     found = [row["source"] for row in document["results"]]
@@ -185,7 +185,7 @@ def test_what_is_said_where_no_file_could_be_used(model, ganprint, tmp_path, com
     status, _, err = ganprint(command, path, *source, *files)
     assert status == 1 and err.endswith("3 could not be used; there were no others\n")
     assert "all others" not in err and "set a smaller crop" not in err
-    assert "(9, 9) is smaller than crop=(32, 32); only a reader, or a model, with" in err
+    assert "(9, 9) is smaller than crop=(32, 32)" in err
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])

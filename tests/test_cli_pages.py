@@ -66,7 +66,7 @@ def test_check_folder(tmp_path):
     check_folder(str(tmp_path), force=False, files="its files")
     (tmp_path / "file").touch()
     check_folder(str(tmp_path), force=True, files="its files")
-    with pytest.raises(CommandError, match=r"not empty.*replace its files in it with --force"):
+    with pytest.raises(CommandError, match=r"not empty.*its files.*--force"):
         check_folder(str(tmp_path), force=False, files="its files")
     with pytest.raises(CommandError, match="expected a folder, this is a file"):
         check_folder(str(tmp_path / "file"), force=True, files="its files")

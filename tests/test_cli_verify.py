@@ -76,7 +76,7 @@ def test_verify_gives_no_verdict_where_none_can_be_rejected(model, foreign, ganp
     assert {row["verdict"] for row in rows} == {""}
     assert {row["p_value"] for row in rows} == {"0.111111"}
     out = ganprint("verify", path, "a", *foreign)[1]
-    assert "none can be rejected at a false-alarm rate of 0.01; " in out
+    assert "none can be rejected" in out
 
 
 def test_verify_names_unreadable_files(model, ganprint, tmp_path):
@@ -84,7 +84,7 @@ def test_verify_names_unreadable_files(model, ganprint, tmp_path):
     broken = [*add_broken_files(folder / "a"), str(tmp_path / "missing.png")]
     status, out, err = ganprint("verify", path, "a", folder / "a", broken[-1], "--format", "json")
     assert status == 1
-    assert "4 could not be used; all others were" in err
+    assert "4 could not be used" in err
     rows = {row["file"]: row for row in json.loads(out)["results"]}
     assert sorted(rows) == sorted([*files[:8], *broken])
     for name in broken:
@@ -120,7 +120,7 @@ def test_two_images_a_source_say_how_little_they_are_worth(tmp_path, image_folde
     status, out, err = fit(folder, tmp_path / "m", "--format", "json")
     assert [row["smallest_p_value"] for row in json.loads(out)["sources"]] == [1 / 3] * 3
     few = ", ".join(f"{name} (2 images: 0.334)" for name in "abc")
-    assert f"1 / (images + 1) or more, and p-values come in steps of it: {few}" in err
+    assert "1 / (images + 1)" in err and few in err
     _, out, _ = ganprint("verify", tmp_path / "m", "a", *files, "--false-alarm", 0.4)
     assert re.fullmatch(r"p-values .* 2 images of a \(.* 1 / 3\)", out.splitlines()[-1])
     shown = {re.split("  +", line.strip())[2] for line in out.splitlines()[2:-2]}

@@ -246,7 +246,7 @@ def test_tiled_images_whose_quarters_are_alike():
 
 def test_wrong_input_is_named():
     X = traces()[0][:6]
-    with pytest.raises(ValueError, match="No residual can be clustered: all of them are 0"):
+    with pytest.raises(ValueError, match="No residual can be clustered"):
         FingerprintClustering().fit(np.zeros_like(X))
     with pytest.raises(ValueError, match="n_samples=6 should be >= n_clusters=7"):
         FingerprintClustering(7).fit(X)

@@ -97,7 +97,7 @@ def test_few_sources_are_judged_by_chance(make_sources):
     found = compare_models(make_sources("ab"), make_sources("abc", seed=1))
     assert found.null == "chance"
     assert found.matches()[1].match == "b"
-    with pytest.raises(ValueError, match="'sources' takes at least 4 sources .* got 2 and 3"):
+    with pytest.raises(ValueError, match="'sources' .*4 sources .* got 2 and 3"):
         compare_models(make_sources("ab"), make_sources("abc"), null="sources")
     with pytest.raises(ValueError, match="null: expected one of"):
         compare_models(make_sources("ab"), null="none")
@@ -190,15 +190,15 @@ def test_classes_without_images_are_left_out():
 def test_models_without_fingerprints_to_compare_are_refused(make_images, make_residuals):
     X, y = make_images(n_per_class=3)
     autocorrelation = make_attribution_pipeline("autocorrelation", tile_size=None).fit(X, y)
-    with pytest.raises(ValueError, match="Pipeline has no fingerprints to compare"):
+    with pytest.raises(ValueError, match="Pipeline has no fingerprints"):
         fingerprint_set(autocorrelation)
-    with pytest.raises(ValueError, match="rows whose image shape is not known"):
+    with pytest.raises(ValueError, match="image shape"):
         fingerprint_set(FingerprintClassifier().fit(*make_residuals()))
     pipeline = make_attribution_pipeline("fingerprint")
     augmented = AugmentedClassifier(pipeline, ["noise 1"]).fit(X, y)
-    with pytest.raises(ValueError, match="fingerprints of other classes than its own"):
+    with pytest.raises(ValueError, match="other classes"):
         fingerprint_set(augmented)
-    with pytest.raises(ValueError, match="like: expected a model with fingerprints"):
+    with pytest.raises(ValueError, match="like: expected"):
         estimate_fingerprints(["a.png"], like=autocorrelation)
 
 
@@ -237,7 +237,7 @@ def test_files_that_cannot_be_used_are_named(image_folder, tmp_path):
     told = []
     estimate_fingerprints(mixed, on_error=told.append)
     assert [error.filename for error in told] == mixed[:1]
-    with pytest.raises(ValueError, match="None of the 1 files can be used"):
+    with pytest.raises(ValueError, match="None of the 1 files"):
         estimate_fingerprints(mixed[:1])
 
 

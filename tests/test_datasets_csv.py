@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+# Any names, which few file systems take.
 from sklearn_ganprint._output import csv_bytes, csv_rows, csv_text
 from sklearn_ganprint.datasets import load_image_folder
 

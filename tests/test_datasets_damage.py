@@ -430,7 +430,7 @@ def test_memory_is_asked_for_before_it_is_taken(read, crop, fits):
     if fits:
         assert read(data, crop=crop, max_pixels=9_000_000).shape == (100, 100, 3)
         return
-    with pytest.raises(ImageReadError, match=r"takes 120 MiB .* set a smaller crop or"):
+    with pytest.raises(ImageReadError, match=r"120 MiB .* crop"):
         read(data, crop=crop, max_pixels=9_000_000)
 
 

@@ -147,14 +147,14 @@ def test_label_with_one_image_is_kept(make, root):
 def test_one_usable_label_is_an_error_that_says_what_was_found(root, load_content):
     for name in ("1.png", "2.png"):
         (root / "gan" / name).write_text("no image")
-    with pytest.raises(ValueError, match="at least two labels, found 'camera' \\(2 images\\)") as e:
+    with pytest.raises(ValueError, match="found 'camera' \\(2 images\\)") as e:
         load_image_folder(root, load_content=load_content)
     assert str(root) in str(e.value) and "1.png" in str(e.value)
 
 
 def test_images_without_label_folders(make, tmp_path):
     make("1.png")
-    with pytest.raises(ValueError, match="expected one folder per label .* found 1 files"):
+    with pytest.raises(ValueError, match="one folder per label .* 1 files"):
         load_image_folder(tmp_path / "root")
 
 
@@ -363,7 +363,7 @@ def test_one_name_stored_in_two_ways_is_one_source(make, tmp_path, layout):
     if layout == "csv":
         rows = [f"{path},{path.parent.name}" for path in paths]
         (root / "list.csv").write_text("\n".join(["path,label", *rows]), encoding="utf-8")
-    with pytest.warns(UserWarning, match="is the name of 2 sources.* taken as one source"):
+    with pytest.warns(UserWarning, match="name of 2 sources.* one source"):
         bunch = load_image_folder(
             root / "list.csv" if layout == "csv" else root,
             layout="nested" if layout == "nested" else "folders",

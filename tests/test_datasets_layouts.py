@@ -246,7 +246,7 @@ def test_auto_reads_csv_files(write):
 
 def test_auto_does_not_guess(write):
     root = write(["camera/1.png", "pro/horse/1.png", "pro/zebra/1.png"])
-    with pytest.raises(ValueError, match="images in camera/ and only folders in pro/; move"):
+    with pytest.raises(ValueError, match="camera/ .* pro/"):
         load_image_folder(root, layout="auto")
 
 

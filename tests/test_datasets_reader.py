@@ -187,7 +187,7 @@ def test_names_that_are_not_utf8(make, tmp_path):
 @pytest.mark.parametrize("method", ["read", "try_read"])
 @pytest.mark.parametrize("paths", ["a.png", b"a.png", Path("a.png")])
 def test_a_single_path_is_not_a_list(method, paths):
-    with pytest.raises(TypeError, match=r"paths: expected a list of paths, .*read_one"):
+    with pytest.raises(TypeError, match=r"paths: .*read_one"):
         getattr(ImageReader(), method)(paths)
 
 

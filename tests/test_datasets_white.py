@@ -177,7 +177,7 @@ def test_pgm_is_scaled_in_between(read):
 
 @pytest.mark.parametrize("content", [b"P2 2 2 255\n1 2 3", b"P2 2 1 9\n1 10", b"P5 2 1 9\n\1\n"])
 def test_pgm_of_too_few_or_too_large_values(read, content):
-    with pytest.raises(ImageReadError, match="fewer values than pixels|above its largest"):
+    with pytest.raises(ImageReadError, match="fewer values|above its largest"):
         read(content)
 
 

@@ -277,7 +277,7 @@ def test_groups_of_one_class_need_two():
 
 def test_a_splitter_that_leaves_whole_classes_out_is_refused(make_traces):
     X, y = make_traces(n_per_class=6)
-    with pytest.raises(ValueError, match="no image was scored by a model that knew its class"):
+    with pytest.raises(ValueError, match="no image was scored"):
         fusion(cv=KFold(4)).fit(X, y)
 
 

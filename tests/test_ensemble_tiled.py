@@ -93,5 +93,5 @@ def test_what_cannot_be_fitted_is_refused(parts, y, params, words):
 def test_images_of_another_number_of_parts_are_refused(parts):
     X, y = parts
     clf = TiledClassifier(LogisticRegression()).fit(X, y)
-    with pytest.raises(ValueError, match="X has 12 features, but TiledClassifier is expecting 30"):
+    with pytest.raises(ValueError, match="12 features, .* expecting 30"):
         clf.predict(X[:, :2])

@@ -68,5 +68,5 @@ def test_many_hashes_go_in_blocks():
 
 
 def test_images_too_small_to_hash():
-    with pytest.raises(ValueError, match="at least 9 pixels a side to hash, got 8 x 40"):
+    with pytest.raises(ValueError, match="9 pixels.* got 8 x 40"):
         difference_hash(np.zeros((1, 8, 40, 3)))

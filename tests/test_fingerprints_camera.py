@@ -58,7 +58,7 @@ def test_it_is_nearer_to_the_sensor_than_the_mean_where_light_varies():
 )
 def test_numbers_that_differ_are_refused(images, weights):
     residuals = np.ones((0 if images[0] == 0 else 2, 4, 4))
-    with pytest.raises(ValueError, match="as many images and as many weights; got"):
+    with pytest.raises(ValueError, match="as many .* got"):
         maximum_likelihood_fingerprint(residuals, np.ones(images), weights)
 
 

@@ -23,6 +23,8 @@ from sklearn_ganprint.localization import (
     localization_map,
     localize_images,
 )
+
+# What becomes of each window, which results show for whole images only.
 from sklearn_ganprint.localization._localizer import locate
 from sklearn_ganprint.localization._model import (
     clean_evidence,
@@ -120,7 +122,7 @@ def test_another_rate_is_that_of_another_fit(fitted, rate):
         peak = changed.peak_of(values)
         assert changed.mask_of(values).any() == (peak >= changed.threshold_)
         assert (changed.p_value_of(peak) <= rate) or peak < changed.threshold_
-    with pytest.raises(ValueError, match=r"rate: expected a share of images in \(0, 1\), got 5"):
+    with pytest.raises(ValueError, match=r"rate: .* got 5"):
         changed.set_false_alarm_rate(5)
 
 
@@ -230,19 +232,19 @@ def test_an_unknown_claim_is_refused_with_those_known(fitted):
     residual, _ = spliced()
     with pytest.raises(ValueError, match=r"unknown sources \['leica'\].*'camera', 'gan', 'other'"):
         fitted.predict(residual, "leica")
-    with pytest.raises(ValueError, match="expected one source, or one for each of 1 images, got 2"):
+    with pytest.raises(ValueError, match="1 images, got 2"):
         fitted.localization_map(residual, ["gan", "gan"])
 
 
 def test_bad_residuals_and_parameters_are_refused(fitted):
     residual, _ = spliced()
-    with pytest.raises(ValueError, match="1 channels, but .* fitted on images of 3"):
+    with pytest.raises(ValueError, match="1 channels, .* 3"):
         fitted.predict(residual[..., 0], "gan")
     with pytest.raises(ValueError, match="NaN"):
         fitted.predict(residual * np.nan, "gan")
     with pytest.raises(ValueError, match="window_size: expected an even number"):
         FingerprintLocalizer(window_size=15).fit(*training(2))
-    with pytest.raises(ValueError, match=r"All residuals of \['gan'\] are flat"):
+    with pytest.raises(ValueError, match=r"\['gan'\] are flat"):
         X, y = training(4)
         FingerprintLocalizer().fit(X * (y != "gan")[:, None, None, None], y)
     with pytest.raises(NotFittedError):

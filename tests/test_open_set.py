@@ -246,7 +246,7 @@ def test_other_fit_parameters_reach_the_estimator(make_residuals):
 
 def test_too_few_images_reject_nothing_and_say_so(make_residuals):
     X, y, unknown = leave_out(*make_residuals(30))
-    with pytest.warns(CalibrationWarning, match=r"needs 99 calibration scores, and there are 60"):
+    with pytest.warns(CalibrationWarning, match=r"99 calibration scores.* 60"):
         clf = OpenSetClassifier(FingerprintClassifier()).fit(X, y)
     assert (clf.thresholds_ == -np.inf).all()
     assert set(clf.predict(unknown)) <= {"a", "b"}

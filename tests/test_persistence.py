@@ -135,7 +135,7 @@ def test_a_truncated_model_is_refused(make_images, tmp_path, share):
     save_model(fitted(make_images)[0], path)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(ModelFileError, match="model.skops: not a model file, or truncated"):
+    with pytest.raises(ModelFileError, match="model.skops: not a model file"):
         load_model(path)
 
 
@@ -281,7 +281,7 @@ def test_what_was_changed_is_refused(make_images, tmp_path, change):
     rewrite(path, lambda *_: None, seal=False)  # writing it anew changes nothing
     load_model(path)
     rewrite(path, change, seal=False)
-    with pytest.raises(ModelFileError, match="damaged, or was changed after it was written"):
+    with pytest.raises(ModelFileError, match="damaged"):
         read_metadata(path)
     with pytest.raises(ModelFileError, match="damaged"):
         load_model(path)
@@ -290,7 +290,7 @@ def test_what_was_changed_is_refused(make_images, tmp_path, change):
 def test_a_header_nested_too_deep_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "model.skops", "w") as archive:
         archive.writestr("ganprint.json", DEEP)
-    with pytest.raises(ModelFileError, match="ganprint.json cannot be read: maximum recursion"):
+    with pytest.raises(ModelFileError, match="ganprint.json .* recursion"):
         load_model(tmp_path / "model.skops")
 
 
@@ -308,7 +308,7 @@ def test_an_array_that_announces_a_terabyte_is_refused(make_images, tmp_path):
     path = tmp_path / "model.skops"
     save_model(fitted(make_images)[0], path)
     rewrite(path, lying_array, seal=False)
-    with pytest.raises(ModelFileError, match="announces an array of another size than it holds"):
+    with pytest.raises(ModelFileError, match="announces .* size"):
         load_model(path)
 
 
@@ -335,7 +335,7 @@ def test_two_members_of_one_name_are_refused(make_images, tmp_path):
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "model.skops")
-    with pytest.raises(ModelFileError, match="this is a pipe or device"):
+    with pytest.raises(ModelFileError, match="pipe"):
         load_model(tmp_path / "model.skops")
 
 

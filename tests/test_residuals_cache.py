@@ -244,5 +244,5 @@ def test_a_process_that_forks_meanwhile_computes_too(images):
 
 @pytest.mark.parametrize("limit", [-1, 1.5, np.nan, np.inf, "512", None])
 def test_a_limit_that_is_no_number_of_bytes_is_refused(limit):
-    with pytest.raises(ValueError, match=r"n_bytes: expected a whole number of at least 0, got"):
+    with pytest.raises(ValueError, match=r"n_bytes: .* got"):
         set_cache_size(limit)
