@@ -58,13 +58,18 @@ def print_results(
 ) -> None:
     """Print what a command has found, in the form that ``--format`` names.
 
-    JSON holds `document`, CSV `table`. People get the tables `shown`, by default `table`, with
+    JSON holds `document`, CSV `table`: a program gets names as they are, a terminal gets them
+    escaped as in a table. People get the tables `shown`, by default `table`, with
     `notes` below them, one line each.
     """
     if form == "json":
         print(json_text(document))
     elif form in ("csv", "spreadsheet"):
-        print(_csv_for_stdout(table, spreadsheet=form == "spreadsheet"), end="")
+        rows = [[_plain(row.get(column.key)) for column in table.columns] for row in table.rows]
+        if sys.stdout.isatty():
+            rows = [[printable(x) if isinstance(x, str) else x for x in cells] for cells in rows]
+        header = [column.key for column in table.columns]
+        print(csv_text(header, rows, spreadsheet=form == "spreadsheet", digits=6), end="")
     else:
         for number, each in enumerate(shown or [table]):
             print("\n" * (number > 0), end="")
@@ -92,15 +97,6 @@ def print_file_results(
         shown=[Table([*shown, *Table([reason], used).filled().columns], used)],
         notes=notes,
     )
-
-
-def _csv_for_stdout(table: Table, spreadsheet: bool) -> str:
-    """Write CSV; a program gets names as they are, a terminal escaped as in a table."""
-    rows = [[_plain(row.get(column.key)) for column in table.columns] for row in table.rows]
-    if sys.stdout.isatty():
-        rows = [[printable(x) if isinstance(x, str) else x for x in cells] for cells in rows]
-    header = [column.key for column in table.columns]
-    return csv_text(header, rows, spreadsheet=spreadsheet, digits=6)
 
 
 def _plain(value: Any) -> Any:

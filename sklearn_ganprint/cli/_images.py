@@ -14,7 +14,6 @@ from sklearn_ganprint import datasets
 from sklearn_ganprint.cli._arguments import AUTO_SHARE, AUTO_SIDE
 from sklearn_ganprint.cli._console import MESSAGES, CommandError, Row, one_line
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
-from sklearn_ganprint.residuals import MIN_SHARE, residual_share
 
 
 def attempt(function: Callable[[str], Any], path: str) -> Any:
@@ -196,14 +195,3 @@ def file_properties(bunch: Bunch, own: np.ndarray) -> dict[str, Any]:
         "sizes": [size for size, _ in Counter(sizes).most_common()],
         "jpeg_quality": float(np.median(quality)) if len(quality) else None,
     }
-
-
-def no_residual(pipeline: Any, image: np.ndarray) -> str | None:
-    """Say why an image has no answer, if it has no residual."""
-    params = pipeline.get_params().items()
-    ranges = [value for name, value in params if name.rpartition("__")[2] == "data_range"]
-    share = float(residual_share(image[np.newaxis], *ranges[:1])[0])
-    if share >= MIN_SHARE:
-        return None
-    percent = f"{100 * (1 - share):.1f}".removesuffix(".0")
-    return f"no residual: {percent} % of its pixels are flat, smooth or saturated"

@@ -82,9 +82,9 @@ def _calibration(model: Model) -> dict[str, Any]:
     if model.open_set is None and not model.localizes:
         return {"calibration": None, "p_values_by": None, "smallest_p_value": None}
     return {
-        "calibration": _models.calibration_way(model),
-        "p_values_by": _models.calibration_in_words(model),
-        "smallest_p_value": _models.smallest_known_p_value(model),
+        "calibration": model.calibration_way,
+        "p_values_by": model.calibration_in_words,
+        "smallest_p_value": model.smallest_known_p_value,
     }
 
 
@@ -115,7 +115,7 @@ def _sources(model: Model) -> list[Row]:
     if model.open_set is not None:
         counts, smallest = (
             _models.calibration_counts(model.open_set).tolist(),
-            _models.smallest_p_values(model),
+            model.smallest_p_values,
         )
     elif model.localizes:  # whose regions are calibrated on the images of all sources
         counts = _models.calibration_counts(model.classifier).tolist()

@@ -105,7 +105,7 @@ def _claim(args: argparse.Namespace, model: Model) -> Claim:
     label = _models.find_source(model, args.source, "SOURCE", args.model)
     code = model.whole.classes_.tolist().index(label)
     n_images = int(_models.calibration_counts(model.open_set)[code])
-    if (least := _models.match_energy(model)) is None:
+    if (least := model.match_energy) is None:
         rate = args.false_alarm or _arguments.DEFAULT_RATE
         return Claim(str(label), code, rate, n_images, None)
     if args.false_alarm is not None:
