@@ -79,13 +79,15 @@ def print_results(
 ) -> None:
     """Print what a command has found, in the form that ``--format`` names.
 
-    JSON holds `document`, CSV `table`. People get the tables `shown`, by default `table`, with
-    `notes` below them, one line each.
+    JSON holds `document`, CSV `table`: a program gets names as they are, a terminal escaped as in
+    a table. People get the tables `shown`, by default `table`, with `notes` below them.
     """
     if form == "json":
         print(json_text(document))
     elif form in ("csv", "spreadsheet"):
-        print(_csv_for_stdout(table, spreadsheet=form == "spreadsheet"), end="")
+        written = printable if sys.stdout.isatty() else str
+        rows = [[_csv_cell(value, written) for value in cells] for cells in table.cells]
+        print(csv_text(table.keys, rows, spreadsheet=form == "spreadsheet", digits=6), end="")
     else:
         for number, part in enumerate(shown or [table]):
             print("\n" * (number > 0), end="")
@@ -117,13 +119,6 @@ def print_file_results(
 def judged(rows: Sequence[Row]) -> list[Row]:
     """Give the rows of the files that could be used."""
     return [row for row in rows if row["error"] is None]
-
-
-def _csv_for_stdout(table: Table, spreadsheet: bool) -> str:
-    """Write CSV; a program gets names as they are, a terminal escaped as in a table."""
-    written = printable if sys.stdout.isatty() else str
-    rows = [[_csv_cell(value, written) for value in cells] for cells in table.cells]
-    return csv_text(table.keys, rows, spreadsheet=spreadsheet, digits=6)
 
 
 def _csv_cell(value: Any, written: Callable[[str], str]) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from sklearn_ganprint.cli._console import Row, judged
-from sklearn_ganprint.cli._models import Model, calibration_in_words, smallest_known_p_value
+from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.comparison import FingerprintSet, Match, ModelComparison
 from sklearn_ganprint.datasets import ImageReadError
 
@@ -188,11 +188,11 @@ def localization_notes(rows: Sequence[Row], question: Question) -> list[str]:
     n_found = sum(row["false_region"] == "yes" for row in rows)
     height, width = question.size
     # Of few images no lower rate can be kept.
-    rate = max(question.rate, smallest_known_p_value(question.model))
+    rate = max(question.rate, question.model.smallest_known_p_value)
     found = [
         f"images with a false region: {n_found} of {len(rows)}",
         f"at most {100 * rate:.3g} % of clean images of {height} x {width} pixels get one; regions "
-        f"are calibrated on {calibration_in_words(question.model)}",
+        f"are calibrated on {question.model.calibration_in_words}",
     ]
     n_larger = sum(row["image_size"][0] * row["image_size"][1] > height * width for row in rows)
     if n_larger:

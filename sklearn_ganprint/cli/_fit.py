@@ -181,8 +181,8 @@ def _rows(
     # Only kinds with one fingerprint a source have an energy of it.
     energies = getattr(model.classifier, "energy_", [])
     energy = dict(zip(model.labels, map(float, energies), strict=False))
-    by_p_values = model.open_set is not None and _models.match_energy(model) is None
-    smallest = _models.smallest_p_values(model) if by_p_values else {}
+    by_p_values = model.open_set is not None and model.match_energy is None
+    smallest = model.smallest_p_values if by_p_values else {}
     return [
         {
             "source": source,
@@ -206,6 +206,7 @@ def _print(
     rows: list[Row], model: Model, args: argparse.Namespace, failures: Sequence[ImageReadError]
 ) -> None:
     channels = None if model.residual is None else model.residual.channels
+    notes = _notes(model, args, channels)
     document = {
         "model": args.model,
         "task": args.task,
@@ -215,8 +216,8 @@ def _print(
         "channels": channels,
         "denoiser": args.denoiser,
         "groups": args.groups,
-        "calibration": _models.calibration_way(model),
-        "smallest_p_value": _models.smallest_known_p_value(model),
+        "calibration": model.calibration_way,
+        "smallest_p_value": model.smallest_known_p_value,
         "sources": rows,
         "failures": _images.failure_rows(failures),
     }
@@ -225,7 +226,7 @@ def _print(
         document,
         Table(columns(*_COLUMNS, "smallest_p_value"), rows),
         shown=[Table(_COLUMNS, rows).filled()],
-        notes=_notes(model, args, channels),
+        notes=notes,
     )
 
 
@@ -234,8 +235,8 @@ def _notes(model: Model, args: argparse.Namespace, channels: str | None) -> list
     height, width = model.whole.reader_.crop
     residual = f"{channels}, {args.denoiser}" if channels else "several residuals"
     notes = [f"{args.kind or args.task}: crop {height} x {width} ({args.anchor}), {residual}"]
-    if (least := _models.match_energy(model)) is not None:
+    if (least := model.match_energy) is not None:
         notes.append(f"photos match a camera from a peak-to-correlation energy of {least:g} on")
     what = "regions" if model.localizes else "p-values"
-    smallest = _models.smallest_known_p_value(model)
-    return [*notes, _models.calibrated_on(_models.calibration_in_words(model), smallest, what)]
+    smallest = model.smallest_known_p_value
+    return [*notes, _models.calibrated_on(model.calibration_in_words, smallest, what)]

@@ -15,8 +15,6 @@ from sklearn_ganprint.cli._arguments import AUTO_SHARE, AUTO_SIDE
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, one_line
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files import FileBatchEstimator
-from sklearn_ganprint.residuals import MIN_SHARE, residual_share
-from sklearn_ganprint.residuals._blanks import share_in_words
 
 Answer = TypeVar("Answer")
 
@@ -229,11 +227,3 @@ def file_properties(bunch: Bunch, own: np.ndarray) -> dict[str, Any]:
 
 def _most_common(values: Iterable[str]) -> list[str]:
     return [value for value, _ in Counter(values).most_common()]
-
-
-def no_residual(pipeline: Any, image: np.ndarray) -> str | None:
-    """Say why an image has no answer, if it has no residual."""
-    params = pipeline.get_params().items()
-    ranges = [value for name, value in params if name.rpartition("__")[2] == "data_range"]
-    share = float(residual_share(image[np.newaxis], *ranges[:1])[0])
-    return None if share >= MIN_SHARE else share_in_words(share)

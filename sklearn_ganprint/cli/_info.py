@@ -1,7 +1,6 @@
 """``ganprint info``: what a model was made of."""
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
 from sklearn_ganprint.cli import _arguments, _models
@@ -16,12 +15,6 @@ DESCRIPTION = (
     "as in verify. Energies are mean squares in squared grey levels. CSV holds the sources only."
 )
 
-#: What is said of calibrated models.
-_CALIBRATION: dict[str, Callable[[Model], Any]] = {
-    "calibration": _models.calibration_way,
-    "p_values_by": _models.calibration_in_words,
-    "smallest_p_value": _models.smallest_known_p_value,
-}
 _VERSIONS = ("package_version", "sklearn_version", "format_version")
 _SMALLEST = Column("smallest_p_value", "smallest p-value", 4)
 _SOURCES = columns("source", "images", "calibration_images", _SMALLEST, ENERGY)
@@ -64,7 +57,9 @@ def _settings(model: Model) -> dict[str, Any]:
         "classifier": type(model.classifier).__name__,
         "metric": getattr(model.classifier, "metric", None),
         "weights": _weights(model.classifier),
-        **{key: ask(model) if calibrated else None for key, ask in _CALIBRATION.items()},
+        "calibration": model.calibration_way if calibrated else None,
+        "p_values_by": model.calibration_in_words if calibrated else None,
+        "smallest_p_value": model.smallest_known_p_value if calibrated else None,
     }
 
 
@@ -100,7 +95,7 @@ def _sources(model: Model) -> list[Row]:
     """Make one row a source; what a kind of model does not have is None."""
     smallest, counts = {}, [None] * len(model.labels)
     if model.open_set is not None:
-        smallest = _models.smallest_p_values(model)
+        smallest = model.smallest_p_values
         counts = _models.calibration_counts(model.open_set).tolist()
     elif model.localizes:  # whose regions are calibrated on the images of all sources
         counts = _models.calibration_counts(model.classifier).tolist()

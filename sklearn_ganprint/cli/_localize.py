@@ -143,7 +143,7 @@ def locate(image: np.ndarray, wanted: Wanted) -> tuple[Row, dict[str, bytes]]:
         wanted.model, image[np.newaxis], wanted.claimed
     )
     peak, flat = localizer.peak_of(values), float(np.isnan(values).mean())
-    reason, regions = _images.no_residual(wanted.model, image), _regions(mask)
+    reason, regions = _models.no_residual(wanted.model, image), _regions(mask)
     n_pixels = sum(region["pixels"] for region in regions)
     largest = regions[0] if regions else {}
     # Of larger images than were fitted on, no chance of such a score in a clean one is known.

@@ -10,14 +10,19 @@ from sklearn_ganprint._output import as_label
 from sklearn_ganprint.classification import MATCH_ENERGY, FingerprintClassifier, PRNUClassifier
 from sklearn_ganprint.cli._arguments import DEFAULT_RATE, LOCALIZATION_RATE, LOCALIZE
 from sklearn_ganprint.cli._console import MESSAGES, P_VALUE, Column, CommandError
-from sklearn_ganprint.cli._images import collect_failures, no_residual
+from sklearn_ganprint.cli._images import collect_failures
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.files import FileBatchEstimator
 from sklearn_ganprint.localization import FingerprintLocalizer
 from sklearn_ganprint.open_set import OpenSetClassifier
 from sklearn_ganprint.persistence import load_model
 from sklearn_ganprint.pipelines import KINDS, make_attribution_pipeline
-from sklearn_ganprint.residuals import ResidualTransformer
+from sklearn_ganprint.residuals import (
+    MIN_SHARE,
+    ResidualTransformer,
+    residual_share,
+    share_in_words,
+)
 
 #: What is said below a table of cameras.
 OF_ENERGIES = (
@@ -44,6 +49,45 @@ class Model(NamedTuple):
     def localizes(self) -> bool:
         """Whether the model finds parts of images, and attributes nothing."""
         return isinstance(self.classifier, FingerprintLocalizer)
+
+    @property
+    def match_energy(self) -> float | None:
+        """Energy from which on a photo is matched to a camera; None in other models.
+
+        Photos are hardly ever like the flat fields that cameras are fitted on, so that their
+        p-values would say nothing.
+        """
+        camera = isinstance(self.classifier, PRNUClassifier) and self.classifier.metric == "pce"
+        return MATCH_ENERGY if camera else None
+
+    @property
+    def smallest_known_p_value(self) -> float:
+        """p-value of an image that looks less like each source than any calibration image."""
+        if self.localizes:
+            return 1 / (len(self.classifier.calibration_peaks_) + 1)
+        lowest = np.full((1, len(self.open_set.classes_)), -np.inf)
+        return float(self.open_set.calibration_set_.known_p_values(lowest)[0])
+
+    @property
+    def smallest_p_values(self) -> dict[str, float]:
+        """Smallest p-value that `verify` can find for each source, among its own images."""
+        counts = calibration_counts(self.open_set).tolist()
+        return {label: 1 / (n + 1) for label, n in zip(self.labels, counts, strict=True)}
+
+    @property
+    def calibration_way(self) -> str:
+        """Whether p-values are calibrated on each source's own images, or on all pooled."""
+        return "pooled" if self.localizes else str(self.open_set.calibration_)
+
+    @property
+    def calibration_in_words(self) -> str:
+        """The images that p-values, or regions, are calibrated on."""
+        if self.localizes:
+            return f"{len(self.classifier.calibration_peaks_)} images pooled over all sources"
+        counts = calibration_counts(self.open_set)
+        if self.open_set.calibration_ == "pooled":
+            return f"{counts.sum()} images pooled over all sources"
+        return f"the images of each source, at least {counts.min()}"
 
 
 class Scored(NamedTuple):
@@ -134,19 +178,9 @@ def _step_types(pipeline: Any) -> list[tuple[str, type]]:
     return [(name, type(step)) for name, step in getattr(pipeline, "steps", [])]
 
 
-def match_energy(model: Model) -> float | None:
-    """Give the energy from which on a photo is matched to a camera; None in other models.
-
-    Photos are hardly ever like the flat fields that cameras are fitted on, so that their p-values
-    would say nothing.
-    """
-    camera = isinstance(model.classifier, PRNUClassifier) and model.classifier.metric == "pce"
-    return MATCH_ENERGY if camera else None
-
-
 def choose_rate(model: Model, given: float | None) -> float | None:
     """Return the rate of false alarms; models whose energies decide have none."""
-    if (least := match_energy(model)) is None:
+    if (least := model.match_energy) is None:
         return given or DEFAULT_RATE
     if given is not None:
         MESSAGES.warn(f"--false-alarm: not used, since energies of {least:g} or more match")
@@ -186,44 +220,23 @@ def _reasons(model: Model, files: list[str], scores: np.ndarray) -> dict[int, st
     return {int(position): reason for position, reason in reasons if reason is not None}
 
 
+def no_residual(pipeline: Any, image: np.ndarray) -> str | None:
+    """Say why an image has no answer, if it has no residual."""
+    params = pipeline.get_params().items()
+    ranges = [value for name, value in params if name.rpartition("__")[2] == "data_range"]
+    share = float(residual_share(image[np.newaxis], *ranges[:1])[0])
+    return None if share >= MIN_SHARE else share_in_words(share)
+
+
 def calibration_counts(calibrated: Any) -> np.ndarray:
     """Count the calibration images of each source."""
     return np.bincount(calibrated.calibration_codes_, minlength=len(calibrated.classes_))
 
 
-def smallest_known_p_value(model: Model) -> float:
-    """p-value of an image that looks less like each source than any calibration image."""
-    if model.localizes:
-        return 1 / (len(model.classifier.calibration_peaks_) + 1)
-    lowest = np.full((1, len(model.open_set.classes_)), -np.inf)
-    return float(model.open_set.calibration_set_.known_p_values(lowest)[0])
-
-
-def smallest_p_values(model: Model) -> dict[str, float]:
-    """Smallest p-value that `verify` can find for each source, among its own images."""
-    counts = calibration_counts(model.open_set).tolist()
-    return {label: 1 / (n + 1) for label, n in zip(model.labels, counts, strict=True)}
-
-
-def calibration_way(model: Model) -> str:
-    """Tell whether p-values are calibrated on each source's own images, or on all pooled."""
-    return "pooled" if model.localizes else str(model.open_set.calibration_)
-
-
-def calibration_in_words(model: Model) -> str:
-    """Name the images that p-values, or regions, are calibrated on."""
-    if model.localizes:
-        return f"{len(model.classifier.calibration_peaks_)} images pooled over all sources"
-    counts = calibration_counts(model.open_set)
-    if model.open_set.calibration_ == "pooled":
-        return f"{counts.sum()} images pooled over all sources"
-    return f"the images of each source, at least {counts.min()}"
-
-
 def warning_of_few(model: Model, rate: float | None = None) -> str | None:
     """Say that nothing can be called unknown at a rate, or no rate be kept, if so."""
-    smallest, images = smallest_known_p_value(model), calibration_in_words(model)
-    if match_energy(model) is not None:
+    smallest, images = model.smallest_known_p_value, model.calibration_in_words
+    if model.match_energy is not None:
         return None
     if not model.localizes:
         return few_images(rate or DEFAULT_RATE, smallest, "called unknown", images)

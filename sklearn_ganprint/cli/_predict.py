@@ -47,13 +47,14 @@ def run(args: argparse.Namespace) -> int:
     MESSAGES.warn(_warning(args.model, model, rate))
     scored = _models.score_files(model, files, failures, args.jobs, "attributing")
     rows = _rows(model, scored, rate)
-    _print(rows, model, rate, args)
-    return _images.exit_status(scored.failures, len(_console.judged(rows)))
+    judged = _console.judged(rows)
+    _print(rows, _notes(judged, model, rate), model, rate, args)
+    return _images.exit_status(scored.failures, len(judged))
 
 
 def _rate(args: argparse.Namespace, model: Model) -> float | None:
     """Find the rate of false alarms; models of cameras and those without p-values have none."""
-    if model.open_set is not None or _models.match_energy(model) is not None:
+    if model.open_set is not None or model.match_energy is not None:
         return _models.choose_rate(model, args.false_alarm)
     if args.false_alarm is not None:
         raise CommandError(
@@ -75,12 +76,12 @@ def _warning(path: str, model: Model, rate: float | None) -> str | None:
 
 def _rows(model: Model, scored: Scored, rate: float | None) -> list[Row]:
     """Make one row a file."""
-    names, least = model.labels, _models.match_energy(model)
+    names, least = model.labels, model.match_energy
     unknown = str(getattr(model.open_set, "unknown_label_", "unknown"))
     calibrated: Row = {}
     if model.open_set is not None:
-        calibrated["smallest_p_value"] = _models.smallest_known_p_value(model)
-        calibrated["smallest_p_values"] = _models.smallest_p_values(model)
+        calibrated["smallest_p_value"] = model.smallest_known_p_value
+        calibrated["smallest_p_values"] = model.smallest_p_values
 
     def row(position: int) -> Row:
         if position in scored.reasons:
@@ -114,22 +115,28 @@ def _ranked(scores: np.ndarray, names: Sequence[str]) -> Row:
     }
 
 
-def _print(rows: Sequence[Row], model: Model, rate: float | None, args: argparse.Namespace) -> None:
+def _print(
+    rows: Sequence[Row],
+    notes: Sequence[str],
+    model: Model,
+    rate: float | None,
+    args: argparse.Namespace,
+) -> None:
     open_set = model.open_set
-    smallest = None if open_set is None else _models.smallest_known_p_value(model)
+    smallest = None if open_set is None else model.smallest_known_p_value
     document = {
         "model": args.model,
         "false_alarm_rate": rate,
         "calibration": None if open_set is None else open_set.calibration_,
         "smallest_p_value": smallest,
         "unknown_label": None if open_set is None else str(open_set.unknown_label_),
-        "match_energy": _models.match_energy(model),
+        "match_energy": model.match_energy,
     }
     # Two columns less where each image has the source that is nearest.
     hidden = {"runner_up_score"}
     if all(row["source"] == row["nearest"] for row in rows):
         hidden.add("nearest")
-    if _models.match_energy(model) is not None:
+    if model.match_energy is not None:
         hidden.add("p_value")
     shown = {column.key: column for column in _COLUMNS if column.key not in hidden}
     if smallest is not None and "p_value" in shown:
@@ -139,7 +146,7 @@ def _print(rows: Sequence[Row], model: Model, rate: float | None, args: argparse
         document,
         Table(_COLUMNS, rows),
         shown=list(shown.values()),
-        notes=_notes(_console.judged(rows), model, rate),
+        notes=notes,
     )
 
 
@@ -150,14 +157,14 @@ def _notes(rows: Sequence[Row], model: Model, rate: float | None) -> list[str]:
     notes = [f"no answer, since there is no residual: {n_blank} of {len(rows)}"] if n_blank else []
     unknown = getattr(model.open_set, "unknown_label_", "unknown")
     n_unknown = sum(row["source"] != row["nearest"] for row in answered)
-    if (least := _models.match_energy(model)) is not None:
+    if (least := model.match_energy) is not None:
         outcome = f"{unknown} (energy below {least:g}): {n_unknown} of {len(answered)}"
         return [*notes, f"{outcome}; {_models.OF_ENERGIES}"]
     if rate is None:
         return notes
     outcome = f"{unknown} (p-value at most {rate:g}): {n_unknown} of {len(answered)}"
-    smallest = _models.smallest_known_p_value(model)
+    smallest = model.smallest_known_p_value
     if smallest > rate:
         outcome = f"none can be {unknown} at a false-alarm rate of {rate:g}"
-    images = _models.calibration_in_words(model)
+    images = model.calibration_in_words
     return [*notes, f"{outcome}; {_models.calibrated_on(images, smallest)}"]

@@ -99,7 +99,7 @@ def _claim(args: argparse.Namespace, model: Model) -> Claim:
     code = model.whole.classes_.tolist().index(label)
     n_images = int(_models.calibration_counts(model.open_set)[code])
     rate = _models.choose_rate(model, args.false_alarm)
-    return Claim(str(label), code, rate, n_images, _models.match_energy(model))
+    return Claim(str(label), code, rate, n_images, model.match_energy)
 
 
 def _row(scored: Scored, position: int, names: Sequence[str], claim: Claim) -> Row:
