@@ -28,9 +28,6 @@ YCBCR_WEIGHTS = np.column_stack(
     ]
 )
 
-#: Weights of red, green and blue, in columns, in luminance, red less green and blue less green.
-OPPONENT_WEIGHTS = np.column_stack([LUMINANCE_WEIGHTS, (1, -1, 0), (0, -1, 1)])
-
 ImageShape = tuple[int, int, int]
 
 #: Numbers of channels that images and their residuals have.
@@ -56,8 +53,7 @@ def batch_image_shape(X: Any, n_channels: Sequence[int] = CHANNELS) -> ImageShap
     if channels not in n_channels:
         raise ValueError(
             f"Expected images with {', '.join(map(str, n_channels[:-1]))} or {n_channels[-1]} "
-            f"channels in the last axis, got {channels} "
-            f"(X has shape {shape})."
+            f"channels in the last axis, got {channels} (X has shape {shape})."
         )
     if 0 in (height, width):
         raise ValueError(f"Expected images of at least one pixel, got X of shape {shape}.")
@@ -76,10 +72,8 @@ def as_image_shape(image_shape: Sequence[int], n_channels: Sequence[int] = CHANN
     if len(shape) == 2:
         shape = (*shape, 1)
     if len(shape) != 3 or min(shape) < 1 or shape[2] not in n_channels:
-        raise ValueError(
-            f"image_shape must be (H, W) or (H, W, C) with C in {set(n_channels)}, got "
-            f"{image_shape!r}."
-        )
+        allowed = f"(H, W) or (H, W, C) with C in {set(n_channels)}"
+        raise ValueError(f"image_shape must be {allowed}, got {image_shape!r}.")
     return shape
 
 
@@ -100,19 +94,16 @@ def warn_of_wrong_range(images: np.ndarray, data_range: float) -> None:
     """Warn of values that do not fit `data_range`; they are used as they are."""
     high = images.max()
     if data_range == 255 and 0 < high <= 1 and images.min() >= 0:
-        warnings.warn(
-            "All values lie within [0, 1], but data_range is 255. If white is 1 in these "
-            "images, set data_range=1.0.",
-            UserWarning,
-            stacklevel=3,
-        )
+        found, white = "All values lie within [0, 1]", "1.0"
     elif images.dtype == np.uint16 and high > data_range:
-        warnings.warn(
-            f"16-bit images reach {high}, but data_range is {data_range:g}. If white is "
-            f"65535 in these images, set data_range=65535.",
-            UserWarning,
-            stacklevel=3,
-        )
+        found, white = f"16-bit images reach {high}", "65535"
+    else:
+        return
+    warnings.warn(
+        f"{found}, but data_range is {data_range:g}. If white is {float(white):g} in these images, "
+        f"set data_range={white}.",
+        stacklevel=3,
+    )
 
 
 def warn_of_images(rows: np.ndarray, *, integers: bool, name: str) -> None:
@@ -136,7 +127,6 @@ def warn_of_images(rows: np.ndarray, *, integers: bool, name: str) -> None:
             f"{name} takes noise residuals, but X looks like images: its values go from "
             f"{low:g} to {high:g}, and none is negative. Put a ResidualTransformer before "
             f"it, as in make_pipeline(ResidualTransformer(), {name}()).",
-            UserWarning,
             stacklevel=4,
         )
 
@@ -204,9 +194,7 @@ class ImageInputMixin:
     def _check_image_shape(self, shape: ImageShape, *, fitted: bool) -> None:
         """Raise if image shapes differ, which says more than that the lengths of rows do."""
         expected = getattr(self, "image_shape_", None) if fitted else None
-        parameter: Sequence[int] | None = getattr(self, "image_shape", None)
-        if expected is None and parameter is not None:
-            expected = as_image_shape(parameter, self._n_channels)
+        expected = expected or self._parameter_shape()
         if expected is not None and shape != expected:
             raise ValueError(
                 f"X has images of shape {shape} (height, width, channels), but "
@@ -218,16 +206,14 @@ class ImageInputMixin:
         shape = shape or getattr(self, "image_shape_", None)
         if shape is not None:
             return shape
-        image_shape: Sequence[int] | None = getattr(self, "image_shape", None)
-        if image_shape is None:
+        shape = self._parameter_shape()
+        if shape is None:
             warnings.warn(
                 f"{type(self).__name__} got rows without image_shape: each row is taken as an "
                 f"image of one line. Pass images (n, H, W[, C]), or set image_shape=(H, W[, C]).",
-                UserWarning,
                 stacklevel=3,
             )
             return 1, n_features, 1
-        shape = as_image_shape(image_shape, self._n_channels)
         if n_features != np.prod(shape):
             raise ValueError(
                 f"Rows of {n_features} values do not hold images of image_shape={shape}, which "
@@ -235,8 +221,12 @@ class ImageInputMixin:
             )
         return shape
 
+    def _parameter_shape(self) -> ImageShape | None:
+        shape: Sequence[int] | None = getattr(self, "image_shape", None)
+        return None if shape is None else as_image_shape(shape, self._n_channels)
+
     def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that images are accepted beside rows."""
+        """Declare that images are accepted beside rows."""
         tags = super().__sklearn_tags__()  # type: ignore[misc]
         # two_d_array stays True: without it check_estimator would run one single check
         tags.input_tags.three_d_array = True
@@ -286,7 +276,7 @@ class ImageTransformer(
         if "transform" in vars(cls):
             cls.transform = _rows_as_asked(cls.transform)  # type: ignore[method-assign]
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None) -> Self:
         """Validate the images or residuals and store their shape; nothing else is learned.
 
@@ -294,7 +284,6 @@ class ImageTransformer(
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
             Images or residuals, or the same as rows.
-
         y : array-like of shape (n,), default=None
             Nothing is learned from it.
 
@@ -358,7 +347,7 @@ class ImageTransformer(
         """Store what follows from the shape of the images."""
 
     def _output_shape(self, image_shape: ImageShape) -> ImageShape:
-        """Shape of what an image of this shape becomes."""
+        """Return the shape of what an image of this shape becomes."""
         return image_shape
 
     @property

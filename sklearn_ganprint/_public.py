@@ -64,6 +64,8 @@ class FormerModule(ModuleType):
 
     def __getattr__(self, name: str) -> "Any":
         """Return what the module has that took the place of this one."""
+        if name == "__all__":
+            return import_module(self._current).__all__
         if name.startswith("__"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         value = getattr(import_module(self._current), name)
@@ -74,6 +76,9 @@ class FormerModule(ModuleType):
             stacklevel=2,
         )
         return value
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.__all__]
 
 
 def keep_former_modules(package: str) -> None:
@@ -93,12 +98,16 @@ def former_names(package: str, homes: "Mapping[str, str]") -> "Callable[[str], A
     def find(name: str) -> "Any":
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{package}.{homes[name]}"), name)
+        # "from package import name" looks whether there is the name, and then asks for it.
+        if sys._getframe(1).f_globals.get("__name__") == "importlib._bootstrap":
+            return value
         warnings.warn(
             f"{package}.{name} is public no more, and will be gone in version 0.3.",
             FutureWarning,
             stacklevel=2,
         )
-        return getattr(import_module(f"{package}.{homes[name]}"), name)
+        return value
 
     return find
 

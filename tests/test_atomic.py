@@ -11,6 +11,8 @@ import pytest
 from cli_helpers import killed_while_writing
 
 from sklearn_ganprint import FingerprintClassifier, load_model, save_model
+
+# Files while they are being written.
 from sklearn_ganprint._output import atomic
 
 

@@ -15,8 +15,6 @@ import pytest
 from cli_helpers import COMMAND, add_broken_files, no_leftovers
 from PIL import Image
 
-from sklearn_ganprint.cli._images import find_files, outside
-from sklearn_ganprint.cli.pages._figures import spread, thumbnail
 from sklearn_ganprint.datasets import load_image_folder
 
 
@@ -112,13 +110,22 @@ def test_cluster_writes_a_page(heap, tmp_path, ganprint):
     assert len(load_image_folder(folder / "clusters.csv", load_content=False).filenames) == 34
 
 
-def test_pictures_of_an_earlier_run_are_left_out(heap):
+def test_pictures_of_an_earlier_run_are_left_out(heap, ganprint, tmp_path):
     (heap / "page").mkdir()
     (heap / "page" / "map.png").write_bytes((heap / "01.png").read_bytes())
     (heap / "page2.png").write_bytes((heap / "01.png").read_bytes())
-    files, _ = find_files([str(heap)])
-    assert set(files) - set(outside(files, str(heap / "page"))) == {str(heap / "page" / "map.png")}
-    assert outside(files, None) == files
+
+    def clustered(*options):
+        assert (
+            ganprint("cluster", heap, "--clusters", 2, "--csv", tmp_path / "c.csv", *options)[0]
+            == 0
+        )
+        return set(load_image_folder(tmp_path / "c.csv", load_content=False).filenames)
+
+    everything = set(map(str, heap.rglob("*.png")))
+    assert clustered() == everything
+    kept = clustered("--out", heap / "page", "--force")
+    assert everything - kept == {str(heap / "page" / "map.png")}
 
 
 def test_cluster_of_nothing_but_an_earlier_page(heap, ganprint):
@@ -199,18 +206,3 @@ def test_interrupted_cluster_leaves_nothing(tmp_path, image_folder):
         err = process.stderr.read()
     assert process.returncode == 130 and "Traceback" not in err
     assert os.listdir(tmp_path) == ["sources"]
-
-
-@pytest.mark.parametrize(
-    ("n", "expected"), [(2, [0, 1]), (3, [0, 1, 2]), (6, [0, 2, 4]), (100, [0, 33, 66])]
-)
-def test_spread(n, expected):
-    assert spread(list(map(str, range(n))), 3) == list(map(str, expected))
-
-
-@pytest.mark.parametrize(
-    ("size", "expected"), [((500, 100), (220, 44)), ((30, 20), (30, 20)), ((4000, 1), (220, 1))]
-)
-def test_thumbnails_show_the_whole_image(tmp_path, size, expected):
-    Image.new("L", size).save(tmp_path / "x.png")
-    assert Image.open(io.BytesIO(thumbnail(str(tmp_path / "x.png")))).size == expected

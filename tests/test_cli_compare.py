@@ -5,11 +5,13 @@ import io
 import json
 import re
 
+import numpy as np
 import pytest
 from cli_helpers import add_broken_files
 from PIL import Image
 
-from sklearn_ganprint.cli._findings import p_number, p_text
+# Words for any p-values, and for correlations that images show by chance only.
+from sklearn_ganprint.cli._findings import Compared, p_number, p_text, verdict
 from sklearn_ganprint.comparison import compare_models, fingerprint_set
 from sklearn_ganprint.persistence import load_model
 
@@ -201,3 +203,15 @@ def test_compare_sensor_patterns(halves, tmp_path, fit, ganprint):
 def test_p_values_in_words(p_value, number):
     assert p_number(p_value) == number
     assert p_text(p_value) == ("p < 1e-12" if p_value < 1e-12 else f"p = {number}")
+
+
+@pytest.mark.parametrize(("strength", "expected"), [(0.04, False), (0.2, True)])
+def test_small_correlations_are_called_no_evidence(strength, expected):
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(2, 8, 128, 128))
+    second[0] += strength * first[0]
+    found = compare_models(*(dict(zip("abcdefgh", each, strict=True)) for each in (first, second)))
+    match = found.matches()[0]
+    words = verdict(match, Compared((None, None), (None, None), found, 0.01, ({}, {}), [], []))
+    assert words.startswith("No evidence that a and a share a source") is not expected
+    assert ("below 0.0391" in words) is not expected

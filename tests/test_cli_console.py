@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+# Streams that are terminals, and tables of any cells.
 from sklearn_ganprint.cli._console import Column, Messages, Table, print_results
 
 

@@ -9,6 +9,8 @@ from PIL import Image
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ganprint import FingerprintClassifier, ResidualTransformer
+
+# No two of the samples have names alike.
 from sklearn_ganprint.cli.pages._views import draw_demo
 from sklearn_ganprint.experiments import evaluate_attribution
 

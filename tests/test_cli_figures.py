@@ -9,7 +9,17 @@ from matplotlib import rcParams
 from PIL import Image
 
 from sklearn_ganprint import FingerprintClassifier
-from sklearn_ganprint.cli.pages._figures import confusion, new_figure, png, roc_curves, svg
+
+# What several commands draw on their pages.
+from sklearn_ganprint.cli.pages._figures import (
+    confusion,
+    new_figure,
+    png,
+    roc_curves,
+    spread,
+    svg,
+    thumbnail,
+)
 from sklearn_ganprint.experiments import evaluate_attribution
 
 
@@ -61,3 +71,18 @@ def test_confusion_shows_shares_of_each_source(result):
     shares = result.confusion / result.confusion.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(ax.images[0].get_array(), shares)
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"), [(2, [0, 1]), (3, [0, 1, 2]), (6, [0, 2, 4]), (100, [0, 33, 66])]
+)
+def test_spread(n, expected):
+    assert spread(list(map(str, range(n))), 3) == list(map(str, expected))
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [((500, 100), (220, 44)), ((30, 20), (30, 20)), ((4000, 1), (220, 1))]
+)
+def test_thumbnails_show_the_whole_image(tmp_path, size, expected):
+    Image.new("L", size).save(tmp_path / "x.png")
+    assert Image.open(io.BytesIO(thumbnail(str(tmp_path / "x.png")))).size == expected

@@ -55,7 +55,7 @@ def test_info(model, ganprint):
         ("combined", "fusion"),
         ("thorough", "fusion-siblings"),
         ("camera", "prnu"),
-        ("localization", None),
+        ("localization", "localization"),
     ],
 )
 def test_info_names_the_current_kind_of_former_models(ganprint, name, kind):
@@ -63,7 +63,7 @@ def test_info_names_the_current_kind_of_former_models(ganprint, name, kind):
     status, out, _ = ganprint("info", path, "--format", "json")
     document = json.loads(out)
     assert (status, document["kind"]) == (0, kind)
-    assert document["task"] == ("attribute" if kind else "localize")
+    assert document["task"] == ("localize" if kind == "localization" else "attribute")
 
 
 def test_info_as_table_and_csv(model, ganprint):

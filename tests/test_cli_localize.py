@@ -15,8 +15,6 @@ from PIL import Image
 
 from sklearn_ganprint import load_model
 from sklearn_ganprint.cli import main
-from sklearn_ganprint.cli._console import file_slugs
-from sklearn_ganprint.cli._models import open_localizer
 from sklearn_ganprint.localization import localize_images
 
 SIDE = 96
@@ -62,7 +60,8 @@ def test_fit_makes_a_localizer(scene, ganprint):
     assert re.fullmatch(r"regions are .* 24 images pooled over all sources \(.* 1 / 25\)", judges)
     assert "warning" not in (scene / "fit.err").read_text("utf-8")  # 1 / 25 is less than 0.05
     document = json.loads(ganprint("info", scene / "m.skops", "--format", "json")[1])
-    assert (document["task"], document["classifier"]) == ("localize", "FingerprintLocalizer")
+    assert (document["task"], document["kind"]) == ("localize", "localization")
+    assert document["classifier"] == "FingerprintLocalizer"
     assert [each["calibration_images"] for each in document["sources"]] == [12, 12]
     model = load_model(scene / "m.skops")
     assert model.estimator_[-1].classes_.tolist() == ["rough", "smooth"]
@@ -96,19 +95,20 @@ def test_localize_says_what_the_model_says(scene, ganprint):
     path = scene / "images" / "spliced.png"
     arguments = ["localize", scene / "m.skops", path, "--format", "json", "--false-alarm", 0.2]
     document = json.loads(ganprint(*arguments)[1])
-    model = open_localizer(scene / "m.skops")
-    model.classifier.set_false_alarm_rate(0.2)
-    result = localize_images(model.whole, np.asarray(Image.open(path))[np.newaxis])
+    model = load_model(scene / "m.skops")
+    localizer = model.estimator_[-1]
+    localizer.set_false_alarm_rate(0.2)
+    result = localize_images(model, np.asarray(Image.open(path))[np.newaxis])
     (row,) = document["results"]
     assert row["claimed"] == result.claimed[0] == "rough"
     assert row["pixels"] == result.masks.sum() == sum(each["pixels"] for each in row["regions"])
-    assert document["threshold"] == model.classifier.threshold_
+    assert document["threshold"] == localizer.threshold_
     assert document["rate_holds_for"] == [SIDE, SIDE]
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.5])
 def test_the_rate_holds_for_the_clean_images(scene, rate):
-    localizer = open_localizer(scene / "m.skops").classifier
+    localizer = load_model(scene / "m.skops").estimator_[-1]
     localizer.set_false_alarm_rate(rate)
     share = (localizer.calibration_peaks_ >= localizer.threshold_).mean()
     assert share <= rate
@@ -207,8 +207,3 @@ def test_few_images_cannot_keep_a_rate(scene, ganprint):
     assert "at most 4 % of clean images of 96 x 96 pixels get one" in out
     assert err.startswith("warning: a false-alarm rate of 0.01 cannot be kept: ")
     assert "1 / 25. Fit on more images, or choose --false-alarm 0.04 or more" in err
-
-
-def test_file_slugs():
-    slugs = file_slugs(["a/x.png", "b/X.jpg", "b/x y.png", "c/x.png"])
-    assert list(slugs.values()) == ["x", "X-2", "x-y", "x-3"]

@@ -2,6 +2,7 @@
 
 import pytest
 
+# Numbers of calibration images up to a million.
 from sklearn_ganprint.cli._models import few_images, round_up
 
 

@@ -16,8 +16,7 @@ import pytest
 from cli_helpers import COMMAND
 from PIL import Image
 
-from sklearn_ganprint.cli._images import find_files
-from sklearn_ganprint.cli.pages import _views
+from sklearn_ganprint import FileBatchEstimator
 from sklearn_ganprint.datasets import load_image_folder
 
 #: Sources that a spreadsheet runs, that turn text around, and that steer a terminal.
@@ -74,14 +73,15 @@ def test_pages_of_any_names_and_files(arguments, ganprint, tmp_path, command):
 
 
 def test_files_that_vanish_after_they_were_clustered(hostile, ganprint, tmp_path, monkeypatch):
-    kept = _views.spread
+    fit = FileBatchEstimator.fit
 
-    def vanish(files, most):
-        for file in files[1:]:
-            Path(file).unlink(missing_ok=True)
-        return kept(files, most)
+    def vanish(self, X, *args, **params):
+        fitted = fit(self, X, *args, **params)
+        for file in X[1:]:
+            Path(file).unlink()
+        return fitted
 
-    monkeypatch.setattr("sklearn_ganprint.cli.pages._views.spread", vanish)
+    monkeypatch.setattr(FileBatchEstimator, "fit", vanish)
     status, _, err = ganprint("cluster", hostile, "--out", tmp_path / "out")
     assert status == 0, err
     assert "there is no picture of it" in err
@@ -195,4 +195,5 @@ def test_sources_are_found_however_they_are_spelt(image_folder, fit, ganprint, t
     source = unicodedata.normalize(form, "é")
     status, out, err = ganprint("verify", tmp_path / "m.skops", source, paths[0])
     assert status == 0, err
-    assert len(find_files([str(folder)])[0]) == 16
+    document = json.loads(ganprint("predict", tmp_path / "m.skops", folder, "--format", "json")[1])
+    assert len(document["results"]) == 16

@@ -6,12 +6,12 @@ import jinja2
 import pytest
 from cli_helpers import no_leftovers
 
+# What pages of any command share.
 from sklearn_ganprint.cli._console import CommandError
 from sklearn_ganprint.cli.pages._folder import (
     check_folder,
     environment,
     percent,
-    write_file,
     write_files,
 )
 
@@ -55,9 +55,9 @@ def test_write_files_replaces_only_its_own(tmp_path):
     assert no_leftovers(tmp_path) and no_leftovers(tmp_path / "deep")
 
 
-def test_write_file_in_the_current_folder(tmp_path, monkeypatch):
+def test_write_files_in_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_file("a.txt", b"a")
+    write_files("", [("a.txt", b"a")])
     assert os.listdir() == ["a.txt"]
 
 

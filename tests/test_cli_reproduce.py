@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 from cli_helpers import COMMAND, add_broken_files, no_leftovers
+from matplotlib.figure import Figure
 from PIL import Image
+
+from sklearn_ganprint import ResidualTransformer
 
 FAST = ("--n-robustness", "0", "--denoiser", "gaussian")
 
@@ -121,23 +124,21 @@ def test_names_what_failed_and_uses_the_rest(tmp_path, image_folder, ganprint):
 
 
 def test_goes_on_after_an_interruption(tmp_path, image_folder, ganprint, monkeypatch):
-    from sklearn_ganprint.experiments import _run
-
     folder, *_ = image_folder(n_per_class=10)
     out = tmp_path / "out"
-    sums, calls = _run.sum_images, []
+    transform, calls = ResidualTransformer.transform, []
 
-    def interrupted(*args, **params):
-        calls.append(args)
+    def interrupted(self, X):
+        calls.append(X)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return sums(*args, **params)
+        return transform(self, X)
 
-    monkeypatch.setattr(_run, "sum_images", interrupted)
+    monkeypatch.setattr(ResidualTransformer, "transform", interrupted)
     status, text, err = ganprint("reproduce", folder, "--out", out, *FAST)
     assert (status, text) == (130, "") and "interrupted" in err
     assert sorted(os.listdir(out)) == ["parts"]
-    monkeypatch.setattr(_run, "sum_images", sums)
+    monkeypatch.setattr(ResidualTransformer, "transform", transform)
     status, _, err = ganprint("reproduce", folder, "--out", out, "--seed", "1", *FAST)
     assert status == 2 and "other settings (images, random_state)" in err
     status, first, err = ganprint("reproduce", folder, "--out", out, "--format", "json", *FAST)
@@ -151,19 +152,18 @@ def test_goes_on_after_an_interruption(tmp_path, image_folder, ganprint, monkeyp
 
 
 def test_draws_no_figure_twice_after_an_interruption(tmp_path, image_folder, ganprint, monkeypatch):
-    from sklearn_ganprint.cli.pages import _reproduction
-
     folder, *_ = image_folder(labels=("a", "b"))
     out = tmp_path / "out"
-    drawn, png = [], _reproduction.png
+    drawn, savefig = [], Figure.savefig
 
-    def interrupted(figure):
-        drawn.append(figure)
-        if len(drawn) == 5:
-            raise KeyboardInterrupt
-        return png(figure)
+    def interrupted(figure, file, **params):
+        if params.get("format") == "png":
+            drawn.append(figure)
+            if len(drawn) == 5:
+                raise KeyboardInterrupt
+        return savefig(figure, file, **params)
 
-    monkeypatch.setattr(_reproduction, "png", interrupted)
+    monkeypatch.setattr(Figure, "savefig", interrupted)
     assert ganprint("reproduce", folder, "--out", out, *FAST)[0] == 130
     assert ganprint("reproduce", folder, "--out", out, *FAST)[0] == 0
     n_figures = len(list((out / "figures").glob("*.png")))

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_ganprint.cli._console import one_line, slugs
+# Names of any letters and numbers, which take too long as files that a command is run on.
+from sklearn_ganprint.cli._console import file_slugs, one_line, slugs
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,8 @@ def test_slugs_are_names_that_any_file_system_takes():
 
 def test_one_line():
     assert one_line("a\nb\x1b[2J\udcff") == r"a b\x1b[2J\xff"
+
+
+def test_file_slugs():
+    found = file_slugs(["a/x.png", "b/X.jpg", "b/x y.png", "c/x.png"])
+    assert list(found.values()) == ["x", "X-2", "x-y", "x-3"]

@@ -19,6 +19,8 @@ from sklearn_ganprint import (
     save_model,
 )
 from sklearn_ganprint.clustering import part_spectra
+
+# Steps of the clustering, held to slow references.
 from sklearn_ganprint.clustering._merging import (
     ClusterSums,
     agree,

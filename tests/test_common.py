@@ -5,110 +5,13 @@ import subprocess
 import sys
 
 import pytest
-from sklearn.base import clone
-from sklearn.decomposition import PCA
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from estimators import ESTIMATORS
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils import estimator_checks
 
-from sklearn_ganprint import (
-    AugmentedClassifier,
-    FileBatchClassifier,
-    FileBatchClustering,
-    FileBatchEstimator,
-    FingerprintClassifier,
-    FingerprintClustering,
-    FingerprintDetector,
-    FingerprintLocalizer,
-    FusionClassifier,
-    LocalVarianceNormalizer,
-    OpenSetClassifier,
-    PRNUClassifier,
-    ResidualTransformer,
-    TiledClassifier,
-)
-from sklearn_ganprint.classification import PooledDiscriminantAnalysis
-from sklearn_ganprint.denoisers import WienerDenoiser
-from sklearn_ganprint.features import (
-    AutocorrelationTransformer,
-    SpectralLineTransformer,
-    SpectrumTransformer,
-    TiledTransformer,
-)
-from sklearn_ganprint.perturbations import (
-    Crop,
-    GaussianBlur,
-    GaussianNoise,
-    JPEGCompression,
-    Resize,
-)
+import sklearn_ganprint
+from sklearn_ganprint.perturbations import BasePerturbation
 
-ESTIMATORS = {
-    "residual": ResidualTransformer(),
-    "residual-rgb": ResidualTransformer(WienerDenoiser(), channels="rgb"),
-    "residual-opponent": ResidualTransformer("gaussian", channels="opponent"),
-    "residual-intensity": ResidualTransformer(channels="ycbcr", intensity=True),
-    "residual-threads": ResidualTransformer("gaussian", n_jobs=2),
-    "normalizer": LocalVarianceNormalizer(),
-    "normalizer-threads": LocalVarianceNormalizer(3, 0.1, n_jobs=2),
-    "correlation": FingerprintClassifier(),
-    "cosine": FingerprintClassifier("cosine"),
-    "euclidean": FingerprintClassifier("euclidean"),
-    "unbiased": FingerprintClassifier("unbiased"),
-    "prnu": PRNUClassifier(),
-    "prnu-correlation": PRNUClassifier(zero_mean="bayer", wiener=True, metric="correlation"),
-    "prnu-search": PRNUClassifier(zero_mean=False, search=True),
-    "files": FileBatchClassifier(
-        make_pipeline(ResidualTransformer(), FingerprintClassifier()), batch_size=7
-    ),
-    "files-bare": FileBatchClassifier(FingerprintClassifier()),
-    "open-set": OpenSetClassifier(FingerprintClassifier()),
-    "open-set-lda": OpenSetClassifier(LinearDiscriminantAnalysis(), cv=3),
-    "fusion": FusionClassifier(
-        [("first", FingerprintClassifier("cosine")), ("other", LinearDiscriminantAnalysis())]
-    ),
-    "fusion-folds": FusionClassifier([("first", FingerprintClassifier())], cv=3),
-    "discriminant": PooledDiscriminantAnalysis(),
-    "detector": FingerprintDetector(),
-    "localizer": FingerprintLocalizer(),
-    "localizer-small": FingerprintLocalizer(window_size=2, max_lag=1, smoothing=1, cv=2),
-    "augmented": AugmentedClassifier(LogisticRegression(), ["noise 0.1"], subclasses=False),
-    "augmented-subclasses": AugmentedClassifier(
-        make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier()),
-        ["noise 0.1", ("noise 0.1", "blur 0.1")],
-        temperature=0.01,
-    ),
-    # With two features rows hold no window, and are clustered as they are.
-    "clustering": FingerprintClustering(),
-    "clustering-3": FingerprintClustering(3, max_samples=40, random_state=0),
-    "files-clustering": FileBatchClustering(FingerprintClustering(3), batch_size=7),
-    "files-estimator": FileBatchEstimator(FusionClassifier([("only", FingerprintClassifier())])),
-    "files-clusters": FileBatchEstimator(FingerprintClustering(3), batch_size=7),
-    "files-residuals": FileBatchEstimator(ResidualTransformer(), batch_size=7),
-    "files-features": FileBatchEstimator(
-        make_pipeline(ResidualTransformer(flatten=False), AutocorrelationTransformer()),
-        batch_size=7,
-    ),
-    "files-learnt": FileBatchEstimator(PCA(1, random_state=0), batch_size=7),
-    "jpeg": JPEGCompression(data_range=1.0),
-    "resize": Resize(),
-    "resize-back": Resize(1.5, restore=True),
-    "blur": GaussianBlur(),
-    "noise": GaussianNoise(),
-    "crop": Crop(),
-    "crop-random": Crop(1, offset="random"),
-    "autocorrelation": AutocorrelationTransformer(),
-    "autocorrelation-few": AutocorrelationTransformer(1, log_norm=False, n_jobs=2),
-    "spectrum": SpectrumTransformer(),
-    "spectrum-radial": SpectrumTransformer(4, profile="radial", normalize=False),
-    "spectrum-azimuthal": SpectrumTransformer(profile="azimuthal"),
-    "lines": SpectralLineTransformer(),
-    "lines-plain": SpectralLineTransformer(2, window=None, magnitude=False),
-    "tiles": TiledTransformer(AutocorrelationTransformer()),
-    "tiles-small": TiledTransformer(AutocorrelationTransformer(0), tile_size=1),
-    "tiled": TiledClassifier(LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.03)),
-}
 NAMES = list(ESTIMATORS)
 
 # In sklearn.utils.estimator_checks, but not among those that check_estimator runs.
@@ -144,7 +47,7 @@ import warnings
 import sys
 sys.path[:0] = {path!r}
 from sklearn.utils.estimator_checks import check_estimator
-from test_common import ESTIMATORS
+from estimators import ESTIMATORS
 warnings.simplefilter("ignore")
 for name in {names!r}:
     results = check_estimator(ESTIMATORS[name], on_skip=None, on_fail=None)
@@ -153,6 +56,15 @@ for name in {names!r}:
     assert not bad, (name, bad)
 print("all passed")
 """
+
+
+def test_every_estimator_is_checked():
+    modules = (sklearn_ganprint, sklearn_ganprint.features, sklearn_ganprint.perturbations)
+    public = {getattr(module, name) for module in modules for name in module.__all__}
+    public = {value for value in public if isinstance(value, type)}
+    expected = {value for value in public if issubclass(value, BaseEstimator)}
+    abstract = {BasePerturbation}
+    assert {type(estimator) for estimator in ESTIMATORS.values()} == expected - abstract
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,14 @@ from sklearn_ganprint import (
     ResidualTransformer,
     make_attribution_pipeline,
 )
-from sklearn_ganprint.cli._findings import Compared, verdict
 from sklearn_ganprint.comparison import (
     FingerprintSet,
     compare_models,
     estimate_fingerprints,
     fingerprint_set,
 )
+
+# A law over many sets of fingerprints, which would take minutes with images.
 from sklearn_ganprint.comparison._comparison import p_values_among_sources
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.files import UnreadableImageWarning
@@ -261,9 +262,6 @@ def test_a_common_source_takes_a_correlation_of_some_size(strength, expected):
     assert (match.match, match.p_value_of_best < 0.01, match.n_compared) == ("a", True, 8)
     assert found.least_correlation == 5 / 128
     assert found.is_found(match, 0.01) is expected
-    words = verdict(match, Compared((None, None), (None, None), found, 0.01, ({}, {}), [], []))
-    assert words.startswith("No evidence that a and a share a source: they") is not expected
-    assert ("below 0.0391" in words) is not expected
 
 
 @pytest.mark.parametrize("null", ["sources", "chance"])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+# Steps of simulated cameras, whose public maker draws photos only.
 from sklearn_ganprint.datasets._simulator._sources import Camera, demosaic, mosaic, sensor_pattern
 
 

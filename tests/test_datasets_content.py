@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+# What is drawn before a source sees it; the public maker returns what comes after.
 from sklearn_ganprint.datasets._simulator._sources import _noise, draw_content
 
 

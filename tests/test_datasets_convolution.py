@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from references import convolve_planes, transposed_convolve_planes
 
+# Layers of the generators, held to loops.
 from sklearn_ganprint.datasets._simulator._generators import (
     convolve,
     interleave,

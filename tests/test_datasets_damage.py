@@ -13,6 +13,8 @@ from image_bytes import PNG_SIGNATURE, png, png_chunk, png_chunks, tiff
 from PIL import Image, PngImagePlugin
 
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, load_image_folder
+
+# No reader asks for a part that reaches outside.
 from sklearn_ganprint.datasets._decoding._decode import decode_image
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+# One generator without noise and content; the public maker draws whole images.
 from sklearn_ganprint.datasets._simulator._generators import FAMILIES, Generator, _draw, _split
 from sklearn_ganprint.datasets._simulator._sources import draw_content
 

@@ -5,7 +5,9 @@ import pytest
 from PIL import Image
 
 from sklearn_ganprint.datasets import inspect_images
-from sklearn_ganprint.datasets._decoding._jpeg import _TABLES, estimate_jpeg_quality
+
+# No file that is opened has tables of other sizes.
+from sklearn_ganprint.datasets._decoding._jpeg import estimate_jpeg_quality
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
@@ -14,15 +16,17 @@ def test_jpeg_quality_round_trip(tmp_path, mode, progressive):
     path = tmp_path / "a.jpg"
     for quality in range(1, 101):
         Image.new(mode, (16, 16)).save(path, quality=quality, progressive=progressive)
-        with Image.open(path) as image:
-            np.testing.assert_array_equal(image.quantization[0], _TABLES[quality - 1])
         assert inspect_images([path]).jpeg_quality == quality
 
 
-def test_foreign_table_gets_the_nearest_quality():
-    table = _TABLES[79].copy()
+def test_foreign_table_gets_the_nearest_quality(tmp_path):
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (16, 16)).save(path, quality=80)
+    with Image.open(path) as image:
+        table = np.array(image.quantization[0])
     table[[3, 40, 60]] += 1
-    assert estimate_jpeg_quality({0: table.tolist(), 1: [1] * 64}) == 80.0
+    Image.new("RGB", (16, 16)).save(path, qtables=[table.tolist(), [1] * 64])
+    assert inspect_images([path]).jpeg_quality == 80
 
 
 @pytest.mark.parametrize("tables", [{}, {0: [1, 2, 3]}])

@@ -12,9 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
 from sklearn_ganprint.datasets import ImageReadError
-from sklearn_ganprint.experiments import evaluate_attribution
-from sklearn_ganprint.experiments._attribution import one_vs_rest_auc
-from sklearn_ganprint.experiments._robustness import wilson_interval
+from sklearn_ganprint.experiments import compare_predictions, evaluate_attribution
 
 
 def make_images(sources, n_images, amplitude=6, size=24, seed=0):
@@ -40,40 +38,16 @@ def image_files(tmp_path):
     return paths, y
 
 
-@pytest.mark.parametrize(
-    ("successes", "n", "expected"),
-    [(8, 10, (0.4902, 0.9433)), (0, 10, (0.0, 0.2775)), (10, 10, (0.7225, 1.0))],
-)
-def test_wilson_interval(successes, n, expected):
-    assert_allclose(wilson_interval(successes, n), expected, atol=5e-5)
-
-
-def test_wilson_interval_holds_the_level():
+def test_areas_under_curves_of_one_against_the_rest_count_pairs():
     rng = np.random.default_rng(0)
-    ends = np.array([wilson_interval(k, 50, 0.9) for k in range(51)])
-    drawn = ends[rng.binomial(50, 0.3, 20_000)]
-    covered = np.mean((drawn[:, 0] <= 0.3) & (drawn[:, 1] >= 0.3))
-    assert 0.87 < covered < 0.93
-
-
-@pytest.mark.parametrize("args", [(1, 0), (-1, 5), (6, 5), (1, 5, 0), (1, 5, 1)])
-def test_wilson_interval_refuses(args):
-    with pytest.raises(ValueError, match="got"):
-        wilson_interval(*args)
-
-
-def test_one_vs_rest_auc_counts_pairs():
-    rng = np.random.default_rng(0)
-    y, scores = rng.integers(0, 3, 40), rng.integers(0, 5, (40, 3))
-    pairs = [np.sign(scores[y == k, k][:, None] - scores[y != k, k]) for k in range(3)]
-    expected = [(each.mean() + 1) / 2 for each in pairs]
-    assert_allclose(one_vs_rest_auc(scores, y, [0, 1, 2]), expected)
-
-
-def test_one_vs_rest_auc_is_nan_where_undefined():
-    assert_array_equal(one_vs_rest_auc([[1, 2, 3]], ["a"], ["a", "b", "c"]), [np.nan] * 3)
-    with pytest.raises(ValueError, match=r"\(1, 2\), got \(1, 3\)"):
-        one_vs_rest_auc([[1, 2, 3]], ["a"], ["a", "b"])
+    y, rows = np.repeat(["a", "b", "c"], 40), rng.integers(0, 5, (120, 3)).astype(float)
+    rows[np.arange(120), np.repeat([0, 1, 2], 40)] += 1
+    result = evaluate_attribution(LinearDiscriminantAnalysis(), rows, y)
+    for column, label in enumerate(result.classes):
+        own = result.y_test == label
+        scores = result.scores[:, column]
+        pairs = np.sign(scores[own, np.newaxis] - scores[~own])
+        assert result.auc[column] == pytest.approx((pairs.mean() + 1) / 2)
 
 
 def test_result_adds_up():
@@ -89,7 +63,8 @@ def test_result_adds_up():
     assert_array_equal(result.y_test, y[test])
     assert_allclose(result.scores, by_hand[1].correlate(by_hand[0].transform(images[test])))
     assert result.accuracy == by_hand.score(images[test], y[test])
-    assert result.accuracy_interval == wilson_interval(round(12 * result.accuracy), 12)
+    scored = compare_predictions(result.y_test, result.y_pred, {}).baseline
+    assert result.accuracy_interval == scored.interval
     assert_array_equal(result.confusion.sum(axis=1), result.n_test)
     assert_allclose(result.recall, result.confusion.diagonal() / 4)
     assert_allclose(result.auc[1], roc_auc_score(y[test] == "b", result.scores[:, 1]))

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ganprint.experiments import measure_convergence
-from sklearn_ganprint.experiments._convergence import convergence_from_sums
 from sklearn_ganprint.fingerprints import (
     autocorrelation,
     energy,
@@ -65,16 +64,17 @@ def test_numbers_of_images_are_sorted_and_end_with_all(n_images):
 
 
 @given(cuts=st.sets(st.integers(1, 11), min_size=1))
-def test_sums_stand_for_residuals(cuts):
+def test_any_numbers_of_images_equal_the_plain_way(cuts):
     R = make_residuals(n=12, shape=(16, 16))
-    blocks = np.split(R, sorted(cuts))
-    actual = convergence_from_sums(
-        [block.sum(axis=0) for block in blocks], list(map(len, blocks)), energy(R).mean()
-    )
-    expected = measure_convergence(R, n_images=sorted(cuts))
-    assert_array_equal(actual.n_images, expected.n_images)
-    assert actual.fit.limit == pytest.approx(expected.fit.limit)
-    assert actual.split_half_limit == pytest.approx(expected.split_half_limit)
+    ends = [*sorted(cuts), 12]
+    result = measure_convergence(R, n_images=sorted(cuts))
+    assert_array_equal(result.n_images, ends)
+    means = np.array([R[:end].mean(axis=0) for end in ends])
+    assert_allclose(result.fingerprints, means, atol=1e-12)
+    assert result.fit.limit == pytest.approx(fit_energy(ends, energy(means)).limit)
+    half = min(ends[:-1], key=lambda end: abs(12 - 2 * end))
+    expected = split_half_energy(R[:half].mean(axis=0), R[half:].mean(axis=0))
+    assert result.split_half_limit == pytest.approx(expected)
 
 
 def test_noise_has_no_fingerprint():
@@ -130,10 +130,3 @@ def test_rows_and_json():
 def test_wrong_use(residuals, n_images, words):
     with pytest.raises(ValueError, match=words):
         measure_convergence(residuals, n_images=n_images, name="g")
-
-
-def test_sums_need_their_counts():
-    with pytest.raises(ValueError, match=r"the source: .*\(2, 4, 4\) and \(3,\)"):
-        convergence_from_sums(np.ones((2, 4, 4)), [1, 1, 1], 1.0)
-    with pytest.raises(ValueError, match=r"sets of \[4, 0\] images"):
-        convergence_from_sums(np.ones((2, 4, 4)), [4, 0], 1.0)

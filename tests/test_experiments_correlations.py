@@ -8,12 +8,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import mannwhitneyu, norm
 
 from sklearn_ganprint.experiments import measure_correlations
-from sklearn_ganprint.experiments._correlations import (
-    block_means,
-    d_prime,
-    mean_correlation_matrix,
-    same_cross_correlations,
-)
 
 CLASSES = ["s1", "s2", "g1", "n1"]
 ARCHITECTURES = ["star", "star", "pro", "camera"]
@@ -30,12 +24,18 @@ def scores():
     return means + rng.normal(scale=0.1, size=means.shape), y
 
 
+def d_prime(same, cross):
+    """Measure how far scores of images with their own fingerprint are from those with another."""
+    scores = np.column_stack([same, cross])
+    return measure_correlations(scores, ["own"] * len(scores), ["own", "other"]).d_prime[0, 1]
+
+
 def test_d_prime_by_hand():
     assert d_prime([1, 2, 3], [-2, 0, 2]) == pytest.approx(2 / np.sqrt((1 + 4) / 2))
     assert d_prime([1, 1], [0, 0]) == np.inf
     assert d_prime([0, 0], [1, 1]) == -np.inf
     assert np.isnan(d_prime([1, 1], [1, 1]))
-    assert np.isnan(d_prime([1], [0, 1]))
+    assert np.isnan(d_prime([1], [0]))
 
 
 @pytest.mark.parametrize(("auc", "expected"), [(0.990, 3.29), (0.998, 4.07)])
@@ -55,48 +55,47 @@ def test_d_prime_knows_no_unit(seed, scale, shift):
 
 def test_same_and_cross_are_of_the_same_images(scores):
     scores, y = scores
-    same, cross = same_cross_correlations(scores, y, CLASSES, "g1", "s2")
-    assert_array_equal(
-        same, [row[2] for row, label in zip(scores, y, strict=True) if label == "g1"]
-    )
-    assert_array_equal(
-        cross, [row[1] for row, label in zip(scores, y, strict=True) if label == "g1"]
-    )
+    result = measure_correlations(scores, y, CLASSES)
+    same, cross = result.pair("g1", "s2")
+    own = [row for row, label in zip(scores, y, strict=True) if label == "g1"]
+    assert_array_equal(same, [row[2] for row in own])
+    assert_array_equal(cross, [row[1] for row in own])
     with pytest.raises(ValueError, match="'n1'], got 'x'"):
-        same_cross_correlations(scores, y, CLASSES, "g1", "x")
+        result.pair("g1", "x")
 
 
-def test_mean_correlation_matrix(scores):
+def test_means_are_those_of_the_images_of_each_source(scores):
     scores, y = scores
-    actual = mean_correlation_matrix(scores, y, [*CLASSES[:3], "none"])
+    actual = measure_correlations(scores, y, [*CLASSES[:3], "none"]).mean
     for i, j in np.ndindex(3, 4):
         assert actual[i, j] == pytest.approx(scores[y == CLASSES[i], j].mean())
     assert np.isnan(actual[3]).all()
     with pytest.raises(ValueError, match=r"\(42, 2\), got \(42, 4\)"):
-        mean_correlation_matrix(scores, y, ["s1", "s2"])
+        measure_correlations(scores, y, ["s1", "s2"])
 
 
-def test_block_means():
-    matrix = np.arange(16.0).reshape(4, 4)
-    matrix[3] = np.nan
+def test_means_of_own_siblings_and_others():
+    # One image of each source but the last, which has none.
+    scores = np.arange(12.0).reshape(3, 4)
     others = [2, 3, 6, 7, 8, 9, 11]
     expected = {"own": (0 + 5 + 10) / 3, "sibling": (1 + 4) / 2, "other": sum(others) / 7}
-    assert block_means(matrix, ARCHITECTURES) == pytest.approx(expected)
-    alone = block_means(matrix)
+    blocks = measure_correlations(scores, CLASSES[:3], CLASSES, ARCHITECTURES).blocks
+    assert blocks == pytest.approx(expected)
+    alone = measure_correlations(scores, CLASSES[:3], CLASSES).blocks
     assert np.isnan(alone["sibling"])
     assert alone["other"] == pytest.approx((1 + 4 + sum(others)) / 9)
-    with pytest.raises(ValueError, match="one for each of 4 sources, got 3"):
-        block_means(matrix, ARCHITECTURES[:3])
-    with pytest.raises(ValueError, match=r"expected shape \(4, 4\), got \(4, 2\)"):
-        block_means(matrix[:, :2], ARCHITECTURES)
+    with pytest.raises(ValueError, match="4 sources, got 3"):
+        measure_correlations(scores, CLASSES[:3], CLASSES, ARCHITECTURES[:3])
 
 
 def test_all_pairs(scores):
     scores, y = scores
     result = measure_correlations(scores, y, CLASSES, ARCHITECTURES)
     assert_array_equal(result.n_test, [9, 10, 11, 12])
-    assert_allclose(result.mean, mean_correlation_matrix(scores, y, CLASSES))
-    assert result.blocks == block_means(result.mean, ARCHITECTURES)
+    off = ~np.eye(4, dtype=bool)
+    off[0, 1] = off[1, 0] = False
+    expected = [result.mean.diagonal(), result.mean[[0, 1], [1, 0]], result.mean[off]]
+    assert list(result.blocks.values()) == pytest.approx([values.mean() for values in expected])
     assert result.blocks["own"] > result.blocks["sibling"] > result.blocks["other"] + 0.1
     for i, j in np.ndindex(4, 4):
         if i != j:

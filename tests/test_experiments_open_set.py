@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from sklearn_ganprint.experiments import oscr
-from sklearn_ganprint.experiments._attribution import detection_rate
 
 scores = st.lists(st.integers(-9, 9).map(float), min_size=1, max_size=30)
 
@@ -28,12 +27,6 @@ def test_oscr_of_attributions_that_are_all_right_is_the_auroc(known, unknown):
     assert oscr(known, np.ones(len(known)), unknown) == pytest.approx(area)
 
 
-@pytest.mark.parametrize(("rate", "expected"), [(0.005, 0.0), (0.05, 0.25), (0.5, 0.75)])
-def test_detection_rate_counts_what_is_below_the_quantile(rate, expected):
-    # The quantiles of 0, 1, ..., 100 are 0.5, 5 and 50.
-    assert detection_rate(np.arange(101), [4.0, 5.0, 49.0, 60.0], rate) == expected
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -45,9 +38,3 @@ def test_detection_rate_counts_what_is_below_the_quantile(rate, expected):
 def test_oscr_refuses_what_does_not_fit(arguments, message):
     with pytest.raises(ValueError, match=message):
         oscr(*arguments)
-
-
-@pytest.mark.parametrize("rate", [0, 1, -0.1])
-def test_detection_rate_refuses_impossible_rates(rate):
-    with pytest.raises(ValueError, match=r"expected a number in \(0, 1\)"):
-        detection_rate([1.0], [1.0], rate)

@@ -1,8 +1,10 @@
 """All of the paper's experiments on one set of images."""
 
 import csv
+import itertools
 import json
 import os
+import shutil
 from contextlib import suppress
 from dataclasses import replace
 
@@ -12,13 +14,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ganprint import FingerprintClassifier, ResidualTransformer
+from sklearn_ganprint.denoisers import FunctionDenoiser
 from sklearn_ganprint.experiments import (
     BatchOptions,
     ReproductionSettings,
     measure_convergence,
     reproduce_paper,
 )
-from sklearn_ganprint.experiments._selection import select_images
 from sklearn_ganprint.perturbations import JPEGCompression
 
 SETTINGS = ReproductionSettings(denoiser="gaussian", n_robustness=3)
@@ -35,11 +37,34 @@ def residuals_of(images, perturbation=None):
     return ResidualTransformer("gaussian", channels="rgb").fit_transform(images)
 
 
-def test_equals_the_plain_way(data):
+def sides_of(result):
+    """Positions of the images to fit on and to test on, those of each source apart."""
+    attribution = result.attribution
+    sides = (attribution.train_index, attribution.test_index)
+    y = np.repeat(attribution.classes, 16)
+    return [[side[y[side] == label] for label in attribution.classes] for side in sides]
+
+
+@pytest.fixture
+def sides(data):
+    return sides_of(reproduce_paper(*data, replace(SETTINGS, n_robustness=0)))
+
+
+def test_half_of_the_images_of_each_source_are_tested(sides):
+    for fit, test, first in zip(*sides, (0, 16, 32), strict=True):
+        assert len(fit) == len(test) == 8
+        assert_array_equal(np.sort([*fit, *test]), np.arange(first, first + 16))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [BatchOptions(), BatchOptions(batch_size=3), BatchOptions(batch_size=3, n_jobs=2)],
+    ids=str,
+)
+def test_equals_the_plain_way(data, options):
     X, y = data
-    result = reproduce_paper(X, y, SETTINGS, architectures=FAMILIES)
-    selection = select_images(y)
-    fit, test = np.concatenate(selection.fit), np.concatenate(selection.test)
+    result = reproduce_paper(X, y, SETTINGS, architectures=FAMILIES, options=options)
+    fit, test = map(np.concatenate, sides_of(result))
     pipeline = make_pipeline(
         ResidualTransformer("gaussian", channels="rgb"), FingerprintClassifier()
     ).fit(X[fit], y[fit])
@@ -47,16 +72,38 @@ def test_equals_the_plain_way(data):
     assert_array_equal(result.attribution.test_index, test)
     scores = pipeline[-1].correlate(residuals_of(X[test]))
     assert_allclose(result.correlation.scores, scores, atol=1e-5)
-    own = measure_convergence(residuals_of(X[selection.fit[1]]).reshape(-1, 32, 32, 3), name="b")
-    assert_allclose(result.convergence[1].energies, own.energies, rtol=1e-4)
-    assert_allclose(result.convergence[1].unbiased_limit, own.unbiased_limit, rtol=1e-3)
+    residuals = residuals_of(X[sides_of(result)[0][1]]).reshape(-1, 32, 32, 3)
+    own, found = measure_convergence(residuals, name="b"), result.convergence[1]
+    assert_array_equal(found.n_images, [1, 2, 4, 8])
+    assert_allclose(found.fingerprints, own.fingerprints, rtol=1e-5, atol=1e-4)
+    assert found.mean_residual_energy == pytest.approx(own.mean_residual_energy, rel=1e-6)
+    assert_allclose(found.energies, own.energies, rtol=1e-4)
+    assert_allclose(found.unbiased_limit, own.unbiased_limit, rtol=1e-3)
 
 
-def test_jpeg_experiment_in_both_readings(data):
+@pytest.mark.parametrize(
+    ("size", "fitted", "tested"),
+    [
+        (2, [1, 1, 2, 2, 2], [2, 2, 2, 2]),
+        (3, [1, 1, 1, 1, 2, 2], [3, 3, 2]),
+        (64, [1, 1, 2, 4], [8]),
+    ],
+)
+def test_batches_end_where_fingerprints_are_taken(data, size, fitted, tested):
+    told = []
+    settings, options = replace(SETTINGS, n_robustness=0), BatchOptions(batch_size=size)
+    reproduce_paper(*data, settings, options=options, progress=lambda done, _: told.append(done))
+    steps = np.diff(told, prepend=0).tolist()
+    # Of the fingerprints of three sources, and of all test images with them.
+    n_fitted = 3 * len(fitted)
+    assert steps[: n_fitted + 3 * len(tested)] == 3 * fitted + 3 * tested
+
+
+def test_jpeg_experiment_in_both_readings(data, sides):
     X, y = data
     result = reproduce_paper(X, y, SETTINGS, architectures=FAMILIES)
     assert result.recompressed == ("a", "b")
-    fit, test = (np.concatenate(side) for side in (select_images(y).fit, select_images(y).test))
+    fit, test = map(np.concatenate, sides)
     compressed = X.copy()
     generated = np.isin(y, ["a", "b"])
     compressed[generated] = JPEGCompression(95).fit_transform(X[generated])
@@ -67,13 +114,12 @@ def test_jpeg_experiment_in_both_readings(data):
         assert variant.n_right == right.sum()
 
 
-def test_robustness_points(data):
+def test_robustness_points(data, sides):
     X, y = data
     result = reproduce_paper(X, y, SETTINGS)
     points = result.robustness.points
-    selection = select_images(y)
-    test = np.concatenate([each[:3] for each in selection.test])
-    fit = np.concatenate([each[:2] for each in selection.fit])
+    test = np.concatenate([own[:3] for own in sides[1]])
+    fit = np.concatenate([own[:2] for own in sides[0]])
     few = FingerprintClassifier().fit(residuals_of(X[fit]), y[fit])
     right = few.predict(residuals_of(X[test])) == y[test]
     assert points["images to fit", 2].n_right == right.sum()
@@ -81,10 +127,26 @@ def test_robustness_points(data):
     assert result.robustness.clean.n_test == 9
     # Images of 32 pixels are too small for parts without 8 of them on every side.
     assert [s for family, s in points if family == "border pixels trimmed"] == [0.0]
-    whole = np.concatenate(selection.fit)
+    whole = np.concatenate(sides[0])
     full = FingerprintClassifier().fit(residuals_of(X[whole]), y[whole])
     right = full.predict(residuals_of(X[test], JPEGCompression(50))) == y[test]
     assert points["JPEG quality", 50].n_right == right.sum()
+
+
+def test_robustness_of_parts_of_images(make_images):
+    X, y = make_images(n_per_class=16, shape=(48, 48, 3), strength=0.3)
+    result = reproduce_paper(X, y, replace(SETTINGS, n_robustness=8))
+    fit, test = map(np.concatenate, sides_of(result))
+    residuals = residuals_of(X).reshape(X.shape)
+    parts = {
+        ("border pixels trimmed", 8.0): (slice(8, -8), slice(8, -8)),
+        ("side of the image used", 12.0): (slice(12), slice(12)),
+        ("side of the image used", 36.0): (slice(36), slice(36)),
+    }
+    for point, part in parts.items():
+        cut = np.ascontiguousarray(residuals[:, *part])
+        right = FingerprintClassifier().fit(cut[fit], y[fit]).predict(cut[test]) == y[test]
+        assert result.robustness.points[point].n_right == right.sum()
 
 
 def test_files_give_what_images_give(data, image_folder):
@@ -113,9 +175,12 @@ def test_goes_on_where_it_was_interrupted(data, tmp_path):
     (begun,) = [name for name in kept if name.endswith("-begun.npz")]
     kept.pop(begun)  # whose place the whole part takes
     assert len(kept) > 5 and not [name for name in kept if name.endswith(".part")]
+    interrupted_at = told[-1][0]
     told.clear()
     result = reproduce_paper(X, y, SETTINGS, folder=tmp_path, progress=lambda *n: told.append(n))
     assert told[-1][0] == told[-1][1] == told[0][1]
+    # Parts that are whole are told at once, and what the one that has begun lacks comes next.
+    assert interrupted_at in [done for done, _ in told[: len(kept)]]
     assert all((tmp_path / name).stat().st_mtime_ns == time for name, time in kept.items())
     assert result.to_dict() == reproduce_paper(X, y, SETTINGS).to_dict()
     with pytest.raises(ValueError, match=r"other settings \(images, random_state\)"):
@@ -147,11 +212,10 @@ def test_comes_to_an_end_however_often_it_is_interrupted(data, tmp_path):
     assert result.to_dict() == reproduce_paper(X, y, settings, options=small).to_dict()
 
 
-def test_bad_files_are_left_out_of_everything(data, image_folder):
+def test_bad_files_are_left_out_of_everything(data, sides, image_folder):
     _, y = data
     _, paths, _ = image_folder(n_per_class=16, strength=2.0)
-    selection = select_images(y)
-    broken = [paths[selection.fit[0][3]], paths[selection.test[1][0]]]
+    broken = [paths[sides[0][0][3]], paths[sides[1][1][0]]]
     for path in broken:
         with open(path, "wb") as stream:
             stream.write(b"no image")
@@ -197,7 +261,11 @@ def test_warns_of_near_duplicates_and_blank_images(make_images):
     X = rng.integers(0, 256, (48, 18, 18, 3), dtype=np.uint8).repeat(2, 1).repeat(2, 2)
     y = np.repeat(["a", "b"], 24)
     assert "nearly the same" not in warnings_of(X, y)
-    fit, test = select_images(y).fit, select_images(y).test
+    attribution = reproduce_paper(X, y, SETTINGS).attribution
+    fit, test = (
+        [side[y[side] == label] for label in ("a", "b")]
+        for side in (attribution.train_index, attribution.test_index)
+    )
     X[test[0][:3]] = X[fit[0][:3]] // 2
     X[fit[1][5]] = 7
     text = warnings_of(X, y)
@@ -229,6 +297,16 @@ def test_refuses_a_source_without_usable_files(data, image_folder):
         reproduce_paper(paths, y, SETTINGS)
 
 
+def test_refuses_a_source_none_of_whose_test_files_can_be_used(data, sides, image_folder):
+    _, y = data
+    _, paths, _ = image_folder(n_per_class=16)
+    for position in sides[1][0]:
+        with open(paths[position], "wb") as stream:
+            stream.write(b"")
+    with pytest.raises(ValueError, match="No file of .*'a'.* can be used"):
+        reproduce_paper(paths, y, SETTINGS)
+
+
 def test_refuses_architectures_of_other_sources(data):
     with pytest.raises(ValueError, match=r"architectures: expected one for each source; none for"):
         reproduce_paper(*data, SETTINGS, architectures={"a": "Pro-GAN"})
@@ -256,3 +334,59 @@ def test_a_part_that_has_begun_holds_the_arrays_of_former_versions(data, tmp_pat
     ]
     assert [arrays[f"count0{end}"] for end in range(3)] == [1, 1, 2]
     assert arrays["done"] == len(arrays["hashes"]) == len(arrays["residual_energies"]) == 4
+
+
+@pytest.fixture
+def kept(data, tmp_path):
+    """A folder that holds the parts of a whole run."""
+    reproduce_paper(*data, replace(SETTINGS, n_robustness=0), folder=tmp_path)
+    return tmp_path
+
+
+def test_nothing_is_kept_of_what_was_interrupted_before_its_first_batch(data, tmp_path):
+    def interrupt(planes):
+        raise KeyboardInterrupt
+
+    settings = replace(SETTINGS, denoiser=FunctionDenoiser(interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        reproduce_paper(*data, settings, folder=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
+
+
+def test_what_a_killed_process_has_done_is_kept_from_time_to_time(data, tmp_path, monkeypatch):
+    clock = itertools.count(step=10.0)
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))  # time enough between any two steps
+    settings, small = replace(SETTINGS, n_robustness=0), BatchOptions(batch_size=2)
+    folder, killed = tmp_path / "whole", tmp_path / "killed"
+    found = {}
+
+    def keep(done, total):
+        # What another process finds there if this one is killed now.
+        names = [path.name for path in folder.iterdir()]
+        if done == 6:  # the last two of eight are missing
+            found.update(names=names)
+            shutil.copytree(folder, killed)
+
+    whole = reproduce_paper(*data, settings, folder=folder, options=small, progress=keep)
+    assert sorted(found["names"]) == ["fit-clean-000-begun.npz", "settings.json"]
+    with np.load(killed / "fit-clean-000-begun.npz") as begun:
+        n_done = int(begun["done"])
+    told = []
+    again = reproduce_paper(
+        *data, settings, folder=killed, options=small, progress=lambda done, _: told.append(done)
+    )
+    assert told[:2] == [n_done, n_done + 2] == [6, 8]
+    assert again.to_dict() == whole.to_dict()
+    assert not list(killed.glob("*begun*"))
+
+
+def test_settings_that_were_damaged_are_refused(data, kept):
+    (kept / "settings.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"settings\.json is not what was written"):
+        reproduce_paper(*data, replace(SETTINGS, n_robustness=0), folder=kept)
+
+
+def test_pickles_are_refused(data, kept):
+    np.savez(kept / "fit-clean-001.npz", sums=np.array([object()]))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        reproduce_paper(*data, replace(SETTINGS, n_robustness=0), folder=kept)

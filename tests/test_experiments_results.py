@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 
 from sklearn_ganprint.classification import FingerprintClassifier
-from sklearn_ganprint.experiments import compare_predictions, evaluate_attribution
-from sklearn_ganprint.experiments._results import plain
+from sklearn_ganprint.experiments import (
+    compare_predictions,
+    evaluate_attribution,
+    measure_correlations,
+)
 
 
 @pytest.fixture
@@ -15,9 +18,18 @@ def result():
 
 
 def test_plain_values_only():
-    values = {1: np.float32(0.5), "a": (np.nan, np.int64(3)), "b": np.array([[np.inf, 1]])}
-    assert plain(values) == {"1": 0.5, "a": [None, 3], "b": [[None, 1.0]]}
-    assert plain([True, None, "x", -np.inf]) == [True, None, "x", None]
+    # A source without images has no mean, and scores without spread are infinitely far apart.
+    scores = np.array([[np.float32(1), 0, 0], [1, 0, 0]])
+    document = measure_correlations(scores, ["a", "a"], ["a", "b", "c"]).to_dict()
+    assert document["mean"][1] == document["d_prime"][0] == [None, None, None]
+    assert document["mean"][0] == [1, 0, 0]
+
+    def types(value):
+        if isinstance(value, dict):
+            return set(map(type, value)).union(*map(types, value.values()))
+        return set().union(*map(types, value)) if isinstance(value, list) else {type(value)}
+
+    assert types(document) <= {str, int, float, type(None)}
 
 
 def test_json_comes_back(result, tmp_path):

@@ -3,14 +3,13 @@ import json
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ganprint.experiments import (
     compare_predictions,
     mcnemar_test,
     measure_robustness,
 )
-from sklearn_ganprint.experiments._robustness import wilson_interval
 
 
 @pytest.fixture
@@ -25,10 +24,32 @@ def predictions():
     return y, make
 
 
+def interval_of(n_right, n):
+    """Make the interval of the accuracy of so many right predictions."""
+    y = np.ones(n, dtype=int)
+    return compare_predictions(y, np.arange(n) < n_right, {}).baseline.interval
+
+
+@pytest.mark.parametrize(
+    ("n_right", "n", "expected"),
+    [(8, 10, (0.4902, 0.9433)), (0, 10, (0.0, 0.2775)), (10, 10, (0.7225, 1.0))],
+)
+def test_intervals_are_wilsons(n_right, n, expected):
+    assert_allclose(interval_of(n_right, n), expected, atol=5e-5)
+
+
+def test_intervals_hold_the_level():
+    rng = np.random.default_rng(0)
+    ends = np.array([interval_of(n_right, 50) for n_right in range(51)])
+    drawn = ends[rng.binomial(50, 0.3, 20_000)]
+    covered = np.mean((drawn[:, 0] <= 0.3) & (drawn[:, 1] >= 0.3))
+    assert 0.93 < covered < 0.97
+
+
 def check_scored(scored, y, predicted, baseline):
     assert (scored.n_test, scored.n_right) == (60, np.sum(predicted == y))
     assert scored.accuracy == np.mean(predicted == y)
-    assert scored.interval == wilson_interval(scored.n_right, 60)
+    assert scored.interval == interval_of(scored.n_right, 60)
     assert scored.against == mcnemar_test(baseline == y, predicted == y)
 
 

@@ -6,13 +6,16 @@ import joblib
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.base import clone, is_classifier, is_clusterer
+from sklearn import config_context
+from sklearn.base import ClassifierMixin, ClusterMixin, clone, is_classifier, is_clusterer
+from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 
 from sklearn_ganprint import (
     FileBatchClassifier,
@@ -20,6 +23,7 @@ from sklearn_ganprint import (
     FileBatchEstimator,
     FingerprintClassifier,
     FingerprintClustering,
+    FingerprintDetector,
     ResidualTransformer,
     make_attribution_pipeline,
     make_localization_pipeline,
@@ -127,6 +131,37 @@ def test_memory_mapped_images_are_taken_in_place_of_files(make_images, tmp_path)
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     clf = FileBatchClassifier(paper_pipeline(), batch_size=5).fit(mapped, y)
     np.testing.assert_array_equal(clf.predict(mapped), paper_pipeline().fit(X, y).predict(X))
+
+
+def test_images_in_memory_are_taken_after_a_fit_on_files(image_folder):
+    _, paths, y = image_folder()
+    clf = FileBatchEstimator(paper_pipeline(), batch_size=5).fit(paths, y)
+    images = read_all(paths)
+    np.testing.assert_array_equal(clf.predict(images), clf.predict(paths))
+    with pytest.raises(ValueError, match="expecting images of shape"):
+        clf.predict(images[:, :16])
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+@pytest.mark.parametrize("last", [KMeans(3, random_state=0), StandardScaler()])
+def test_answers_are_arrays_with_set_config(image_folder, last, container):
+    pytest.importorskip(container)
+    _, paths, _ = image_folder()
+    over_files = FileBatchEstimator(features(last), batch_size=5)
+    expected = over_files.fit_transform(paths)
+    with config_context(transform_output=container):
+        np.testing.assert_allclose(over_files.fit_transform(paths), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_detector_has_one_answer_for_each_file_that_cannot_be_read(image_folder):
+    _, paths, y = image_folder()
+    detector = make_pipeline(ResidualTransformer("gaussian"), FingerprintDetector(source="a"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of few images
+        fitted = FileBatchEstimator(detector).fit(paths, y)
+    for method in ("decision_function", "p_values", "score_samples"):
+        with pytest.warns(UnreadableImageWarning):
+            assert np.isnan(getattr(fitted, method)(["missing.png"])).tolist() == [True]
 
 
 def test_bad_files_are_left_out_and_named(image_folder):
@@ -288,6 +323,8 @@ def test_correlate_is_there_if_the_last_step_has_it(image_folder):
     ("call", "error", "words"),
     [
         (lambda clf, paths, y: clf.fit(paths[0], y), TypeError, "got one path"),
+        (lambda clf, paths, y: clf.fit([], []), ValueError, "at least one file path"),
+        (lambda clf, paths, y: clf.fit(paths, y).predict([]), ValueError, "at least one file path"),
         (lambda clf, paths, y: clf.fit(paths, y[:-1]), ValueError, "inconsistent numbers"),
         (lambda clf, paths, y: clf.fit(paths, None), ValueError, "requires y"),
         (lambda clf, paths, y: clf.fit(paths, ["a"] * len(y)), ValueError, "1 class: 'a'"),
@@ -384,8 +421,13 @@ def test_an_estimator_over_files_is_what_it_wraps():
     assert is_clusterer(clustering) and not is_clusterer(classifier)
     assert hasattr(clustering, "fit_predict") and not hasattr(classifier, "fit_predict")
     assert hasattr(classifier, "correlate") and not hasattr(clustering, "correlate")
-    for former in (FileBatchClassifier, FileBatchClustering):
-        assert issubclass(former, FileBatchEstimator)
+    for former, mixin in (
+        (FileBatchClassifier, ClassifierMixin),
+        (FileBatchClustering, ClusterMixin),
+    ):
+        assert issubclass(former, FileBatchEstimator) and issubclass(former, mixin)
+        tags = get_tags(former(paper_pipeline()))
+        assert tags == get_tags(FileBatchEstimator(paper_pipeline()))
 
 
 def test_images_are_read_as_often_as_the_estimator_maps_them(image_folder, monkeypatch):

@@ -16,6 +16,8 @@ from sklearn_ganprint import (
     PRNUClassifier,
     ResidualTransformer,
 )
+
+# Every estimator takes images as this mixin does, and none shows what it makes of them.
 from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint.datasets import load_samples
 from sklearn_ganprint.denoisers import DENOISERS

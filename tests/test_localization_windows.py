@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage, stats
 
+# Steps of the model, held to loops; maps and regions are tested in test_localization.py.
 from sklearn_ganprint.localization import _windows
 from sklearn_ganprint.localization._model import (
     DEGREES,

@@ -1,7 +1,9 @@
 """Data frames as the output of transformers: rows become some, images stay arrays."""
 
+import estimators
 import numpy as np
 import pytest
+from estimators import FEATURES, PERTURBATIONS
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -19,7 +21,6 @@ from sklearn_ganprint import (
     LocalVarianceNormalizer,
     OpenSetClassifier,
     PRNUClassifier,
-    ResidualTransformer,
     TiledClassifier,
     make_attribution_pipeline,
     make_localization_pipeline,
@@ -31,13 +32,7 @@ from sklearn_ganprint.features import (
     TiledTransformer,
 )
 from sklearn_ganprint.localization import localize_images
-from sklearn_ganprint.perturbations import (
-    Crop,
-    GaussianBlur,
-    GaussianNoise,
-    JPEGCompression,
-    Resize,
-)
+from sklearn_ganprint.perturbations import Crop, Resize
 from sklearn_ganprint.pipelines import KINDS
 
 pytestmark = pytest.mark.filterwarnings(
@@ -48,14 +43,11 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:.*takes noise residuals",
 )
 
-PERTURBATIONS = [
-    *(Crop(trim=2), GaussianBlur(), GaussianNoise(random_state=0)),
-    *(JPEGCompression(), Resize(0.5)),
-]
+PERTURBED = [*PERTURBATIONS, Crop(trim=2), Resize(0.5)]
 
 
 def residual(flatten=False):
-    return ResidualTransformer("gaussian", channels="rgb", flatten=flatten)
+    return estimators.residual(channels="rgb", flatten=flatten)
 
 
 def lags():
@@ -119,7 +111,7 @@ MODELS = {
         f"perturbed-{perturbation}": make_pipeline(
             perturbation, residual(True), FingerprintClassifier()
         )
-        for perturbation in PERTURBATIONS
+        for perturbation in PERTURBED
     },
 }
 BATCHED = ["fusion-24", "fusion-siblings-None", "rows", "union", "open-set-whole", "augmented"]
@@ -136,17 +128,13 @@ CLUSTERINGS = {
 
 TRANSFORMERS = {
     "residual": residual(True),
-    "normalizer": LocalVarianceNormalizer(),
-    "autocorrelation": lags(),
-    "spectrum": SpectrumTransformer(4),
-    "lines": SpectralLineTransformer(4),
-    "tiles": TiledTransformer(lags(), 16),
+    **{type(feature).__name__: feature for feature in FEATURES},
 }
 TO_IMAGES = {
     "residual": residual(),
     "normalizer": LocalVarianceNormalizer(flatten=False),
     "tiles": TiledTransformer(lags(), 16, flatten=False),
-    **{str(each): each for each in PERTURBATIONS},
+    **{str(each): each for each in PERTURBED},
 }
 
 
@@ -229,7 +217,7 @@ def test_images_come_as_arrays_whatever_is_asked_for(images, name, container):
     np.testing.assert_array_equal(asked.fit(X).transform(X), expected, strict=True)
 
 
-@pytest.mark.parametrize("perturbation", PERTURBATIONS, ids=str)
+@pytest.mark.parametrize("perturbation", PERTURBED, ids=str)
 def test_perturbed_rows_are_rows_in_the_container(images, perturbation, container):
     X = images[0][:2].reshape(2, -1)
     perturbation = clone(perturbation).set_params(image_shape=(48, 48, 3))

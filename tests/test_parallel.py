@@ -23,6 +23,8 @@ from sklearn_ganprint import (
     OpenSetClassifier,
     ResidualTransformer,
 )
+
+# What pools of workers do when they are killed, and how chunks are cut.
 from sklearn_ganprint._parallel import (
     CHUNK_VALUES,
     map_in_order,

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import json
 import os
@@ -22,13 +23,23 @@ from sklearn_ganprint import (
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.denoisers import DENOISERS
 from sklearn_ganprint.persistence import FORMAT_VERSION, ModelFileError, read_metadata
-from sklearn_ganprint.persistence._archive import digest
 
 
 def fitted(make_images, denoiser="gaussian"):
     X, y = make_images(shape=(16, 16, 3))
     pipeline = make_pipeline(ResidualTransformer(denoiser), FingerprintClassifier())
     return FileBatchClassifier(pipeline, reader=ImageReader(16)).fit(X, y), X
+
+
+def digest(members, header):
+    """Compute the sha256 of names, sizes and contents of all members, and of the header."""
+    sha = hashlib.sha256()
+    for name, content in sorted(members.items()):
+        content = content.encode() if isinstance(content, str) else content
+        sha.update(f"{name}\0{len(content)}\0".encode() + content)
+    rest = {key: value for key, value in header.items() if key != "sha256"}
+    sha.update(json.dumps(rest, sort_keys=True).encode())
+    return sha.hexdigest()
 
 
 def rewrite(path, change, *, seal=True):
@@ -41,7 +52,7 @@ def rewrite(path, change, *, seal=True):
         for name, content in members.items():
             archive.writestr(name, content)
         if seal:
-            header["sha256"] = digest(archive, header)
+            header["sha256"] = digest(members, header)
         archive.writestr("ganprint.json", json.dumps(header))
 
 

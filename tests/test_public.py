@@ -62,6 +62,9 @@ def test_names_that_are_public_no_more_warn_and_are_found(former):
         assert getattr(module, name)
     assert name not in module.__all__
     assert not hasattr(module, "no_such_name")
+    with pytest.warns(FutureWarning) as warned:
+        exec(f"from sklearn_ganprint.{package} import {name}", {})
+    assert len(warned) == 1
 
 
 @pytest.mark.parametrize(
@@ -86,6 +89,10 @@ def test_former_modules_warn_and_have_their_names(former, name):
     )
     assert any(getattr(package, name, None) is value for package in packages)
     assert not hasattr(module, "__path__")
+    everything = {}
+    with pytest.warns(FutureWarning, match="was renamed"):
+        exec(f"from sklearn_ganprint.{former} import *", everything)
+    assert everything[name] is value and name in dir(module)
 
 
 def run(script, **environment):

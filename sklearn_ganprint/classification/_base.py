@@ -55,10 +55,8 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         ----------
         X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
             Residuals.
-
         y : array-like of shape (n,)
             Source of each residual.
-
         sample_weight : array-like of shape (n,), default=None
             Weight of each residual in the mean of its class, at least 0.
 
@@ -99,13 +97,10 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         ----------
         X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
             Residuals.
-
         y : array-like of shape (n,)
             Source of each residual.
-
         classes : array-like of shape (n_classes,), default=None
             All classes that will ever be seen; needed in the first call, optional later.
-
         sample_weight : array-like of shape (n,), default=None
             Weight of each residual in the mean of its class, at least 0.
 
@@ -172,12 +167,8 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         ----------
         X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
             Residuals that the classifier was fitted on, all or some of them.
-
-        y : array-like of shape (n,)
-            Their classes, as in ``fit``.
-
-        sample_weight : array-like of shape (n,), default=None
-            Their weights, as in ``fit``.
+        y, sample_weight : array-like of shape (n,)
+            Their classes and weights, as in ``fit``; no weights by default.
 
         Returns
         -------
@@ -202,11 +193,9 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         alone = sums[0][codes] - weights <= 1e-12 * sums[0][codes]
         for row, code in enumerate(codes):
             own = tuple(total[code : code + 1] for total in sums)
-            scores[row, code] = (
-                self._lowest_score()
-                if alone[row]
-                else self._score_without(X[row : row + 1], weights[row], own)
-            )
+            scores[row, code] = self._lowest_score()
+            if not alone[row]:
+                scores[row, code] = self._score_without(X[row : row + 1], weights[row], own)
         return scores
 
     def class_scores(self, X: Any) -> np.ndarray:
@@ -235,7 +224,7 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         return scores
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Score of each class.
+        """Score the classes, as scikit-learn does.
 
         Parameters
         ----------

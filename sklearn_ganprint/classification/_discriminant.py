@@ -31,24 +31,16 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
     ----------
     classes_ : ndarray of shape (n_classes,)
         The class labels.
-
     means_ : ndarray of shape (n_classes, n_features)
         Mean of each class.
-
     priors_ : ndarray of float64, shape (n_classes,)
         Share of each class in what it was fitted on.
-
     coef_ : ndarray of shape (n_classes, n_features), or (1, n_features) with two classes
         Weights of the features in the scores.
-
     intercept_ : ndarray of shape (n_classes,), or (1,) with two classes
         Constants of the scores.
-
-    n_features_in_ : int
-        Number of features.
-
-    feature_names_in_ : ndarray of str
-        Names of the columns, if they came as a data frame.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of features, and names of the columns of a data frame.
 
     See Also
     --------
@@ -80,7 +72,7 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "shrinkage": [Interval(Real, 0, 1, closed="both")],
+        "shrinkage": [Interval(Real, 0, 1, closed="both")]
     }
 
     def __init__(self, shrinkage: float = 0.03) -> None:
@@ -94,7 +86,6 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
         ----------
         X : array-like of shape (n, n_features)
             Features. With float32 the covariance is summed up in single precision.
-
         y : array-like of shape (n,)
             Class of each row.
 
@@ -116,8 +107,7 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
         if len(self.classes_) < 2 or len(self.classes_) == len(y):
             raise ValueError(
                 f"PooledDiscriminantAnalysis needs at least 2 classes and more rows than classes, "
-                f"got {len(self.classes_)} class{'es' if len(self.classes_) > 1 else ''} in "
-                f"{len(y)} rows."
+                f"got {len(self.classes_)} class{'es' * (len(self.classes_) > 1)} in {len(y)} rows."
             )
         self.priors_ = np.bincount(codes) / len(codes)
         self.means_ = np.stack([X[codes == code].mean(axis=0) for code in range(codes.max() + 1)])

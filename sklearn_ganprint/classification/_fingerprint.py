@@ -18,8 +18,7 @@ from sklearn_ganprint.residuals._blanks import LOWEST
 class FingerprintClassifier(BaseFingerprintClassifier):
     """Attribute images to the source whose fingerprint is nearest to their residual.
 
-    The fingerprint of a class is the mean residual of its images; an image goes to the class
-    whose fingerprint its residual correlates with most.
+    The fingerprint of a class is the mean residual of its images.
 
     Parameters
     ----------
@@ -35,27 +34,18 @@ class FingerprintClassifier(BaseFingerprintClassifier):
     ----------
     fingerprints_ : ndarray of float64, shape (n_classes, n_features)
         Mean residual of each class (eq. 3), zeros for a class without images.
-
     class_count_ : ndarray of float64, shape (n_classes,)
         Number of images of each class, or the sum of their weights.
-
     energy_ : ndarray of float64, shape (n_classes,)
         Mean square of each fingerprint over its pixels, in squared grey levels.
-
     square_sum_ : ndarray of float64, shape (n_classes,)
         Sum of the squared norms of each class's residuals; only with the metric "unbiased".
-
     classes_ : ndarray of shape (n_classes,)
         The class labels.
-
     image_shape_ : tuple of int or None
         ``(H, W, C)`` of the residuals if they came as images, None if they came as rows.
-
-    n_features_in_ : int
-        Number of values of a residual.
-
-    feature_names_in_ : ndarray of str
-        Names of the columns, if the residuals came as a data frame.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of values of a residual, and names of the columns of a data frame.
 
     See Also
     --------
@@ -103,10 +93,8 @@ class FingerprintClassifier(BaseFingerprintClassifier):
         ----------
         sums : array-like of shape (n_classes, n_features) or (n_classes, H, W, C)
             Weighted sum of the residuals of each class.
-
         counts : array-like of shape (n_classes,)
             Sum of their weights: the number of images.
-
         classes : array-like of shape (n_classes,)
             Label of each class; new ones are added to those seen before.
 
@@ -127,7 +115,7 @@ class FingerprintClassifier(BaseFingerprintClassifier):
         return self
 
     def correlate(self, X: Any) -> np.ndarray:
-        """Correlation index of residuals and fingerprints, whatever the metric.
+        """Compute the correlation index of residuals and fingerprints, whatever the metric.
 
         Parameters
         ----------
@@ -174,8 +162,8 @@ class FingerprintClassifier(BaseFingerprintClassifier):
         if self.metric == "unbiased":
             norms = np.einsum("ij,ij->i", X, X, dtype=np.float64)
             squares = np.bincount(codes, weights * norms, n_classes)
-        sums = class_sums(X, codes, weights, n_classes)
-        return np.bincount(codes, weights, n_classes), sums, squares
+        count = np.bincount(codes, weights, n_classes)
+        return count, class_sums(X, codes, weights, n_classes), squares
 
     def _sums(self) -> Sums:
         """Sum weights, residuals and squared norms over the images of each class."""
@@ -203,7 +191,7 @@ class FingerprintClassifier(BaseFingerprintClassifier):
 def _unbiased_square(
     fingerprints: np.ndarray, count: np.ndarray, squares: np.ndarray
 ) -> np.ndarray:
-    """Squared norm of the fingerprints without the noise that is left in means of few residuals.
+    """Estimate the squared norm of fingerprints without the noise that is left in few residuals.
 
     ``(N |F|^2 - mean |R|^2) / (N - 1)``, whose expectation is that of infinitely many residuals; 0
     where there is one residual, all of which may be noise. `squares` are sums of squared norms.

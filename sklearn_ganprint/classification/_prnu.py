@@ -1,7 +1,7 @@
 """Attribution of photos to cameras, by the pattern of their sensors."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils import assert_all_finite
@@ -30,24 +30,19 @@ class PRNUClassifier(BaseFingerprintClassifier):
     zero_mean : bool or "bayer", default=True
         Whether the means of rows and columns, which all cameras of one model share, are subtracted
         from the fingerprints; "bayer" does so in each phase of the Bayer pattern.
-
     wiener : bool, default=False
         Whether peaks in the Fourier transform of the fingerprints are suppressed too, see
         :func:`~sklearn_ganprint.fingerprints.wiener_dft`.
-
     metric : {"pce", "correlation"}, default="pce"
         Score of a photo: the peak-to-correlation energy, or the correlation.
-
     search : bool, default=False
         Whether the peak may be at any circular shift of the photo, for "pce" only. The greatest of
         so many peaks is about 30 where there is no match.
-
     intensity : bool or "auto", default="auto"
         Whether the last channel of the residuals is the intensity of the photo, as
         :class:`ResidualTransformer` makes it with ``intensity=True``. "auto" finds it in residuals
         of 2 or 4 channels, since those without have 1 or 3. True refuses any other number of
         channels; False takes all channels as residuals, such as four planes of a Bayer pattern.
-
     image_shape : tuple of int, default=None
         ``(H, W, C')`` of the residuals when they come as rows.
 
@@ -55,30 +50,20 @@ class PRNUClassifier(BaseFingerprintClassifier):
     ----------
     fingerprints_ : ndarray of float64, shape (n_classes, H * W * C)
         Factor of each camera after the filters; zeros for one without photos.
-
     fingerprint_shape_ : tuple of int
         ``(H, W, C)`` of a fingerprint: of the residuals, less the channel of intensity.
-
     class_count_ : ndarray of float64, shape (n_classes,)
         Number of photos of each camera, or the sum of their weights.
-
     product_sum_ : ndarray of float64, shape (n_classes, H * W * C)
         Sum of residuals times intensity.
-
     intensity_sum_ : ndarray of float64, shape (n_classes, H * W)
         Sum of squared intensity.
-
     classes_ : ndarray of shape (n_classes,)
         The cameras.
-
     image_shape_ : tuple of int
         ``(H, W, C')`` of the residuals.
-
-    n_features_in_ : int
-        Number of values of a residual.
-
-    feature_names_in_ : ndarray of str
-        Names of the columns, if the residuals came as a data frame.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of values of a residual, and names of the columns of a data frame.
 
     See Also
     --------
@@ -90,9 +75,8 @@ class PRNUClassifier(BaseFingerprintClassifier):
     -----
     With intensity, fingerprints are ``sum(R I) / sum(I^2)`` [1]_, and a photo is scored by the
     peak-to-correlation energy of ``R I`` and the fingerprint. Without, the intensity is taken to be
-    1, so that fingerprints are means.
-
-    Photos must lie on the pixel grid of the sensor: of full size, or one crop, and not turned.
+    1, so that fingerprints are means. Photos must lie on the pixel grid of the sensor: of full
+    size, or one crop, and not turned.
 
     References
     ----------
@@ -123,6 +107,8 @@ class PRNUClassifier(BaseFingerprintClassifier):
     }
 
     _n_channels: ClassVar[Sequence[int]] = (1, 2, 3, 4)
+
+    image_shape_: ImageShape
 
     def __init__(
         self,
@@ -167,9 +153,9 @@ class PRNUClassifier(BaseFingerprintClassifier):
         check_is_fitted(self)
         X = np.asarray(stack_images(X))
         shape = batch_image_shape(X, self._n_channels)
-        if shape is None or shape[2] != self._shape[2]:
+        if shape is None or shape[2] != self.image_shape_[2]:
             raise ValueError(
-                f"Expected residuals of shape (n, h, w, {self._shape[2]}), got {X.shape}. A "
+                f"Expected residuals of shape (n, h, w, {self.image_shape_[2]}), got {X.shape}. A "
                 f"ResidualTransformer like that of the fit, with flatten=False, makes them."
             )
         return locate_peaks(self._signals(X.reshape(len(X), *shape))[0], self._fingerprint_images())
@@ -196,7 +182,7 @@ class PRNUClassifier(BaseFingerprintClassifier):
     def _signals(self, residuals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return residuals times intensity ``(n, H, W, C)`` and squared intensity ``(n, H, W)``."""
         if residuals.ndim == 2:
-            residuals = residuals.reshape(len(residuals), *self._shape)
+            residuals = residuals.reshape(len(residuals), *self.image_shape_)
         n_channels = self.fingerprint_shape_[2]
         if n_channels == residuals.shape[3]:
             return residuals, np.ones(residuals.shape[:3], residuals.dtype)
@@ -216,15 +202,10 @@ class PRNUClassifier(BaseFingerprintClassifier):
     def _fingerprint_images(self) -> np.ndarray:
         return self.fingerprints_.reshape(-1, *self.fingerprint_shape_)
 
-    @property
-    def _shape(self) -> ImageShape:
-        """Shape ``(H, W, C')`` of residuals, which is known of rows too."""
-        return cast(ImageShape, self.image_shape_)
-
     def _validate_rows(
         self, X: Any, y: Any = "no_validation", *, reset: bool, **checks: Any
     ) -> Any:
-        """Validate residuals; what their rows and columns are is needed of rows too."""
+        """Validate residuals, whose shape is needed of rows too."""
         validated = super()._validate_rows(X, y, reset=reset, **checks)
         if reset:
             self.image_shape_ = self._resolve_image_shape(self.image_shape_, self.n_features_in_)

@@ -17,10 +17,7 @@ from sklearn_ganprint._metaestimators import (
 
 
 def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
-    """Last step of a fitted pipeline, and `X` as it reaches that step.
-
-    The method `inner_input` of a meta-estimator returns what reaches its `estimator_`.
-    """
+    """Return the last step of a fitted pipeline, or in a meta-estimator, and what reaches it."""
     while True:
         if isinstance(estimator, Pipeline):
             X = estimator[:-1].transform(X) if len(estimator) > 1 else X
@@ -32,12 +29,12 @@ def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
 
 
 def sources(estimator: Any) -> np.ndarray:
-    """Classes of a fitted classifier; an outlier detector has one, 0."""
+    """Return the classes of a fitted classifier; an outlier detector has one, 0."""
     return getattr(estimator, "classes_", np.zeros(1, dtype=int))
 
 
 def decision_scores(classifier: Any, X: Any) -> np.ndarray:
-    """Scores of shape (n, n_classes) that a classifier decides by, also with two classes."""
+    """Compute the scores (n, n_classes) that a classifier decides by, also with two classes."""
     if offers(classifier, ScoresClasses):
         return classifier.class_scores(X)
     if offers(classifier, ScoresSamples):
@@ -49,12 +46,12 @@ def decision_scores(classifier: Any, X: Any) -> np.ndarray:
 
 
 def is_discriminant(classifier: Any) -> bool:
-    """Whether a fitted classifier has the attributes of a linear discriminant analysis."""
+    """Return whether a classifier has the attributes of a linear discriminant analysis."""
     return offers(classifier, Discriminates)
 
 
 def typicality(estimator: Any, X: Any) -> np.ndarray:
-    """Scores of shape (n, n_classes) that are low where an image is typical of no class.
+    """Compute scores (n, n_classes) that are low where an image is typical of no class.
 
     After a discriminant analysis these are ``-log(1 + d^2)`` of the distances d, since its own
     scores only compare the classes, and grow without bound as an image moves away from all.
@@ -72,7 +69,6 @@ def discriminant_distances(classifier: Any, X: Any) -> np.ndarray:
     ----------
     classifier : LinearDiscriminantAnalysis
         Fitted, with any solver: anything with the attributes `means_` and `coef_` of one.
-
     X : array-like of shape (n, n_features)
         What the classifier takes.
 

@@ -4,17 +4,16 @@ import argparse
 import math
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 from sklearn_ganprint.datasets import LAYOUTS
 from sklearn_ganprint.pipelines import KINDS, current_kind
 
-#: The kind of model that is fitted unless another is asked for.
-DEFAULT_KIND = "fusion"
-
 #: What a model can be for: to say who made an image, or which parts of it come from elsewhere.
-TASKS = ATTRIBUTE, LOCALIZE = "attribute", "localize"
+ATTRIBUTE, LOCALIZE = "attribute", "localize"
 
-#: The kind that a model was of, up to version 0.1, whose task was to localize.
+#: The kind that a model is of, in JSON as on the command line up to version 0.1, whose task is to
+#: localize.
 FORMER_KIND = "localization"
 
 #: The share of clean images that may get a false region, unless another is asked for.
@@ -26,146 +25,6 @@ DEFAULT_RATE = 0.01
 #: The longest side that ``--crop auto`` takes, and the share of files that must give it.
 AUTO_SIDE = 256
 AUTO_SHARE = 0.95
-
-
-def add_format(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--format",
-        choices=("table", "csv", "json", "spreadsheet"),
-        default="table",
-        help="how results are printed: csv and json give programs the names of files as they are; "
-        "spreadsheet is CSV in which no name is taken for a formula (default: %(default)s)",
-    )
-
-
-def add_jobs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--jobs",
-        type=jobs,
-        default=1,
-        metavar="N",
-        help="number of workers, -1 for one a core (default: %(default)s)",
-    )
-
-
-def add_batch_size(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--batch-size",
-        type=positive,
-        default=64,
-        metavar="N",
-        help="files in memory at a time, for each worker (default: %(default)s)",
-    )
-
-
-def add_seed(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument(
-        "--seed", type=seed, default=0, metavar="N", help=f"{what} (default: %(default)s)"
-    )
-
-
-def add_layout(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument(
-        "--layout",
-        choices=tuple(LAYOUTS),
-        default=default,
-        help="how the folder is laid out: a folder per source (folders), ARCH/SOURCE/ (nested), "
-        "either (auto), or as one of the known collections has it (default: %(default)s)",
-    )
-
-
-def add_crop(parser: argparse.ArgumentParser, anchor: str | None = "top-left") -> None:
-    """Add what is cut of the images; without `anchor`, a model may say that."""
-    parser.add_argument(
-        "--crop",
-        type=crop,
-        metavar="auto|N|HxW",
-        help="part of each image that is used, in pixels; auto (the default) is the largest square "
-        f"of at most {AUTO_SIDE} pixels that {AUTO_SHARE:.0%} of the files can give".replace(
-            "%", "%%"
-        ),
-    )
-    parser.add_argument(
-        "--anchor",
-        choices=("top-left", "center"),
-        default=anchor,
-        help="where it is cut (default: top-left)",
-    )
-
-
-def add_task(parser: argparse.ArgumentParser) -> None:
-    """Add what a model is for, and how it does that."""
-    parser.add_argument(
-        "--task",
-        choices=TASKS,
-        default=ATTRIBUTE,
-        help=f"what the model is for: {ATTRIBUTE}, to tell who made an image (ganprint predict, "
-        f"verify); {LOCALIZE}, to find the parts of an image that come from elsewhere (ganprint "
-        f"localize) (default: %(default)s)",
-    )
-    kinds = "; ".join(f"{kind}, {traces}" for kind, traces in KINDS.items())
-    parser.add_argument(
-        "--kind",
-        type=kind,
-        metavar=f"{{{','.join(KINDS)}}}",
-        help=f"the traces that images are attributed by: {kinds} (default: {DEFAULT_KIND})",
-    )
-
-
-def add_false_alarm(
-    parser: argparse.ArgumentParser, what: str, default: float = DEFAULT_RATE
-) -> None:
-    parser.add_argument(
-        "--false-alarm", type=rate, metavar="RATE", help=f"{what} (default: {default:g})"
-    )
-
-
-def add_model_and_images(parser: argparse.ArgumentParser, *, source: str | None = None) -> None:
-    """Add a model file, a source of it if `source` says what for, and images."""
-    parser.add_argument("model", metavar="MODEL", help="a file from `ganprint fit`")
-    if source is not None:
-        parser.add_argument("source", metavar="SOURCE", help=source)
-    add_paths(parser)
-
-
-def add_paths(parser: argparse.ArgumentParser) -> None:
-    """Add images that have no labels."""
-    parser.add_argument(
-        "paths",
-        metavar="PATH",
-        nargs="+",
-        help="an image, or a folder: all files in it at any depth, hidden ones skipped",
-    )
-
-
-def add_out(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add the folder of a page, which is not made unless asked for."""
-    parser.add_argument(
-        "--out", metavar="DIR", help=f"folder for a page to look at, index.html, with {what}"
-    )
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="write into a folder that is not empty; only the command's own files are replaced",
-    )
-
-
-def add_residual(parser: argparse.ArgumentParser, channels: str | None = "rgb") -> None:
-    """Add what residuals are; without `channels`, that depends on the kind of model."""
-    default = channels or "rgb; with --kind prnu luminance"
-    parser.add_argument(
-        "--channels",
-        choices=("luminance", "rgb"),
-        default=channels,
-        help="one fingerprint of the luminance, or one of each colour, which is more accurate "
-        f"for generators (default: {default})",
-    )
-    parser.add_argument(
-        "--denoiser",
-        choices=("wavelet", "gaussian", "median", "wiener"),
-        default="wavelet",
-        help="what takes the image's content away (default: %(default)s)",
-    )
 
 
 def kind(text: str) -> str:
@@ -230,3 +89,83 @@ def size(text: str, expected: str = "N or HxW") -> tuple[int, int]:
 def crop(text: str) -> tuple[int, int] | None:
     """Read ``auto`` (None), ``N`` or ``HxW``."""
     return None if text == "auto" else size(text, "auto, N or HxW")
+
+
+#: Arguments that several commands take, as `add` adds them. Where a help holds ``{what}``, the
+#: command says what that is.
+_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "model": {"metavar": "MODEL", "help": "a file from `ganprint fit`"},
+    "paths": {
+        "metavar": "PATH",
+        "nargs": "+",
+        "help": "an image, or a folder: all files in it at any depth, hidden ones skipped",
+    },
+    "--format": {
+        "choices": ("table", "csv", "json", "spreadsheet"),
+        "default": "table",
+        "help": "how results are printed: csv and json give programs the names of files as they "
+        "are; spreadsheet is CSV in which no name is taken for a formula (default: %(default)s)",
+    },
+    "--jobs": {
+        "type": jobs,
+        "default": 1,
+        "metavar": "N",
+        "help": "number of workers, -1 for one a core (default: %(default)s)",
+    },
+    "--batch-size": {
+        "type": positive,
+        "default": 64,
+        "metavar": "N",
+        "help": "files in memory at a time, for each worker (default: %(default)s)",
+    },
+    "--seed": {"type": seed, "default": 0, "metavar": "N", "help": "{what} (default: %(default)s)"},
+    "--layout": {
+        "choices": tuple(LAYOUTS),
+        "help": "how the folder is laid out: a folder per source (folders), ARCH/SOURCE/ (nested), "
+        "either (auto), or as one of the known collections has it (default: %(default)s)",
+    },
+    "--crop": {
+        "type": crop,
+        "metavar": "auto|N|HxW",
+        "help": "part of each image that is used, in pixels; auto (the default) is the largest "
+        f"square of at most {AUTO_SIDE} pixels that {100 * AUTO_SHARE:.0f}%% of the files can give",
+    },
+    "--anchor": {
+        "choices": ("top-left", "center"),
+        "default": "top-left",
+        "help": "where it is cut (default: top-left)",
+    },
+    "--channels": {
+        "choices": ("luminance", "rgb"),
+        "help": "one fingerprint of the luminance, or one of each colour, which is more accurate "
+        "for generators (default: {what})",
+    },
+    "--denoiser": {
+        "choices": ("wavelet", "gaussian", "median", "wiener"),
+        "default": "wavelet",
+        "help": "what takes the image's content away (default: %(default)s)",
+    },
+    "--false-alarm": {
+        "type": rate,
+        "metavar": "RATE",
+        "help": f"{{what}} (default: {DEFAULT_RATE:g})",
+    },
+    "--out": {"metavar": "DIR", "help": "folder for a page to look at, index.html, with {what}"},
+    "--force": {
+        "action": "store_true",
+        "help": "write into a folder that is not empty; only {what} own files are replaced",
+    },
+}
+
+
+def add(parser: argparse.ArgumentParser, *names: str, what: str = "", **others: Any) -> None:
+    """Add arguments by name; `others` take the place of what they have here."""
+    for name in names:
+        argument = _ARGUMENTS[name] | others
+        parser.add_argument(name, **argument | {"help": argument["help"].format(what=what)})
+
+
+def add_out(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the folder of a page, which is not made unless asked for."""
+    add(parser, "--out", what=what)
+    add(parser, "--force", what="the command's")

@@ -7,23 +7,13 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.cli import _arguments, _images
-from sklearn_ganprint.cli._console import (
-    MESSAGES,
-    Column,
-    CommandError,
-    Row,
-    Table,
-    csv_file,
-    one_line,
-    print_results,
-)
+from sklearn_ganprint.cli import _arguments, _console, _images
+from sklearn_ganprint.cli._console import MESSAGES, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._findings import NOWHERE, Clusters, cluster_names, in_words, pair_level
-from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, check_file, write_file, write_files
-from sklearn_ganprint.cli.pages._views import draw_clusters, render_clusters
+from sklearn_ganprint.cli.pages import _folder, _views
 from sklearn_ganprint.clustering import FingerprintClustering
 from sklearn_ganprint.comparison import ModelComparison, compare_models
-from sklearn_ganprint.datasets import ImageReader, ImageReadError, confounds, content_keys
+from sklearn_ganprint.datasets import ImageReadError, confounds, content_keys
 from sklearn_ganprint.files import FileBatchEstimator, NoResidualError
 from sklearn_ganprint.fingerprints import energy
 from sklearn_ganprint.residuals import ResidualTransformer
@@ -37,28 +27,20 @@ DESCRIPTION = (
 #: Of fewer images a source is hardly found, and of fewer in all the number of sources is not.
 FEW = 20
 
-_COLUMNS = (
-    Column("cluster", "cluster"),
-    Column("images", "images"),
-    Column("formats", "format"),
-    Column("sizes", "size"),
-    Column("jpeg_quality", "JPEG quality", 0),
-    Column("fingerprint_energy", "fingerprint energy", 4),
-)
-_FILES = tuple(Column(key, key) for key in ("file", "cluster", "error", "reason"))
-_LABELS = (Column("path", "path"), Column("label", "label"))
+_COLUMNS = columns("cluster", "images", *_images.PROPERTIES, _console.ENERGY)
+_FILES = columns("file", "cluster", "error", "reason")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    _arguments.add_paths(parser)
+    _arguments.add(parser, "paths")
     parser.add_argument(
         "--clusters",
         type=_arguments.positive,
         metavar="N",
         help="number of sources, if it is known (default: it is found)",
     )
-    _arguments.add_crop(parser)
+    _arguments.add(parser, "--crop", "--anchor")
     _arguments.add_out(parser, "images of each cluster and its fingerprint")
     parser.add_argument(
         "--csv",
@@ -66,23 +48,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write a file with the columns path and label, which `ganprint fit` and `ganprint "
         "compare` take; what fits nowhere is not in it",
     )
-    _arguments.add_seed(parser, "draws those that are clustered first of more than 5000 images")
-    _arguments.add_jobs(parser)
-    _arguments.add_batch_size(parser)
-    _arguments.add_format(parser)
+    seed = "draws those that are clustered first of more than 5000 images"
+    _arguments.add(parser, "--seed", what=seed)
+    _arguments.add(parser, "--jobs", "--batch-size", "--format")
 
 
 def run(args: argparse.Namespace) -> int:
     """Cluster images, write what is asked for, print the clusters."""
     if args.csv is not None:
-        check_file("--csv", args.csv, force=args.force)
-    begin_out(args)
+        _folder.check_file("--csv", args.csv, force=args.force)
+    _folder.begin_out(args)
     files, failures = _images.find_files(args.paths)
     bunch = _images.inspect_images(_images.outside(files, args.out), args, failures)
     crop = args.crop or _images.auto_crop(bunch)
     clusters = _cluster(bunch, crop, failures, args)
-    for warning in clusters.warnings:
-        MESSAGES.warn(warning)
+    MESSAGES.warn(*clusters.warnings)
     rows = _rows(clusters)
     index = _write(clusters, rows, args)
     _print(clusters, rows, index, args)
@@ -96,15 +76,18 @@ def _cluster(
 ) -> Clusters:
     """Cluster files, the greatest cluster first, and find out what may mislead."""
     clustering = _fit(bunch, crop, failures, args)
-    blank = [failure for failure in failures if isinstance(failure, NoResidualError)]
-    reasons = {failure.filename: failure.reason for failure in blank}
+    reasons = {
+        error.filename: error.reason for error in failures if isinstance(error, NoResidualError)
+    }
     failures = [failure for failure in failures if failure.filename not in reasons]
     inner = clustering.estimator_[-1]
     failed = {failure.filename for failure in failures}
     labels, order = _by_size(clustering.labels_, len(inner.fingerprints_))
     labels[[name in failed for name in bunch.filenames]] = -2
     fingerprints = inner.fingerprints_[order].reshape(-1, *inner.image_shape_)
-    comparison = _compare(fingerprints)
+    named, comparison = dict(zip(cluster_names(len(fingerprints)), fingerprints, strict=True)), None
+    if len(named) > 1:
+        comparison = compare_models(named)
     warnings = [*_warnings(bunch, labels), *_alike(comparison)]
     return Clusters(bunch, labels, fingerprints, comparison, crop, failures, warnings, reasons)
 
@@ -122,21 +105,7 @@ def _fit(
         ResidualTransformer(channels="rgb", flatten=False),
         FingerprintClustering(args.clusters, random_state=args.seed),
     )
-    with MESSAGES.progress("clustering") as progress:
-        return FileBatchEstimator(
-            pipeline,
-            reader=ImageReader(crop=crop, anchor=args.anchor),
-            batch_size=args.batch_size,
-            n_jobs=args.jobs,
-            on_error=_images.collect_failures(failures),
-            progress=progress,
-        ).fit(bunch.filenames)
-
-
-def _compare(fingerprints: np.ndarray) -> ModelComparison | None:
-    if len(fingerprints) < 2:
-        return None
-    return compare_models(dict(zip(cluster_names(len(fingerprints)), fingerprints, strict=True)))
+    return _images.fit_files(pipeline, bunch, crop, args, failures, "clustering")
 
 
 def _alike(comparison: ModelComparison | None) -> list[str]:
@@ -203,41 +172,36 @@ def _rows(clusters: Clusters) -> list[Row]:
 
 def _write(clusters: Clusters, rows: list[Row], args: argparse.Namespace) -> str | None:
     """Write what is asked for; return the page's path if there is one."""
-    labelled = csv_file(Table(_LABELS, _labelled(clusters)))
+    # A path that holds from any folder.
+    paths = [
+        {"path": os.path.abspath(file), "label": name}
+        for name in clusters.names
+        for file in clusters.files_of(name)
+    ]
+    labelled = _console.csv_file(Table(columns("path", "label"), paths))
     if args.csv is not None:
-        write_file(args.csv, labelled)
+        _folder.write_files("", [(args.csv, labelled)])
         MESSAGES.say(f"saved {args.csv}")
     if args.out is None:
         return None
     with MESSAGES.progress("drawing") as progress:
-        write_files(args.out, draw_clusters(clusters, progress))
-    page = render_clusters(clusters, rows, args).encode("utf-8")
-    return write_files(args.out, [("clusters.csv", labelled), (PAGE, page)])
-
-
-def _labelled(clusters: Clusters) -> list[Row]:
-    """Make one row an image in a cluster; its path holds from any folder."""
-    return [
-        {"path": os.path.abspath(file), "label": name}
-        for code, name in enumerate(clusters.names)
-        for file in clusters.files_of(code)
-    ]
+        _folder.write_files(args.out, _views.draw_clusters(clusters, progress))
+    page = _views.render_clusters(clusters, rows, args)
+    return _folder.write_page(args.out, page, [("clusters.csv", labelled)])
 
 
 def _file_rows(clusters: Clusters) -> list[Row]:
     """Make one row a file, those that failed last."""
-    names = {code: name for code, name in enumerate(clusters.names)} | {-1: NOWHERE}
-    pairs = zip(clusters.bunch.filenames.tolist(), clusters.labels.tolist(), strict=True)
-    rows = [
-        {"file": file, "cluster": names[code], "error": None, "reason": clusters.reasons.get(file)}
-        for file, code in pairs
-        if code > -2
-    ]
-    failed = {failure.filename: one_line(failure.reason) for failure in clusters.failures}
-    return rows + [
-        {"file": name, "cluster": None, "error": reason, "reason": None}
-        for name, reason in failed.items()
-    ]
+    used = clusters.labels > -2
+    files, codes = clusters.bunch.filenames[used].tolist(), clusters.labels[used]
+    names = [*clusters.names, NOWHERE]  # nowhere is -1
+
+    def row(position: int) -> Row:
+        reason = clusters.reasons.get(files[position])
+        return {"cluster": names[codes[position]], "reason": reason}
+
+    keys = [column.key for column in _FILES]
+    return _images.file_rows(files, clusters.failures, keys, row)
 
 
 def _print(
@@ -253,7 +217,7 @@ def _print(
         "report": index,
         "results": files,
     }
-    print_results(
+    _console.print_results(
         args.format,
         document,
         Table(_FILES, files),

@@ -4,15 +4,16 @@ import argparse
 import math
 import os
 from collections.abc import Sequence
+from typing import Any
 
-from sklearn_ganprint.cli import _arguments, _collections, _findings, _images
-from sklearn_ganprint.cli._collections import Collection
-from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Table, print_results
-from sklearn_ganprint.cli._findings import Compared
-from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, write_files
-from sklearn_ganprint.cli.pages._views import draw_comparison, render_comparison
-from sklearn_ganprint.comparison import compare_models
-from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint import comparison, datasets
+from sklearn_ganprint._output import as_label
+from sklearn_ganprint.cli import _arguments, _console, _findings, _images
+from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Table, columns
+from sklearn_ganprint.cli._findings import Collection, Compared
+from sklearn_ganprint.cli._models import Model, open_model
+from sklearn_ganprint.cli.pages import _folder, _views
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.pipelines import current_kind
 
 REQUIRES = ("rich", "skops", "jinja2", "matplotlib")
@@ -30,19 +31,14 @@ FEW, FEW_PIXELS = 20, 256 * 256
 #: As many pairs as a table lists; of more it lists the best match of each source.
 _MOST_PAIRS = 24
 
-_PAIRS = (
-    Column("first", "first"),
-    Column("second", "second"),
+_EVIDENCE = (
     Column("correlation", "correlation", 4),
     Column("z_score", "z-score", 1),
     Column("p_value", "p-value"),
 )
-_MATCHES = (
-    Column("source", "source"),
-    Column("match", "most alike"),
-    *_PAIRS[2:],
-    Column("p_value_of_best", "p as best of all"),
-)
+_PAIRS = columns("first", "second", *_EVIDENCE)
+_BEST = Column("p_value_of_best", "p as best of all")
+_MATCHES = columns("source", Column("match", "most alike"), *_EVIDENCE, _BEST)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,13 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="take each folder for one source, with all folders in it",
     )
     _add_ways(parser)
-    _arguments.add_false_alarm(
-        parser, "chance that sources with nothing in common are called alike, in (0, 1)"
-    )
+    chance = "chance that sources with nothing in common are called alike, in (0, 1)"
+    _arguments.add(parser, "--false-alarm", what=chance)
     _arguments.add_out(parser, "the correlations and the fingerprints")
-    _arguments.add_jobs(parser)
-    _arguments.add_batch_size(parser)
-    _arguments.add_format(parser)
+    _arguments.add(parser, "--jobs", "--batch-size", "--format")
 
 
 def _add_ways(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +72,8 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
         "residual (the default); prnu, the pattern of a sensor, of photos of full size. With a "
         "model they are made as in it",
     )
-    _arguments.add_crop(parser, None)
+    _arguments.add(parser, "--crop")
+    _arguments.add(parser, "--anchor", default=None)  # as in a model, if there is one
     parser.add_argument(
         "--trim",
         type=_arguments.natural,
@@ -100,10 +94,9 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, write what is asked for, print what was found."""
-    begin_out(args)
+    _folder.begin_out(args)
     compared = _compare(args)
-    for warning in compared.warnings:
-        MESSAGES.warn(warning)
+    MESSAGES.warn(*compared.warnings)
     index = _write(compared, args)
     _print(compared, index, args)
     if index:
@@ -114,21 +107,16 @@ def run(args: argparse.Namespace) -> int:
 def _compare(args: argparse.Namespace) -> Compared:
     failures: list[ImageReadError] = []
     paths = [args.first] if args.second is None else [args.first, args.second]
-    found = [
-        _collections.open_collection(path, failures, one_source=args.one_source) for path in paths
-    ]
+    found = [_open_collection(path, failures, one_source=args.one_source) for path in paths]
     warnings = _settle(found)
     models = [collection.model for collection in found if collection.model is not None]
-    reader = _collections.make_reader(found, args)
+    reader = _make_reader(found, args)
     like = models[0].whole if models else "prnu" if args.kind == "prnu" else None
-    sets = [
-        _collections.fingerprints_of(collection, like, reader, args, failures)
-        for collection in found
-    ]
+    sets = [_fingerprints_of(collection, like, reader, args, failures) for collection in found]
     if len(sets) == 1 and len(sets[0].names) < 2:
         raise CommandError(f"{args.first}: it has one source only; name B, to compare it with")
     try:
-        result = compare_models(*sets, trim=args.trim, null=args.null)
+        result = comparison.compare_models(*sets, trim=args.trim, null=args.null)
     except ValueError as error:
         raise CommandError(f"{' and '.join(paths)}: {error}") from error
     failed = {failure.filename for failure in failures}
@@ -170,25 +158,133 @@ def _settle(found: list[Collection]) -> list[str]:
             f"each other"
         )
     if first.model is not None and second.model is not None:
-        _collections.check_models(first.model, second.model, [first.path, second.path])
-        return []
+        _check_models(first.model, second.model, [first.path, second.path])
     if first.model is not None or second.model is not None:
         return []
-    found[1], n_copies = _collections.leave_out_copies(first, second)
-    if not n_copies:
-        return []
-    return [
+    found[1], n_copies = _leave_out_copies(first, second)
+    copies = (
         f"{n_copies} images of {second.path} are copies of images of {first.path}, whose content "
         f"would match; they were left out of {second.path}"
-    ]
+    )
+    return [copies] if n_copies else []
+
+
+def _open_collection(path: str, failures: list[ImageReadError], *, one_source: bool) -> Collection:
+    """Find out what a path is, and list it or load it."""
+    if not os.path.lexists(path):
+        raise CommandError(
+            f"{path}: expected a model, a folder of images or a CSV file, found nothing of that "
+            f"name"
+        )
+    if os.path.isdir(path):
+        return _list_folder(path, failures, one_source=one_source)
+    if path.lower().endswith(".csv"):
+        listed = datasets.list_images(path)
+        images = zip(listed.filenames.tolist(), listed.labels.tolist(), strict=True)
+        return Collection(path, None, list(images))
+    if len(datasets.inspect_images([path]).filenames):
+        raise CommandError(
+            f"{path}: one image has no fingerprint that could be told from its noise; give a "
+            f"folder of many, or ask `ganprint predict` which source of a model made it"
+        )
+    return Collection(path, open_model(path), [])
+
+
+def _list_folder(path: str, failures: list[ImageReadError], *, one_source: bool) -> Collection:
+    """List a folder: its folders are sources, or, where there are none, it is one."""
+    try:
+        listed = datasets.list_images(path, layout=None if one_source else "folders")
+    except ValueError:  # there are no folders in it
+        listed = datasets.list_images(path, layout=None)
+    MESSAGES.say(*listed.failures)
+    failures += listed.failures
+    files = listed.filenames.tolist()
+    if not files:
+        raise CommandError(
+            f"{path}: expected images, or a folder of them for each source; found no file"
+        )
+    name = as_label(os.path.basename(os.path.abspath(path)))
+    labels = [name] * len(files) if listed.labels is None else listed.labels.tolist()
+    return Collection(path, None, list(zip(files, labels, strict=True)))
+
+
+def _check_models(first: Model, second: Model, paths: Sequence[str]) -> None:
+    """Refuse two models whose fingerprints are of different pixels or residuals."""
+    one, other = paths
+    of_one, of_other = map(comparison.fingerprint_settings, (first.whole, second.whole))
+    for key, value in of_one.items():
+        if value != of_other[key]:
+            raise CommandError(
+                f"cannot compare models of another {key}: {one} has {value}, {other} has "
+                f"{of_other[key]}. Fit both alike, or give one of them and the images of the other"
+            )
+
+
+def _leave_out_copies(first: Collection, second: Collection) -> tuple[Collection, int]:
+    """Leave out of the second collection copies of files of the first; say how many there are."""
+    known = [file for file, _ in (*first.images, *second.images) if os.path.isfile(file)]
+    keys = dict(zip(known, datasets.content_keys(known), strict=True))
+    there = {keys[file] for file, _ in first.images if file in keys}
+    kept = [(file, label) for file, label in second.images if keys.get(file) not in there]
+    if not kept:
+        raise CommandError(
+            f"all images of {second.path} are copies of images of {first.path}, whose content "
+            f"would match; give other images of the sources"
+        )
+    return second._replace(images=kept), len(second.images) - len(kept)
+
+
+def _make_reader(collections: Sequence[Collection], args: argparse.Namespace) -> ImageReader | None:
+    """Choose what is cut of the images: as a model does it, or as the arguments say."""
+    model = next((found for found in collections if found.model is not None), None)
+    if model is not None:
+        if (args.crop, args.anchor, args.kind) != (None, None, None):
+            raise CommandError(
+                f"--crop, --anchor, --kind: leave these out: {model.path} says what is cut of the "
+                f"images and how fingerprints are made, for both collections"
+            )
+        return None
+    args.anchor = args.anchor or "top-left"
+    files = [file for found in collections for file, _ in found.images]
+    # What fails is named when its pixels are read.
+    bunch = _images.inspect_images(files, args, [], quiet=True)
+    # Of images of one size all is used: the more pixels, the stronger the evidence.
+    crop = args.crop or _images.auto_crop(bunch, whole_from=_arguments.AUTO_SHARE)
+    return ImageReader(crop=crop, anchor=args.anchor)
+
+
+def _fingerprints_of(
+    collection: Collection,
+    like: Any,
+    reader: ImageReader | None,
+    args: argparse.Namespace,
+    failures: list[ImageReadError],
+) -> comparison.FingerprintSet:
+    """Take the fingerprints out of a model, or make them of images as `like` says."""
+    name = os.path.basename(os.path.abspath(collection.path))
+    try:
+        if collection.model is not None:
+            return comparison.fingerprint_set(collection.model.whole)
+        with MESSAGES.progress(f"reading {name}") as progress:
+            return comparison.estimate_fingerprints(
+                *zip(*collection.images, strict=True),
+                like=like,
+                reader=reader,
+                batch_size=args.batch_size,
+                n_jobs=args.jobs,
+                on_error=_images.collect_failures(failures),
+                progress=progress,
+            )
+    except ValueError as error:
+        raise CommandError(f"{collection.path}: {error}") from error
 
 
 def _write(compared: Compared, args: argparse.Namespace) -> str | None:
     if args.out is None:
         return None
     with MESSAGES.progress("drawing") as progress:
-        write_files(args.out, draw_comparison(compared, progress))
-    return write_files(args.out, [(PAGE, render_comparison(compared, args).encode("utf-8"))])
+        _folder.write_files(args.out, _views.draw_comparison(compared, progress))
+    return _folder.write_page(args.out, _views.render_comparison(compared, args))
 
 
 def _print(compared: Compared, index: str | None, args: argparse.Namespace) -> None:
@@ -210,16 +306,16 @@ def _print(compared: Compared, index: str | None, args: argparse.Namespace) -> N
     shown = Table(_PAIRS, rows)
     if len(rows) > _MOST_PAIRS:
         shown = Table(_MATCHES, [match._asdict() for match in matches])
-    print_results(
+    _console.print_results(
         args.format,
         document,
-        Table((*_PAIRS, Column("null", "null")), [{**row, "null": result.null} for row in rows]),
+        Table(columns(*_PAIRS, "null"), [{**row, "null": result.null} for row in rows]),
         shown=[_with_p_in_words(shown)],
         notes=["", *_findings.sentences(matches, compared), *_findings.comparison_notes(compared)],
     )
 
 
 def _with_p_in_words(table: Table) -> Table:
-    keys = [column.key for column in table.columns if column.key.startswith("p_value")]
+    keys = [key for key in table.keys if key.startswith("p_value")]
     rows = [{**row, **{key: _findings.p_number(row[key]) for key in keys}} for row in table.rows]
     return Table(table.columns, rows)

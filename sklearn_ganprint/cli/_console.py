@@ -36,11 +36,32 @@ class Column(NamedTuple):
     digits: int | None = None
 
 
+#: Columns of several commands.
+ENERGY = Column("fingerprint_energy", "fingerprint energy", 4)
+P_VALUE = Column("p_value", "p-value", 4)
+
+
+def columns(*given: str | Column) -> tuple[Column, ...]:
+    """Make columns; where a key alone is given, the title is the key in words."""
+    made = (Column(x, x.replace("_", " ")) if isinstance(x, str) else x for x in given)
+    return tuple(made)
+
+
 class Table(NamedTuple):
     """Rows and those of their values that are shown."""
 
     columns: Sequence[Column]
     rows: Sequence[Row]
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of the columns."""
+        return [column.key for column in self.columns]
+
+    @property
+    def cells(self) -> list[list[Any]]:
+        """The values that are shown of each row."""
+        return [[row.get(key) for key in self.keys] for row in self.rows]
 
     def filled(self) -> "Table":
         """Leave out the columns that hold nothing in any row."""
@@ -65,15 +86,13 @@ def print_results(
     if form == "json":
         print(json_text(document))
     elif form in ("csv", "spreadsheet"):
-        rows = [[_plain(row.get(column.key)) for column in table.columns] for row in table.rows]
-        if sys.stdout.isatty():
-            rows = [[printable(x) if isinstance(x, str) else x for x in cells] for cells in rows]
-        header = [column.key for column in table.columns]
-        print(csv_text(header, rows, spreadsheet=form == "spreadsheet", digits=6), end="")
+        written = printable if sys.stdout.isatty() else str
+        cells = [[_csv_cell(value, written) for value in row] for row in table.cells]
+        print(csv_text(table.keys, cells, spreadsheet=form == "spreadsheet", digits=6), end="")
     else:
-        for number, each in enumerate(shown or [table]):
+        for number, part in enumerate(shown or [table]):
             print("\n" * (number > 0), end="")
-            _print_table(each)
+            _print_table(part)
         for note in notes:
             print(one_line(note))
 
@@ -81,53 +100,54 @@ def print_results(
 def print_file_results(
     form: str,
     document: Row,
-    columns: Sequence[Column],
-    rows: Sequence[Row],
+    table: Table,
     *,
     shown: Sequence[Column],
     notes: Sequence[str],
 ) -> None:
     """Print one row a file; tables leave out what failed, which was named on stderr."""
-    reason = Column("reason", "reason")
-    used = [row for row in rows if row["error"] is None]
+    used = judged(table.rows)
+    reason = Table(columns("reason"), used).filled()
     print_results(
         form,
-        {**document, "results": rows},
-        Table((*columns, Column("error", "error"), reason), rows),
-        shown=[Table([*shown, *Table([reason], used).filled().columns], used)],
+        {**document, "results": table.rows},
+        Table((*table.columns, *columns("error", "reason")), table.rows),
+        shown=[Table([*shown, *reason.columns], used)],
         notes=notes,
     )
 
 
-def _plain(value: Any) -> Any:
-    """Write a list as one cell of a CSV file, and leave all else as it is."""
-    return "; ".join(map(str, value)) if isinstance(value, list | tuple) else value
+def judged(rows: Sequence[Row]) -> list[Row]:
+    """Give the rows of the files that could be used."""
+    return [row for row in rows if row["error"] is None]
+
+
+def _csv_cell(value: Any, written: Callable[[str], str]) -> Any:
+    if isinstance(value, list | tuple):
+        value = "; ".join(map(str, value))
+    return written(value) if isinstance(value, str) else value
 
 
 def csv_file(table: Table) -> bytes:
     """Write rows as the content of a CSV file, for programs and for spreadsheets."""
-    rows = [[row.get(column.key) for column in table.columns] for row in table.rows]
-    return csv_bytes([column.key for column in table.columns], rows, spreadsheet=True)
+    return csv_bytes(table.keys, table.cells, spreadsheet=True)
 
 
-def _print_table(table: Table) -> None:
+def _print_table(results: Table) -> None:
     """Print rows as a table as wide as it needs to be, folded where the terminal is narrower."""
-    from rich import box  # optional, and slow
-    from rich.console import Console
-    from rich.table import Table as RichTable
-    from rich.text import Text
+    from rich import box, console, table, text  # optional, and slow
 
-    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in table.columns:
-        number = any(isinstance(row.get(column.key), int | float) for row in table.rows)
-        drawn.add_column(column.title, justify="right" if number else "left", overflow="fold")
-    for row in table.rows:
+    drawn = table.Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for key, title, _ in results.columns:
+        number = any(isinstance(row.get(key), int | float) for row in results.rows)
+        drawn.add_column(title, justify="right" if number else "left", overflow="fold")
+    for cells in results.cells:
+        shown = map(_shown, cells, (column.digits for column in results.columns))
         # Text: in a plain string, rich would take [brackets] of a file's name for markup.
-        cells = (_shown(row.get(column.key), column.digits) for column in table.columns)
-        drawn.add_row(*map(Text, cells))
-    console = Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+        drawn.add_row(*map(text.Text, shown))
+    width = None if sys.stdout.isatty() else _WIDE
     try:
-        console.print(drawn, crop=False)
+        console.Console(width=width, highlight=False).print(drawn, crop=False)
     except SystemExit as stop:  # rich's answer to a broken pipe, with a status of its own
         raise BrokenPipeError from stop
 
@@ -148,31 +168,27 @@ def one_line(text: object) -> str:
     return printable(" ".join(str(text).splitlines()))
 
 
-def slugs(names: Iterable[object]) -> dict[str, str]:
+def file_slugs(files: Iterable[str]) -> dict[str, str]:
+    """Give each file a slug of its name without folder and extension."""
+    return slugs(files, lambda file: Path(file).stem)
+
+
+def slugs(names: Iterable[object], short: Callable[[str], str] = str) -> dict[str, str]:
     """Give each name a part of a file's name that is plain, and no other's.
 
     Where two names would have the same one, the later gets a number. Capitals do not tell them
     apart, as they do not on every file system.
     """
-    return _distinct((name, name) for name in map(str, names))
-
-
-def file_slugs(files: Iterable[str]) -> dict[str, str]:
-    """Give each file such a part too, after its own name without folder and extension."""
-    return _distinct((file, Path(file).stem) for file in files)
-
-
-def _distinct(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
     taken: set[str] = set()
     numbers: dict[str, Iterator[int]] = {}
-    for key, name in dict(pairs).items():
-        slug = plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:_LONGEST]
+    for name in dict.fromkeys(map(str, names)):
+        slug = plain = re.sub(r"[^A-Za-z0-9_-]+", "-", short(name))[:_LONGEST]
         number = numbers.setdefault(plain.lower(), count(2))
         while slug.lower() in taken:
             slug = f"{plain}-{next(number)}"
         taken.add(slug.lower())
-        found[key] = slug
+        found[name] = slug
     return found
 
 
@@ -187,15 +203,17 @@ class Messages:
     def stream(self) -> TextIO:
         return self._stream or sys.stderr
 
-    def say(self, text: str) -> None:
-        if self._live is None:
-            print(one_line(text), file=self.stream)
-        else:
-            # Above the progress bar, which a plain print would tear apart.
-            self._live.console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
+    def say(self, *texts: object) -> None:
+        for text in map(one_line, texts):
+            if self._live is None:
+                print(text, file=self.stream)
+            else:
+                # Above the progress bar, which a plain print would tear apart.
+                self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def warn(self, text: str) -> None:
-        self.say(f"warning: {text}")
+    def warn(self, *texts: object) -> None:
+        """Say what is to be warned of; None is nothing."""
+        self.say(*(f"warning: {text}" for text in texts if text is not None))
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Callable[[int, int], None]]:
@@ -212,16 +230,20 @@ class Messages:
 
     @contextmanager
     def _bar(self) -> Iterator[Any]:
-        from rich.console import Console  # optional, and slow
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-        from rich.progress import TimeRemainingColumn as Remaining
+        from rich import console, progress  # optional, and slow
 
-        # No markup: a title may hold the name of a file with [brackets].
-        title = TextColumn("{task.description}", markup=False)
-        columns = (title, BarColumn(), MofNCompleteColumn(), Remaining())
-        console = Console(file=self.stream)
+        parts = (
+            # No markup: a title may hold the name of a file with [brackets].
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeRemainingColumn(),
+        )
+        target = console.Console(file=self.stream)
         # stdout is left alone: results may be on their way into a file.
-        with Progress(*columns, console=console, transient=True, redirect_stdout=False) as live:
+        with progress.Progress(
+            *parts, console=target, transient=True, redirect_stdout=False
+        ) as live:
             self._live = live
             try:
                 yield live
@@ -233,10 +255,8 @@ class Messages:
 
         def update(done: int, total: int) -> None:
             nonlocal tenths
-            if 10 * done // max(1, total) < tenths:
-                tenths = 0  # another pass over the same files
-            if 10 * done // max(1, total) > tenths:
-                tenths = 10 * done // total
+            before, tenths = tenths, 10 * done // max(1, total)
+            if tenths not in (0, before):  # fewer than before are of another pass
                 self.say(f"{title}: {done} of {total}")
 
         return update
@@ -251,7 +271,7 @@ def plain_warnings() -> Iterator[None]:
     """Show a warning as one line, without the place in the code that it comes from."""
 
     def show(message: Warning | str, *args: Any, **kwargs: Any) -> None:
-        MESSAGES.warn(str(message))
+        MESSAGES.warn(message)
 
     with warnings.catch_warnings():
         warnings.showwarning = show

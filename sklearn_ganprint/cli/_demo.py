@@ -3,13 +3,11 @@
 import argparse
 
 from sklearn.pipeline import make_pipeline
-from sklearn.utils import Bunch
 
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import MESSAGES, Column, Table, print_results
-from sklearn_ganprint.cli.pages._folder import PAGE, check_folder, write_files
-from sklearn_ganprint.cli.pages._views import draw_demo, render_demo
+from sklearn_ganprint.cli._console import MESSAGES, Column, Table, columns, print_results
+from sklearn_ganprint.cli.pages import _folder, _views
 from sklearn_ganprint.datasets import load_samples
 from sklearn_ganprint.experiments import AttributionResult, evaluate_attribution
 from sklearn_ganprint.residuals import ResidualTransformer
@@ -20,13 +18,14 @@ DESCRIPTION = (
     "page with pictures."
 )
 
-_COLUMNS = (
-    Column("name", "source"),
+#: Columns of how well sources are told apart, which `reproduce` has too.
+ACCURACY = (
     Column("n_fit", "images fitted"),
     Column("n_test", "images tested"),
     Column("recall", "attributed right", 3),
     Column("auc", "one-vs-rest AUC", 3),
 )
+_COLUMNS = columns(Column("name", "source"), *ACCURACY)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,39 +42,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="rgb",
         help="a fingerprint of each colour, or one of the luminance (default: %(default)s)",
     )
-    _arguments.add_seed(parser, "which images are held out")
-    _arguments.add_jobs(parser)
-    _arguments.add_format(parser)
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="write into a folder that is not empty; only the demo's own files are replaced",
-    )
+    _arguments.add(parser, "--seed", what="which images are held out")
+    _arguments.add(parser, "--jobs", "--format")
+    _arguments.add(parser, "--force", what="the demo's")
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate on the bundled images, print the table, write the page."""
-    check_folder(args.out, force=args.force, files="the demo's files")
+    _folder.check_folder(args.out, force=args.force, files="the demo's files")
     MESSAGES.say("reading the bundled images")
     samples = load_samples()
     MESSAGES.say(f"{len(samples.data)} images: fitting on one half, attributing the other")
-    result = _evaluate(samples, args)
-    MESSAGES.say("drawing")
-    pictures = draw_demo(result)
-    page = render_demo(result, samples, args)
-    # The page comes last: where there is one, all that it shows is there too.
-    index = write_files(args.out, [*pictures.items(), (PAGE, page.encode("utf-8"))])
-    _print(result, index, args)
-    MESSAGES.say(f"pictures and explanations: {index}")
-    return 0
-
-
-def _evaluate(samples: Bunch, args: argparse.Namespace) -> AttributionResult:
     pipeline = make_pipeline(
         ResidualTransformer(channels=args.channels, n_jobs=args.jobs), FingerprintClassifier()
     )
     sources = samples.target_names[samples.target]
-    return evaluate_attribution(pipeline, samples.data, sources, random_state=args.seed)
+    result = evaluate_attribution(pipeline, samples.data, sources, random_state=args.seed)
+    MESSAGES.say("drawing")
+    pictures = _views.draw_demo(result)
+    page = _views.render_demo(result, samples, args)
+    index = _folder.write_page(args.out, page, [*pictures.items()])
+    _print(result, index, args)
+    MESSAGES.say(f"pictures and explanations: {index}")
+    return 0
 
 
 def _print(result: AttributionResult, index: str, args: argparse.Namespace) -> None:

@@ -1,13 +1,13 @@
 """What `cluster`, `compare` and `localize` have found, in words for terminals and pages."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.cli._collections import Collection
-from sklearn_ganprint.cli._console import Row
+from sklearn_ganprint.cli._console import Row, judged
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.comparison import FingerprintSet, Match, ModelComparison
 from sklearn_ganprint.datasets import ImageReadError
@@ -39,8 +39,9 @@ class Clusters(NamedTuple):
         """Name of each cluster."""
         return cluster_names(len(self.fingerprints))
 
-    def files_of(self, code: int) -> list[str]:
-        """Files of one cluster, or with -1 those that fit nowhere."""
+    def files_of(self, name: str) -> list[str]:
+        """Files of one cluster, or those that fit nowhere."""
+        code = -1 if name == NOWHERE else self.names.index(name)
         files: list[str] = self.bunch.filenames[self.labels == code].tolist()
         return files
 
@@ -65,6 +66,18 @@ def in_words(clusters: Clusters) -> str:
     if clusters.reasons:
         rest += f", {len(clusters.reasons)} of them without a residual"
     return f"{n_clusters} cluster{plural} in {n_used} images{rest}"
+
+
+class Collection(NamedTuple):
+    """What an argument of `compare` stands for: a model, or image files of one or more sources."""
+
+    path: str
+    model: Model | None
+    images: list[tuple[str, str]]  # files and their labels
+
+    def counts(self, failed: set[str]) -> dict[str, int]:
+        """Count the images of each source that could be used."""
+        return Counter(label for file, label in self.images if file not in failed)
 
 
 class Compared(NamedTuple):
@@ -171,29 +184,29 @@ class Question(NamedTuple):
 
 def localization_notes(rows: Sequence[Row], question: Question) -> list[str]:
     """Say what was found, and at which rate of false alarms."""
-    judged = [row for row in rows if row["error"] is None]
-    n_found = sum(row["false_region"] == "yes" for row in judged)
+    rows = judged(rows)
+    n_found = sum(row["false_region"] == "yes" for row in rows)
     height, width = question.size
     # Of few images no lower rate can be kept.
     rate = max(question.rate, question.model.smallest_known_p_value)
     found = [
-        f"images with a false region: {n_found} of {len(judged)}",
+        f"images with a false region: {n_found} of {len(rows)}",
         f"at most {100 * rate:.3g} % of clean images of {height} x {width} pixels get one; regions "
         f"are calibrated on {question.model.calibration_in_words}",
     ]
-    n_larger = sum(row["image_size"][0] * row["image_size"][1] > height * width for row in judged)
+    n_larger = sum(row["image_size"][0] * row["image_size"][1] > height * width for row in rows)
     if n_larger:
         found.append(
             f"larger than that: {n_larger}; there the rate holds for parts of {height} x {width}, "
             f"so that more of the clean images get a false region"
         )
-    n_mostly = sum(row["share"] > 0.5 for row in judged)
+    n_mostly = sum(row["share"] > 0.5 for row in rows)
     if n_mostly:
         found.append(
             f"marked for more than half: {n_mostly}; such an image more likely comes from "
             f"elsewhere as a whole, or was edited or saved anew as a whole"
         )
-    n_grey = sum(row["grey"] and row["flat"] < 1 for row in judged)
+    n_grey = sum(row["grey"] and row["flat"] < 1 for row in rows)
     if n_grey and question.model.residual.channels != "luminance":
         found.append(
             f"grey: {n_grey}; the answers of a model of colour images mean little for these"

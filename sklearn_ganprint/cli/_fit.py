@@ -1,6 +1,7 @@
 """``ganprint fit``: labelled images to a model in a file."""
 
 import argparse
+import math
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -9,16 +10,15 @@ from itertools import chain, count
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.cli import _arguments, _images, _models
-from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, print_results
+from sklearn_ganprint import pipelines
+from sklearn_ganprint.cli import _arguments, _console, _images, _models
+from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.cli.pages._folder import check_file
-from sklearn_ganprint.datasets import ImageReader, ImageReadError, list_images
-from sklearn_ganprint.files import FileBatchEstimator
+from sklearn_ganprint.datasets import ImageReadError, list_images
 from sklearn_ganprint.localization import LocalizationWarning
 from sklearn_ganprint.open_set import CalibrationWarning, OpenSetClassifier
 from sklearn_ganprint.persistence import save_model
-from sklearn_ganprint.pipelines import make_attribution_pipeline, make_localization_pipeline
 
 REQUIRES = ("rich", "skops")
 DESCRIPTION = (
@@ -26,19 +26,14 @@ DESCRIPTION = (
     "have not seen, and save both as a model."
 )
 
+#: The kind of model that is fitted unless another is asked for.
+DEFAULT_KIND = "fusion"
+
 #: What images from no source are called, as in OpenSetClassifier.
 UNKNOWN = "unknown"
 
-_COLUMNS = (
-    Column("source", "source"),
-    Column("images", "images used"),
-    Column("failed", "failed"),
-    Column("formats", "format"),
-    Column("sizes", "size"),
-    Column("jpeg_quality", "JPEG quality", 0),
-    Column("fingerprint_energy", "fingerprint energy", 4),
-)
-_SMALLEST = Column("smallest_p_value", "smallest p-value")
+_USED = Column("images", "images used")
+_COLUMNS = columns("source", _USED, "failed", *_images.PROPERTIES, _console.ENERGY)
 
 #: Sources of which `verify` cannot reject at this rate have few images.
 FEW_RATE = 0.05
@@ -52,21 +47,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder with one folder of images per source, or a CSV file with the columns "
         "path and label",
     )
-    _arguments.add_layout(parser, default="folders")
+    _arguments.add(parser, "--layout", default="folders")
     parser.add_argument("--model", required=True, metavar="FILE", help="the file to write")
-    _arguments.add_task(parser)
-    _arguments.add_crop(parser)
-    _arguments.add_residual(parser, None)
+    parser.add_argument(
+        "--task",
+        choices=(_arguments.ATTRIBUTE, _arguments.LOCALIZE),
+        default=_arguments.ATTRIBUTE,
+        help="what the model is for: attribute, to tell who made an image (ganprint predict, "
+        "verify); localize, to find the parts of an image that come from elsewhere (ganprint "
+        "localize) (default: %(default)s)",
+    )
+    kinds = "; ".join(f"{kind}, {traces}" for kind, traces in pipelines.KINDS.items())
+    parser.add_argument(
+        "--kind",
+        type=_arguments.kind,
+        metavar=f"{{{','.join(pipelines.KINDS)}}}",
+        help=f"the traces that images are attributed by: {kinds} (default: {DEFAULT_KIND})",
+    )
+    _arguments.add(parser, "--crop", "--anchor")
+    _arguments.add(parser, "--channels", what="rgb; with --kind prnu luminance")
+    _arguments.add(parser, "--denoiser")
     parser.add_argument(
         "--groups",
         choices=("name",),
         help="files of one name, such as versions of one scene, calibrate together: none is scored "
         "by a model that has seen another (default: the column group of a CSV file, if any)",
     )
-    _arguments.add_jobs(parser)
-    _arguments.add_batch_size(parser)
-    _arguments.add_format(parser)
-    parser.add_argument("--force", action="store_true", help="replace the model if it exists")
+    _arguments.add(parser, "--jobs", "--batch-size", "--format")
+    _arguments.add(parser, "--force", help="replace the model if it exists")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,14 +84,13 @@ def run(args: argparse.Namespace) -> int:
     estimator = _estimator(args)
     bunch = _images.find_images(args, groups=args.groups)
     failures = list(bunch.failures)
-    crop = args.crop or _images.auto_crop(bunch, whole=args.kind == "prnu")
+    whole_from = 0 if args.kind == "prnu" else math.inf  # of a sensor all is used
+    crop = args.crop or _images.auto_crop(bunch, whole_from=whole_from)
     labels = _labels(args)
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model)
     rows = _rows(bunch, model, failures, labels)
-    for warning in (_models.warning_of_few(model), _warning_of_sources(rows)):
-        if warning:
-            MESSAGES.warn(warning)
+    MESSAGES.warn(_models.warning_of_few(model), _warning_of_sources(rows))
     _print(rows, model, args, failures)
     MESSAGES.say(f"saved {args.model}")
     return _images.exit_status(failures, sum(row["images"] for row in rows))
@@ -94,7 +101,7 @@ def _settle_task(args: argparse.Namespace) -> None:
     if args.kind == _arguments.FORMER_KIND:
         args.task, args.kind = _arguments.LOCALIZE, None
     if args.task == _arguments.ATTRIBUTE:
-        args.kind = args.kind or _arguments.DEFAULT_KIND
+        args.kind = args.kind or DEFAULT_KIND
     elif args.kind is not None:
         raise CommandError(f"--kind {args.kind}: leave this out with --task {args.task}")
 
@@ -102,9 +109,9 @@ def _settle_task(args: argparse.Namespace) -> None:
 def _estimator(args: argparse.Namespace) -> OpenSetClassifier | Pipeline:
     """Make the pipeline that is asked for, with calibrated p-values."""
     if args.task == _arguments.LOCALIZE:
-        pipeline = make_localization_pipeline(denoiser=args.denoiser)
+        pipeline = pipelines.make_localization_pipeline(denoiser=args.denoiser)
         return pipeline.set_params(residual__channels=args.channels or "rgb")
-    pipeline = make_attribution_pipeline(
+    pipeline = pipelines.make_attribution_pipeline(
         args.kind, denoiser=None if args.denoiser == "wavelet" else args.denoiser
     )
     if args.kind in ("fingerprint", "prnu"):
@@ -126,23 +133,16 @@ def _fit(
     failures: list[ImageReadError],
 ) -> Model:
     _name_unknown(estimator, bunch.target_names.tolist())
-    with MESSAGES.progress("fitting") as progress, warnings.catch_warnings():
+    sources = bunch.target_names[bunch.target]
+    with warnings.catch_warnings():
         # They speak of parameters, and of the rate of the fit; the rate is chosen when predicting.
         warnings.simplefilter("ignore", CalibrationWarning)
         warnings.simplefilter("ignore", LocalizationWarning)
-        classifier = FileBatchEstimator(
-            estimator,
-            reader=ImageReader(crop=crop, anchor=args.anchor),
-            batch_size=args.batch_size,
-            n_jobs=args.jobs,
-            on_error=_images.collect_failures(failures),
-            progress=progress,
+        classifier = _images.fit_files(
+            estimator, bunch, crop, args, failures, "fitting", y=sources, groups=bunch.groups
         )
-        sources = bunch.target_names[bunch.target]
-        classifier.fit(bunch.filenames, sources, groups=bunch.groups)
-    return _models.model_parts(
-        classifier.set_params(n_jobs=None)
-    )  # of this machine, not of the model
+    # The number of workers is of this machine, not of the model.
+    return _models.model_parts(classifier.set_params(n_jobs=None))
 
 
 def _name_unknown(estimator: OpenSetClassifier | Pipeline, sources: Sequence[str]) -> None:
@@ -210,7 +210,7 @@ def _print(
     document = {
         "model": args.model,
         "task": args.task,
-        "kind": args.kind,
+        "kind": args.kind or _arguments.FORMER_KIND,
         "crop": model.whole.reader_.crop,
         "anchor": args.anchor,
         "channels": channels,
@@ -221,10 +221,10 @@ def _print(
         "sources": rows,
         "failures": _images.failure_rows(failures),
     }
-    print_results(
+    _console.print_results(
         args.format,
         document,
-        Table((*_COLUMNS, _SMALLEST), rows),
+        Table(columns(*_COLUMNS, "smallest_p_value"), rows),
         shown=[Table(_COLUMNS, rows).filled()],
         notes=notes,
     )

@@ -4,19 +4,29 @@ import argparse
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from sklearn_ganprint import datasets
 from sklearn_ganprint.cli._arguments import AUTO_SHARE, AUTO_SIDE
-from sklearn_ganprint.cli._console import MESSAGES, CommandError, Row, one_line
+from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, one_line
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.files import FileBatchEstimator
+
+Answer = TypeVar("Answer")
+
+#: Columns of what `file_properties` gives.
+PROPERTIES = (
+    Column("formats", "format"),
+    Column("sizes", "size"),
+    Column("jpeg_quality", "JPEG quality", 0),
+)
 
 
-def attempt(function: Callable[[str], Any], path: str) -> Any:
+def attempt(function: Callable[[str], Answer], path: str) -> Answer | ImageReadError:
     """Return ``function(path)``, or an ImageReadError that says what went wrong with the file.
 
     One file must not end a command, whatever goes wrong with it.
@@ -38,10 +48,31 @@ def collect_failures(failures: list[ImageReadError]) -> Callable[[ImageReadError
     """Make a callable for `on_error`, which names a file that fails and adds it to a list."""
 
     def fail(error: ImageReadError) -> None:
-        MESSAGES.say(str(error))
+        MESSAGES.say(error)
         failures.append(error)
 
     return fail
+
+
+def fit_files(
+    estimator: Any,
+    bunch: Bunch,
+    crop: tuple[int, int],
+    args: argparse.Namespace,
+    failures: list[ImageReadError],
+    title: str,
+    **fit_params: Any,
+) -> FileBatchEstimator:
+    """Fit an estimator on files as the arguments say; `failures` gets those that cannot be read."""
+    with MESSAGES.progress(title) as progress:
+        return FileBatchEstimator(
+            estimator,
+            reader=ImageReader(crop=crop, anchor=args.anchor),
+            batch_size=args.batch_size,
+            n_jobs=args.jobs,
+            on_error=collect_failures(failures),
+            progress=progress,
+        ).fit(bunch.filenames, **fit_params)
 
 
 def failure_rows(failures: Sequence[ImageReadError]) -> list[dict[str, str]]:
@@ -59,26 +90,22 @@ def file_rows(
 
     All rows have all `keys`, as None where there is no answer.
     """
-    errors = {failure.filename: failure.reason for failure in failures}
+    errors = {failure.filename: one_line(failure.reason) for failure in failures}
     rows = []
     for position, file in enumerate(files):
         found = {} if file in errors else row(position)
         rows.append({**dict.fromkeys(keys), **found, "file": file, "error": errors.pop(file, None)})
-    rest = [{"file": name, "error": reason} for name, reason in errors.items()]
+    rest = ({"file": name, "error": reason} for name, reason in errors.items())
     return rows + [{**dict.fromkeys(keys), **failed} for failed in rest]
-
-
-def judged(rows: Sequence[Row]) -> list[Row]:
-    """Give the rows of the files that could be used."""
-    return [row for row in rows if row["error"] is None]
 
 
 def exit_status(failures: Sequence[Any], n_used: int) -> int:
     """Sum up on stderr what could not be used, and give the exit status of the command."""
-    if failures:
-        rest = "all others were" if n_used else "there were no others"
-        MESSAGES.say(f"{len(failures)} could not be used; {rest}")
-    return 1 if failures else 0
+    if not failures:
+        return 0
+    rest = "all others were" if n_used else "there were no others"
+    MESSAGES.say(f"{len(failures)} could not be used; {rest}")
+    return 1
 
 
 def find_files(paths: Sequence[str]) -> tuple[list[str], list[ImageReadError]]:
@@ -92,8 +119,7 @@ def find_files(paths: Sequence[str]) -> tuple[list[str], list[ImageReadError]]:
             failures += listed.failures
         else:
             files[path] = None
-    for failure in failures:
-        MESSAGES.say(str(failure))
+    MESSAGES.say(*failures)
     if not any(map(os.path.lexists, files)):
         raise CommandError(
             f"no image found: expected files that exist, or folders that hold some, got "
@@ -136,10 +162,8 @@ def find_images(args: argparse.Namespace, **params: Any) -> Bunch:
     bunch.warnings += [
         f"{copy} is a copy of {original}; both are used" for copy, original in bunch.duplicates
     ]
-    for warning in bunch.warnings:
-        MESSAGES.warn(warning)
-    for failure in bunch.failures:
-        MESSAGES.say(str(failure))
+    MESSAGES.warn(*bunch.warnings)
+    MESSAGES.say(*bunch.failures)
     return bunch
 
 
@@ -153,8 +177,8 @@ def inspect_images(
     """Read the headers of files; those that cannot be used become failures, and are named."""
     reader = ImageReader(crop=args.crop, anchor=args.anchor, n_jobs=args.jobs)
     bunch = datasets.inspect_images(files, reader=reader)
-    for failure in bunch.failures if not quiet else ():
-        MESSAGES.say(str(failure))
+    if not quiet:
+        MESSAGES.say(*bunch.failures)
     failures += bunch.failures
     if not len(bunch.filenames):
         first = bunch.failures[0]
@@ -162,36 +186,44 @@ def inspect_images(
     return bunch
 
 
-def auto_crop(bunch: Bunch, *, whole: bool = False) -> tuple[int, int]:
+def auto_crop(bunch: Bunch, *, whole_from: float = math.inf) -> tuple[int, int]:
     """Find the largest square, up to a limit, that nearly all of the files can give.
 
-    If `whole`, it is the size that most of them have: that of a sensor.
+    Where a share of the files of `whole_from` or more has one size, that size is taken.
     """
-    if whole:
-        sizes = Counter(zip(bunch.heights.tolist(), bunch.widths.tolist(), strict=True))
-        ((height, width), n_whole), *_ = sizes.most_common()
+    n_files = len(bunch.heights)
+    ((height, width), n_whole), *_ = sizes_of(bunch).most_common()
+    if n_whole >= whole_from * n_files:
         MESSAGES.say(
-            f"--crop auto: {height} x {width} pixels, the size of {n_whole} of "
-            f"{len(bunch.heights)} files"
+            f"--crop auto: {height} x {width} pixels, the size of {n_whole} of {n_files} files"
         )
         return height, width
     sides = np.sort(np.minimum(bunch.widths, bunch.heights))
-    n_smaller = math.floor((1 - AUTO_SHARE) * len(sides) + 1e-9)
+    n_smaller = math.floor((1 - AUTO_SHARE) * n_files + 1e-9)
     side = min(AUTO_SIDE, int(sides[n_smaller]))
     n_fitting = int((sides >= side).sum())
     MESSAGES.say(
-        f"--crop auto: {side} x {side} pixels, which {n_fitting} of {len(sides)} files can give"
+        f"--crop auto: {side} x {side} pixels, which {n_fitting} of {n_files} files can give"
     )
     return side, side
+
+
+def sizes_of(bunch: Bunch) -> Counter[tuple[int, int]]:
+    """Count the files of each height and width."""
+    return Counter(zip(bunch.heights.tolist(), bunch.widths.tolist(), strict=True))
 
 
 def file_properties(bunch: Bunch, own: np.ndarray) -> dict[str, Any]:
     """Sum up some of the files: formats and sizes, most frequent first, and JPEG quality."""
     quality = bunch.jpeg_quality[own]
     quality = quality[~np.isnan(quality)]
-    sizes = [f"{w} x {h}" for w, h in zip(bunch.widths[own], bunch.heights[own], strict=True)]
+    sizes = (f"{w} x {h}" for w, h in zip(bunch.widths[own], bunch.heights[own], strict=True))
     return {
-        "formats": [name for name, _ in Counter(bunch.formats[own].tolist()).most_common()],
-        "sizes": [size for size, _ in Counter(sizes).most_common()],
+        "formats": _most_common(bunch.formats[own].tolist()),
+        "sizes": _most_common(sizes),
         "jpeg_quality": float(np.median(quality)) if len(quality) else None,
     }
+
+
+def _most_common(values: Iterable[str]) -> list[str]:
+    return [value for value, _ in Counter(values).most_common()]

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from sklearn_ganprint.cli import _arguments, _models
-from sklearn_ganprint.cli._console import Column, Row, Table, print_results
+from sklearn_ganprint.cli._console import ENERGY, Column, Row, Table, columns, print_results
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.denoisers import check_denoiser
 from sklearn_ganprint.persistence import read_metadata
@@ -15,57 +15,55 @@ DESCRIPTION = (
     "as in verify. Energies are mean squares in squared grey levels. CSV holds the sources only."
 )
 
-_SETTINGS = (Column("setting", "setting"), Column("value", "value"))
-_SOURCES = (
-    Column("source", "source"),
-    Column("images", "images"),
-    Column("calibration_images", "calibration images"),
-    Column("smallest_p_value", "smallest p-value", 4),
-    Column("fingerprint_energy", "fingerprint energy", 4),
-)
+#: What is said of calibrated models.
+_CALIBRATION = {
+    "calibration": "calibration_way",
+    "p_values_by": "calibration_in_words",
+    "smallest_p_value": "smallest_known_p_value",
+}
+_VERSIONS = ("package_version", "sklearn_version", "format_version")
+_SMALLEST = Column("smallest_p_value", "smallest p-value", 4)
+_SOURCES = columns("source", "images", "calibration_images", _SMALLEST, ENERGY)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", metavar="MODEL", help="a file from `ganprint fit`")
-    _arguments.add_format(parser)
+    _arguments.add(parser, "model", "--format")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the settings and the sources of a model."""
     metadata = read_metadata(args.model)
     model = _models.open_model(args.model, localizers=True)
-    settings = {"model": args.model, **_versions(metadata), **_settings(model)}
+    versions = {key: metadata[key] for key in _VERSIONS}
+    settings = {"model": args.model, **versions, **_settings(model)}
     sources = Table(_SOURCES, _sources(model))
     rows = [{"setting": key, "value": _in_words(value)} for key, value in settings.items()]
     print_results(
         args.format,
         {**settings, "sources": sources.rows},
         sources,
-        shown=[Table(_SETTINGS, rows), sources.filled()],
+        shown=[Table(columns("setting", "value"), rows), sources.filled()],
     )
     return 0
 
 
-def _versions(metadata: dict[str, Any]) -> dict[str, Any]:
-    return {key: metadata[key] for key in ("package_version", "sklearn_version", "format_version")}
-
-
 def _settings(model: Model) -> dict[str, Any]:
     reader, residual = model.whole.reader_, model.residual
+    calibrated = model.open_set is not None or model.localizes
     return {
         "task": _arguments.LOCALIZE if model.localizes else _arguments.ATTRIBUTE,
-        "kind": _models.model_kind(model),
+        "kind": _arguments.FORMER_KIND if model.localizes else _models.model_kind(model),
         "image_size": model.whole.image_size_,
         "crop": reader.crop,
         "anchor": reader.anchor,
         "reader_channels": reader.channels,
         "channels": None if residual is None else residual.channels,
-        "denoiser": _denoiser(residual),
+        "denoiser": None if residual is None else _denoiser(residual),
         "classifier": type(model.classifier).__name__,
         "metric": getattr(model.classifier, "metric", None),
         "weights": _weights(model.classifier),
-        **_calibration(model),
+        **{key: getattr(model, name) if calibrated else None for key, name in _CALIBRATION.items()},
     }
 
 
@@ -78,20 +76,8 @@ def _weights(classifier: Any) -> dict[str, float] | None:
     return dict(zip(names, map(float, weights), strict=True))
 
 
-def _calibration(model: Model) -> dict[str, Any]:
-    if model.open_set is None and not model.localizes:
-        return {"calibration": None, "p_values_by": None, "smallest_p_value": None}
-    return {
-        "calibration": model.calibration_way,
-        "p_values_by": model.calibration_in_words,
-        "smallest_p_value": model.smallest_known_p_value,
-    }
-
-
-def _denoiser(residual: Any) -> dict[str, Any] | None:
+def _denoiser(residual: Any) -> dict[str, Any]:
     """Name and parameters, the default ones of a denoiser given by name too."""
-    if residual is None:
-        return None
     denoiser = check_denoiser(residual.denoiser)
     return {"name": type(denoiser).__name__, **denoiser.get_params(deep=False)}
 
@@ -113,10 +99,8 @@ def _sources(model: Model) -> list[Row]:
     """Make one row a source; what a kind of model does not have is None."""
     smallest, counts = {}, [None] * len(model.labels)
     if model.open_set is not None:
-        counts, smallest = (
-            _models.calibration_counts(model.open_set).tolist(),
-            model.smallest_p_values,
-        )
+        smallest = model.smallest_p_values
+        counts = _models.calibration_counts(model.open_set).tolist()
     elif model.localizes:  # whose regions are calibrated on the images of all sources
         counts = _models.calibration_counts(model.classifier).tolist()
     images = getattr(model.classifier, "class_count_", None)

@@ -1,32 +1,19 @@
 """``ganprint localize``: which parts of images do not come from the source that they should."""
 
 import argparse
-import io
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
 from sklearn_ganprint._output import printable
 from sklearn_ganprint._parallel import map_in_order
-from sklearn_ganprint.cli import _arguments, _images, _models
-from sklearn_ganprint.cli._console import (
-    MESSAGES,
-    Column,
-    CommandError,
-    Row,
-    Table,
-    csv_file,
-    file_slugs,
-    print_file_results,
-)
+from sklearn_ganprint.cli import _arguments, _console, _images, _models
+from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._findings import Question, localization_notes
-from sklearn_ganprint.cli.pages._figures import new_figure, png, small_copy
-from sklearn_ganprint.cli.pages._folder import PAGE, begin_out, write_files
-from sklearn_ganprint.cli.pages._views import render_localization
+from sklearn_ganprint.cli.pages import _figures, _folder, _views
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.localization import localize_images
 from sklearn_ganprint.plotting import LocalizationDisplay
@@ -38,23 +25,16 @@ DESCRIPTION = (
     "`ganprint fit --task localize`. Flat and saturated areas say nothing."
 )
 
+_ANSWER = columns("file", "claimed", "false_region", _console.P_VALUE, Column("score", "score", 2))
+_BOX = Column("box", "largest region")
+_FLAT = Column("flat", "flat", 3)
 _COLUMNS = (
-    Column("file", "file"),
-    Column("claimed", "claimed"),
-    Column("false_region", "false region"),
-    Column("p_value", "p-value", 4),
-    Column("score", "score", 2),
-    Column("n_regions", "regions"),
-    Column("pixels", "pixels"),
-    Column("share", "share", 3),
-    Column("left", "left"),
-    Column("top", "top"),
-    Column("width", "width"),
-    Column("height", "height"),
-    Column("flat", "flat", 3),
+    *_ANSWER,
+    *columns("n_regions", "pixels", "share", "left", "top", "width", "height"),
+    _FLAT,
 )
 #: In a table one box takes one column.
-_TABLE = (*_COLUMNS[:5], Column("pixels", "pixels"), Column("box", "largest region"), _COLUMNS[-1])
+_TABLE = columns(*_ANSWER, "pixels", _BOX, _FLAT)
 _KEYS = (*(column.key for column in _COLUMNS), "regions", "map", "mask", "error", "reason")
 
 #: Folders in OUT.
@@ -81,17 +61,18 @@ class Wanted(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    _arguments.add_model_and_images(parser)
+    _arguments.add(parser, "model", "paths")
     parser.add_argument(
         "--claimed",
         metavar="SOURCE",
         help="the source that the images are said to be from, one of the model's (default: the "
         "most likely source of each whole image)",
     )
-    _arguments.add_false_alarm(
+    _arguments.add(
         parser,
-        "share of clean images, of the size fitted on, that may get a false region, in (0, 1)",
-        _arguments.LOCALIZATION_RATE,
+        "--false-alarm",
+        help="share of clean images, of the size fitted on, that may get a false region, in (0, 1) "
+        f"(default: {_arguments.LOCALIZATION_RATE:g})",
     )
     _arguments.add_out(parser, "a map of each image")
     parser.add_argument(
@@ -99,8 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also write the regions of each image into the folder, white on black, as PNG",
     )
-    _arguments.add_format(parser)
-    _arguments.add_jobs(parser)
+    _arguments.add(parser, "--format", "--jobs")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -108,17 +88,16 @@ def run(args: argparse.Namespace) -> int:
     if args.masks and args.out is None:
         raise CommandError("--masks: expected --out DIR, the folder that they go to")
     question = _question(args)
-    begin_out(args)
+    _folder.begin_out(args)
     files, failures = _images.find_files(args.paths)
     files = _images.outside(files, args.out)
-    if warning := _models.warning_of_few(question.model, question.rate):
-        MESSAGES.warn(warning)
+    MESSAGES.warn(_models.warning_of_few(question.model, question.rate))
     rows = _rows(files, failures, question, args)
     index = _write_page(rows, question, args)
     _print(rows, question, index, args)
     if index:
         MESSAGES.say(f"maps and explanations: {index}")
-    return _images.exit_status(failures, len(_images.judged(rows)))
+    return _images.exit_status(failures, len(_console.judged(rows)))
 
 
 def _question(args: argparse.Namespace) -> Question:
@@ -137,12 +116,12 @@ def _rows(
     """Localize in each file, write its pictures, and make one row of it."""
     wanted = Wanted(question.model.pipeline, question.claimed, args.out is not None, args.masks)
     tasks = ((file, wanted) for file in files)
-    slugs = file_slugs(files)
+    slugs = _console.file_slugs(files)
     rows: list[Row] = []
     with MESSAGES.progress("localizing") as progress:
         for file, found in zip(files, map_in_order(locate_file, tasks, args.jobs), strict=True):
             if isinstance(found, ImageReadError):
-                MESSAGES.say(str(found))
+                MESSAGES.say(found)
                 failures.append(found)
                 rows.append({})
             else:
@@ -154,10 +133,7 @@ def _rows(
 
 def locate_file(path: str, wanted: Wanted) -> tuple[Row, dict[str, bytes]] | ImageReadError:
     """Localize in one file; what is wrong with it is returned."""
-    found: tuple[Row, dict[str, bytes]] | ImageReadError = _images.attempt(
-        lambda name: locate(ImageReader().read_one(name), wanted), path
-    )
-    return found
+    return _images.attempt(lambda name: locate(ImageReader().read_one(name), wanted), path)
 
 
 def locate(image: np.ndarray, wanted: Wanted) -> tuple[Row, dict[str, bytes]]:
@@ -170,11 +146,13 @@ def locate(image: np.ndarray, wanted: Wanted) -> tuple[Row, dict[str, bytes]]:
     reason, regions = _models.no_residual(wanted.model, image), _regions(mask)
     n_pixels = sum(region["pixels"] for region in regions)
     largest = regions[0] if regions else {}
+    # Of larger images than were fitted on, no chance of such a score in a clean one is known.
+    n_known = math.prod(localizer.image_shape_[:2])
     row = {
         "claimed": None if reason and wanted.claimed is None else str(claimed),
         # Where all is flat, nothing can be said.
         "false_region": "yes" if regions else "no" if flat < 1 else None,
-        "p_value": None if reason else _p_value(peak, mask.size, localizer),
+        "p_value": None if reason or mask.size > n_known else float(localizer.p_value_of(peak)),
         # A map without any region of the least size has no score.
         "score": peak if math.isfinite(peak) else None,
         "n_regions": len(regions),
@@ -191,17 +169,10 @@ def locate(image: np.ndarray, wanted: Wanted) -> tuple[Row, dict[str, bytes]]:
     pictures = {}
     if wanted.pictures:
         pictures["map"] = _drawn(values, image, mask, str(claimed), localizer.threshold_)
-        pictures["image"] = small_copy(image, _COPY_SIDE)
+        pictures["image"] = _figures.small_copy(image, _COPY_SIDE)
     if wanted.masks:
-        pictures["mask"] = _mask_file(mask)
+        pictures["mask"] = _figures.mask_file(mask)
     return row, pictures
-
-
-def _p_value(peak: float, n_pixels: int, localizer: Any) -> float | None:
-    """Chance of such a score in a clean image; of larger ones than were fitted on none is known."""
-    if n_pixels > math.prod(localizer.image_shape_[:2]):
-        return None
-    return float(localizer.p_value_of(peak))
 
 
 def _regions(mask: np.ndarray) -> list[dict[str, int]]:
@@ -225,7 +196,7 @@ def _drawn(
     values: np.ndarray, image: np.ndarray, mask: np.ndarray, claimed: str, threshold: float
 ) -> bytes:
     step = math.ceil(max(mask.shape) / _MAP_SIDE)
-    figure, ax, bar = _frame(mask.shape)
+    figure, ax, bar = _frame(*mask.shape)
     display = LocalizationDisplay.from_map(
         values[::step, ::step],
         image=image[::step, ::step],
@@ -236,40 +207,34 @@ def _drawn(
     )
     figure.colorbar(display.im_, cax=bar, extend="both")
     bar.set_ylabel(printable(f"evidence against {claimed}"), parse_math=False)
-    return png(figure)
+    return _figures.png(figure)
 
 
-def _frame(shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
+def _frame(n_rows: int, n_columns: int) -> tuple[Any, Any, Any]:
     """Make a figure that a picture of a shape fills but for a colour bar on the right."""
-    wide = _WIDTH * min(1.0, 1.5 * shape[1] / shape[0])
-    width, height = wide + _BAR, max(wide * shape[0] / shape[1], 1.6)
-    figure = new_figure(width, height, constrained=False)
+    wide = _WIDTH * min(1.0, 1.5 * n_columns / n_rows)
+    width, height = wide + _BAR, max(wide * n_rows / n_columns, 1.6)
+    figure = _figures.new_figure(width, height, constrained=False)
     picture = figure.add_axes((0, 0, wide / width, 1))
     bar = figure.add_axes(((wide + 0.15) / width, 0.08, 0.2 / width, 0.84))
     return figure, picture, bar
-
-
-def _mask_file(mask: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _write_pictures(pictures: dict[str, bytes], slug: str, out: str | None) -> dict[str, str]:
     """Write the pictures of one image; return their names in the folder, by what they are."""
     names = {kind: f"{_FOLDERS[kind][0]}/{slug}.{_FOLDERS[kind][1]}" for kind in pictures}
     # Without a folder there are none.
-    write_files(out or "", ((names[kind], content) for kind, content in pictures.items()))
+    _folder.write_files(out or "", ((names[kind], content) for kind, content in pictures.items()))
     return names
 
 
 def _write_page(rows: list[Row], question: Question, args: argparse.Namespace) -> str | None:
     if args.out is None:
         return None
-    more = (Column(key, key) for key in ("map", "mask", "error", "reason"))
-    table = csv_file(Table((*_COLUMNS, *more), rows))
-    page = render_localization(rows, question, localization_notes(rows, question), args)
-    return write_files(args.out, [("results.csv", table), (PAGE, page.encode("utf-8"))])
+    csv_columns = columns(*_COLUMNS, "map", "mask", "error", "reason")
+    table = _console.csv_file(Table(csv_columns, rows))
+    page = _views.render_localization(rows, question, localization_notes(rows, question), args)
+    return _folder.write_page(args.out, page, [("results.csv", table)])
 
 
 def _print(
@@ -286,11 +251,10 @@ def _print(
         "report": index,
     }
     hidden = {key for key in ("flat", "p_value") if not any(row[key] for row in rows)}
-    print_file_results(
+    _console.print_file_results(
         args.format,
         document,
-        _COLUMNS,
-        rows,
+        Table(_COLUMNS, rows),
         shown=[column for column in _TABLE if column.key not in hidden],
         notes=localization_notes(rows, question),
     )

@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn_ganprint._output import as_label
 from sklearn_ganprint.classification import MATCH_ENERGY, FingerprintClassifier, PRNUClassifier
 from sklearn_ganprint.cli._arguments import DEFAULT_RATE, LOCALIZATION_RATE, LOCALIZE
-from sklearn_ganprint.cli._console import MESSAGES, CommandError
+from sklearn_ganprint.cli._console import MESSAGES, P_VALUE, Column, CommandError
 from sklearn_ganprint.cli._images import collect_failures
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.files import FileBatchEstimator
@@ -18,6 +18,7 @@ from sklearn_ganprint.open_set import OpenSetClassifier
 from sklearn_ganprint.persistence import load_model
 from sklearn_ganprint.pipelines import KINDS, make_attribution_pipeline
 from sklearn_ganprint.residuals import MIN_SHARE, ResidualTransformer, residual_share
+from sklearn_ganprint.residuals._blanks import share_in_words
 
 #: What is said below a table of cameras.
 OF_ENERGIES = (
@@ -173,6 +174,15 @@ def _step_types(pipeline: Any) -> list[tuple[str, type]]:
     return [(name, type(step)) for name, step in getattr(pipeline, "steps", [])]
 
 
+def choose_rate(model: Model, given: float | None) -> float | None:
+    """Return the rate of false alarms; models whose energies decide have none."""
+    if (least := model.match_energy) is None:
+        return given or DEFAULT_RATE
+    if given is not None:
+        MESSAGES.warn(f"--false-alarm: not used, since energies of {least:g} or more match")
+    return None
+
+
 def too_low(score: float, least: float) -> str | None:
     """Say that an energy makes no match, if so."""
     return None if score >= least else f"no match: an energy of {score:.1f} is below {least:g}"
@@ -211,10 +221,7 @@ def no_residual(pipeline: Any, image: np.ndarray) -> str | None:
     params = pipeline.get_params().items()
     ranges = [value for name, value in params if name.rpartition("__")[2] == "data_range"]
     share = float(residual_share(image[np.newaxis], *ranges[:1])[0])
-    if share >= MIN_SHARE:
-        return None
-    percent = f"{100 * (1 - share):.1f}".removesuffix(".0")
-    return f"no residual: {percent} % of its pixels are flat, smooth or saturated"
+    return None if share >= MIN_SHARE else share_in_words(share)
 
 
 def calibration_counts(calibrated: Any) -> np.ndarray:
@@ -228,7 +235,7 @@ def warning_of_few(model: Model, rate: float | None = None) -> str | None:
     if model.match_energy is not None:
         return None
     if not model.localizes:
-        return few_images(rate or DEFAULT_RATE, smallest, outcome="called unknown", images=images)
+        return few_images(rate or DEFAULT_RATE, smallest, "called unknown", images)
     rate = rate or LOCALIZATION_RATE
     if smallest <= rate:
         return None
@@ -239,7 +246,7 @@ def warning_of_few(model: Model, rate: float | None = None) -> str | None:
     )
 
 
-def few_images(rate: float, smallest: float, *, outcome: str, images: str) -> str | None:
+def few_images(rate: float, smallest: float, outcome: str, images: str) -> str | None:
     """Say that no image can have an outcome at a rate, with the smallest rate at which one can."""
     if smallest <= rate:
         return None
@@ -256,9 +263,9 @@ def calibrated_on(images: str, smallest: float, what: str = "p-values") -> str:
     return f"{what} are calibrated on {images} ({lowest}: {as_fraction(smallest)})"
 
 
-def p_value_digits(smallest: float) -> int:
-    """Count the digits that p-values have which are multiples of the smallest."""
-    return min(4, max(1, math.ceil(-math.log10(smallest) - 1e-9)))
+def p_value_column(smallest: float) -> Column:
+    """Return a column of p-values with the digits that multiples of the smallest have."""
+    return P_VALUE._replace(digits=min(4, max(1, math.ceil(-math.log10(smallest) - 1e-9))))
 
 
 def as_fraction(smallest: float) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sklearn_ganprint.cli import _arguments, _images, _models
-from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, print_file_results
+from sklearn_ganprint.cli import _arguments, _console, _images, _models
+from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._models import Model, Scored
 
 REQUIRES = ("rich", "skops")
@@ -18,11 +18,8 @@ DESCRIPTION = (
     "have no answer."
 )
 
-_COLUMNS = (
-    Column("file", "file"),
-    Column("source", "source"),
-    Column("p_value", "p-value", 4),
-    Column("nearest", "nearest"),
+_COLUMNS = columns(
+    *("file", "source", _console.P_VALUE, "nearest"),
     Column("score", "score", 4),
     Column("runner_up", "runner-up"),
     Column("runner_up_score", "its score", 4),
@@ -36,12 +33,10 @@ _KEYS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    _arguments.add_model_and_images(parser)
-    _arguments.add_false_alarm(
-        parser, "share of the sources' own images that may be called unknown, in (0, 1)"
-    )
-    _arguments.add_format(parser)
-    _arguments.add_jobs(parser)
+    _arguments.add(parser, "model", "paths")
+    share = "share of the sources' own images that may be called unknown, in (0, 1)"
+    _arguments.add(parser, "--false-alarm", what=share)
+    _arguments.add(parser, "--format", "--jobs")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,11 +44,10 @@ def run(args: argparse.Namespace) -> int:
     model = _models.open_model(args.model)
     rate = _rate(args, model)
     files, failures = _images.find_files(args.paths)
-    if warning := _warning(args.model, model, rate):
-        MESSAGES.warn(warning)
+    MESSAGES.warn(_warning(args.model, model, rate))
     scored = _models.score_files(model, files, failures, args.jobs, "attributing")
     rows = _rows(model, scored, rate)
-    judged = _images.judged(rows)
+    judged = _console.judged(rows)
     notes = _notes(judged, model, rate)
     _print(rows, notes, model, rate, args)
     return _images.exit_status(scored.failures, len(judged))
@@ -61,12 +55,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _rate(args: argparse.Namespace, model: Model) -> float | None:
     """Find the rate of false alarms; models of cameras and those without p-values have none."""
-    if (least := model.match_energy) is not None:
-        if args.false_alarm is not None:
-            MESSAGES.warn(f"--false-alarm: not used, since energies of {least:g} or more match")
-        return None
-    if model.open_set is not None:
-        return args.false_alarm or _arguments.DEFAULT_RATE
+    if model.open_set is not None or model.match_energy is not None:
+        return _models.choose_rate(model, args.false_alarm)
     if args.false_alarm is not None:
         raise CommandError(
             f"--false-alarm: {args.model} has no calibration images, so it can call nothing "
@@ -149,15 +139,14 @@ def _print(
         hidden.add("nearest")
     if model.match_energy is not None:
         hidden.add("p_value")
-    columns = {column.key: column for column in _COLUMNS if column.key not in hidden}
-    if smallest is not None and "p_value" in columns:
-        columns["p_value"] = columns["p_value"]._replace(digits=_models.p_value_digits(smallest))
-    print_file_results(
+    shown = {column.key: column for column in _COLUMNS if column.key not in hidden}
+    if smallest is not None and "p_value" in shown:
+        shown["p_value"] = _models.p_value_column(smallest)
+    _console.print_file_results(
         args.format,
         document,
-        _COLUMNS,
-        rows,
-        shown=list(columns.values()),
+        Table(_COLUMNS, rows),
+        shown=list(shown.values()),
         notes=notes,
     )
 

@@ -7,17 +7,13 @@ import shutil
 import numpy as np
 from sklearn.utils import Bunch
 
+from sklearn_ganprint import experiments
 from sklearn_ganprint.cli import _arguments, _images
-from sklearn_ganprint.cli._console import MESSAGES, Column, Table, print_results
-from sklearn_ganprint.cli.pages._folder import PAGE, check_folder, probe_folder, write_files
+from sklearn_ganprint.cli._console import MESSAGES, Column, Table, columns, print_results
+from sklearn_ganprint.cli._demo import ACCURACY
+from sklearn_ganprint.cli.pages import _folder
 from sklearn_ganprint.cli.pages._reproduction import render_reproduction, write_figures
 from sklearn_ganprint.datasets import ImageReader
-from sklearn_ganprint.experiments import (
-    BatchOptions,
-    ReproductionResult,
-    ReproductionSettings,
-    reproduce_paper,
-)
 
 REQUIRES = ("rich", "jinja2", "matplotlib")
 DESCRIPTION = (
@@ -29,15 +25,8 @@ DESCRIPTION = (
 #: Folder in OUT with what an interrupted run has computed.
 _PARTS = "parts"
 
-_COLUMNS = (
-    Column("source", "source"),
-    Column("architecture", "architecture"),
-    Column("n_fit", "images fitted"),
-    Column("n_test", "images tested"),
-    Column("recall", "attributed right", 3),
-    Column("auc", "one-vs-rest AUC", 3),
-    Column("energy_limit", "fingerprint energy", 4),
-)
+_LIMIT = Column("energy_limit", "fingerprint energy", 4)
+_COLUMNS = columns("source", "architecture", *ACCURACY, _LIMIT)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,17 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_images(parser)
     _add_method(parser)
-    _arguments.add_jobs(parser)
-    _arguments.add_batch_size(parser)
-    _arguments.add_format(parser)
-    parser.add_argument(
-        "--force", action="store_true", help="replace the files of an earlier run in OUT"
-    )
+    _arguments.add(parser, "--jobs", "--batch-size", "--format")
+    _arguments.add(parser, "--force", help="replace the files of an earlier run in OUT")
 
 
 def _add_images(parser: argparse.ArgumentParser) -> None:
     """Add what decides on the images."""
-    _arguments.add_layout(parser, default="auto")
+    _arguments.add(parser, "--layout", default="auto")
     parser.add_argument(
         "--architectures",
         metavar="CSV",
@@ -83,12 +68,13 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
             metavar="N",
             help=f"images of each source {what} (default: {default})",
         )
-    _arguments.add_crop(parser)
+    _arguments.add(parser, "--crop", "--anchor")
 
 
 def _add_method(parser: argparse.ArgumentParser) -> None:
     """Add what is done with the images."""
-    _arguments.add_residual(parser)
+    _arguments.add(parser, "--channels", default="rgb", what="rgb")
+    _arguments.add(parser, "--denoiser")
     parser.add_argument(
         "--jpeg",
         type=_arguments.quality,
@@ -104,7 +90,7 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
         help="test images of each source in the robustness study, 0 for none "
         "(default: %(default)s)",
     )
-    _arguments.add_seed(parser, "draws which images are fitted on")
+    _arguments.add(parser, "--seed", what="draws which images are fitted on")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -113,15 +99,13 @@ def run(args: argparse.Namespace) -> int:
     bunch = _images.find_images(args, groups=args.groups, architectures=args.architectures)
     crop = args.crop or _images.auto_crop(bunch)
     result = _reproduce(bunch, crop, args)
-    for warning in result.warnings:
-        MESSAGES.warn(warning)
+    MESSAGES.warn(*result.warnings)
     with MESSAGES.progress("drawing") as progress:
         folders = os.path.join(args.out, "figures"), os.path.join(args.out, _PARTS)
         write_figures(result, *folders, progress)
     result.save(args.out)
     page = render_reproduction(result, bunch, crop, args)
-    # The page comes last: where there is one, all that it shows is there too.
-    index = write_files(args.out, [(PAGE, page.encode("utf-8"))])
+    index = _folder.write_page(args.out, page)
     shutil.rmtree(os.path.join(args.out, _PARTS))
     _print(result, index, args)
     MESSAGES.say(f"report: {index}")
@@ -131,18 +115,20 @@ def run(args: argparse.Namespace) -> int:
 def _check_out(out: str, force: bool) -> None:
     """Refuse a folder that holds something else than an interrupted run; try to write there."""
     interrupted = os.path.isdir(os.path.join(out, _PARTS))
-    finished = os.path.lexists(os.path.join(out, PAGE))
+    finished = os.path.lexists(os.path.join(out, _folder.PAGE))
     if finished or not interrupted:
-        check_folder(out, force=force, files="the files of the earlier run")
+        _folder.check_folder(out, force=force, files="the files of the earlier run")
     elif not force:
         MESSAGES.say(f"going on with the run that was interrupted in {out}; --force starts again")
-    probe_folder(out)
+    _folder.probe_folder(out)
     if force:
         shutil.rmtree(os.path.join(out, _PARTS), ignore_errors=True)
 
 
-def _reproduce(bunch: Bunch, crop: tuple[int, int], args: argparse.Namespace) -> ReproductionResult:
-    settings = ReproductionSettings(
+def _reproduce(
+    bunch: Bunch, crop: tuple[int, int], args: argparse.Namespace
+) -> experiments.ReproductionResult:
+    settings = experiments.ReproductionSettings(
         n_fit=args.n_fit,
         n_test=args.n_test,
         denoiser=args.denoiser,
@@ -151,20 +137,18 @@ def _reproduce(bunch: Bunch, crop: tuple[int, int], args: argparse.Namespace) ->
         n_robustness=args.n_robustness,
         random_state=args.seed,
     )
-    options = BatchOptions(
-        batch_size=args.batch_size,
-        n_jobs=args.jobs,
-        on_error=lambda error: MESSAGES.say(str(error)),
+    options = experiments.BatchOptions(
+        batch_size=args.batch_size, n_jobs=args.jobs, on_error=MESSAGES.say
     )
-    names = short_names(bunch)
+    names, architectures = short_names(bunch), None
+    if bunch.architectures is not None:
+        architectures = dict(zip(names.tolist(), bunch.architectures.tolist(), strict=True))
     with MESSAGES.progress("reproducing") as progress:
-        return reproduce_paper(
+        return experiments.reproduce_paper(
             bunch.filenames,
             names[bunch.target],
             settings,
-            architectures=None
-            if bunch.architectures is None
-            else dict(zip(names.tolist(), bunch.architectures.tolist(), strict=True)),
+            architectures=architectures,
             groups=bunch.groups,
             reader=ImageReader(crop=crop, anchor=args.anchor),
             folder=os.path.join(args.out, _PARTS),
@@ -179,7 +163,7 @@ def short_names(bunch: Bunch) -> np.ndarray:
     return names if len(set(names.tolist())) == len(names) else bunch.target_names
 
 
-def _print(result: ReproductionResult, index: str, args: argparse.Namespace) -> None:
+def _print(result: experiments.ReproductionResult, index: str, args: argparse.Namespace) -> None:
     attribution = result.attribution
     low, high = attribution.accuracy_interval
     print_results(

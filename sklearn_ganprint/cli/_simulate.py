@@ -2,9 +2,11 @@
 
 import argparse
 import os
+from collections import Counter
+from pathlib import Path
 
 from sklearn_ganprint.cli import _arguments
-from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, print_results
+from sklearn_ganprint.cli._console import MESSAGES, CommandError, Row, Table, columns, print_results
 from sklearn_ganprint.datasets import FolderInUseError, write_generator_images
 
 REQUIRES = ("rich",)
@@ -13,12 +15,7 @@ DESCRIPTION = (
     "paper. A run that was interrupted goes on where it stopped."
 )
 
-_COLUMNS = (
-    Column("source", "source"),
-    Column("architecture", "architecture"),
-    Column("images", "images"),
-    Column("folder", "folder"),
-)
+_COLUMNS = columns("source", "architecture", "images", "folder")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,15 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="contents of its own for each source; otherwise all show the same",
     )
-    _arguments.add_seed(parser, "which contents are drawn")
-    _arguments.add_jobs(parser)
-    _arguments.add_format(parser)
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="write into a folder that holds other files, which are left alone, or other simulated "
-        "images, which are removed",
-    )
+    _arguments.add(parser, "--seed", what="which contents are drawn")
+    _arguments.add(parser, "--jobs", "--format")
+    force = "write into a folder that holds other files, which are left alone, or other simulated "
+    _arguments.add(parser, "--force", help=f"{force}images, which are removed")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,24 +74,12 @@ def run(args: argparse.Namespace) -> int:
         except FolderInUseError as error:
             reason = f"{error.reason}; name another folder, or write into it with --force"
             raise CommandError(reason) from error
-    rows = _rows(files)
+    rows = [_row(folder, count) for folder, count in Counter(map(os.path.dirname, files)).items()]
     document = {"folder": args.folder, "size": args.size, "seed": args.seed, "sources": rows}
     print_results(args.format, document, Table(_COLUMNS, rows))
     return 0
 
 
-def _rows(files: list[str]) -> list[Row]:
-    """Make one row a source, of the folders that the images are in."""
-    counts: dict[str, int] = {}
-    for file in files:
-        folder = os.path.dirname(file)
-        counts[folder] = counts.get(folder, 0) + 1
-    return [
-        {
-            "source": os.path.basename(folder),
-            "architecture": os.path.basename(os.path.dirname(folder)),
-            "images": count,
-            "folder": folder,
-        }
-        for folder, count in counts.items()
-    ]
+def _row(folder: str, n_images: int) -> Row:
+    architecture, source = Path(folder).parts[-2:]
+    return {"source": source, "architecture": architecture, "images": n_images, "folder": folder}

@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sklearn_ganprint.cli import _arguments, _images, _models
-from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, print_file_results
+from sklearn_ganprint.cli import _arguments, _console, _images, _models
+from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._models import Model, Scored
 
 REQUIRES = ("rich", "skops")
@@ -17,13 +17,10 @@ DESCRIPTION = (
     "Images that are flat, smooth or saturated have no verdict."
 )
 
-_COLUMNS = (
-    Column("file", "file"),
-    Column("verdict", "verdict"),
-    Column("p_value", "p-value", 4),
+_COLUMNS = columns(
+    *("file", "verdict", _console.P_VALUE),
     Column("score", "score", 4),
-    Column("fits_better", "fits better"),
-    Column("best_other", "best other"),
+    *("fits_better", "best_other"),
     Column("best_other_score", "its score", 4),
     Column("margin", "margin", 4),
 )
@@ -62,18 +59,19 @@ class Claim(NamedTuple):
         """Say that no image can be rejected, if so."""
         if self.rate is None:
             return None
-        images = self.images
-        return _models.few_images(self.rate, self.smallest, outcome="rejected", images=images)
+        return _models.few_images(self.rate, self.smallest, "rejected", self.images)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    _arguments.add_model_and_images(parser, source="the source that is claimed, one of the model's")
-    _arguments.add_false_alarm(
-        parser, "share of SOURCE's own images that may be rejected, in (0, 1)"
+    _arguments.add(parser, "model")
+    parser.add_argument(
+        "source", metavar="SOURCE", help="the source that is claimed, one of the model's"
     )
-    _arguments.add_format(parser)
-    _arguments.add_jobs(parser)
+    share = "share of SOURCE's own images that may be rejected, in (0, 1)"
+    _arguments.add(parser, "paths")
+    _arguments.add(parser, "--false-alarm", what=share)
+    _arguments.add(parser, "--format", "--jobs")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -81,18 +79,13 @@ def run(args: argparse.Namespace) -> int:
     model = _models.open_model(args.model)
     claim = _claim(args, model)
     files, failures = _images.find_files(args.paths)
-    if claim.rate is not None and (
-        warning := _models.few_images(
-            claim.rate, claim.smallest, outcome="rejected", images=claim.images
-        )
-    ):
-        MESSAGES.warn(warning)
+    MESSAGES.warn(claim.warning())
     scored = _models.score_files(model, files, failures, args.jobs, "verifying")
     rows = _images.file_rows(
         files, scored.failures, _KEYS, lambda n: _row(scored, n, model.labels, claim)
     )
     _print(rows, claim, args)
-    return _images.exit_status(scored.failures, len(_images.judged(rows)))
+    return _images.exit_status(scored.failures, len(_console.judged(rows)))
 
 
 def _claim(args: argparse.Namespace, model: Model) -> Claim:
@@ -105,12 +98,8 @@ def _claim(args: argparse.Namespace, model: Model) -> Claim:
     label = _models.find_source(model, args.source, "SOURCE", args.model)
     code = model.whole.classes_.tolist().index(label)
     n_images = int(_models.calibration_counts(model.open_set)[code])
-    if (least := model.match_energy) is None:
-        rate = args.false_alarm or _arguments.DEFAULT_RATE
-        return Claim(str(label), code, rate, n_images, None)
-    if args.false_alarm is not None:
-        MESSAGES.warn(f"--false-alarm: not used, since energies of {least:g} or more match")
-    return Claim(str(label), code, None, n_images, least)
+    rate = _models.choose_rate(model, args.false_alarm)
+    return Claim(str(label), code, rate, n_images, model.match_energy)
 
 
 def _row(scored: Scored, position: int, names: Sequence[str], claim: Claim) -> Row:
@@ -149,15 +138,14 @@ def _print(rows: Sequence[Row], claim: Claim, args: argparse.Namespace) -> None:
         "smallest_p_value": claim.smallest,
         "match_energy": claim.least,
     }
-    columns = {column.key: column for column in _COLUMNS}
-    columns["p_value"] = columns["p_value"]._replace(digits=_models.p_value_digits(claim.smallest))
-    print_file_results(
+    known = {column.key: column for column in _COLUMNS}
+    known["p_value"] = _models.p_value_column(claim.smallest)
+    _console.print_file_results(
         args.format,
         document,
-        _COLUMNS,
-        rows,
-        shown=[columns[key] for key in _IN_TABLE if claim.least is None or key != "p_value"],
-        notes=_notes(_images.judged(rows), claim),
+        Table(_COLUMNS, rows),
+        shown=[known[key] for key in _IN_TABLE if claim.least is None or key != "p_value"],
+        notes=_notes(_console.judged(rows), claim),
     )
 
 

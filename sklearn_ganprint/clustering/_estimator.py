@@ -1,4 +1,4 @@
-"""The estimator: which residuals come from one source, without labels."""
+"""An estimator that finds which residuals come from one source, without labels."""
 
 import warnings
 from collections.abc import Sequence
@@ -17,14 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ganprint._batches import Batches
 from sklearn_ganprint._images import FLOAT_DTYPES, ImageInputMixin, ImageShape
 from sklearn_ganprint._parallel import row_chunks
+from sklearn_ganprint.clustering import _merging
 from sklearn_ganprint.clustering._features import part_spectra
-from sklearn_ganprint.clustering._merging import (
-    by_size,
-    cluster_means,
-    cluster_points,
-    sphering,
-    squared_distances,
-)
 from sklearn_ganprint.clustering._whitening import Axes, whitened_axes
 from sklearn_ganprint.residuals._blanks import zero_rows
 
@@ -66,7 +60,7 @@ class Assignment(NamedTuple):
 
     def labels(self, features: np.ndarray) -> np.ndarray:
         """Return the cluster of each image, -1 for outliers."""
-        distances = squared_distances(self.axes.apply(features), self.centers)
+        distances = _merging.squared_distances(self.axes.apply(features), self.centers)
         nearest = distances.argmin(axis=1)
         nearest[distances.min(axis=1) > self.max_distances[nearest] ** 2] = NOWHERE
         return nearest
@@ -246,13 +240,14 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
 
     def _fit(self, batches: Batches) -> Self:
         n, shape = len(batches), self.image_shape_
-        chosen = self._sample(n)
-        found = batches.map(chosen_features, shape, self.n_jobs, rows=(chosen,))
-        labels = np.full(n, UNSEEN)
+        found = batches.map(chosen_features, shape, self.n_jobs, rows=(self._sample(n),))
         features, positions = self._gather(found)
         rule = cluster_parts(features, self.min_separation, self.n_clusters)
+        self.n_clusters_ = len(rule.centers)
+        self.cluster_centers_, self.max_distances_ = rule.centers, rule.max_distances
+        self.feature_mean_, self.components_ = rule.axes.mean, rule.axes.matrix.T
+        labels = np.full(n, UNSEEN)
         labels[positions] = rule.labels(features[:, 0])
-        self._keep(rule)
         summed = batches.map(assign_and_sum, shape, rule, self.n_jobs, rows=(labels,))
         self.labels_ = np.full(n, NOWHERE)
         sums, counts = 0.0, np.zeros(len(rule.centers))
@@ -276,21 +271,12 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
 
     def _gather(self, found: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return the features of the chosen residuals, and their positions."""
-        positions, features = [], []
-        for kept, (chosen, values) in found:
-            positions.append(kept[chosen])
-            features.append(values)
+        parts = [(kept[chosen], values) for kept, (chosen, values) in found]
+        positions, features = zip(*parts, strict=True)
         if not sum(map(len, features)):
             raise ValueError("No residual can be clustered: all of them are 0.")
         together = features[0] if len(features) == 1 else np.concatenate(features)
         return together, np.concatenate(positions)
-
-    def _keep(self, rule: Assignment) -> None:
-        self.n_clusters_ = len(rule.centers)
-        self.cluster_centers_ = rule.centers
-        self.max_distances_ = rule.max_distances
-        self.feature_mean_ = rule.axes.mean
-        self.components_ = rule.axes.matrix.T
 
     def predict(self, X: Any) -> np.ndarray:
         """Assign residuals to the clusters found.
@@ -372,10 +358,10 @@ def fit_assignment(axes: Axes, features: np.ndarray, codes: np.ndarray) -> Assig
     """
     used = Axes(axes.mean, axes.matrix[:, :N_COMPONENTS])
     points = used.apply(features)
-    means = cluster_means(points, codes)
-    root = sphering(points - means[codes], len(means))
+    means = _merging.cluster_means(points, codes)
+    root = _merging.sphering(points - means[codes], len(means))
     points, means = points @ root, means @ root
-    distances = squared_distances(points, means)
+    distances = _merging.squared_distances(points, means)
     kept, nearest = np.unique(distances.argmin(axis=1), return_inverse=True)
     own = distances.min(axis=1)
     median = np.array([np.median(own[nearest == code]) for code in range(len(kept))])
@@ -437,6 +423,6 @@ def cluster_parts(
         n_clusters = len(first)
     distinct = parts if len(first) == len(parts) else parts[first]
     axes = whitened_axes(distinct)
-    codes = cluster_points(axes.apply(distinct[:, 0]), min_separation, n_clusters)
-    codes = by_size(codes[copy_of])[first]
+    codes = _merging.cluster_points(axes.apply(distinct[:, 0]), min_separation, n_clusters)
+    codes = _merging.by_size(codes[copy_of])[first]
     return fit_assignment(axes, distinct[:, 0], codes)

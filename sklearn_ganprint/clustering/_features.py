@@ -58,15 +58,12 @@ def part_spectra(images: np.ndarray, n_jobs: int | None = None) -> np.ndarray:
     if min(sides) < MIN_SIDE:
         return images.reshape(n, 1, -1)
     side = min(WINDOW, *(side // 2 for side in sides))
-    found: dict[int, np.ndarray] = {}
 
-    def compute(chunk: slice) -> None:
+    def compute(chunk: slice) -> np.ndarray:
         planes = np.ascontiguousarray(np.moveaxis(images[chunk], -1, 1))
-        found[chunk.start] = spectral_features(cross_spectra(planes, side), side)
+        return spectral_features(cross_spectra(planes, side), side)
 
-    chunks = list(row_chunks(n, images[0].size))
-    thread_map(compute, chunks, n_jobs)
-    return np.concatenate([found[chunk.start] for chunk in chunks])
+    return np.concatenate(thread_map(compute, row_chunks(n, images[0].size), n_jobs))
 
 
 def channel_pairs(n_channels: int) -> list[tuple[int, int]]:
@@ -118,11 +115,8 @@ def spectral_features(spectra: np.ndarray, side: int) -> np.ndarray:
     kept = frequencies.bins("full") >= 0
     n_channels = int(np.sqrt(2 * spectra.shape[2]))
     pairs = channel_pairs(n_channels)
-    power = {
-        a: np.maximum(spectra[:, :, pair], POWER_FLOOR)
-        for pair, (a, b) in enumerate(pairs)
-        if a == b
-    }
+    own = [pairs.index((a, a)) for a in range(n_channels)]
+    power = [np.maximum(spectra[:, :, pair], POWER_FLOOR) for pair in own]
     features = []
     for pair, (a, b) in enumerate(pairs):
         if a == b:

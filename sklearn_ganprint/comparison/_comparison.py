@@ -95,7 +95,7 @@ class ModelComparison:
 
     @property
     def z_score(self) -> np.ndarray:
-        """Normal deviates whose upper tail is `p_value`.
+        """Normal deviates, whose upper tail is `p_value`.
 
         With the null "chance" they are the correlations over their standard errors.
         """
@@ -265,14 +265,13 @@ def compare_models(
             f"null: 'sources' takes at least {FEWEST} sources on one side to compare with, got "
             f"{len(one.names)} and {len(columns.names)}. Use null='chance'."
         )
-    kind = "chance" if null == "chance" or n_sources < FEWEST else "sources"
-    if kind == "chance":
-        p_value = norm.sf(_z_scores(correlation, error))
+    if null == "chance" or n_sources < FEWEST:
+        null, least, p_value = "chance", 0.0, norm.sf(_z_scores(correlation, error))
     else:
-        p_value = _p_values((correlation, error), one, other, trim)
-    height, width = (side - 2 * trim for side in one.fingerprints.shape[1:3])
-    least = 0.0 if kind == "chance" else min(1.0, LEAST_DEVIATIONS / math.sqrt(height * width))
-    return ModelComparison(one.names, columns.names, correlation, error, p_value, kind, least)
+        null, p_value = "sources", _p_values((correlation, error), one, other, trim)
+        height, width = (side - 2 * trim for side in one.fingerprints.shape[1:3])
+        least = min(1.0, LEAST_DEVIATIONS / math.sqrt(height * width))
+    return ModelComparison(one.names, columns.names, correlation, error, p_value, null, least)
 
 
 def _p_values(
@@ -303,7 +302,7 @@ def _all_pairs(one: FingerprintSet, other: FingerprintSet | None, trim: int) -> 
 
 
 def _z_scores(correlation: np.ndarray, error: np.ndarray) -> np.ndarray:
-    return np.where(error == 0, 0.0, correlation / np.where(error == 0, 1.0, error))
+    return np.divide(correlation, error, out=np.zeros_like(correlation), where=error != 0)
 
 
 def p_values_among_sources(

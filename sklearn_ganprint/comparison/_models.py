@@ -281,9 +281,10 @@ def estimate_fingerprints(
     labels = np.full(len(filenames), "images") if labels is None else column_or_1d(labels)
     check_consistent_length(filenames, labels)
     steps = _steps(like)
+    residual = find_residual(steps)
     size = getattr(like, "image_size_", None) if reader is None else None
     reader = reader or getattr(like, "reader_", None) or ImageReader()
-    data_range = getattr(find_residual(steps), "data_range", None)
+    data_range = getattr(residual, "data_range", None)
     batches = FileBatches.of_files(
         filenames,
         reader,
@@ -296,7 +297,7 @@ def estimate_fingerprints(
     )
     fitted = fit_on_batches(make_pipeline(*steps), batches, labels, {})
     found = fingerprint_set(fitted[-1])
-    return FingerprintSet(found.names, found.fingerprints, find_residual(steps))
+    return FingerprintSet(found.names, found.fingerprints, residual)
 
 
 def _steps(like: Any) -> list[Any]:
@@ -312,7 +313,7 @@ def _steps(like: Any) -> list[Any]:
             f"like: expected a model with fingerprints of image files, got {like!r}, which has "
             f"none. The kinds 'fingerprint', 'fusion' and 'prnu' have."
         )
-    *leading, last = [hand_on_arrays(clone(step)) for step in (*steps, holder)]
+    *leading, last = (hand_on_arrays(clone(step)) for step in (*steps, holder))
     if leading and hasattr(leading[-1], "flatten"):
         leading[-1].set_params(flatten=False)  # rows do not tell the shape
     return [*leading, last]

@@ -19,14 +19,11 @@ class FingerprintComparison:
     ----------
     correlation : float
         Correlation index (eq. 5), in [-1, 1].
-
     standard_error : float
         Standard deviation of the correlation of two patterns that have nothing in common but
         have the power spectra of these two, and their distribution over the image.
-
     z_score : float
         The correlation over its standard error.
-
     p_value : float
         Chance of such a correlation, or a greater one, between two such patterns.
     """
@@ -51,7 +48,6 @@ def compare_fingerprints(first: Any, second: Any, *, trim: int = 0) -> Fingerpri
     first, second : array-like of shape (H, W) or (H, W, C)
         Fingerprints of one size, of residuals that were made in one way. Images that both were
         estimated from would correlate by their content.
-
     trim : int, default=0
         Pixels to leave out at each border, where padding leaves traces that unrelated networks
         have in common.
@@ -80,9 +76,8 @@ def compare_fingerprints(first: Any, second: Any, *, trim: int = 0) -> Fingerpri
     patterns of one period are alike by chance, and the fewer lines there are, the more often.
 
     Patterns that are strong in some places, such as borders, are alike by chance more often than
-    shifts tell. The variance of the sums over blocks of 16 pixels, which is added, allows for that.
-    Of two even patterns without any structure it makes the p-value too great: the z score is 0.7
-    times what it could be.
+    shifts tell. The variance of the sums over blocks of 16 pixels is added for that. Two even
+    patterns without any structure get 0.7 times the z score that they could have.
 
     A small p-value says that both have something in common, which need not be their source: the
     same JPEG grid, resizing, camera model or network architecture, or images of aligned content.
@@ -113,18 +108,14 @@ def correlations_and_errors(
     ----------
     first : array-like of shape (k, H, W) or (k, H, W, C)
         Fingerprints.
-
     second : array-like of shape (m, H, W) or (m, H, W, C)
         Fingerprints of the same size.
-
     trim : int, default=0
         As in :func:`compare_fingerprints`.
 
     Returns
     -------
-    correlation : ndarray of float64, shape (k, m)
-        Correlation indices; 0 where a fingerprint is constant.
-    standard_error : ndarray of float64, shape (k, m)
+    correlation, standard_error : ndarray of float64, shape (k, m)
         As in :class:`FingerprintComparison`; 0 where a fingerprint is constant.
 
     Raises
@@ -178,10 +169,8 @@ class _Pattern:
         self.spectra = fft.rfft2(self.planes, norm="ortho")
         # Columns that stand for two: those whose mirror image is not stored.
         width = self.planes.shape[2]
-        self.twice = np.full(width // 2 + 1, 2.0)
-        self.twice[0] = 1
-        if width % 2 == 0:
-            self.twice[-1] = 1
+        columns = np.arange(width // 2 + 1)
+        self.twice = np.where((2 * columns) % width == 0, 1.0, 2.0)
 
     def compare(self, other: "_Pattern") -> tuple[float, float]:
         """Return the correlation and its standard error."""

@@ -7,23 +7,16 @@ from typing import Any
 import numpy as np
 
 from sklearn_ganprint._parallel import row_chunks
-from sklearn_ganprint.correlation._unit_rows import (
-    UnitRows,
-    centre,
-    centred_energy,
-    scale_to_unit_norm,
-    slices,
-)
+from sklearn_ganprint.correlation._unit_rows import UnitRows, centred_energy, normalize, slices
 
 
 def correlation_index(residuals: Any, fingerprints: Any) -> np.ndarray:
-    """Correlation index between each residual and each fingerprint (eq. 5).
+    """Compute the correlation index between each residual and each fingerprint (eq. 5).
 
     Parameters
     ----------
     residuals : array-like of shape (n, ...)
         Residuals, in any unit.
-
     fingerprints : array-like of shape (k, ...)
         Fingerprints, of the residuals' trailing shape.
 
@@ -44,12 +37,7 @@ def correlation_index(residuals: Any, fingerprints: Any) -> np.ndarray:
     Notes
     -----
     ``corr(X, Y) = <X~, Y~>``, where ``X~`` is the zero-mean unit-norm version of ``X``: Pearson's
-    correlation over the pixels [1]_.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, eq. 5.
+    correlation over the pixels.
 
     Examples
     --------
@@ -64,13 +52,12 @@ def correlation_index(residuals: Any, fingerprints: Any) -> np.ndarray:
 
 
 def cosine_index(residuals: Any, fingerprints: Any) -> np.ndarray:
-    """Cosine of the angle between each residual and each fingerprint.
+    """Compute the cosine of the angle between each residual and each fingerprint.
 
     Parameters
     ----------
     residuals : array-like of shape (n, ...)
         Residuals, in any unit.
-
     fingerprints : array-like of shape (k, ...)
         Fingerprints, of the residuals' trailing shape.
 
@@ -94,7 +81,7 @@ def cosine_index(residuals: Any, fingerprints: Any) -> np.ndarray:
 
 
 def negative_distance(residuals: Any, fingerprints: Any) -> np.ndarray:
-    """Negative Euclidean distance between each residual and each fingerprint.
+    """Compute the negative Euclidean distance between each residual and each fingerprint.
 
     The literal minimum-distance rule. On normalised rows the least distance is the greatest
     correlation; on raw residuals a fingerprint of little energy is near to everything.
@@ -103,7 +90,6 @@ def negative_distance(residuals: Any, fingerprints: Any) -> np.ndarray:
     ----------
     residuals : array-like of shape (n, ...)
         Residuals.
-
     fingerprints : array-like of shape (k, ...)
         Fingerprints, of the residuals' trailing shape and unit.
 
@@ -160,16 +146,14 @@ MAX_BYTES = 1 << 28
 def pairwise_correlation(
     residuals: Any, *, out: np.ndarray | None = None, max_bytes: int = MAX_BYTES
 ) -> np.ndarray:
-    """Correlation index between any two residuals.
+    """Compute the correlation index between any two residuals.
 
     Parameters
     ----------
     residuals : array-like of shape (n, ...)
         Residuals, in any unit. A memory-mapped array may be larger than the memory.
-
     out : ndarray of shape (n, n), default=None
         Where the result goes, for example a memory-mapped array; None makes a new array.
-
     max_bytes : int, default=2**28
         Memory to use beside the result; see :func:`pairwise_correlation_blocks`.
 
@@ -185,7 +169,7 @@ def pairwise_correlation(
 
     See Also
     --------
-    pairwise_correlation_blocks : Gives the same in parts, where n x n values are too many.
+    pairwise_correlation_blocks : The same in parts, where n x n values are too many.
     correlation_index : Residuals against fingerprints.
 
     Examples
@@ -210,13 +194,12 @@ def pairwise_correlation(
 def pairwise_correlation_blocks(
     residuals: Any, *, max_bytes: int = MAX_BYTES
 ) -> Iterator[tuple[slice, slice, np.ndarray]]:
-    """Correlation index between any two residuals, one block of the upper triangle at a time.
+    """Yield the correlations between any two residuals, block by block of the upper triangle.
 
     Parameters
     ----------
     residuals : array-like of shape (n, ...)
         Residuals, in any unit. A memory-mapped array may be larger than the memory.
-
     max_bytes : int, default=2**28
         Memory to use for a block and for the residuals that it takes, but at least what a
         single residual needs. Fewer bytes make smaller blocks, and the residuals are read more
@@ -226,7 +209,6 @@ def pairwise_correlation_blocks(
     ------
     rows, columns : slice
         Which residuals the block compares; ``rows.start <= columns.start``.
-
     block : ndarray of float64
         Correlations in [-1, 1] of the residuals in `rows` with those in `columns`.
 
@@ -277,8 +259,7 @@ class _Centred:
         energy, direct = centred_energy(squares, self.mean / np.sqrt(p), p, dtype)
         if not direct.all():
             self.rows = rows.astype(dtype)
-            centre(self.rows)
-            scale_to_unit_norm(self.rows)
+            normalize(self.rows, centre=True)
             self.mean, energy = np.zeros(len(rows)), np.ones(len(rows))
         self.norm = np.sqrt(energy)
 
@@ -290,7 +271,7 @@ class _Centred:
 
 
 def _as_rows(residuals: Any, fingerprints: Any) -> tuple[np.ndarray, np.ndarray, np.dtype]:
-    """Both sides as rows, in the dtype they came in, and the float dtype to compute with."""
+    """Return both sides as rows, in the dtype they came in, and the float dtype to compute with."""
     residuals, fingerprints = np.asarray(residuals), np.asarray(fingerprints)
     if residuals.shape[1:] != fingerprints.shape[1:] or residuals.ndim < 2:
         raise ValueError(

@@ -17,7 +17,6 @@ class CorrelationPeaks(NamedTuple):
     ----------
     pce : ndarray of float64, shape (n, k)
         Signed peak-to-correlation energy of each peak.
-
     offset : ndarray of int, shape (n, k, 2)
         Row and column of the fingerprint that the first pixel of the residual falls on.
     """
@@ -29,22 +28,19 @@ class CorrelationPeaks(NamedTuple):
 def peak_to_correlation_energy(
     residuals: Any, fingerprints: Any, *, search: bool = False, neighbourhood: int = NEIGHBOURHOOD
 ) -> np.ndarray:
-    """Peak-to-correlation energy of residuals and fingerprints.
+    """Compute the peak-to-correlation energy of residuals and fingerprints.
 
     Parameters
     ----------
     residuals : array-like of shape (n, h, w) or (n, h, w, C)
         Residuals, in any unit. For the fingerprint of a camera, which multiplies what it sees,
         residuals times the intensity of their images.
-
     fingerprints : array-like of shape (k, H, W) or (k, H, W, C)
         Fingerprints. Without `search`, of the residuals' shape.
-
     search : bool, default=False
         Whether the residual may lie anywhere. False takes the correlation in place, True the
         greatest there is: a residual smaller than the fingerprint at each position where it fits
         in, one of equal size at each circular shift.
-
     neighbourhood : int, default=11
         Side of the square around the peak that does not count as noise, odd. It is made smaller
         where it is more than half of an image's side.
@@ -95,20 +91,15 @@ def peak_to_correlation_energy(
 def locate_peaks(
     residuals: Any, fingerprints: Any, *, search: bool = True, neighbourhood: int = NEIGHBOURHOOD
 ) -> CorrelationPeaks:
-    """Find where in each fingerprint a residual lies, and how far the peak stands out.
+    """Locate each residual in each fingerprint, and compute how far the peak stands out.
 
     Parameters
     ----------
     residuals : array-like of shape (n, h, w) or (n, h, w, C)
         Residuals, for example of images that were cropped.
-
     fingerprints : array-like of shape (k, H, W) or (k, H, W, C)
         Fingerprints, at least as large.
-
-    search : bool, default=True
-        As in :func:`peak_to_correlation_energy`.
-
-    neighbourhood : int, default=11
+    search, neighbourhood : bool, default=True, and int, default=11
         As in :func:`peak_to_correlation_energy`.
 
     Returns
@@ -123,7 +114,7 @@ def locate_peaks(
 
     See Also
     --------
-    peak_to_correlation_energy : Gives the formula.
+    peak_to_correlation_energy : The formula.
 
     Notes
     -----
@@ -141,63 +132,44 @@ def locate_peaks(
     """
     residuals, fingerprints = _with_channels(residuals), _with_channels(fingerprints)
     _check(residuals, fingerprints, search, neighbourhood)
-    finder = PeakFinder(fingerprints, residuals.dtype)
-    found = [finder.find(residual, search, neighbourhood) for residual in residuals]
-    shape = (len(residuals), len(fingerprints))
-    return CorrelationPeaks(
-        np.array([peaks.pce for peaks in found]).reshape(shape),
-        np.array([peaks.offset for peaks in found], dtype=np.intp).reshape(*shape, 2),
-    )
-
-
-class PeakFinder:
-    """Spectra of fingerprints (k, H, W, C), which one residual after another is correlated with.
-
-    The precision is that of `dtype`, which is that of the residuals.
-    """
-
-    def __init__(self, fingerprints: np.ndarray, dtype: Any) -> None:
-        self.dtype: np.dtype[Any] = np.dtype(np.float32 if dtype == np.float32 else np.float64)
-        self.size = (fingerprints.shape[1], fingerprints.shape[2])
-        self.spectra = [self._spectra(fingerprint) for fingerprint in fingerprints]
-
-    def find(self, residual: np.ndarray, search: bool, neighbourhood: int) -> CorrelationPeaks:
-        """Find the peaks of one residual ``(h, w, C)`` in all fingerprints."""
-        channels = self._spectra(residual)
-        pce = np.zeros(len(self.spectra))
-        offset = np.zeros((len(self.spectra), 2), np.intp)
-        for row, fingerprint in enumerate(self.spectra):
+    dtype = np.dtype(np.float32 if residuals.dtype == np.float32 else np.float64)
+    size, small = fingerprints.shape[1:3], residuals.shape[1:3]
+    # All shifts if the sizes are equal; else those where the residual fits in.
+    fits = [slice(n - m + 1) for n, m in zip(size, small, strict=True)]
+    shifts = (slice(None),) * 2 if small == size else tuple(fits)
+    spectra = [_spectra(fingerprint, size, dtype) for fingerprint in fingerprints]
+    pce = np.zeros((len(residuals), len(fingerprints)))
+    offset = np.zeros((*pce.shape, 2), np.intp)
+    for row, residual in enumerate(residuals):
+        channels = _spectra(residual, size, dtype)
+        for column, fingerprint in enumerate(spectra):
             cross = sum(f * r.conj() for f, r in zip(fingerprint, channels, strict=True))
-            values = fft.irfft2(cross, s=self.size)
+            values = fft.irfft2(cross, s=size)
             if search:
-                possible = values[self._possible(residual)]
-                offset[row] = np.unravel_index(possible.argmax(), possible.shape)
-            pce[row] = _energy_ratio(values, offset[row], neighbourhood)
-        return CorrelationPeaks(pce, offset)
+                among = values[shifts]
+                offset[row, column] = np.unravel_index(among.argmax(), among.shape)
+            pce[row, column] = _energy_ratio(values, offset[row, column], neighbourhood)
+    return CorrelationPeaks(pce, offset)
 
-    def _possible(self, residual: np.ndarray) -> tuple[slice, ...]:
-        """All shifts if the sizes are equal; else those where the residual fits in."""
-        if residual.shape[:2] == self.size:
-            return slice(None), slice(None)
-        return tuple(slice(n - m + 1) for n, m in zip(self.size, residual.shape[:2], strict=True))
 
-    def _spectra(self, image: np.ndarray) -> list[np.ndarray]:
-        """Transform each channel less its mean, continued by zeros; what is constant becomes 0."""
-        planes = [self._centred(plane) for plane in np.moveaxis(image, -1, 0)]
-        # Energies are free of the scale; so scaled, none of their squares overflows.
-        peak = self.dtype.type(max(float(np.abs(plane).max()) for plane in planes) or 1.0)
-        return [fft.rfft2(plane / peak, s=self.size) for plane in planes]
+def _spectra(image: np.ndarray, size: tuple[int, ...], dtype: np.dtype) -> list[np.ndarray]:
+    """Transform each channel less its mean, continued by zeros; what is constant becomes 0."""
+    planes = [_centred(plane, dtype) for plane in np.moveaxis(image, -1, 0)]
+    # Energies are free of the scale; so scaled, none of their squares overflows.
+    peak = dtype.type(max(float(np.abs(plane).max()) for plane in planes) or 1.0)
+    return [fft.rfft2(plane / peak, s=size) for plane in planes]
 
-    def _centred(self, plane: np.ndarray) -> np.ndarray:
-        mean = plane.mean(dtype=np.float64)
-        values = plane.astype(self.dtype) - self.dtype.type(mean)
-        # What rounding leaves of a constant plane is not a signal.
-        rounding = 4 * float(np.finfo(self.dtype).eps) * abs(mean)
-        return values if np.abs(values).max() > rounding else np.zeros_like(values)
+
+def _centred(plane: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    mean = plane.mean(dtype=np.float64)
+    values = plane.astype(dtype) - dtype.type(mean)
+    # What rounding leaves of a constant plane is not a signal.
+    rounding = 4 * float(np.finfo(dtype).eps) * abs(mean)
+    return values if np.abs(values).max() > rounding else np.zeros_like(values)
 
 
 def _energy_ratio(values: np.ndarray, peak: np.ndarray, neighbourhood: int) -> float:
-    """Signed square of the peak over the mean square outside of its neighbourhood."""
+    """Divide the signed square of a peak by the mean square outside of its neighbourhood."""
     reach = [min(neighbourhood // 2, max(0, (side // 2 - 1) // 2)) for side in values.shape]
     near = [
         np.arange(at - r, at + r + 1) % side

@@ -45,13 +45,13 @@ class UnitRows:
         with one_blas_thread():
             for chunk in slices(self.k, max(1, CACHED_VALUES // self.p)):
                 part = rows[chunk].astype(dtype)
-                self._normalize(part)
+                normalize(part, centre=self.centre)
                 self.sums[chunk] = part.sum(axis=1)  # what rounding has left of the means
                 for column, row in zip(columns[:, chunk].T, part, strict=True):
                     column[...] = row
 
     def scores(self, X: np.ndarray) -> np.ndarray:
-        """Cosines of the angles between the rows of `X`, centred if these are, and these."""
+        """Compute the cosines between the rows of `X`, centred if these are, and these."""
         # float64: probabilities made of float32 scores would not sum to one
         scores = np.empty((len(X), self.k))
         with one_blas_thread():
@@ -69,12 +69,12 @@ class UnitRows:
         others = np.flatnonzero(~direct)
         for part in slices(len(others), max(1, COPIED_VALUES // self.p)):
             rows = X[others[part]].astype(self.blocks.dtype, copy=False)
-            self._normalize(rows)
+            normalize(rows, centre=self.centre)
             scores[others[part]] = self._products(rows)[0][:, : self.k]
         return scores
 
     def _products(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inner products with the columns, and squared norms; added up in float64."""
+        """Compute inner products with the columns, and squared norms, added up in float64."""
         products, squares = np.zeros((len(X), self.blocks.shape[2])), np.zeros(len(X))
         n_whole = self.p // self.depth
         n_blocks = max(1, PANEL_VALUES // (len(X) * self.depth))
@@ -87,11 +87,6 @@ class UnitRows:
                 products += np.matmul(panels, blocks).sum(axis=0, dtype=np.float64)
                 squares += np.vecdot(panel, panel)
         return products, squares
-
-    def _normalize(self, rows: np.ndarray) -> None:
-        if self.centre:
-            centre(rows)
-        scale_to_unit_norm(rows)
 
 
 #: By owner: the rows that were made ready, and what was made of them.
@@ -115,8 +110,14 @@ def kept_unit_rows(owner: Any, rows: np.ndarray, dtype: np.dtype, *, centre: boo
     return ready[key]
 
 
-def scale_to_unit_norm(rows: np.ndarray) -> None:
-    """Scale rows to unit Euclidean norm in place; a row of zeros stays zero."""
+def normalize(rows: np.ndarray, *, centre: bool) -> None:
+    """Scale rows, less their means if told so, to unit norm in place; a constant one becomes 0."""
+    if centre:
+        mean = rows.mean(axis=1, dtype=np.float64).astype(rows.dtype)
+        rows -= mean[:, np.newaxis]
+        # What rounding leaves of a constant row is not a signal.
+        rounding = 4 * np.finfo(rows.dtype).eps * np.abs(mean)
+        rows[_peak(rows) <= rounding] = 0
     with np.errstate(over="ignore"):
         squares = np.vecdot(rows, rows)
     extreme = ~_in_range(squares, rows.shape[1], rows.dtype)
@@ -128,37 +129,28 @@ def scale_to_unit_norm(rows: np.ndarray) -> None:
     rows /= np.sqrt(np.where(squares > 0, squares, 1))[:, np.newaxis]
 
 
-def centre(rows: np.ndarray) -> None:
-    """Subtract the mean of each row in place; a constant row becomes zero."""
-    mean = rows.mean(axis=1, dtype=np.float64).astype(rows.dtype)
-    rows -= mean[:, np.newaxis]
-    # What rounding leaves of a constant row is not a signal.
-    rounding = 4 * np.finfo(rows.dtype).eps * np.abs(mean)
-    rows[_peak(rows) <= rounding] = 0
-
-
 def centred_energy(
     squares: np.ndarray, mean: np.ndarray, p: int, dtype: np.dtype
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Squared norms less the share of the mean, and whether rounding has left most digits."""
+    """Return squared norms less the share of the mean, and where rounding has left most digits."""
     with np.errstate(over="ignore", invalid="ignore"):
         energy = squares - p * mean**2
         return energy, _in_range(squares, p, dtype) & (energy > 0.9 * squares)
 
 
 def slices(n: int, size: int) -> Iterator[slice]:
-    """Slices of `size` over n rows or columns; n may be 0."""
+    """Yield slices of `size` over n rows or columns; n may be 0."""
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))
 
 
 def _peak(rows: np.ndarray) -> np.ndarray:
-    """Greatest absolute value of each row."""
+    """Return the greatest absolute value of each row."""
     return np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0))
 
 
 def _in_range(squares: np.ndarray, p: int, dtype: np.dtype) -> np.ndarray:
-    """Whether no square of a row of p values overflowed, and none that matters underflowed."""
+    """Mask rows of p values of which no square overflowed, and none that matters underflowed."""
     limits = np.finfo(dtype)
     lost = p * float(limits.tiny) / float(limits.eps)
     return (squares > lost) & (squares < np.inf)

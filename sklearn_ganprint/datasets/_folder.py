@@ -115,9 +115,8 @@ def load_image_folder(
         columns ``path``, ``label`` and optionally ``group`` and ``architecture``; relative
         paths start from the folder of that file, other columns are ignored.
     layout : str, default="folders"
-        How the folder is laid out: "folders" for one folder per label, "nested" for
-        ``ARCH/SOURCE/``, "auto" for whichever of the two it is, or the name of a known
-        collection, see Notes.
+        "folders" for one folder per label, "nested" for ``ARCH/SOURCE/``, "auto" for whichever of
+        the two it is, or the name of a known collection, see Notes.
     reader : ImageReader, default=None
         How images are cut and which channels are kept; None means ``ImageReader()``.
     load_content : bool, default=True
@@ -166,14 +165,12 @@ def load_image_folder(
 
     Notes
     -----
-    A file that cannot be used never stops the others: it is listed in ``failures``. So are
-    labels without any usable image, files without a place in the layout, and files with the
-    same content under different labels: **all** copies are left out, since their label is
-    contradictory. Copies under one label are kept; unless they are put into one group, a
-    split can leak them into the test set. Without a crop, images of another than the most
-    common size are failures. Links to folders are followed, but not back up and not twice.
-    Labels and groups by name are in composed letters (NFC); labels that differ only by how
-    their letters are stored are one label, which a warning says.
+    A file that cannot be used never stops the others: ``failures`` lists it. So it does labels
+    without any usable image, files without a place in the layout, **all** copies of a content that
+    has different labels and, without a crop, images of another than the most common size. Copies
+    under one label are kept; unless they are put into one group, a split can leak them into the
+    test set. Links to folders are followed, but not back up and not twice. Labels and groups by
+    name are in composed letters (NFC); labels that differ in that only are one, with a warning.
 
     The known collections; ``[ ]`` may be missing, and files lie at any depth below:
 
@@ -473,12 +470,12 @@ def _is_telling(values: NDArray[np.generic], target: NDArray[np.int64]) -> bool:
 
 
 def _balanced_accuracy(codes: NDArray[np.intp], inside: NDArray[np.bool_]) -> float:
-    """Leave-one-out accuracy of guessing `inside` from the codes, both sides weighing alike."""
-    rates = []
+    """Compute how often the codes tell `inside`, leaving one out, both sides weighing alike."""
+    rates, n_values = [], codes.max() + 1
     for side in (inside, ~inside):
         # The judged image is taken out of its own side: a value seen once proves nothing.
-        own = (np.bincount(codes[side], minlength=codes.max() + 1) - 1) / max(side.sum() - 1, 1)
-        other = np.bincount(codes[~side], minlength=codes.max() + 1) / (~side).sum()
+        own = (np.bincount(codes[side], minlength=n_values) - 1) / max(side.sum() - 1, 1)
+        other = np.bincount(codes[~side], minlength=n_values) / (~side).sum()
         right = (own > other) + 0.5 * (own == other)
         rates.append(float(right[codes[side]].mean()))
     return sum(rates) / 2

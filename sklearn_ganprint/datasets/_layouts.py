@@ -4,27 +4,15 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from tarfile import TarError
 from typing import NamedTuple, TypeAlias
 
 from sklearn_ganprint._output import as_label, csv_rows, printable
+from sklearn_ganprint.datasets import _listing
 from sklearn_ganprint.datasets._decoding._decode import ImageReadError, has_image_suffix
-from sklearn_ganprint.datasets._listing import (
-    REAL,
-    Entry,
-    Listing,
-    folders_above,
-    is_hidden,
-    list_csv,
-    list_folders,
-    names_in,
-    split_folder,
-    visible,
-    walk_files,
-    with_one_spelling,
-    wrong_tree,
-)
+from sklearn_ganprint.datasets._listing import REAL, Entry, Listing
 from sklearn_ganprint.datasets._tar import Member, damage, members
 
 _FOLDERS = "a folder of label folders or a CSV file"
@@ -68,19 +56,19 @@ def list_container(container: str, layout: str = "folders") -> Listing:
         )
     list_it = expected.list_folder if os.path.isdir(container) else expected.list_file
     if list_it is None:
-        raise wrong_tree(container, expected.picture, ["a file"])
-    return with_one_spelling(list_it(container))
+        raise ValueError(f"{printable(container)}: expected {expected.picture}, found a file")
+    return _listing.with_one_spelling(list_it(container))
 
 
 def _list_nested(container: str) -> Listing:
     """List label folders that lie in a folder per architecture; labels are ARCH/SOURCE."""
-    folders, failures = split_folder(container)
+    folders, failures = _listing.split_folder(container)
     listing = Listing([], {}, failures)
     for architecture, folder in folders.items():
-        if not split_folder(folder)[0]:
-            found = [path for _, path in visible(folder)]
-            raise wrong_tree(container, _NESTED, names_in(container, found or [folder]))
-        inner = list_folders(folder)
+        if not _listing.split_folder(folder)[0]:
+            found = [path for _, path in _listing.visible(folder)]
+            raise _listing.wrong_tree(container, _NESTED, found or [folder])
+        inner = _listing.list_folders(folder)
         listing.failures.extend(inner.failures)
         listing.sources.update({f"{architecture}/{k}": v for k, v in inner.sources.items()})
         listing.entries.extend(
@@ -88,15 +76,15 @@ def _list_nested(container: str) -> Listing:
             for entry in inner.entries
         )
     if not folders:
-        raise wrong_tree(container, _NESTED, names_in(container, ()))
+        raise _listing.wrong_tree(container, _NESTED, ())
     return listing
 
 
 def _list_auto(container: str) -> Listing:
     """List folders per label, or folders per architecture with such in them; never guess."""
     with_images, with_folders = [], []
-    for name, folder in split_folder(container)[0].items():
-        inside = [path for _, path in visible(folder)]
+    for name, folder in _listing.split_folder(container)[0].items():
+        inside = [path for _, path in _listing.visible(folder)]
         if any(has_image_suffix(path) and not os.path.isdir(path) for path in inside):
             with_images.append(name)
         elif any(map(os.path.isdir, inside)):
@@ -107,7 +95,7 @@ def _list_auto(container: str) -> Listing:
             f"folders with images (ARCH/SOURCE/), found images in {printable(with_images[0])}/ "
             f"and only folders in {printable(with_folders[0])}/; move them, or name the layout"
         )
-    return _list_nested(container) if with_folders else list_folders(container)
+    return _list_nested(container) if with_folders else _listing.list_folders(container)
 
 
 def _list_placed(
@@ -128,7 +116,7 @@ def _list_placed(
             listing.entries.append(entry)
             listing.sources.setdefault(place.label, os.path.dirname(path))
     if not listing.entries:
-        raise wrong_tree(container, picture, names_in(container, strays), failures)
+        raise _listing.wrong_tree(container, picture, strays, failures)
     failures += [ImageReadError(path, f"{lack}; expected {picture}") for path in strays]
     listing.entries.sort(key=lambda entry: entry.label)
     return listing
@@ -139,7 +127,7 @@ def _tree(picture: str, place_of: _PlaceOf, *left_alone: str) -> Layout:
 
     def list_tree(container: str) -> Listing:
         failures: list[ImageReadError] = []
-        files = walk_files(container, folders_above(container), failures)
+        files = _listing.walk_files(container, failures)
         paths = ((path, os.path.relpath(path, container).split(os.sep)) for path in files)
         placed = (
             (path, place_of(parts))
@@ -164,14 +152,6 @@ def _real_or_fake(parts: Sequence[str], real: str, fake: str) -> Entry | None:
 
 def _split(folders: Sequence[str]) -> str | None:
     return next((_SPLITS[name] for name in folders if name in _SPLITS), None)
-
-
-def _forensynths(parts: Sequence[str]) -> Entry | None:
-    return _real_or_fake(parts, real="0_real", fake="1_fake")
-
-
-def _genimage(parts: Sequence[str]) -> Entry | None:
-    return _real_or_fake(parts, real="nature", fake="ai")
 
 
 def _140k_faces(parts: Sequence[str]) -> Entry | None:
@@ -217,7 +197,7 @@ def _vision(parts: Sequence[str]) -> Entry | None:
 def _list_artifact(container: str) -> Listing:
     """List images by the metadata.csv of their source; ``target`` 0 means real."""
     failures: list[ImageReadError] = []
-    files = list(walk_files(container, folders_above(container), failures))
+    files = list(_listing.walk_files(container, failures))
     tables = [path for path in files if os.path.basename(path) == "metadata.csv"]
     places: dict[str, Entry] = {}
     for table in tables:
@@ -260,11 +240,13 @@ def _list_raise(container: str) -> Listing:
     folder = container if os.path.isdir(container) else os.path.dirname(container) or os.curdir
     tables = [container]
     if os.path.isdir(container):
-        tables = [path for name, path in visible(container) if name.lower().endswith(".csv")]
+        tables = [
+            path for name, path in _listing.visible(container) if name.lower().endswith(".csv")
+        ]
     failures: list[ImageReadError] = []
-    files = list(walk_files(folder, folders_above(folder), failures))
+    files = list(_listing.walk_files(folder, failures))
     if not tables:
-        raise wrong_tree(container, _RAISE, names_in(folder, files), failures)
+        raise _listing.wrong_tree(container, _RAISE, files, failures)
     places: dict[str, Entry] = {}
     for table in tables:
         for line, cells in csv_rows(table, ("File", "Device")):
@@ -281,39 +263,37 @@ def _list_webdataset(container: str) -> Listing:
     failures: list[ImageReadError] = []
     folder, files = os.path.dirname(container) or os.curdir, [container]
     if os.path.isdir(container):
-        folder, files = container, list(walk_files(container, folders_above(container), failures))
+        folder, files = container, list(_listing.walk_files(container, failures))
     places: dict[str, Entry] = {}
     images: list[str] = []
     for path in files:
         inside = {
             name: member
             for name, member in _members(path, failures).items()
-            if not any(map(is_hidden, name.split("/")))
+            if not any(map(_listing.is_hidden, name.split("/")))
         }
         # Not os.path.join: the name of a member may begin with a slash.
         images += [f"{path}{os.sep}{name}" for name in inside if has_image_suffix(name)]
         places |= {as_label(f"{path}{os.sep}{name}"): place for name, place in _labels(inside)}
     if not images:
-        raise wrong_tree(container, _WEBDATASET, names_in(folder, files), failures)
+        raise _listing.wrong_tree(container, _WEBDATASET, files, failures)
     placed = [(path, places.get(as_label(path))) for path in images]
     return _list_placed(folder, _WEBDATASET, placed, failures)
 
 
 def _members(path: str, failures: list[ImageReadError]) -> dict[str, Member]:
     """Return the members of a tar file, none of what is not one."""
-    if not path.endswith(".tar"):
-        reason = "is no .tar file; one that is compressed has to be decompressed first"
-        failures.append(ImageReadError(path, reason))
-        return {}
-    try:
-        inside = members(path)
-        if problem := damage(path):
-            reason = f"is damaged: files behind a wrong header are left out ({problem})"
-            failures.append(ImageReadError(path, reason))
-        return inside
-    except (TarError, OSError) as error:
-        failures.append(ImageReadError(path, f"cannot be read as a tar file: {error}"))
-        return {}
+    inside: dict[str, Member] = {}
+    reason: str | None = "is no .tar file; one that is compressed has to be decompressed first"
+    if path.endswith(".tar"):
+        try:
+            inside, reason = members(path), damage(path)
+            if reason:
+                reason = f"is damaged: files behind a wrong header are left out ({reason})"
+        except (TarError, OSError) as error:
+            reason = f"cannot be read as a tar file: {error}"
+    failures += [ImageReadError(path, reason)] if reason else []
+    return inside
 
 
 def _labels(inside: dict[str, Member]) -> Iterable[tuple[str, Entry]]:
@@ -322,31 +302,34 @@ def _labels(inside: dict[str, Member]) -> Iterable[tuple[str, Entry]]:
         # By convention the key of a sample ends at the first dot of the file's own name.
         own = name.rpartition("/")[2]
         key = name.removesuffix(own) + own.partition(".")[0]
-        for ending in _LABEL_ENDINGS:
-            member = inside.get(f"{key}.{ending}")
-            label = "" if member is None else _text(member)
-            if label:
-                yield name, Entry(label)
-                break
+        texts = (_text(inside.get(f"{key}.{ending}")) for ending in _LABEL_ENDINGS)
+        if label := next(filter(None, texts), ""):
+            yield name, Entry(label)
 
 
-def _text(member: Member) -> str:
+def _text(member: Member | None) -> str:
     try:
-        return member.read().decode("utf-8", "replace").strip()
+        return "" if member is None else member.read().decode("utf-8", "replace").strip()
     except OSError:  # the tar file has been named as damaged
         return ""
 
 
-_FORENSYNTHS = _tree("folders <gan>/[<class>/]{0_real,1_fake}/", _forensynths)
+_FORENSYNTHS = _tree(
+    "folders <gan>/[<class>/]{0_real,1_fake}/", partial(_real_or_fake, real="0_real", fake="1_fake")
+)
+_GENIMAGE = _tree(
+    "folders <generator>/[<batch>/]{train,val}/{ai,nature}/",
+    partial(_real_or_fake, real="nature", fake="ai"),
+)
 
 #: The layouts that :func:`load_image_folder` knows, by name.
 LAYOUTS = {
-    "folders": Layout(_FOLDERS, list_folders, list_csv),
+    "folders": Layout(_FOLDERS, _listing.list_folders, _listing.list_csv),
     "nested": Layout(_NESTED, _list_nested),
-    "auto": Layout(f"{_FOLDERS}, or {_NESTED}", _list_auto, list_csv),
+    "auto": Layout(f"{_FOLDERS}, or {_NESTED}", _list_auto, _listing.list_csv),
     "forensynths": _FORENSYNTHS,
     "gangen": _FORENSYNTHS,
-    "genimage": _tree("folders <generator>/[<batch>/]{train,val}/{ai,nature}/", _genimage),
+    "genimage": _GENIMAGE,
     "140k-faces": _tree("folders {train,valid,test}/{real,fake}/", _140k_faces, "*.csv"),
     "open-world-gan": _tree("folders {train,eval}/<gan>_<dataset>/", _open_world_gan),
     "frank": _tree("folders A_<real>/, B_<gan>/, C_<gan>/, ...", _frank),
@@ -355,7 +338,9 @@ LAYOUTS = {
     "vision": _tree(
         "folders D<number>_<brand>_<model>/images/{flat,nat}/",
         _vision,
-        *("natFB*", "natWA*", "videos"),
+        "natFB*",
+        "natWA*",
+        "videos",
     ),
     "artifact": Layout(_ARTIFACT, _list_artifact),
     "raise": Layout(_RAISE, _list_raise, _list_raise),

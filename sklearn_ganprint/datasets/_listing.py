@@ -17,24 +17,9 @@ _N_SHOWN = 3  # names that an error shows of what was found
 
 #: What operating systems, file servers and archives leave among images, in lower case.
 _LEFT_BY_SYSTEMS = frozenset(
-    {
-        "#recycle",
-        "#snapshot",
-        "$recycle.bin",
-        "@eadir",
-        "@recently-snapshot",
-        "@recycle",
-        "__macosx",
-        "desktop.ini",
-        "ehthumbs.db",
-        "ehthumbs_vista.db",
-        "icon\r",
-        "lost+found",
-        "recycler",
-        "system volume information",
-        "thumbs.db",
-        "thumbs.db:encryptable",
-    }
+    "#recycle|#snapshot|$recycle.bin|@eadir|@recently-snapshot|@recycle|__macosx|desktop.ini|"
+    "ehthumbs.db|ehthumbs_vista.db|icon\r|lost+found|recycler|system volume information|"
+    "thumbs.db|thumbs.db:encryptable".split("|")
 )
 
 
@@ -90,7 +75,7 @@ def list_all(container: str) -> Listing:
     if not os.path.isdir(container):
         raise FileNotFoundError(f"{printable(container)}: expected a folder, found none")
     failures: list[ImageReadError] = []
-    files = walk_files(container, folders_above(container), failures)
+    files = walk_files(container, failures)
     return Listing([Entry("", filename=filename) for filename in files], {}, failures)
 
 
@@ -102,11 +87,11 @@ def list_folders(container: str) -> Listing:
             f"{printable(container)}: expected one folder per label with images in it, "
             f"found {len(failures)} files and no folder"
         )
-    above = folders_above(container)
+    above = _folders_above(container)
     entries = [
         Entry(label, filename=filename)
         for label, folder in folders.items()
-        for filename in walk_files(folder, above | {os.path.realpath(folder)}, failures)
+        for filename in walk_files(folder, failures, above | {os.path.realpath(folder)})
     ]
     return Listing(entries, folders, failures)
 
@@ -135,14 +120,17 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") and name not in (".", "..")
 
 
-def folders_above(container: str) -> set[str]:
+def _folders_above(container: str) -> set[str]:
     """Return a folder and its parents: a link up would bring in other labels, or the disk."""
     real = os.path.realpath(container)
     return {real, *map(str, Path(real).parents)}
 
 
-def walk_files(folder: str, seen: set[str], failures: list[ImageReadError]) -> Iterator[str]:
-    """Yield the files below a folder in sorted order, entering no folder twice."""
+def walk_files(
+    folder: str, failures: list[ImageReadError], seen: set[str] | None = None
+) -> Iterator[str]:
+    """Yield the files below a folder in sorted order, entering no folder twice, nor one above."""
+    seen = _folders_above(folder) if seen is None else seen
     try:
         found = visible(folder)
     except OSError as error:
@@ -156,7 +144,7 @@ def walk_files(folder: str, seen: set[str], failures: list[ImageReadError]) -> I
             failures.append(ImageReadError(path, reason))
         else:
             seen.add(os.path.realpath(path))
-            yield from walk_files(path, seen, failures)
+            yield from walk_files(path, failures, seen)
 
 
 def list_csv(path: str) -> Listing:
@@ -180,17 +168,19 @@ def list_csv(path: str) -> Listing:
 
 
 def wrong_tree(
-    container: str, picture: str, found: Sequence[str], failures: Sequence[ImageReadError] = ()
+    container: str, picture: str, paths: Sequence[str], failures: Sequence[ImageReadError] = ()
 ) -> ValueError:
     """Return an error that names what was expected, what was found, and the first problem."""
+    found = _names_in(container, paths)
     shown = ", ".join(map(printable, found[:_N_SHOWN])) or "nothing"
     more = f" and {len(found) - _N_SHOWN} more" if len(found) > _N_SHOWN else ""
     problem = f"; first problem: {failures[0]}" if failures else ""
     return ValueError(f"{printable(container)}: expected {picture}, found {shown}{more}{problem}")
 
 
-def names_in(container: str, paths: Sequence[str]) -> list[str]:
+def _names_in(container: str, paths: Sequence[str]) -> list[str]:
     """Return paths as seen from the container, those from new folders first, or what is in it."""
+    container = container if os.path.isdir(container) else os.path.dirname(container) or os.curdir
     firsts: dict[str, str] = {}
     for path in paths:
         firsts.setdefault(os.path.dirname(path), path)

@@ -64,8 +64,7 @@ class _Part:
 class ImageReader(BaseEstimator):
     """How image files become an array: which part of each, which channels.
 
-    A parameter object: there is nothing to fit. Like an estimator it can be cloned, and its
-    parameters can be set and searched over, as ``reader__crop``.
+    A parameter object without a fit, which can be cloned and searched over, as ``reader__crop``.
 
     Parameters
     ----------
@@ -79,11 +78,10 @@ class ImageReader(BaseEstimator):
     channels : {"rgb", "luminance"}, default="rgb"
         Three colour channels, or one of unrounded ITU-R BT.601 luminance.
     max_pixels : int, default=178_956_970
-        Largest accepted width times height of a file, compared with the size the file
-        declares before it is decoded. The default is the size from which Pillow refuses a
-        file by itself. Pillow also warns from half of that on
-        (``PIL.Image.DecompressionBombWarning``). It stands for 4 bytes of memory a pixel as
-        well: a file that takes more with its result is refused, which a smaller crop avoids.
+        Largest accepted width times height that a file declares. From the default on Pillow
+        refuses a file by itself, from half of that on it warns. The limit stands for 4 bytes of
+        memory a pixel as well: a file that takes more with its result is refused, which a smaller
+        crop avoids.
     n_jobs : int or None, default=None
         Number of threads over files, as in joblib. None means one.
 
@@ -165,10 +163,8 @@ class ImageReader(BaseEstimator):
         ImageReadError
             For the first file that cannot be used or, without a crop, whose size differs
             from that of the first file.
-        TypeError
-            If `paths` is a single path, or holds anything but paths.
-        ValueError
-            If a parameter of the reader is not valid.
+        TypeError, ValueError
+            If `paths` is a single path, or holds anything but paths; if a parameter is not valid.
         """
         names = _as_names(paths)
         window = crop_window(self)
@@ -204,16 +200,13 @@ class ImageReader(BaseEstimator):
 
         Raises
         ------
-        TypeError
-            If `paths` is a single path, or holds anything but paths.
-        ValueError
-            If a parameter of the reader or `expected_size` is not valid.
+        TypeError, ValueError
+            If `paths` is a single path, or holds anything but paths; if a parameter is not valid.
         """
         names = _as_names(paths)
         window = crop_window(self)
         if window is None and expected_size is not None:
-            size = _as_size(expected_size, "expected_size")
-            window = _Part(size, whose="the expected size")
+            window = _Part(_as_size(expected_size, "expected_size"), whose="the expected size")
         elif window is None and (common := self.common_size(names)) is not None:
             window = _Part(common, whose="the most common size")
         return self._collect(names, window, stop=False)
@@ -234,10 +227,8 @@ class ImageReader(BaseEstimator):
 
         Raises
         ------
-        TypeError
-            If `paths` is a single path, or holds anything but paths.
-        ValueError
-            If a parameter of the reader is not valid.
+        TypeError, ValueError
+            If `paths` is a single path, or holds anything but paths; if a parameter is not valid.
         """
         window = crop_window(self)
         if window is not None:
@@ -313,10 +304,8 @@ def inspect_images(paths: Iterable[FilePath], *, reader: ImageReader | None = No
 
     Raises
     ------
-    TypeError
-        If `paths` is a single path, or holds anything but paths.
-    ValueError
-        If a parameter of the reader is not valid.
+    TypeError, ValueError
+        If `paths` is a single path, or holds anything but paths; if a parameter is not valid.
 
     See Also
     --------
@@ -346,9 +335,8 @@ def inspect_images(paths: Iterable[FilePath], *, reader: ImageReader | None = No
     results = list(inspect_files(ImageReader() if reader is None else reader, names))
     pairs = list(zip(names, results, strict=True))
     usable = [(name, info) for name, info in pairs if not isinstance(info, ImageReadError)]
-    filenames = np.array([name for name, _ in usable], dtype=object)
     return Bunch(
-        filenames=filenames,
+        filenames=np.array([name for name, _ in usable], dtype=object),
         **property_arrays([info for _, info in usable]),
         failures=[result for result in results if isinstance(result, ImageReadError)],
     )
@@ -478,9 +466,7 @@ def _as_names(paths: Iterable[FilePath]) -> list[str]:
 
 
 def _is_positive_int(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        return False
-    return int(value) > 0
+    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) > 0
 
 
 def _as_size(value: object, parameter: str) -> _Size:

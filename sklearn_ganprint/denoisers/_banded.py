@@ -95,35 +95,25 @@ def multiply(products: Iterable[Product]) -> None:
 
 def _runs(matrix: sparse.csr_array, size: int) -> Iterator[_Run]:
     """Cut a matrix into blocks of `size` rows, and the last one of fewer, and join them to runs."""
-    blocks = [
-        _block(matrix, slice(start, start + size)) for start in range(0, matrix.shape[0], size)
-    ]
-
-    def kind(index: int) -> tuple[int, tuple[int, ...]]:
-        column, block = blocks[index]
-        return column - index * size, block.shape
-
-    for _, group in groupby(range(len(blocks)), kind):
-        indices = list(group)
-        stack = np.stack([blocks[index][1] for index in indices])
-        start = indices[0] * size
-        yield _Run(
-            slice(start, start + stack.shape[0] * stack.shape[1]), blocks[indices[0]][0], stack
-        )
+    blocks = [_block(matrix, start, size) for start in range(0, matrix.shape[0], size)]
+    for _, group in groupby(blocks, lambda block: (block[1] - block[0], block[2].shape)):
+        starts, columns, parts = zip(*group, strict=True)
+        stack = np.stack(parts)
+        rows = slice(starts[0], starts[0] + stack.shape[0] * stack.shape[1])
+        yield _Run(rows, columns[0], stack)
 
 
-def _block(matrix: sparse.csr_array, rows: slice) -> tuple[int, np.ndarray]:
-    """Rows without the columns of zeros to either side, and how many those to the left are."""
-    part = matrix[rows]
+def _block(matrix: sparse.csr_array, start: int, size: int) -> tuple[int, int, np.ndarray]:
+    """Return the first row and column of a block, and what is between its columns of zeros."""
+    part = matrix[start : start + size]
     first, last = (part.indices.min(), part.indices.max()) if part.nnz else (0, 0)
-    return int(first), part[:, first : last + 1].toarray()
+    return start, int(first), part[:, first : last + 1].toarray()
 
 
 def identity_columns(n: int, width: int = 64) -> Iterator[np.ndarray]:
-    """Yield the columns of the identity matrix, at most `width` at a time.
+    """Yield the columns of the identity matrix, a few at a time: all would take much memory.
 
-    What a linear filter makes of them are the columns of its matrix. All at once they would
-    take more memory than the photo that the matrix is for.
+    What a linear filter makes of them are the columns of its matrix.
     """
     for start in range(0, n, width):
         yield np.eye(n, min(width, n - start), -start)

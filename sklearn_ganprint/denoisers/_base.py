@@ -11,9 +11,9 @@ from sklearn.base import BaseEstimator
 class BaseDenoiser(BaseEstimator, ABC):
     """Base of all denoisers: a parameter object with one method to write.
 
-    Like a kernel of a Gaussian process it has parameters (``get_params``, ``set_params``,
-    ``clone``) and nothing to fit, so that a grid search can go over denoisers and over their
-    parameters alike. A subclass writes :meth:`denoise` and gets :meth:`residual`.
+    Like a kernel of a Gaussian process it has parameters and nothing to fit, so that a grid search
+    can go over denoisers and over their parameters alike. A subclass writes :meth:`denoise` and
+    gets :meth:`residual`.
 
     Notes
     -----
@@ -37,7 +37,7 @@ class BaseDenoiser(BaseEstimator, ABC):
         """
 
     def residual(self, images: Any) -> np.ndarray:
-        """Noise residual ``R = X - f(X)`` (eq. 1 of Marra et al. 2019).
+        """Compute the noise residual ``R = X - f(X)`` (eq. 1 of Marra et al. 2019).
 
         Parameters
         ----------
@@ -55,14 +55,12 @@ class BaseDenoiser(BaseEstimator, ABC):
     def weighted_residual(self, images: Any, weights: Any) -> np.ndarray:
         """Add up residuals with weights: of colour channels to luminance, or of a class's images.
 
-        A denoiser whose last step is linear can do it once for each sum instead of once for each
-        image, and overrides this.
+        A denoiser whose last step is linear overrides this, to do that step once for each sum.
 
         Parameters
         ----------
         images : array-like of shape (n, m, H, W)
             n groups of m images in 8-bit grey levels.
-
         weights : array-like of shape (m,)
             Weight of each image of a group.
 
@@ -87,33 +85,9 @@ class ResidualDenoiser(BaseDenoiser):
         """Compute the residuals of images of any real dtype."""
 
     def residual(self, images: Any) -> np.ndarray:
-        """Noise residual ``R = X - f(X)``.
-
-        Parameters
-        ----------
-        images : array-like of shape (..., H, W)
-            Images in 8-bit grey levels.
-
-        Returns
-        -------
-        ndarray of shape (..., H, W)
-            The residuals, float32 unless the input was float64.
-        """
         return self._residual(self._checked(images))
 
     def denoise(self, images: Any) -> np.ndarray:
-        """Take the residual away.
-
-        Parameters
-        ----------
-        images : array-like of shape (..., H, W)
-            Images in 8-bit grey levels.
-
-        Returns
-        -------
-        ndarray of shape (..., H, W)
-            The denoised images.
-        """
         images = as_float_images(images)
         return images - self.residual(images)
 

@@ -40,15 +40,12 @@ class WaveletDenoiser(ResidualDenoiser):
     wavelet : str, default="db4"
         Name of a discrete wavelet of PyWavelets. "db4" is the filter of 8 taps that MATLAB code
         calls Daubechies 8.
-
     level : int, default=4
         Number of decomposition levels. It is kept for images of any size: small ones are
         continued beyond their borders as `mode` says.
-
     sigma : float, default=5.0
         Standard deviation of the noise to remove, in 8-bit grey levels. A larger one leaves more
         in the residual, of the fingerprint and of the content.
-
     mode : str, default="symmetric"
         How images are continued beyond their borders: a mode of PyWavelets, but "reflect" and
         "antireflect", which are undefined on an axis of one pixel.
@@ -90,12 +87,7 @@ class WaveletDenoiser(ResidualDenoiser):
     }
 
     def __init__(
-        self,
-        wavelet: str = "db4",
-        *,
-        level: int = 4,
-        sigma: float = 5.0,
-        mode: str = "symmetric",
+        self, wavelet: str = "db4", *, level: int = 4, sigma: float = 5.0, mode: str = "symmetric"
     ) -> None:
         self.wavelet = wavelet
         self.level = level
@@ -107,21 +99,6 @@ class WaveletDenoiser(ResidualDenoiser):
         return self._plan(images).residual(stack).reshape(images.shape)
 
     def weighted_residual(self, images: Any, weights: Any) -> np.ndarray:
-        """Add up residuals with weights, with one inverse transform for each sum.
-
-        Parameters
-        ----------
-        images : array-like of shape (n, m, H, W)
-            n groups of m images in 8-bit grey levels.
-
-        weights : array-like of shape (m,)
-            Weight of each image of a group.
-
-        Returns
-        -------
-        ndarray of shape (n, H, W)
-            The sums, float32 unless the input was float64.
-        """
         images = self._checked(images)
         plan = self._plan(images)
         return plan.weighted_residual(images, np.asarray(weights, plan.dtype))
@@ -139,10 +116,8 @@ class GaussianDenoiser(ResidualDenoiser):
     ----------
     sigma : float, default=1.0
         Standard deviation of the Gaussian, in pixels.
-
     mode : {"reflect", "nearest", "mirror", "wrap"}, default="reflect"
         How images are continued beyond their borders, as in :func:`scipy.ndimage.gaussian_filter`.
-
     truncate : float, default=4.0
         The filter is cut at this many standard deviations.
 
@@ -179,10 +154,14 @@ class GaussianDenoiser(ResidualDenoiser):
     def _residual(self, images: np.ndarray) -> np.ndarray:
         images = as_float_images(images)
         height, width = images.shape[-2:]
-        if max(height, width) * (2 * self._reach() + 1) > MATRIX_WEIGHTS:
+        reach = int(self.truncate * self.sigma + 0.5)  # to either side, as in scipy.ndimage
+        if max(height, width) * (2 * reach + 1) > MATRIX_WEIGHTS:
             options = {"mode": self.mode, "truncate": self.truncate, "axes": (-2, -1)}
             return images - gaussian_filter(images, self.sigma, **options)
-        rows, columns = self._matrix(height, images.dtype), self._matrix(width, images.dtype)
+        rows, columns = (
+            gaussian_matrix(n, float(self.sigma), reach, self.mode, images.dtype.name)
+            for n in (height, width)
+        )
         stack = images.reshape(-1, height, width)
         residuals = np.empty_like(stack, order="C")
         # Image by image, in buffers that stay in the cache.
@@ -195,20 +174,10 @@ class GaussianDenoiser(ResidualDenoiser):
                 np.subtract(loaded, smooth, out=residual)
         return residuals.reshape(images.shape)
 
-    def _matrix(self, n: int, dtype: np.dtype) -> BandedMatrix:
-        return gaussian_matrix(n, float(self.sigma), self._reach(), self.mode, dtype.name)
-
-    def _reach(self) -> int:
-        """How many pixels the filter reaches to either side, as in scipy.ndimage."""
-        return int(self.truncate * self.sigma + 0.5)
-
 
 @lru_cache(maxsize=8)
 def gaussian_matrix(n: int, sigma: float, reach: int, mode: str, dtype: str) -> BandedMatrix:
-    """Return the matrix of the filter along an axis of n pixels; rows sum to one.
-
-    Matrices are only read, so threads may share them.
-    """
+    """Return the matrix of the filter along an axis of n pixels, which threads share."""
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     weights /= weights.sum()
     sources = np.pad(np.arange(n), reach, mode=BOUNDARY_MODES[mode])  # type: ignore[call-overload]
@@ -227,7 +196,6 @@ class MedianDenoiser(BaseDenoiser):
     ----------
     size : int, default=3
         Side of the window, in pixels.
-
     mode : {"reflect", "nearest", "mirror", "wrap"}, default="reflect"
         How images are continued beyond their borders.
 
@@ -251,18 +219,6 @@ class MedianDenoiser(BaseDenoiser):
         self.mode = mode
 
     def denoise(self, images: Any) -> np.ndarray:
-        """Take the median around each pixel.
-
-        Parameters
-        ----------
-        images : array-like of shape (..., H, W)
-            Images in 8-bit grey levels.
-
-        Returns
-        -------
-        ndarray of shape (..., H, W)
-            The filtered images.
-        """
         self._validate_params()
         return median_filter(as_float_images(images), self.size, mode=self.mode, axes=(-2, -1))
 
@@ -274,11 +230,9 @@ class WienerDenoiser(ResidualDenoiser):
     ----------
     size : int, default=3
         Side of the square window of the local mean and variance, in pixels.
-
     sigma : float or None, default=None
         Standard deviation of the noise, in 8-bit grey levels. None estimates the noise variance
         of each image as the mean of its local variances.
-
     mode : {"reflect", "nearest", "mirror", "wrap"}, default="reflect"
         How images are continued beyond their borders.
 

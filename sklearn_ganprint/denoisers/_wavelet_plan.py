@@ -45,13 +45,7 @@ class WaveletPlan:
     """
 
     def __init__(
-        self,
-        shape: tuple[int, int],
-        wavelet: str,
-        level: int,
-        sigma: float,
-        mode: str,
-        dtype: str,
+        self, shape: tuple[int, int], wavelet: str, level: int, sigma: float, mode: str, dtype: str
     ) -> None:
         self.shape, self.dtype = shape, np.dtype(dtype)
         self.batch = int(np.clip(BATCH_VALUES // (shape[0] * shape[1]), 1, 16))
@@ -111,16 +105,12 @@ class WaveletPlan:
             self._free[n].append(work)
 
 
-@lru_cache(maxsize=8)
-def wavelet_plan(
-    shape: tuple[int, int], wavelet: str, level: int, sigma: float, mode: str, dtype: str
-) -> WaveletPlan:
-    """Return a plan, which is made once."""
-    return WaveletPlan(shape, wavelet, level, sigma, mode, dtype)
+#: Plans by their arguments: one is made once.
+wavelet_plan = lru_cache(maxsize=8)(WaveletPlan)
 
 
 def _offset(wavelet: str, mode: str) -> float:
-    """Grey level to subtract first: the approximation, thrown away, costs precision.
+    """Return the grey level to subtract first: the approximation, thrown away, costs precision.
 
     Mid-grey where a constant leaves no detail, and so changes nothing but that: not for dmey,
     whose high-pass is not quite blind to it, and not where images are continued by zeros.
@@ -131,7 +121,7 @@ def _offset(wavelet: str, mode: str) -> float:
 
 @lru_cache(maxsize=64)
 def _transform_matrices(n: int, wavelet: str, mode: str) -> tuple[Any, Any]:
-    """Matrices of one level along an axis of n pixels, there and back; low and high alternate.
+    """Make the matrices of one level along n pixels, there and back; low and high alternate.
 
     They are read off PyWavelets, so that every wavelet and mode is what it says there.
     """

@@ -1,4 +1,4 @@
-"""How well images are attributed to their sources, and unknown sources are told from known ones."""
+"""Accuracy of attribution, and how well unknown sources are told from known ones."""
 
 import os
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint.experiments._correlations import check_scores
 from sklearn_ganprint.experiments._results import Result
 from sklearn_ganprint.experiments._robustness import wilson_interval
 from sklearn_ganprint.files import FileBatchEstimator
@@ -190,14 +191,12 @@ def evaluate_attribution(
     train, test = _split(y, groups, test_size, random_state)
     model, failures = _listening(estimator)
     model.fit(_safe_indexing(X, train), y[train])
-    n_train_failures = len(failures)
-    X_test = _safe_indexing(X, test)
-    scores, y_pred = _score(model, X_test)
-    usable = np.isfinite(scores).all(axis=1)
-    failed = {error.filename for error in failures[:n_train_failures]}
-    if failed:
+    if failed := {error.filename for error in failures}:
         train = train[[os.fsdecode(path) not in failed for path in _safe_indexing(X, train)]]
-    _stop_listening(model, estimator)
+    scores, y_pred = _score(model, _safe_indexing(X, test))
+    usable = np.isfinite(scores).all(axis=1)
+    if isinstance(model, FileBatchEstimator):
+        model.set_params(on_error=estimator.on_error)
     listed = {error.filename: error.reason for error in failures}  # once, however often read
     return attribution_result(
         model, y, (train, test[usable]), scores[usable], y_pred[usable], tuple(listed.items())
@@ -207,7 +206,7 @@ def evaluate_attribution(
 def _split(
     y: np.ndarray, groups: Any, test_size: float, random_state: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions to fit on and to hold out, each class on both sides."""
+    """Return positions to fit on and to hold out, with each class on both sides."""
     if not 0 < test_size < 1:
         raise ValueError(f"test_size: expected a share in (0, 1), got {test_size!r}.")
     classes, counts = np.unique(y, return_counts=True)
@@ -260,28 +259,18 @@ def _listening(estimator: Any) -> tuple[Any, list[ImageReadError]]:
     return model, failures
 
 
-def _stop_listening(model: Any, estimator: Any) -> None:
-    if isinstance(model, FileBatchEstimator):
-        model.set_params(on_error=estimator.on_error)
-
-
 def _score(model: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (n, n_classes) and attributed classes, in one pass where that is possible."""
+    """Return scores (n, n_classes) and attributed classes, in one pass where that is possible."""
     inner = getattr(model, "estimator_", model)
     last = inner[-1] if isinstance(inner, Pipeline) else inner
     if isinstance(last, FingerprintClassifier) and last.metric == "correlation":
-        scores = _correlate(model, X)
+        if isinstance(model, Pipeline):  # which hands on none but scikit-learn's methods
+            X, model = model[:-1].transform(X) if len(model) > 1 else X, last
+        scores = model.correlate(X)
         return scores, model.classes_[scores.argmax(axis=1)]
     scores = np.asarray(model.decision_function(X))
     scores = np.column_stack([-scores, scores]) if scores.ndim == 1 else scores
     return scores, model.predict(X)
-
-
-def _correlate(model: Any, X: Any) -> np.ndarray:
-    """Correlations, also from a pipeline, which hands on none but scikit-learn's methods."""
-    if not isinstance(model, Pipeline):
-        return model.correlate(X)
-    return model[-1].correlate(model[:-1].transform(X) if len(model) > 1 else X)
 
 
 def attribution_result(
@@ -327,11 +316,7 @@ def one_vs_rest_auc(scores: Any, y: Any, classes: Any) -> np.ndarray:
 
     NaN where `y` holds no image of the class, or no other.
     """
-    scores, y, classes = np.asarray(scores), np.asarray(y), np.asarray(classes)
-    if scores.shape != (len(y), len(classes)):
-        raise ValueError(
-            f"scores: expected shape (n, n_classes) = {(len(y), len(classes))}, got {scores.shape}."
-        )
+    scores, y, classes = check_scores(scores, y, classes)
     areas = np.full(len(classes), np.nan)
     for column, label in enumerate(classes):
         own = y == label
@@ -341,7 +326,7 @@ def one_vs_rest_auc(scores: Any, y: Any, classes: Any) -> np.ndarray:
 
 
 def oscr(known: Any, correct: Any, unknown: Any) -> float:
-    """Area under the open-set classification rate curve.
+    """Compute the area under the open-set classification rate curve.
 
     Parameters
     ----------

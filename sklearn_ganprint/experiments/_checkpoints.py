@@ -49,18 +49,6 @@ class Checkpoints:
     """Named groups of arrays in a folder, of one computation with one set of settings.
 
     A folder of None keeps nothing; a folder with parts of other settings is refused.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import numpy as np
-    >>> from sklearn_ganprint.experiments._checkpoints import Checkpoints
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     parts = Checkpoints(folder, {"seed": 0})
-    ...     first = parts.get("sum", lambda: {"total": np.arange(3).sum()})
-    ...     again = parts.get("sum", lambda: {"total": None})
-    >>> int(again["total"])
-    3
     """
 
     def __init__(self, folder: Any, settings: Mapping[str, Any]) -> None:

@@ -18,6 +18,10 @@ from sklearn_ganprint.fingerprints import (
     unbiased_energy,
 )
 
+#: Attributes that are not written into documents, and values of fits that are.
+_PICTURES = ("fingerprints", "autocorrelation")
+_FIT_VALUES = ("form", "limit", "initial", "relative_rms")
+
 
 @dataclass(frozen=True, eq=False)
 class ConvergenceResult(Result):
@@ -91,7 +95,7 @@ class ConvergenceResult(Result):
             "printed_fit": self.printed_fit.predict(self.n_images),
         }
         rows = zip(*map(plain, columns.values()), strict=True)
-        return [dict(zip(["name", *columns], [self.name, *row], strict=True)) for row in rows]
+        return [{"name": self.name, **dict(zip(columns, row, strict=True))} for row in rows]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values that JSON can hold.
@@ -101,18 +105,10 @@ class ConvergenceResult(Result):
         dict
             All attributes but the fingerprints and the autocorrelation, which are pictures.
         """
-        document = {
-            "name": self.name,
-            "n_images": self.n_images,
-            "energies": self.energies,
-            "mean_residual_energy": self.mean_residual_energy,
-            "fit": _fit_to_dict(self.fit),
-            "printed_fit": _fit_to_dict(self.printed_fit),
-            "unbiased_limit": self.unbiased_limit,
-            "split_half_limit": self.split_half_limit,
-            "period": self.period,
-        }
-        return {name: plain(value) for name, value in document.items()}
+        values = {name: value for name, value in vars(self).items() if name not in _PICTURES}
+        for name in ("fit", "printed_fit"):
+            values[name] = {key: getattr(values[name], key) for key in _FIT_VALUES}
+        return plain(values)
 
 
 def measure_convergence(
@@ -144,11 +140,6 @@ def measure_convergence(
     See Also
     --------
     reproduce_paper : Does so for files, whose residuals need not fit into memory.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, Fig. 2 to 4.
 
     Examples
     --------
@@ -239,7 +230,3 @@ def _check_sums(sums: np.ndarray, counts: np.ndarray, name: str | None) -> None:
 
 def _called(name: str | None) -> str:
     return "the source" if name is None else f"source {name!r}"
-
-
-def _fit_to_dict(fit: EnergyFit) -> dict[str, Any]:
-    return {name: getattr(fit, name) for name in ("form", "limit", "initial", "relative_rms")}

@@ -1,4 +1,4 @@
-"""Correlations between the residuals of each source and the fingerprint of each (eq. 5 to 8)."""
+"""Correlations between the residuals of sources and the fingerprints of sources (eq. 5 to 8)."""
 
 import math
 from collections.abc import Sequence
@@ -118,10 +118,12 @@ class CorrelationResult(Result):
             ``d_prime``; not the single scores.
         """
         architectures = None if self.architectures is None else list(map(str, self.architectures))
-        document = {"classes": list(map(str, self.classes)), "architectures": architectures}
-        for name in ("n_test", "mean", "blocks", "auc", "d_prime"):
-            document[name] = plain(getattr(self, name))
-        return document
+        names = ("n_test", "mean", "blocks", "auc", "d_prime")
+        return {
+            "classes": list(map(str, self.classes)),
+            "architectures": architectures,
+            **{name: plain(getattr(self, name)) for name in names},
+        }
 
 
 def measure_correlations(
@@ -157,12 +159,7 @@ def measure_correlations(
     Notes
     -----
     For normal distributions the area under the ROC curve is ``Phi(d' / sqrt(2))``: the 0.990 and
-    0.998 of [1]_ are a d' of 3.29 and 4.07.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, eq. 5 to 8, Fig. 5 and 6.
+    0.998 of the paper that :func:`reproduce_paper` repeats are a d' of 3.29 and 4.07.
 
     Examples
     --------
@@ -173,7 +170,7 @@ def measure_correlations(
     array([[ nan, 1.  ],
            [0.75,  nan]])
     """
-    scores, y, classes = _check_scores(scores, y, classes)
+    scores, y, classes = check_scores(scores, y, classes)
     relations = _relations(len(classes), architectures)
     auc, distances = (np.full(relations.shape, np.nan) for _ in range(2))
     for i, j in np.argwhere(relations != "own"):
@@ -199,7 +196,7 @@ def same_cross_correlations(
     scores: Any, y: Any, classes: Any, a: Any, b: Any
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the correlations of the residuals of `a` with the fingerprints of `a` and of `b`."""
-    scores, y, classes = _check_scores(scores, y, classes)
+    scores, y, classes = check_scores(scores, y, classes)
     columns = []
     for label in (a, b):
         found = np.flatnonzero(classes == label)
@@ -212,7 +209,7 @@ def same_cross_correlations(
 
 def mean_correlation_matrix(scores: Any, y: Any, classes: Any) -> np.ndarray:
     """Return the mean correlation of each source's residuals with each fingerprint (eq. 8)."""
-    scores, y, classes = _check_scores(scores, y, classes)
+    scores, y, classes = check_scores(scores, y, classes)
     means = np.full((len(classes), len(classes)), np.nan)
     for row, label in enumerate(classes):
         if (y == label).any():
@@ -239,10 +236,8 @@ def block_means(matrix: Any, architectures: Sequence[Any] | None = None) -> dict
 def d_prime(same: Any, cross: Any) -> float:
     """Return the distance between two distributions of scores, in standard deviations.
 
-    ``(mean(same) - mean(cross)) / sqrt((var(same) + var(cross)) / 2)`` with unbiased variances. For
-    normal distributions the area under the ROC curve is ``Phi(d' / sqrt(2))``: the 0.990 and 0.998
-    of the paper are a d' of 3.29 and 4.07. Infinite, or NaN for equal means, if neither side
-    varies; NaN if a side has fewer than two scores.
+    Variances are unbiased. The distance is infinite, or NaN for equal means, if neither side
+    varies, and NaN if a side has fewer than two scores.
     """
     same, cross = np.asarray(same, dtype=np.float64), np.asarray(cross, dtype=np.float64)
     if min(len(same), len(cross)) < 2:
@@ -254,7 +249,7 @@ def d_prime(same: Any, cross: Any) -> float:
     return math.copysign(math.inf, distance) if distance else math.nan
 
 
-def _check_scores(scores: Any, y: Any, classes: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def check_scores(scores: Any, y: Any, classes: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     scores, y, classes = np.asarray(scores), np.asarray(y), np.asarray(classes)
     if scores.shape != (len(y), len(classes)):
         raise ValueError(

@@ -14,6 +14,7 @@ from sklearn_ganprint._output import write_csv
 from sklearn_ganprint._public import renamed_parameter
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader
+from sklearn_ganprint.experiments import _run, _selection
 from sklearn_ganprint.experiments._attribution import AttributionResult, attribution_result
 from sklearn_ganprint.experiments._checkpoints import Checkpoints
 from sklearn_ganprint.experiments._convergence import ConvergenceResult, convergence_from_sums
@@ -24,22 +25,7 @@ from sklearn_ganprint.experiments._robustness import (
     compare_predictions,
     measure_robustness,
 )
-from sklearn_ganprint.experiments._run import (
-    UNCHANGED,
-    BatchOptions,
-    Part,
-    ReproductionSettings,
-    Run,
-    Scored,
-    identity,
-    last_fingerprints,
-)
-from sklearn_ganprint.experiments._selection import (
-    PAPER_FIT,
-    Selection,
-    near_duplicates,
-    select_images,
-)
+from sklearn_ganprint.experiments._run import BatchOptions, Part, ReproductionSettings, Run, Scored
 from sklearn_ganprint.files._batches import FileBatches, is_paths
 
 #: Architectures and labels without a network: as in the paper, they are not recompressed.
@@ -206,7 +192,7 @@ def reproduce_paper(
     options: BatchOptions | None = None,
     progress: Callable[[int, int], Any] | None = None,
 ) -> ReproductionResult:
-    """Run every experiment of the paper on images, or on files in bounded memory.
+    """Run every experiment of the paper [1]_ on images, or on files in bounded memory.
 
     Parameters
     ----------
@@ -260,6 +246,11 @@ def reproduce_paper(
     images under each perturbation. The memory holds a batch for each worker, and the fingerprints
     at all N.
 
+    References
+    ----------
+    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
+       fingerprints?", MIPR 2019.
+
     Examples
     --------
     >>> from sklearn_ganprint.datasets import load_samples
@@ -279,17 +270,17 @@ def reproduce_paper(
     families = _families(labels, architectures)
     recompressed = _generated(labels, families)
     images = _batches(X, reader, options)
-    depends_on = {**identity(settings, images, selection), "generated": recompressed}
+    depends_on = {**_run.identity(settings, images, selection), "generated": recompressed}
     checkpoints = Checkpoints(folder, depends_on)
     run = Run(images, selection, settings, checkpoints, recompressed, progress, options.on_error)
     fitted = run.fit("clean", range(len(labels)))
     _check_fitted(selection.classes, fitted)
-    scored = run.score("clean", selection.test, last_fingerprints(fitted))
+    scored = run.score("clean", selection.test, _run.last_fingerprints(fitted))
     return _results(run, y, families, fitted, scored)
 
 
-def _select(y: np.ndarray, groups: Any, settings: ReproductionSettings) -> Selection:
-    selection = select_images(
+def _select(y: np.ndarray, groups: Any, settings: ReproductionSettings) -> _selection.Selection:
+    selection = _selection.select_images(
         y,
         n_fit=settings.n_fit,
         n_test=settings.n_test,
@@ -406,7 +397,7 @@ def _robustness(run: Run, fitted: dict[int, Part]) -> RobustnessResult:
     y = np.repeat(classes, [len(own) for own in run.robustness_positions()])
     usable, predicted = _attribute(classes, scores.values())
     predictions = dict(zip(scores, predicted, strict=True))
-    return measure_robustness(y[usable], predictions[UNCHANGED], predictions)
+    return measure_robustness(y[usable], predictions[_run.UNCHANGED], predictions)
 
 
 def _warnings(
@@ -417,10 +408,10 @@ def _warnings(
 ) -> Iterator[str]:
     """Yield reasons for which the figures may mislead."""
     selection = run.selection
-    if selection.n_fit < PAPER_FIT:
+    if selection.n_fit < _selection.PAPER_FIT:
         yield (
             f"Each fingerprint is the mean of {selection.n_fit} residuals, where the paper has "
-            f"{PAPER_FIT}: it holds more noise, and fewer images are attributed rightly."
+            f"{_selection.PAPER_FIT}: it holds more noise, and fewer images are attributed rightly."
         )
     fewest = min(map(len, selection.test))
     if fewest < _FEW_TESTS:
@@ -434,7 +425,7 @@ def _warnings(
         blank = int((fitted[code]["residual_energies"] < _BLANK).sum())
         if blank:
             yield f"{blank} images of {str(label)!r} to fit on are blank: nothing is left of them."
-        alike = near_duplicates(hashes[code], fitted[code]["hashes"])
+        alike = _selection.near_duplicates(hashes[code], fitted[code]["hashes"])
         n_alike = len(np.unique(alike[:, 0]))
         if n_alike:
             yield (

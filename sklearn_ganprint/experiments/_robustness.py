@@ -124,7 +124,7 @@ class RobustnessResult(Result):
 
     @property
     def families(self) -> list[str]:
-        """Kinds of change, in the order in which they were given."""
+        """Families of changes, in the order in which they were given."""
         return list(dict.fromkeys(family for family, _ in self.points))
 
     @property
@@ -178,11 +178,11 @@ class RobustnessResult(Result):
             accuracy and its interval, and against the images as they are the difference and its
             interval, the numbers of images lost and gained, and the p-value.
         """
-        rows = []
-        for (family, strength), scored in [(("clean", None), self.clean), *self.points.items()]:
-            label = {"family": family, "strength": strength} if self.graded else {"name": family}
-            rows.append({**label, **scored.row()})
-        return rows
+        labels = ("family", "strength") if self.graded else ("name",)
+        return [
+            {**dict(zip(labels, point, strict=False)), **scored.row()}
+            for point, scored in [(("clean", None), self.clean), *self.points.items()]
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values that JSON can hold.
@@ -235,17 +235,13 @@ def compare_predictions(y: Any, baseline: Any, variants: Mapping[str, Any]) -> R
 
     Notes
     -----
-    Marra et al. [1]_ compress "all GAN-generated images" at quality 95 and see the accuracy go
-    from 90.3 % to 90.1 %. Whether the images of the fingerprints are among them is not said, so
-    both readings belong into `variants`. On 10,736 images a difference of 0.2 points is within the
-    standard error of either accuracy: only a test on the same images can tell.
+    The paper that :func:`reproduce_paper` repeats compresses "all GAN-generated images" at quality
+    95, and the accuracy goes from 90.3 % to 90.1 %. Whether the images of the fingerprints are
+    among them is not said, so both readings belong into `variants`. On 10,736 images a difference
+    of 0.2 points is within the standard error of either accuracy: only a test on the same images
+    can tell.
 
     The p-values are not corrected for the number of variants.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, section 4.
 
     Examples
     --------
@@ -324,7 +320,7 @@ def _compare(
 
 
 def _right(y: Any, predicted: Any) -> np.ndarray:
-    """Whether each prediction is right."""
+    """Return whether each prediction is right."""
     y, predicted = column_or_1d(y), column_or_1d(predicted)
     check_consistent_length(y, predicted)
     return np.asarray(y == predicted, dtype=bool)
@@ -365,14 +361,13 @@ def mcnemar_test(right_first: Any, right_second: Any, *, level: float = 0.95) ->
 
     Notes
     -----
-    Images that both get right or both get wrong say nothing about the difference. Of the others
-    each is as likely to be right for the first as for the second if the two are equally good: the
+    Images that both get right or both get wrong say nothing about the difference. If the two are
+    equally good, each of the others is as likely to be right for the first as for the second: the
     p-value is that of the binomial test [1]_, and 1 if there are none.
 
     The interval is that of Agresti and Min [2]_: Wald's, with half an image added to each of the
-    four cells, so that it has a width also where the two never differ. It takes images as
-    independent. Interval and test are made in different ways: near the limit the interval can
-    leave out 0 while the p-value is above ``1 - level``, or the other way round.
+    four cells. It takes images as independent. Near the limit it can leave out 0 while the p-value
+    is above ``1 - level``, or the other way round.
 
     References
     ----------

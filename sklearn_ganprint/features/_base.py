@@ -1,6 +1,5 @@
 """The base of transformers of residuals to features."""
 
-from abc import ABCMeta, abstractmethod
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -14,11 +13,10 @@ from sklearn_ganprint._parallel import row_chunks, thread_map
 POWER_FLOOR = 1e-6
 
 
-class ResidualFeatures(ImageTransformer, metaclass=ABCMeta):
+class ResidualFeatures(ImageTransformer):
     """Base of the transformers that make a row of features from each residual.
 
-    A subclass has the parameters `image_shape` and `n_jobs`, and writes the names of the features
-    and the computation for a chunk of residuals.
+    A subclass writes `_names`, and `_features` where it has the parameter `n_jobs`.
     """
 
     _takes_residuals: ClassVar[bool] = True
@@ -31,15 +29,16 @@ class ResidualFeatures(ImageTransformer, metaclass=ABCMeta):
     n_jobs: int | None
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
-        def compute(chunk: slice) -> np.ndarray:
+        parts = thread_map(
             # Contiguous: faster, and sums over whole rows are pairwise, so that float32 suffices.
-            return self._features(np.ascontiguousarray(np.moveaxis(images[chunk], -1, 1)))
-
-        chunks = row_chunks(len(images), images[0].size)
-        return np.concatenate(thread_map(compute, chunks, self.n_jobs))
+            lambda rows: self._features(np.ascontiguousarray(np.moveaxis(images[rows], -1, 1))),
+            row_chunks(len(images), images[0].size),
+            self.n_jobs,
+        )
+        return np.concatenate(parts)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Name the features.
+        """Name the features, in the order of a row.
 
         Parameters
         ----------
@@ -55,15 +54,15 @@ class ResidualFeatures(ImageTransformer, metaclass=ABCMeta):
         _check_feature_names_in(self, input_features, generate_names=False)
         return np.array(self._names(self.image_shape_), dtype=object)
 
-    @abstractmethod
     def _names(self, image_shape: ImageShape) -> list[str]:
-        """Names of the features of images ``(H, W, C)``."""
+        """Name the features of images ``(H, W, C)``."""
+        raise NotImplementedError
 
-    @abstractmethod
     def _features(self, planes: np.ndarray) -> np.ndarray:
-        """Features ``(n, n_features_out)`` of residuals ``(n, C, H, W)``."""
+        """Compute features ``(n, n_features_out)`` of residuals ``(n, C, H, W)``."""
+        raise NotImplementedError
 
 
 def channel_names(n_channels: int) -> str:
-    """One letter a channel: luminance, or red, green and blue."""
+    """Return one letter a channel: luminance, or red, green and blue."""
     return "l" if n_channels == 1 else "rgb"

@@ -28,19 +28,14 @@ class SpectrumTransformer(ResidualFeatures):
     window_size : int, default=32
         Side of the windows whose spectra are averaged (Welch's method), in pixels. Windows
         overlap by half. Images with a shorter side have windows of that side.
-
     profile : {"full", "radial", "azimuthal"}, default="full"
         "full" keeps all frequencies of the plane; "radial" averages the power over rings of one
         frequency, "azimuthal" over sectors of one direction.
-
     normalize : bool, default=True
         Whether the power of each channel is divided by its mean over the frequencies, so that the
         strength of a residual does not count.
-
     image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
-        taken as images of one line, with a warning.
-
+        ``(H, W[, C])`` of residuals that come as rows; None takes a row as one line, and warns.
     n_jobs : int, default=None
         Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
 
@@ -48,12 +43,8 @@ class SpectrumTransformer(ResidualFeatures):
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the residuals.
-
-    n_features_in_ : int
-        Number of values of a residual.
-
-    feature_names_in_ : ndarray of str
-        Names of the columns, if the residuals came as a data frame.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of values of a residual, and names of the columns of a data frame.
 
     See Also
     --------
@@ -205,25 +196,19 @@ class SpectralLineTransformer(ResidualFeatures):
     ----------
     period : int, default=4
         The pixel period: lines are at multiples of ``1 / period`` cycles per pixel.
-
     window : int or None, default=9
         Side of the square, in pixels, over which the local power of a residual is averaged. The
         residual is divided by the root of that power, so that edges and textures do not outweigh
         the rest. None leaves the residual unchanged.
-
     segment_size : int, default=128
         Approximate side of the equal parts, in pixels, that images are cut into. Ratios are
         averaged over parts, since a pattern need not be the same all over the image. Images with
         sides of less than 1.5 times that stay whole.
-
     magnitude : bool, default=True
         Whether to look for lines in the magnitude of the residual as well: only there a pattern
         shows whose sign changes from place to place.
-
     image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
-        taken as images of one line, with a warning.
-
+        ``(H, W[, C])`` of residuals that come as rows; None takes a row as one line, and warns.
     n_jobs : int, default=None
         Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
 
@@ -231,12 +216,8 @@ class SpectralLineTransformer(ResidualFeatures):
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the residuals.
-
-    n_features_in_ : int
-        Number of values of a residual.
-
-    feature_names_in_ : ndarray of str
-        Names of the columns, if the residuals came as a data frame.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of values of a residual, and names of the columns of a data frame.
 
     See Also
     --------

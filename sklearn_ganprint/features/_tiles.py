@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import MetaEstimatorMixin, _fit_context, clone
+from sklearn.base import MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklearn_ganprint._batches import hand_on_arrays
-from sklearn_ganprint._images import FLOAT_DTYPES, ImageShape, ImageTransformer, quiet_about_images
+from sklearn_ganprint._images import ImageShape, quiet_about_images
+from sklearn_ganprint.features._base import ResidualFeatures
 
 
-class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
+class TiledTransformer(MetaEstimatorMixin, ResidualFeatures):
     """Features of the whole of each residual, and of the tiles that it is cut into.
 
     Parameters
@@ -22,38 +22,28 @@ class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
     transformer : transformer
         Makes features of residuals and learns nothing (``requires_fit=False`` in its tags), such
         as :class:`AutocorrelationTransformer`. It must make as many of a tile as of the whole.
-
     tile_size : int or sequence of int, default=64
         Side of the square tiles in pixels; with several sizes tiles of each. They are laid side by
         side from the top-left corner; what is left at the right and lower borders belongs to the
         whole only. Of a size that fits less than twice into the images there are no tiles.
-
     max_tiles : int, default=64
         Greatest number of tiles of each size. Where there is room for more, rows and columns of
         tiles at even distances are taken. A photo of 6 million pixels has 1457 tiles of 64 pixels,
         whose features take 8 MB.
-
     image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
-        taken as images of one line, with a warning.
-
+        ``(H, W[, C])`` of residuals that come as rows; None takes a row as one line, and warns.
     flatten : bool, default=True
-        Whether the features of the parts of one residual come out side by side in one row, or
-        part by part, as :class:`TiledClassifier` takes them.
+        Whether the features of the parts of one residual, the whole first, come out side by side
+        in one row, or as ``(n, n_parts, n_features_out)``, as :class:`TiledClassifier` takes them.
 
     Attributes
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the residuals.
-
     n_parts_ : int
         Number of parts of each residual: the whole, and its tiles.
-
-    n_features_in_ : int
-        Number of values of a residual.
-
-    feature_names_in_ : ndarray of str
-        Names of the columns, if the residuals came as a data frame.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of values of a residual, and names of the columns of a data frame.
 
     See Also
     --------
@@ -68,10 +58,6 @@ class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
     >>> tiled.fit_transform(residuals).shape
     (4, 5, 1302)
     """
-
-    image_shape_: ImageShape
-
-    _takes_residuals: ClassVar[bool] = True
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "transformer": [HasMethods(["fit", "transform"])],
@@ -96,77 +82,19 @@ class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
         self.image_shape = image_shape
         self.flatten = flatten
 
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Validate the residuals and store their shape; nothing else is learned.
+    def _learn(self, images: np.ndarray, y: Any) -> None:
+        self.n_parts_ = self._transform_images(images[:1]).shape[1]
 
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Residuals, or residuals as rows.
-
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        TiledTransformer
-            The transformer itself.
-
-        Raises
-        ------
-        ValueError
-            If `transformer` learns from data, or makes fewer features of a tile.
-        """
-        images = self._validate_images(X, reset=True, dtype=list(FLOAT_DTYPES))
-        self.n_parts_ = self._parts(images[:1]).shape[1]
-        return self
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Compute the features of all parts.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Residuals, or residuals as rows.
-
-        Returns
-        -------
-        ndarray of shape (n, n_parts * n_features_out) or (n, n_parts, n_features_out)
-            Features; the whole comes first.
-
-        Raises
-        ------
-        ValueError
-            If the residuals are not of the shape seen in ``fit``, or not finite.
-        """
-        parts = self._parts(self._validate_images(X, reset=False, dtype=list(FLOAT_DTYPES)))
-        return parts.reshape(len(parts), -1) if self.flatten else parts
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Name the features of all parts, as they stand in a row.
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-            Names of the columns of the residuals; only checked.
-
-        Returns
-        -------
-        ndarray of object, shape (n_parts * n_features_out,)
-            The names.
-        """
-        check_is_fitted(self)
-        _check_feature_names_in(self, input_features, generate_names=False)
-        inner = clone(self.transformer).fit(np.zeros((1, *self.image_shape_), np.float32))
+    def _names(self, image_shape: ImageShape) -> list[str]:
+        inner = clone(self.transformer).fit(np.zeros((1, *image_shape), np.float32))
         parts = ["whole"]
-        for side, rows, columns in self._grids(self.image_shape_):
+        for side, rows, columns in self._grids(image_shape):
             parts += [f"tile{side}[{i},{j}]" for i in rows for j in columns]
         names = inner.get_feature_names_out()
-        return np.array([f"{part}_{name}" for part in parts for name in names], dtype=object)
+        return [f"{part}_{name}" for part in parts for name in names]
 
-    def _parts(self, images: np.ndarray) -> np.ndarray:
-        """Features of shape (n, n_parts, n_features_out)."""
+    def _transform_images(self, images: np.ndarray) -> np.ndarray:
+        """Compute features ``(n, n_parts, n_features_out)``; the whole comes first."""
         if get_tags(self.transformer).requires_fit:
             raise ValueError(
                 f"transformer: expected one that learns nothing (requires_fit=False in its tags), "
@@ -192,7 +120,7 @@ class TiledTransformer(MetaEstimatorMixin, ImageTransformer):
             return np.asarray(transformer.fit(images).transform(images))
 
     def _grids(self, image_shape: ImageShape) -> list[tuple[int, np.ndarray, np.ndarray]]:
-        """Side of tiles, and the rows and columns of tiles that are taken, for each size."""
+        """Return the side of tiles, and the rows and columns that are taken, for each size."""
         sides = [int(side) for side in np.atleast_1d(self.tile_size)]
         if any(side < 1 for side in sides):
             raise ValueError(f"tile_size: expected at least 1 pixel, got {self.tile_size!r}.")

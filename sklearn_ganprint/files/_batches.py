@@ -217,8 +217,10 @@ def is_paths(X: Any) -> bool:
     if _is_path(X):
         raise TypeError(f"Expected a sequence of file paths, got one path: {X!r}. Pass a list.")
     X = _only_column(X)
-    if getattr(X, "ndim", 1) != 1 or not hasattr(X, "__len__") or not len(X):
+    if getattr(X, "ndim", 1) != 1 or not hasattr(X, "__len__"):
         return False
+    if not len(X):
+        raise ValueError("Expected at least one file path or image, got none.")
     return _is_path(next(iter(X)))
 
 

@@ -7,7 +7,14 @@ from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context, clone
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClusterMixin,
+    MetaEstimatorMixin,
+    _fit_context,
+    clone,
+)
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -17,7 +24,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from sklearn_ganprint._batches import fit_on_batches
-from sklearn_ganprint._images import IMAGE_DTYPES, ImageInputMixin
+from sklearn_ganprint._images import (
+    IMAGE_DTYPES,
+    ImageInputMixin,
+    batch_image_shape,
+    stack_images,
+)
 from sklearn_ganprint._metaestimators import (
     ASKS_FOR_GROUPS,
     RoutesFitParams,
@@ -275,7 +287,9 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         if is_paths(X):
             return FileBatches.of_files(X, self.reader_, size=self.image_size_, **self._options())
         rows = self._validate_rows(X, reset=False, dtype=list(IMAGE_DTYPES))
-        images = rows.reshape(len(rows), *(self.image_shape_ or (-1,)))
+        # After files it is the fitted estimator that says which shape it expects.
+        shape = getattr(self, "image_shape_", None) or batch_image_shape(stack_images(X))
+        images = rows.reshape(len(rows), *(shape or (-1,)))
         return FileBatches(images, **self._options())
 
     def _options(self) -> dict[str, Any]:
@@ -328,7 +342,8 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
             dtype = value.dtype if method == "transform" else np.float64
             return np.full((n, *value.shape[1:]), np.nan, dtype)
         n_classes = len(getattr(self, "classes_", ()))
-        if method in _ONE_VALUE or (n_classes == 2 and method == "decision_function"):
+        one_value = method in _ONE_VALUE or self._is("outlier_detector")
+        if one_value or (n_classes == 2 and method == "decision_function"):
             return np.full(n, np.nan)
         shape = (2, n_classes) if method == "_both_scores" else (n_classes,)
         return np.full((n, *shape), np.nan)
@@ -573,23 +588,27 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         return tags
 
 
-class FileBatchClassifier(FileBatchEstimator):
+class FileBatchClassifier(ClassifierMixin, FileBatchEstimator):
     """Former name of :class:`FileBatchEstimator`, whose parameters it has."""
+
+    __sklearn_tags__ = FileBatchEstimator.__sklearn_tags__
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Fit the estimator, as :meth:`FileBatchEstimator.fit` does."""
         return super().fit(X, y, sample_weight=sample_weight, groups=groups)
 
 
-class FileBatchClustering(FileBatchEstimator):
+class FileBatchClustering(ClusterMixin, FileBatchEstimator):
     """Former name of :class:`FileBatchEstimator`, whose parameters it has."""
+
+    __sklearn_tags__ = FileBatchEstimator.__sklearn_tags__
 
 
 def apply_batch(images: Any, estimator: Any, method: str) -> np.ndarray:
     """Call a method of a fitted estimator, or of a pipeline's last step, on one batch."""
-    if hasattr(estimator, method):
-        return getattr(estimator, method)(images)
-    return getattr(estimator[-1], method)(estimator[:-1].transform(images))
+    if not hasattr(estimator, method):
+        images, estimator = estimator[:-1].transform(images), estimator[-1]
+    return np.asarray(getattr(estimator, method)(images))  # set_config may ask for data frames
 
 
 def _can(owner: Any, method: str) -> bool:

@@ -19,17 +19,15 @@ MEDIAN_REACH = 1 / 8
 def autocorrelation(
     fingerprint: Any, *, max_lag: int | None = None, centre: bool = True
 ) -> np.ndarray:
-    """Circular autocorrelation of a fingerprint in two dimensions (Fig. 4).
+    """Compute the circular autocorrelation of a fingerprint in two dimensions (Fig. 4).
 
     Parameters
     ----------
     fingerprint : array-like of shape (H, W) or (H, W, C)
         Fingerprint, in any unit.
-
     max_lag : int, default=None
         Greatest lag to return along either axis, less than half of the image's shorter side;
         None returns all.
-
     centre : bool, default=True
         Whether the mean of each channel is subtracted first; otherwise a mean other than 0
         raises all values alike.
@@ -53,14 +51,9 @@ def autocorrelation(
 
     Notes
     -----
-    ``A(d) = sum_x F(x) F(x + d) / sum_x F(x)^2``, where ``x + d`` wraps around at the borders [1]_.
+    ``A(d) = sum_x F(x) F(x + d) / sum_x F(x)^2``, where ``x + d`` wraps around at the borders.
     With channels both sums are over these too: each counts by its energy, and correlations between
     channels are left out.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, Fig. 4.
 
     Examples
     --------
@@ -91,7 +84,7 @@ def autocorrelation(
 
 
 def _planes(fingerprint: Any, centre: bool) -> np.ndarray:
-    """Channels (C, H, W) in float64, scaled to squares that neither over- nor underflow."""
+    """Return channels (C, H, W) in float64, of squares that neither over- nor underflow."""
     values = np.array(fingerprint, dtype=np.float64)
     if values.ndim not in (2, 3) or not values.size:
         raise ValueError(f"fingerprint: expected shape (H, W) or (H, W, C), got {values.shape}.")
@@ -106,7 +99,7 @@ def _planes(fingerprint: Any, centre: bool) -> np.ndarray:
 
 
 def autocorrelation_period(acf: Any) -> tuple[int | None, int | None]:
-    """Period of the pattern that is repeated all over a fingerprint.
+    """Estimate the period of the pattern that is repeated all over a fingerprint.
 
     Parameters
     ----------
@@ -132,14 +125,12 @@ def autocorrelation_period(acf: Any) -> tuple[int | None, int | None]:
     -----
     What is repeated every s pixels has spectral lines at multiples of 1/s and nowhere else. A
     value of the spectrum, which is the Fourier transform of the autocorrelation, is a line if it
-    stands out from the median along its own row and that along its own column of the spectrum: so
-    neither noise of a smooth spectrum, nor a bright border, passes for one. White noise, whose
-    spectrum has an exponential distribution, has a line in about one case of a thousand. The
-    period along an axis is the least s whose multiples, give or take one bin, account for 90 % of
-    the lines, weighted by the logarithm of their height. Of a faint pattern only some lines show:
-    the answer is then None, or a divisor of the period.
-
-    This is a definition of our own: Marra et al. show the autocorrelation without measuring it.
+    stands out from the medians along its own row and its own column: so neither noise of a smooth
+    spectrum, nor a bright border, passes for one. White noise has a line in about one case of a
+    thousand. The period along an axis is the least s whose multiples, give or take one bin, account
+    for 90 % of the lines, weighted by the logarithm of their height. Of a faint pattern only some
+    lines show: the answer is then None, or a divisor of the period. Marra et al. show the
+    autocorrelation without measuring it.
 
     Examples
     --------
@@ -165,14 +156,12 @@ def autocorrelation_period(acf: Any) -> tuple[int | None, int | None]:
         return None, None
     weights = np.log(heights)
     weights /= weights.sum()
-    return (
-        _comb_period(rows, values.shape[0], weights),
-        _comb_period(columns, values.shape[1], weights),
-    )
+    height, width = values.shape
+    return _comb_period(rows, height, weights), _comb_period(columns, width, weights)
 
 
 def _spectral_lines(spectrum: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Positions of the lines, and their heights over the mean of the noise around them."""
+    """Return positions of lines, and their heights over the mean of the noise around them."""
     height, width = (2 * int(side * MEDIAN_REACH) + 1 for side in spectrum.shape)
     around = np.maximum(
         median_filter(spectrum, (height, 1), mode="wrap"),
@@ -190,7 +179,7 @@ def _spectral_lines(spectrum: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def _comb_period(bins: np.ndarray, side: int, weights: np.ndarray) -> int | None:
-    """Least period whose multiples in frequency account for most lines along one axis."""
+    """Return the least period whose multiples in frequency account for most lines on an axis."""
     for period in range(1, side // LEAST_SPACING + 1):
         spacing = side / period
         distance = np.abs((bins + spacing / 2) % spacing - spacing / 2)

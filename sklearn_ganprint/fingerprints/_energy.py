@@ -16,7 +16,7 @@ _FORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def energy(residuals: Any) -> np.ndarray:
-    """Mean square of each residual or fingerprint over its pixels.
+    """Compute the mean square of each residual or fingerprint over its pixels.
 
     Parameters
     ----------
@@ -44,16 +44,14 @@ def energy(residuals: Any) -> np.ndarray:
 
 
 def unbiased_energy(fingerprint_energy: Any, residual_energy: Any, n_images: Any) -> Any:
-    """Energy of the fingerprint without that of the noise which is left in it.
+    """Estimate the energy of a fingerprint without that of the noise which is left in it.
 
     Parameters
     ----------
     fingerprint_energy : float or array-like
         Energy of the mean of the residuals.
-
     residual_energy : float or array-like
         Mean energy of these residuals.
-
     n_images : int or array-like of int
         Number of the residuals, at least 2.
 
@@ -94,7 +92,7 @@ def unbiased_energy(fingerprint_energy: Any, residual_energy: Any, n_images: Any
 
 
 def split_half_energy(first: Any, second: Any) -> float:
-    """Energy that two fingerprints of one source have in common.
+    """Compute the energy that two fingerprints of one source have in common.
 
     Parameters
     ----------
@@ -129,9 +127,7 @@ def split_half_energy(first: Any, second: Any) -> float:
     """
     one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if one.shape != other.shape:
-        raise ValueError(
-            f"Expected two fingerprints of one shape, got {one.shape} and {other.shape}."
-        )
+        raise ValueError(f"Expected fingerprints of one shape, got {one.shape} and {other.shape}.")
     return float(np.vdot(one, other) / max(1, one.size))
 
 
@@ -143,25 +139,20 @@ class EnergyFit:
     ----------
     limit : float
         Energy that the curve tends to: ``E_inf`` of eq. 4, in squared grey levels.
-
     initial : float
         ``E_0`` of eq. 4. Of the inverse form it is the energy of the noise in one residual.
-
     form : {"inverse", "printed"}
         How the noise's part falls with the number of images.
-
     relative : bool
         Whether relative errors were made small, or those in squared grey levels.
-
     n_images : ndarray of float64, shape (k,)
         Numbers of images of the points.
-
     energies : ndarray of float64, shape (k,)
         Energies of the points.
 
     See Also
     --------
-    fit_energy : Makes one.
+    fit_energy : Fits such a curve.
 
     Examples
     --------
@@ -179,7 +170,7 @@ class EnergyFit:
     energies: np.ndarray
 
     def predict(self, n_images: Any) -> np.ndarray:
-        """Energy of a fingerprint from so many images.
+        """Compute the energy of a fingerprint from so many images.
 
         Parameters
         ----------
@@ -210,13 +201,10 @@ def fit_energy(
     ----------
     n_images : array-like of int, shape (k,)
         Number of images behind each fingerprint, at least 1; two of them must differ.
-
     energies : array-like of shape (k,)
         Energies of the fingerprints, above 0, in squared grey levels.
-
     form : {"inverse", "printed"}, default="inverse"
         "inverse" fits ``E_inf + E_0 / N``; "printed" fits ``E_inf + E_0 * 2**-N``, for comparison.
-
     relative : bool, default=True
         Whether errors count in proportion to the energy, and by the number of images; otherwise
         all errors count alike, which leaves the limit to the few energies at small N.
@@ -239,19 +227,12 @@ def fit_energy(
     -----
     With ``R_i = F + W_i`` and noise of energy ``s`` the mean of N residuals has the energy
     ``||F||^2 + s / N`` on average: the inverse form. It is ``E_inf + E_0 * 2**-n`` over ``n =
-    log2(N)``, the axis of Fig. 3, which is what eq. 4 of [1]_ must mean: as printed, with N in the
+    log2(N)``, the axis of Fig. 3, which is what eq. 4 must mean: as printed, with N in the
     exponent, the curve is flat from N = 8 on, and its limit too large whatever the weights.
 
     The curve minimises ``sum(N ((E - fit) / E)^2)``, in closed form: energies differ from the
-    expected ones by shares whose variance falls as 1/N, both where the noise of single images
-    differs in energy and where the noise is in part like the fingerprint. The limit is not kept
-    from being negative: for a source without a fingerprint that would make it too large on
-    average.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, eq. 4.
+    expected ones by shares whose variance falls as 1/N. The limit may be negative: for a source
+    without a fingerprint it would be too large on average otherwise.
 
     Examples
     --------

@@ -18,19 +18,16 @@ BLOCK_VALUES, MIN_COLUMNS = 1 << 18, 64
 def class_sums(
     rows: np.ndarray, codes: np.ndarray, weights: np.ndarray, n_classes: int
 ) -> np.ndarray:
-    """Weighted sum of the rows of each class, accumulated in float64.
+    """Sum up the weighted rows of each class in float64.
 
     Parameters
     ----------
     rows : ndarray of shape (n, n_features)
         Residuals.
-
     codes : ndarray of int, shape (n,)
         Class of each row, in ``range(n_classes)``.
-
     weights : ndarray of float, shape (n,)
         Weight of each row.
-
     n_classes : int
         Number of classes.
 
@@ -64,13 +61,12 @@ def class_sums(
 
 
 def estimate_fingerprint(residuals: Any, sample_weight: Any = None) -> np.ndarray:
-    """Fingerprint of one source: the mean of its residuals (eq. 3).
+    """Estimate the fingerprint of one source: the mean of its residuals (eq. 3).
 
     Parameters
     ----------
     residuals : array-like of shape (n, ...)
         Noise residuals of images of the source.
-
     sample_weight : array-like of shape (n,), default=None
         Weight of each residual; None weighs them all alike.
 
@@ -86,12 +82,7 @@ def estimate_fingerprint(residuals: Any, sample_weight: Any = None) -> np.ndarra
 
     Notes
     -----
-    With residuals ``R_i = F + W_i`` the mean of N is ``F`` plus noise of 1/N the energy [1]_.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, eq. 2 and 3.
+    With residuals ``R_i = F + W_i`` the mean of N is ``F`` plus noise of 1/N the energy (eq. 2).
 
     Examples
     --------
@@ -113,7 +104,7 @@ def estimate_fingerprint(residuals: Any, sample_weight: Any = None) -> np.ndarra
 
 
 def doubling_counts(n_images: int) -> np.ndarray:
-    """Numbers of images to follow a fingerprint at: powers of two, and all.
+    """Return numbers of images to follow a fingerprint at: powers of two, and all.
 
     Parameters
     ----------
@@ -142,13 +133,12 @@ def doubling_counts(n_images: int) -> np.ndarray:
 
 
 def nested_fingerprints(residuals: Any, n_images: Any) -> np.ndarray:
-    """Fingerprints from growing numbers of images: means of the first residuals (Fig. 2).
+    """Estimate fingerprints from growing numbers of images: means of the first residuals (Fig. 2).
 
     Parameters
     ----------
     residuals : array-like of shape (n, ...)
         Noise residuals of images of one source.
-
     n_images : array-like of int, shape (k,)
         How many of the first residuals to take, from 1 to n, in any order.
 
@@ -168,12 +158,7 @@ def nested_fingerprints(residuals: Any, n_images: Any) -> np.ndarray:
 
     Notes
     -----
-    A mean contains those of fewer images, so the residuals are read once for all of them [1]_.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, Fig. 2.
+    A mean contains those of fewer images, so the residuals are read once for all of them.
 
     Examples
     --------
@@ -206,17 +191,15 @@ WINDOWS = (3, 5, 7, 9)
 def maximum_likelihood_fingerprint(
     residuals: Any, images: Any, sample_weight: Any = None
 ) -> np.ndarray:
-    """Fingerprint of a camera: residuals weighted by the intensity of their images.
+    """Estimate the fingerprint of a camera: residuals weighted by the intensity of their images.
 
     Parameters
     ----------
     residuals : array-like of shape (n, ...)
         Noise residuals of photos that one camera took.
-
     images : array-like of shape (n, ...)
         Intensity of the photos, denoised or not. It may have one channel for several of the
         residuals: shapes are broadcast as numpy does.
-
     sample_weight : array-like of shape (n,), default=None
         Weight of each photo; None weighs them all alike.
 
@@ -239,13 +222,8 @@ def maximum_likelihood_fingerprint(
     Notes
     -----
     Pixels of a sensor differ in sensitivity: ``R_i = I_i K + W_i``, with noise of equal strength
-    everywhere. The likelihood of ``K`` is greatest at ``sum(R_i I_i) / sum(I_i^2)`` [1]_. It gives
-    weight to bright areas, where the pattern is strong.
-
-    References
-    ----------
-    .. [1] M. Chen, J. Fridrich, M. Goljan, J. Lukas, "Determining image origin and integrity using
-       sensor noise", IEEE Transactions on Information Forensics and Security 3(1), 2008, eq. 6.
+    everywhere. The likelihood of ``K`` is greatest at ``sum(R_i I_i) / sum(I_i^2)``
+    (Chen et al. 2008, eq. 6).
 
     Examples
     --------
@@ -282,7 +260,6 @@ def zero_mean(fingerprint: Any, *, bayer: bool = False) -> np.ndarray:
     ----------
     fingerprint : array-like of shape (H, W), (H, W, C) or (n, H, W, C)
         Fingerprints or residuals, in any unit.
-
     bayer : bool, default=False
         Whether to do so in each of the four phases of the Bayer pattern by itself: even and odd
         rows, even and odd columns. This removes traces of demosaicing as well.
@@ -304,13 +281,8 @@ def zero_mean(fingerprint: Any, *, bayer: bool = False) -> np.ndarray:
     Notes
     -----
     Readout and demosaicing leave rows, columns and grids in every photo of a camera model, so that
-    another body of the model would match [1]_. The fingerprints of generators consist of such grids
-    in part, which zero means would remove.
-
-    References
-    ----------
-    .. [1] M. Chen, J. Fridrich, M. Goljan, J. Lukas, "Determining image origin and integrity using
-       sensor noise", IEEE Transactions on Information Forensics and Security 3(1), 2008, sec. III.
+    another body of the model would match (Chen et al. 2008, section III). The fingerprints of
+    generators consist of such grids in part, which zero means would remove.
 
     Examples
     --------
@@ -337,7 +309,6 @@ def wiener_dft(fingerprint: Any, *, sigma: float | None = None) -> np.ndarray:
     ----------
     fingerprint : array-like of shape (H, W), (H, W, C) or (n, H, W, C)
         Fingerprints, in any unit.
-
     sigma : float, default=None
         Standard deviation of the noise-like part, in the unit of the fingerprint; None takes that
         of each plane.
@@ -359,14 +330,9 @@ def wiener_dft(fingerprint: Any, *, sigma: float | None = None) -> np.ndarray:
     Notes
     -----
     The magnitude of the Fourier transform goes through a Wiener filter that takes its local power
-    in windows of 3, 5, 7 and 9 bins for a signal, and the rest, ``sigma^2``, is kept [1]_: peaks,
-    which come from periodic patterns such as the blocks of JPEG, are suppressed. The periodic
-    fingerprints of generators consist of such peaks.
-
-    References
-    ----------
-    .. [1] M. Chen, J. Fridrich, M. Goljan, J. Lukas, "Determining image origin and integrity using
-       sensor noise", IEEE Transactions on Information Forensics and Security 3(1), 2008, sec. III.
+    in windows of 3, 5, 7 and 9 bins for a signal, and the rest, ``sigma^2``, is kept (Chen et al.
+    2008, section III): peaks, which come from periodic patterns such as the blocks of JPEG, are
+    suppressed. The periodic fingerprints of generators consist of such peaks.
 
     Examples
     --------

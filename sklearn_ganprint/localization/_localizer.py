@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -28,31 +29,7 @@ from sklearn_ganprint._metaestimators import (
 )
 from sklearn_ganprint._parallel import one_blas_thread
 from sklearn_ganprint.conformal import conformal_p_values, scores_needed
-from sklearn_ganprint.localization._model import (
-    Coordinates,
-    Spread,
-    WindowModel,
-    WindowSettings,
-    clean_evidence,
-    evidence_map,
-    find_regions,
-    fit_spreads,
-    grow_threshold,
-    image_evidence,
-    likeliest_source,
-    peak_threshold,
-    pixel_map,
-    project,
-    region_peak,
-    whole_windows,
-)
-from sklearn_ganprint.localization._windows import (
-    Moments,
-    Projection,
-    n_window_features,
-    projections,
-    total,
-)
+from sklearn_ganprint.localization import _model, _windows
 
 #: More folds cost more and make hardly better models.
 N_FOLDS = 5
@@ -293,7 +270,11 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
             The fitted localizer.
         """
         self._validate_params()
-        self._check_window_size()
+        if self.window_size % 2:
+            raise ValueError(
+                f"window_size: expected an even number of pixels, since windows overlap by half; "
+                f"got {self.window_size}."
+            )
         first = self._validate_images(batches.first, reset=True, dtype=list(FLOAT_DTYPES))
         y = self._check_classes(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
@@ -302,47 +283,46 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         sums = batches.map(add_up, self, n_folds, rows=(codes, folds))
         moments, codes = self._gather(sums, codes)
         self._check_windows(moments)
-        whole, *left_out = projections(moments, self.shrinkage, first.dtype)
+        whole, *left_out = _windows.projections(moments, self.shrinkage, first.dtype)
         self.coef_, self.intercept_ = whole
-        results = list(batches.map(locate, self, left_out, rows=(folds,)))
-        windows = [image for _, batch in results for image in batch]
-        read = np.concatenate([positions for positions, _ in results])
-        return self._calibrate(windows, codes[read], folds[read])
+        read, located = zip(*batches.map(locate, self, left_out, rows=(folds,)), strict=True)
+        positions = np.concatenate(read)
+        return self._calibrate([*chain(*located)], codes[positions], folds[positions])
 
-    def _gather(self, sums: Iterator[Result], codes: np.ndarray) -> tuple[Moments, np.ndarray]:
+    def _gather(
+        self, sums: Iterator[Result], codes: np.ndarray
+    ) -> tuple[_windows.Moments, np.ndarray]:
         """Add up moments, and leave out the sources without a readable image."""
         read = np.zeros(len(self.classes_), dtype=bool)
 
-        def parts() -> Iterator[Moments]:
+        def parts() -> Iterator[_windows.Moments]:
             for positions, moments in sums:
                 read[codes[positions]] = True
                 yield moments
 
-        moments = total(parts())
+        moments = _windows.total(parts())
         self.classes_ = self.classes_[read]
         moments = moments._replace(counts=moments.counts[:, read], sums=moments.sums[:, read])
         return moments, (np.cumsum(read) - 1)[codes]
 
-    def _calibrate(self, windows: list[Coordinates], codes: np.ndarray, folds: np.ndarray) -> Self:
+    def _calibrate(
+        self, windows: list[_model.Coordinates], codes: np.ndarray, folds: np.ndarray
+    ) -> Self:
         """Estimate spreads, and thresholds on images that the models have not seen."""
         n_classes = len(self.classes_)
-        spreads = fit_spreads(windows, codes, n_classes, self.smoothing)
+        spreads = _model.fit_spreads(windows, codes, n_classes, self.smoothing)
         self.means_, self.covariances_ = map(np.stack, zip(*spreads, strict=True))
-        evidence = clean_evidence(windows, codes, folds, self.window_model())
-        self.grow_threshold_ = grow_threshold(evidence, windows)
+        evidence = _model.clean_evidence(windows, codes, folds, self.window_model())
+        self.grow_threshold_ = _model.grow_threshold(evidence, windows)
         shape = self.image_shape_[:2]
         maps = (
-            pixel_map(against, image.active, shape, self.window_size)
+            _model.pixel_map(against, image.active, shape, self.window_size)
             for against, image in zip(evidence, windows, strict=True)
         )
         self.calibration_peaks_ = np.array([self.peak_of(values) for values in maps])
         self.calibration_codes_ = codes
         self._set_threshold()
-        self._warn_of_few_images()
-        return self
-
-    def _warn_of_few_images(self) -> None:
-        n_images, rate = len(self.calibration_peaks_), self.false_alarm_rate
+        n_images, rate = len(codes), self.false_alarm_rate
         if n_images < (needed := scores_needed(rate)):
             warnings.warn(
                 f"A false-alarm rate of {rate:g} takes {needed} clean images, got {n_images}: "
@@ -351,13 +331,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
                 LocalizationWarning,
                 stacklevel=2,
             )
-
-    def _check_window_size(self) -> None:
-        if self.window_size % 2:
-            raise ValueError(
-                f"window_size: expected an even number of pixels, since windows overlap by half; "
-                f"got {self.window_size}."
-            )
+        return self
 
     def _check_classes(self, y: np.ndarray) -> np.ndarray:
         y = column_or_1d(y, warn=True)
@@ -369,7 +343,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
             )
         return y
 
-    def _check_windows(self, moments: Moments) -> None:
+    def _check_windows(self, moments: _windows.Moments) -> None:
         counts = moments.counts.sum(axis=0)
         if (counts == 0).any():
             raise ValueError(
@@ -422,12 +396,8 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Residuals, of any height and width if they are no rows.
-
-        claimed : label or array-like of shape (n,), default=None
-            Claimed source, one for all images or one for each. None is the most likely source
-            of the whole image, see :meth:`attribute`.
+        X, claimed : array-like, label or array-like of shape (n,)
+            As in :meth:`localization_map`.
 
         Returns
         -------
@@ -457,15 +427,15 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         """
         return self.map_and_attribute(X)[1]
 
-    def window_settings(self) -> WindowSettings:
+    def window_settings(self) -> _model.WindowSettings:
         """Return the parameters that say what windows are."""
-        return WindowSettings(self.window_size, self.max_lag, self.min_power)
+        return _model.WindowSettings(self.window_size, self.max_lag, self.min_power)
 
     def as_images(self, residuals: Any) -> np.ndarray:
         """Validate residuals like those fitted on, return them as ``(n, H, W, C)``."""
         return self._validate_images(residuals, reset=False, dtype=list(FLOAT_DTYPES))
 
-    def window_model(self) -> WindowModel:
+    def window_model(self) -> _model.WindowModel:
         """Return the model that :func:`localization_map` takes.
 
         Returns
@@ -473,9 +443,9 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         WindowModel
             The windows of each source, as plain arrays.
         """
-        fine, coarse = map(Spread, self.means_, self.covariances_)
-        projection = Projection(self.coef_, self.intercept_)
-        return WindowModel(projection, fine, coarse, self.window_settings(), self.smoothing)
+        fine, coarse = map(_model.Spread, self.means_, self.covariances_)
+        projection = _windows.Projection(self.coef_, self.intercept_)
+        return _model.WindowModel(projection, fine, coarse, self.window_settings(), self.smoothing)
 
     def mask_of(self, values: np.ndarray) -> np.ndarray:
         """Mark the regions of one map.
@@ -490,7 +460,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         ndarray of bool, shape (H, W)
             Pixels of regions that do not come from the claimed source.
         """
-        return find_regions(values, self.threshold_, self.grow_threshold_, self.min_region)
+        return _model.find_regions(values, self.threshold_, self.grow_threshold_, self.min_region)
 
     def set_false_alarm_rate(self, rate: float) -> Self:
         """Set the threshold for another rate of false alarms, without another fit.
@@ -522,7 +492,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         return self
 
     def _set_threshold(self) -> None:
-        threshold = peak_threshold(self.calibration_peaks_, self.false_alarm_rate)
+        threshold = _model.peak_threshold(self.calibration_peaks_, self.false_alarm_rate)
         self.threshold_ = max(threshold, self.grow_threshold_)
 
     def peak_of(self, values: np.ndarray) -> float:
@@ -539,7 +509,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
             Its greatest value in regions of at least `min_region` pixels; minus infinity without
             such a region.
         """
-        return region_peak(values, self.grow_threshold_, self.min_region)
+        return _model.region_peak(values, self.grow_threshold_, self.min_region)
 
     def p_value_of(self, peak: float) -> float:
         """Return the p-value of a peak among clean images.
@@ -563,10 +533,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Residuals, of any height and width if they are no rows.
-
-        claimed : label or array-like of shape (n,), default=None
+        X, claimed : array-like, label or array-like of shape (n,)
             As in :meth:`localization_map`.
 
         Returns
@@ -581,10 +548,10 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         codes = np.full(len(images), -1) if claimed is None else self._encode(claimed, len(images))
         maps = np.empty(images.shape[:3], images.dtype)
         for number, image in enumerate(images):
-            evidence = image_evidence(image, model)
+            evidence = _model.image_evidence(image, model)
             if claimed is None:
-                codes[number] = likeliest_source(evidence)
-            maps[number] = evidence_map(evidence, int(codes[number]), image.shape[:2], model)
+                codes[number] = _model.likeliest_source(evidence)
+            maps[number] = _model.evidence_map(evidence, int(codes[number]), image.shape[:2], model)
         return maps, self.classes_[codes]
 
     def _any_size(self, X: Any) -> np.ndarray:
@@ -603,10 +570,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
 
     def _encode(self, claimed: Any, n_images: int) -> np.ndarray:
         """Return the codes of claimed sources, one for all images or one for each."""
-        labels = np.asarray(claimed)
-        if labels.ndim == 0:
-            labels = np.full(n_images, labels)
-        labels = column_or_1d(labels)
+        labels = np.full(n_images, claimed) if np.ndim(claimed) == 0 else column_or_1d(claimed)
         if len(labels) != n_images:
             raise ValueError(
                 f"claimed: expected one source, or one for each of {n_images} images, got "
@@ -618,8 +582,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
                 f"claimed: unknown sources {np.unique(labels[~known]).tolist()}; this localizer "
                 f"knows {self.classes_.tolist()}."
             )
-        codes: np.ndarray = np.searchsorted(self.classes_, labels)
-        return codes
+        return np.searchsorted(self.classes_, labels)
 
     def __sklearn_tags__(self) -> Any:
         """Declare that the sources of the images are required."""
@@ -630,25 +593,25 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
 
 def add_up(
     residuals: Any, codes: np.ndarray, folds: np.ndarray, localizer: Any, n_folds: int
-) -> Moments:
+) -> _windows.Moments:
     """Return the moments of the windows of a batch."""
     images = localizer.as_images(residuals)
     settings = localizer.window_settings()
-    n_features = n_window_features(localizer.max_lag, images.shape[-1])
-    moments = Moments.zeros(n_folds, len(localizer.classes_), n_features)
+    n_features = _windows.n_window_features(localizer.max_lag, images.shape[-1])
+    moments = _windows.Moments.zeros(n_folds, len(localizer.classes_), n_features)
     with one_blas_thread():
         for image, code, fold in zip(images, codes, folds, strict=True):
-            moments.add(fold, code, whole_windows(image, settings))
+            moments.add(fold, code, _model.whole_windows(image, settings))
     return moments
 
 
 def locate(
-    residuals: Any, folds: np.ndarray, localizer: Any, projections: list[Projection]
-) -> list[Coordinates]:
+    residuals: Any, folds: np.ndarray, localizer: Any, projections: list[_windows.Projection]
+) -> list[_model.Coordinates]:
     """Return the coordinates of the windows of a batch; images have the model of their fold."""
     settings = localizer.window_settings()
     with one_blas_thread():
         return [
-            project(image, projections[fold], settings)
+            _model.project(image, projections[fold], settings)
             for image, fold in zip(localizer.as_images(residuals), folds, strict=True)
         ]

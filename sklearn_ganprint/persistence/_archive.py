@@ -8,9 +8,11 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import sklearn
 from numpy.lib import format as npy
 
 import sklearn_ganprint
@@ -38,8 +40,6 @@ _FIELDS: dict[str, tuple[type, str]] = {
     "package_version": (str, "a version"),
     "sklearn_version": (str, "a version"),
 }
-
-
 _VERSION = re.compile(r"\d+(\.\w+)+")
 
 
@@ -55,9 +55,7 @@ def open_archive(name: str) -> Iterator[tuple[zipfile.ZipFile, dict[str, Any]]]:
     """
     try:
         with _open_regular(name) as stream, _open_zip(stream, name) as archive:
-            header = _read_header(archive, name)
-            _check_header(header, name)
-            yield archive, header
+            yield archive, _read_header(archive, name)
     except ModelFileError:
         raise
     except OSError as error:
@@ -113,42 +111,46 @@ def _fault_of_members(archive: zipfile.ZipFile, file_size: int) -> str | None:
 
 
 def _read_header(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
+    """Read the header; raise if it is not understood, or is of a format to come."""
+    damaged = f"{name}: the model file is damaged: {HEADER}"
     try:
         header = json.loads(archive.read(HEADER))
     except Exception as error:
         reason = str(error) or type(error).__name__
-        raise ModelFileError(
-            f"{name}: the model file is damaged: {HEADER} cannot be read: {reason}"
-        ) from error
+        raise ModelFileError(f"{damaged} cannot be read: {reason}") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ModelFileError(f"{name}: the model file is damaged ({HEADER}): it names no model.")
-    return header
-
-
-def _check_header(header: dict[str, Any], name: str) -> None:
-    """Raise if the header is not understood, or is of a format to come."""
+        raise ModelFileError(f"{damaged}: it names no model.")
     for key, (kind, words) in _FIELDS.items():
         value = header.get(key)
         fits = isinstance(value, kind) and not isinstance(value, bool)
         if not fits or (kind is str and not _VERSION.match(str(value))):
-            raise ModelFileError(
-                f"{name}: the model file is damaged ({HEADER}): {key}: expected {words}, got "
-                f"{value!r:.60}."
-            )
+            raise ModelFileError(f"{damaged}: {key}: expected {words}, got {value!r:.60}.")
     if header["format_version"] > FORMAT_VERSION:
         raise ModelFileError(
             f"{name}: written by sklearn_ganprint {header['package_version']} in model format "
             f"{header['format_version']}; this is {sklearn_ganprint.__version__}, which reads "
             f"format {FORMAT_VERSION}. Upgrade sklearn_ganprint to load it."
         )
+    return header
+
+
+def write_header(path: Path, fields: dict[str, Any]) -> None:
+    """Add the header to a model file: formats and versions, `fields`, and the digest of all."""
+    header = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "package_version": sklearn_ganprint.__version__,
+        "sklearn_version": sklearn.__version__,
+        **fields,
+    }
+    with zipfile.ZipFile(path, "a") as archive:
+        header["sha256"] = digest(archive, header)
+        archive.writestr(HEADER, json.dumps(header, indent=2))
 
 
 def check_digest(archive: zipfile.ZipFile, header: dict[str, Any], name: str) -> None:
     """Read all members, whose checksums the archive checks, and compare with the digest."""
-    try:
-        found = digest(archive, header)
-    except Exception as error:  # zlib.error, BadZipFile, EOFError, RuntimeError, ...
-        raise ModelFileError(f"{name}: the model file is damaged: {error}") from error
+    found = digest(archive, header)
     # Format 1 had none.
     if header["format_version"] > 1 and header.get("sha256") != found:
         raise ModelFileError(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,6 @@ _PACKAGES = (
     "perturbations",
     "residuals",
 )
-
-#: Classes by names that they had once, for those whose name has changed since.
-FORMER_NAMES: dict[str, type] = {}
 
 #: Fitted arrays and their axes. Within one estimator equal letters are equal lengths; c is the
 #: number of classes, f that of features, k that of clusters.
@@ -71,7 +68,7 @@ _MAY_BE_INFINITE = frozenset(
 @cache
 def own_types() -> dict[str, type]:
     """Collect the public estimators of this package by name: a model file may hold those alone."""
-    packages = [import_module(f"sklearn_ganprint.{name}") for name in _PACKAGES]
+    packages = (import_module(f"sklearn_ganprint.{name}") for name in _PACKAGES)
     public = (getattr(package, name) for package in packages for name in package.__all__)
     return {
         found.__qualname__: found
@@ -81,7 +78,7 @@ def own_types() -> dict[str, type]:
 
 
 def own_type_names() -> list[str]:
-    """Return the names of those types as the schema of a model has them."""
+    """Return the names of own types as the schema of a model has them."""
     return [f"{found.__module__}.{name}" for name, found in own_types().items()]
 
 
@@ -91,7 +88,6 @@ def rename_types(schema: Any) -> bool:
     Files name the module that a type was in when they were written, which up to format 1 was
     private. The name of the class is enough to find the type.
     """
-    current = {**own_types(), **FORMER_NAMES}
     changed, pending = False, [schema]
     while pending:  # no recursion: a file may be nested deeper than the stack
         node = pending.pop()
@@ -100,11 +96,11 @@ def rename_types(schema: Any) -> bool:
         elif isinstance(node, dict):
             pending += node.values()
             module, name = node.get("__module__"), node.get("__class__")
-            known = current.get(name) if isinstance(name, str) else None
+            known = own_types().get(name) if isinstance(name, str) else None
             if known is None or not isinstance(module, str):
                 continue
             if module.partition(".")[0] == "sklearn_ganprint" and module != known.__module__:
-                node["__module__"], node["__class__"] = known.__module__, known.__qualname__
+                node["__module__"] = known.__module__
                 changed = True
     return changed
 
@@ -142,7 +138,7 @@ def _estimators(model: Any) -> list[BaseEstimator]:
 
 
 def _fitted(estimator: BaseEstimator) -> dict[str, Any]:
-    """Attributes that end in an underscore."""
+    """Return the attributes whose names end in an underscore."""
     return {
         name: value
         for name, value in vars(estimator).items()
@@ -170,8 +166,7 @@ def _faults_of_values(estimator: BaseEstimator) -> Iterator[str]:
 
 
 def _faults_of_shapes(estimator: BaseEstimator) -> Iterator[str]:
-    fitted = _fitted(estimator)
-    if not fitted:
+    if not (fitted := _fitted(estimator)):
         return
     yield from _faults_of_axes(estimator, fitted)
     shape, size = fitted.get("image_shape_"), fitted.get("n_features_in_")
@@ -212,7 +207,7 @@ def _faults_of_axes(estimator: BaseEstimator, fitted: dict[str, Any]) -> Iterato
 
 def _faults_between_steps(steps: list[Any]) -> Iterator[str]:
     """Find steps that return other rows than the next step takes."""
-    for step, following in zip(steps, steps[1:], strict=False):
+    for step, following in pairwise(steps):
         shape = getattr(step, "residual_shape_", getattr(step, "output_shape_", None))
         size = getattr(following, "n_features_in_", None)
         if shape is not None and size is not None and math.prod(shape) != size:

@@ -23,13 +23,10 @@ import sklearn_ganprint
 from sklearn_ganprint._output import atomic
 from sklearn_ganprint.files import FileBatchEstimator
 from sklearn_ganprint.persistence._archive import (
-    FORMAT,
-    FORMAT_VERSION,
-    HEADER,
     ModelFileError,
     check_digest,
-    digest,
     open_archive,
+    write_header,
 )
 from sklearn_ganprint.persistence._checks import find_fault, own_type_names, rename_types
 
@@ -85,10 +82,7 @@ def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
         sio.dump(estimator, part)
         if fault := find_fault(estimator):
             raise ModelFileError(f"Not saved: {fault}, so the model could not be loaded again.")
-        with zipfile.ZipFile(part, "a") as archive:
-            header = _metadata(estimator)
-            header["sha256"] = digest(archive, header)
-            archive.writestr(HEADER, json.dumps(header, indent=2))
+        write_header(part, _metadata(estimator))
         with part.open("rb") as stream:
             foreign = _foreign_types(sio, stream)
         if foreign:
@@ -230,7 +224,7 @@ def _import_skops() -> ModuleType:
 
 
 def _foreign_types(sio: ModuleType, stream: IO[bytes], trusted: Sequence[str] = ()) -> list[str]:
-    """Types in a model file that neither skops, nor this package, nor the caller trusts."""
+    """Return the types in a model file that neither skops, this package nor the caller trusts."""
     untrusted = sio.get_untrusted_types(file=stream)
     return sorted(set(untrusted) - {*own_type_names(), *trusted})
 
@@ -251,10 +245,6 @@ def _metadata(estimator: BaseEstimator) -> dict[str, Any]:
     last = last[-1] if isinstance(last, Pipeline) else last
     count = getattr(last, "class_count_", None)
     return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "package_version": sklearn_ganprint.__version__,
-        "sklearn_version": sklearn.__version__,
         "estimator": repr(estimator),
         "classes": np.asarray(getattr(estimator, "classes_", [])).tolist(),
         "class_count": None if count is None else np.asarray(count).tolist(),

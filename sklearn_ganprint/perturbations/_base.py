@@ -22,13 +22,10 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the images.
-
     output_shape_ : tuple of int
         ``(H', W', C)`` of the perturbed images.
-
     n_features_in_ : int
         Number of values of an image.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the images came as a data frame.
 
@@ -88,9 +85,9 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
         X = stack_images(X)
         perturbed = super().transform(X)
         n_axes = len(getattr(X, "shape", ()))
-        if n_axes == 4:
-            return perturbed
-        return perturbed[..., 0] if n_axes == 3 else perturbed.reshape(len(perturbed), -1)
+        if n_axes < 3:
+            return perturbed.reshape(len(perturbed), -1)
+        return perturbed[..., 0] if n_axes == 3 else perturbed
 
     def _learn(self, images: np.ndarray, y: Any) -> None:
         self.output_shape_ = self._output_shape(images.shape[1:])

@@ -17,7 +17,6 @@ from sklearn_ganprint.perturbations._base import BasePerturbation
 
 #: Longest side that the usual JPEG library writes.
 MAX_SIDE = 65500
-
 FILTERS = {resampling.name.lower(): resampling for resampling in Image.Resampling}
 
 
@@ -28,34 +27,17 @@ class JPEGCompression(BasePerturbation):
     ----------
     quality : int, default=95
         Quality factor of the Independent JPEG Group's tables, from 1 to 100.
-
     subsampling : {"4:2:0", "4:2:2", "4:4:4"}, default="4:2:0"
         Resolution of the two colour planes: half in both directions, half horizontally, or full.
         Grey images have none.
-
     image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
-        taken as images of one line, with a warning.
-
+        ``(H, W[, C])`` of images that come as rows; None takes a row as one line, and warns.
     data_range : float, default=255.0
         The value of white.
 
-    Attributes
-    ----------
-    image_shape_ : tuple of int
-        ``(H, W, C)`` of the images.
-
-    output_shape_ : tuple of int
-        ``(H, W, C)`` of the compressed images.
-
-    n_features_in_ : int
-        Number of values of an image.
-
-    feature_names_in_ : ndarray of str
-        Names of the columns, if the images came as a data frame.
-
     See Also
     --------
+    BasePerturbation : Attributes and notes that all perturbations have in common.
     Resize : Image-sharing services often resize before they compress.
 
     Notes
@@ -136,38 +118,20 @@ class Crop(BasePerturbation):
     size : int or tuple of int, default=None
         Side of a square, or ``(height, width)``, in pixels. None keeps what `trim` and `offset`
         leave.
-
     trim : int, default=0
         Pixels to cut off at each of the four borders first.
-
     offset : tuple of int, "center" or "random", default=(0, 0)
         Row and column at which the crop starts after trimming, or a position: "random" draws an
         offset for each image.
-
     random_state : int, RandomState instance or None, default=None
         Used with ``offset="random"``. With an int, the offset of an image is the same in every
         call and batch.
-
     image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
-        taken as images of one line, with a warning.
-
-    Attributes
-    ----------
-    image_shape_ : tuple of int
-        ``(H, W, C)`` of the images.
-
-    output_shape_ : tuple of int
-        ``(H', W', C)`` of the crops.
-
-    n_features_in_ : int
-        Number of values of an image.
-
-    feature_names_in_ : ndarray of str
-        Names of the columns, if the images came as a data frame.
+        ``(H, W[, C])`` of images that come as rows; None takes a row as one line, and warns.
 
     See Also
     --------
+    BasePerturbation : Attributes and notes that all perturbations have in common.
     sklearn_ganprint.datasets.ImageReader : Crops images of different sizes as it reads them.
 
     Notes
@@ -219,8 +183,7 @@ class Crop(BasePerturbation):
         words = [f"trim {self.trim}"] if self.trim else []
         if self.size is not None:
             words.append("crop " + "x".join(map(str, np.ravel(self.size))))
-        if not words:
-            words.append("crop")
+        words = words or ["crop"]
         if isinstance(self.offset, str):
             words.append(self.offset)
         elif np.any(self.offset):
@@ -233,7 +196,7 @@ class Crop(BasePerturbation):
         return image[top : top + height, left : left + width]
 
     def _start(self, image: np.ndarray, height: int, width: int) -> Any:
-        """First row and column of a crop of this size."""
+        """Return the first row and column of a crop of this size."""
         free = np.subtract(image.shape[:2], (height, width)) - 2 * self.trim
         if isinstance(self.offset, str):
             if self.offset == "center":
@@ -271,37 +234,19 @@ class Resize(BasePerturbation):
     ----------
     scale : float, default=0.5
         Ratio of new to old side lengths. Lengths are rounded, and at least one pixel.
-
     restore : bool, default=False
         Whether to resize back to the original size.
-
     resample : str, default="bicubic"
         Pillow's filter: "nearest", "box", "bilinear", "hamming", "bicubic" or "lanczos". All but
         "nearest" are widened when images shrink, against aliasing.
-
     image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
-        taken as images of one line, with a warning.
-
+        ``(H, W[, C])`` of images that come as rows; None takes a row as one line, and warns.
     data_range : float, default=255.0
         The value of white, at which uint16 images are clipped.
 
-    Attributes
-    ----------
-    image_shape_ : tuple of int
-        ``(H, W, C)`` of the images.
-
-    output_shape_ : tuple of int
-        ``(H', W', C)`` of the resized images.
-
-    n_features_in_ : int
-        Number of values of an image.
-
-    feature_names_in_ : ndarray of str
-        Names of the columns, if the images came as a data frame.
-
     See Also
     --------
+    BasePerturbation : Attributes and notes that all perturbations have in common.
     Crop : Brings enlarged images to the size that an estimator was fitted on.
 
     Notes
@@ -387,27 +332,12 @@ class GaussianBlur(BasePerturbation):
     ----------
     sigma : float, default=1.0
         Standard deviation of the Gaussian, in pixels.
-
     image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
-        taken as images of one line, with a warning.
-
-    Attributes
-    ----------
-    image_shape_ : tuple of int
-        ``(H, W, C)`` of the images.
-
-    output_shape_ : tuple of int
-        ``(H, W, C)`` of the blurred images.
-
-    n_features_in_ : int
-        Number of values of an image.
-
-    feature_names_in_ : ndarray of str
-        Names of the columns, if the images came as a data frame.
+        ``(H, W[, C])`` of images that come as rows; None takes a row as one line, and warns.
 
     See Also
     --------
+    BasePerturbation : Attributes and notes that all perturbations have in common.
     sklearn_ganprint.denoisers.GaussianDenoiser : The same filter, as a denoiser.
 
     Notes
@@ -451,42 +381,24 @@ class GaussianNoise(BasePerturbation):
     ----------
     sigma : float, default=2.0
         Standard deviation of the noise, in 8-bit grey levels whatever `data_range` is.
-
     random_state : int, RandomState instance or None, default=None
         With an int, the noise of an image is the same in every call and batch. Otherwise each
         call draws new noise.
-
     image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
-        taken as images of one line, with a warning.
-
+        ``(H, W[, C])`` of images that come as rows; None takes a row as one line, and warns.
     data_range : float, default=255.0
         The value of white.
 
-    Attributes
-    ----------
-    image_shape_ : tuple of int
-        ``(H, W, C)`` of the images.
-
-    output_shape_ : tuple of int
-        ``(H, W, C)`` of the noisy images.
-
-    n_features_in_ : int
-        Number of values of an image.
-
-    feature_names_in_ : ndarray of str
-        Names of the columns, if the images came as a data frame.
-
     See Also
     --------
+    BasePerturbation : Attributes and notes that all perturbations have in common.
     GaussianBlur : Removes fine detail, which noise hides.
 
     Notes
     -----
     The noise of an image is drawn from a generator seeded by `random_state` and a hash of the
-    image's values. So noise does not depend on how a list of files is cut into batches, nor on the
-    dtype of the images. Equal images get equal noise; an image that differs in one value gets other
-    noise. Other versions of NumPy may draw other noise.
+    image's values: whatever the batch and the dtype, equal images get equal noise. Other versions
+    of NumPy may draw other noise.
 
     Examples
     --------
@@ -525,9 +437,8 @@ class GaussianNoise(BasePerturbation):
 
     def _perturb(self, image: np.ndarray) -> np.ndarray:
         # In single precision for double too, whose own generator would draw other noise.
-        noise = image_generator(image, self.random_state).standard_normal(
-            image.shape, dtype=np.float32
-        )
+        rng = image_generator(image, self.random_state)
+        noise = rng.standard_normal(image.shape, dtype=np.float32)
         noise *= self.sigma * self.data_range / 255
         return image + noise
 
@@ -535,11 +446,7 @@ class GaussianNoise(BasePerturbation):
 def image_generator(
     image: np.ndarray, random_state: int | np.random.RandomState | None
 ) -> np.random.Generator:
-    """Return a generator that depends on the values of an image, and not on its place in a batch.
-
-    The shape and the dtype do not matter. With an int as `random_state` an image has the same
-    generator each time.
-    """
+    """Return a generator that depends on the values of an image, not on their shape or dtype."""
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     values = np.ascontiguousarray(image, dtype="<f4")  # the same bytes on every machine
     digest = hashlib.blake2b(values.data, digest_size=16).digest()

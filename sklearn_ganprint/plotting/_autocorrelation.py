@@ -1,20 +1,15 @@
 """The autocorrelation of a fingerprint as a picture."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
 
-from sklearn_ganprint.plotting._drawing import (
-    add_colorbar,
-    check_percentile,
-    draw_signed,
-    new_axes,
-    symmetric_scale,
-    write_title,
-)
+from sklearn_ganprint.plotting._drawing import Display, add_colorbar, symmetric_scale
 
 
-class AutocorrelationDisplay:
+@dataclass(eq=False, repr=False)
+class AutocorrelationDisplay(Display):
     """The two-dimensional autocorrelation of a fingerprint, with lag 0 in the middle.
 
     Use :meth:`from_autocorrelation` to make one.
@@ -29,11 +24,8 @@ class AutocorrelationDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the autocorrelation.
-
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the autocorrelation, and the figure that holds them.
 
     im_ : matplotlib AxesImage
         The picture.
@@ -50,15 +42,10 @@ class AutocorrelationDisplay:
 
     Notes
     -----
-    The picture is Fig. 4 of [1]_. Lag 0, where the autocorrelation is the energy, exceeds all else
-    and would leave the rest pale: the colours end at a percentile of the absolute values at all
-    *other* lags that are shown, and lag 0 has the colour of that end. Lags are in pixels,
-    downwards and to the right, as pixels of images are counted.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019.
+    The picture is Fig. 4 of the paper that :func:`~sklearn_ganprint.experiments.reproduce_paper`
+    repeats. Lag 0, where the autocorrelation is the energy, exceeds all else and would leave the
+    rest pale: the colours end at a percentile of the absolute values at all *other* lags that are
+    shown, and lag 0 has the colour of that end. Lags are in pixels, downwards and to the right.
 
     Examples
     --------
@@ -72,9 +59,9 @@ class AutocorrelationDisplay:
     (17, 17)
     """
 
-    def __init__(self, autocorrelation: np.ndarray, *, name: str | None = None) -> None:
-        self.autocorrelation = autocorrelation
-        self.name = name
+    autocorrelation: np.ndarray
+    _: KW_ONLY
+    name: str | None = None
 
     def plot(
         self,
@@ -91,11 +78,8 @@ class AutocorrelationDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        name : str, default=None
-            Title; None takes the name of the display.
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title; None makes a new figure, and takes the display's name.
 
         max_lag : int, default=None
             Greatest lag to show, in pixels; None, or more than there is, shows all.
@@ -123,20 +107,18 @@ class AutocorrelationDisplay:
         ValueError
             If `max_lag`, `period` or `percentile` is not valid.
         """
-        check_percentile(percentile)
         periods = _check_period(period)
         values = self._crop(max_lag)
         centre = tuple(length // 2 for length in values.shape)
         beyond = np.delete(values.ravel(), np.ravel_multi_index(centre, values.shape))
         self.scale_ = symmetric_scale(beyond, percentile)
-        self.ax_ = new_axes(4.9, 4.2, layout="compressed") if ax is None else ax
-        self.figure_ = self.ax_.figure
-        self.im_ = draw_signed(self.ax_, values, self.scale_, cmap, extent=_extent(values.shape))
+        self._start(ax, 4.9, 4.2, layout="compressed")
+        self.im_ = self._draw_signed(values, self.scale_, cmap, extent=_extent(values.shape))
         if colorbar:
             add_colorbar(self.im_, "autocorrelation", extend="both")
         self.marks_ = None if periods is None else self._draw_marks(values.shape, periods)
         self.ax_.set(xlabel="horizontal lag (pixels)", ylabel="vertical lag (pixels)")
-        write_title(self.ax_, self.name if name is None else name)
+        self._write_title(name)
         return self
 
     def _crop(self, max_lag: int | None) -> np.ndarray:
@@ -182,10 +164,7 @@ class AutocorrelationDisplay:
         name : str, default=None
             Title.
 
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        **plot_params : dict
+        ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
         Returns
@@ -221,13 +200,13 @@ def _check_period(period: Any) -> tuple[float, float] | None:
 
 
 def _multiples(greatest: float) -> np.ndarray:
-    """Whole numbers up to the greatest and down to its negative, but for 0."""
+    """Return whole numbers up to the greatest and down to its negative, but for 0."""
     numbers = np.arange(1, int(greatest) + 1, dtype=np.float64)
     return np.concatenate([-numbers[::-1], numbers])
 
 
 def _extent(shape: tuple[int, ...]) -> tuple[float, float, float, float]:
-    """Left, right, bottom and top border of the picture in pixels of lag."""
+    """Return the left, right, bottom and top border of the picture in pixels of lag."""
     (top, bottom), (left, right) = (
         (-(length // 2) - 0.5, length - length // 2 - 0.5) for length in shape
     )

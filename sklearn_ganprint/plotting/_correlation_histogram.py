@@ -1,20 +1,17 @@
 """Histograms of the correlations with the own fingerprint, and with that of another source."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
 
-from sklearn_ganprint.plotting._drawing import (
-    COLOURS,
-    new_axes,
-    write_legend,
-    write_title,
-)
+from sklearn_ganprint.plotting._drawing import COLOURS, Display, write_legend
 
 _SAME, _CROSS = COLOURS[0], COLOURS[5]
 
 
-class CorrelationHistogramDisplay:
+@dataclass(eq=False, repr=False)
+class CorrelationHistogramDisplay(Display):
     """Correlations of residuals with the fingerprint of their source and with those of others.
 
     Use :meth:`from_correlations` to make one.
@@ -38,11 +35,8 @@ class CorrelationHistogramDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the histograms.
-
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the histograms, and the figure that holds them.
 
     same_ : matplotlib StepPatch
         Histogram of the correlations within the source; ``same_.get_data()`` has its heights.
@@ -62,13 +56,9 @@ class CorrelationHistogramDisplay:
 
     Notes
     -----
-    The picture is Fig. 5 of [1]_, in blue and orange rather than green and red. Numbers that are
-    not finite are left out of the histograms and of the counts in the legend.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, eq. 6 and 7.
+    The picture is Fig. 5 of the paper that :func:`~sklearn_ganprint.experiments.reproduce_paper`
+    repeats, in blue and orange rather than green and red. Numbers that are not finite are left out
+    of the histograms and of the counts in the legend.
 
     Examples
     --------
@@ -80,20 +70,12 @@ class CorrelationHistogramDisplay:
     'AUC 1.000'
     """
 
-    def __init__(
-        self,
-        same: Any,
-        cross: Any,
-        *,
-        auc: float | None = None,
-        d_prime: float | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.same = same
-        self.cross = cross
-        self.auc = auc
-        self.d_prime = d_prime
-        self.name = name
+    same: Any
+    cross: Any
+    _: KW_ONLY
+    auc: float | None = None
+    d_prime: float | None = None
+    name: str | None = None
 
     def plot(
         self,
@@ -109,11 +91,8 @@ class CorrelationHistogramDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        name : str, default=None
-            Title; None takes the name of the display.
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title; None makes a new figure, and takes the display's name.
 
         bins : int, str or array-like, default=None
             Number of the bins, or what else :func:`numpy.histogram_bin_edges` takes; the bins
@@ -143,8 +122,7 @@ class CorrelationHistogramDisplay:
         if bins is None:
             bins = int(np.clip(2 * np.sqrt(min(len(same), len(cross))), 10, 50))
         self.edges_ = np.histogram_bin_edges(np.concatenate([same, cross]), bins)
-        self.ax_ = new_axes(5.6, 3.8) if ax is None else ax
-        self.figure_ = self.ax_.figure
+        self._start(ax, 5.6, 3.8)
         # The own correlations come last and lie on top: they are the fewer.
         self.cross_ = self._draw(cross, density, _CROSS, cross_label)
         self.same_ = self._draw(same, density, _SAME, same_label)
@@ -152,7 +130,7 @@ class CorrelationHistogramDisplay:
         self.ax_.set(
             xlabel="correlation", ylabel="density" if density else "number of correlations"
         )
-        write_title(self.ax_, self.name if name is None else name)
+        self._write_title(name)
         write_legend(self.ax_, handles=[self.same_, self.cross_], title=self._figures())
         return self
 
@@ -172,7 +150,7 @@ class CorrelationHistogramDisplay:
         )
 
     def _figures(self) -> str | None:
-        """AUC and d' as far as they are known."""
+        """Return AUC and d', as far as they are known, in words."""
         words = [] if self.auc is None else [f"AUC {self.auc:.3f}"]
         if self.d_prime is not None:
             words.append(f"d′ {self.d_prime:.2f}")
@@ -194,25 +172,13 @@ class CorrelationHistogramDisplay:
 
         Parameters
         ----------
-        same : array-like of shape (n_same,)
-            Correlations of residuals with the fingerprint of their own source.
+        same, cross : array-like of shape (n_same,), array-like of shape (n_cross,)
+            Correlations of residuals with the fingerprints of their own and of other sources.
 
-        cross : array-like of shape (n_cross,)
-            Correlations of residuals with the fingerprints of other sources.
+        auc, d_prime, name : float, float, str, default=None
+            As in :class:`CorrelationHistogramDisplay`.
 
-        auc : float, default=None
-            Area under the ROC curve of the two, for the legend.
-
-        d_prime : float, default=None
-            Distance of their means in standard deviations, for the legend.
-
-        name : str, default=None
-            Title.
-
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        **plot_params : dict
+        ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
         Returns
@@ -230,7 +196,7 @@ class CorrelationHistogramDisplay:
 
 
 def _finite_numbers(name: str, values: Any) -> np.ndarray:
-    """`values` as a flat float array without those that are missing, of which one must be left."""
+    """Return the finite values as a flat array; raise if there is none."""
     values = np.asarray(values, dtype=np.float64).ravel()
     values = values[np.isfinite(values)]
     if not values.size:

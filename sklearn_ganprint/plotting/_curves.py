@@ -1,17 +1,13 @@
 """Curves over numbers of images and strengths of perturbations, with what was fitted to them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
 
 from sklearn_ganprint._output import printable
-from sklearn_ganprint.plotting._drawing import (
-    COLOURS,
-    new_axes,
-    write_legend,
-    write_title,
-)
+from sklearn_ganprint.plotting._drawing import COLOURS, Display, write_legend
 
 _Y_SCALES = (None, "linear", "log")
 _FORMULAS = {"inverse": "E∞ + E0/N", "printed": "E∞ + E0 2^-N"}
@@ -27,7 +23,8 @@ Curve = Callable[[np.ndarray], Any]
 _Pairs = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-class EnergyCurveDisplay:
+@dataclass(eq=False, repr=False)
+class EnergyCurveDisplay(Display):
     """Energy of estimated fingerprints against the number of residuals, with fitted curves.
 
     Use :meth:`from_fit` or :meth:`from_energies` to make one.
@@ -55,11 +52,8 @@ class EnergyCurveDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the curves.
-
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the curves, and the figure that holds them.
 
     line_ : matplotlib Line2D
         The measured energies.
@@ -82,15 +76,11 @@ class EnergyCurveDisplay:
 
     Notes
     -----
-    The picture is Fig. 3 of [1]_. The mean of N residuals ``F + W_i`` has the expected energy
-    ``E_inf + E_0 / N``, where ``E_inf`` is the energy of F. A logarithmic energy axis shows
-    deviations in proportion, as a fit with relative weights sees them. An estimate that is not
-    above 0 is an arrow at its lower border.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, eq. 4.
+    The picture is Fig. 3 of the paper that :func:`~sklearn_ganprint.experiments.reproduce_paper`
+    repeats. The mean of N residuals ``F + W_i`` has the expected energy ``E_inf + E_0 / N``, where
+    ``E_inf`` is the energy of F. A logarithmic energy axis shows deviations in proportion, as a fit
+    with relative weights sees them. An estimate that is not above 0 is an arrow at its lower
+    border.
 
     Examples
     --------
@@ -102,33 +92,21 @@ class EnergyCurveDisplay:
     ['measured', 'fit', 'limit 0.04']
     """
 
-    def __init__(
-        self,
-        n_images: Any,
-        energies: Any,
-        *,
-        curves: Mapping[str, Curve] | None = None,
-        limit: float | None = None,
-        estimates: Mapping[str, Any] | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.n_images = n_images
-        self.energies = energies
-        self.curves = curves
-        self.limit = limit
-        self.estimates = estimates
-        self.name = name
+    n_images: Any
+    energies: Any
+    _: KW_ONLY
+    curves: Mapping[str, Curve] | None = None
+    limit: float | None = None
+    estimates: Mapping[str, Any] | None = None
+    name: str | None = None
 
     def plot(self, ax: Any = None, *, name: str | None = None, yscale: str | None = None) -> Self:
         """Draw the energies and curves.
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        name : str, default=None
-            Title; None takes the name of the display.
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title; None makes a new figure, and takes the display's name.
 
         yscale : {"linear", "log"}, default=None
             Scale of the energies. None takes "log" if the energies, curves and limit are above 0.
@@ -148,8 +126,7 @@ class EnergyCurveDisplay:
         n, energies = _as_points("n_images, energies", self.n_images, self.energies)
         _check_positive("n_images", n)
         estimates = {key: self._estimate(key, v) for key, v in (self.estimates or {}).items()}
-        self.ax_ = new_axes(5.6, 4.0) if ax is None else ax
-        self.figure_ = self.ax_.figure
+        self._start(ax, 5.6, 4.0)
         (self.line_,) = self.ax_.plot(
             n, energies, "o", color="black", markersize=5, zorder=3, label="measured"
         )
@@ -159,7 +136,7 @@ class EnergyCurveDisplay:
         self._scale_energies(yscale)
         self._draw_estimates(estimates)
         self.ax_.set(xlabel="number of residuals N", ylabel="energy (squared grey levels)")
-        write_title(self.ax_, self.name if name is None else name)
+        self._write_title(name)
         write_legend(self.ax_)
         return self
 
@@ -219,28 +196,13 @@ class EnergyCurveDisplay:
 
         Parameters
         ----------
-        n_images : array-like of shape (n,)
-            Numbers of residuals N, above 0.
+        n_images, energies : array-like of shape (n,)
+            Numbers of residuals N, and energy of the mean of N residuals in squared grey levels.
 
-        energies : array-like of shape (n,)
-            Energy of the mean of N residuals, in squared grey levels.
+        curves, limit, estimates, name : dict, float, dict, str, default=None
+            As in :class:`EnergyCurveDisplay`.
 
-        curves : dict of str to callable, default=None
-            Curves by name, each a function of an array of N.
-
-        limit : float, default=None
-            Energy of the limit fingerprint.
-
-        estimates : dict of str to float or array-like of shape (n,), default=None
-            Other estimates of the limit by name.
-
-        name : str, default=None
-            Title.
-
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        **plot_params : dict
+        ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
         Returns
@@ -280,16 +242,10 @@ class EnergyCurveDisplay:
         compared_with : object, default=None
             Another such fit to the same energies, drawn dashed.
 
-        estimates : dict of str to float or array-like of shape (n,), default=None
-            Other estimates of the limit by name.
+        estimates, name : dict, str, default=None
+            As in :class:`EnergyCurveDisplay`.
 
-        name : str, default=None
-            Title.
-
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        **plot_params : dict
+        ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
         Returns
@@ -311,7 +267,8 @@ class EnergyCurveDisplay:
         )
 
 
-class RobustnessCurveDisplay:
+@dataclass(eq=False, repr=False)
+class RobustnessCurveDisplay(Display):
     """Accuracy as images are perturbed more and more, with confidence intervals.
 
     Use :meth:`from_curves` to make one. Anything that accuracy depends on may stand in the place
@@ -340,11 +297,8 @@ class RobustnessCurveDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the curves.
-
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the curves, and the figure that holds them.
 
     lines_ : dict of str to matplotlib Line2D
         The curves.
@@ -372,22 +326,13 @@ class RobustnessCurveDisplay:
     array([0.51, 0.69])
     """
 
-    def __init__(
-        self,
-        curves: Mapping[str, tuple[Any, Any]],
-        *,
-        intervals: Mapping[str, tuple[Any, Any]] | None = None,
-        clean: float | None = None,
-        chance: float | None = None,
-        xlabel: str = "strength",
-        name: str | None = None,
-    ) -> None:
-        self.curves = curves
-        self.intervals = intervals
-        self.clean = clean
-        self.chance = chance
-        self.xlabel = xlabel
-        self.name = name
+    curves: Mapping[str, tuple[Any, Any]]
+    _: KW_ONLY
+    intervals: Mapping[str, tuple[Any, Any]] | None = None
+    clean: float | None = None
+    chance: float | None = None
+    xlabel: str = "strength"
+    name: str | None = None
 
     def plot(
         self,
@@ -401,11 +346,8 @@ class RobustnessCurveDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        name : str, default=None
-            Title; None takes the name of the display.
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title; None makes a new figure, and takes the display's name.
 
         log2 : bool, default=False
             Whether equal steps along the x axis double the strength, as suits numbers of images.
@@ -431,8 +373,7 @@ class RobustnessCurveDisplay:
         if log2:
             _check_positive("curves", strengths)
         crowded = len(points) > _MOST_IN_AXES
-        self.ax_ = new_axes(7.2 if crowded else 5.6, 4.0) if ax is None else ax
-        self.figure_ = self.ax_.figure
+        self._start(ax, 7.2 if crowded else 5.6, 4.0)
         self.lines_: dict[str, Any] = {}
         self.intervals_: dict[str, Any] = {}
         for index, (key, (x, y)) in enumerate(points.items()):
@@ -449,7 +390,7 @@ class RobustnessCurveDisplay:
             _double_scale(self.ax_, strengths)
         self.ax_.set(ylabel="accuracy", ylim=(0, 1.02))
         self.ax_.set_xlabel(printable(self.xlabel), parse_math=False)
-        write_title(self.ax_, self.name if name is None else name)
+        self._write_title(name)
         # More names than would leave room for the curves go beside the axes.
         place = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)} if crowded else {}
         write_legend(self.ax_, **place)
@@ -497,28 +438,13 @@ class RobustnessCurveDisplay:
 
         Parameters
         ----------
-        curves : dict of str to tuple of array-like
-            ``(strengths, accuracies)`` by name.
+        curves, intervals : dict of str to tuple of array-like
+            ``(strengths, accuracies)``, and ``(lower, upper)`` ends of intervals, by name.
 
-        intervals : dict of str to tuple of array-like, default=None
-            ``(lower, upper)`` ends of the confidence intervals of some of the curves.
+        clean, chance, xlabel, name : float, float, str, str
+            As in :class:`RobustnessCurveDisplay`.
 
-        clean : float, default=None
-            Accuracy on images as they are.
-
-        chance : float, default=None
-            Accuracy of guessing.
-
-        xlabel : str, default="strength"
-            What the strengths are, with their unit.
-
-        name : str, default=None
-            Title.
-
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        **plot_params : dict
+        ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
         Returns
@@ -531,9 +457,8 @@ class RobustnessCurveDisplay:
         ValueError
             If the numbers do not fit together.
         """
-        display = cls(
-            curves, intervals=intervals, clean=clean, chance=chance, xlabel=xlabel, name=name
-        )
+        levels = {"clean": clean, "chance": chance}
+        display = cls(curves, intervals=intervals, **levels, xlabel=xlabel, name=name)
         return display.plot(ax, **plot_params)
 
 
@@ -553,7 +478,7 @@ def _draw_level(ax: Any, value: float | None, label: str, **style: Any) -> Any:
 
 
 def _as_points(name: str, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Two rows of equally many numbers, in increasing order of the first."""
+    """Return two rows of equally many numbers, in increasing order of the first."""
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x.ndim != 1 or x.shape != y.shape or not x.size:
         raise ValueError(
@@ -575,7 +500,7 @@ def _check_positive(name: str, values: np.ndarray) -> None:
 
 
 def _double_scale(ax: Any, values: np.ndarray) -> None:
-    """Let each step along the x axis double the value, with ticks at the values themselves."""
+    """Scale the x axis so that each step doubles the value, with ticks at the values themselves."""
     values = np.unique(values)
     ticks = [values[0]]
     for value in values[1:]:

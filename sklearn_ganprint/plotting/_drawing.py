@@ -14,8 +14,34 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#5
 _MISSING = "0.75"
 
 
+class Display:
+    """Base of displays, which are data that :meth:`plot` draws in one pair of axes."""
+
+    name: str | None
+    ax_: Any
+    figure_: Any
+
+    def _start(self, ax: Any, *size: float, **params: Any) -> None:
+        """Draw in the given axes, or in those of a new figure."""
+        self.ax_ = new_axes(*size, **params) if ax is None else ax
+        self.figure_ = self.ax_.figure
+
+    def _draw_signed(self, values: np.ndarray, scale: float, cmap: Any, **params: Any) -> Any:
+        """Draw an array in colours from ``-scale`` to ``scale``; what is missing is grey."""
+        self.ax_.set_facecolor(_MISSING)
+        limits = {} if "norm" in params else {"vmin": -scale, "vmax": scale}
+        return self.ax_.imshow(values, cmap=cmap, **limits, **params)
+
+    def _write_title(self, title: str | None) -> None:
+        """Set the title, which is the name of the display unless another one is given."""
+        title = self.name if title is None else title
+        if title is not None:
+            # Names come from folders; a dollar sign in one does not begin a formula.
+            self.ax_.set_title(printable(title), parse_math=False)
+
+
 def new_axes(width: float | None = None, height: float | None = None, **params: Any) -> Any:
-    """Axes of a new figure of pyplot, of the given size in inches or of the usual one."""
+    """Return axes of a new figure of pyplot, of the given size in inches or of the usual one."""
     import matplotlib.pyplot as plt
 
     if width is None:
@@ -24,20 +50,11 @@ def new_axes(width: float | None = None, height: float | None = None, **params: 
     return plt.subplots(figsize=(width, height), **params)[1]
 
 
-def write_title(ax: Any, title: str | None) -> None:
-    """Set the title if there is one."""
-    if title is not None:
-        # Names come from folders; a dollar sign in one does not begin a formula.
-        ax.set_title(printable(title), parse_math=False)
-
-
-def write_legend(ax: Any, **params: Any) -> Any:
+def write_legend(ax: Any, **params: Any) -> None:
     """Add the legend, with all names as they are."""
-    legend = ax.legend(**params)
-    for text in legend.get_texts():
+    for text in ax.legend(**params).get_texts():
         text.set_parse_math(False)
         text.set_text(printable(text.get_text()))
-    return legend
 
 
 def add_colorbar(image: Any, label: str, **params: Any) -> Any:
@@ -48,14 +65,10 @@ def add_colorbar(image: Any, label: str, **params: Any) -> Any:
     return bar
 
 
-def check_percentile(percentile: float) -> None:
-    """Raise unless `percentile` is in (0, 100]."""
+def check_scale(percentile: float, scale: float | None) -> None:
+    """Raise unless `percentile` is in (0, 100], and `scale` None or a finite number above 0."""
     if not 0 < percentile <= 100:
         raise ValueError(f"percentile: expected a number in (0, 100], got {percentile!r}.")
-
-
-def check_scale(scale: float | None) -> None:
-    """Raise unless `scale` is None or a finite number above 0."""
     if scale is not None and not 0 < scale < np.inf:
         raise ValueError(f"scale: expected None or a finite number above 0, got {scale!r}.")
 
@@ -78,24 +91,19 @@ def luminance(image: np.ndarray) -> np.ndarray:
     return image[..., 0] if image.shape[2] == 1 else image @ np.asarray(LUMINANCE_WEIGHTS)
 
 
-def symmetric_scale(values: Any, percentile: float = 100.0) -> float:
-    """Where colours symmetric about 0 end: a percentile of the absolute values that are finite."""
+def symmetric_scale(values: Any, percentile: float = 100.0, scale: float | None = None) -> float:
+    """Return where colours end: at `scale`, or at a percentile of the finite absolute values."""
+    check_scale(percentile, scale)
+    if scale is not None:
+        return float(scale)
     absolute = np.abs(values)
     absolute = absolute[np.isfinite(absolute)]
     # Zeros alone, or nothing at all, have no scale: any will do.
     return float(np.percentile(absolute, percentile)) or 1.0 if absolute.size else 1.0
 
 
-def draw_signed(ax: Any, values: np.ndarray, scale: float, cmap: Any, **params: Any) -> Any:
-    """Show an array in colours from ``-scale`` to ``scale``; what is missing is grey."""
-    ax.set_facecolor(_MISSING)
-    if "norm" not in params:
-        params |= {"vmin": -scale, "vmax": scale}
-    return ax.imshow(values, cmap=cmap, **params)
-
-
 def ink_on(image: Any, value: float) -> str:
-    """Black or white, whichever can be read on the colour that an AxesImage gives a value."""
+    """Return black or white, whichever can be read on the colour that an image gives a value."""
     if not np.isfinite(value):
         return "black"
     red, green, blue = image.cmap(image.norm(value))[:3]

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -11,15 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ganprint._images import as_image_shape
 from sklearn_ganprint._output import printable
 from sklearn_ganprint.plotting._drawing import (
+    Display,
     add_colorbar,
     as_picture,
-    check_percentile,
     check_scale,
-    draw_signed,
     luminance,
     new_axes,
     symmetric_scale,
-    write_title,
 )
 
 _CHANNELS = ("luminance", "rgb")
@@ -27,7 +26,8 @@ _SCALES = ("each", "common")
 _UNIT = "grey levels"
 
 
-class FingerprintDisplay:
+@dataclass(eq=False, repr=False)
+class FingerprintDisplay(Display):
     """The fingerprint of a source, drawn with signed values.
 
     Use :meth:`from_estimator` or :meth:`from_fingerprint` to make one, and :meth:`from_series` to
@@ -43,11 +43,8 @@ class FingerprintDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the fingerprint.
-
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the fingerprint, and the figure that holds them.
 
     im_ : matplotlib AxesImage
         The picture.
@@ -81,9 +78,9 @@ class FingerprintDisplay:
     'camera'
     """
 
-    def __init__(self, fingerprint: np.ndarray, *, name: str | None = None) -> None:
-        self.fingerprint = fingerprint
-        self.name = name
+    fingerprint: np.ndarray
+    _: KW_ONLY
+    name: str | None = None
 
     def plot(
         self,
@@ -100,11 +97,8 @@ class FingerprintDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        name : str, default=None
-            Title; None takes the name of the display.
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title; None makes a new figure, and takes the display's name.
 
         channels : {"luminance", "rgb"}, default="luminance"
             How a fingerprint of three channels is shown: as their weighted mean, in grey levels,
@@ -132,28 +126,20 @@ class FingerprintDisplay:
         ValueError
             If `channels`, `percentile` or `scale` is not valid.
         """
-        _check_plot_params(channels, percentile, scale)
         values = _shown_values(self.fingerprint, channels)
-        self.scale_ = symmetric_scale(values, percentile) if scale is None else float(scale)
-        self.ax_ = new_axes() if ax is None else ax
-        self.figure_ = self.ax_.figure
+        self.scale_ = symmetric_scale(values, percentile, scale)
+        self._start(ax)
         self.colorbar_ = None
         if values.ndim == 3:
-            self._draw_colours(values)
+            self.im_ = self.ax_.imshow(np.clip(values / (2 * self.scale_) + 0.5, 0, 1))
+            self.ax_.set_xlabel(f"grey is 0, colours end at ±{self.scale_:.2g} {_UNIT}")
         else:
-            self._draw_values(values, cmap, colorbar)
+            self.im_ = self._draw_signed(values, self.scale_, cmap)
+            if colorbar:
+                self.colorbar_ = add_colorbar(self.im_, _UNIT, extend="both")
         self.ax_.set(xticks=[], yticks=[])
-        write_title(self.ax_, self.name if name is None else name)
+        self._write_title(name)
         return self
-
-    def _draw_values(self, values: np.ndarray, cmap: str, colorbar: bool) -> None:
-        self.im_ = draw_signed(self.ax_, values, self.scale_, cmap)
-        if colorbar:
-            self.colorbar_ = add_colorbar(self.im_, _UNIT, extend="both")
-
-    def _draw_colours(self, values: np.ndarray) -> None:
-        self.im_ = self.ax_.imshow(np.clip(values / (2 * self.scale_) + 0.5, 0, 1))
-        self.ax_.set_xlabel(f"grey is 0, colours end at ±{self.scale_:.2g} {_UNIT}")
 
     @classmethod
     def from_estimator(
@@ -184,10 +170,7 @@ class FingerprintDisplay:
         name : str, default=None
             Title; None takes the label.
 
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        **plot_params : dict
+        ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
         Returns
@@ -231,10 +214,7 @@ class FingerprintDisplay:
         name : str, default=None
             Title.
 
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        **plot_params : dict
+        ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
         Returns
@@ -309,16 +289,11 @@ class FingerprintDisplay:
 
         Notes
         -----
-        The row is Fig. 2 of [1]_, whose fingerprints are "suitably amplified". On one common scale
-        the first pictures are strong and the last pale, as the noise in a mean of N residuals has
-        1/N of the energy: that shows how much is averaged away. On scales of their own the pictures
-        are equally strong, which shows the patterns, and where the colours end is written below
-        each.
-
-        References
-        ----------
-        .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-           fingerprints?", MIPR 2019.
+        The row is Fig. 2 of the paper that :func:`~sklearn_ganprint.experiments.reproduce_paper`
+        repeats. On one common scale the first pictures are strong and the last pale, as the noise
+        in a mean of N residuals has 1/N of the energy: that shows how much is averaged away. On
+        scales of their own the pictures are equally strong, which shows the patterns, and where the
+        colours end is written below each.
 
         Examples
         --------
@@ -342,7 +317,11 @@ class FingerprintDisplay:
         colorbar = colorbar and common is not None and not in_colour
         displays = [cls(row, name=f"N = {n}") for row, n in zip(arrays, n_images, strict=True)]
         style: dict[str, Any] = {"channels": channels, "percentile": percentile, "cmap": cmap}
-        axes = _row_of_axes(arrays, colorbar) if axes is None else _check_axes(axes, len(arrays))
+        axes = _row_of_axes(arrays, colorbar) if axes is None else np.ravel(axes)
+        if len(axes) != len(arrays):
+            raise ValueError(
+                f"axes: expected {len(arrays)}, one for each fingerprint, got {len(axes)}."
+            )
         for ax, display in zip(axes, displays, strict=True):
             display.plot(ax, scale=common, colorbar=False, **style)
             ax.set_xlabel("" if colorbar else f"±{display.scale_:.2g} {_UNIT}")
@@ -356,6 +335,7 @@ class FingerprintDisplay:
         return displays
 
 
+@dataclass(eq=False, repr=False)
 class FingerprintSeriesDisplay:
     """Former name of a row of pictures; use :meth:`FingerprintDisplay.from_series`.
 
@@ -364,58 +344,40 @@ class FingerprintSeriesDisplay:
 
     Parameters
     ----------
-    fingerprints : list of ndarray of shape (H, W) or (H, W, C)
-        Mean residuals of the source in 8-bit grey levels, with C in {1, 3}.
-
-    n_images : list of int
-        Number of residuals in each mean.
-
-    name : str, default=None
-        Name of the source, written before the row.
+    fingerprints, n_images, name : sequence of array-like, sequence of int, str or None
+        As in :meth:`FingerprintDisplay.from_series`.
 
     Attributes
     ----------
-    axes_ : ndarray of matplotlib Axes, shape (n_fingerprints,)
-        Axes with the fingerprints.
-
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    axes_, figure_ : ndarray of matplotlib Axes, shape (n_fingerprints,); matplotlib Figure
+        Axes with the fingerprints, and the figure that holds them.
 
     displays_ : list of FingerprintDisplay
         The pictures.
 
-    scales_ : list of float
-        Absolute value, in grey levels, at which the colours of each picture end.
-
-    colorbar_ : matplotlib Colorbar or None
-        The colour bar of the row; None if there is none.
+    scales_, colorbar_ : list of float; matplotlib Colorbar or None
+        Absolute value, in grey levels, at which the colours of each picture end; the colour bar.
     """
 
-    def __init__(
-        self, fingerprints: list[np.ndarray], n_images: list[int], *, name: str | None = None
-    ) -> None:
+    fingerprints: Sequence[Any]
+    n_images: Sequence[int]
+    _: KW_ONLY
+    name: str | None = None
+
+    def __post_init__(self) -> None:
         warnings.warn(
             "FingerprintSeriesDisplay will be gone in version 0.3; use "
             "FingerprintDisplay.from_series, which returns the displays of a row.",
             FutureWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-        self.fingerprints = fingerprints
-        self.n_images = n_images
-        self.name = name
 
     def plot(self, axes: Any = None, *, name: str | None = None, **params: Any) -> Self:
         """Draw the fingerprints.
 
         Parameters
         ----------
-        axes : array-like of matplotlib Axes, default=None
-            Where to draw, one for each fingerprint.
-
-        name : str, default=None
-            Name before the row; None takes the name of the display.
-
-        **params : dict
+        axes, name, **params : array-like of matplotlib Axes or None, str or None, dict
             Passed to :meth:`FingerprintDisplay.from_series`.
 
         Returns
@@ -441,14 +403,8 @@ class FingerprintSeriesDisplay:
 
         Parameters
         ----------
-        fingerprints : sequence of array-like of shape (H, W) or (H, W, C)
-            Mean residuals of one source in 8-bit grey levels, with C in {1, 3}.
-
-        n_images : sequence of int
-            Number of residuals in each mean.
-
-        name : str, default=None
-            Name of the source.
+        fingerprints, n_images, name : sequence of array-like, sequence of int, str or None
+            As in :meth:`FingerprintDisplay.from_series`.
 
         **plot_params : dict
             Passed to :meth:`plot`.
@@ -465,7 +421,7 @@ def _common_scale(
     fingerprints: list[np.ndarray], scale: str | float, channels: str, percentile: float
 ) -> float | None:
     """Return where the colours of all pictures of a row end; None if each has its own scale."""
-    _check_plot_params(channels, percentile, None if isinstance(scale, str) else scale)
+    check_scale(percentile, None if isinstance(scale, str) else scale)
     if scale == "each":
         return None
     if scale == "common":
@@ -482,13 +438,6 @@ def _row_of_axes(fingerprints: list[np.ndarray], colorbar: bool) -> np.ndarray:
     size = (2 * n + (1.4 if colorbar else 0.35), 2 * height / width + 0.65)
     axes: np.ndarray = new_axes(*size, ncols=n, squeeze=False, layout="compressed")
     return axes[0]
-
-
-def _check_axes(axes: Any, n: int) -> np.ndarray:
-    axes = np.asarray(axes, dtype=object).ravel()
-    if len(axes) != n:
-        raise ValueError(f"axes: expected {n}, one for each fingerprint, got {len(axes)}.")
-    return axes
 
 
 def _find_fingerprint(estimator: Any, label: Any) -> tuple[np.ndarray, tuple[int, ...] | None]:
@@ -514,13 +463,7 @@ def _find_fingerprint(estimator: Any, label: Any) -> tuple[np.ndarray, tuple[int
 
 def _shown_values(fingerprint: np.ndarray, channels: str) -> np.ndarray:
     """Return what a picture shows: one channel, or three for a picture in colour."""
-    in_colour = channels == "rgb" and fingerprint.shape[2:] == (3,)
-    return fingerprint if in_colour else luminance(fingerprint)
-
-
-def _check_plot_params(channels: str, percentile: float, scale: float | None = None) -> None:
-    """Raise unless the parameters of a picture are valid."""
     if channels not in _CHANNELS:
         raise ValueError(f"channels: expected one of {_CHANNELS}, got {channels!r}.")
-    check_percentile(percentile)
-    check_scale(scale)
+    in_colour = channels == "rgb" and fingerprint.shape[2:] == (3,)
+    return fingerprint if in_colour else luminance(fingerprint)

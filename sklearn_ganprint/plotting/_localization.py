@@ -1,27 +1,25 @@
 """Where in an image the trace of the claimed source is missing."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
 
 from sklearn_ganprint.localization import localize_images
 from sklearn_ganprint.plotting._drawing import (
+    Display,
     add_colorbar,
     as_picture,
-    check_percentile,
-    check_scale,
-    draw_signed,
     luminance,
-    new_axes,
     symmetric_scale,
-    write_title,
 )
 
 #: What the image becomes under the map: its contrast, and its darkest grey level of 1.
 _CONTRAST, _DARKEST = 0.75, 0.25
 
 
-class LocalizationDisplay:
+@dataclass(eq=False, repr=False)
+class LocalizationDisplay(Display):
     """A localization map over the image that it is of, with the regions outlined.
 
     Use :meth:`from_estimator` or :meth:`from_map` to make one.
@@ -45,11 +43,8 @@ class LocalizationDisplay:
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the picture.
-
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the picture, and the figure that holds them.
 
     im_ : matplotlib AxesImage
         The map in colours.
@@ -90,20 +85,12 @@ class LocalizationDisplay:
     5.0
     """
 
-    def __init__(
-        self,
-        values: np.ndarray,
-        *,
-        image: np.ndarray | None = None,
-        mask: np.ndarray | None = None,
-        claimed: str | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.values = values
-        self.image = image
-        self.mask = mask
-        self.claimed = claimed
-        self.name = name
+    values: np.ndarray
+    _: KW_ONLY
+    image: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    claimed: str | None = None
+    name: str | None = None
 
     def plot(
         self,
@@ -120,11 +107,8 @@ class LocalizationDisplay:
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        name : str, default=None
-            Title; None takes the name of the display.
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title; None makes a new figure, and takes the display's name.
 
         percentile : float, default=99.5
             The colours end at this percentile of the absolute values, in (0, 100].
@@ -151,33 +135,27 @@ class LocalizationDisplay:
         ValueError
             If `percentile`, `scale` or `alpha` is not valid.
         """
-        check_percentile(percentile)
-        check_scale(scale)
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha: expected a number in [0, 1], got {alpha!r}.")
-        self.scale_ = symmetric_scale(self.values, percentile) if scale is None else float(scale)
-        self.ax_ = new_axes() if ax is None else ax
-        self.figure_ = self.ax_.figure
+        self.scale_ = symmetric_scale(self.values, percentile, scale)
+        self._start(ax)
         self.image_ = self._draw_image()
-        self.im_ = draw_signed(
-            self.ax_,
-            np.ma.masked_invalid(self.values),
-            self.scale_,
-            cmap,
-            alpha=1 if self.image is None else alpha,
-        )
+        values, alpha = np.ma.masked_invalid(self.values), 1 if self.image is None else alpha
+        self.im_ = self._draw_signed(values, self.scale_, cmap, alpha=alpha)
         self._draw_regions()
-        self.colorbar_ = self._draw_colorbar() if colorbar else None
+        self.colorbar_ = None
+        if colorbar:
+            source = "the claimed source" if self.claimed is None else self.claimed
+            self.colorbar_ = add_colorbar(self.im_, f"evidence against {source}", extend="both")
         self.ax_.set(xticks=[], yticks=[])
-        write_title(self.ax_, self.name if name is None else name)
+        self._write_title(name)
         return self
 
     def _draw_image(self) -> Any:
         if self.image is None:
             return None
         grey = luminance(self.image.astype(np.float64))
-        low, high = grey.min(), grey.max()
-        grey = (grey - low) / (high - low if high > low else 1)
+        grey = (grey - grey.min()) / (np.ptp(grey) or 1)
         # Pale, so that the colours of the map can be told on dark parts as well.
         return self.ax_.imshow(_DARKEST + _CONTRAST * grey, cmap="gray", vmin=0, vmax=1)
 
@@ -185,28 +163,11 @@ class LocalizationDisplay:
         self.missing_ = self.outline_ = None
         missing = ~np.isfinite(self.values)
         if missing.any():
-            self.missing_ = self._contour(
-                self.ax_.contourf, missing, [0.5, 1.5], colors="none", hatches=["xxx"]
-            )
+            style: dict[str, Any] = {"levels": [0.5, 1.5], "colors": "none", "hatches": ["xxx"]}
+            self.missing_ = _contour(self.ax_.contourf, missing, **style)
         if self.mask is not None and self.mask.any():
-            self.outline_ = self._contour(
-                self.ax_.contour, self.mask, [0.5], colors="black", linewidths=1.5
-            )
-
-    @staticmethod
-    def _contour(draw: Any, area: np.ndarray, levels: list[float], **params: Any) -> Any:
-        # With a frame around it: an area of one row has no contour, one at the border no end.
-        framed = np.pad(area.astype(np.float64), 1)
-        rows, columns = (np.arange(-1, side + 1) for side in area.shape)
-        limits = [
-            np.clip(places, -0.5, side - 0.5)
-            for places, side in zip((rows, columns), area.shape, strict=True)
-        ]
-        return draw(limits[1], limits[0], framed, levels, **params)
-
-    def _draw_colorbar(self) -> Any:
-        source = "the claimed source" if self.claimed is None else self.claimed
-        return add_colorbar(self.im_, f"evidence against {source}", extend="both")
+            style = {"levels": [0.5], "colors": "black", "linewidths": 1.5}
+            self.outline_ = _contour(self.ax_.contour, self.mask, **style)
 
     @classmethod
     def from_estimator(
@@ -237,10 +198,7 @@ class LocalizationDisplay:
         name : str, default=None
             Title.
 
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        **plot_params : dict
+        ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
         Returns
@@ -257,9 +215,8 @@ class LocalizationDisplay:
         """
         image = as_picture("image", image)
         (values,), (mask,), (label,) = localize_images(estimator, image[np.newaxis], claimed)
-        return cls(values, image=image, mask=mask, claimed=str(label), name=name).plot(
-            ax, **plot_params
-        )
+        display = cls(values, image=image, mask=mask, claimed=str(label), name=name)
+        return display.plot(ax, **plot_params)
 
     @classmethod
     def from_map(
@@ -280,22 +237,10 @@ class LocalizationDisplay:
         values : array-like of shape (H, W)
             The map; NaN where nothing can be said.
 
-        image : array-like of shape (H, W) or (H, W, C), default=None
-            The image.
+        image, mask, claimed, name : array-like, array-like of bool, str, str, default=None
+            As in :class:`LocalizationDisplay`.
 
-        mask : array-like of bool, shape (H, W), default=None
-            The regions.
-
-        claimed : str, default=None
-            The claimed source.
-
-        name : str, default=None
-            Title.
-
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        **plot_params : dict
+        ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
         Returns
@@ -318,6 +263,12 @@ class LocalizationDisplay:
                 raise ValueError(
                     f"{key}: expected the size of the map, {values.shape}, got {given.shape[:2]}."
                 )
-        return cls(values, image=image, mask=mask, claimed=claimed, name=name).plot(
-            ax, **plot_params
-        )
+        display = cls(values, image=image, mask=mask, claimed=claimed, name=name)
+        return display.plot(ax, **plot_params)
+
+
+def _contour(draw: Any, area: np.ndarray, **params: Any) -> Any:
+    # With a frame around it: an area of one row has no contour, one at the border no end.
+    framed = np.pad(area.astype(np.float64), 1)
+    rows, columns = (np.clip(np.arange(-1, n + 1), -0.5, n - 0.5) for n in area.shape)
+    return draw(columns, rows, framed, **params)

@@ -1,6 +1,7 @@
 """Correlations between sources as a matrix in colours."""
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from itertools import groupby
 from typing import Any, Self
 
@@ -8,12 +9,11 @@ import numpy as np
 
 from sklearn_ganprint._output import printable
 from sklearn_ganprint.plotting._drawing import (
+    Display,
     add_colorbar,
-    draw_signed,
     ink_on,
     new_axes,
     symmetric_scale,
-    write_title,
 )
 
 _SCALES = ("linear", "sqrt", "robust")
@@ -24,7 +24,7 @@ _LARGEST, _WIDTH = 10.0, 0.6
 _Names = tuple[list[str], list[str]]
 
 
-class _MatrixDisplay:
+class _MatrixDisplay(Display):
     """A matrix in colours symmetric about 0, with names beside it and values in its cells."""
 
     #: Cells up to which values are written unless asked for, and how large at most, in points.
@@ -34,7 +34,6 @@ class _MatrixDisplay:
     _label: str
 
     matrix: np.ndarray
-    name: str | None
 
     def _draw(
         self,
@@ -48,13 +47,12 @@ class _MatrixDisplay:
         upright: bool = False,
     ) -> float:
         """Draw all but frames; return the side of a cell in points, about."""
-        self.ax_ = self._new_axes(names, colorbar) if ax is None else ax
-        self.figure_ = self.ax_.figure
+        self._start(self._new_axes(names, colorbar) if ax is None else ax)
         self._draw_colours(scale, cmap, colorbar)
         points = self._cell_points(names)
         self._write_names(names, points, upright)
         self.text_ = self._write_values(values_format, points) if values_format else None
-        write_title(self.ax_, self.name if title is None else title)
+        self._write_title(title)
         return points
 
     def _has_values(self, values: bool | None) -> bool:
@@ -73,7 +71,7 @@ class _MatrixDisplay:
             shown = shown[~np.eye(len(shown), dtype=bool)]
         self.scale_ = symmetric_scale(shown)
         norm = {"norm": _square_root_norm(self.scale_)} if scale == "sqrt" else {}
-        self.im_ = draw_signed(self.ax_, self.matrix, self.scale_, cmap, **norm)
+        self.im_ = self._draw_signed(self.matrix, self.scale_, cmap, **norm)
         if colorbar:
             extend = "both" if symmetric_scale(self.matrix) > self.scale_ else "neither"
             bar = add_colorbar(self.im_, self._label, extend=extend, aspect=25)
@@ -116,14 +114,13 @@ class _MatrixDisplay:
         """Draw a frame around a square of cells, given its upper left one."""
         from matplotlib.patches import Rectangle
 
-        corner = (column - 0.5, row - 0.5)
-        frame = Rectangle(
-            corner, length, length, fill=False, edgecolor="black", linewidth=linewidth
-        )
+        style: dict[str, Any] = {"fill": False, "edgecolor": "black", "linewidth": linewidth}
+        frame = Rectangle((column - 0.5, row - 0.5), length, length, **style)
         frame.set_clip_on(False)  # half of its line may be outside of the matrix
         return self.ax_.add_patch(frame)
 
 
+@dataclass(eq=False, repr=False)
 class CorrelationMatrixDisplay(_MatrixDisplay):
     """Mean correlations between all sources, with the architectures outlined as blocks.
 
@@ -146,11 +143,8 @@ class CorrelationMatrixDisplay(_MatrixDisplay):
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the matrix.
-
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the matrix, and the figure that holds them.
 
     im_ : matplotlib AxesImage
         The matrix in colours.
@@ -173,14 +167,10 @@ class CorrelationMatrixDisplay(_MatrixDisplay):
 
     Notes
     -----
-    The picture is Fig. 6 of [1]_: a strong diagonal, weaker blocks of sibling networks. Colours are
-    symmetric about 0. On the linear scale a strong diagonal leaves the blocks pale; see the
-    parameter `scale` of :meth:`plot`. Missing values (NaN) are grey.
-
-    References
-    ----------
-    .. [1] F. Marra, D. Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial
-       fingerprints?", MIPR 2019, eq. 8.
+    The picture is Fig. 6 of the paper that :func:`~sklearn_ganprint.experiments.reproduce_paper`
+    repeats: a strong diagonal, weaker blocks of sibling networks. Colours are symmetric about 0. On
+    the linear scale a strong diagonal leaves the blocks pale; see the parameter `scale` of
+    :meth:`plot`. Missing values (NaN) are grey.
 
     Examples
     --------
@@ -197,18 +187,11 @@ class CorrelationMatrixDisplay(_MatrixDisplay):
     _most_with_values = 100
     _label = "mean correlation"
 
-    def __init__(
-        self,
-        matrix: np.ndarray,
-        names: list[str],
-        *,
-        architectures: list[str] | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.matrix = matrix
-        self.names = names
-        self.architectures = architectures
-        self.name = name
+    matrix: np.ndarray
+    names: list[str]
+    _: KW_ONLY
+    architectures: list[str] | None = None
+    name: str | None = None
 
     def plot(
         self,
@@ -225,11 +208,9 @@ class CorrelationMatrixDisplay(_MatrixDisplay):
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure, of a size that fits the names.
-
-        name : str, default=None
-            Title; None takes the name of the display.
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title. None makes a new figure, of a size that fits the names,
+            and takes the name of the display.
 
         scale : {"linear", "sqrt", "robust"}, default="linear"
             How correlations become colours. "linear" ends at the greatest absolute value. "sqrt"
@@ -304,19 +285,10 @@ class CorrelationMatrixDisplay(_MatrixDisplay):
         matrix : array-like of shape (n_sources, n_sources)
             Mean correlation of the residuals of source i with the fingerprint of source j.
 
-        names : sequence of str
-            Names of the sources.
+        names, architectures, name : sequence of str, sequence of str or None, str or None
+            As in :class:`CorrelationMatrixDisplay`; without `architectures` no block is outlined.
 
-        architectures : sequence of str, default=None
-            Architecture of each source, in runs of equal ones; None outlines no blocks.
-
-        name : str, default=None
-            Title.
-
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        **plot_params : dict
+        ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
         Returns
@@ -337,14 +309,12 @@ class CorrelationMatrixDisplay(_MatrixDisplay):
                 raise ValueError(
                     f"{key}: expected {len(matrix)}, one for each source, got {len(given)}."
                 )
-        return cls(
-            matrix,
-            [*map(str, names)],
-            architectures=None if architectures is None else [*map(str, architectures)],
-            name=name,
-        ).plot(ax, **plot_params)
+        families = None if architectures is None else [*map(str, architectures)]
+        display = cls(matrix, [*map(str, names)], architectures=families, name=name)
+        return display.plot(ax, **plot_params)
 
 
+@dataclass(eq=False, repr=False)
 class ComparisonMatrixDisplay(_MatrixDisplay):
     """Correlations of the fingerprints of one model with those of another.
 
@@ -366,11 +336,8 @@ class ComparisonMatrixDisplay(_MatrixDisplay):
 
     Attributes
     ----------
-    ax_ : matplotlib Axes
-        Axes with the matrix.
-
-    figure_ : matplotlib Figure
-        Figure that holds them.
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the matrix, and the figure that holds them.
 
     im_ : matplotlib AxesImage
         The matrix in colours, symmetric about 0.
@@ -399,20 +366,12 @@ class ComparisonMatrixDisplay(_MatrixDisplay):
     _most_with_values, _largest_value = 150, 8.0
     _label = "correlation of fingerprints"
 
-    def __init__(
-        self,
-        matrix: np.ndarray,
-        first_names: list[str],
-        second_names: list[str],
-        *,
-        p_value: np.ndarray | None = None,
-        name: str | None = None,
-    ) -> None:
-        self.matrix = matrix
-        self.first_names = first_names
-        self.second_names = second_names
-        self.p_value = p_value
-        self.name = name
+    matrix: np.ndarray
+    first_names: list[str]
+    second_names: list[str]
+    _: KW_ONLY
+    p_value: np.ndarray | None = None
+    name: str | None = None
 
     def plot(
         self,
@@ -429,11 +388,9 @@ class ComparisonMatrixDisplay(_MatrixDisplay):
 
         Parameters
         ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure, of a size that fits the names.
-
-        name : str, default=None
-            Title; None takes the name of the display.
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title. None makes a new figure, of a size that fits the names,
+            and takes the name of the display.
 
         level : float, default=0.01
             Pairs of a p-value up to this are framed.
@@ -476,10 +433,7 @@ class ComparisonMatrixDisplay(_MatrixDisplay):
         name : str, default=None
             Title.
 
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        **plot_params : dict
+        ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
         Returns
@@ -487,15 +441,9 @@ class ComparisonMatrixDisplay(_MatrixDisplay):
         ComparisonMatrixDisplay
             The display.
         """
-        return cls.from_matrix(
-            comparison.correlation,
-            comparison.first_names,
-            comparison.second_names,
-            p_value=comparison.p_value,
-            name=name,
-            ax=ax,
-            **plot_params,
-        )
+        names = comparison.first_names, comparison.second_names
+        plot_params = {"p_value": comparison.p_value, "name": name, "ax": ax, **plot_params}
+        return cls.from_matrix(comparison.correlation, *names, **plot_params)
 
     @classmethod
     def from_matrix(
@@ -516,11 +464,8 @@ class ComparisonMatrixDisplay(_MatrixDisplay):
         matrix : array-like of shape (k, m)
             Correlations, NaN where there is none.
 
-        first_names : sequence of length k
-            Names of the rows.
-
-        second_names : sequence of length m
-            Names of the columns.
+        first_names, second_names : sequence of length k, sequence of length m
+            Names of the rows and of the columns.
 
         p_value : array-like of shape (k, m), default=None
             Their p-values; None frames no pair.
@@ -528,10 +473,7 @@ class ComparisonMatrixDisplay(_MatrixDisplay):
         name : str, default=None
             Title.
 
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
-
-        **plot_params : dict
+        ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
         Returns
@@ -552,13 +494,8 @@ class ComparisonMatrixDisplay(_MatrixDisplay):
                 raise ValueError(
                     f"{key}: expected shape {expected}, as many as names, got {given.shape}."
                 )
-        return cls(
-            matrix,
-            [*map(str, first_names)],
-            [*map(str, second_names)],
-            p_value=p_value,
-            name=name,
-        ).plot(ax, **plot_params)
+        names = [*map(str, first_names)], [*map(str, second_names)]
+        return cls(matrix, *names, p_value=p_value, name=name).plot(ax, **plot_params)
 
 
 def _runs(labels: list[str]) -> list[tuple[str, int, int]]:

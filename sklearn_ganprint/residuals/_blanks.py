@@ -34,7 +34,6 @@ def residual_share(images: Any, data_range: float = 255.0) -> np.ndarray:
     ----------
     images : array-like of shape (n, H, W) or (n, H, W, C)
         Images.
-
     data_range : float, default=255.0
         The value of white.
 
@@ -45,7 +44,7 @@ def residual_share(images: Any, data_range: float = 255.0) -> np.ndarray:
 
     See Also
     --------
-    ResidualTransformer.lacks_residual : Says which images these are.
+    ResidualTransformer.lacks_residual : Masks these images.
 
     Notes
     -----
@@ -64,9 +63,8 @@ def residual_share(images: Any, data_range: float = 255.0) -> np.ndarray:
     >>> residual_share(np.stack([slope, slope + 100 + noise])).round(1)
     array([0. , 0.9])
     """
-    images = np.asarray(images)
-    shares = [_count(image, data_range) / image[..., 0].size for image in _channels(images)]
-    return np.array(shares)
+    images = _channels(np.asarray(images))
+    return np.array([_count(image, data_range) / image[..., 0].size for image in images])
 
 
 def lack_residual(images: np.ndarray, data_range: float) -> np.ndarray:
@@ -218,6 +216,5 @@ def report_blank(blank: np.ndarray, y: Any = None) -> None:
     warnings.warn(
         f"{len(positions)} of {len(blank)} images have no residual: nearly all of their area is "
         f"flat, smooth or saturated. Nothing can be learned from them. Their positions: {listed}.",
-        UserWarning,
         stacklevel=4,
     )

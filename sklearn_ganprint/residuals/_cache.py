@@ -127,14 +127,13 @@ def set_cache_size(n_bytes: int) -> None:
 
     Notes
     -----
-    Cross-validation hands the same images to a transformer once for each fold, and a search does so
-    for each candidate. So a transformer keeps the residuals of images that it gets a second time,
-    and looks them up when they come again. Residuals are the same with and without the cache, up to
-    the rounding that depends on which images are denoised together. All transformers of a process
-    share one cache, clones as well; each worker process has its own. The cache is never stored with
-    an estimator. Images are compared pixel by pixel. Residuals by functions and by denoisers of
-    other packages are computed each time, since they may depend on more than parameters; and so are
-    those of image files.
+    Cross-validation and searches hand the same images to a transformer many times. The second time,
+    their residuals are kept, and looked up from then on; images are compared pixel by pixel.
+    Residuals are the same with and without the cache, up to the rounding that depends on which
+    images are denoised together. All transformers of a process share one cache, clones as well;
+    each worker process has its own. No estimator is stored with it. Not kept are residuals of image
+    files, and those by functions and denoisers of other packages, which may depend on more than
+    parameters.
 
     Examples
     --------

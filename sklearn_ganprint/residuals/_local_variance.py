@@ -24,19 +24,14 @@ class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
     ----------
     size : int, default=9
         Side of the square window of the local variance, in pixels.
-
     offset : float, default=0.5
         Added to the local variance, in squared units of the residuals, which are 8-bit grey
         levels as a rule. The offset keeps flat areas, whose residual is rounding alone, from
         being amplified.
-
     image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
-        taken as images of one line, with a warning.
-
+        ``(H, W[, C])`` of residuals that come as rows; None takes a row as one line, and warns.
     flatten : bool, default=True
         Whether residuals come out as rows ``(n, H*W*C)`` or as images ``(n, H, W, C)``.
-
     n_jobs : int, default=None
         Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
 
@@ -44,12 +39,8 @@ class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the residuals.
-
-    n_features_in_ : int
-        Number of values of a residual.
-
-    feature_names_in_ : ndarray of str
-        Names of the columns, if the residuals came as a data frame.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of values of a residual, and names of the columns of a data frame.
 
     See Also
     --------
@@ -60,11 +51,9 @@ class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
     -----
     ``Z / sqrt(mean(Z^2) + offset)``, channel by channel, where the mean is over the pixels of the
     window and the image is continued by reflection beyond its borders. This is the divisive
-    normalization of local contrast [1]_ without subtraction of the local mean, which the denoiser
-    has done. The variance is taken about zero for the same reason.
-
-    Residuals are normalized one by one: nothing is learned, and the transformer can be used
-    without ``fit``. Differences in strength between sources are lost.
+    normalization of local contrast [1]_; the local mean has been subtracted by the denoiser, so the
+    variance is taken about zero. Nothing is learned, and the transformer can be used without
+    ``fit``. Differences in strength between sources are lost.
 
     References
     ----------

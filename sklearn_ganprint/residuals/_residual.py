@@ -8,23 +8,16 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ganprint._images import (
-    LUMINANCE_WEIGHTS,
-    OPPONENT_WEIGHTS,
-    YCBCR_WEIGHTS,
-    ImageShape,
-    ImageTransformer,
-)
+from sklearn_ganprint._images import LUMINANCE_WEIGHTS, YCBCR_WEIGHTS, ImageShape, ImageTransformer
 from sklearn_ganprint._metaestimators import with_objects
 from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
 from sklearn_ganprint.denoisers._filters import settable_denoiser
-from sklearn_ganprint.residuals._blanks import (
-    lack_residual,
-    report_blank,
-    zero_rows,
-)
+from sklearn_ganprint.residuals._blanks import lack_residual, report_blank, zero_rows
 from sklearn_ganprint.residuals._cache import CACHE, cache_in_use
+
+#: Weights of red, green and blue, in columns, in luminance, red less green and blue less green.
+_OPPONENT_WEIGHTS = np.column_stack([LUMINANCE_WEIGHTS, (1, -1, 0), (0, -1, 1)])
 
 
 class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
@@ -36,28 +29,21 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         The denoising filter ``f`` of the residual ``R = X - f(X)``: "wavelet", "gaussian",
         "median" or "wiener" with default parameters, a denoiser object, or a function on float
         images ``(n, H, W)`` that returns the denoised images.
-
     image_shape : tuple of int, default=None
-        ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows. Without it rows are
-        taken as images of one line, with a warning.
-
+        ``(H, W[, C])`` of images that come as rows; None takes a row as one line, and warns.
     channels : {"luminance", "rgb", "ycbcr", "opponent"}, default="luminance"
         Treatment of the residuals of the three colour channels: "luminance" adds them with
         the weights of ITU-R BT.601, "rgb" keeps all three, "ycbcr" makes the luminance and the
         blue and red differences of them. "opponent" denoises other channels of the image:
         luminance, red less green, and blue less green, in which edges are weaker than in colours.
         Grey images have one channel in any case.
-
     data_range : float, default=255.0
         The value of white. Residuals come out in 8-bit grey levels whatever it is.
-
     flatten : bool, default=True
         Whether residuals come out as rows ``(n, H*W*C')`` or as images ``(n, H, W, C')``.
-
     intensity : bool, default=False
         Whether the luminance of the image goes along, as one more channel behind those of the
         residual, for :class:`PRNUClassifier`. C' below counts it.
-
     n_jobs : int, default=None
         Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
 
@@ -65,15 +51,10 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     ----------
     image_shape_ : tuple of int
         ``(H, W, C)`` of the images.
-
     residual_shape_ : tuple of int
         ``(H, W, C')`` of the residuals.
-
-    n_features_in_ : int
-        Number of values of an image.
-
-    feature_names_in_ : ndarray of str
-        Names of the columns, if the images came as a data frame.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of values of an image, and names of the columns of a data frame.
 
     See Also
     --------
@@ -86,10 +67,9 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     shape, so it can also be used without ``fit``.
 
     An image in which less than :data:`MIN_SHARE` of the pixels carry a residual, see
-    :func:`residual_share`, has none: what the denoiser leaves of flat, smooth and saturated areas
-    is rounding. Its residual is exactly 0, and so is its channel of intensity. Correlations of it
-    are 0, means take no account of it, and :class:`OpenSetClassifier` calls it unknown. ``fit``
-    warns of such images, and raises a ValueError if no image of a class in `y` has a residual.
+    :func:`residual_share`, has none: its residual and intensity are exactly 0, means take no
+    account of it, and :class:`OpenSetClassifier` calls it unknown. ``fit`` warns of such images,
+    and raises a ValueError if no image of a class in `y` has a residual.
 
     References
     ----------
@@ -165,7 +145,6 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
             Images, or images as rows.
-
         y : array-like of shape (n,), default=None
             Source of each image. Nothing is learned from it.
 
@@ -246,10 +225,8 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
             Images, or images as rows.
-
         codes : ndarray of int, shape (n,)
             Class of each image, from 0 on; each class must have an image.
-
         weights : ndarray of shape (n,)
             Weight of each image. Those that have no residual add nothing.
 
@@ -325,14 +302,14 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         """Arrange images as ``(n, C, H, W)`` in grey levels; 8-bit colours are not copied."""
         if self.channels == "opponent" and images.shape[-1] == 3:
             images = images.astype(self._dtype(images), copy=False)
-            images = images @ OPPONENT_WEIGHTS.astype(images.dtype)
+            images = images @ _OPPONENT_WEIGHTS.astype(images.dtype)
         planes = np.moveaxis(images, -1, 1)
         if self.data_range == 255:
             return planes
         return planes * self._dtype(images).type(255.0 / self.data_range)
 
     def _luminance(self, images: np.ndarray) -> np.ndarray:
-        """Luminance in grey levels, of grey images as well."""
+        """Compute the luminance in grey levels, of grey images as well."""
         weights = np.array(LUMINANCE_WEIGHTS if images.shape[-1] == 3 else [1.0])
         weights *= 255.0 / self.data_range
         return images.astype(self._dtype(images), copy=False) @ weights.astype(self._dtype(images))

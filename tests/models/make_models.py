@@ -1,7 +1,7 @@
 """Save one small model of each kind, and what it answers on images that are kept beside it.
 
 Run with the version of the package whose models are to be kept, from the top of the repository:
-``python tests/models/make_models.py``. It overwrites the files in its folder.
+``PYTHONPATH=tests python tests/models/make_models.py``. It overwrites the files in its folder.
 """
 
 import tempfile
@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+from estimators import DENOISERS, FEATURES, PERTURBATIONS, residual
 from PIL import Image
 from sklearn.pipeline import make_pipeline
 
@@ -21,7 +22,6 @@ from sklearn_ganprint import (
     FingerprintClustering,
     FingerprintDetector,
     FusionClassifier,
-    LocalVarianceNormalizer,
     OpenSetClassifier,
     PRNUClassifier,
     ResidualTransformer,
@@ -30,25 +30,7 @@ from sklearn_ganprint import (
     save_model,
 )
 from sklearn_ganprint.datasets import ImageReader, make_generator_images
-from sklearn_ganprint.denoisers import (
-    GaussianDenoiser,
-    MedianDenoiser,
-    WaveletDenoiser,
-    WienerDenoiser,
-)
-from sklearn_ganprint.features import (
-    AutocorrelationTransformer,
-    SpectralLineTransformer,
-    SpectrumTransformer,
-    TiledTransformer,
-)
-from sklearn_ganprint.perturbations import (
-    Crop,
-    GaussianBlur,
-    GaussianNoise,
-    JPEGCompression,
-    Resize,
-)
+from sklearn_ganprint.perturbations import Crop
 
 FOLDER = Path(__file__).parent
 SIZE = 20
@@ -63,10 +45,6 @@ NAMES = {
 }
 
 
-def residuals(denoiser="gaussian", **params):
-    return ResidualTransformer(denoiser, flatten=False, **params)
-
-
 def kinds():
     """Make what ``ganprint fit`` fits, and a model without calibration, all over files."""
     reader = ImageReader(crop=SIZE, anchor="center")
@@ -74,7 +52,7 @@ def kinds():
     for name, kind in NAMES.items():
         tiles = "auto" if kind in ("fingerprint", "prnu") else 8
         pipeline = make_attribution_pipeline(kind, tile_size=tiles)
-        lags = [each for each in pipeline.get_params() if each.endswith("__max_lag")]
+        lags = [name for name in pipeline.get_params() if name.endswith("__max_lag")]
         pipeline.set_params(**dict.fromkeys(lags, 2))  # few features, and so small files
         if kind == "fingerprint":
             pipeline.set_params(residual__channels="rgb")
@@ -91,66 +69,43 @@ def kinds():
     localizer = make_localization_pipeline(window_size=8)
     localizer.set_params(localizer__min_region=64)
     yield "localization", FileBatchClassifier(localizer, reader=reader)
-    clustering = make_pipeline(residuals(), FingerprintClustering(3, random_state=0))
+    clustering = make_pipeline(residual(), FingerprintClustering(3, random_state=0))
     yield "clustering", FileBatchClustering(clustering, reader=reader)
 
 
-def denoisers():
-    for denoiser in (
-        GaussianDenoiser(1.5),
-        MedianDenoiser(5),
-        WaveletDenoiser("haar", level=2, sigma=3.0),
-        WienerDenoiser(5, sigma=2.0),
-    ):
-        yield type(denoiser).__name__, residuals(denoiser)
-
-
-def features():
-    for feature in (
-        AutocorrelationTransformer(2),
-        LocalVarianceNormalizer(5),
-        SpectralLineTransformer(segment_size=16),
-        SpectrumTransformer(8),
-        TiledTransformer(AutocorrelationTransformer(2), 10),
-    ):
-        yield type(feature).__name__, make_pipeline(residuals(channels="rgb"), feature)
-
-
-def perturbations():
-    return [
-        Crop(16),
-        GaussianBlur(1.5),
-        GaussianNoise(2.0, random_state=0),
-        JPEGCompression(80, subsampling="4:4:4"),
-        Resize(0.75, restore=True),
-    ]
+def steps():
+    """Make pipelines of each denoiser, feature and perturbation."""
+    for denoiser in DENOISERS:
+        yield type(denoiser).__name__, residual(denoiser)
+    for feature in FEATURES:
+        yield type(feature).__name__, make_pipeline(residual(channels="rgb"), feature)
+    for perturbation in PERTURBATIONS:
+        classifier = FingerprintClassifier("cosine")
+        yield type(perturbation).__name__, make_pipeline(perturbation, residual(), classifier)
 
 
 def classifiers():
     yield (
         "augmented",
         AugmentedClassifier(
-            make_pipeline(residuals(), FingerprintClassifier()),
-            [each for each in perturbations() if not isinstance(each, Crop)],
+            make_pipeline(residual(), FingerprintClassifier()),
+            [step for step in PERTURBATIONS if not isinstance(step, Crop)],
         ),
     )
     yield (
         "fusion",
         FusionClassifier(
             [
-                ("fingerprint", make_pipeline(residuals(), FingerprintClassifier("unbiased"))),
-                ("prnu", make_pipeline(residuals(channels="luminance"), PRNUClassifier())),
+                ("fingerprint", make_pipeline(residual(), FingerprintClassifier("unbiased"))),
+                ("prnu", make_pipeline(residual(channels="luminance"), PRNUClassifier())),
             ]
         ),
     )
-    classifier = make_pipeline(residuals(), FingerprintClassifier())
+    classifier = make_pipeline(residual(), FingerprintClassifier())
     yield "detector", FingerprintDetector(classifier, source="C1")
     yield "detector_alone", make_pipeline(ResidualTransformer("gaussian"), FingerprintDetector())
     camera = PRNUClassifier(zero_mean="bayer", wiener=True, metric="correlation")
-    yield "prnu", make_pipeline(residuals(intensity=True), camera)
-    for perturbation in perturbations():
-        name = type(perturbation).__name__
-        yield name, make_pipeline(perturbation, residuals(), FingerprintClassifier("cosine"))
+    yield "prnu", make_pipeline(residual(intensity=True), camera)
 
 
 def answers(name, model, images):
@@ -199,7 +154,7 @@ def main():
             margin = 2 if name == "thorough" else 0
             cropped = queries[:, margin : SIZE - margin, margin : SIZE - margin]
             expected.update(answers(name, model.estimator_, cropped))
-    for name, model in (*denoisers(), *features(), *classifiers()):
+    for name, model in (*steps(), *classifiers()):
         model.fit(images, y)
         save_small(model, FOLDER / f"{name}.skops")
         expected.update(answers(name, model, queries))

@@ -10,16 +10,12 @@ import numpy as np
 from PIL import Image
 from sklearn.metrics import ConfusionMatrixDisplay, RocCurveDisplay
 
+from sklearn_ganprint import plotting
 from sklearn_ganprint._output import printable
 from sklearn_ganprint.cli._console import MESSAGES
 from sklearn_ganprint.cli._images import attempt
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.experiments import AttributionResult
-from sklearn_ganprint.plotting import (
-    AutocorrelationDisplay,
-    ComparisonMatrixDisplay,
-    FingerprintDisplay,
-)
 
 _DPI = 110
 
@@ -115,14 +111,14 @@ def confusion(result: AttributionResult, *, blank_below: float = 0) -> Any:
 def fingerprint(values: np.ndarray, name: str) -> Any:
     """Draw a fingerprint of shape (H, W) or (H, W, C)."""
     figure, ax = _framed(values.shape[:2])
-    FingerprintDisplay.from_fingerprint(values, name=name, ax=ax)
+    plotting.FingerprintDisplay.from_fingerprint(values, name=name, ax=ax)
     return figure
 
 
 def class_fingerprint(result: AttributionResult, label: Any) -> Any:
     """Draw the fingerprint of one class of the estimator behind a result."""
     figure, ax = _framed((1, 1))
-    FingerprintDisplay.from_estimator(result.estimator, label, ax=ax)
+    plotting.FingerprintDisplay.from_estimator(result.estimator, label, ax=ax)
     return figure
 
 
@@ -141,7 +137,7 @@ def autocorrelation(values: np.ndarray, name: str) -> Any:
     """Draw the middle of the autocorrelation of a fingerprint, given all its lags."""
     figure = new_figure(5.0, 4.4)
     max_lag = min(_MAX_LAG, *(max(side // 2 - 1, 1) for side in values.shape))
-    AutocorrelationDisplay.from_autocorrelation(
+    plotting.AutocorrelationDisplay.from_autocorrelation(
         values, name=name, max_lag=max_lag, ax=figure.subplots()
     )
     return figure
@@ -156,7 +152,7 @@ def comparison(found: Any, level: float) -> Any:
     figure = new_figure(width, max(cell * shape[0], 1.8) + longest[1] + 0.5)
     weak = found.correlation < found.least_correlation
     found = replace(found, p_value=np.where(weak, 1.0, found.p_value))
-    ComparisonMatrixDisplay.from_comparison(found, ax=figure.subplots(), level=level)
+    plotting.ComparisonMatrixDisplay.from_comparison(found, ax=figure.subplots(), level=level)
     return figure
 
 
@@ -183,8 +179,17 @@ def small_copy(pixels: np.ndarray, side: int = _THUMBNAIL) -> bytes:
     # Images of 16 bits come as floats in 8-bit units.
     image = Image.fromarray(np.rint(pixels).clip(0, 255).astype(np.uint8))
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return _encoded(image, format="JPEG", quality=88)
+
+
+def mask_file(mask: np.ndarray) -> bytes:
+    """Return a mask as PNG, white on black."""
+    return _encoded(Image.fromarray(mask.astype(np.uint8) * 255), format="PNG")
+
+
+def _encoded(image: Image.Image, **how: Any) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=88)
+    image.save(buffer, **how)
     return buffer.getvalue()
 
 

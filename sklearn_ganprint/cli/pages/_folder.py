@@ -5,16 +5,27 @@ import math
 import os
 import shlex
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import sklearn_ganprint
-from sklearn_ganprint._output import atomic, printable, remove_abandoned
+from sklearn_ganprint._output import printable, remove_abandoned, write_file
 from sklearn_ganprint.cli._console import CommandError
 
 #: The page that a command ends with.
 PAGE = "index.html"
+
+
+def begin_out(args: argparse.Namespace) -> None:
+    """Begin the folder ``--out`` of a command that makes one only if asked to.
+
+    An earlier page is taken out of it: the page is written last, if all that it shows exists.
+    """
+    if args.out is not None:
+        check_folder(args.out, force=args.force, files="the files of an earlier run")
+        probe_folder(args.out)
+        Path(args.out, PAGE).unlink(missing_ok=True)
 
 
 def check_folder(out: str, *, force: bool, files: str) -> None:
@@ -65,31 +76,11 @@ def _probe(option: str, folder: str) -> None:
         raise CommandError(f"{option}: cannot be written to: {error.strerror}") from error
 
 
-def begin_folder(out: str, *, force: bool, files: str) -> None:
-    """Check a folder as `check_folder` does, make it, and take an earlier page out of it.
-
-    The page is written last: if it exists, all that it shows exists too.
-    """
-    check_folder(out, force=force, files=files)
-    probe_folder(out)
-    Path(out, PAGE).unlink(missing_ok=True)
-
-
-def begin_out(args: argparse.Namespace) -> None:
-    """Begin the folder ``--out`` of a command that makes one only if asked to."""
-    if args.out is not None:
-        begin_folder(args.out, force=args.force, files="the files of an earlier run")
-
-
-def command_line(args: argparse.Namespace) -> str:
-    """Return the command line of a run, for its page."""
-    return shlex.join(["ganprint", *args.words])
-
-
-def render_page(command: str, /, **values: Any) -> str:
+def render_page(command: str, args: argparse.Namespace, /, **values: Any) -> str:
     """Fill the template of a command, ``COMMAND.html.jinja``; every value in it must be given."""
+    values |= {"command": command, "command_line": shlex.join(["ganprint", *args.words])}
     template = environment().get_template(f"{command}.html.jinja")
-    page: str = template.render(command=command, version=sklearn_ganprint.__version__, **values)
+    page: str = template.render(version=sklearn_ganprint.__version__, **values)
     return page
 
 
@@ -143,13 +134,14 @@ def write_files(folder: str, files: Iterable[tuple[str, bytes]]) -> str:
     path = folder
     for name, content in files:
         path = os.path.join(folder, name)
-        write_file(path, content)
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        write_file(Path(path), content)
     return path
 
 
-def write_file(path: str, content: bytes) -> None:
-    """Write a file whole or not at all, and make its folder if there is none."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(target) as part:
-        part.write_bytes(content)
+def write_page(folder: str, page: str, tables: Sequence[tuple[str, bytes]] = ()) -> str:
+    """Write the page of a command, after its tables, and return its path.
+
+    The page comes last: where there is one, all that it shows is there too.
+    """
+    return write_files(folder, [*tables, (PAGE, page.encode("utf-8"))])

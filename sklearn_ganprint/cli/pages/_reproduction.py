@@ -1,7 +1,6 @@
 """The page of ``ganprint reproduce``, and its figures as PNG and SVG."""
 
 import argparse
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -11,106 +10,84 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from sklearn_ganprint import experiments, plotting
 from sklearn_ganprint.cli._console import slugs
-from sklearn_ganprint.cli.pages._figures import (
-    autocorrelation,
-    confusion,
-    new_figure,
-    png,
-    roc_curves,
-    svg,
-)
-from sklearn_ganprint.cli.pages._folder import (
-    command_line,
-    number,
-    percent,
-    period_in_words,
-    place_in_words,
-    render_page,
-    write_file,
-)
+from sklearn_ganprint.cli._images import sizes_of
+from sklearn_ganprint.cli.pages import _figures, _folder
+from sklearn_ganprint.cli.pages._folder import number, percent
 from sklearn_ganprint.denoisers import check_denoiser
-from sklearn_ganprint.experiments import (
-    ConvergenceResult,
-    CorrelationResult,
-    ReproductionResult,
-    RobustnessResult,
-)
-from sklearn_ganprint.plotting import (
-    CorrelationHistogramDisplay,
-    CorrelationMatrixDisplay,
-    EnergyCurveDisplay,
-    FingerprintDisplay,
-    RobustnessCurveDisplay,
-)
 
 #: Numbers of images whose fingerprints the paper shows.
 _PAPER_NUMBERS = (2, 8, 32, 128, 512)
 
 
 def write_figures(
-    result: ReproductionResult, folder: str, parts: str, progress: Callable[[int, int], Any]
+    result: experiments.ReproductionResult,
+    folder: str,
+    parts: str,
+    progress: Callable[[int, int], Any],
 ) -> None:
     """Draw every figure and write it in both formats, unless `parts` marks it as written."""
-    todo = list(_figures(result))
+    todo = list(_drawings(result))
     for done, (name, draw) in enumerate(todo, start=1):
         drawn, files = Path(parts, f"{name}.drawn"), [f"{name}.png", f"{name}.svg"]
         if not (drawn.exists() and all(Path(folder, file).exists() for file in files)):
             figure = draw()
-            for file, write in zip(files, (png, svg), strict=True):
-                write_file(os.path.join(folder, file), write(figure))
+            contents = zip(files, (_figures.png(figure), _figures.svg(figure)), strict=True)
+            _folder.write_files(folder, contents)
             drawn.touch()
         progress(done, len(todo))
 
 
-def _figures(result: ReproductionResult) -> Iterator[tuple[str, Callable[[], Any]]]:
+def _drawings(result: experiments.ReproductionResult) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Yield the name of each figure, and what draws it."""
     names = slugs(result.attribution.classes)
     for source in result.convergence:
         name = str(source.name)
         yield f"fingerprints-{names[name]}", partial(_fingerprints, source)
         yield f"energy-{names[name]}", partial(_energy, source)
-        draw = partial(autocorrelation, source.autocorrelation, name)
+        draw = partial(_figures.autocorrelation, source.autocorrelation, name)
         yield f"autocorrelation-{names[name]}", draw
     for index, pair in enumerate(_shown_pairs(result.correlation), start=1):
         yield f"histogram-{index}", partial(_histogram, result.correlation, *pair)
     yield "correlations", partial(_matrix, result.correlation)
-    yield "roc", partial(roc_curves, result.attribution)
-    yield "roc-zoomed", partial(roc_curves, result.attribution, zoom=2)
-    yield "confusion", partial(confusion, result.attribution, blank_below=0.01)
+    yield "roc", partial(_figures.roc_curves, result.attribution)
+    yield "roc-zoomed", partial(_figures.roc_curves, result.attribution, zoom=2)
+    yield "confusion", partial(_figures.confusion, result.attribution, blank_below=0.01)
     if result.robustness is not None:
         for index, family in enumerate(result.robustness.families, start=1):
             chance = result.attribution.chance
             yield f"robustness-{index}", partial(_robustness, result.robustness, family, chance)
 
 
-def _shown_pairs(result: CorrelationResult) -> list[tuple[int, int]]:
+def _shown_pairs(result: experiments.CorrelationResult) -> list[tuple[int, int]]:
     """Choose two sources, of two architectures if there are, and compare them both ways."""
     architectures = result.architectures or tuple(range(len(result.classes)))
     others = [code for code, name in enumerate(architectures) if name != architectures[0]]
-    return [(0, (others or [1])[0]), ((others or [1])[0], 0)]
+    other = others[0] if others else 1
+    return [(0, other), (other, 0)]
 
 
-def _shown_numbers(result: ConvergenceResult) -> list[int]:
+def _shown_numbers(result: experiments.ConvergenceResult) -> list[int]:
     """Choose at most five numbers of images whose fingerprints are shown, as the paper does."""
     known = result.n_images.tolist()
     chosen = [n for n in _PAPER_NUMBERS if n in known]
     return chosen if known[-1] in chosen else [*chosen[-4:], known[-1]]
 
 
-def _fingerprints(result: ConvergenceResult) -> Any:
+def _fingerprints(result: experiments.ConvergenceResult) -> Any:
     numbers = _shown_numbers(result)
     known = result.n_images.tolist()
     shown = [result.fingerprints[known.index(n)] for n in numbers]
-    figure = new_figure(2.6 * len(numbers) + 0.4, 3.1)
+    figure = _figures.new_figure(2.6 * len(numbers) + 0.4, 3.1)
     axes = figure.subplots(1, len(numbers), squeeze=False)[0]
-    FingerprintDisplay.from_series(shown, numbers, name=result.name, axes=axes)
+    plotting.FingerprintDisplay.from_series(shown, numbers, name=result.name, axes=axes)
     return figure
 
 
-def _energy(result: ConvergenceResult) -> Any:
-    figure = new_figure(5.6, 4.4)
-    EnergyCurveDisplay.from_fit(
+def _energy(result: experiments.ConvergenceResult) -> Any:
+    figure = _figures.new_figure(5.6, 4.4)
+    plotting.EnergyCurveDisplay.from_fit(
         result.fit,
         compared_with=result.printed_fit,
         estimates={
@@ -123,10 +100,10 @@ def _energy(result: ConvergenceResult) -> Any:
     return figure
 
 
-def _histogram(result: CorrelationResult, own: int, other: int) -> Any:
-    figure = new_figure(5.6, 4.2)
+def _histogram(result: experiments.CorrelationResult, own: int, other: int) -> Any:
+    figure = _figures.new_figure(5.6, 4.2)
     same, cross = result.pair(result.classes[own], result.classes[other])
-    CorrelationHistogramDisplay.from_correlations(
+    plotting.CorrelationHistogramDisplay.from_correlations(
         same,
         cross,
         auc=result.auc[own, other],
@@ -139,15 +116,15 @@ def _histogram(result: CorrelationResult, own: int, other: int) -> Any:
     return figure
 
 
-def _matrix(result: CorrelationResult) -> Any:
+def _matrix(result: experiments.CorrelationResult) -> Any:
     """Draw eq. 8, siblings side by side."""
     families = result.architectures
     order = list(range(len(result.classes)))
     if families is not None:
         order.sort(key=lambda code: families.index(families[code]))
     side = 4.4 + 0.28 * len(order)
-    figure = new_figure(side + 1.4, side)
-    CorrelationMatrixDisplay.from_matrix(
+    figure = _figures.new_figure(side + 1.4, side)
+    plotting.CorrelationMatrixDisplay.from_matrix(
         result.mean[np.ix_(order, order)],
         [result.classes[code] for code in order],
         architectures=None if families is None else [families[code] for code in order],
@@ -158,10 +135,10 @@ def _matrix(result: CorrelationResult) -> Any:
     return figure
 
 
-def _robustness(result: RobustnessResult, family: str, chance: float) -> Any:
+def _robustness(result: experiments.RobustnessResult, family: str, chance: float) -> Any:
     strengths, accuracies, intervals = result.curve(family)
-    figure = new_figure(4.8, 3.8)
-    RobustnessCurveDisplay.from_curves(
+    figure = _figures.new_figure(4.8, 3.8)
+    plotting.RobustnessCurveDisplay.from_curves(
         {family: (strengths, accuracies)},
         intervals={family: (intervals[:, 0], intervals[:, 1])},
         clean=result.clean.accuracy,
@@ -174,7 +151,7 @@ def _robustness(result: RobustnessResult, family: str, chance: float) -> Any:
 
 
 def render_reproduction(
-    result: ReproductionResult,
+    result: experiments.ReproductionResult,
     bunch: Bunch,
     crop: tuple[int, int],
     args: argparse.Namespace,
@@ -182,8 +159,10 @@ def render_reproduction(
     """Fill the template with the figures of one run."""
     attribution = result.attribution
     document = attribution.to_dict()
-    return render_page(
+    params = check_denoiser(args.denoiser).get_params()
+    return _folder.render_page(
         "reproduce",
+        args,
         **{key: document[key] for key in ("accuracy", "accuracy_interval", "chance", "n_test")},
         folder=args.source,
         n_images=int(attribution.n_fit.sum() + attribution.n_test.sum()),
@@ -193,11 +172,10 @@ def render_reproduction(
         grouped=bunch.groups is not None,
         size=f"{crop[1]} × {crop[0]}",
         crop_note=_crop_note(bunch, crop, args.anchor),
-        denoiser=_denoiser(args.denoiser),
+        denoiser=f"{args.denoiser} ({', '.join(f'{key} {params[key]}' for key in params)})",
         channels="red, green and blue, each with a fingerprint of its own"
         if args.channels == "rgb"
         else "one fingerprint, of the luminance",
-        command_line=command_line(args),
         warnings=[*bunch.warnings, *result.warnings],
         sources=_sources(result),
         comparison=_comparison(result),
@@ -224,20 +202,15 @@ def _range(values: np.ndarray) -> str:
 
 
 def _crop_note(bunch: Bunch, crop: tuple[int, int], anchor: str) -> str:
-    sizes = Counter(zip(bunch.heights.tolist(), bunch.widths.tolist(), strict=True))
+    sizes = sizes_of(bunch)
     if set(sizes) == {crop}:
         return ""
     whole = ", ".join(f"{w} × {h} ({n})" for (h, w), n in sizes.most_common(3))
     more = f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""
-    return f"cut {place_in_words(anchor)} from images of {whole}{more}"
+    return f"cut {_folder.place_in_words(anchor)} from images of {whole}{more}"
 
 
-def _denoiser(name: str) -> str:
-    params = check_denoiser(name).get_params()
-    return f"{name} ({', '.join(f'{key} {value}' for key, value in params.items())})"
-
-
-def _sources(result: ReproductionResult) -> list[dict[str, Any]]:
+def _sources(result: experiments.ReproductionResult) -> list[dict[str, Any]]:
     """Return each source's row of the table, and the words beside its pictures."""
     names = slugs(result.attribution.classes)
     shown = _first_of_each(result)
@@ -250,13 +223,13 @@ def _sources(result: ReproductionResult) -> list[dict[str, Any]]:
             "shown_numbers": ", ".join(map(str, _shown_numbers(convergence))),
             "limit_text": f"{number(row['energy_limit'], 4)} by the fit, "
             f"{number(row['unbiased_limit'], 4)} unbiased",
-            "period_text": period_in_words(convergence.period),
+            "period_text": _folder.period_in_words(convergence.period),
         }
         for row, convergence in zip(result.rows(), result.convergence, strict=True)
     ]
 
 
-def _first_of_each(result: ReproductionResult) -> set[str]:
+def _first_of_each(result: experiments.ReproductionResult) -> set[str]:
     """Choose the sources shown first: one of each architecture, or two where none are known."""
     classes = result.attribution.classes.astype(str).tolist()
     architectures = result.correlation.architectures
@@ -265,21 +238,21 @@ def _first_of_each(result: ReproductionResult) -> set[str]:
     return {classes[architectures.index(name)] for name in dict.fromkeys(architectures)}
 
 
-def _comparison(result: ReproductionResult) -> list[tuple[str, str, str]]:
+def _comparison(result: experiments.ReproductionResult) -> list[tuple[str, str, str]]:
     """Return what the paper says and what was found: item, the paper, here."""
     correlation, attribution = result.correlation, result.attribution
     limits = np.array([convergence.fit.limit for convergence in result.convergence])
     pairs = _shown_pairs(correlation)
-    aucs = " and ".join(number(correlation.auc[pair], 3) for pair in pairs)
-    distances = " and ".join(number(correlation.d_prime[pair], 2) for pair in pairs)
     blocks = {name: number(value, 4) for name, value in correlation.blocks.items()}
     accuracies = [percent(row["accuracy"], 1) for row in result.recompression.rows()]
+    counts = Counter(correlation.architectures or ())
+    families = ", ".join(f"{n} {name}" for name, n in counts.items())
     here = {
-        "sources": f"{len(correlation.classes)}{_families(correlation.architectures)}",
+        "sources": f"{len(correlation.classes)}{': ' if families else ''}{families}",
         "images": f"{_range(attribution.n_fit)} and {_range(attribution.n_test)}",
         "limit": f"{number(limits.min(), 4)} to {number(limits.max(), 4)} squared grey levels",
-        "auc": aucs,
-        "d_prime": distances,
+        "auc": " and ".join(number(correlation.auc[pair], 3) for pair in pairs),
+        "d_prime": " and ".join(number(correlation.d_prime[pair], 2) for pair in pairs),
         "correlation": f"own {blocks['own']}, siblings {blocks['sibling']}, "
         f"others {blocks['other']}",
         "accuracy": percent(attribution.accuracy, 1),
@@ -288,14 +261,7 @@ def _comparison(result: ReproductionResult) -> list[tuple[str, str, str]]:
     return [(item, paper, here[key]) for key, (item, paper) in result.paper.items()]
 
 
-def _families(architectures: tuple[str, ...] | None) -> str:
-    if architectures is None:
-        return ""
-    counts = Counter(architectures)
-    return ": " + ", ".join(f"{n} {name}" for name, n in counts.items())
-
-
-def _histograms(result: ReproductionResult) -> list[tuple[str, str]]:
+def _histograms(result: experiments.ReproductionResult) -> list[tuple[str, str]]:
     """Return the name of each histogram and its caption."""
     names = result.correlation.classes
     return [
@@ -308,7 +274,7 @@ def _histograms(result: ReproductionResult) -> list[tuple[str, str]]:
     ]
 
 
-def _robustness_curves(result: ReproductionResult) -> list[tuple[str, str, str]]:
+def _robustness_curves(result: experiments.ReproductionResult) -> list[tuple[str, str, str]]:
     """Return the file, the title and the caption of each robustness curve."""
     if result.robustness is None:
         return []

@@ -7,40 +7,15 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.cli._console import Row, slugs
-from sklearn_ganprint.cli._findings import (
-    NOWHERE,
-    Clusters,
-    Compared,
-    Question,
-    comparison_notes,
-    in_words,
-    p_number,
-    pair_level,
-    verdict,
-)
-from sklearn_ganprint.cli.pages._figures import (
-    autocorrelation,
-    class_fingerprint,
-    comparison,
-    confusion,
-    fingerprint,
-    png,
-    roc_curves,
-    spread,
-    thumbnail,
-)
-from sklearn_ganprint.cli.pages._folder import (
-    command_line,
-    period_in_words,
-    place_in_words,
-    render_page,
-)
+from sklearn_ganprint.cli import _findings
+from sklearn_ganprint.cli._console import Row, judged, slugs
+from sklearn_ganprint.cli._findings import NOWHERE, Clusters, Compared, Question
+from sklearn_ganprint.cli.pages import _figures, _folder
+from sklearn_ganprint.cli.pages._figures import png, thumbnail
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.denoisers import WaveletDenoiser
 from sklearn_ganprint.experiments import AttributionResult
-from sklearn_ganprint.fingerprints import autocorrelation as autocorrelation_of
-from sklearn_ganprint.fingerprints import autocorrelation_period, energy
+from sklearn_ganprint.fingerprints import autocorrelation, autocorrelation_period, energy
 
 #: Images shown of each cluster, of those that fit nowhere, and names of files in a list.
 _SHOWN, _SHOWN_NOWHERE, _NAMED = 12, 24, 1000
@@ -59,8 +34,14 @@ def _reasons(failures: Sequence[ImageReadError]) -> list[tuple[str, str]]:
 def draw_demo(result: AttributionResult) -> dict[str, bytes]:
     """Draw the fingerprint of each source, the ROC curves and the confusion matrix, as files."""
     names = _demo_pictures(result)
-    files = {names[str(label)]: png(class_fingerprint(result, label)) for label in result.classes}
-    return files | {"roc.png": png(roc_curves(result)), "confusion.png": png(confusion(result))}
+    files = {
+        names[str(label)]: png(_figures.class_fingerprint(result, label))
+        for label in result.classes
+    }
+    return files | {
+        "roc.png": png(_figures.roc_curves(result)),
+        "confusion.png": png(_figures.confusion(result)),
+    }
 
 
 def _demo_pictures(result: AttributionResult) -> dict[str, str]:
@@ -70,8 +51,9 @@ def _demo_pictures(result: AttributionResult) -> dict[str, str]:
 def render_demo(result: AttributionResult, samples: Bunch, args: argparse.Namespace) -> str:
     """Fill the template of the demo with the figures of one run."""
     height, width = samples.data.shape[1:3]
-    return render_page(
+    return _folder.render_page(
         "demo",
+        args,
         **result.to_dict(),
         fingerprints=_demo_pictures(result),
         worst=_greatest_confusion(result),
@@ -110,30 +92,26 @@ def _shared_photos(samples: Bunch) -> int | None:
 
 def draw_clusters(clusters: Clusters, progress: Progress) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the content of each picture of the clusters."""
-    names = clusters.names
-    for code, name in enumerate([*names, NOWHERE]):
+    n_pictures = len(clusters.names) + 1
+    for done, name in enumerate([*clusters.names, NOWHERE], start=1):
         for picture, file in _cluster_images(clusters, name):
             yield picture, thumbnail(file)
         if name != NOWHERE:
-            values = clusters.fingerprints[code]
-            yield f"figures/fingerprint-{name}.png", png(fingerprint(values, name))
-            lags = png(autocorrelation(autocorrelation_of(values), name))
+            values = clusters.fingerprints[done - 1]
+            yield f"figures/fingerprint-{name}.png", png(_figures.fingerprint(values, name))
+            lags = png(_figures.autocorrelation(autocorrelation(values), name))
             yield f"figures/autocorrelation-{name}.png", lags
-        progress(code + 1, len(names) + 1)
+        progress(done, n_pictures)
     if clusters.comparison is not None:
-        matrix = comparison(clusters.comparison, pair_level(clusters.comparison))
+        matrix = _figures.comparison(clusters.comparison, _findings.pair_level(clusters.comparison))
         yield "figures/correlations.png", png(matrix)
 
 
 def _cluster_images(clusters: Clusters, name: str) -> list[tuple[str, str]]:
     """Return the names of thumbnails of a cluster, and of the files that these are made from."""
-    files = clusters.files_of(_code_of(clusters, name))
-    shown = spread(files, _SHOWN_NOWHERE if name == NOWHERE else _SHOWN)
+    most = _SHOWN_NOWHERE if name == NOWHERE else _SHOWN
+    shown = _figures.spread(clusters.files_of(name), most)
     return [(f"images/{name}-{n:02d}.jpg", file) for n, file in enumerate(shown, start=1)]
-
-
-def _code_of(clusters: Clusters, name: str) -> int:
-    return -1 if name == NOWHERE else clusters.names.index(name)
 
 
 def render_clusters(
@@ -142,9 +120,10 @@ def render_clusters(
     """Fill the template of cluster with what one run has found."""
     height, width = clusters.crop
     sections = [_cluster_section(clusters, row) for row in rows]
-    return render_page(
+    return _folder.render_page(
         "cluster",
-        summary=in_words(clusters),
+        args,
+        summary=_findings.in_words(clusters),
         n_clusters=len(clusters.names),
         n_given=args.clusters,
         warnings=clusters.warnings,
@@ -153,19 +132,17 @@ def render_clusters(
         failures=_reasons(clusters.failures),
         folders=", ".join(args.paths),
         size=f"{width} × {height}",
-        anchor=place_in_words(args.anchor),
-        command_line=command_line(args),
+        anchor=_folder.place_in_words(args.anchor),
     )
 
 
 def _cluster_section(clusters: Clusters, row: dict[str, Any]) -> dict[str, Any]:
     """Return what is shown of one cluster."""
     name = row["cluster"]
-    code = _code_of(clusters, name)
-    files, period = clusters.files_of(code), None
-    if code >= 0:
-        lags = autocorrelation_of(clusters.fingerprints[code])
-        period = period_in_words(autocorrelation_period(lags))
+    files, period = clusters.files_of(name), None
+    if name != NOWHERE:
+        lags = autocorrelation(clusters.fingerprints[clusters.names.index(name)])
+        period = _folder.period_in_words(autocorrelation_period(lags))
     return {
         **row,
         "thumbnails": _cluster_images(clusters, name),
@@ -180,7 +157,7 @@ def draw_comparison(compared: Compared, progress: Progress) -> Iterator[tuple[st
     result = compared.result
     n_pairs = len(result.rows())
     if n_pairs > 1:
-        yield "figures/correlations.png", png(comparison(result, compared.level / n_pairs))
+        yield "figures/correlations.png", png(_figures.comparison(result, compared.level / n_pairs))
     # All fingerprints of A are drawn, and of B those that are most alike.
     todo = [(0, name) for name in compared.sets[0].names]
     if compared.collections[1] is not None:
@@ -189,7 +166,7 @@ def draw_comparison(compared: Compared, progress: Progress) -> Iterator[tuple[st
     for done, (side, name) in enumerate(todo, start=1):
         source = _compared_source(compared, side, name)
         values = compared.sets[side].fingerprints[compared.sets[side].names.index(name)]
-        yield source["figure"], png(fingerprint(values, name))
+        yield source["figure"], png(_figures.fingerprint(values, name))
         for picture, file in source["thumbnails"]:
             yield picture, thumbnail(file)
         progress(done, len(todo))
@@ -201,9 +178,9 @@ def render_comparison(compared: Compared, args: argparse.Namespace) -> str:
     matches = [
         {
             **match._asdict(),
-            "p_text": p_number(match.p_value_of_best),
-            "verdict": verdict(match, compared),
-            "pair_text": p_number(match.p_value),
+            "p_text": _findings.p_number(match.p_value_of_best),
+            "verdict": _findings.verdict(match, compared),
+            "pair_text": _findings.p_number(match.p_value),
             "found": result.is_found(match, compared.level),
             "sides": (
                 _compared_source(compared, 0, match.source),
@@ -213,13 +190,14 @@ def render_comparison(compared: Compared, args: argparse.Namespace) -> str:
         for match in result.matches()
     ]
     height, width = compared.sets[0].fingerprints.shape[1:3]
-    return render_page(
+    return _folder.render_page(
         "compare",
+        args,
         first=args.first,
         second=None if itself else args.second,
         matches=sorted(matches, key=lambda match: match["p_value_of_best"]),
         n_found=sum(match["found"] for match in matches),
-        notes=comparison_notes(compared),
+        notes=_findings.comparison_notes(compared),
         n_pairs=len(result.rows()),
         level=compared.level,
         null=result.null,
@@ -228,7 +206,6 @@ def render_comparison(compared: Compared, args: argparse.Namespace) -> str:
         failures=_reasons(compared.failures),
         size=f"{width} × {height}",
         trim=args.trim,
-        command_line=command_line(args),
     )
 
 
@@ -239,9 +216,8 @@ def _compared_source(compared: Compared, side: int, name: str) -> dict[str, Any]
     given = compared.collections[side]
     if given is not None:
         failed = {failure.filename for failure in compared.failures}
-        pairs = zip(given.files, given.labels, strict=True)
-        files = [file for file, label in pairs if label == name and file not in failed]
-    shown = enumerate(spread(files, _SHOWN_COMPARED), start=1)
+        files = [x for x, label in given.images if label == name and x not in failed]
+    shown = enumerate(_figures.spread(files, _SHOWN_COMPARED), start=1)
     return {
         "name": name,
         "figure": f"figures/fingerprint-{slug}.png",
@@ -255,16 +231,17 @@ def render_localization(
     rows: Sequence[Row], question: Question, notes: Sequence[str], args: argparse.Namespace
 ) -> str:
     """Fill the template of localize with what one run has found."""
-    judged = [row for row in rows if row["error"] is None]
-    judged.sort(key=lambda row: (row["false_region"] != "yes", -(row["score"] or 0)))
+    images = judged(rows)
+    images.sort(key=lambda row: (row["false_region"] != "yes", -(row["score"] or 0)))
     height, width = question.size
     localizer = question.model.classifier
-    return render_page(
+    return _folder.render_page(
         "localize",
-        images=judged[:_SHOWN_MAPS],
-        n_more=max(0, len(judged) - _SHOWN_MAPS),
-        n_images=len(judged),
-        n_found=sum(row["false_region"] == "yes" for row in judged),
+        args,
+        images=images[:_SHOWN_MAPS],
+        n_more=max(0, len(images) - _SHOWN_MAPS),
+        n_images=len(images),
+        n_found=sum(row["false_region"] == "yes" for row in images),
         failures=[(row["file"], row["error"]) for row in rows if row["error"]],
         claimed=None if question.claimed is None else str(question.claimed),
         sources=[str(label) for label in question.model.whole.classes_],
@@ -274,5 +251,4 @@ def render_localization(
         min_region=localizer.min_region,
         window_size=localizer.window_size,
         model=args.model,
-        command_line=command_line(args),
     )

@@ -57,8 +57,7 @@ def prepare_jpeg2000(stream: BinaryIO, whole: bool) -> Prepared:
     head = take(stream, 42, "its header")
     right, bottom, left, top = (int.from_bytes(head[i : i + 4]) for i in (8, 12, 16, 20))
     n_components = int.from_bytes(head[40:42])
-    depths = {depth for depth in take(stream, 3 * n_components, "its header")[::3]}
-    (depth, *others) = depths or {7}
+    depth, *others = set(take(stream, 3 * n_components, "its header")[::3]) or {7}
     bits = (depth & 0x7F) + 1
     if others or (bits != 8 and n_components > 1) or bits > 16:
         raise UnusableImageError(
@@ -111,21 +110,16 @@ class _Fields:
     def __init__(self, data: bytes) -> None:
         self._data, self._position, self._end = data, 0, 8 * len(data)  # in bits
 
-    def _move(self, n_bits: int) -> tuple[int, int]:
-        start, self._position = self._position, self._position + n_bits
-        if self._position > self._end:
-            raise IndexError
-        return start, self._position
-
     def take(self, n_bytes: int) -> int:
         """Return the next number, of so many whole bytes."""
-        start, stop = self._move(8 * n_bytes)
-        return int.from_bytes(self._data[start >> 3 : stop >> 3])
+        return self.bits(8 * n_bytes)
 
     def bits(self, n_bits: int) -> int:
         """Return the next number, of so many bits, the highest first."""
-        start, stop = self._move(n_bits)
-        last = -(-stop // 8)
+        start, stop = self._position, self._position + n_bits
+        if stop > self._end:
+            raise IndexError
+        self._position, last = stop, -(-stop // 8)
         number = int.from_bytes(self._data[start // 8 : last]) >> (8 * last - stop)
         return number & ((1 << n_bits) - 1)
 

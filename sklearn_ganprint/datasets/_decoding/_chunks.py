@@ -39,9 +39,7 @@ def prepare_png(stream: BinaryIO, whole: bool) -> Prepared:
     parts += [n_bytes.to_bytes(4), b"IDAT", *kept.pop(b"IDAT"), bytes(4), _PNG_END]
     content = b"".join(parts)
     return Prepared(
-        BytesIO(content),
-        n_colours=len(palette) // 3 if indexed else None,
-        held_bytes=len(content),
+        BytesIO(content), n_colours=len(palette) // 3 if indexed else None, held_bytes=len(content)
     )
 
 

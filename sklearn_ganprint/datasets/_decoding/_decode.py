@@ -11,19 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
+from sklearn.utils import gen_batches
 
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS
 from sklearn_ganprint._output import printable
-from sklearn_ganprint.datasets._decoding._boxes import prepare_avif, prepare_jpeg2000
-from sklearn_ganprint.datasets._decoding._chunks import (
-    prepare_gif,
-    prepare_png,
-    prepare_ppm,
-    prepare_webp,
-)
-from sklearn_ganprint.datasets._decoding._jpeg import estimate_jpeg_quality, load_jpeg, prepare_jpeg
+from sklearn_ganprint.datasets._decoding import _boxes, _chunks, _jpeg, _tiff
 from sklearn_ganprint.datasets._decoding._structure import Prepared, UnusableImageError
-from sklearn_ganprint.datasets._decoding._tiff import prepare_tiff
 from sklearn_ganprint.datasets._tar import find_member, open_file
 
 FilePath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -38,15 +31,15 @@ Window: TypeAlias = Callable[[int, int], Box]
 # orientation. A closed list, because of what Pillow would open otherwise: PostScript files are
 # handed to an external interpreter, and TGA has no signature, so that plain text can pass for one.
 _FORMATS: dict[str, tuple[bytes, Callable[[BinaryIO, bool], Prepared]] | None] = {
-    "PNG": (rb"\x89PNG\r\n\x1a\n", prepare_png),
-    "JPEG": (rb"\xff\xd8\xff", prepare_jpeg),
-    "TIFF": (rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]|MM\x2a\0|II\0\x2a", prepare_tiff),
-    "WEBP": (rb"RIFF....WEBPVP8", prepare_webp),
+    "PNG": (rb"\x89PNG\r\n\x1a\n", _chunks.prepare_png),
+    "JPEG": (rb"\xff\xd8\xff", _jpeg.prepare_jpeg),
+    "TIFF": (rb"II[\x2a\x2b]\0|MM\0[\x2a\x2b]|MM\x2a\0|II\0\x2a", _tiff.prepare_tiff),
+    "WEBP": (rb"RIFF....WEBPVP8", _chunks.prepare_webp),
     "BMP": None,
-    "GIF": (rb"GIF8[79]a", prepare_gif),
-    "JPEG2000": (rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n", prepare_jpeg2000),
-    "PPM": (rb"P[0-6fy]", prepare_ppm),
-    "AVIF": (rb"....ftyp", prepare_avif),
+    "GIF": (rb"GIF8[79]a", _chunks.prepare_gif),
+    "JPEG2000": (rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n", _boxes.prepare_jpeg2000),
+    "PPM": (rb"P[0-6fy]", _chunks.prepare_ppm),
+    "AVIF": (rb"....ftyp", _boxes.prepare_avif),
 }
 
 # Memory that a file may take while it is decoded: bytes for each pixel of max_pixels (an RGB
@@ -65,16 +58,9 @@ class ImageReadError(ValueError):
     Parameters
     ----------
     filename : str
-        The file in question.
+        The file in question, as it can be opened; also an attribute.
     reason : str
-        What is wrong with it.
-
-    Attributes
-    ----------
-    filename : str
-        The file in question, as it can be opened.
-    reason : str
-        What is wrong with it.
+        What is wrong with it; also an attribute.
 
     Notes
     -----
@@ -99,10 +85,7 @@ class ImageReadError(ValueError):
 
 
 class ImageInfo(NamedTuple):
-    """What the header of an image file says; format and mode are Pillow's names.
-
-    Width and height are those of the stored pixel grid, before any EXIF orientation.
-    """
+    """What the header of an image file says; format and mode are Pillow's names."""
 
     format: str
     width: int
@@ -121,18 +104,9 @@ def decode_image(
 ) -> Pixels:
     """Read the pixels of one image file; `window` chooses a part, or refuses the size.
 
-    - Luminance is :math:`0.299 R + 0.587 G + 0.114 B` (ITU-R BT.601) and is **not** rounded:
-      rounding adds noise of the size of a fingerprint. Grey files give their grey value.
-    - Grey of more than 8 bits is scaled so that the largest value is 255, and inverted where
-      0 stands for white. Of 16-bit **colour** files, Pillow gives the high byte only.
-    - Transparency is dropped: colours are returned as stored, not blended with a background.
-    - Palettes are looked up; CMYK, YCbCr and LAB go through Pillow's conversion to RGB;
-      1-bit files give 0 and 255; of animations and multi-page files the first frame is read.
-    - The EXIF orientation is **not** applied. A fingerprint is tied to the pixel grid of the
-      sensor or generator, and turning the image would move that grid.
-    - `max_pixels` is compared with the size that the file declares, before memory is taken.
-    - Pillow is given the pixels of the first image alone, after the file's own structure has
-      been checked: checksums, sizes, places of the data, and whether they suffice.
+    As :class:`~sklearn_ganprint.datasets.ImageReader` says. Luminance is not rounded: rounding adds
+    noise of the size of a fingerprint. Palettes are looked up; CMYK, YCbCr and LAB go through
+    Pillow's conversion to RGB; 1-bit files give 0 and 255.
     """
     if channels not in ("rgb", "luminance"):
         raise ValueError(f'channels: expected "rgb" or "luminance", got {channels!r}')
@@ -147,10 +121,7 @@ def decode_image(
 
 
 def inspect_image(path: FilePath, max_pixels: int, window: Window | None = None) -> ImageInfo:
-    """Read what the header of one image file says, unless `window` refuses its size.
-
-    Damage to the pixels themselves stays unseen until they are decoded.
-    """
+    """Read what the header of one image file says, unless `window` refuses its size."""
     with _opened(path, max_pixels, whole=False) as (image, prepared):
         _require_memory(image, prepared, max_pixels)
         if window is not None:
@@ -161,7 +132,7 @@ def inspect_image(path: FilePath, max_pixels: int, window: Window | None = None)
             width=image.width,
             height=image.height,
             mode=image.mode,
-            jpeg_quality=estimate_jpeg_quality(tables) if tables else float("nan"),
+            jpeg_quality=_jpeg.estimate_jpeg_quality(tables) if tables else float("nan"),
         )
 
 
@@ -198,7 +169,7 @@ def _prepare(stream: BinaryIO, max_pixels: int, whole: bool) -> Prepared:
     prepared = Prepared()
     for signature, prepare in filter(None, _FORMATS.values()):
         if re.match(signature, start, re.DOTALL):
-            if prepare not in (prepare_tiff, prepare_ppm):
+            if prepare not in (_tiff.prepare_tiff, _chunks.prepare_ppm):
                 # Its parts, and what is put together of them.
                 _require_bytes(2 * stream.seek(0, os.SEEK_END), max_pixels)
             stream.seek(0)
@@ -239,11 +210,10 @@ def _require_memory(
     channels: Channels = "rgb",
 ) -> None:
     """Raise for an image that takes too much memory to decode, with the part that is kept."""
-    size = 1 if _pixel_type(image.mode, channels, prepared.white) is np.uint8 else 4
+    size = np.dtype(_pixel_type(image.mode, channels, prepared.white)).itemsize
     kept = (box[2] - box[0]) * (box[3] - box[1]) * size * (3 if channels == "rgb" else 1)
     decoded = _MODE_BYTES.get(image.mode, 4) + prepared.scratch_bytes
-    needed = image.width * image.height * decoded + kept + prepared.held_bytes
-    _require_bytes(needed, max_pixels)
+    _require_bytes(image.width * image.height * decoded + kept + prepared.held_bytes, max_pixels)
 
 
 def _require_bytes(n_bytes: int, max_pixels: int) -> None:
@@ -283,7 +253,7 @@ def _load(image: ImageFile, prepared: Prepared) -> None:
     """Decode all pixels, and look whether they are those that the header announced."""
     announced = image.size
     if prepared.scans:
-        load_jpeg(image, prepared.scans)
+        _jpeg.load_jpeg(image, prepared.scans)
     else:
         image.load()
     if image.size != announced:
@@ -296,14 +266,13 @@ def _as_pixels(image: Image.Image, box: Box, channels: Channels, prepared: Prepa
     """Return a part of a decoded image as an array of one or three channels."""
     white = _white(image, prepared)
     left, top, right, bottom = box
-    dtype = _pixel_type(image.mode, channels, white)
     shape = bottom - top, right - left, 3 if channels == "rgb" else 1
-    pixels: Pixels = np.empty(shape, dtype=dtype)
-    for start, stop in _bands(*shape[:2]):
-        part = (left, top + start, right, top + stop)
+    pixels: Pixels = np.empty(shape, dtype=_pixel_type(image.mode, channels, white))
+    for rows in gen_batches(shape[0], max(1, _BAND // shape[1])):
+        part = (left, top + rows.start, right, top + rows.stop)
         # Not cropped if it is all: that would copy the image.
         band = image if part == (0, 0, *image.size) else image.crop(part)
-        pixels[start:stop] = _convert(band, channels, white, prepared.inverted)
+        pixels[rows] = _convert(band, channels, white, prepared.inverted)
     return pixels
 
 
@@ -311,12 +280,6 @@ def _pixel_type(mode: str, channels: Channels, white: int | None) -> type[np.gen
     """Return the type of the result: small integers where nothing is lost by them."""
     exact = channels == "rgb" and white is None and mode != "I" and not mode.startswith("I;16")
     return np.uint8 if exact else np.float32
-
-
-def _bands(height: int, width: int) -> Iterator[tuple[int, int]]:
-    step = max(1, _BAND // width)
-    for start in range(0, height, step):
-        yield start, min(start + step, height)
 
 
 def _white(image: Image.Image, prepared: Prepared) -> int | None:

@@ -6,7 +6,6 @@ from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
@@ -48,10 +47,14 @@ class _Frame(NamedTuple):
     height: int
     components: list[tuple[int, int, int]]
 
+    @property
+    def sampling(self) -> tuple[int, int]:
+        """The greatest factors across and down."""
+        return max(part[1] for part in self.components), max(part[2] for part in self.components)
+
     def n_units(self, chosen: bytes) -> int:
         """Return the number of coded units in a scan of the chosen components."""
-        across = max(component[1] for component in self.components)
-        down = max(component[2] for component in self.components)
+        across, down = self.sampling
         if len(chosen) > 1:
             return -(-self.width // (8 * across)) * -(-self.height // (8 * down))
         own = next(component for component in self.components if component[0] == chosen[0])
@@ -60,8 +63,7 @@ class _Frame(NamedTuple):
 
     def coefficient_bytes(self) -> int:
         """Return the bytes that the coefficients of a pixel take: all are kept between scans."""
-        across = max(component[1] for component in self.components)
-        down = max(component[2] for component in self.components)
+        across, down = self.sampling
         sampled = sum(component[1] * component[2] for component in self.components)
         return -(-2 * sampled // (across * down))
 
@@ -216,9 +218,8 @@ def _next_marker(stream: BinaryIO) -> int:
 def load_jpeg(image: ImageFile, pieces: Sequence[bytes]) -> None:
     """Decode scan by scan, and raise where the data of one end before the scan does.
 
-    libjpeg fills up in silence what is missing before a marker. So the decoder never gets to
-    see a marker behind a scan until it has shown that it needs no more data: bits that stand
-    for no symbol follow, and a decoder that is still inside a block waits for more of them.
+    libjpeg fills up in silence what is missing before a marker. So the decoder sees no marker
+    until bits that stand for no symbol have shown that it is not inside a block.
     """
     decoding = _Decoding(image)
     whole = pieces[-1] == _END
@@ -296,29 +297,19 @@ _STANDARD_LUMINANCE = np.array(
 )
 
 
-def _scaled_tables() -> NDArray[np.int64]:
-    """Return the luminance tables of the IJG qualities 1 to 100, one a row."""
-    quality = np.arange(1, 101)
-    percent = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)
-    tables = (_STANDARD_LUMINANCE * percent[:, np.newaxis] + 50) // 100
-    return np.clip(tables, 1, 255)
-
-
-_TABLES = _scaled_tables()
+# The luminance tables of the IJG qualities 1 to 100, one a row.
+_QUALITIES = np.arange(1, 101)[:, np.newaxis]
+_PERCENT = np.where(_QUALITIES < 50, 5000 // _QUALITIES, 200 - 2 * _QUALITIES)
+_TABLES = np.clip((_STANDARD_LUMINANCE * _PERCENT + 50) // 100, 1, 255)
 
 
 def estimate_jpeg_quality(quantization_tables: Mapping[int, Sequence[int]]) -> float:
-    r"""Estimate the IJG quality setting, from 1 (coarsest) to 100, that a file was saved with.
+    """Estimate the IJG quality setting, from 1 (coarsest) to 100, that a file was saved with.
 
-    Tables come by their number, each in row order, as in the ``quantization`` attribute of an
-    opened Pillow image; that with the lowest number is taken as the luminance table.
-
-    Quality :math:`q` scales the standard luminance table :math:`T` by
-    :math:`s = \lfloor 5000 / q \rfloor` per cent below 50 and by :math:`s = 200 - 2q` from
-    there on, as :math:`\lfloor (s T + 50) / 100 \rfloor`, held within 1 and 255. The
-    quality with the least sum of absolute differences to the given table is returned.
-    It is exact for files written by libjpeg and its kin. Cameras and image editors have
-    tables of their own, for which the number is the nearest equivalent and no more.
+    Tables are as in the ``quantization`` attribute of an opened Pillow image; that with the lowest
+    number is the luminance table. The quality whose table differs least from it, by the sum of
+    absolute differences, is exact for files written by libjpeg and its kin. Cameras and image
+    editors have tables of their own, for which the number is the nearest equivalent.
     """
     if not quantization_tables:
         raise ValueError("quantization_tables: expected at least one table, got none")

@@ -24,14 +24,18 @@ _OTHERS = {266, 292, 293, 317, 338, 347, 529, 530, 531}
 _KEPT = frozenset(
     {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _STRIP_OFFSETS, _SAMPLES, _ROWS}
     | {_STRIP_BYTES, _PLANES, _COLOURS, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES}
-    | {_SAMPLE_FORMAT, _REFERENCE}
-    | _OTHERS
+    | {_SAMPLE_FORMAT, _REFERENCE, *_OTHERS}
 )
 _DEFLATE = (8, 32946)
 _BLOCK, _LONGEST_HEADER = 1 << 20, 16
 _COLOUR_SPACES = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "LAB"}
 # Bits of a sample that are read, by colour space.
-_READ_BITS = {0: (1, 2, 4, 8, 12, 16, 32), 1: (1, 2, 4, 8, 12, 16, 32), 2: (8, 16)} | {
+_GREY_BITS = (1, 2, 4, 8, 12, 16, 32)
+_READ_BITS: dict[int, tuple[int, ...]]
+_READ_BITS = {
+    0: _GREY_BITS,
+    1: _GREY_BITS,
+    2: (8, 16),
     3: (1, 2, 4, 8),
     5: (8, 16),
     6: (8,),
@@ -40,11 +44,7 @@ _READ_BITS = {0: (1, 2, 4, 8, 12, 16, 32), 1: (1, 2, 4, 8, 12, 16, 32), 2: (8, 1
 
 
 def prepare_tiff(stream: BinaryIO, whole: bool) -> Prepared:
-    """Replace the directory of a TIFF file by one that describes the first page's pixels alone.
-
-    The tags by which Pillow would turn the image, later pages and descriptions that may be broken
-    are left out.
-    """
+    """Replace the directory of a TIFF file by one that describes the first page's pixels alone."""
     stream.seek(0)
     try:
         page = read_directory(stream, _KEPT)
@@ -108,15 +108,10 @@ def _white(page: Directory) -> tuple[int | None, bool]:
 
 
 def _require_pixels(page: Directory, size: int) -> int:
-    """Return where the image's data end in the file.
-
-    Raise if parts of them lie outside the file, or are fewer or shorter than needed.
-    """
+    """Return where the image's data end in the file; raise unless they are there and suffice."""
     tiled = _STRIP_OFFSETS not in page.tags
     offsets = page.get(_TILE_OFFSETS if tiled else _STRIP_OFFSETS) or ()
-    counts = page.get(_TILE_BYTES if tiled else _STRIP_BYTES) or [
-        size - offset for offset in offsets
-    ]
+    counts = page.get(_TILE_BYTES if tiled else _STRIP_BYTES) or [size - at for at in offsets]
     if any(sum(part) > size for part in zip(offsets, counts, strict=False)):
         raise UnusableImageError("is truncated: parts of the image lie outside the TIFF file")
     width, height = page.first(_WIDTH, 0), page.first(_HEIGHT, 0)

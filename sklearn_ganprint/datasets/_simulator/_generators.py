@@ -36,8 +36,7 @@ _DETAIL_GAINS = np.repeat([1, 6, 6, 8], 3).astype(np.float32)[:, np.newaxis, np.
 class Family:
     """An architecture, and how strong its traces are.
 
-    It upsamples by transposed convolutions, with residual blocks at a quarter of the resolution,
-    or from a learned constant by repeating pixels and convolving.
+    It upsamples by transposed convolutions, or from a learned constant by repeating pixels.
     """
 
     index: int  # tells the weights of one family from those of another
@@ -73,11 +72,7 @@ Layer = tuple[np.ndarray, np.ndarray]
 
 
 class Generator:
-    """One model: its weights, and the way through them.
-
-    Siblings differ by their weights, except where `shared` is 1: those are one generator, that a
-    condition is given to.
-    """
+    """One model: its weights, or those of all siblings and its condition, and the way through."""
 
     def __init__(self, family: Family, member: int) -> None:
         self.family = family
@@ -126,10 +121,7 @@ class Generator:
         return even + 2 * self.family.unevenness * kernel, bias
 
     def _last_kernel(self, n_hidden: int) -> np.ndarray:
-        """Kernel on the picture, which it nearly keeps, and on hidden planes, whose mean it drops.
-
-        Training sees to it that a generator gets the colours right.
-        """
+        """Draw a kernel that nearly keeps the picture, and drops the mean of hidden planes."""
         kernel = _draw(self.family, self.member, "last", (3, 3 + n_hidden, 3, 3))
         kernel -= kernel.mean((2, 3), keepdims=True)
         kernel[:, :3] *= self.family.filtering
@@ -141,17 +133,13 @@ class Generator:
 
 @cache
 def _position_planes(family: Family, member: int, height: int, width: int) -> np.ndarray:
-    """Planes (1, C, H, W) that are the same in all pictures of one size."""
+    """Make planes (1, C, H, W) that are the same in all pictures of one size."""
     make = _from_padding if family.transposed else _from_constant
     return family.position * make(family, member, height, width)
 
 
 def _from_padding(family: Family, member: int, height: int, width: int) -> np.ndarray:
-    """Planes that residual blocks with zero padding make of even ones.
-
-    The whole depth of a network is too slow for each image. What it does at a distance from the
-    border can be had once for all of them, since to first order it does not depend on the content.
-    """
+    """Make planes as residual blocks with zero padding do of even ones, once for all contents."""
     start = np.ones(_N_POSITION, np.float32)
     if family.conditions:
         # The planes of a condition are even too, so that their kernels are as good as numbers.
@@ -169,7 +157,7 @@ def _from_padding(family: Family, member: int, height: int, width: int) -> np.nd
 
 
 def _from_constant(family: Family, member: int, height: int, width: int) -> np.ndarray:
-    """Planes that have grown from a learned constant, of 4 to 7 pixels on the shorter side."""
+    """Grow planes from a learned constant, of 4 to 7 pixels on the shorter side."""
     sizes = [(height, width)]
     while min(sizes[-1]) >= 8:
         sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))
@@ -198,7 +186,7 @@ def _draw(family: Family, member: int, name: str, shape: tuple[int, ...]) -> np.
 
 
 def _split(x: np.ndarray) -> np.ndarray:
-    """Mean and differences of blocks of 2 x 2 pixels, as planes (n, 4 C, H / 2, W / 2)."""
+    """Return mean and differences of blocks of 2 x 2 pixels, as planes (n, 4 C, H / 2, W / 2)."""
     upper, lower = x[:, :, ::2], x[:, :, 1::2]
     parts = [
         (rows[..., ::2] + sign * rows[..., 1::2]) / 4
@@ -260,10 +248,7 @@ def interleave(planes: np.ndarray) -> np.ndarray:
 
 
 def _by_phase(
-    x: np.ndarray,
-    kernel: np.ndarray,
-    taps: tuple[np.ndarray, np.ndarray],
-    bias: np.ndarray | float,
+    x: np.ndarray, kernel: np.ndarray, taps: tuple[np.ndarray, np.ndarray], bias: np.ndarray | float
 ) -> np.ndarray:
     """Compute even and odd rows and columns of the output each by a 3 x 3 kernel on the input.
 

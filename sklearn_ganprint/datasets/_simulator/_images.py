@@ -1,6 +1,5 @@
 """Images of simulated generators and cameras, in memory and as files."""
 
-import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -47,22 +46,17 @@ def make_generator_images(
     ----------
     n_images : int, default=100
         Number of images of each source.
-
     image_size : int or tuple of int, default=128
         Side, or height and width, in pixels; at least 16.
-
     sources : sequence of str, default=None
         Which of the 22 sources: "C1" to "C9" (Cycle-GAN), "G1" to "G6" (Pro-GAN), "S1" to "S5"
         (Star-GAN), "N1" and "N2" (cameras). None makes all of them.
-
     shared_content : bool, default=True
         Whether image number i shows the same content in all sources; else each source has contents
         of its own, drawn alike.
-
     random_state : int, RandomState instance or None, default=0
         Draws the contents, and the noise of the cameras. The sources themselves are fixed: "C1" is
         the same generator whatever the seed.
-
     n_jobs : int, default=None
         Number of processes; None is 1 unless in a :func:`joblib.parallel_config` context.
 
@@ -90,17 +84,15 @@ def make_generator_images(
 
     Notes
     -----
-    For trying things out, and for what needs more images than one has: nothing that is found here
-    holds for real generators until it is found there.
+    Nothing that is found here holds for real generators until it is found there.
 
     A content is a stack of shapes with textures, shadows and blur, whose spectrum and edges are
-    near those of photos. A generator shows it again by a chain of convolutions of its own: hidden
-    layers with zero padding, biases and leaky ReLU at a quarter, at half and at the full
-    resolution; transposed convolutions of stride 2 (Cycle-GAN, Star-GAN), or repeated pixels,
-    convolutions and a learned constant (Pro-GAN); tanh, 8 bits. Siblings
-    share 70 to 80 % of the variance of their weights, those of Star-GAN all weights: they differ by
-    the condition, "S4" and "S5" the least. A camera multiplies by the pattern of its sensor, adds
-    shot noise, fills in colours and compresses (JPEG, quality 95).
+    near those of photos. A generator shows it again by a chain of convolutions: hidden layers with
+    zero padding, biases and leaky ReLU at three resolutions; transposed convolutions of stride 2
+    (Cycle-GAN, Star-GAN), or repeated pixels and a learned constant (Pro-GAN); tanh, 8 bits.
+    Siblings share 70 to 80 % of the variance of their weights, those of Star-GAN all weights: they
+    differ by the condition, "S4" and "S5" the least. A camera multiplies by the pattern of its
+    sensor, adds shot noise, fills in colours and compresses (JPEG, quality 95).
 
     With contents of its own for each source, 512 images each to fit on and 256 pixels, the paper's
     method in luminance is right in 91 % of the cases (the paper: 90.3 %). **With shared contents it
@@ -119,11 +111,9 @@ def make_generator_images(
     of period 4                       2 % to 38 %     3 % to 53 %   78 %
     ================================  ==============  ============  =============
 
-    What is too regular: residual energies hardly differ from one generator to another, fingerprints
-    are of like strength, and none is as strong as the strongest real ones; there are neither faces
-    nor other aligned contents, which leave a mean of their own; no transformer, diffusion or
-    super-resolution network is among them; the cameras are simpler than cameras. Other processors
-    may round a value differently here and there.
+    Residual energies and the strength of fingerprints differ less than in real generators; there
+    are no aligned contents such as faces, and no transformer, diffusion or super-resolution
+    network; the cameras are simpler than cameras. Other processors may round values differently.
 
     Examples
     --------
@@ -244,31 +234,22 @@ def write_generator_images(
     folder : str or path-like
         Where to; images go to ``folder/ARCHITECTURE/SOURCE/0000.png`` and so on, all as PNG, so
         that the format tells nothing. Made if it does not exist.
-
     n_images : int
         Number of images of each source.
-
     image_size : int or tuple of int, default=256
         Side, or height and width, in pixels; at least 16.
-
     sources : sequence of str, default=None
         Which sources; None makes all 22.
-
     shared_content : bool, default=True
-        Whether image number i shows the same content in all sources; else each source has contents
-        of its own, drawn alike.
-
+        As in :func:`make_generator_images`.
     random_state : int, default=0
         Draws the contents, and the noise of the cameras.
-
     overwrite : bool, default=False
         Whether simulated images that are in the folder already are removed, all of them. By default
         they are kept, which carries on with a run that was interrupted, or adds images and sources
         to it. Other files are left alone either way.
-
     n_jobs : int, default=None
         Number of processes; None is 1 unless in a :func:`joblib.parallel_config` context.
-
     progress : callable, default=None
         Called with the number of images done and that of all, now and then.
 
@@ -281,7 +262,6 @@ def write_generator_images(
     ------
     ValueError
         If a source is unknown or named twice, or a number is too small.
-
     FolderInUseError
         A FileExistsError, if `overwrite` is not set and the folder holds files of other kinds, or
         images that were made with other settings.
@@ -309,12 +289,8 @@ def write_generator_images(
     _check_integer("random_state", random_state, 0)
     order = _make_order(image_size, sources, random_state, shared_content)
     folder = os.fspath(folder)
-    settings = {
-        "size": list(order.size),
-        "seed": int(random_state),
-        "shared_content": order.shared_content,
-    }
-    _claim(folder, settings, overwrite)
+    settings = {"zoo": _ZOO_VERSION, "size": list(order.size), "seed": int(random_state)}
+    _claim(folder, settings | {"shared_content": order.shared_content}, overwrite)
     for name in order.names:
         source_folder = os.path.dirname(_filename(folder, name, 0))
         os.makedirs(source_folder, exist_ok=True)
@@ -333,12 +309,7 @@ class FolderInUseError(FileExistsError):
     Parameters
     ----------
     reason : str
-        What the folder holds.
-
-    Attributes
-    ----------
-    reason : str
-        What the folder holds, without the advice in the message.
+        What the folder holds; also an attribute, without the advice in the message.
 
     Examples
     --------
@@ -361,13 +332,7 @@ def _write_batch(order: _Order, batch: slice, folder: str) -> None:
             continue
         for path, image in zip(missing.values(), order.images(index, missing), strict=True):
             with atomic(Path(path)) as part:
-                part.write_bytes(_encode(image))
-
-
-def _encode(image: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "PNG", compress_level=3)
-    return stream.getvalue()
+                Image.fromarray(image).save(part, "PNG", compress_level=3)
 
 
 def _filename(folder: str, name: str, index: int) -> str:
@@ -376,7 +341,6 @@ def _filename(folder: str, name: str, index: int) -> str:
 
 def _claim(folder: str, settings: dict[str, Any], overwrite: bool) -> None:
     """Write the settings into the folder, or check that they are those written in it."""
-    settings = {"zoo": _ZOO_VERSION, **settings}
     path = Path(folder, SETTINGS_FILE)
     remove_abandoned(Path(folder))  # all there is, if the settings were never written
     if overwrite:
@@ -402,15 +366,11 @@ def _check_settings(path: Path, settings: dict[str, Any]) -> None:
             f"{path.parent}: expected an empty folder, or one that simulated images were written "
             f"to, found other files"
         )
-    found = _read_settings(path)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FolderInUseError(f"{path}: expected settings as JSON, {error}") from error
     if found != settings:
         raise FolderInUseError(
             f"{path.parent}: holds images that were made with {found}, asked for is {settings}"
         )
-
-
-def _read_settings(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise FolderInUseError(f"{path}: expected settings as JSON, {error}") from error

@@ -183,7 +183,7 @@ def _palette(rng: np.random.Generator) -> np.ndarray:
 
 
 def _noise(rng: np.random.Generator, height: int, width: int, slope: float) -> np.ndarray:
-    """Noise of unit variance whose amplitude spectrum falls as frequency to the minus `slope`."""
+    """Draw noise of unit variance whose amplitude falls as frequency to the minus `slope`."""
     rows, columns = (next_fast_len(n, real=True) for n in (height, width))
     frequency = np.hypot(
         np.minimum(np.arange(rows), rows - np.arange(rows))[:, np.newaxis] / rows, rfftfreq(columns)

@@ -9,6 +9,8 @@ from references import noise_part, relative_rms, wavelet_residual
 from scipy import sparse
 
 from sklearn_ganprint.denoisers import DENOISERS, WaveletDenoiser, _wavelet_plan
+
+# Matrices of the plan, held to one filter at a time.
 from sklearn_ganprint.denoisers._banded import BandedMatrix, identity_columns
 
 

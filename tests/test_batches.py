@@ -14,6 +14,8 @@ from sklearn_ganprint import (
     ResidualTransformer,
     make_attribution_pipeline,
 )
+
+# What fits map over has no public name: users hand over arrays or files.
 from sklearn_ganprint._batches import Batches
 from sklearn_ganprint.files import UnreadableImageWarning
 

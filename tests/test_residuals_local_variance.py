@@ -10,7 +10,6 @@ from sklearn_ganprint import (
     load_model,
     save_model,
 )
-from sklearn_ganprint._batches import learns_nothing
 
 
 def slow_normalized(residual, size, offset):
@@ -85,8 +84,11 @@ def test_several_kinds_of_residuals_are_fitted_on_files_as_on_arrays(
     image_folder, make_images, tmp_path
 ):
     _, paths, y = image_folder()
-    assert learns_nothing(normalized_union()[0])
-    fitted = FileBatchClassifier(normalized_union(), batch_size=5).fit(paths, y)
+    told = []
+    fitted = FileBatchClassifier(
+        normalized_union(), batch_size=5, progress=lambda done, _: told.append(done)
+    ).fit(paths, y)
+    assert told == [5, 10, 15, 20, 24]  # one pass
     save_model(fitted, tmp_path / "model.skops")
     expected = normalized_union().fit(make_images()[0], y)
     actual = load_model(tmp_path / "model.skops").estimator_[-1].fingerprints_

@@ -5,10 +5,16 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.special import log_softmax
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import KFold, ShuffleSplit, StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import (
+    KFold,
+    PredefinedSplit,
+    ShuffleSplit,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -18,8 +24,6 @@ from sklearn_ganprint import (
     FusionClassifier,
     OpenSetClassifier,
 )
-from sklearn_ganprint._batches import Batches
-from sklearn_ganprint.ensemble._fusion import choose_weights, fit_weights
 from sklearn_ganprint.open_set import discriminant_distances
 
 
@@ -80,14 +84,16 @@ def test_what_is_gathered_does_not_travel_to_the_workers(make_traces):
     X, y = make_traces(n_per_class=6)
     sizes = []
 
-    class InSixes(Batches):
+    class InSixes:
+        first = X[:1]
+
         def map(self, function, *args, rows=()):
             for start in range(0, len(X), 6):
                 batch = np.arange(start, start + 6)
                 sizes.append(len(pickle.dumps((function, args))))
                 yield batch, function(X[batch], *(values[batch] for values in rows), *args)
 
-    fusion().fit_batches(InSixes(X), y)
+    fusion().fit_batches(InSixes(), y)
     assert sizes == [sizes[0]] * 4 + [sizes[4]] * 4
 
 
@@ -106,35 +112,66 @@ def test_groups_are_left_out_together(make_traces, estimator):
     np.testing.assert_allclose(clf.out_of_fold_scores_, expected, atol=1e-6)
 
 
+class GivenScores(ClassifierMixin, BaseEstimator):
+    """Its scores stand in the features: those of member 0 in the first columns, and so on."""
+
+    def __init__(self, member=0):
+        self.member = member
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def decision_function(self, X):
+        n_classes = len(self.classes_)
+        scores = X[:, self.member * n_classes : (self.member + 1) * n_classes]
+        return scores[:, 1] - scores[:, 0] if n_classes == 2 else scores
+
+    def predict(self, X):
+        return self.classes_[self.decision_function(X).argmax(axis=1)]
+
+
+def fuse_given(scores, codes, **params):
+    """Fit a fusion of members that give these scores (n, n_members, n_classes) to unseen images."""
+    members = [(f"member{number}", GivenScores(number)) for number in range(scores.shape[1])]
+    folds = PredefinedSplit(np.arange(len(codes)) % 5)
+    return FusionClassifier(members, cv=folds, **params).fit(scores.reshape(len(codes), -1), codes)
+
+
 def test_weights_have_the_greatest_penalised_likelihood():
     rng = np.random.default_rng(0)
-    codes = rng.integers(3, size=60)
-    scores = rng.normal(size=(60, 2, 3))
-    scores[np.arange(60), 0, codes] += 1
+    codes = rng.integers(3, size=120)
+    scores = rng.normal(size=(120, 2, 3))
+    scores[np.arange(120), 0, codes] += 1
+    scores[codes == 2, 0, 1] += 3
     scores[:, 1, 2] -= scores[:, 0, 0]
+    clf = fuse_given(scores, codes, penalty=4.0)
+    about = scores - scores.mean(axis=2, keepdims=True)
+    scaled = about / np.sqrt((about**2).mean(axis=(0, 2)))[:, np.newaxis]
 
-    def objective(weights):
+    def objective(shared, by_class, intercept):
         total = 0.0
-        for row, code in zip(scores, codes, strict=True):
-            fused = weights.intercept.copy()
+        for row, code in zip(scaled, codes, strict=True):
+            fused = intercept.copy()
             for c in range(3):
                 for m in range(2):
-                    fused[c] += weights.shared[m] * row[m, c]
-                    fused[c] += sum(weights.by_class[c, m, d] * row[m, d] for d in range(3))
+                    fused[c] += shared[m] * row[m, c]
+                    fused[c] += sum(by_class[c, m, d] * row[m, d] for d in range(3))
             total += log_softmax(fused)[code]
-        free = (weights.by_class**2).sum() + (weights.intercept**2).sum()
-        return total - (weights.shared**2).sum() / 2 - 4.0 * free / 2
+        free = (by_class**2).sum() + (intercept**2).sum()
+        return total - (shared**2).sum() / 2 - 4.0 * free / 2
 
-    found = fit_weights(scores, codes, penalty=4.0)
-    best = objective(found)
-    for name, values in found._asdict().items():
+    found = [clf.weights_, clf.class_weights_, clf.intercept_]
+    assert found[1].any()
+    best = objective(*found)
+    for position, values in enumerate(found):
         for index in np.ndindex(values.shape):
             for step in (0.02, -0.02):
                 moved = values.copy()
                 moved[index] += step
-                if name == "shared" and moved[index] < 0:
+                if position == 0 and moved[index] < 0:
                     continue
-                assert objective(found._replace(**{name: moved})) < best
+                assert objective(*found[:position], moved, *found[position + 1 :]) < best
 
 
 def test_scores_probabilities_and_predictions_agree(make_traces):
@@ -293,14 +330,55 @@ def test_twins_are_left_out_together_as_groups_are(make_translations):
     np.testing.assert_allclose(found.predict_proba(X), expected.predict_proba(X), rtol=1e-6)
 
 
-def test_a_splitter_of_ones_own_and_contents_of_their_own_are_left_alone(
-    make_translations, make_traces
-):
+def test_a_splitter_of_ones_own_is_left_alone(make_translations):
+    X, y, photos = make_translations(6)
+    splitter, estimator = StratifiedKFold(3, shuffle=True, random_state=0), FingerprintClassifier()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        X, y, _ = make_translations(6)
-        two_views(cv=StratifiedKFold(3)).fit(X, y)
-        fusion().fit(*make_traces(n_per_class=10))
+        clf = FusionClassifier([("only", estimator)], cv=splitter).fit(X, y)
+    expected = np.empty((len(y), 4))
+    for fit, test in splitter.split(X, y):
+        assert {*photos[fit]} & {*photos[test]}  # which groups would have kept together
+        scores = clone(estimator).fit(X[fit], y[fit]).decision_function(X[test])
+        expected[test] = clf._fuse(scores[:, np.newaxis])
+    np.testing.assert_allclose(clf.out_of_fold_scores_, expected, atol=1e-6)
+
+
+def test_contents_of_their_own_are_no_groups(make_traces):
+    X, y = make_traces(n_per_class=10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clf = FusionClassifier([("only", FingerprintClassifier())]).fit(X, y)
+    # Left out one at a time; groups would be left out in folds.
+    model = FingerprintClassifier().fit(X, y)
+    expected = clf._fuse(model.leave_one_out_scores(X, y)[:, np.newaxis])
+    np.testing.assert_allclose(clf.out_of_fold_scores_, expected, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.*takes noise residuals")
+@pytest.mark.parametrize("side", [20, 150])
+def test_twins_are_found_and_nothing_else(side):
+    rng = np.random.default_rng(0)
+    frame, photos = rng.normal(size=(1, side, side, 3)), rng.normal(size=(30, side, side, 3))
+    X = frame + np.concatenate([photos, photos[:6]]) + 40 * rng.uniform(size=(36, 1, 1, 1))
+    X[30:] += rng.normal(size=X[30:].shape)
+    y = np.repeat([0, 1, 2], [20, 10, 6])
+    clf = FusionClassifier([("only", FingerprintClassifier())])
+    with pytest.warns(UserWarning, match="12 of 36 images"):
+        found = clone(clf).fit(X, y)
+    expected = clone(clf).fit(X, y, groups=np.concatenate([np.arange(30), np.arange(6)]))
+    np.testing.assert_allclose(found.out_of_fold_scores_, expected.out_of_fold_scores_, rtol=1e-6)
+
+
+def test_classes_that_are_alike_as_a_whole_have_no_twins(make_residuals):
+    X, y = make_residuals(n_per_class=20, labels=("a", "b"), n_features=4000, noise=0.5)
+    X[y == "b"] += X[y == "a"].mean(axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clf = FusionClassifier([("only", FingerprintClassifier())]).fit(X, y)
+    left_out = FingerprintClassifier().fit(X, y).leave_one_out_scores(X, y)
+    expected = clf._fuse(left_out[:, np.newaxis])
+    np.testing.assert_allclose(clf.out_of_fold_scores_, expected, atol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore:.*Pass groups", "ignore:.*takes noise residuals")
@@ -348,20 +426,19 @@ def test_a_member_of_no_use_does_no_harm(kind, n_classes, n_per_class):
     found = []
     for seed in range(4):
         scores, codes = exchangeable_scores(kind, n_classes, n_per_class, unseen=True, seed=seed)
-        weights = choose_weights(scores, codes, np.arange(len(codes)) % 5, penalty=30.0)
-        found.append((weights.fuse(new).argmax(axis=1) == expected).mean())
+        clf = fuse_given(scores, codes)
+        found.append((clf.predict(new.reshape(len(new), -1)) == expected).mean())
     assert np.mean(found) >= best - 0.03
 
 
 def test_where_all_members_are_worse_than_chance_they_count_alike():
     scores, codes = exchangeable_scores("noise", 4, 20, unseen=True)
-    weights = choose_weights(-scores[:, :1], codes, np.arange(len(codes)) % 5, penalty=30.0)
-    assert weights.shared.tolist() == [1.0]
-    assert not weights.by_class.any()
+    clf = fuse_given(-scores[:, :1], codes)
+    assert clf.weights_.tolist() == [1.0]
+    assert not clf.class_weights_.any()
 
 
 def test_classes_get_weights_of_their_own_where_unseen_images_ask_for_them():
     scores, codes = exchangeable_scores("noise", 4, 60, unseen=True)
     scores[codes == 3, 0, 2] += 3
-    weights = choose_weights(scores, codes, np.arange(len(codes)) % 5, penalty=30.0)
-    assert weights.by_class[3, 0, 2] > 0.1
+    assert fuse_given(scores, codes).class_weights_[3, 0, 2] > 0.1

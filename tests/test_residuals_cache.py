@@ -12,7 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
 from sklearn_ganprint.denoisers import GaussianDenoiser, MedianDenoiser
 from sklearn_ganprint.residuals import set_cache_size
-from sklearn_ganprint.residuals._cache import CACHE, CACHE_SIZE
+
+# No public name tells how many bytes are in use, or holds the lock while a process forks.
+from sklearn_ganprint.residuals._cache import CACHE
 
 SHAPE = (24, 32)
 #: Bytes of an image in uint8 and of its residual in float32.
@@ -22,10 +24,10 @@ ONE = 24 * 32 * (1 + 4)
 @pytest.fixture(autouse=True)
 def empty_cache():
     set_cache_size(0)
-    set_cache_size(CACHE_SIZE)
+    set_cache_size(512 << 20)
     yield
     set_cache_size(0)
-    set_cache_size(CACHE_SIZE)
+    set_cache_size(512 << 20)
 
 
 @pytest.fixture

@@ -1,0 +1,138 @@
+"""Estimators that several test modules and the saved models are made of."""
+
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from sklearn_ganprint import (
+    AugmentedClassifier,
+    FileBatchClassifier,
+    FileBatchClustering,
+    FileBatchEstimator,
+    FingerprintClassifier,
+    FingerprintClustering,
+    FingerprintDetector,
+    FingerprintLocalizer,
+    FusionClassifier,
+    LocalVarianceNormalizer,
+    OpenSetClassifier,
+    PRNUClassifier,
+    ResidualTransformer,
+    TiledClassifier,
+)
+from sklearn_ganprint.classification import PooledDiscriminantAnalysis
+from sklearn_ganprint.denoisers import (
+    GaussianDenoiser,
+    MedianDenoiser,
+    WaveletDenoiser,
+    WienerDenoiser,
+)
+from sklearn_ganprint.features import (
+    AutocorrelationTransformer,
+    SpectralLineTransformer,
+    SpectrumTransformer,
+    TiledTransformer,
+)
+from sklearn_ganprint.perturbations import (
+    Crop,
+    GaussianBlur,
+    GaussianNoise,
+    JPEGCompression,
+    Resize,
+)
+
+#: One of each kind, with parameters that are not the default.
+DENOISERS = [
+    GaussianDenoiser(1.5),
+    MedianDenoiser(5),
+    WaveletDenoiser("haar", level=2, sigma=3.0),
+    WienerDenoiser(5, sigma=2.0),
+]
+FEATURES = [
+    AutocorrelationTransformer(2),
+    LocalVarianceNormalizer(5),
+    SpectralLineTransformer(segment_size=16),
+    SpectrumTransformer(8),
+    TiledTransformer(AutocorrelationTransformer(2), 10),
+]
+PERTURBATIONS = [
+    Crop(16),
+    GaussianBlur(1.5),
+    GaussianNoise(2.0, random_state=0),
+    JPEGCompression(80, subsampling="4:4:4"),
+    Resize(0.75, restore=True),
+]
+
+
+def residual(denoiser="gaussian", **params):
+    """Make the first step of a pipeline; residuals keep the shape of the image."""
+    return ResidualTransformer(denoiser, **{"flatten": False, **params})
+
+
+#: What scikit-learn's own checks run on: every estimator, some with several settings.
+ESTIMATORS = {
+    "residual": ResidualTransformer(),
+    "residual-rgb": ResidualTransformer(WienerDenoiser(), channels="rgb"),
+    "residual-opponent": ResidualTransformer("gaussian", channels="opponent"),
+    "residual-intensity": ResidualTransformer(channels="ycbcr", intensity=True),
+    "residual-threads": ResidualTransformer("gaussian", n_jobs=2),
+    "normalizer": LocalVarianceNormalizer(),
+    "normalizer-threads": LocalVarianceNormalizer(3, 0.1, n_jobs=2),
+    "correlation": FingerprintClassifier(),
+    "cosine": FingerprintClassifier("cosine"),
+    "euclidean": FingerprintClassifier("euclidean"),
+    "unbiased": FingerprintClassifier("unbiased"),
+    "prnu": PRNUClassifier(),
+    "prnu-correlation": PRNUClassifier(zero_mean="bayer", wiener=True, metric="correlation"),
+    "prnu-search": PRNUClassifier(zero_mean=False, search=True),
+    "files": FileBatchClassifier(
+        make_pipeline(ResidualTransformer(), FingerprintClassifier()), batch_size=7
+    ),
+    "files-bare": FileBatchClassifier(FingerprintClassifier()),
+    "open-set": OpenSetClassifier(FingerprintClassifier()),
+    "open-set-lda": OpenSetClassifier(LinearDiscriminantAnalysis(), cv=3),
+    "fusion": FusionClassifier(
+        [("first", FingerprintClassifier("cosine")), ("other", LinearDiscriminantAnalysis())]
+    ),
+    "fusion-folds": FusionClassifier([("first", FingerprintClassifier())], cv=3),
+    "discriminant": PooledDiscriminantAnalysis(),
+    "detector": FingerprintDetector(),
+    "localizer": FingerprintLocalizer(),
+    "localizer-small": FingerprintLocalizer(window_size=2, max_lag=1, smoothing=1, cv=2),
+    "augmented": AugmentedClassifier(LogisticRegression(), ["noise 0.1"], subclasses=False),
+    "augmented-subclasses": AugmentedClassifier(
+        make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier()),
+        ["noise 0.1", ("noise 0.1", "blur 0.1")],
+        temperature=0.01,
+    ),
+    # With two features rows hold no window, and are clustered as they are.
+    "clustering": FingerprintClustering(),
+    "clustering-3": FingerprintClustering(3, max_samples=40, random_state=0),
+    "files-clustering": FileBatchClustering(FingerprintClustering(3), batch_size=7),
+    "files-estimator": FileBatchEstimator(FusionClassifier([("only", FingerprintClassifier())])),
+    "files-clusters": FileBatchEstimator(FingerprintClustering(3), batch_size=7),
+    "files-residuals": FileBatchEstimator(ResidualTransformer(), batch_size=7),
+    "files-features": FileBatchEstimator(
+        make_pipeline(ResidualTransformer(flatten=False), AutocorrelationTransformer()),
+        batch_size=7,
+    ),
+    "files-learnt": FileBatchEstimator(PCA(1, random_state=0), batch_size=7),
+    "jpeg": JPEGCompression(data_range=1.0),
+    "resize": Resize(),
+    "resize-back": Resize(1.5, restore=True),
+    "blur": GaussianBlur(),
+    "noise": GaussianNoise(),
+    "crop": Crop(),
+    "crop-random": Crop(1, offset="random"),
+    "autocorrelation": AutocorrelationTransformer(),
+    "autocorrelation-few": AutocorrelationTransformer(1, log_norm=False, n_jobs=2),
+    "spectrum": SpectrumTransformer(),
+    "spectrum-radial": SpectrumTransformer(4, profile="radial", normalize=False),
+    "spectrum-azimuthal": SpectrumTransformer(profile="azimuthal"),
+    "lines": SpectralLineTransformer(),
+    "lines-plain": SpectralLineTransformer(2, window=None, magnitude=False),
+    "tiles": TiledTransformer(AutocorrelationTransformer()),
+    "tiles-small": TiledTransformer(AutocorrelationTransformer(0), tile_size=1),
+    "tiled": TiledClassifier(LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.03)),
+}

@@ -1,0 +1,53 @@
+"""Commands do with the rest of the package what anyone can do: they import no private names."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import sklearn_ganprint
+from sklearn_ganprint import cli
+
+#: Private modules of the whole package, for whoever writes texts, files or processes.
+COMMON = {"_atomic", "_output", "_parallel", "_public", "_text"}
+
+FILES = sorted(Path(cli.__file__).parent.rglob("*.py"))
+PACKAGE = sklearn_ganprint.__name__
+
+
+def private_imports(source):
+    """Names that a module imports from other packages of ours, and that are private there."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            first, *parts = name.split(".")
+            if first != PACKAGE or parts[:1] == ["cli"] or (parts and parts[0] in COMMON):
+                continue
+            if any(part.startswith("_") and not part.startswith("__") for part in parts):
+                yield name
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_commands_import_public_names_only(path):
+    assert list(private_imports(path.read_text("utf-8"))) == []
+
+
+def test_private_imports_are_seen():
+    source = (
+        "from sklearn_ganprint.files._batches import FileBatches\n"
+        "from sklearn_ganprint.files import _batches, FileBatchClassifier\n"
+        "import sklearn_ganprint.persistence._archive\n"
+        "from sklearn_ganprint import __version__\n"
+        "from sklearn_ganprint._output import printable\n"
+        "from sklearn_ganprint.cli._main import main\n"
+    )
+    assert list(private_imports(source)) == [
+        "sklearn_ganprint.files._batches.FileBatches",
+        "sklearn_ganprint.files._batches",
+        "sklearn_ganprint.persistence._archive",
+    ]
