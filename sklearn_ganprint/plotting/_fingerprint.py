@@ -394,12 +394,7 @@ class FingerprintSeriesDisplay:
     def __init__(
         self, fingerprints: list[np.ndarray], n_images: list[int], *, name: str | None = None
     ) -> None:
-        warnings.warn(
-            "FingerprintSeriesDisplay will be gone in version 0.3; use "
-            "FingerprintDisplay.from_series, which returns the displays of a row.",
-            FutureWarning,
-            stacklevel=2,
-        )
+        _warn_of_series()
         self.fingerprints = fingerprints
         self.n_images = n_images
         self.name = name
@@ -458,7 +453,19 @@ class FingerprintSeriesDisplay:
         FingerprintSeriesDisplay
             The display.
         """
-        return cls(fingerprints, n_images, name=name).plot(**plot_params)
+        _warn_of_series()
+        display = cls.__new__(cls)  # without the warning of __init__, at the caller's line
+        display.fingerprints, display.n_images, display.name = fingerprints, n_images, name
+        return display.plot(**plot_params)
+
+
+def _warn_of_series() -> None:
+    warnings.warn(
+        "FingerprintSeriesDisplay will be gone in version 0.3; use FingerprintDisplay.from_series, "
+        "which returns the displays of a row.",
+        FutureWarning,
+        stacklevel=3,
+    )
 
 
 def _common_scale(
