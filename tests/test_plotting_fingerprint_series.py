@@ -68,10 +68,13 @@ def test_makes_a_figure_with_a_row(pyplot, n):
 
 
 def test_the_former_class_warns_and_draws_the_same(axes):
-    with pytest.warns(FutureWarning, match="from_series"):
+    with pytest.warns(FutureWarning, match="from_series") as warned:
         display = FingerprintSeriesDisplay.from_fingerprints(
             FINGERPRINTS, N_IMAGES, "gan", axes=axes, scale="common"
         )
+    with pytest.warns(FutureWarning, match="from_series") as of_class:
+        FingerprintSeriesDisplay(FINGERPRINTS, N_IMAGES)
+    assert [found.filename for found in (*warned, *of_class)] == [__file__, __file__]
     others = draw(Figure().subplots(1, 3), scale="common")
     assert_array_equal(display.axes_, axes)
     assert display.figure_ is axes[0].figure

@@ -365,12 +365,7 @@ class FingerprintSeriesDisplay:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        warnings.warn(
-            "FingerprintSeriesDisplay will be gone in version 0.3; use "
-            "FingerprintDisplay.from_series, which returns the displays of a row.",
-            FutureWarning,
-            stacklevel=3,
-        )
+        _warn_of_series(stacklevel=4)
 
     def plot(self, axes: Any = None, *, name: str | None = None, **params: Any) -> Self:
         """Draw the fingerprints.
@@ -414,7 +409,19 @@ class FingerprintSeriesDisplay:
         FingerprintSeriesDisplay
             The display.
         """
-        return cls(fingerprints, n_images, name=name).plot(**plot_params)
+        _warn_of_series(stacklevel=3)
+        display = cls.__new__(cls)  # without the warning of __init__, at the caller's line
+        display.fingerprints, display.n_images, display.name = fingerprints, n_images, name
+        return display.plot(**plot_params)
+
+
+def _warn_of_series(stacklevel: int) -> None:
+    warnings.warn(
+        "FingerprintSeriesDisplay will be gone in version 0.3; use FingerprintDisplay.from_series, "
+        "which returns the displays of a row.",
+        FutureWarning,
+        stacklevel=stacklevel,
+    )
 
 
 def _common_scale(
