@@ -447,3 +447,14 @@ def test_images_are_read_as_often_as_the_estimator_maps_them(image_folder, monke
     asked.clear()
     FileBatchEstimator(make_attribution_pipeline()).fit(paths, y)
     assert [(steps, lengths) for _, steps, lengths in asked] == [(1, [24, 24])] * 2
+
+
+def test_transformed_files_are_rows_of_a_data_frame(image_folder):
+    _, paths, _ = image_folder(n_per_class=2)
+    features = make_pipeline(ResidualTransformer(flatten=False), AutocorrelationTransformer(1))
+    files = FileBatchEstimator(features).set_output(transform="pandas")
+    frame = files.fit_transform(paths)
+    assert list(frame.columns) == list(files.get_feature_names_out())
+    np.testing.assert_array_equal(frame, files.set_output(transform="default").transform(paths))
+    assert not hasattr(FileBatchEstimator(FingerprintClassifier()), "set_output")
+    assert not hasattr(FileBatchEstimator(ResidualTransformer(flatten=False)), "set_output")

@@ -19,9 +19,15 @@ from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._set_output import _SetOutputMixin, _wrap_data_with_container
 from sklearn.utils.metadata_routing import _routing_enabled
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
 
 from sklearn_ganprint._batches import fit_on_batches
 from sklearn_ganprint._images import (
@@ -406,7 +412,29 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         ndarray of shape (n, ...)
             What the estimator returns, such as features; NaN for files that could not be read.
         """
-        return self._apply(X, "transform")
+        return _wrap_data_with_container("transform", self._apply(X, "transform"), X, self)
+
+    # It would hide from hasattr whether there is a transform, if it were left to wrap it.
+    set_output = vars(_SetOutputMixin)["set_output"]
+    _sklearn_auto_wrap_output_keys: ClassVar[set[str]] = {"transform"}
+
+    @available_if(lambda self: _can(self, "get_feature_names_out"))
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the columns that ``transform`` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            As the estimator takes them; names that were seen in `fit` are the default.
+
+        Returns
+        -------
+        ndarray of str
+            The names.
+        """
+        check_is_fitted(self)
+        _check_feature_names_in(self, input_features, generate_names=False)
+        return self.estimator_.get_feature_names_out(input_features)
 
     @available_if(lambda self: self._is("classifier"))
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
