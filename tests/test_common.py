@@ -32,6 +32,7 @@ from sklearn_ganprint.classification import PooledDiscriminantAnalysis
 from sklearn_ganprint.denoisers import WienerDenoiser
 from sklearn_ganprint.features import (
     AutocorrelationTransformer,
+    PartialCorrelationTransformer,
     SpectralLineTransformer,
     SpectrumTransformer,
     TiledTransformer,
@@ -100,6 +101,8 @@ ESTIMATORS = {
     "crop-random": Crop(1, offset="random"),
     "autocorrelation": AutocorrelationTransformer(),
     "autocorrelation-few": AutocorrelationTransformer(1, log_norm=False, n_jobs=2),
+    "partial": PartialCorrelationTransformer(),
+    "partial-few": PartialCorrelationTransformer(3, scales=(1, 2), cross_channel=False, n_jobs=2),
     "spectrum": SpectrumTransformer(),
     "spectrum-radial": SpectrumTransformer(4, profile="radial", normalize=False),
     "spectrum-azimuthal": SpectrumTransformer(profile="azimuthal"),

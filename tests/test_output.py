@@ -18,6 +18,7 @@ from sklearn_ganprint import (
     FusionClassifier,
     LocalVarianceNormalizer,
     OpenSetClassifier,
+    PooledDiscriminantAnalysis,
     PRNUClassifier,
     ResidualTransformer,
     TiledClassifier,
@@ -26,6 +27,7 @@ from sklearn_ganprint import (
 )
 from sklearn_ganprint.features import (
     AutocorrelationTransformer,
+    PartialCorrelationTransformer,
     SpectralLineTransformer,
     SpectrumTransformer,
     TiledTransformer,
@@ -89,6 +91,9 @@ MODELS = {
         residual(), LocalVarianceNormalizer(flatten=False), PRNUClassifier(search=True)
     ),
     "spectrum": make_pipeline(residual(), SpectrumTransformer(4), LinearDiscriminantAnalysis()),
+    "partial": make_pipeline(
+        residual(), PartialCorrelationTransformer(3, scales=(1, 2)), PooledDiscriminantAnalysis()
+    ),
     "lines": make_pipeline(residual(), SpectralLineTransformer(4), LinearDiscriminantAnalysis()),
     "tiles": make_pipeline(
         residual(),
@@ -138,6 +143,7 @@ TRANSFORMERS = {
     "residual": residual(True),
     "normalizer": LocalVarianceNormalizer(),
     "autocorrelation": lags(),
+    "partial": PartialCorrelationTransformer(3, scales=(1, 2)),
     "spectrum": SpectrumTransformer(4),
     "lines": SpectralLineTransformer(4),
     "tiles": TiledTransformer(lags(), 16),
