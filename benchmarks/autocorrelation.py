@@ -1,17 +1,18 @@
 """Accuracy of autocorrelations and mean fingerprints, of both, and what could pass for it.
 
 Usage: python benchmarks/autocorrelation.py [DIR ...] [--crop 256] [--groups name] [--seeds 5]
-                                         [--search] [--json FILE]
+                                         [--search] [--only NAME ...] [--json FILE]
 
 Measures the bundled samples, then each DIR, which has a folder per source. Half of each class is
 fitted on, or a few images of that half, and the other half tested; with ``--groups name`` files of
-one name stay on one side. Nothing is chosen on the test half: the shrinkage is the pipeline's own,
-and ``--search`` adds a row where cross-validation inside the fitted half chooses it. Prints mean
-and standard deviation over the seeds, and writes the accuracy for every seed with ``--json``.
+one name stay on one side. ``--only`` names the columns to measure. Nothing is chosen on the test
+half: the shrinkage is the pipeline's own, and ``--search`` adds a row where cross-validation inside
+the fitted half chooses it. Prints mean and standard deviation over the seeds, and writes the
+accuracy for every seed with ``--json``.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -37,6 +38,7 @@ from sklearn.utils import Bunch
 from sklearn_ganprint import (
     FingerprintClassifier,
     FusionClassifier,
+    PartialCorrelationTransformer,
     TiledClassifier,
     make_attribution_pipeline,
 )
@@ -49,10 +51,11 @@ SHRINKAGES = [0.003, 0.01, 0.03, 0.1, 0.3]
 
 
 class Traces(NamedTuple):
-    """What the classifiers see of images: residuals as rows, and features of their parts."""
+    """What the classifiers see of images: residuals as rows, and features, the first of parts."""
 
     residuals: np.ndarray
     parts: np.ndarray
+    partial: np.ndarray
 
 
 def classifier() -> TiledClassifier:
@@ -93,6 +96,11 @@ CLASSIFIERS: dict[str, Callable[[Traces], tuple[Any, np.ndarray]]] = {
     "autocorrelation": lambda traces: (classifier(), traces.parts[:, :1]),
     "autocorrelation, tiles": lambda traces: (classifier(), traces.parts),
     "fusion": fusion,
+    "partial correlation": lambda traces: (classifier(), traces.partial[:, np.newaxis]),
+    "both, no tiles": lambda traces: (
+        classifier(),
+        np.hstack([traces.parts[:, 0], traces.partial])[:, np.newaxis],
+    ),
 }
 
 
@@ -109,8 +117,9 @@ def traces(
         residuals = pipeline["residual"].fit_transform(batch)
         if content:
             residuals = batch - residuals
-        parts = pipeline["features"].fit_transform(residuals)
-        batches.append((residuals.reshape(len(batch), -1), parts))
+        features = (pipeline["features"], PartialCorrelationTransformer())
+        found = [transformer.fit_transform(residuals) for transformer in features]
+        batches.append((residuals.reshape(len(batch), -1), *found))
     return Traces(*map(np.concatenate, zip(*batches, strict=True)))
 
 
@@ -153,10 +162,12 @@ def measure(
     splits: list[Split],
     tested: Traces | None = None,
     groups: np.ndarray | None = None,
+    names: Collection[str] = tuple(CLASSIFIERS),
 ) -> dict[str, list[float]]:
-    """Accuracies of all classifiers, on other versions of the same images if they are given."""
+    """Accuracies of the classifiers, on other versions of the same images if they are given."""
     found = {}
-    for name, make in CLASSIFIERS.items():
+    for name in names:
+        make = CLASSIFIERS[name]
         model, X = make(seen)
         X_test = X if tested is None else make(tested)[1]
         found[name] = accuracies(X, X_test, target, splits, model, groups)
@@ -164,11 +175,11 @@ def measure(
 
 
 def measurements(
-    data: Bunch, n_seeds: int, *, search: bool
+    data: Bunch, n_seeds: int, names: Collection[str], *, search: bool
 ) -> Iterator[tuple[str, dict[str, list[float]]]]:
     """Yield a row of the table after the other."""
     target, splits = data.target, halves(data.target, data.groups, n_seeds)
-    seen, measured = traces(data.data), partial(measure, groups=data.groups)
+    seen, measured = traces(data.data), partial(measure, groups=data.groups, names=names)
     yield "half of each class", measured(seen, target, splits)
     for n_images in (2, 5, 10):
         yield f"{n_images} images a class", measured(seen, target, few(target, splits, n_images))
@@ -182,6 +193,7 @@ def measurements(
     for quality in (95, 75):
         jpeg = traces(JPEGCompression(quality).fit_transform(data.data))
         yield f"half of each class, tested on JPEG {quality}", measured(seen, target, splits, jpeg)
+    yield "half of each class, all JPEG 75", measured(jpeg, target, splits)
     for trim in (8, 16):
         cut = traces(data.data[:, trim:-trim, trim:-trim])
         yield f"half of each class, {trim} px trimmed", measured(cut, target, splits)
@@ -218,13 +230,15 @@ def metadata(data: Bunch) -> Iterator[tuple[str, np.ndarray]]:
     yield "these and the length of the file", np.column_stack([headers, sizes])
 
 
-def report(name: str, data: Bunch, n_seeds: int, *, search: bool) -> dict[str, Any]:
+def report(
+    name: str, data: Bunch, n_seeds: int, names: Collection[str], *, search: bool
+) -> dict[str, Any]:
     """Print a table for one set of images, and return it."""
     print(f"\n{describe(name, data)}")
     print("confounds:", "; ".join(confounds(data)) or "none", end="\n\n")
-    print(header(["fitted on", *CLASSIFIERS]), flush=True)
+    print(header(["fitted on", *names]), flush=True)
     rows = {}
-    for row, found in measurements(data, n_seeds, search=search):
+    for row, found in measurements(data, n_seeds, names, search=search):
         print(line([row, *map(mean_and_spread, found.values())]), flush=True)
         rows[row] = found
     return {"images": len(data.target), "sources": data.target_names.tolist(), "rows": rows}
@@ -234,12 +248,16 @@ def main() -> None:
     """Measure the bundled samples, then each folder."""
     parser = make_parser(__doc__)
     parser.add_argument("--search", action="store_true")
+    parser.add_argument("--only", nargs="+", choices=CLASSIFIERS, metavar="NAME")
     options = parser.parse_args()
     sets = [*image_sets(options)]
     # Halves are drawn crop by crop, then photo by photo.
     sets.insert(1, ("bundled samples, photos apart", load_samples()))
     results = {
-        name: report(name, data, options.seeds, search=options.search) for name, data in sets
+        name: report(
+            name, data, options.seeds, options.only or list(CLASSIFIERS), search=options.search
+        )
+        for name, data in sets
     }
     write_json(results, options.json)
 

@@ -30,6 +30,7 @@ from sklearn_ganprint.denoisers import (
 )
 from sklearn_ganprint.features import (
     AutocorrelationTransformer,
+    PartialCorrelationTransformer,
     SpectralLineTransformer,
     SpectrumTransformer,
     TiledTransformer,
@@ -52,6 +53,7 @@ DENOISERS = [
 FEATURES = [
     AutocorrelationTransformer(2),
     LocalVarianceNormalizer(5),
+    PartialCorrelationTransformer(3, scales=(1, 2)),
     SpectralLineTransformer(segment_size=16),
     SpectrumTransformer(8),
     TiledTransformer(AutocorrelationTransformer(2), 10),
@@ -127,6 +129,8 @@ ESTIMATORS = {
     "crop-random": Crop(1, offset="random"),
     "autocorrelation": AutocorrelationTransformer(),
     "autocorrelation-few": AutocorrelationTransformer(1, log_norm=False, n_jobs=2),
+    "partial": PartialCorrelationTransformer(),
+    "partial-few": PartialCorrelationTransformer(3, scales=(1, 2), cross_channel=False, n_jobs=2),
     "spectrum": SpectrumTransformer(),
     "spectrum-radial": SpectrumTransformer(4, profile="radial", normalize=False),
     "spectrum-azimuthal": SpectrumTransformer(profile="azimuthal"),

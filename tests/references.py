@@ -220,3 +220,24 @@ class NeedsWeights(LogisticRegression):
     def fit(self, X, y, sample_weight=None):
         assert len(sample_weight) == len(X)
         return super().fit(X, y, sample_weight)
+
+
+def pixel_prediction(planes, channel, size, ridge, step=1):
+    """Weights and error of the least squares prediction of a channel of (C, H, W) images.
+
+    Every pixel is a row of the equations, and its surroundings, which wrap around, are columns by
+    channel, from the top left on, at multiples of `step` pixels. The ridge adds white noise of that
+    share of the mean power.
+    """
+    reach, noise = size // 2, ridge * (planes**2).mean()
+    offsets = [(other, i - reach, j - reach) for other, i, j in np.ndindex(len(planes), size, size)]
+    others = [offset for offset in offsets if offset != (channel, 0, 0)]
+    shifted = np.empty((len(others), planes[0].size))
+    for row, (c, i, j) in zip(shifted, others, strict=True):
+        row[:] = np.roll(planes[c], (-step * i, -step * j), axis=(0, 1)).ravel()
+    penalty = np.sqrt(noise * planes[0].size) * np.eye(len(others))
+    equations = np.vstack([shifted.T, penalty])
+    values = np.concatenate([planes[channel].ravel(), np.zeros(len(others))])
+    weights = np.linalg.lstsq(equations, values)[0]
+    error = np.square(values - equations @ weights).sum() / planes[0].size + noise
+    return dict(zip(others, weights, strict=True)), error

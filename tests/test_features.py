@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn_ganprint import ResidualTransformer
 from sklearn_ganprint.features import (
     AutocorrelationTransformer,
+    PartialCorrelationTransformer,
     SpectralLineTransformer,
     SpectrumTransformer,
     TiledTransformer,
@@ -17,6 +18,8 @@ from sklearn_ganprint.features import (
 
 FEATURES = [
     AutocorrelationTransformer(3),
+    PartialCorrelationTransformer(),
+    PartialCorrelationTransformer(3, scales=(2, 1), cross_channel=False, ridge=1e-3),
     SpectrumTransformer(8),
     SpectrumTransformer(8, profile="radial"),
     SpectrumTransformer(8, profile="azimuthal", normalize=False),
@@ -257,7 +260,13 @@ def test_rows_give_the_same_as_images_and_a_batch_as_single_images(noise, transf
 
 @pytest.mark.parametrize("n_jobs", [2, -1])
 @pytest.mark.parametrize(
-    "kind", [AutocorrelationTransformer, SpectralLineTransformer, SpectrumTransformer]
+    "kind",
+    [
+        AutocorrelationTransformer,
+        PartialCorrelationTransformer,
+        SpectralLineTransformer,
+        SpectrumTransformer,
+    ],
 )
 def test_threads_change_nothing(noise, kind, n_jobs):
     residuals = noise(n=12, shape=(128, 128, 3), dtype=np.float32)

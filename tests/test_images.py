@@ -23,6 +23,7 @@ from sklearn_ganprint.datasets import load_samples
 from sklearn_ganprint.denoisers import DENOISERS
 from sklearn_ganprint.features import (
     AutocorrelationTransformer,
+    PartialCorrelationTransformer,
     SpectralLineTransformer,
     SpectrumTransformer,
     TiledTransformer,
@@ -125,6 +126,7 @@ RESIDUAL_TAKERS = {
     "localizer": FingerprintLocalizer(window_size=8),
     "normalizer": LocalVarianceNormalizer(),
     "autocorrelation": AutocorrelationTransformer(1),
+    "partial": PartialCorrelationTransformer(3),
     "spectrum": SpectrumTransformer(4),
     "lines": SpectralLineTransformer(4),
     "tiles": TiledTransformer(AutocorrelationTransformer(1), 16),

@@ -20,6 +20,7 @@ from sklearn_ganprint import (
     FusionClassifier,
     LocalVarianceNormalizer,
     OpenSetClassifier,
+    PooledDiscriminantAnalysis,
     PRNUClassifier,
     TiledClassifier,
     make_attribution_pipeline,
@@ -27,6 +28,7 @@ from sklearn_ganprint import (
 )
 from sklearn_ganprint.features import (
     AutocorrelationTransformer,
+    PartialCorrelationTransformer,
     SpectralLineTransformer,
     SpectrumTransformer,
     TiledTransformer,
@@ -81,6 +83,12 @@ MODELS = {
         residual(), LocalVarianceNormalizer(flatten=False), PRNUClassifier(search=True)
     ),
     "spectrum": make_pipeline(residual(), SpectrumTransformer(4), LinearDiscriminantAnalysis()),
+    "partial": make_pipeline(
+        residual(), PartialCorrelationTransformer(3, scales=(1, 2)), PooledDiscriminantAnalysis()
+    ),
+    "partial": make_pipeline(
+        residual(), PartialCorrelationTransformer(3, scales=(1, 2)), PooledDiscriminantAnalysis()
+    ),
     "lines": make_pipeline(residual(), SpectralLineTransformer(4), LinearDiscriminantAnalysis()),
     "tiles": make_pipeline(
         residual(),

@@ -2,11 +2,13 @@
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.features._autocorrelation import AutocorrelationTransformer
+from sklearn_ganprint.features._partial_correlation import PartialCorrelationTransformer
 from sklearn_ganprint.features._spectrum import SpectralLineTransformer, SpectrumTransformer
 from sklearn_ganprint.features._tiles import TiledTransformer
 
 __all__ = [
     "AutocorrelationTransformer",
+    "PartialCorrelationTransformer",
     "SpectralLineTransformer",
     "SpectrumTransformer",
     "TiledTransformer",
