@@ -457,4 +457,5 @@ def test_transformed_files_are_rows_of_a_data_frame(image_folder):
     assert list(frame.columns) == list(files.get_feature_names_out())
     np.testing.assert_array_equal(frame, files.set_output(transform="default").transform(paths))
     assert not hasattr(FileBatchEstimator(FingerprintClassifier()), "set_output")
-    assert not hasattr(FileBatchEstimator(ResidualTransformer(flatten=False)), "set_output")
+    images = FileBatchEstimator(ResidualTransformer(flatten=False)).set_output(transform="pandas")
+    assert isinstance(images.fit_transform(paths), np.ndarray)

@@ -86,9 +86,6 @@ MODELS = {
     "partial": make_pipeline(
         residual(), PartialCorrelationTransformer(3, scales=(1, 2)), PooledDiscriminantAnalysis()
     ),
-    "partial": make_pipeline(
-        residual(), PartialCorrelationTransformer(3, scales=(1, 2)), PooledDiscriminantAnalysis()
-    ),
     "lines": make_pipeline(residual(), SpectralLineTransformer(4), LinearDiscriminantAnalysis()),
     "tiles": make_pipeline(
         residual(),

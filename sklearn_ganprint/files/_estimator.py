@@ -412,7 +412,10 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         ndarray of shape (n, ...)
             What the estimator returns, such as features; NaN for files that could not be read.
         """
-        return _wrap_data_with_container("transform", self._apply(X, "transform"), X, self)
+        rows = self._apply(X, "transform")
+        if rows.ndim != 2:  # images have no columns
+            return rows
+        return _wrap_data_with_container("transform", rows, X, self)
 
     # It would hide from hasattr whether there is a transform, if it were left to wrap it.
     set_output = vars(_SetOutputMixin)["set_output"]
