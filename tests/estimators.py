@@ -40,6 +40,7 @@ from sklearn_ganprint.perturbations import (
     GaussianBlur,
     GaussianNoise,
     JPEGCompression,
+    RandomHistory,
     Resize,
 )
 
@@ -103,6 +104,9 @@ ESTIMATORS = {
     "localizer": FingerprintLocalizer(),
     "localizer-small": FingerprintLocalizer(window_size=2, max_lag=1, smoothing=1, cv=2),
     "augmented": AugmentedClassifier(LogisticRegression(), ["noise 0.1"], subclasses=False),
+    "augmented-histories": AugmentedClassifier(
+        LogisticRegression(), RandomHistory(resize=None, jpeg=None, webp=None), n_copies=2
+    ),
     "augmented-subclasses": AugmentedClassifier(
         make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier()),
         ["noise 0.1", ("noise 0.1", "blur 0.1")],
@@ -127,6 +131,8 @@ ESTIMATORS = {
     "noise": GaussianNoise(),
     "crop": Crop(),
     "crop-random": Crop(1, offset="random"),
+    "history": RandomHistory(),
+    "history-challenge": RandomHistory.preset("challenge", data_range=1.0),
     "autocorrelation": AutocorrelationTransformer(),
     "autocorrelation-few": AutocorrelationTransformer(1, log_norm=False, n_jobs=2),
     "partial": PartialCorrelationTransformer(),

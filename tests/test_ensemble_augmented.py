@@ -27,7 +27,13 @@ from sklearn_ganprint import (
 )
 from sklearn_ganprint.ensemble import DEFAULT_PERTURBATIONS, merge_subclass_scores
 from sklearn_ganprint.features import AutocorrelationTransformer
-from sklearn_ganprint.perturbations import GaussianBlur, JPEGCompression, Resize, check_perturbation
+from sklearn_ganprint.perturbations import (
+    GaussianBlur,
+    JPEGCompression,
+    RandomHistory,
+    Resize,
+    check_perturbation,
+)
 
 VERSIONS = ("jpeg 60", "noise 3")
 
@@ -134,6 +140,67 @@ def test_perturbations_in_a_sequence_are_applied_one_after_another(make_images):
     expected = JPEGCompression(70).transform(Resize(0.5, restore=True).transform(X))
     np.testing.assert_array_equal(clf.estimator_.X_[1::2], expected)
     assert clf.versions_ == ["original", "resize 0.5 and back, JPEG 70"]
+
+
+@pytest.mark.parametrize("history", [RandomHistory(), "history web"], ids=str)
+def test_a_random_history_makes_copies_of_each_image(make_images, history):
+    X, y = make_images(n_per_class=3)
+    clf = AugmentedClassifier(Recorder(), history, n_copies=2).fit(X, y)
+    seen = clf.estimator_
+    copies = [X, *(RandomHistory(draw=draw).transform(X) for draw in range(2))]
+    for version, images in enumerate(copies):
+        np.testing.assert_array_equal(seen.X_[version::3], images)
+    np.testing.assert_array_equal(seen.y_, np.repeat(y, 3))  # one class, not one for each copy
+    assert clf.versions_ == ["original", "history web", "history web, draw 1"]
+    assert clone(clf).transform_versions(X).shape == (len(X), 3, *X.shape[1:])
+
+
+def test_more_copies_begin_with_the_same_and_draws_go_on_from_the_given_one(make_images):
+    X, _ = make_images(n_per_class=2)
+    few, more = (
+        AugmentedClassifier(Recorder(), "history social", n_copies=n).transform_versions(X)
+        for n in (2, 4)
+    )
+    np.testing.assert_array_equal(more[:, :3], few)
+    last = AugmentedClassifier(Recorder(), RandomHistory.preset("social", draw=2), n_copies=2)
+    np.testing.assert_array_equal(last.transform_versions(X)[:, 1:], more[:, 3:])
+
+
+def test_copies_with_histories_are_subclasses_on_request_only(rough_images):
+    X, y = rough_images()
+    history = RandomHistory(resize=None)
+    clf = AugmentedClassifier(rough_pipeline(), history, n_copies=2).fit(X, y)
+    assert clf.predict_proba(X).shape == (len(X), 2)
+    assert len(clf.estimator_.classes_) == 2
+    assert not hasattr(clf.set_params(subclasses=True), "predict_proba")
+    assert len(clone(clf).fit(X, y).estimator_.classes_) == 6
+
+
+def test_a_list_makes_one_copy_for_each_of_its_histories(make_images):
+    X, y = make_images(n_per_class=2)
+    clf = AugmentedClassifier(Recorder(), ["history web", "jpeg 80"], n_copies=7).fit(X, y)
+    assert clf.versions_ == ["original", "history web", "JPEG 80"]
+
+
+def test_histories_help_against_what_they_may_hold(rough_images):
+    X, y = rough_images(n_per_class=20)
+    blurred = GaussianBlur(0.5).transform(X[1::2])
+    history = RandomHistory(blur=(0.5, 0.3, 0.7), resize=None, jpeg=None, webp=None, noise=None)
+    clf = AugmentedClassifier(rough_pipeline(), history, n_copies=6).fit(X[::2], y[::2])
+    assert clf.score(blurred, y[1::2]) > rough_pipeline().fit(X[::2], y[::2]).score(
+        blurred, y[1::2]
+    )
+
+
+def test_a_classifier_saved_without_a_number_of_copies_has_one(make_images):
+    X, y = make_images()
+    clf = AugmentedClassifier(paper_pipeline(), VERSIONS).fit(X, y)
+    state = {name: value for name, value in clf.__getstate__().items() if name != "n_copies"}
+    former = AugmentedClassifier.__new__(AugmentedClassifier)
+    former.__setstate__(state)
+    assert former.n_copies == 12
+    assert "AugmentedClassifier" in repr(former)
+    np.testing.assert_array_equal(clone(former).fit(X, y).predict(X), clf.predict(X))
 
 
 def test_subclass_scores_are_merged_by_class(rough_images):
@@ -326,7 +393,8 @@ def test_batches_of_versions_are_fitted_like_images(rough_images):
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_files_are_mapped_in_batches(image_folder, n_jobs):
+@pytest.mark.parametrize("perturbations", [["resize 0.75", "jpeg 80"], "history web"], ids=str)
+def test_files_are_mapped_in_batches(image_folder, n_jobs, perturbations):
     _, paths, y = image_folder(shape=(32, 32, 3))
     images = np.stack([np.asarray(Image.open(path)) for path in paths])
     residual = ResidualTransformer("gaussian", channels="rgb", flatten=False)
@@ -335,7 +403,7 @@ def test_files_are_mapped_in_batches(image_folder, n_jobs):
     pipeline = make_pipeline(
         residual, features, StandardScaler(), LinearDiscriminantAnalysis("lsqr", 0.1)
     )
-    clf = AugmentedClassifier(pipeline, ["resize 0.75", "jpeg 80"])
+    clf = AugmentedClassifier(pipeline, perturbations, n_copies=3)
     files = FileBatchClassifier(clf, batch_size=5, n_jobs=n_jobs)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -376,10 +444,15 @@ def test_fitting_twice_gives_the_same(rough_images):
 
 
 @pytest.mark.parametrize("way", ["pickle", "skops"])
-def test_a_stored_model_gives_the_same_scores(make_images, tmp_path, way):
+@pytest.mark.parametrize(
+    "perturbations",
+    [("blur 1", ("jpeg 90", GaussianBlur(0.5))), RandomHistory.preset("social", random_state=3)],
+    ids=["list", "history"],
+)
+def test_a_stored_model_gives_the_same_scores(make_images, tmp_path, way, perturbations):
     X, y = make_images()
-    perturbations = ("blur 1", ("jpeg 90", GaussianBlur(0.5)))
-    clf = AugmentedClassifier(paper_pipeline(), perturbations, temperature=0.01).fit(X, y)
+    clf = AugmentedClassifier(paper_pipeline(), perturbations, temperature=0.01, n_copies=2)
+    clf.fit(X, y)
     if way == "pickle":
         loaded = pickle.loads(pickle.dumps(clf))
     else:
@@ -393,6 +466,13 @@ def test_a_stored_model_gives_the_same_scores(make_images, tmp_path, way):
     [
         (AugmentedClassifier(paper_pipeline(), "jpeg 85"), ValueError, "'perturbations' parameter"),
         (AugmentedClassifier(paper_pipeline(), ["jpg 85"]), ValueError, "'jpg 85'"),
+        (AugmentedClassifier(paper_pipeline(), "history net"), ValueError, "got 'history net'"),
+        (AugmentedClassifier(paper_pipeline(), n_copies=0), ValueError, "'n_copies' parameter"),
+        (
+            AugmentedClassifier(paper_pipeline(), RandomHistory(jpeg=(1, 85, 70))),
+            ValueError,
+            "limits of jpeg",
+        ),
         (AugmentedClassifier(paper_pipeline(), [85]), TypeError, "got 85"),
         (AugmentedClassifier(paper_pipeline(), temperature=-1), ValueError, "'temperature'"),
         (AugmentedClassifier(StandardScaler()), ValueError, "'estimator' parameter"),

@@ -34,7 +34,7 @@ from sklearn_ganprint.features import (
     TiledTransformer,
 )
 from sklearn_ganprint.localization import localize_images
-from sklearn_ganprint.perturbations import Crop, Resize
+from sklearn_ganprint.perturbations import Crop, RandomHistory, Resize
 from sklearn_ganprint.pipelines import KINDS
 
 pytestmark = pytest.mark.filterwarnings(
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:.*takes noise residuals",
 )
 
-PERTURBED = [*PERTURBATIONS, Crop(trim=2), Resize(0.5)]
+PERTURBED = [*PERTURBATIONS, Crop(trim=2), Resize(0.5), RandomHistory()]
 
 
 def residual(flatten=False):

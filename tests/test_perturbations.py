@@ -23,6 +23,7 @@ from sklearn_ganprint.perturbations import (
     GaussianBlur,
     GaussianNoise,
     JPEGCompression,
+    RandomHistory,
     Resize,
     check_perturbation,
 )
@@ -36,8 +37,11 @@ PERTURBATIONS = [
     GaussianNoise(3.0, random_state=0),
     Crop((4, 5), trim=1, offset=(1, 0)),
     Crop(4, offset="random", random_state=0),
+    RandomHistory(),
+    RandomHistory.preset("messenger", random_state=1),
+    RandomHistory.preset("challenge"),
 ]
-KINDS = [JPEGCompression, Resize, GaussianBlur, GaussianNoise, Crop]
+KINDS = [JPEGCompression, Resize, GaussianBlur, GaussianNoise, Crop, RandomHistory]
 each_perturbation = pytest.mark.parametrize("perturbation", PERTURBATIONS, ids=str)
 
 batches = st.sampled_from([(8, 9), (11, 7, 1), (7, 16, 3)]).flatmap(
@@ -145,6 +149,9 @@ def test_copies_do_the_same(make_images, perturbation):
         (Resize(2, restore=True, resample="box"), "resize 2 box and back"),
         (GaussianBlur(), "blur 1"),
         (GaussianNoise(0.5), "noise 0.5"),
+        (RandomHistory(), "history web"),
+        (RandomHistory.preset("social", draw=2), "history social, draw 2"),
+        (RandomHistory(jpeg=None), "history"),
         (Crop(), "crop"),
         (Crop((128, 96), trim=8, offset=(3, 5)), "trim 8 crop 128x96 at 3,5"),
         (Crop(64, offset="center"), "crop 64 center"),

@@ -2,14 +2,14 @@
 
 import warnings
 from collections.abc import Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
@@ -44,7 +44,7 @@ from sklearn_ganprint._metaestimators import (
     offers,
 )
 from sklearn_ganprint._parallel import row_chunks
-from sklearn_ganprint.perturbations import BasePerturbation, check_perturbation
+from sklearn_ganprint.perturbations import BasePerturbation, RandomHistory, check_perturbation
 from sklearn_ganprint.residuals._blanks import leave_out_blank
 
 #: The most common processing: compression, resizing, one after the other, slight blur and noise.
@@ -73,15 +73,22 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
     estimator : estimator
         A classifier, or a pipeline that ends with one, that takes images.
 
-    perturbations : sequence, default=DEFAULT_PERTURBATIONS
-        Each makes one copy of all images: a text such as "jpeg 85", see
+    perturbations : sequence, RandomHistory or str, default=DEFAULT_PERTURBATIONS
+        Each of a sequence makes one copy of all images: a text such as "jpeg 85", see
         :func:`~sklearn_ganprint.perturbations.check_perturbation`; a perturbation object; or a
-        sequence of these, which are applied one after another.
+        sequence of these, which are applied one after another. A
+        :class:`~sklearn_ganprint.perturbations.RandomHistory`, or a text such as "history web",
+        makes `n_copies` of each image, with histories of their own.
 
-    subclasses : bool, default=True
+    n_copies : int, default=12
+        Number of copies that a RandomHistory makes of each image, beside the image as it is. A
+        sequence makes one copy for each of its perturbations.
+
+    subclasses : bool or "auto", default="auto"
         Whether each copy of a class, the images as they are or perturbed in one way, is a class
         of its own to the estimator, with scores that are merged to one. Otherwise all copies have
-        the label of their class.
+        the label of their class. "auto" is False with a RandomHistory, whose copies are not of
+        kinds, and True with a sequence.
 
     temperature : float, default=8.0
         T of the soft maximum ``T log(sum(exp(score / T)))`` over the copies of a class, in units
@@ -94,8 +101,8 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
     Attributes
     ----------
     estimator_ : estimator
-        The fitted estimator. With `subclasses` it predicts ``code * n_copies + copy``, from the
-        position in `classes_` and the position in `versions_`.
+        The fitted estimator. With `subclasses` it predicts ``code * len(versions_) + copy``,
+        from the position in `classes_` and the position in `versions_`.
 
     versions_ : list of str
         Names of the copies: "original", then the perturbations.
@@ -170,8 +177,9 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict"])],
-        "perturbations": ["array-like"],
-        "subclasses": ["boolean"],
+        "perturbations": ["array-like", RandomHistory, str],
+        "n_copies": [Interval(Integral, 1, None, closed="left")],
+        "subclasses": ["boolean", StrOptions({"auto"})],
         "temperature": [Interval(Real, 0, None, closed="left")],
         "image_shape": ["array-like", None],
     }
@@ -179,14 +187,16 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
     def __init__(
         self,
         estimator: Any,
-        perturbations: Sequence[Perturbation] = DEFAULT_PERTURBATIONS,
+        perturbations: Sequence[Perturbation] | RandomHistory = DEFAULT_PERTURBATIONS,
         *,
-        subclasses: bool = True,
+        n_copies: int = 12,
+        subclasses: bool | str = "auto",
         temperature: float = 8.0,
         image_shape: Sequence[int] | None = None,
     ) -> None:
         self.estimator = estimator
         self.perturbations = perturbations
+        self.n_copies = n_copies
         self.subclasses = subclasses
         self.temperature = temperature
         self.image_shape = image_shape
@@ -238,7 +248,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
 
         Returns
         -------
-        ndarray of shape (n, n_copies, ...)
+        ndarray of shape (n, n_versions, ...)
             What the other steps are fitted on, the images as they are first.
 
         Raises
@@ -279,7 +289,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
 
         Parameters
         ----------
-        versions : ndarray of shape (n, n_copies, ...)
+        versions : ndarray of shape (n, n_versions, ...)
             What ``transform_versions`` makes of the images.
 
         y : array-like of shape (n,)
@@ -302,7 +312,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         classes, codes = np.unique(y, return_inverse=True)
         n_copies = versions.shape[1]
         labels = np.repeat(y, n_copies)
-        if self.subclasses:
+        if self._has_subclasses:
             labels = (codes[:, np.newaxis] * n_copies + np.arange(n_copies)).ravel()
         estimator = clone(self.estimator)
         leading, rest = split_steps(estimator)
@@ -317,7 +327,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         self.estimator_ = fit_rest(estimator, rows, labels, **params)
         if getattr(rest[-1], "cv", None) is not splitter:
             rest[-1].set_params(cv=splitter)
-        self.versions_ = [chain_name(chain) for chain in perturbation_chains(self.perturbations)]
+        self.versions_ = [chain_name(chain) for chain in self._chains()]
         self.classes_ = classes
         return self
 
@@ -337,11 +347,11 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         """
         check_is_fitted(self, "estimator_")
         images = self._images(X)
-        if not self.subclasses:
+        if not self._has_subclasses:
             return self.estimator_.predict(images)
         return self.classes_[self._merged_scores(images).argmax(axis=1)]
 
-    @available_if(lambda self: self.subclasses or inner_has(self, "decision_function"))
+    @available_if(lambda self: self._has_subclasses or inner_has(self, "decision_function"))
     def decision_function(self, X: Any) -> np.ndarray:
         """Score the classes.
 
@@ -358,12 +368,12 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         """
         check_is_fitted(self, "estimator_")
         images = self._images(X)
-        if not self.subclasses:
+        if not self._has_subclasses:
             return self.estimator_.decision_function(images)
         scores = self._merged_scores(images)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
-    @available_if(lambda self: not self.subclasses and inner_has(self, "predict_proba"))
+    @available_if(lambda self: not self._has_subclasses and inner_has(self, "predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probabilities of the classes, if the estimator does and without `subclasses`.
 
@@ -398,7 +408,16 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
 
     def _make_copies(self, images: np.ndarray) -> np.ndarray:
         leading = [hand_on_arrays(clone(step)) for step in split_steps(self.estimator)[0]]
-        return transform_copies(images, perturbation_chains(self.perturbations), leading)
+        return transform_copies(images, self._chains(), leading)
+
+    def _chains(self) -> list[Chain]:
+        return perturbation_chains(self.perturbations, self.n_copies)
+
+    @property
+    def _has_subclasses(self) -> bool:
+        if self.subclasses == "auto":
+            return not isinstance(self.perturbations, str | RandomHistory)
+        return bool(self.subclasses)
 
     def _merged_scores(self, images: np.ndarray) -> np.ndarray:
         """Scores of shape (n, n_classes) from those of the subclasses."""
@@ -411,6 +430,10 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         by_class = scores.reshape(len(scores), len(self.classes_), -1)
         return merge_subclass_scores(by_class, self.temperature)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a saved classifier; those of earlier versions had no parameter `n_copies`."""
+        super().__setstate__({"n_copies": 12, **state})
+
     def __sklearn_tags__(self) -> Any:
         """Take over the wrapped estimator's tags."""
         tags = super().__sklearn_tags__()
@@ -422,9 +445,20 @@ def _copies_of(images: Any, classifier: AugmentedClassifier) -> np.ndarray:
     return classifier.transform_versions(images)
 
 
-def perturbation_chains(perturbations: Sequence[Perturbation]) -> list[Chain]:
+def perturbation_chains(
+    perturbations: Sequence[Perturbation] | RandomHistory, n_copies: int = 1
+) -> list[Chain]:
     """Perturbations that lead to each copy; none lead to the first, the image as it is."""
     chains: list[Chain] = [[]]
+    if isinstance(perturbations, str | RandomHistory):
+        history = check_perturbation(perturbations)
+        if not isinstance(history, RandomHistory):
+            raise ValueError(
+                f"The 'perturbations' parameter must be a sequence such as ['jpeg 85'], or one "
+                f"random history such as 'history web'; got {perturbations!r}."
+            )
+        draws = range(history.draw, history.draw + n_copies)
+        return [*chains, *([clone(history).set_params(draw=draw)] for draw in draws)]
     for perturbation in perturbations:
         steps = perturbation if isinstance(perturbation, (list, tuple)) else [perturbation]
         chains.append([check_perturbation(step) for step in steps])
@@ -437,7 +471,7 @@ def chain_name(chain: Chain) -> str:
 
 
 def transform_copies(images: np.ndarray, chains: list[Chain], steps: list[Any]) -> np.ndarray:
-    """Apply perturbations, then steps, to a few images at a time: (n, n_copies, ...)."""
+    """Apply perturbations, then steps, to a few images at a time: (n, n_versions, ...)."""
     copies = np.empty(0)
     for position, chain in enumerate(chains):
         # 64 MiB of float32: residuals, unlike features, are too large to have all at once.

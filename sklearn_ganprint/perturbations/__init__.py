@@ -2,6 +2,7 @@
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.perturbations._base import BasePerturbation
+from sklearn_ganprint.perturbations._histories import RandomHistory
 from sklearn_ganprint.perturbations._perturbations import (
     Crop,
     GaussianBlur,
@@ -17,6 +18,7 @@ __all__ = [
     "GaussianBlur",
     "GaussianNoise",
     "JPEGCompression",
+    "RandomHistory",
     "Resize",
     "check_perturbation",
 ]

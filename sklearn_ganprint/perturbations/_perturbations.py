@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -463,6 +464,9 @@ _WORDS: dict[str, Callable[[str], BasePerturbation]] = {
     "trim": lambda number: Crop(trim=int(number)),
 }
 
+#: Texts of random histories, which their module adds.
+PRESET_TEXTS: dict[str, BasePerturbation] = {}
+
 
 def check_perturbation(perturbation: Any) -> BasePerturbation:
     """Make a perturbation from a short text, or take a perturbation object.
@@ -471,8 +475,8 @@ def check_perturbation(perturbation: Any) -> BasePerturbation:
     ----------
     perturbation : str or BasePerturbation
         "jpeg QUALITY", "resize SCALE", "resize SCALE and back", "blur SIGMA", "noise SIGMA" (with
-        ``random_state=0``), "crop SIZE" or "trim PIXELS"; or a perturbation, which is returned
-        unchanged.
+        ``random_state=0``), "crop SIZE", "trim PIXELS", or "history PRESET" of
+        :meth:`RandomHistory.preset`; or a perturbation, which is returned unchanged.
 
     Returns
     -------
@@ -506,6 +510,9 @@ def check_perturbation(perturbation: Any) -> BasePerturbation:
 
 
 def _parse(text: str) -> BasePerturbation:
+    preset = PRESET_TEXTS.get(" ".join(text.lower().split()))
+    if preset is not None:
+        return clone(preset)
     try:
         match text.lower().split():
             case [word, number] if word in _WORDS:
@@ -515,6 +522,6 @@ def _parse(text: str) -> BasePerturbation:
     except ValueError:
         pass  # not a number
     raise ValueError(
-        f"Expected one of {', '.join(sorted(_WORDS))} and a number, such as 'jpeg 85', or "
-        f"'resize 0.75 and back'; got {text!r}."
+        f"Expected one of {', '.join(sorted(_WORDS))} and a number, such as 'jpeg 85', "
+        f"'resize 0.75 and back', or one of {', '.join(map(repr, PRESET_TEXTS))}; got {text!r}."
     )
