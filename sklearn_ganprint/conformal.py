@@ -18,10 +18,8 @@ class Calibration:
     scores : ndarray of float64, shape (n, n_classes)
         Scores of the calibration images for each source, greater is more typical, under models
         that have not seen these images.
-
     codes : ndarray of int, shape (n,)
         Column of the source of each calibration image.
-
     pooled : bool, default=False
         Whether a rate of false alarms holds for the sources together: scores are ranked among
         those of all calibration images. Otherwise the rate holds for each source, and scores for
@@ -81,7 +79,6 @@ class Calibration:
         ----------
         scores : array-like of shape (n, n_classes)
             Scores of images. Rows that are NaN stay so.
-
         pooled : bool, default=None
             Whether scores are ranked among those of all calibration images for their own source.
             None is the attribute.
@@ -170,7 +167,6 @@ def conformal_p_values(scores: Any, calibration: Any) -> np.ndarray:
     ----------
     scores : array-like of shape (m,)
         Scores, greater is more typical. NaN, where there is no score, stays NaN.
-
     calibration : array-like of shape (n,)
         Scores of images for which the hypothesis is true, in any order. None may have helped to
         make the scoring rule.
@@ -214,7 +210,6 @@ def conformal_threshold(calibration: Any, false_alarm_rate: float) -> float:
     ----------
     calibration : array-like of shape (n,)
         Scores of images for which the hypothesis is true.
-
     false_alarm_rate : float
         Rate in (0, 1).
 
@@ -271,7 +266,6 @@ def rejected_ranks(n: int, false_alarm_rate: float) -> int:
     ----------
     n : int
         Number of the others.
-
     false_alarm_rate : float
         Rate in (0, 1).
 

@@ -70,7 +70,6 @@ def current_kind(kind: str, *, stacklevel: int = 2) -> str:
     ----------
     kind : str
         A name. Names that are neither current nor former are returned as they are.
-
     stacklevel : int, default=2
         As in :func:`warnings.warn`: how far up the place stands that is to be changed.
 
@@ -121,14 +120,11 @@ def make_attribution_pipeline(
         - "prnu": the pattern of each camera's sensor, estimated by maximum likelihood, and the
           peak-to-correlation energy with this pattern. For photos of full size; a few photos of
           each camera are enough.
-
     denoiser : str, BaseDenoiser or callable, default=None
         The denoising filter, as :class:`ResidualTransformer` takes it. None is the wavelet
         denoiser, with a sigma of 3 for "prnu" and of 5 for the other kinds.
-
     data_range : float, default=255.0
         The value of white in the images.
-
     tile_size : int, sequence of int, None or "auto", default="auto"
         Side of the tiles that are fitted on beside whole images, as :class:`TiledTransformer`
         takes it. None fits on whole images only, which divides the memory by the number of tiles
@@ -217,13 +213,10 @@ def make_localization_pipeline(
     ----------
     denoiser : str, BaseDenoiser or callable, default="wavelet"
         The denoising filter, as :class:`ResidualTransformer` takes it.
-
     data_range : float, default=255.0
         The value of white in the images.
-
     window_size : int, default=16
         Side of the windows that are compared with the fingerprints, in pixels.
-
     false_alarm_rate : float, default=0.05
         Share of clean images that may get a region that is not one.
 

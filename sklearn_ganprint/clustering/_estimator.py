@@ -74,23 +74,18 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
     n_clusters : int, default=None
         Number of clusters. None estimates it. If there are fewer distinct images, each is a
         cluster, with a :class:`~sklearn.exceptions.ConvergenceWarning`.
-
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
         taken as images of one line, with a warning.
-
     min_separation : float, default=3.0
         Clusters are merged until each pair is separated by at least this many standard deviations,
         less two standard errors, on its discriminant axis, in images that the axis was not found
         on. The halves of one normal cluster are 2.65 apart. Not used if `n_clusters` is given.
-
     max_samples : int, default=5000
         Of more residuals than this a random sample is clustered; the others are then assigned as
         in ``predict``. Memory and time grow with the square of the sample.
-
     random_state : int, RandomState instance or None, default=None
         Draws the sample. Nothing else is random.
-
     n_jobs : int, default=None
         Number of threads that compute features; None is 1 unless in a
         :func:`joblib.parallel_config` context.
@@ -100,31 +95,22 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
     labels_ : ndarray of int, shape (n,)
         Cluster of each residual, the largest cluster of the sample first; -1 for outliers, such
         as residuals of zeros.
-
     n_clusters_ : int
         Number of clusters.
-
     fingerprints_ : ndarray of shape (n_clusters, n_features)
         Mean residual of each cluster.
-
     cluster_centers_ : ndarray of shape (n_clusters, n_components)
         Centres of the clusters on discriminant axes of unit variance within clusters.
-
     max_distances_ : ndarray of shape (n_clusters,)
         Distance from the nearest centre beyond which a residual is an outlier.
-
     feature_mean_ : ndarray of shape (n_spectral_features,)
         Mean of the features, which is subtracted first.
-
     components_ : ndarray of shape (n_components, n_spectral_features)
         The discriminant axes.
-
     image_shape_ : tuple of int
         ``(H, W, C)`` of the residuals.
-
     n_features_in_ : int
         Number of values of a residual.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the residuals came as a data frame.
 
@@ -201,7 +187,6 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
             Residuals, or residuals as rows.
-
         y : None
             Ignored.
 
@@ -225,7 +210,6 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         ----------
         batches : Batches
             The residuals.
-
         y : None
             Ignored.
 
@@ -399,10 +383,8 @@ def cluster_parts(
     ----------
     parts : ndarray of shape (n, n_parts, n_features)
         Result of :func:`part_spectra`.
-
     min_separation : float, default=3.0
         See :class:`FingerprintClustering`.
-
     n_clusters : int, default=None
         Number of clusters, if it is known. If there are fewer distinct images, each is a cluster,
         with a warning.

@@ -28,7 +28,6 @@ def part_spectra(images: np.ndarray, n_jobs: int | None = None) -> np.ndarray:
     ----------
     images : ndarray of shape (n, H, W, C)
         Residuals.
-
     n_jobs : int, default=None
         Number of threads.
 

@@ -36,14 +36,11 @@ class Match(NamedTuple):
     ----------
     source, match : str
         Names in the first and in the second model.
-
     correlation, z_score, p_value : float
         Values of the pair, as in :class:`ModelComparison`.
-
     p_value_of_best : float
         Chance of such a p-value among `n_compared` sources (Sidak). It is small if `source` shares
         something with `match` that it does not share with the other sources.
-
     n_compared : int
         Number of sources that `source` was compared with.
     """
@@ -65,21 +62,16 @@ class ModelComparison:
     ----------
     first_names, second_names : list of str
         Sources of the first model, which are the rows, and of the second, which are the columns.
-
     correlation : ndarray of float64, shape (k, m)
         Correlation indices; NaN where a fingerprint would meet itself.
-
     standard_error : ndarray of float64, shape (k, m)
         Their standard deviations by chance, as in
         :class:`~sklearn_ganprint.correlation.FingerprintComparison`.
-
     p_value : ndarray of float64, shape (k, m)
         Chance of a correlation at least as great under `null`.
-
     null : {"sources", "chance"}
         Null hypothesis of the p-values and z scores: correlations are those of the different
         sources compared here, or those of patterns that have nothing in common.
-
     least_correlation : float, default=0
         Pairs with a lower correlation share no source, however much they stand out among the
         others; 0 with the null "chance".
@@ -135,7 +127,6 @@ class ModelComparison:
         ----------
         match : Match
             One of :meth:`matches`.
-
         level : float
             Chance of a match by accident, in (0, 1).
 
@@ -197,15 +188,12 @@ def compare_models(
     ----------
     first : estimator, FingerprintSet or dict
         A fitted model, or fingerprints by name, as :func:`fingerprint_set` takes it.
-
     second : estimator, FingerprintSet or dict, default=None
         Another model, of images of the same size. None compares the sources of the first model
         with each other.
-
     trim : int, default=0
         Pixels to leave out at each border, as in
         :func:`~sklearn_ganprint.correlation.compare_fingerprints`.
-
     null : {"auto", "sources", "chance"}, default="auto"
         Null hypothesis of the p-values. "chance": patterns that have nothing in common. "sources":
         the other pairs, without what a fingerprint has in common with all others; one side needs

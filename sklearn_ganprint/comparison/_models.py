@@ -27,10 +27,8 @@ class FingerprintSet:
     ----------
     names : list of str
         Names of the sources.
-
     fingerprints : ndarray of shape (k, H, W, C)
         The fingerprints, in image shape.
-
     residual : ResidualTransformer or None
         Transformer that made the residuals, if it is known.
     """
@@ -234,28 +232,21 @@ def estimate_fingerprints(
     ----------
     filenames : sequence of paths of length n
         The files.
-
     labels : array-like of shape (n,), default=None
         Source of each file; None means that all are of one source, called "images".
-
     like : FileBatchEstimator or "prnu", default=None
         A fitted model, whose reader, residuals and kind of fingerprint are used, so that the two
         can be compared. None makes mean RGB residuals, "prnu" makes sensor patterns as the
         pipeline of that kind does (its former name, "camera", warns).
-
     reader : ImageReader, default=None
         How files become images. None takes the reader of `like`, or whole images of one size.
-
     batch_size : int, default=64
         Number of files in a batch, at the most.
-
     n_jobs : int, default=None
         Number of worker processes, as in :class:`FileBatchEstimator`.
-
     on_error : callable, default=None
         Given the :class:`~sklearn_ganprint.datasets.ImageReadError` of each file that cannot be
         used. None names all of them in one :class:`~sklearn_ganprint.files.UnreadableImageWarning`.
-
     progress : callable, default=None
         Called as ``progress(n_done, n_files)`` after each batch.
 

@@ -72,28 +72,23 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
     ----------
     estimator : estimator
         A classifier, or a pipeline that ends with one, that takes images.
-
     perturbations : sequence, RandomHistory or str, default=DEFAULT_PERTURBATIONS
         Each of a sequence makes one copy of all images: a text such as "jpeg 85", see
         :func:`~sklearn_ganprint.perturbations.check_perturbation`; a perturbation object; or a
         sequence of these, which are applied one after another. A
         :class:`~sklearn_ganprint.perturbations.RandomHistory`, or a text such as "history web",
         makes `n_copies` of each image, with histories of their own.
-
     n_copies : int, default=12
         Number of copies that a RandomHistory makes of each image, beside the image as it is. A
         sequence makes one copy for each of its perturbations.
-
     subclasses : bool or "auto", default="auto"
         Whether each copy of a class, the images as they are or perturbed in one way, is a class
         of its own to the estimator, with scores that are merged to one. Otherwise all copies have
         the label of their class. "auto" is False with a RandomHistory, whose copies are not of
         kinds, and True with a sequence.
-
     temperature : float, default=8.0
         T of the soft maximum ``T log(sum(exp(score / T)))`` over the copies of a class, in units
         of the scores; 0 takes the greatest score. Used with `subclasses`.
-
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the images when they come as rows, which are reshaped
         first. Without it rows are passed on as they are.
@@ -103,19 +98,14 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
     estimator_ : estimator
         The fitted estimator. With `subclasses` it predicts ``code * len(versions_) + copy``,
         from the position in `classes_` and the position in `versions_`.
-
     versions_ : list of str
         Names of the copies: "original", then the perturbations.
-
     classes_ : ndarray of shape (n_classes,)
         The class labels.
-
     image_shape_ : tuple of int or None
         ``(H, W, C)`` of the images that came to ``fit``, None if they came as rows.
-
     n_features_in_ : int
         Number of values of an image.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the images came as a data frame.
 
@@ -211,13 +201,10 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
             Images, or images as rows.
-
         y : array-like of shape (n,)
             Source of each image.
-
         sample_weight : array-like of shape (n,), default=None
             Weight of each image, and of each of its copies, if the last step takes weights.
-
         groups : array-like of shape (n,), default=None
             Images that a split of the last step should keep together, with all of their copies.
             By default each image is a group of its own.
@@ -266,10 +253,8 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         ----------
         batches : Batches
             The images.
-
         y : ndarray of shape (n,)
             Source of each image.
-
         **params : dict
             `sample_weight` and `groups`, as in ``fit``.
 
@@ -291,13 +276,10 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         ----------
         versions : ndarray of shape (n, n_versions, ...)
             What ``transform_versions`` makes of the images.
-
         y : array-like of shape (n,)
             Source of each image.
-
         sample_weight : array-like of shape (n,), default=None
             Weights, as in ``fit``.
-
         groups : array-like of shape (n,), default=None
             Groups, as in ``fit``.
 
@@ -527,7 +509,6 @@ def merge_subclass_scores(scores: np.ndarray, temperature: float) -> np.ndarray:
     ----------
     scores : ndarray of shape (n, n_classes, n_subclasses)
         Scores of the subclasses.
-
     temperature : float
         T, in units of the scores. 0 takes the greatest.
 

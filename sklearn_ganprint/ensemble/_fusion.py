@@ -53,7 +53,6 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     estimators : list of (str, estimator)
         Classifiers, or pipelines that end with one, that all take the same input: residuals,
         images or features.
-
     cv : int, splitter or iterable, default=None
         How the training images are kept out of the models that score them. None leaves one out at
         a time where that takes no second fit (:class:`FingerprintClassifier` behind steps that
@@ -61,11 +60,9 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         class has fewer images. An integer makes stratified folds, by group if ``fit`` is given
         `groups`. With None and integers, and without groups, images that show the same content in
         several classes are found and left out together.
-
     penalty : float, default=30.0
         Penalty on the weights by class and on the intercepts. The greater it is, the more images
         it takes before these differ from 0.
-
     n_jobs : int, default=None
         Number of folds fitted at a time.
 
@@ -73,38 +70,27 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     ----------
     estimators_ : list of estimator
         The classifiers, fitted on all images.
-
     weights_ : ndarray of float64, shape (n_estimators,)
         Weight of each classifier, the same for all classes, in units of `scales_`.
-
     class_weights_ : ndarray of float64, shape (n_classes, n_estimators, n_classes)
         Weights that are added to these: of the score of a classifier for one class (last axis) in
         the fused score of another (first axis). Often 0.
-
     intercept_ : ndarray of float64, shape (n_classes,)
         Constants of the fused scores.
-
     scales_ : ndarray of float64, shape (n_estimators,)
         Root mean square of each classifier's scores about their mean over the classes.
-
     own_means_ : ndarray of float64, shape (n_estimators,)
         Mean score of unseen images for their own class.
-
     classes_ : ndarray of shape (n_classes,)
         The class labels.
-
     out_of_fold_scores_ : ndarray of float64, shape (n, n_classes)
         Fused scores of the training images under models that have not seen them.
-
     out_of_fold_typicality_ : ndarray of float64, shape (n, n_classes)
         Typicality scores of these images under these models.
-
     out_of_fold_codes_ : ndarray of int, shape (n,)
         Index in `classes_` of the class of each of these images.
-
     n_features_in_ : int
         Number of features, if the first classifier has it.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the first classifier has them.
 
@@ -206,10 +192,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         ----------
         X : array-like of shape (n, ...)
             What the classifiers take.
-
         y : array-like of shape (n,)
             Source of each image.
-
         groups : array-like of shape (n,), default=None
             Images of one group, such as translations of one photo, are left out together. With
             None, images that show the same content at the same place are found.
@@ -246,10 +230,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         ----------
         batches : Batches
             The images.
-
         y : ndarray of shape (n,)
             Source of each image.
-
         groups : array-like of shape (n,), default=None
             Groups, as in ``fit``.
 

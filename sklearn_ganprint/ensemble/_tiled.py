@@ -29,13 +29,10 @@ class TiledClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Base
     ----------
     estimator_ : estimator
         The classifier, fitted on the features of all parts.
-
     classes_ : ndarray of shape (n_classes,)
         The class labels.
-
     n_parts_ : int
         Number of parts of each image.
-
     n_features_in_ : int
         Number of features of an image, those of all its parts.
 
@@ -85,10 +82,8 @@ class TiledClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Base
         ----------
         X : array-like of shape (n, n_parts, n_features) or (n, n_features)
             Features of the parts of each image; the whole comes first.
-
         y : array-like of shape (n,)
             Source of each image.
-
         **fit_params : dict
             Passed on to ``fit`` of the classifier: sequences with one entry an image, such as
             ``groups`` or ``sample_weight``, repeated for the parts of each image. With metadata

@@ -28,43 +28,31 @@ class AttributionResult(Result):
     ----------
     estimator : estimator
         The classifier, fitted on the other images.
-
     classes : ndarray of shape (n_classes,)
         The class labels; every per-class array below is in their order.
-
     train_index, test_index : ndarray of int
         Positions in `X` of the images that were fitted on, and of those held out.
-
     y_test, y_pred : ndarray of shape (n_test,)
         True and attributed class of the held-out images.
-
     scores : ndarray of shape (n_test, n_classes)
         Score of each held-out image for each class.
-
     n_fit, n_test : ndarray of int, shape (n_classes,)
         Number of images fitted on and held out.
-
     accuracy : float
         Share of the held-out images that were attributed to their source.
-
     accuracy_interval : tuple of float
         Wilson's 95 % confidence interval of `accuracy`. It is about the choice of the test images
         only, not about that of the training images, and takes images as independent.
-
     chance : float
         Accuracy of always naming the class with most held-out images; ``1 / n_classes`` if all
         have equally many.
-
     recall : ndarray of float, shape (n_classes,)
         Share of each class's held-out images that were attributed to it.
-
     auc : ndarray of float, shape (n_classes,)
         One-vs-rest area under the ROC curve of each class's own score.
-
     confusion : ndarray of int, shape (n_classes, n_classes)
         Number of held-out images by true class (rows) and attributed class (columns). An image
         that was attributed to none of the classes is in no column.
-
     failures : tuple of (filename, reason)
         Files that could not be used, and are in none of the counts.
     """
@@ -138,20 +126,15 @@ def evaluate_attribution(
     estimator : estimator
         A classifier or pipeline over images, or a :class:`FileBatchEstimator`. It is cloned, not
         changed.
-
     X : array-like of images, or sequence of paths of length n
         What the estimator takes.
-
     y : array-like of shape (n,)
         Source of each image.
-
     groups : array-like of shape (n,), default=None
         Images of one group, such as one scene under several sources, are on one side of the split.
-
     test_size : float, default=0.5
         Share of each class's images to hold out, in (0, 1). With `groups` the nearest that whole
         folds give: ``1/k`` or ``1 - 1/k``.
-
     random_state : int, default=0
         Seed of the split.
 
@@ -332,10 +315,8 @@ def oscr(known: Any, correct: Any, unknown: Any) -> float:
     ----------
     known : array-like of shape (n,)
         Scores of images of known sources, greater is more surely known.
-
     correct : array-like of bool, shape (n,)
         Whether each was attributed to its source.
-
     unknown : array-like of shape (m,)
         Scores of images of unknown sources.
 

@@ -31,34 +31,24 @@ class ConvergenceResult(Result):
     ----------
     name : str or None
         The source.
-
     n_images : ndarray of int, shape (k,)
         Numbers of images, in ascending order.
-
     fingerprints : ndarray of float64, shape (k, H, W) or (k, H, W, C)
         Mean residual of the first so many images, in 8-bit grey levels (Fig. 2).
-
     energies : ndarray of float64, shape (k,)
         Their energies, in squared grey levels (Fig. 3).
-
     mean_residual_energy : float
         Mean energy of the single residuals.
-
     fit : EnergyFit
         The curve ``E_inf + E_0 / N`` through the energies.
-
     printed_fit : EnergyFit
         The curve ``E_inf + E_0 * 2**-N``, as eq. 4 has it in print, for comparison.
-
     unbiased_limit : float
         Energy of the fingerprint from all images without that of the noise left in it.
-
     split_half_limit : float
         The same from the fingerprints of two halves.
-
     autocorrelation : ndarray of float64, shape (H, W)
         Autocorrelation of the fingerprint from all images, lag 0 in the middle (Fig. 4).
-
     period : tuple of (int or None, int or None)
         Period of the pattern downwards and to the right, in pixels.
 
@@ -120,10 +110,8 @@ def measure_convergence(
     ----------
     residuals : array-like of shape (n, H, W) or (n, H, W, C)
         Residuals of at least two images of the source, in 8-bit grey levels.
-
     n_images : array-like of int, shape (k,), default=None
         Numbers of images to follow it at, from 1 to n; all n are added. None takes powers of two.
-
     name : str, default=None
         Name of the source.
 

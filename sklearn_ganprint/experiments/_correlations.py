@@ -21,29 +21,21 @@ class CorrelationResult(Result):
     ----------
     classes : ndarray of shape (n_classes,)
         The sources.
-
     architectures : tuple of length n_classes, or None
         Architecture of each source.
-
     scores : ndarray of shape (n, n_classes)
         Correlation of each test image's residual with each fingerprint.
-
     y : ndarray of shape (n,)
         Source of each test image.
-
     n_test : ndarray of int, shape (n_classes,)
         Number of test images of each source.
-
     mean : ndarray of float64, shape (n_classes, n_classes)
         Mean correlations (eq. 8).
-
     blocks : dict of str to float
         Mean of `mean` over ``own``, ``sibling`` and ``other`` fingerprints.
-
     auc : ndarray of float64, shape (n_classes, n_classes)
         Chance that a residual of the row's source correlates more with its own fingerprint than
         another one of that source with the column's; NaN on the diagonal.
-
     d_prime : ndarray of float64, shape (n_classes, n_classes)
         Distance between these two distributions in standard deviations, ``(mean(same) -
         mean(cross)) / sqrt((var(same) + var(cross)) / 2)``; NaN on the diagonal.
@@ -136,13 +128,10 @@ def measure_correlations(
     scores : array-like of shape (n, n_classes)
         Correlation of each test image's residual with each fingerprint, as
         :meth:`FingerprintClassifier.correlate` gives it for images that are in no fingerprint.
-
     y : array-like of shape (n,)
         Source of each image.
-
     classes : array-like of shape (n_classes,)
         The source of each column.
-
     architectures : sequence of length n_classes, default=None
         Architecture of each source; those that share one are siblings.
 

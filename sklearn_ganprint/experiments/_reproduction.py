@@ -46,28 +46,20 @@ class ReproductionResult(Result):
     ----------
     convergence : tuple of ConvergenceResult
         Results of Fig. 2 to 4, in the order of the classes.
-
     correlation : CorrelationResult
         Results of Fig. 5 and 6.
-
     attribution : AttributionResult
         Results of Fig. 7 and 8.
-
     recompression : RobustnessResult
         Results of the JPEG experiment, in both readings of the paper.
-
     recompressed : tuple of str
         Sources whose images were compressed in the JPEG experiment.
-
     robustness : RobustnessResult or None
         The robustness study, which the paper leaves to future work; None if it was left out.
-
     warnings : tuple of str
         Reasons for which the figures may mislead.
-
     failures : tuple of (filename, reason)
         Files that could not be used.
-
     paper : dict of str to tuple of str
         What the paper states: an item and its value, by key.
 
@@ -198,31 +190,23 @@ def reproduce_paper(
     ----------
     X : array-like of images (n, H, W, C), or sequence of paths of length n
         The images.
-
     y : array-like of shape (n,)
         Source of each image.
-
     settings : ReproductionSettings, default=None
         Numbers of images, denoiser and further settings; None takes the defaults.
-
     architectures : dict, default=None
         Architecture of each source, by its label as a str. Sources of one architecture are
         siblings. Sources whose architecture or label is "camera", "real" or "n/a" are not
         recompressed in the JPEG experiment, as in the paper.
-
     groups : array-like of shape (n,), default=None
         Images of one group, such as one scene under several sources, are on one side of the split.
-
     reader : ImageReader, default=None
         How files become images. None reads whole images, which must all have one size.
-
     folder : path-like, default=None
         Folder for parts of the results, with which the same call continues after an interruption.
         None keeps nothing.
-
     options : BatchOptions, default=None
         Batch size, number of workers, and what is told of bad files.
-
     progress : callable, default=None
         Called as ``progress(n_done, n_images)`` after each batch. Images count as often as they are
         read.

@@ -21,16 +21,12 @@ class McNemarResult:
     ----------
     n : int
         Number of images.
-
     n_only_first, n_only_second : int
         Images that only the first, and only the second, got right.
-
     pvalue : float
         Chance of counts at least as unequal if both were equally good; exact, two-sided.
-
     difference : float
         Accuracy of the second less that of the first.
-
     interval : tuple of float
         Confidence interval of `difference`.
 
@@ -55,13 +51,10 @@ class ScoredPredictions:
     ----------
     n_test, n_right : int
         Number of images, and number of images attributed to their source.
-
     accuracy : float
         Share of the images attributed to their source.
-
     interval : tuple of float
         Wilson's 95 % confidence interval of `accuracy`.
-
     against : McNemarResult or None
         Comparison with the baseline, which comes first; None for the baseline itself.
     """
@@ -104,10 +97,8 @@ class RobustnessResult(Result):
     ----------
     clean : ScoredPredictions
         Predictions for the images as they are.
-
     points : dict of (str, float or None) to ScoredPredictions
         Predictions after a change, by its family and strength, compared with the clean ones.
-
     graded : bool
         Whether changes have a strength: those of :func:`measure_robustness` have one, those of
         :func:`compare_predictions` are families of one point, of strength None.
@@ -209,10 +200,8 @@ def compare_predictions(y: Any, baseline: Any, variants: Mapping[str, Any]) -> R
     ----------
     y : array-like of shape (n,)
         True source of each test image.
-
     baseline : array-like of shape (n,)
         Sources that the images as they are were attributed to.
-
     variants : mapping of str to array-like of shape (n,)
         Sources that the same images were attributed to in another way, by a name such as
         "fingerprints clean, tests QF 95" and "both QF 95".
@@ -269,10 +258,8 @@ def measure_robustness(
     ----------
     y : array-like of shape (n,)
         True source of each test image.
-
     clean : array-like of shape (n,)
         Sources that the images as they are were attributed to.
-
     predictions : mapping of (str, float) to array-like of shape (n,)
         Sources that the same images were attributed to after a change, by its family, such as
         "JPEG quality", and its strength, such as 75. Not only changes of the images fit in: also
@@ -344,7 +331,6 @@ def mcnemar_test(right_first: Any, right_second: Any, *, level: float = 0.95) ->
     ----------
     right_first, right_second : array-like of bool, shape (n,)
         Whether each image was attributed rightly, by the first and by the second.
-
     level : float, default=0.95
         Confidence level of the interval, in (0, 1).
 

@@ -53,16 +53,12 @@ class ReproductionSettings:
         Images a source to estimate its fingerprint from and to test it on. None takes 512 as the
         paper does, or 51.2 % of the images of the smallest source if it has fewer than 1000, and
         tests on all others.
-
     denoiser, channels : str or BaseDenoiser, str
         As in :class:`ResidualTransformer`.
-
     jpeg_quality : int, default=95
         Quality of the JPEG experiment.
-
     n_robustness : int, default=100
         Test images a source of the robustness study, at the most; 0 leaves it out.
-
     random_state : int, default=0
         Seed of the split.
     """
@@ -84,10 +80,8 @@ class BatchOptions:
     ----------
     batch_size : int
         Number of images in a batch, at the most.
-
     n_jobs : int or None
         Number of worker processes, as in :class:`FileBatchClassifier`.
-
     on_error : callable or None
         Given the :class:`~sklearn_ganprint.datasets.ImageReadError` of each file that cannot be
         used, once. All of them are in ``failures`` of the result.

@@ -184,10 +184,8 @@ def near_duplicates(first: Any, second: Any, *, max_bits: int = 3) -> np.ndarray
     ----------
     first : array-like of uint64, shape (n,)
         Hashes.
-
     second : array-like of uint64, shape (m,)
         Hashes to compare them with.
-
     max_bits : int, default=3
         Bits that may differ.
 

@@ -60,23 +60,18 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
     ----------
     estimator : estimator
         A classifier, clusterer or transformer that takes images, or a pipeline that ends with one.
-
     reader : ImageReader, default=None
         How files become images. None reads whole RGB images, which must all have one size.
-
     batch_size : int, default=64
         Number of files in a batch, at the most: large photos are taken in fewer.
-
     n_jobs : int, default=None
         Number of workers, processes unless :func:`joblib.parallel_config` names another backend;
         None is 1 unless in such a context.
-
     on_error : {"warn", "raise"} or callable, default="warn"
         What a file does that cannot be used. "warn" leaves it out and names all such files in
         one :class:`UnreadableImageWarning`; "raise" raises its
         :class:`~sklearn_ganprint.datasets.ImageReadError`; a callable is given that error, in
         the calling process, and the file is left out.
-
     progress : callable, default=None
         Called as ``progress(n_done, n_files)`` in the calling process after each batch, each time
         that the files are read.
@@ -85,25 +80,18 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
     ----------
     estimator_ : estimator
         The fitted estimator. It takes images in memory.
-
     reader_ : ImageReader
         The reader that was used.
-
     image_size_ : tuple of int or None
         Height and width of the images that were read; None after fitting on arrays.
-
     classes_ : ndarray of shape (n_classes,)
         The class labels, if the estimator has some.
-
     labels_ : ndarray of int, shape (n,)
         Of a clusterer: cluster of each file; -1 for one that fits nowhere or could not be used.
-
     failures_ : list of tuple (filename, reason)
         Files that could not be used in ``fit``.
-
     n_features_in_ : int
         Number of values of an image, if fitted on arrays.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if fitted on a data frame.
 
@@ -209,10 +197,8 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         ----------
         X : sequence of paths of length n, or array-like of images
             The files.
-
         y : array-like of shape (n,), default=None
             Source of each file, for classifiers. Clusterers ignore it.
-
         **params : dict
             Arrays with one entry a file, for the last step: `sample_weight`, if that takes one, and
             `groups`, if it splits: files of one group, such as translations of one photo, are never
@@ -362,10 +348,8 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         ----------
         X : sequence of paths of length n, or array-like of images
             The files.
-
         y : None
             Ignored.
-
         **params : dict
             As in :meth:`fit`.
 
@@ -384,10 +368,8 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         ----------
         X : sequence of paths of length n, or array-like of images
             The files.
-
         y : array-like of shape (n,), default=None
             As in :meth:`fit`.
-
         **params : dict
             As in :meth:`fit`.
 
@@ -447,10 +429,8 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         ----------
         X : sequence of paths of length n, or array-like of images
             The files.
-
         y : array-like of shape (n,)
             Source of each file.
-
         sample_weight : array-like of shape (n,), default=None
             Weight of each file.
 

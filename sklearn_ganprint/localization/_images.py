@@ -18,10 +18,8 @@ class LocalizationResult(NamedTuple):
     ----------
     maps : ndarray of shape (n, H, W)
         Greater is less likely from the claimed source; NaN where the image is flat.
-
     masks : ndarray of bool, shape (n, H, W)
         Regions that do not come from the claimed source.
-
     claimed : ndarray of shape (n,)
         The claimed sources, or the most likely ones where none was given.
     """
@@ -39,10 +37,8 @@ def localize_images(model: Any, X: Any, claimed: Any = None) -> LocalizationResu
     model : estimator
         A fitted pipeline that ends with a :class:`FingerprintLocalizer`, or a
         :class:`~sklearn_ganprint.FileBatchEstimator` over one.
-
     X : array-like of shape (n, H, W) or (n, H, W, C)
         Images as the pipeline takes them, of any size.
-
     claimed : label or array-like of shape (n,), default=None
         Claimed source, one for all images or one for each. None is the most likely source of the
         whole image.

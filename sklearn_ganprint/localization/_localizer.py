@@ -49,34 +49,26 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
     ----------
     window_size : int, default=16
         Side of the windows in pixels, even. They overlap by half.
-
     max_lag : int, default=4
         Greatest lag, in pixels, at which residuals are multiplied with themselves.
-
     smoothing : int, default=3
         Side, in windows, of the square over which evidence is averaged. A larger one finds large
         regions more reliably, and small ones less.
-
     shrinkage : float, default=0.01
         Share of a multiple of the identity in the covariance of the windows, in [0, 1].
-
     false_alarm_rate : float, default=0.05
         Share of clean images, of the size and sources of those fitted on, that may get a false
         region, in (0, 1). A rate r takes ``1 / r - 1`` images.
-
     min_region : int, default=400
         Regions of fewer pixels at or above `grow_threshold_` are left out of masks, and do not
         count as false alarms.
-
     min_power : float, default=0.02
         Mean square, in squared grey levels, below which a block of half a window is flat or
         saturated. Such blocks have no trace, and are NaN in maps.
-
     cv : int, splitter or iterable, default=None
         Folds of images that are left out of the models which they calibrate. None is 5 folds,
         fewer if a source has fewer images. An integer makes stratified folds, by group if ``fit``
         is given `groups`.
-
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
         taken as images of one line, with a warning.
@@ -85,41 +77,30 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
     ----------
     classes_ : ndarray of shape (n_classes,)
         The sources.
-
     coef_ : ndarray of shape (n_coordinates, n_window_features)
         Weights of the features of a window in its coordinates: ``n_classes - 1`` of a linear
         discriminant analysis, then those in which images of one source differ, one for 10 images,
         30 at most, and none with fewer than 20 images.
-
     intercept_ : ndarray of shape (n_coordinates,)
         Constants of the coordinates.
-
     means_ : ndarray of float64, shape (2, n_classes, n_coordinates)
         Mean coordinates of each source's windows, and of averages of neighbouring ones.
-
     covariances_ : ndarray of float64, shape (2, n_classes, n_coordinates, n_coordinates)
         Covariances of these coordinates.
-
     threshold_ : float
         Value of a map at which a region is found.
-
     grow_threshold_ : float
         Value of a map down to which a region may extend: 5 % of the windows of clean images are
         above it. It is at least 0, below which the claimed source is the likeliest.
-
     calibration_peaks_ : ndarray of float64, shape (n_calibration,)
         Greatest value in regions of at least `min_region` pixels, in the map of each clean image
         under a model that has not seen it; minus infinity without such a region.
-
     calibration_codes_ : ndarray of int, shape (n_calibration,)
         Index in `classes_` of the source of each.
-
     image_shape_ : tuple of int
         ``(H, W, C)`` of the images that were fitted on.
-
     n_features_in_ : int
         Number of values of a residual.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the residuals came as a data frame.
 
@@ -223,10 +204,8 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
             Residuals of clean images, or residuals as rows.
-
         y : array-like of shape (n,)
             Source of each image.
-
         groups : array-like of shape (n,), default=None
             Images of one group, such as translations of one photo, calibrate together: none gets
             its map from a model that has seen another.
@@ -257,10 +236,8 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         ----------
         batches : Batches
             The residuals.
-
         y : ndarray of shape (n,)
             Source of each image.
-
         groups : array-like of shape (n,), default=None
             Images of one group calibrate together.
 
@@ -369,7 +346,6 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
             Residuals, of any height and width if they are no rows.
-
         claimed : label or array-like of shape (n,), default=None
             Claimed source, one for all images or one for each. None is the most likely source
             of the whole image, see :meth:`attribute`.

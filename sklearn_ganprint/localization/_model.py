@@ -41,13 +41,10 @@ class WindowModel(NamedTuple):
     ----------
     projection : Projection
         From features of windows to coordinates.
-
     fine, coarse : Spread
         Means and covariances of single windows, and of averages of neighbouring ones.
-
     settings : WindowSettings
         What windows are.
-
     smoothing : int
         Side, in windows, of the square over which windows are averaged.
     """
@@ -212,10 +209,8 @@ def localization_map(residual: np.ndarray, claimed: int, model: WindowModel) -> 
     ----------
     residual : ndarray of shape (H, W, C)
         One residual.
-
     claimed : int
         Number of the claimed source.
-
     model : WindowModel
         Model of the windows of each source, as ``FingerprintLocalizer.window_model`` returns it.
 

@@ -37,12 +37,10 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
     ----------
     estimator : estimator
         A classifier, or a pipeline that ends with one.
-
     false_alarm_rate : float, default=0.01
         Share of the known sources' images that may be called unknown, in (0, 1). A rate r takes
         ``1 / r - 1`` calibration scores, 99 for 1 %: with fewer no image is called unknown, and a
         :class:`CalibrationWarning` says so.
-
     score_function : {"auto", "decision", "mahalanobis"} or callable, default="auto"
         How typical an image is of each source. "mahalanobis" is the negative distance in the
         space of a linear discriminant analysis, see :func:`discriminant_distances`. "decision" is
@@ -53,23 +51,19 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         analysis, else "decision".
         A callable is given the last step of the fitted pipeline and what reaches that step, and
         returns finite scores of shape (n, n_classes), greater is more typical.
-
     calibration : {"auto", "source", "pooled"}, default="auto"
         What the rate holds for. "source": each source, with a threshold of its own, which takes
         enough images of each. "pooled": the sources together, in the shares that they have in the
         training images; a source that differs from the others may get more false alarms. "auto"
         is "source" if all sources have enough images, else "pooled".
-
     unknown_label : str or number, default=None
         What ``predict`` calls images of no known source. None is "unknown" for labels that are
         strings; for numbers -1, or one less than the lowest label if that is negative.
-
     cv : int, splitter or iterable, default=None
         How training images are kept out of the models that score them. None leaves one out at a
         time where that takes no second fit (:class:`~sklearn_ganprint.FingerprintClassifier` after
         steps that learn nothing, without groups), and otherwise is 10 folds, fewer if a source has
         fewer images. An integer makes stratified folds, by group if ``fit`` is given `groups`.
-
     n_jobs : int, default=None
         Number of folds fitted at a time.
 
@@ -77,31 +71,22 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
     ----------
     estimator_ : estimator
         The estimator, fitted on all images.
-
     classes_ : ndarray of shape (n_classes,)
         The known sources; the unknown label is not one of them.
-
     unknown_label_ : str or number
         What images of no known source are called.
-
     calibration_ : {"source", "pooled"}
         What the rate holds for.
-
     calibration_scores_ : ndarray of float64, shape (n_calibration, n_classes)
         Scores of training images under models that have not seen them.
-
     calibration_codes_ : ndarray of int, shape (n_calibration,)
         Index in `classes_` of the source of each calibration image.
-
     calibration_set_ : Calibration
         These scores and codes, to compute p-values from typicality scores at hand.
-
     thresholds_ : ndarray of float64, shape (n_classes,)
         An image is unknown if its score for each source is below that source's threshold.
-
     n_features_in_ : int
         Number of features, if the fitted estimator has it.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the fitted estimator has them.
 
@@ -182,10 +167,8 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         ----------
         X : array-like of shape (n, ...)
             What the estimator takes.
-
         y : array-like of shape (n,)
             Source of each image.
-
         **params : dict
             `groups` goes to the splitter, so that images of one group, such as translations of
             one photo, are never on both sides of a fold. The others go to ``fit`` of the
@@ -218,10 +201,8 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         ----------
         batches : Batches
             The images.
-
         y : ndarray of shape (n,)
             Source of each image.
-
         **params : dict
             `groups` goes to the splitter, the others to ``fit`` of the last step of the estimator.
 
@@ -426,7 +407,6 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         ----------
         scores : array-like of shape (n, n_classes)
             What :meth:`typicality_scores` returns.
-
         calibration : {"source", "pooled"}, default=None
             Calibration images that scores are ranked among. None is `calibration_`.
 

@@ -41,28 +41,22 @@ class FingerprintDetector(RoutesFitParams, OutlierMixin, MetaEstimatorMixin, Bas
         Scores images. None is ``FingerprintClassifier("cosine")``, the correlation of a residual
         and the mean one without centring, which residuals hardly need. With `source` any
         classifier serves; without it an outlier detector, or a pipeline that ends with one, too.
-
     source : str or number, default=None
         The label in `y` of the source to detect; the other images are examples of the rest of
         the world. None takes all images to be of the source, and ignores `y`.
-
     null : {"source", "others"}, default="source"
         The null hypothesis about an image. "source": the image is of the source; a false alarm
         calls an image of the source foreign. "others": the image is foreign, like those of the
         other labels in `y` together; a false alarm takes one of these for the source's. The rate
         says nothing about foreign images that are unlike those in `y`.
-
     false_alarm_rate : float, default=0.01
         Rate of false alarms, in (0, 1). A rate r takes ``1 / r - 1`` images for which the null
         hypothesis is true, 99 for 1 %: with fewer it is never rejected, and a
         :class:`CalibrationWarning` says so.
-
     score_function : {"auto", "decision", "mahalanobis"} or callable, default="auto"
         How typical an image is of the source, as in :class:`OpenSetClassifier`.
-
     cv : int, splitter or iterable, default=None
         How images are kept out of the models that score them, as in :class:`OpenSetClassifier`.
-
     n_jobs : int, default=None
         Number of folds fitted at a time.
 
@@ -70,18 +64,14 @@ class FingerprintDetector(RoutesFitParams, OutlierMixin, MetaEstimatorMixin, Bas
     ----------
     estimator_ : estimator
         The estimator, fitted on all images.
-
     calibration_scores_ : ndarray of float64, shape (n_calibration,)
         Scores of the images for which the null hypothesis is true, under models that have not
         seen them.
-
     offset_ : float
         An image is taken for the source's if its score is at least this; infinite if there are too
         few calibration scores.
-
     n_features_in_ : int
         Number of features, if the fitted estimator has it.
-
     feature_names_in_ : ndarray of str
         Names of the columns, if the fitted estimator has them.
 
@@ -161,10 +151,8 @@ class FingerprintDetector(RoutesFitParams, OutlierMixin, MetaEstimatorMixin, Bas
         ----------
         X : array-like of shape (n, ...)
             What the estimator takes.
-
         y : array-like of shape (n,), default=None
             Source of each image; ignored if `source` is None.
-
         **params : dict
             `groups` goes to the splitter, the others to ``fit`` of the estimator, as in
             :class:`OpenSetClassifier`.
@@ -198,10 +186,8 @@ class FingerprintDetector(RoutesFitParams, OutlierMixin, MetaEstimatorMixin, Bas
         ----------
         X : array-like of shape (n, ...)
             What the estimator takes.
-
         y : array-like of shape (n,), default=None
             Source of each image; ignored if `source` is None.
-
         **params : dict
             As in :meth:`fit`.
 

@@ -42,7 +42,6 @@ def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
         A fitted :class:`~sklearn_ganprint.FileBatchEstimator`, pipeline or classifier.
         Callables in the parameters `progress` and `on_error` belong to the running program and
         are not saved.
-
     path : str or path-like
         The file to write. One that exists is replaced once the new one is complete, so that a
         reader never sees half a model.
@@ -100,7 +99,6 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
     ----------
     path : str or path-like
         The file.
-
     trusted : sequence of str, default=()
         Names of further types to trust, beside those of this package, scikit-learn and numpy.
 

@@ -251,7 +251,6 @@ class RandomHistory(BasePerturbation):
             them to JPEG 70 to 85; "messenger" to 1280 to 1600 pixels and JPEG 50 to 80, one time
             in three twice. "challenge" is one to three of JPEG, WebP, crop, resizing, rotation,
             contrast, brightness, blur and grey, in any order.
-
         **params : dict
             Parameters that differ from those of the preset.
 

@@ -18,7 +18,6 @@ class AutocorrelationDisplay(Display):
     ----------
     autocorrelation : ndarray of shape (H, W)
         Values by lag, with lag 0 at ``[H // 2, W // 2]``, where ``numpy.fft.fftshift`` puts it.
-
     name : str, default=None
         Name of the source, used as title.
 
@@ -26,13 +25,10 @@ class AutocorrelationDisplay(Display):
     ----------
     ax_, figure_ : matplotlib Axes, matplotlib Figure
         Axes with the autocorrelation, and the figure that holds them.
-
     im_ : matplotlib AxesImage
         The picture.
-
     scale_ : float
         Absolute value at which the colours end.
-
     marks_ : matplotlib PathCollection or None
         The marks at multiples of the period, if there are any.
 
@@ -80,20 +76,15 @@ class AutocorrelationDisplay(Display):
         ----------
         ax, name : matplotlib Axes, str, default=None
             Where to draw, and the title; None makes a new figure, and takes the display's name.
-
         max_lag : int, default=None
             Greatest lag to show, in pixels; None, or more than there is, shows all.
-
         period : float or tuple of float or None, default=None
             Marks its multiples along both axes, in pixels; a pair is for vertical and
             horizontal lags, with None for a direction without a period.
-
         percentile : float, default=99.5
             The colours end at this percentile of the absolute values beyond lag 0, in (0, 100].
-
         cmap : str or matplotlib Colormap, default="RdBu_r"
             Colours from negative to positive, neutral in the middle.
-
         colorbar : bool, default=True
             Whether to draw the scale beside the picture.
 
@@ -160,10 +151,8 @@ class AutocorrelationDisplay(Display):
         ----------
         autocorrelation : array-like of shape (H, W)
             Values by lag, with lag 0 at ``[H // 2, W // 2]``.
-
         name : str, default=None
             Title.
-
         ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 

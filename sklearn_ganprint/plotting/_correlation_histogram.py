@@ -20,16 +20,12 @@ class CorrelationHistogramDisplay(Display):
     ----------
     same : array-like of shape (n_same,)
         Correlations of residuals with the fingerprint of their own source.
-
     cross : array-like of shape (n_cross,)
         Correlations of residuals with the fingerprints of other sources.
-
     auc : float, default=None
         Area under the ROC curve of the two, for the legend.
-
     d_prime : float, default=None
         Distance of their means in standard deviations, for the legend.
-
     name : str, default=None
         Name of the source, used as title.
 
@@ -37,16 +33,12 @@ class CorrelationHistogramDisplay(Display):
     ----------
     ax_, figure_ : matplotlib Axes, matplotlib Figure
         Axes with the histograms, and the figure that holds them.
-
     same_ : matplotlib StepPatch
         Histogram of the correlations within the source; ``same_.get_data()`` has its heights.
-
     cross_ : matplotlib StepPatch
         Histogram of the others.
-
     edges_ : ndarray of shape (n_bins + 1,)
         Edges of the bins of both.
-
     zero_line_ : matplotlib Line2D
         The line at 0, where unrelated residuals should scatter.
 
@@ -93,18 +85,14 @@ class CorrelationHistogramDisplay(Display):
         ----------
         ax, name : matplotlib Axes, str, default=None
             Where to draw, and the title; None makes a new figure, and takes the display's name.
-
         bins : int, str or array-like, default=None
             Number of the bins, or what else :func:`numpy.histogram_bin_edges` takes; the bins
             span both sets of correlations. None takes 10 to 50 of them, twice the square root
             of the size of the smaller set.
-
         density : bool, default=True
             Whether the area of each histogram is 1; otherwise heights are counts.
-
         same_label : str, default="same source"
             What to call the first set in the legend.
-
         cross_label : str, default="other source"
             What to call the second set.
 
@@ -174,10 +162,8 @@ class CorrelationHistogramDisplay(Display):
         ----------
         same, cross : array-like of shape (n_same,), array-like of shape (n_cross,)
             Correlations of residuals with the fingerprints of their own and of other sources.
-
         auc, d_prime, name : float, float, str, default=None
             As in :class:`CorrelationHistogramDisplay`.
-
         ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 

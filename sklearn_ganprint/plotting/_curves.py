@@ -33,20 +33,15 @@ class EnergyCurveDisplay(Display):
     ----------
     n_images : array-like of shape (n,)
         Numbers of residuals N, above 0.
-
     energies : array-like of shape (n,)
         Energy of the mean of N residuals, in squared grey levels.
-
     curves : dict of str to callable, default=None
         Curves by name, each a function of an array of N. The first is drawn solid.
-
     limit : float, default=None
         Energy of the limit fingerprint, drawn as a horizontal line.
-
     estimates : dict of str to float or array-like of shape (n,), default=None
         Other estimates of the limit by name: one for each N, or one number, which is drawn at the
         last N. What is missing is NaN.
-
     name : str, default=None
         Name of the source, used as title.
 
@@ -54,19 +49,14 @@ class EnergyCurveDisplay(Display):
     ----------
     ax_, figure_ : matplotlib Axes, matplotlib Figure
         Axes with the curves, and the figure that holds them.
-
     line_ : matplotlib Line2D
         The measured energies.
-
     curve_lines_ : dict of str to matplotlib Line2D
         The fitted curves.
-
     limit_line_ : matplotlib Line2D or None
         The limit, if there is one.
-
     estimate_lines_ : dict of str to matplotlib Line2D
         The other estimates.
-
     below_lines_ : dict of str to matplotlib Line2D
         Arrows in place of those estimates that a logarithmic axis cannot show.
 
@@ -107,7 +97,6 @@ class EnergyCurveDisplay(Display):
         ----------
         ax, name : matplotlib Axes, str, default=None
             Where to draw, and the title; None makes a new figure, and takes the display's name.
-
         yscale : {"linear", "log"}, default=None
             Scale of the energies. None takes "log" if the energies, curves and limit are above 0.
 
@@ -198,10 +187,8 @@ class EnergyCurveDisplay(Display):
         ----------
         n_images, energies : array-like of shape (n,)
             Numbers of residuals N, and energy of the mean of N residuals in squared grey levels.
-
         curves, limit, estimates, name : dict, float, dict, str, default=None
             As in :class:`EnergyCurveDisplay`.
-
         ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
@@ -238,13 +225,10 @@ class EnergyCurveDisplay(Display):
         fit : object
             A fit with the attributes ``n_images``, ``energies``, ``limit``, ``form`` (such as
             "inverse" or "printed") and the method ``predict`` of an array of N.
-
         compared_with : object, default=None
             Another such fit to the same energies, drawn dashed.
-
         estimates, name : dict, str, default=None
             As in :class:`EnergyCurveDisplay`.
-
         ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
@@ -279,19 +263,14 @@ class RobustnessCurveDisplay(Display):
     curves : dict of str to tuple of array-like
         ``(strengths, accuracies)`` by name, such as that of the features or of the perturbation;
         accuracies in [0, 1], NaN where one is missing.
-
     intervals : dict of str to tuple of array-like, default=None
         ``(lower, upper)`` ends of the confidence intervals of some of the curves.
-
     clean : float, default=None
         Accuracy on images as they are, drawn as a horizontal line.
-
     chance : float, default=None
         Accuracy of always naming the largest class, drawn as a horizontal line.
-
     xlabel : str, default="strength"
         What the strengths are, with their unit.
-
     name : str, default=None
         Title.
 
@@ -299,16 +278,12 @@ class RobustnessCurveDisplay(Display):
     ----------
     ax_, figure_ : matplotlib Axes, matplotlib Figure
         Axes with the curves, and the figure that holds them.
-
     lines_ : dict of str to matplotlib Line2D
         The curves.
-
     intervals_ : dict of str to matplotlib Collection
         The intervals, as bars or as a band.
-
     clean_line_ : matplotlib Line2D or None
         The accuracy on clean images, if it is known.
-
     chance_line_ : matplotlib Line2D or None
         The accuracy of guessing, if it is known.
 
@@ -348,10 +323,8 @@ class RobustnessCurveDisplay(Display):
         ----------
         ax, name : matplotlib Axes, str, default=None
             Where to draw, and the title; None makes a new figure, and takes the display's name.
-
         log2 : bool, default=False
             Whether equal steps along the x axis double the strength, as suits numbers of images.
-
         interval : {"bar", "band"}, default="bar"
             How intervals are drawn: at each point, or as a band along the curve.
 
@@ -440,10 +413,8 @@ class RobustnessCurveDisplay(Display):
         ----------
         curves, intervals : dict of str to tuple of array-like
             ``(strengths, accuracies)``, and ``(lower, upper)`` ends of intervals, by name.
-
         clean, chance, xlabel, name : float, float, str, str
             As in :class:`RobustnessCurveDisplay`.
-
         ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 

@@ -37,7 +37,6 @@ class FingerprintDisplay(Display):
     ----------
     fingerprint : ndarray of shape (H, W) or (H, W, C)
         Mean residual of the source in 8-bit grey levels, with C in {1, 3}.
-
     name : str, default=None
         Name of the source, used as title.
 
@@ -45,13 +44,10 @@ class FingerprintDisplay(Display):
     ----------
     ax_, figure_ : matplotlib Axes, matplotlib Figure
         Axes with the fingerprint, and the figure that holds them.
-
     im_ : matplotlib AxesImage
         The picture.
-
     scale_ : float
         Absolute value, in grey levels, at which the colours end.
-
     colorbar_ : matplotlib Colorbar or None
         The colour bar, which the pictures of a row on one scale share; None if there is none.
 
@@ -99,20 +95,15 @@ class FingerprintDisplay(Display):
         ----------
         ax, name : matplotlib Axes, str, default=None
             Where to draw, and the title; None makes a new figure, and takes the display's name.
-
         channels : {"luminance", "rgb"}, default="luminance"
             How a fingerprint of three channels is shown: as their weighted mean, in grey levels,
             or as a picture in colour. A fingerprint of one channel looks the same either way.
-
         percentile : float, default=99.5
             The colours end at this percentile of the absolute values, in (0, 100].
-
         scale : float, default=None
             The colours end at this many grey levels instead, so that pictures can share a scale.
-
         cmap : str or matplotlib Colormap, default="RdBu_r"
             Colours from negative to positive, neutral in the middle.
-
         colorbar : bool, default=True
             Whether to draw the scale beside the picture.
 
@@ -159,17 +150,13 @@ class FingerprintDisplay(Display):
         estimator : estimator
             A fitted :class:`FingerprintClassifier`, a pipeline that ends with one, or a
             :class:`FileBatchEstimator` over either.
-
         label : str or other class label
             The class, one of ``classes_``.
-
         image_shape : tuple of int, default=None
             ``(H, W)`` or ``(H, W, C)`` of the residuals. None takes it from the pipeline, or
             from the classifier if it was fitted on images rather than rows.
-
         name : str, default=None
             Title; None takes the label.
-
         ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
@@ -210,10 +197,8 @@ class FingerprintDisplay(Display):
         ----------
         fingerprint : array-like of shape (H, W) or (H, W, C)
             Mean residual in 8-bit grey levels, with C in {1, 3}.
-
         name : str, default=None
             Title.
-
         ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
@@ -250,29 +235,21 @@ class FingerprintDisplay(Display):
         ----------
         fingerprints : sequence of array-like of shape (H, W) or (H, W, C)
             Mean residuals of one source in 8-bit grey levels, with C in {1, 3}.
-
         n_images : sequence of int
             Number of residuals in each mean.
-
         name : str, default=None
             Name of the source, written before the row.
-
         axes : array-like of matplotlib Axes, default=None
             Where to draw, one for each fingerprint; None makes a new figure with a row of them.
-
         scale : {"each", "common"} or float, default="each"
             Where the colours end: for each fingerprint at its own `percentile`, for all at the
             `percentile` of all their values, or for all at this many grey levels.
-
         channels : {"luminance", "rgb"}, default="luminance"
             How fingerprints of three channels are shown, as by :meth:`plot`.
-
         percentile : float, default=99.5
             Percentile of the absolute values, in (0, 100].
-
         cmap : str or matplotlib Colormap, default="RdBu_r"
             Colours from negative to positive, neutral in the middle.
-
         colorbar : bool, default=True
             Whether to draw the scale beside a row that has one scale and one channel.
 
@@ -351,10 +328,8 @@ class FingerprintSeriesDisplay:
     ----------
     axes_, figure_ : ndarray of matplotlib Axes, shape (n_fingerprints,); matplotlib Figure
         Axes with the fingerprints, and the figure that holds them.
-
     displays_ : list of FingerprintDisplay
         The pictures.
-
     scales_, colorbar_ : list of float; matplotlib Colorbar or None
         Absolute value, in grey levels, at which the colours of each picture end; the colour bar.
     """
@@ -400,7 +375,6 @@ class FingerprintSeriesDisplay:
         ----------
         fingerprints, n_images, name : sequence of array-like, sequence of int, str or None
             As in :meth:`FingerprintDisplay.from_series`.
-
         **plot_params : dict
             Passed to :meth:`plot`.
 

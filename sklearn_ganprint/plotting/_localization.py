@@ -28,16 +28,12 @@ class LocalizationDisplay(Display):
     ----------
     values : ndarray of shape (H, W)
         The map: greater is less likely from the claimed source, NaN where nothing can be said.
-
     image : ndarray of shape (H, W) or (H, W, C), default=None
         The image, shown in grey below the map.
-
     mask : ndarray of bool, shape (H, W), default=None
         The regions, which are outlined.
-
     claimed : str, default=None
         The claimed source, for the colour bar.
-
     name : str, default=None
         Title.
 
@@ -45,22 +41,16 @@ class LocalizationDisplay(Display):
     ----------
     ax_, figure_ : matplotlib Axes, matplotlib Figure
         Axes with the picture, and the figure that holds them.
-
     im_ : matplotlib AxesImage
         The map in colours.
-
     image_ : matplotlib AxesImage or None
         The image below it.
-
     missing_ : matplotlib QuadContourSet or None
         Hatching where the map is not a number.
-
     outline_ : matplotlib QuadContourSet or None
         Outline of the regions.
-
     colorbar_ : matplotlib Colorbar or None
         The colour bar.
-
     scale_ : float
         Absolute value at which the colours end.
 
@@ -109,19 +99,14 @@ class LocalizationDisplay(Display):
         ----------
         ax, name : matplotlib Axes, str, default=None
             Where to draw, and the title; None makes a new figure, and takes the display's name.
-
         percentile : float, default=99.5
             The colours end at this percentile of the absolute values, in (0, 100].
-
         scale : float, default=None
             The colours end at this value instead, so that pictures can share a scale.
-
         alpha : float, default=0.5
             How much of the image the map hides, in [0, 1]; without an image it is opaque.
-
         cmap : str or matplotlib Colormap, default="RdBu_r"
             Colours from negative, the claimed source, to positive, another one.
-
         colorbar : bool, default=True
             Whether to draw the scale beside the picture.
 
@@ -188,16 +173,12 @@ class LocalizationDisplay(Display):
             A fitted pipeline that ends with a
             :class:`~sklearn_ganprint.localization.FingerprintLocalizer`, or a
             :class:`~sklearn_ganprint.FileBatchEstimator` over one.
-
         image : array-like of shape (H, W) or (H, W, C)
             One image, of any size.
-
         claimed : label, default=None
             The claimed source. None is the most likely source of the whole image.
-
         name : str, default=None
             Title.
-
         ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
@@ -236,10 +217,8 @@ class LocalizationDisplay(Display):
         ----------
         values : array-like of shape (H, W)
             The map; NaN where nothing can be said.
-
         image, mask, claimed, name : array-like, array-like of bool, str, str, default=None
             As in :class:`LocalizationDisplay`.
-
         ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 

@@ -130,14 +130,11 @@ class CorrelationMatrixDisplay(_MatrixDisplay):
     ----------
     matrix : ndarray of shape (n_sources, n_sources)
         Mean correlation of the residuals of source i with the fingerprint of source j.
-
     names : list of str
         Names of the sources.
-
     architectures : list of str, default=None
         Architecture of each source. Each run of neighbours of one architecture is a block, so
         that sources should come ordered by architecture.
-
     name : str, default=None
         Title.
 
@@ -145,19 +142,14 @@ class CorrelationMatrixDisplay(_MatrixDisplay):
     ----------
     ax_, figure_ : matplotlib Axes, matplotlib Figure
         Axes with the matrix, and the figure that holds them.
-
     im_ : matplotlib AxesImage
         The matrix in colours.
-
     scale_ : float
         Absolute value at which the colours end.
-
     text_ : ndarray of matplotlib Text, shape (n_sources, n_sources), or None
         The values in the cells, if they are written.
-
     blocks_ : list of matplotlib Rectangle
         Outlines of the architectures.
-
     block_axis_ : matplotlib SecondaryAxis or None
         Axis above the matrix with the names of the architectures.
 
@@ -211,21 +203,16 @@ class CorrelationMatrixDisplay(_MatrixDisplay):
         ax, name : matplotlib Axes, str, default=None
             Where to draw, and the title. None makes a new figure, of a size that fits the names,
             and takes the name of the display.
-
         scale : {"linear", "sqrt", "robust"}, default="linear"
             How correlations become colours. "linear" ends at the greatest absolute value. "sqrt"
             ends there too, with steps as of the square root, so that small values differ.
             "robust" is linear and ends at the greatest value off the diagonal.
-
         values : bool, default=None
             Whether to write the values into the cells; None does with at most 10 sources.
-
         values_format : str, default="z.3f"
             How to write them; the z is for no minus before what is rounded to 0.
-
         cmap : str or matplotlib Colormap, default="RdBu_r"
             Colours from negative to positive, neutral in the middle.
-
         colorbar : bool, default=True
             Whether to draw the scale beside the matrix.
 
@@ -284,10 +271,8 @@ class CorrelationMatrixDisplay(_MatrixDisplay):
         ----------
         matrix : array-like of shape (n_sources, n_sources)
             Mean correlation of the residuals of source i with the fingerprint of source j.
-
         names, architectures, name : sequence of str, sequence of str or None, str or None
             As in :class:`CorrelationMatrixDisplay`; without `architectures` no block is outlined.
-
         ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
@@ -324,13 +309,10 @@ class ComparisonMatrixDisplay(_MatrixDisplay):
     ----------
     matrix : ndarray of shape (k, m)
         Correlations, NaN where there is none.
-
     first_names, second_names : list of str
         Names of the rows and of the columns.
-
     p_value : ndarray of shape (k, m), default=None
         Their p-values.
-
     name : str, default=None
         Title.
 
@@ -338,13 +320,10 @@ class ComparisonMatrixDisplay(_MatrixDisplay):
     ----------
     ax_, figure_ : matplotlib Axes, matplotlib Figure
         Axes with the matrix, and the figure that holds them.
-
     im_ : matplotlib AxesImage
         The matrix in colours, symmetric about 0.
-
     text_ : ndarray of matplotlib Text, shape (k, m), or None
         The values in the cells, if they are written.
-
     frames_ : list of matplotlib Rectangle
         Frames of the pairs whose p-value is at most the level.
 
@@ -391,19 +370,14 @@ class ComparisonMatrixDisplay(_MatrixDisplay):
         ax, name : matplotlib Axes, str, default=None
             Where to draw, and the title. None makes a new figure, of a size that fits the names,
             and takes the name of the display.
-
         level : float, default=0.01
             Pairs of a p-value up to this are framed.
-
         values : bool, default=None
             Whether to write the correlations into the cells; None does with at most 150 cells.
-
         values_format : str, default="z.2f"
             How to write them.
-
         cmap : str or matplotlib Colormap, default="RdBu_r"
             Colours from negative to positive, neutral in the middle.
-
         colorbar : bool, default=True
             Whether to draw the scale beside the matrix.
 
@@ -429,10 +403,8 @@ class ComparisonMatrixDisplay(_MatrixDisplay):
         ----------
         comparison : ModelComparison
             The comparison.
-
         name : str, default=None
             Title.
-
         ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
@@ -463,16 +435,12 @@ class ComparisonMatrixDisplay(_MatrixDisplay):
         ----------
         matrix : array-like of shape (k, m)
             Correlations, NaN where there is none.
-
         first_names, second_names : sequence of length k, sequence of length m
             Names of the rows and of the columns.
-
         p_value : array-like of shape (k, m), default=None
             Their p-values; None frames no pair.
-
         name : str, default=None
             Title.
-
         ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
