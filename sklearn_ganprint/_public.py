@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from types import FunctionType, ModuleType
 
 TYPE_CHECKING = False
@@ -60,6 +61,7 @@ class FormerModule(ModuleType):
 
     def __init__(self, name: str, current: str) -> None:
         super().__init__(name)
+        self.__spec__ = ModuleSpec(name, None)  # what importlib.util.find_spec asks for
         self._current = current
 
     def __getattr__(self, name: str) -> "Any":

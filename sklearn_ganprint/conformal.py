@@ -5,6 +5,15 @@ from typing import Any
 
 import numpy as np
 
+__all__ = [
+    "Calibration",
+    "CalibrationWarning",
+    "conformal_p_values",
+    "conformal_threshold",
+    "rejected_ranks",
+    "scores_needed",
+]
+
 
 class CalibrationWarning(UserWarning):
     """There are too few calibration scores for the stated rate of false alarms."""

@@ -7,6 +7,7 @@ import os
 import shutil
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -390,3 +391,14 @@ def test_pickles_are_refused(data, kept):
     np.savez(kept / "fit-clean-001.npz", sums=np.array([object()]))
     with pytest.raises(ValueError, match="allow_pickle"):
         reproduce_paper(*data, replace(SETTINGS, n_robustness=0), folder=kept)
+
+
+def test_refuses_files_of_which_none_can_be_tested(data, image_folder):
+    _, y = data
+    _, paths, _ = image_folder(n_per_class=16)
+    result = reproduce_paper(paths, y, SETTINGS)
+    tested = result.attribution.test_index
+    for position in tested:
+        Path(paths[position]).write_bytes(b"no image")
+    with pytest.raises(ValueError, match="No image to test on can be used: .*[.]png"):
+        reproduce_paper(paths, y, SETTINGS)

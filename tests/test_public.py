@@ -1,6 +1,7 @@
 """Public names say where they are public."""
 
 import importlib
+import importlib.util
 import inspect
 import os
 import pickle
@@ -80,6 +81,7 @@ def test_names_that_are_public_no_more_warn_and_are_found(former):
 )
 def test_former_modules_warn_and_have_their_names(former, name):
     module = importlib.import_module(f"sklearn_ganprint.{former}")
+    assert importlib.util.find_spec(f"sklearn_ganprint.{former}").name == module.__name__
     with pytest.warns(FutureWarning, match=f"sklearn_ganprint.{former} was renamed"):
         value = getattr(module, name)
     packages = (

@@ -219,8 +219,8 @@ def reproduce_paper(
     Raises
     ------
     ValueError
-        If a source has too few images for the numbers asked for, none of its files can be used,
-        or all of its images are the same.
+        If a source has too few images for the numbers asked for, none of its files to fit on can
+        be used, no file to test on can be, or all images of a source are the same.
 
     Notes
     -----
@@ -260,6 +260,9 @@ def reproduce_paper(
     fitted = run.fit("clean", range(len(labels)))
     _check_fitted(selection.classes, fitted)
     scored = run.score("clean", selection.test, _run.last_fingerprints(fitted))
+    if not np.isfinite(scored.scores).all(axis=(0, 2)).any():
+        reasons = "; ".join(f"{file}: {why}" for file, why in list(run.failures.items())[:3])
+        raise ValueError(f"No image to test on can be used: {reasons}")
     return _results(run, y, families, fitted, scored)
 
 
