@@ -16,14 +16,9 @@ from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 from sklearn.utils.validation import _num_samples
 
+from sklearn_ganprint import _metaestimators
 from sklearn_ganprint._images import ImageInputMixin, quiet_about_images
-from sklearn_ganprint._metaestimators import (
-    FitsBatches,
-    FitsSums,
-    Mergeable,
-    SumsClasses,
-    offers,
-)
+from sklearn_ganprint._metaestimators import FitsBatches, FitsSums, Mergeable, SumsClasses
 
 #: Positions of the images of a batch, and what became of them.
 Result = tuple[np.ndarray, Any]
@@ -95,9 +90,9 @@ def fit_on_batches(estimator: Any, batches: Batches, y: np.ndarray, params: dict
     params = last_step_params(estimator, params)
     leading, rest = split_steps(estimator)
     behind = batches.behind(leading)
-    if len(rest) == 1 and offers(rest[0], FitsBatches):
+    if len(rest) == 1 and _metaestimators.offers(rest[0], FitsBatches):
         fitted = [rest[0].fit_batches(behind, y, **params)]
-    elif len(rest) == 1 and offers(rest[0], Mergeable):
+    elif len(rest) == 1 and _metaestimators.offers(rest[0], Mergeable):
         if isinstance(rest[0], ImageInputMixin):
             rest[0]._warn_of_images(np.asarray(behind.first), behind.first)
         weights = [params[name] for name in ("sample_weight",) if name in params]
@@ -146,7 +141,11 @@ def fit_part(images: Any, y: np.ndarray, *args: Any) -> Any:
     """
     *weights, leading, step = args
     classes, codes = np.unique(y, return_inverse=True)
-    if leading and offers(step, FitsSums) and offers(leading[-1], SumsClasses):
+    if (
+        leading
+        and _metaestimators.offers(step, FitsSums)
+        and _metaestimators.offers(leading[-1], SumsClasses)
+    ):
         images = transform_batch(images, leading[:-1])
         weight = weights[0] if weights else np.ones(len(y))
         weight = np.where(leading[-1].lacks_residual(images), 0, weight)

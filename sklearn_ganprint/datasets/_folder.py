@@ -12,15 +12,11 @@ from sklearn.base import clone
 from sklearn.utils import Bunch
 
 from sklearn_ganprint._output import as_label, csv_rows, printable
+from sklearn_ganprint.datasets import _reader
 from sklearn_ganprint.datasets._decoding._decode import FilePath, ImageReadError
 from sklearn_ganprint.datasets._layouts import list_container
 from sklearn_ganprint.datasets._listing import Entry, Listing, list_all
-from sklearn_ganprint.datasets._reader import (
-    ImageReader,
-    content_keys,
-    inspect_files,
-    property_arrays,
-)
+from sklearn_ganprint.datasets._reader import ImageReader
 
 Groups: TypeAlias = Literal["name"] | Callable[[str], Hashable] | None
 Architectures: TypeAlias = FilePath | Mapping[str, str] | None
@@ -253,7 +249,7 @@ def _inspect(
     entries: Sequence[Entry], reader: ImageReader, failures: list[ImageReadError]
 ) -> list[Entry]:
     """Add what the headers say, and leave out files whose header is refused."""
-    results = list(inspect_files(reader, [entry.filename for entry in entries]))
+    results = list(_reader.inspect_files(reader, [entry.filename for entry in entries]))
     failures += [result for result in results if isinstance(result, ImageReadError)]
     pairs = zip(entries, results, strict=True)
     return [e._replace(info=info) for e, info in pairs if not isinstance(info, ImageReadError)]
@@ -264,7 +260,7 @@ def _resolve_copies(
 ) -> tuple[list[Entry], list[tuple[str, str]]]:
     """Leave out contents that have several labels; list those repeated under one label."""
     copies = defaultdict(list)
-    keys = content_keys([entry.filename for entry in entries], n_jobs=n_jobs)
+    keys = _reader.content_keys([entry.filename for entry in entries], n_jobs=n_jobs)
     for entry, key in zip(entries, keys, strict=True):
         copies[key].append(entry)
     contradictory, duplicates = set(), []
@@ -308,7 +304,7 @@ def _bunch(entries: Sequence[Entry], groups: Groups, **content: object) -> Bunch
         groups=_group_array(entries, groups),
         splits=_known([entry.split for entry in entries]),
         is_real=_known([entry.is_real for entry in entries]),
-        **property_arrays(infos),
+        **_reader.property_arrays(infos),
     )
 
 

@@ -13,13 +13,9 @@ from scipy.ndimage import gaussian_filter, median_filter, uniform_filter
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ganprint._parallel import one_blas_thread
+from sklearn_ganprint.denoisers import _base
 from sklearn_ganprint.denoisers._banded import BandedMatrix, multiply
-from sklearn_ganprint.denoisers._base import (
-    BaseDenoiser,
-    FunctionDenoiser,
-    ResidualDenoiser,
-    as_float_images,
-)
+from sklearn_ganprint.denoisers._base import BaseDenoiser, FunctionDenoiser, ResidualDenoiser
 from sklearn_ganprint.denoisers._wavelet_plan import WaveletPlan, wavelet_plan
 
 #: Boundary modes of scipy.ndimage that are defined without a fill value, and numpy's names of them.
@@ -152,7 +148,7 @@ class GaussianDenoiser(ResidualDenoiser):
         self.truncate = truncate
 
     def _residual(self, images: np.ndarray) -> np.ndarray:
-        images = as_float_images(images)
+        images = _base.as_float_images(images)
         height, width = images.shape[-2:]
         reach = int(self.truncate * self.sigma + 0.5)  # to either side, as in scipy.ndimage
         if max(height, width) * (2 * reach + 1) > MATRIX_WEIGHTS:
@@ -220,7 +216,9 @@ class MedianDenoiser(BaseDenoiser):
 
     def denoise(self, images: Any) -> np.ndarray:
         self._validate_params()
-        return median_filter(as_float_images(images), self.size, mode=self.mode, axes=(-2, -1))
+        return median_filter(
+            _base.as_float_images(images), self.size, mode=self.mode, axes=(-2, -1)
+        )
 
 
 class WienerDenoiser(ResidualDenoiser):
@@ -272,7 +270,7 @@ class WienerDenoiser(ResidualDenoiser):
         self.mode = mode
 
     def _residual(self, images: np.ndarray) -> np.ndarray:
-        images = as_float_images(images)
+        images = _base.as_float_images(images)
         # E[x^2] - E[x]^2 cancels badly in float32 unless the images are near zero
         centred = images - images.mean(axis=(-2, -1), keepdims=True)
         mean, mean_square = (

@@ -20,14 +20,8 @@ from sklearn.utils.validation import (
     has_fit_parameter,
 )
 
-from sklearn_ganprint._batches import (
-    Batches,
-    at,
-    fit_rest,
-    hand_on_arrays,
-    split_steps,
-    transform_batch,
-)
+from sklearn_ganprint import _batches, _metaestimators
+from sklearn_ganprint._batches import Batches
 from sklearn_ganprint._images import (
     IMAGE_DTYPES,
     ImageInputMixin,
@@ -35,14 +29,7 @@ from sklearn_ganprint._images import (
     batch_image_shape,
     stack_images,
 )
-from sklearn_ganprint._metaestimators import (
-    ASKS_FOR_GROUPS,
-    Decides,
-    check_classes,
-    check_fit_params,
-    inner_has,
-    offers,
-)
+from sklearn_ganprint._metaestimators import Decides
 from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint.perturbations import BasePerturbation, RandomHistory, check_perturbation
 from sklearn_ganprint.residuals._blanks import leave_out_blank
@@ -191,7 +178,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         self.temperature = temperature
         self.image_shape = image_shape
 
-    __metadata_request__fit = ASKS_FOR_GROUPS
+    __metadata_request__fit = _metaestimators.ASKS_FOR_GROUPS
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
@@ -264,7 +251,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
             The fitted classifier.
         """
         copies, kept = batches.collect(_copies_of, self)
-        return self.fit_versions(copies, y[kept], **at(kept, params))
+        return self.fit_versions(copies, y[kept], **_batches.at(kept, params))
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit_versions(
@@ -290,23 +277,23 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         """
         y = column_or_1d(y)
         check_consistent_length(versions, y)
-        check_classes(self, y)
+        _metaestimators.check_classes(self, y)
         classes, codes = np.unique(y, return_inverse=True)
         n_copies = versions.shape[1]
         labels = np.repeat(y, n_copies)
         if self._has_subclasses:
             labels = (codes[:, np.newaxis] * n_copies + np.arange(n_copies)).ravel()
         estimator = clone(self.estimator)
-        leading, rest = split_steps(estimator)
+        leading, rest = _batches.split_steps(estimator)
         for step in leading:
-            hand_on_arrays(step)
+            _batches.hand_on_arrays(step)
         groups = np.arange(len(y)) if groups is None else groups
-        params = check_fit_params(y, sample_weight=sample_weight, groups=groups)
+        params = _metaestimators.check_fit_params(y, sample_weight=sample_weight, groups=groups)
         params = {name: np.repeat(values, n_copies) for name, values in params.items()}
         rows = versions.reshape(len(labels), *versions.shape[2:])
         splitter = getattr(rest[-1], "cv", None)
         params |= keep_copies_together(rest[-1], rows, labels, params.pop("groups"))
-        self.estimator_ = fit_rest(estimator, rows, labels, **params)
+        self.estimator_ = _batches.fit_rest(estimator, rows, labels, **params)
         if getattr(rest[-1], "cv", None) is not splitter:
             rest[-1].set_params(cv=splitter)
         self.versions_ = [chain_name(chain) for chain in self._chains()]
@@ -333,7 +320,9 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
             return self.estimator_.predict(images)
         return self.classes_[self._merged_scores(images).argmax(axis=1)]
 
-    @available_if(lambda self: self._has_subclasses or inner_has(self, "decision_function"))
+    @available_if(
+        lambda self: self._has_subclasses or _metaestimators.inner_has(self, "decision_function")
+    )
     def decision_function(self, X: Any) -> np.ndarray:
         """Score the classes.
 
@@ -355,7 +344,9 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         scores = self._merged_scores(images)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
-    @available_if(lambda self: not self._has_subclasses and inner_has(self, "predict_proba"))
+    @available_if(
+        lambda self: not self._has_subclasses and _metaestimators.inner_has(self, "predict_proba")
+    )
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probabilities of the classes, if the estimator does and without `subclasses`.
 
@@ -389,7 +380,9 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         return rows.reshape(len(rows), *(shape or (-1,)))
 
     def _make_copies(self, images: np.ndarray) -> np.ndarray:
-        leading = [hand_on_arrays(clone(step)) for step in split_steps(self.estimator)[0]]
+        leading = [
+            _batches.hand_on_arrays(clone(step)) for step in _batches.split_steps(self.estimator)[0]
+        ]
         return transform_copies(images, self._chains(), leading)
 
     def _chains(self) -> list[Chain]:
@@ -403,7 +396,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
 
     def _merged_scores(self, images: np.ndarray) -> np.ndarray:
         """Scores of shape (n, n_classes) from those of the subclasses."""
-        if offers(self.estimator_, Decides):
+        if _metaestimators.offers(self.estimator_, Decides):
             scores = self.estimator_.decision_function(images)
         else:
             scores = self.estimator_.predict_log_proba(images)
@@ -458,8 +451,8 @@ def transform_copies(images: np.ndarray, chains: list[Chain], steps: list[Any]) 
     for position, chain in enumerate(chains):
         # 64 MiB of float32: residuals, unlike features, are too large to have all at once.
         for chunk in row_chunks(len(images), images[0].size // 64):
-            perturbed = np.asarray(transform_batch(images[chunk], chain))
-            rows = transform_batch(perturbed, steps)
+            perturbed = np.asarray(_batches.transform_batch(images[chunk], chain))
+            rows = _batches.transform_batch(perturbed, steps)
             if not copies.size:
                 copies = np.empty((len(images), len(chains), *rows.shape[1:]), rows.dtype)
             _check_shape(chain, rows.shape[1:], copies.shape[2:])

@@ -14,24 +14,12 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
+from sklearn_ganprint import _metaestimators
 from sklearn_ganprint._batches import Batches
 from sklearn_ganprint._images import stack_images
-from sklearn_ganprint._metaestimators import (
-    ASKS_FOR_GROUPS,
-    fold_numbers,
-    make_folds,
-    units_by_class,
-)
 from sklearn_ganprint.classification._scores import typicality
-from sklearn_ganprint.ensemble._fusion_members import (
-    FEW,
-    SharedContent,
-    fit_members,
-    gather,
-    gather_again,
-    make_member,
-    positive,
-)
+from sklearn_ganprint.ensemble import _fusion_members
+from sklearn_ganprint.ensemble._fusion_members import SharedContent
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 
 #: Fewer where a class has fewer images.
@@ -164,7 +152,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         self.penalty = penalty
         self.n_jobs = n_jobs
 
-    __metadata_request__fit = ASKS_FOR_GROUPS
+    __metadata_request__fit = _metaestimators.ASKS_FOR_GROUPS
 
     @property
     def named_estimators_(self) -> Bunch:
@@ -246,17 +234,23 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         fold_of = self._folds(y, groups)
         closed = self.cv is None and groups is None
         first = batches.first
-        blank = [make_member(clone(model), first, leave_one_out=closed) for model in estimators]
+        blank = [
+            _fusion_members.make_member(clone(model), first, leave_one_out=closed)
+            for model in estimators
+        ]
         # A splitter that is passed is used as it is.
         searched = groups is None and (closed or isinstance(self.cv, Integral))
         contents = [SharedContent(len(y))] if searched else []
-        members, positions = gather(batches, [*blank, *contents], y, fold_of)
+        members, positions = _fusion_members.gather(batches, [*blank, *contents], y, fold_of)
         self.classes_ = np.unique(y[positions])
         if contents and (twins := self._twin_folds(members.pop(), y[positions])) is not None:
             fold_of[positions] = twins
-            split = [make_member(clone(model), first, leave_one_out=False) for model in estimators]
-            members = gather_again(batches, members, split, y, fold_of)
-        unseen = fit_members(batches, members, y, positions, fold_of, self.n_jobs)
+            split = [
+                _fusion_members.make_member(clone(model), first, leave_one_out=False)
+                for model in estimators
+            ]
+            members = _fusion_members.gather_again(batches, members, split, y, fold_of)
+        unseen = _fusion_members.fit_members(batches, members, y, positions, fold_of, self.n_jobs)
         self.estimators_ = [member.estimator for member in members]
         return self._weigh(unseen, y, fold_of)
 
@@ -277,9 +271,9 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     def _twin_folds(self, contents: SharedContent, y: np.ndarray) -> np.ndarray | None:
         """Folds that keep images of one content together, None where few images share any."""
         groups, twins = contents.find_twins(y)
-        if twins.mean() < FEW:
+        if twins.mean() < _fusion_members.FEW:
             return None
-        apart = min(units_by_class(y, groups).values()) > 1
+        apart = min(_metaestimators.units_by_class(y, groups).values()) > 1
         what = "are left out together" if apart else "cannot be told apart, so that weights are off"
         warnings.warn(
             f"{twins.sum()} of {len(y)} images show the same as an image of another class, such as "
@@ -301,7 +295,9 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
                 f"splitter that leaves images of each class in every fit."
             )
         unseen, codes = unseen[kept], np.searchsorted(self.classes_, y[kept])
-        self.scales_ = positive(np.sqrt(np.square(about_mean(unseen)).mean(axis=(0, 2))))
+        self.scales_ = _fusion_members.positive(
+            np.sqrt(np.square(about_mean(unseen)).mean(axis=(0, 2)))
+        )
         scaled = about_mean(unseen) / self.scales_[:, np.newaxis]
         self.weights_, self.class_weights_, self.intercept_ = choose_weights(
             scaled, codes, fold_of[kept], self.penalty
@@ -330,7 +326,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
         """Return the number of the fold that each image is left out in."""
         check_consistent_length(y, groups)
-        counts = units_by_class(y, groups)
+        counts = _metaestimators.units_by_class(y, groups)
         if len(counts) < 2 or min(counts.values()) < 2:
             unit = "image" if groups is None else "group"
             raise ValueError(
@@ -339,7 +335,9 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
                 f"{'es' if len(counts) > 1 else ''}, {unit}s by class: {counts}."
             )
         split = {} if groups is None else {"groups": groups}
-        return fold_numbers(make_folds(self.cv, y, N_FOLDS, split), len(y), self.cv)
+        return _metaestimators.fold_numbers(
+            _metaestimators.make_folds(self.cv, y, N_FOLDS, split), len(y), self.cv
+        )
 
     def predict(self, X: Any) -> np.ndarray:
         """Attribute each image to a source.

@@ -16,16 +16,8 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 
-from sklearn_ganprint._batches import (
-    Batches,
-    fit_leading,
-    fit_part,
-    fit_rest,
-    replace_last,
-    split_steps,
-    transform_batch,
-    without_leading,
-)
+from sklearn_ganprint import _batches
+from sklearn_ganprint._batches import Batches
 from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint._metaestimators import LeavesOneOut, Mergeable, offers
 from sklearn_ganprint.classification._scores import typicality
@@ -50,15 +42,15 @@ class Member:
 
     def __init__(self, estimator: Any, first: Any) -> None:
         self.estimator = estimator
-        self.leading, self.rest = split_steps(estimator)
-        first = fit_leading(self.leading, first)
+        self.leading, self.rest = _batches.split_steps(estimator)
+        first = _batches.fit_leading(self.leading, first)
         if isinstance(self.rest[0], ImageInputMixin):
             self.rest[0]._warn_of_images(np.asarray(first), first)
         self.values: list[Any] = []
 
     def map(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> Any:
         """Compute the features of a batch."""
-        return transform_batch(images, self.leading)
+        return _batches.transform_batch(images, self.leading)
 
     def add(self, value: Any) -> None:
         """Keep the features of a batch."""
@@ -69,10 +61,12 @@ class Member:
         X = self.values[0] if len(self.values) == 1 else np.concatenate(self.values)
         self.values = []
         scored = Parallel(n_jobs=n_jobs)(
-            delayed(_fold_scores)(clone(without_leading(self.estimator)), X, y, fold_of == fold)
+            delayed(_fold_scores)(
+                clone(_batches.without_leading(self.estimator)), X, y, fold_of == fold
+            )
             for fold in np.unique(fold_of)
         )
-        self.estimator = fit_rest(self.estimator, X, y)
+        self.estimator = _batches.fit_rest(self.estimator, X, y)
         scores = np.empty((len(y), len(np.unique(y))))
         for fold, part in zip(np.unique(fold_of), scored, strict=True):
             scores[fold_of == fold] = part
@@ -92,10 +86,10 @@ class SummedMember(Member):
     def map(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> Any:
         """Fit on the images of each fold in a batch."""
         if self.leave_one_out:
-            return {0: fit_part(images, y, self.leading, self.rest[0])}
+            return {0: _batches.fit_part(images, y, self.leading, self.rest[0])}
         parts = {fold: np.flatnonzero(fold_of == fold) for fold in np.unique(fold_of).tolist()}
         return {
-            fold: fit_part(_safe_indexing(images, own), y[own], self.leading, self.rest[0])
+            fold: _batches.fit_part(_safe_indexing(images, own), y[own], self.leading, self.rest[0])
             for fold, own in parts.items()
         }
 
@@ -115,14 +109,14 @@ class SummedMember(Member):
                 fold: _merge(model for other, model in self.models.items() if other != fold)
                 for fold in self.models
             }
-        self.estimator = replace_last(self.estimator, [merged])
+        self.estimator = _batches.replace_last(self.estimator, [merged])
         return None
 
     def score(
         self, images: Any, y: np.ndarray, fold_of: np.ndarray, classes: np.ndarray
     ) -> np.ndarray:
         """Score the images of a batch under models without them."""
-        rows = transform_batch(images, self.leading)
+        rows = _batches.transform_batch(images, self.leading)
         if self.leave_one_out:
             return self.models[0].leave_one_out_scores(rows, y)
         scores = np.empty((len(y), len(classes)))
@@ -134,7 +128,7 @@ class SummedMember(Member):
 
 def make_member(estimator: Any, first: Any, *, leave_one_out: bool) -> Member:
     """Choose how to fit an estimator; `first` is one image."""
-    _, rest = split_steps(estimator)
+    _, rest = _batches.split_steps(estimator)
     if len(rest) == 1 and offers(rest[0], Mergeable):
         return SummedMember(estimator, first, leave_one_out=leave_one_out)
     return Member(estimator, first)

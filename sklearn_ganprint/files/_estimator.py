@@ -29,22 +29,10 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
+from sklearn_ganprint import _images, _metaestimators
 from sklearn_ganprint._batches import fit_on_batches
-from sklearn_ganprint._images import (
-    IMAGE_DTYPES,
-    ImageInputMixin,
-    batch_image_shape,
-    stack_images,
-)
-from sklearn_ganprint._metaestimators import (
-    ASKS_FOR_GROUPS,
-    RoutesFitParams,
-    check_classes,
-    check_fit_params,
-    inner_has,
-    route,
-    with_objects,
-)
+from sklearn_ganprint._images import ImageInputMixin
+from sklearn_ganprint._metaestimators import RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files._batches import FileBatches, UnreadableImageWarning, is_paths
 from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
@@ -170,7 +158,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         self.on_error = on_error
         self.progress = progress
 
-    __metadata_request__fit: ClassVar = {**ASKS_FOR_GROUPS, "sample_weight": None}
+    __metadata_request__fit: ClassVar = {**_metaestimators.ASKS_FOR_GROUPS, "sample_weight": None}
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, those of the estimator and of the reader too.
@@ -186,7 +174,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         self
             The estimator itself.
         """
-        params = with_objects(self, params, reader=lambda _: ImageReader())
+        params = _metaestimators.with_objects(self, params, reader=lambda _: ImageReader())
         return super().set_params(**params)
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -219,12 +207,12 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
             self.__dict__.pop(name, None)
         self.reader_ = ImageReader() if self.reader is None else clone(self.reader)
         batches, y = self._batches_to_fit(X, y)
-        params = check_fit_params(y, **params)
+        params = _metaestimators.check_fit_params(y, **params)
         if batches.labels is not None and batches.reading.reader is None:
             images, y, params = leave_out_blank(self.estimator, batches.items, y, **params)
             batches = replace(batches, items=images, labels=y)
         if _routing_enabled():
-            params = route(self, params).fit
+            params = _metaestimators.route(self, params).fit
         self.image_size_ = batches.reading.size
         self.estimator_ = fit_on_batches(clone(self.estimator), batches, y, params)
         self.failures_ = [(error.filename, error.reason) for error in batches.failures]
@@ -258,14 +246,14 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
                 X, self.reader_, data_range=data_range, **self._options()
             )
         else:
-            found = self._validate_rows(X, y, reset=True, dtype=list(IMAGE_DTYPES))
+            found = self._validate_rows(X, y, reset=True, dtype=list(_images.IMAGE_DTYPES))
             rows, y = (found, None) if y is None else found
             images = rows.reshape(len(rows), *(self.image_shape_ or (-1,)))
             batches = FileBatches(images, **self._options())
         if y is None:
             return batches, np.zeros(len(batches), dtype=int)
         if self._needs_labels() and not self._is("regressor"):
-            check_classes(self, y)
+            _metaestimators.check_classes(self, y)
             batches.labels = y
         return batches, y
 
@@ -278,9 +266,11 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         """Batches of files, or of images, like those fitted on."""
         if is_paths(X):
             return FileBatches.of_files(X, self.reader_, size=self.image_size_, **self._options())
-        rows = self._validate_rows(X, reset=False, dtype=list(IMAGE_DTYPES))
+        rows = self._validate_rows(X, reset=False, dtype=list(_images.IMAGE_DTYPES))
         # After files it is the fitted estimator that says which shape it expects.
-        shape = getattr(self, "image_shape_", None) or batch_image_shape(stack_images(X))
+        shape = getattr(self, "image_shape_", None) or _images.batch_image_shape(
+            _images.stack_images(X)
+        )
         images = rows.reshape(len(rows), *(shape or (-1,)))
         return FileBatches(images, **self._options())
 
@@ -626,4 +616,4 @@ def _can(owner: Any, method: str) -> bool:
     """Whether the wrapped estimator has a method, or a pipeline's last step does."""
     estimator = getattr(owner, "estimator_", owner.estimator)
     last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    return inner_has(owner, method) or hasattr(last, method)
+    return _metaestimators.inner_has(owner, method) or hasattr(last, method)

@@ -12,21 +12,9 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
+from sklearn_ganprint import _images, _metaestimators
 from sklearn_ganprint._batches import Batches, Result
-from sklearn_ganprint._images import (
-    FLOAT_DTYPES,
-    ImageInputMixin,
-    ImageShape,
-    batch_image_shape,
-    quiet_about_images,
-    stack_images,
-)
-from sklearn_ganprint._metaestimators import (
-    ASKS_FOR_GROUPS,
-    fold_numbers,
-    make_folds,
-    units_by_class,
-)
+from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint._parallel import one_blas_thread
 from sklearn_ganprint.conformal import conformal_p_values, scores_needed
 from sklearn_ganprint.localization import _model, _windows
@@ -194,7 +182,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         self.cv = cv
         self.image_shape = image_shape
 
-    __metadata_request__fit = ASKS_FOR_GROUPS
+    __metadata_request__fit = _metaestimators.ASKS_FOR_GROUPS
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
@@ -220,7 +208,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         ValueError
             If there are fewer than two sources, or `window_size` is odd.
         """
-        with quiet_about_images():  # until the batches are validated
+        with _images.quiet_about_images():  # until the batches are validated
             rows, y = self._validate_rows(X, y, reset=True)
         names = self.__dict__.pop("feature_names_in_", None)  # images have none
         images = rows.reshape(-1, *self._resolve_image_shape(self.image_shape_, rows.shape[1]))
@@ -330,9 +318,11 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
     def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
         """Return the fold of each image; sources that lie in one fold are never left out."""
         folds = np.zeros(len(y), dtype=int)
-        if self.cv is not None or max(units_by_class(y, groups).values()) > 1:
+        if self.cv is not None or max(_metaestimators.units_by_class(y, groups).values()) > 1:
             split = {} if groups is None else {"groups": groups}
-            folds = fold_numbers(make_folds(self.cv, y, N_FOLDS, split), len(y), self.cv)
+            folds = _metaestimators.fold_numbers(
+                _metaestimators.make_folds(self.cv, y, N_FOLDS, split), len(y), self.cv
+            )
         n_folds = folds.max() + 1
         for label in self.classes_:
             if len(np.unique(folds[y == label])) == 1:
@@ -529,8 +519,8 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
 
     def _any_size(self, X: Any) -> np.ndarray:
         """Validate residuals, which may be images of another size than those fitted on."""
-        X = stack_images(X)
-        shape = batch_image_shape(X)
+        X = _images.stack_images(X)
+        shape = _images.batch_image_shape(X)
         if shape is None:
             return self.as_images(X)
         if shape[2] != self.image_shape_[2]:
@@ -539,7 +529,9 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
                 f"images of {self.image_shape_[2]}."
             )
         rows = np.asarray(X).reshape(len(X), -1)
-        return check_array(rows, dtype=list(FLOAT_DTYPES), estimator=self).reshape(-1, *shape)
+        return check_array(rows, dtype=list(_images.FLOAT_DTYPES), estimator=self).reshape(
+            -1, *shape
+        )
 
     def _encode(self, claimed: Any, n_images: int) -> np.ndarray:
         """Return the codes of claimed sources, one for all images or one for each."""

@@ -12,32 +12,10 @@ from sklearn.utils.metadata_routing import _routing_enabled
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
-from sklearn_ganprint._batches import (
-    Batches,
-    at,
-    fit_on_batches,
-    last_step_params,
-    pipeline_params,
-    replace_last,
-    split_steps,
-    without_leading,
-)
-from sklearn_ganprint._metaestimators import (
-    FitParams,
-    FitsParts,
-    LeavesOneOut,
-    ScoresTypicality,
-    make_folds,
-    offers,
-    route,
-)
-from sklearn_ganprint.classification._scores import (
-    decision_scores,
-    discriminant_distances,
-    is_discriminant,
-    last_step,
-    sources,
-)
+from sklearn_ganprint import _batches, _metaestimators
+from sklearn_ganprint._batches import Batches
+from sklearn_ganprint._metaestimators import FitParams, FitsParts, LeavesOneOut, ScoresTypicality
+from sklearn_ganprint.classification import _scores
 from sklearn_ganprint.ensemble import FusionClassifier
 from sklearn_ganprint.residuals._blanks import LOWEST, without_residual
 
@@ -50,26 +28,26 @@ N_FOLDS = 10
 
 
 def _mahalanobis(classifier: Any, X: Any) -> np.ndarray:
-    return -np.sqrt(discriminant_distances(classifier, X))
+    return -np.sqrt(_scores.discriminant_distances(classifier, X))
 
 
 def _auto(classifier: Any, X: Any) -> np.ndarray:
-    if offers(classifier, ScoresTypicality):
+    if _metaestimators.offers(classifier, ScoresTypicality):
         return classifier.typicality_scores(X)
-    function = _mahalanobis if is_discriminant(classifier) else decision_scores
+    function = _mahalanobis if _scores.is_discriminant(classifier) else _scores.decision_scores
     return function(classifier, X)
 
 
 SCORE_FUNCTIONS: dict[str, ScoreFunction] = {
     "auto": _auto,
-    "decision": decision_scores,
+    "decision": _scores.decision_scores,
     "mahalanobis": _mahalanobis,
 }
 
 
 def typicality_scores(estimator: Any, X: Any, score_function: str | ScoreFunction) -> np.ndarray:
     """Scores of shape (n, n_classes) of a fitted pipeline, the lowest for blank images."""
-    classifier, rows = last_step(estimator, X)
+    classifier, rows = _scores.last_step(estimator, X)
     scores = step_scores(classifier, rows, score_function)
     scores[without_residual(estimator, X)] = LOWEST
     return scores
@@ -79,7 +57,7 @@ def step_scores(classifier: Any, X: Any, score_function: str | ScoreFunction) ->
     """Scores of shape (n, n_classes) of the last step of a pipeline, checked."""
     function = score_function if callable(score_function) else SCORE_FUNCTIONS[score_function]
     scores = np.array(function(classifier, X), dtype=np.float64)
-    expected = (len(scores), len(sources(classifier)))
+    expected = (len(scores), len(_scores.sources(classifier)))
     if scores.shape != expected:
         raise ValueError(
             f"score_function: expected scores of shape (n, n_classes) = {expected}, got "
@@ -97,7 +75,7 @@ def take_over_features(owner: Any, fitted: Any) -> None:
 
 def _fit_sources(estimator: Any, X: Any, y: np.ndarray, params: dict[str, Any]) -> Any:
     """Fit an estimator, also on one source if it has ``partial_fit``."""
-    if len(classes := np.unique(y)) == 1 and offers(estimator, FitsParts):
+    if len(classes := np.unique(y)) == 1 and _metaestimators.offers(estimator, FitsParts):
         return estimator.partial_fit(X, y, classes=classes, **params)
     return estimator.fit(X, y, **params)
 
@@ -110,27 +88,29 @@ def fit_and_calibrate_batches(
     `params` are for the splitter and the last step.
     """
     estimator = clone(owner.estimator)
-    leading, rest = split_steps(estimator)
-    fit, split = route(owner, params)
+    leading, rest = _batches.split_steps(estimator)
+    fit, split = _metaestimators.route(owner, params)
     if _scores_unseen(owner) and isinstance(rest[0], FusionClassifier):
         # The fusion is fitted on scores of images under models without them.
         params = fit if _routing_enabled() else params
-        fitted = fit_on_batches(estimator, batches, y, params)
+        fitted = _batches.fit_on_batches(estimator, batches, y, params)
         decides = owner.score_function == "decision"
         scores = rest[0].out_of_fold_scores_ if decides else rest[0].out_of_fold_typicality_
         return fitted, scores, rest[0].out_of_fold_codes_
     if _scores_unseen(owner) and not split and _leaves_one_out(estimator):
-        fitted = fit_on_batches(estimator, batches, y, fit)
-        weights = last_step_params(estimator, fit).values()
+        fitted = _batches.fit_on_batches(estimator, batches, y, fit)
+        weights = _batches.last_step_params(estimator, fit).values()
         scores, kept = batches.collect(partial(_leave_one_out, fitted), rows=(y, *weights))
         return fitted, scores, np.searchsorted(fitted.classes_, y[kept])
     # What the leading steps make of the images is kept, and fitted on again for each fold.
     X, kept = batches.behind(leading).collect()
-    learner = without_leading(estimator)
-    routed = FitParams(pipeline_params(learner, at(kept, fit)), at(kept, split))
+    learner = _batches.without_leading(estimator)
+    routed = FitParams(
+        _batches.pipeline_params(learner, _batches.at(kept, fit)), _batches.at(kept, split)
+    )
     fitted, scores, codes = fit_and_calibrate(owner, learner, X, y[kept], routed)
     steps = [step for _, step in fitted.steps] if isinstance(fitted, Pipeline) else [fitted]
-    return replace_last(estimator, steps), scores, codes
+    return _batches.replace_last(estimator, steps), scores, codes
 
 
 def fit_and_calibrate(
@@ -142,13 +122,13 @@ def fit_and_calibrate(
     to fit on scores minus infinity there, and its own images in the fold are left out.
     """
     fitted = _fit_sources(clone(estimator), X, y, params.fit)
-    classes = sources(fitted)
+    classes = _scores.sources(fitted)
     codes = np.searchsorted(classes, y)
     together = params.split.get("groups") is not None
     if _scores_unseen(owner) and not together and _leaves_one_out(fitted):
         weights = [value for name, value in params.fit.items() if name.endswith("sample_weight")]
         return fitted, _leave_one_out(fitted, X, y, *weights), codes
-    folds = make_folds(owner.cv, y, N_FOLDS, params.split)
+    folds = _metaestimators.make_folds(owner.cv, y, N_FOLDS, params.split)
     scored = Parallel(n_jobs=owner.n_jobs)(
         delayed(_fold_scores)(
             clone(estimator), X, y, *fold, classes, owner.score_function, params.fit
@@ -173,9 +153,11 @@ def _fold_scores(
     """Fit on one part and score another."""
     params = _check_method_params(X, fit_params, indices=train)
     _fit_sources(estimator, _safe_indexing(X, train), y[train], params)
-    last, rows = last_step(estimator, _safe_indexing(X, test))
+    last, rows = _scores.last_step(estimator, _safe_indexing(X, test))
     scores = np.full((len(test), len(classes)), -np.inf)
-    scores[:, np.searchsorted(classes, sources(last))] = step_scores(last, rows, score_function)
+    scores[:, np.searchsorted(classes, _scores.sources(last))] = step_scores(
+        last, rows, score_function
+    )
     return scores
 
 
@@ -191,12 +173,12 @@ def _leaves_one_out(estimator: Any) -> bool:
             if step not in (None, "passthrough") and get_tags(step).requires_fit:
                 return False
         estimator = estimator[-1]
-    return offers(estimator, LeavesOneOut)
+    return _metaestimators.offers(estimator, LeavesOneOut)
 
 
 def _leave_one_out(
     fitted: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray | None = None
 ) -> np.ndarray:
     """Score the training images of a classifier without them."""
-    classifier, rows = last_step(fitted, X)
+    classifier, rows = _scores.last_step(fitted, X)
     return classifier.leave_one_out_scores(rows, y, sample_weight)

@@ -15,15 +15,8 @@ from sklearn_ganprint._images import stack_images
 from sklearn_ganprint._metaestimators import RoutesFitParams, check_classes, route
 from sklearn_ganprint.classification._scores import last_step
 from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_needed
-from sklearn_ganprint.open_set._calibration import (
-    SCORE_FUNCTIONS,
-    ScoreFunction,
-    fit_and_calibrate,
-    fit_and_calibrate_batches,
-    step_scores,
-    take_over_features,
-    typicality_scores,
-)
+from sklearn_ganprint.open_set import _calibration
+from sklearn_ganprint.open_set._calibration import ScoreFunction
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 
 
@@ -133,7 +126,7 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict"])],
         "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
-        "score_function": [StrOptions(set(SCORE_FUNCTIONS)), callable],
+        "score_function": [StrOptions(set(_calibration.SCORE_FUNCTIONS)), callable],
         "calibration": [StrOptions({"auto", "source", "pooled"})],
         "unknown_label": [str, Real, None],
         "cv": ["cv_object"],
@@ -189,9 +182,9 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         X, y, params = leave_out_blank(self.estimator, X, y, **params)
         check_classes(self, y, " FingerprintDetector is for one source.")
         if set(params) <= {"groups"}:
-            found = fit_and_calibrate_batches(self, Batches(X), y, params)
+            found = _calibration.fit_and_calibrate_batches(self, Batches(X), y, params)
         else:  # parameters for any step, which only the whole pipeline can hand on
-            found = fit_and_calibrate(self, self.estimator, X, y, route(self, params))
+            found = _calibration.fit_and_calibrate(self, self.estimator, X, y, route(self, params))
         return self._store(*found)
 
     def fit_batches(self, batches: Batches, y: np.ndarray, **params: Any) -> Self:
@@ -213,13 +206,13 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         """
         self._validate_params()
         check_classes(self, y, " FingerprintDetector is for one source.")
-        return self._store(*fit_and_calibrate_batches(self, batches, y, params))
+        return self._store(*_calibration.fit_and_calibrate_batches(self, batches, y, params))
 
     def _store(self, fitted: Any, scores: np.ndarray, codes: np.ndarray) -> Self:
         """Keep the fitted estimator, and set thresholds from its scores of unseen images."""
         self.estimator_, self.classes_ = fitted, fitted.classes_
         self.unknown_label_ = _unknown_label(self.unknown_label, self.classes_)
-        take_over_features(self, fitted)
+        _calibration.take_over_features(self, fitted)
         self.calibration_scores_, self.calibration_codes_ = scores, codes
         self.calibration_ = self.calibration
         if self.calibration == "auto":
@@ -271,7 +264,7 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
             labels = classifier.classes_[decision.argmax(axis=1)]
         else:
             labels = classifier.predict(rows)
-            scores = step_scores(classifier, rows, self.score_function)
+            scores = _calibration.step_scores(classifier, rows, self.score_function)
         known = ((scores >= self.thresholds_) & (scores > LOWEST)).any(axis=1)
         known &= ~without_residual(self.estimator_, X)
         return labels if known.all() else np.where(known, labels, self.unknown_label_)
@@ -284,7 +277,9 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
             scores = classifier._both_scores(rows)
         else:
             functions = ("decision", self.score_function)
-            scores = np.stack([step_scores(classifier, rows, name) for name in functions], axis=1)
+            scores = np.stack(
+                [_calibration.step_scores(classifier, rows, name) for name in functions], axis=1
+            )
         scores[without_residual(self.estimator_, X), 1] = LOWEST
         return scores
 
@@ -306,7 +301,7 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
             Scores; the estimator predicts the class with the greatest one.
         """
         check_is_fitted(self)
-        return step_scores(*last_step(self.estimator_, X), "decision")
+        return _calibration.step_scores(*last_step(self.estimator_, X), "decision")
 
     def typicality_scores(self, X: Any) -> np.ndarray:
         """Score how typical an image is of each source, which p-values and thresholds rest on.
@@ -327,7 +322,7 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         Calibration : Turns these scores into p-values.
         """
         check_is_fitted(self)
-        return typicality_scores(self.estimator_, X, self.score_function)
+        return _calibration.typicality_scores(self.estimator_, X, self.score_function)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Score for the most typical source, whatever the rate of false alarms.

@@ -10,25 +10,14 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
+from sklearn_ganprint import _metaestimators
 from sklearn_ganprint._images import stack_images
-from sklearn_ganprint._metaestimators import (
-    FitsParts,
-    RoutesFitParams,
-    ScoresSamples,
-    offers,
-    route,
-    with_objects,
-)
+from sklearn_ganprint._metaestimators import FitsParts, RoutesFitParams, ScoresSamples
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.classification._scores import sources
 from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_needed
-from sklearn_ganprint.open_set._calibration import (
-    SCORE_FUNCTIONS,
-    ScoreFunction,
-    fit_and_calibrate,
-    take_over_features,
-    typicality_scores,
-)
+from sklearn_ganprint.open_set import _calibration
+from sklearn_ganprint.open_set._calibration import ScoreFunction
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank
 
 
@@ -102,7 +91,7 @@ class FingerprintDetector(RoutesFitParams, OutlierMixin, MetaEstimatorMixin, Bas
         "source": [str, Real, "boolean", None],
         "null": [StrOptions({"source", "others"})],
         "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
-        "score_function": [StrOptions(set(SCORE_FUNCTIONS)), callable],
+        "score_function": [StrOptions(set(_calibration.SCORE_FUNCTIONS)), callable],
         "cv": ["cv_object"],
         "n_jobs": [Integral, None],
     }
@@ -140,7 +129,9 @@ class FingerprintDetector(RoutesFitParams, OutlierMixin, MetaEstimatorMixin, Bas
         FingerprintDetector
             The detector itself.
         """
-        made = with_objects(self, params, estimator=lambda _: FingerprintClassifier("cosine"))
+        made = _metaestimators.with_objects(
+            self, params, estimator=lambda _: FingerprintClassifier("cosine")
+        )
         return super().set_params(**made)
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -170,10 +161,10 @@ class FingerprintDetector(RoutesFitParams, OutlierMixin, MetaEstimatorMixin, Bas
         X, y = self._check_labels(X, y)
         estimator = self._checked_estimator()
         X, y, params = leave_out_blank(estimator, X, y, **params)
-        self.estimator_, scores, codes = fit_and_calibrate(
-            self, estimator, X, y, route(self, params)
+        self.estimator_, scores, codes = _calibration.fit_and_calibrate(
+            self, estimator, X, y, _metaestimators.route(self, params)
         )
-        take_over_features(self, self.estimator_)
+        _calibration.take_over_features(self, self.estimator_)
         column = self._column()
         holds = (codes == column) == (self.null == "source")
         self.calibration_scores_ = scores[holds, column]
@@ -213,7 +204,9 @@ class FingerprintDetector(RoutesFitParams, OutlierMixin, MetaEstimatorMixin, Bas
             Scores, greater is more typical.
         """
         check_is_fitted(self)
-        return typicality_scores(self.estimator_, X, self.score_function)[:, self._column()]
+        return _calibration.typicality_scores(self.estimator_, X, self.score_function)[
+            :, self._column()
+        ]
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Score images for the source, less the threshold.
@@ -282,7 +275,9 @@ class FingerprintDetector(RoutesFitParams, OutlierMixin, MetaEstimatorMixin, Bas
 
     def _checked_estimator(self) -> Any:
         estimator = self._inner()
-        one_class = offers(estimator, ScoresSamples) or offers(estimator, FitsParts)
+        one_class = _metaestimators.offers(estimator, ScoresSamples) or _metaestimators.offers(
+            estimator, FitsParts
+        )
         if self.source is None and not one_class:
             raise ValueError(
                 f"{estimator!r} tells sources apart, and needs images of others: set `source` and "

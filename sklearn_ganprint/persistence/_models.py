@@ -22,12 +22,8 @@ from sklearn.utils.validation import check_is_fitted
 import sklearn_ganprint
 from sklearn_ganprint._output import atomic
 from sklearn_ganprint.files import FileBatchEstimator
-from sklearn_ganprint.persistence._archive import (
-    ModelFileError,
-    check_digest,
-    open_archive,
-    write_header,
-)
+from sklearn_ganprint.persistence import _archive
+from sklearn_ganprint.persistence._archive import ModelFileError
 from sklearn_ganprint.persistence._checks import find_fault, own_type_names, rename_types
 
 _SCHEMA = "schema.json"
@@ -81,7 +77,7 @@ def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
         sio.dump(estimator, part)
         if fault := find_fault(estimator):
             raise ModelFileError(f"Not saved: {fault}, so the model could not be loaded again.")
-        write_header(part, _metadata(estimator))
+        _archive.write_header(part, _metadata(estimator))
         with part.open("rb") as stream:
             foreign = _foreign_types(sio, stream)
         if foreign:
@@ -133,7 +129,7 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
     changes; it does not prove who made a model.
     """
     sio, name = _import_skops(), os.fsdecode(path)
-    with open_archive(name) as (archive, header):
+    with _archive.open_archive(name) as (archive, header):
         content = _with_current_names(archive)
         foreign = _foreign_types(sio, content, trusted)
         if foreign:
@@ -141,7 +137,7 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
                 f"{name}: the model holds types that are not trusted: {', '.join(foreign)}. "
                 f"Load it only if you know who made it, with trusted={foreign}."
             )
-        check_digest(archive, header, name)
+        _archive.check_digest(archive, header, name)
         with warnings.catch_warnings():
             # One for each estimator; below is one for all of them.
             warnings.simplefilter("ignore", InconsistentVersionWarning)
@@ -175,8 +171,8 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
         If the file is truncated, changed, no model, or written by a newer version.
     """
     name = os.fsdecode(path)
-    with open_archive(name) as (archive, header):
-        check_digest(archive, header, name)
+    with _archive.open_archive(name) as (archive, header):
+        _archive.check_digest(archive, header, name)
     return header
 
 

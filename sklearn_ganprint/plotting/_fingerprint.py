@@ -11,15 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint._images import as_image_shape
 from sklearn_ganprint._output import printable
-from sklearn_ganprint.plotting._drawing import (
-    Display,
-    add_colorbar,
-    as_picture,
-    check_scale,
-    luminance,
-    new_axes,
-    symmetric_scale,
-)
+from sklearn_ganprint.plotting import _drawing
+from sklearn_ganprint.plotting._drawing import Display
 
 _CHANNELS = ("luminance", "rgb")
 _SCALES = ("each", "common")
@@ -118,7 +111,7 @@ class FingerprintDisplay(Display):
             If `channels`, `percentile` or `scale` is not valid.
         """
         values = _shown_values(self.fingerprint, channels)
-        self.scale_ = symmetric_scale(values, percentile, scale)
+        self.scale_ = _drawing.symmetric_scale(values, percentile, scale)
         self._start(ax)
         self.colorbar_ = None
         if values.ndim == 3:
@@ -127,7 +120,7 @@ class FingerprintDisplay(Display):
         else:
             self.im_ = self._draw_signed(values, self.scale_, cmap)
             if colorbar:
-                self.colorbar_ = add_colorbar(self.im_, _UNIT, extend="both")
+                self.colorbar_ = _drawing.add_colorbar(self.im_, _UNIT, extend="both")
         self.ax_.set(xticks=[], yticks=[])
         self._write_title(name)
         return self
@@ -212,7 +205,7 @@ class FingerprintDisplay(Display):
         ValueError
             If the array is of another shape.
         """
-        fingerprint = as_picture("fingerprint", fingerprint)
+        fingerprint = _drawing.as_picture("fingerprint", fingerprint)
         return cls(fingerprint, name=name).plot(ax, **plot_params)
 
     @classmethod
@@ -282,7 +275,9 @@ class FingerprintDisplay(Display):
         >>> [display.ax_.get_title() for display in displays]
         ['N = 2', 'N = 8', 'N = 32']
         """
-        arrays = [as_picture(f"fingerprints[{i}]", row) for i, row in enumerate(fingerprints)]
+        arrays = [
+            _drawing.as_picture(f"fingerprints[{i}]", row) for i, row in enumerate(fingerprints)
+        ]
         n_images = [int(n) for n in n_images]
         if not arrays or len(arrays) != len(n_images):
             raise ValueError(
@@ -304,7 +299,7 @@ class FingerprintDisplay(Display):
             ax.set_xlabel("" if colorbar else f"±{display.scale_:.2g} {_UNIT}")
         if colorbar:
             last, where = displays[-1].im_, {"ax": list(axes), "shrink": 0.8, "pad": 0.02}
-            bar = add_colorbar(last, _UNIT, extend="both", **where)
+            bar = _drawing.add_colorbar(last, _UNIT, extend="both", **where)
             for display in displays:
                 display.colorbar_ = bar
         if name is not None:
@@ -402,12 +397,12 @@ def _common_scale(
     fingerprints: list[np.ndarray], scale: str | float, channels: str, percentile: float
 ) -> float | None:
     """Return where the colours of all pictures of a row end; None if each has its own scale."""
-    check_scale(percentile, None if isinstance(scale, str) else scale)
+    _drawing.check_scale(percentile, None if isinstance(scale, str) else scale)
     if scale == "each":
         return None
     if scale == "common":
         values = [_shown_values(row, channels).ravel() for row in fingerprints]
-        return symmetric_scale(np.concatenate(values), percentile)
+        return _drawing.symmetric_scale(np.concatenate(values), percentile)
     if isinstance(scale, str):
         raise ValueError(f"scale: expected one of {_SCALES} or a number, got {scale!r}.")
     return scale
@@ -417,7 +412,7 @@ def _row_of_axes(fingerprints: list[np.ndarray], colorbar: bool) -> np.ndarray:
     n, (height, width) = len(fingerprints), fingerprints[0].shape[:2]
     # Pictures of 2 inches, with room for what is written around them.
     size = (2 * n + (1.4 if colorbar else 0.35), 2 * height / width + 0.65)
-    axes: np.ndarray = new_axes(*size, ncols=n, squeeze=False, layout="compressed")
+    axes: np.ndarray = _drawing.new_axes(*size, ncols=n, squeeze=False, layout="compressed")
     return axes[0]
 
 
@@ -447,4 +442,4 @@ def _shown_values(fingerprint: np.ndarray, channels: str) -> np.ndarray:
     if channels not in _CHANNELS:
         raise ValueError(f"channels: expected one of {_CHANNELS}, got {channels!r}.")
     in_colour = channels == "rgb" and fingerprint.shape[2:] == (3,)
-    return fingerprint if in_colour else luminance(fingerprint)
+    return fingerprint if in_colour else _drawing.luminance(fingerprint)

@@ -6,13 +6,8 @@ from typing import Any, Self
 import numpy as np
 
 from sklearn_ganprint.localization import localize_images
-from sklearn_ganprint.plotting._drawing import (
-    Display,
-    add_colorbar,
-    as_picture,
-    luminance,
-    symmetric_scale,
-)
+from sklearn_ganprint.plotting import _drawing
+from sklearn_ganprint.plotting._drawing import Display
 
 #: What the image becomes under the map: its contrast, and its darkest grey level of 1.
 _CONTRAST, _DARKEST = 0.75, 0.25
@@ -122,7 +117,7 @@ class LocalizationDisplay(Display):
         """
         if not 0 <= alpha <= 1:
             raise ValueError(f"alpha: expected a number in [0, 1], got {alpha!r}.")
-        self.scale_ = symmetric_scale(self.values, percentile, scale)
+        self.scale_ = _drawing.symmetric_scale(self.values, percentile, scale)
         self._start(ax)
         self.image_ = self._draw_image()
         values, alpha = np.ma.masked_invalid(self.values), 1 if self.image is None else alpha
@@ -131,7 +126,9 @@ class LocalizationDisplay(Display):
         self.colorbar_ = None
         if colorbar:
             source = "the claimed source" if self.claimed is None else self.claimed
-            self.colorbar_ = add_colorbar(self.im_, f"evidence against {source}", extend="both")
+            self.colorbar_ = _drawing.add_colorbar(
+                self.im_, f"evidence against {source}", extend="both"
+            )
         self.ax_.set(xticks=[], yticks=[])
         self._write_title(name)
         return self
@@ -139,7 +136,7 @@ class LocalizationDisplay(Display):
     def _draw_image(self) -> Any:
         if self.image is None:
             return None
-        grey = luminance(self.image.astype(np.float64))
+        grey = _drawing.luminance(self.image.astype(np.float64))
         grey = (grey - grey.min()) / (np.ptp(grey) or 1)
         # Pale, so that the colours of the map can be told on dark parts as well.
         return self.ax_.imshow(_DARKEST + _CONTRAST * grey, cmap="gray", vmin=0, vmax=1)
@@ -194,7 +191,7 @@ class LocalizationDisplay(Display):
         ValueError
             If the claimed source is not one of those fitted on, or `image` is not one image.
         """
-        image = as_picture("image", image)
+        image = _drawing.as_picture("image", image)
         (values,), (mask,), (label,) = localize_images(estimator, image[np.newaxis], claimed)
         display = cls(values, image=image, mask=mask, claimed=str(label), name=name)
         return display.plot(ax, **plot_params)
@@ -235,7 +232,7 @@ class LocalizationDisplay(Display):
         values = np.asarray(values, dtype=np.float64)
         if values.ndim != 2 or not values.size:
             raise ValueError(f"values: expected shape (H, W), got {values.shape}.")
-        image = None if image is None else as_picture("image", image)
+        image = None if image is None else _drawing.as_picture("image", image)
         mask = None if mask is None else np.asarray(mask, dtype=bool)
         for key, given in [("image", image), ("mask", mask)]:
             if given is not None and given.shape[:2] != values.shape:

@@ -8,13 +8,8 @@ from typing import Any, Self
 import numpy as np
 
 from sklearn_ganprint._output import printable
-from sklearn_ganprint.plotting._drawing import (
-    Display,
-    add_colorbar,
-    ink_on,
-    new_axes,
-    symmetric_scale,
-)
+from sklearn_ganprint.plotting import _drawing
+from sklearn_ganprint.plotting._drawing import Display
 
 _SCALES = ("linear", "sqrt", "robust")
 #: Letters are at most so large, in points, and about 0.6 of that wide.
@@ -63,18 +58,18 @@ class _MatrixDisplay(Display):
         height, width = (float(np.clip(cell * n, 1.8, 16)) for n in self.matrix.shape)
         beside, below = (0.085 * max(map(len, words)) for words in names)
         width += beside + (1.3 if colorbar else 0.5)
-        return new_axes(width, height + below + 1.0, layout="compressed")
+        return _drawing.new_axes(width, height + below + 1.0, layout="compressed")
 
     def _draw_colours(self, scale: str, cmap: Any, colorbar: bool) -> None:
         shown = self.matrix
         if scale == "robust" and len(shown) > 1:
             shown = shown[~np.eye(len(shown), dtype=bool)]
-        self.scale_ = symmetric_scale(shown)
+        self.scale_ = _drawing.symmetric_scale(shown)
         norm = {"norm": _square_root_norm(self.scale_)} if scale == "sqrt" else {}
         self.im_ = self._draw_signed(self.matrix, self.scale_, cmap, **norm)
         if colorbar:
-            extend = "both" if symmetric_scale(self.matrix) > self.scale_ else "neither"
-            bar = add_colorbar(self.im_, self._label, extend=extend, aspect=25)
+            extend = "both" if _drawing.symmetric_scale(self.matrix) > self.scale_ else "neither"
+            bar = _drawing.add_colorbar(self.im_, self._label, extend=extend, aspect=25)
             if scale == "sqrt":
                 bar.set_ticks(self.scale_ * np.array([-1, -0.5, -0.1, 0, 0.1, 0.5, 1]))
                 bar.ax.yaxis.set_major_formatter("{x:.2g}")
@@ -106,7 +101,7 @@ class _MatrixDisplay(Display):
         size = _letter_size(0.85 * points / (_WIDTH * max(map(len, written))), self._largest_value)
         texts = np.empty(self.matrix.shape, dtype=object)
         for ((row, column), value), text in zip(np.ndenumerate(self.matrix), written, strict=True):
-            style = {"ha": "center", "va": "center", "color": ink_on(self.im_, value)}
+            style = {"ha": "center", "va": "center", "color": _drawing.ink_on(self.im_, value)}
             texts[row, column] = self.ax_.text(column, row, text, fontsize=size, **style)
         return texts
 

@@ -4,13 +4,8 @@ from collections.abc import Iterator
 from itertools import count
 from typing import BinaryIO, NamedTuple
 
-from sklearn_ganprint.datasets._decoding._structure import (
-    Prepared,
-    UnusableImageError,
-    count_parts,
-    refuse_zeroed,
-    take,
-)
+from sklearn_ganprint.datasets._decoding import _structure
+from sklearn_ganprint.datasets._decoding._structure import Prepared, UnusableImageError
 
 _Size = tuple[int, int]
 _Place = tuple[int, int]
@@ -28,7 +23,7 @@ class _Box(NamedTuple):
 def _boxes(stream: BinaryIO, start: int, stop: int) -> Iterator[_Box]:
     """Yield the boxes between two positions; one that does not fit ends the sequence."""
     for number in count():
-        count_parts(number)
+        _structure.count_parts(number)
         stream.seek(start)
         head = stream.read(16)
         if start + 8 > stop or len(head) < 8:
@@ -54,10 +49,10 @@ def prepare_jpeg2000(stream: BinaryIO, whole: bool) -> Prepared:
             raise UnusableImageError("is truncated: the JPEG 2000 file has no codestream")
         start = places[0]
     stream.seek(start)
-    head = take(stream, 42, "its header")
+    head = _structure.take(stream, 42, "its header")
     right, bottom, left, top = (int.from_bytes(head[i : i + 4]) for i in (8, 12, 16, 20))
     n_components = int.from_bytes(head[40:42])
-    depth, *others = set(take(stream, 3 * n_components, "its header")[::3]) or {7}
+    depth, *others = set(_structure.take(stream, 3 * n_components, "its header")[::3]) or {7}
     bits = (depth & 0x7F) + 1
     if others or (bits != 8 and n_components > 1) or bits > 16:
         raise UnusableImageError(
@@ -100,7 +95,7 @@ def prepare_avif(stream: BinaryIO, whole: bool) -> Prepared:
                 f"{coded[0]} x {coded[1]} are coded"
             )
         if whole:
-            refuse_zeroed(data, "AVIF data")
+            _structure.refuse_zeroed(data, "AVIF data")
     return Prepared(scratch_bytes=12)
 
 

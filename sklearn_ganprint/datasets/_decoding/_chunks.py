@@ -10,13 +10,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_ganprint.datasets._decoding._structure import (
-    Prepared,
-    UnusableImageError,
-    count_parts,
-    refuse_zeroed,
-    take,
-)
+from sklearn_ganprint.datasets._decoding import _structure
+from sklearn_ganprint.datasets._decoding._structure import Prepared, UnusableImageError
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT")
@@ -63,7 +58,7 @@ def _png_parts(stream: BinaryIO, whole: bool) -> dict[bytes, list[bytes]]:
 def _png_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
     """Yield kind and size of each chunk up to the end; its user reads it, or goes past it."""
     for number in count():
-        count_parts(number)
+        _structure.count_parts(number)
         head = stream.read(8)
         if len(head) < 8 or head[4:] == b"IEND":
             return
@@ -72,8 +67,8 @@ def _png_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 def _checked(stream: BinaryIO, kind: bytes, size: int) -> bytes:
     what = f"its {kind.decode()} chunk"
-    data = take(stream, size, what)
-    if zlib.crc32(data, zlib.crc32(kind)) != int.from_bytes(take(stream, 4, what)):
+    data = _structure.take(stream, size, what)
+    if zlib.crc32(data, zlib.crc32(kind)) != int.from_bytes(_structure.take(stream, 4, what)):
         raise UnusableImageError(f"is damaged: the checksum of {what} is wrong")
     return data
 
@@ -93,7 +88,7 @@ _WEBP_IMAGES = (b"VP8 ", b"VP8L", b"ANMF")
 
 def prepare_webp(stream: BinaryIO, whole: bool) -> Prepared:
     """Keep the first image of a WebP file, and what says how large the canvas is."""
-    head = take(stream, 12, "its header")
+    head = _structure.take(stream, 12, "its header")
     size = int.from_bytes(head[4:8], "little") + 8
     if stream.seek(0, 2) < size:
         raise UnusableImageError("is truncated: the WebP file is shorter than it says")
@@ -103,9 +98,9 @@ def prepare_webp(stream: BinaryIO, whole: bool) -> Prepared:
         if kind in (b"VP8X", b"ANIM", b"ALPH", *_WEBP_IMAGES):
             n_frames += kind in _WEBP_IMAGES
             if kind not in _WEBP_IMAGES or n_frames == 1:
-                kept.append(_webp_chunk(kind, take(stream, length, "a WebP chunk")))
+                kept.append(_webp_chunk(kind, _structure.take(stream, length, "a WebP chunk")))
         elif kind in (b"EXIF", b"XMP ") and length <= _MAX_DESCRIPTION:
-            take(stream, length, "a WebP chunk")
+            _structure.take(stream, length, "a WebP chunk")
     content = b"WEBP" + b"".join(kept)
     return Prepared(
         BytesIO(b"RIFF" + len(content).to_bytes(4, "little") + content),
@@ -131,11 +126,11 @@ def _webp_size(content: bytes) -> tuple[int, int] | None:
 
 def _riff_chunks(stream: BinaryIO, end: int) -> Iterator[tuple[bytes, int]]:
     for number in count():
-        count_parts(number)
+        _structure.count_parts(number)
         start = stream.tell()
         if start + 8 > end:
             return
-        head = take(stream, 8, "a WebP chunk")
+        head = _structure.take(stream, 8, "a WebP chunk")
         length = int.from_bytes(head[4:], "little")
         if start + 8 + length > end and head[:4] in (b"VP8X", b"ALPH", *_WEBP_IMAGES):
             raise UnusableImageError("is damaged: a chunk of the WebP file does not fit into it")
@@ -147,7 +142,7 @@ def _webp_chunk(kind: bytes, data: bytes) -> bytes:
     if kind == b"VP8X":
         data = bytes((data[0] & ~0x2C,)) + data[1:]  # no profile, no Exif, no XMP data
     elif kind != b"ANIM":
-        refuse_zeroed(data, "WebP data")
+        _structure.refuse_zeroed(data, "WebP data")
     return kind + len(data).to_bytes(4, "little") + data + b"\0" * (len(data) % 2)
 
 
@@ -157,7 +152,7 @@ def prepare_gif(stream: BinaryIO, whole: bool) -> Prepared:
     position = 13 + _gif_palette_size(data[10])
     kept, n_frames = [data[:position]], 0
     for number in count():
-        count_parts(number)
+        _structure.count_parts(number)
         start = position
         kind = data[start : start + 1]
         if kind not in (b"!", b","):

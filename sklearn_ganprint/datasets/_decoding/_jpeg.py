@@ -9,14 +9,8 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from sklearn_ganprint.datasets._decoding._structure import (
-    Prepared,
-    UnusableImageError,
-    count_parts,
-    read_tag,
-    refuse_zeroed,
-    take,
-)
+from sklearn_ganprint.datasets._decoding import _structure
+from sklearn_ganprint.datasets._decoding._structure import Prepared, UnusableImageError
 
 _SOI, _EOI, _SOS, _DRI = 0xD8, 0xD9, 0xDA, 0xDD
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
@@ -83,22 +77,22 @@ class _Header:
     def read_until_scan(self, stream: BinaryIO) -> bool:
         """Read segments up to the next scan's data; False at the end of the image."""
         while True:
-            count_parts(self.n_segments)
+            _structure.count_parts(self.n_segments)
             self.n_segments += 1
             marker = _next_marker(stream)
             if marker == _EOI:
                 return False
             if marker <= 0x01 or 0xD0 <= marker <= _SOI:
                 continue  # stands alone
-            length = int.from_bytes(take(stream, 2, "a JPEG segment")) - 2
+            length = int.from_bytes(_structure.take(stream, 2, "a JPEG segment")) - 2
             if length < 0:
                 raise UnusableImageError("is damaged: a JPEG segment is shorter than its own size")
             if marker in _TABLES_AND_FRAMES:
-                body = take(stream, length, "a JPEG segment")
+                body = _structure.take(stream, length, "a JPEG segment")
                 self._note(marker, body)
                 self._keep(marker, body)
             elif marker in (_APP0, _APP1, _APP2, _APP14):
-                self._application(marker, take(stream, length, "a JPEG segment"))
+                self._application(marker, _structure.take(stream, length, "a JPEG segment"))
             else:
                 stream.seek(length, 1)
             if marker == _SOS:
@@ -137,7 +131,7 @@ class _Header:
         elif marker == _APP1 and body.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
             self.xmp = body
         elif marker == _APP2 and body.startswith(b"MPF\0"):
-            self.n_images = (read_tag(body[4:], _N_IMAGES) or (1,))[0]
+            self.n_images = (_structure.read_tag(body[4:], _N_IMAGES) or (1,))[0]
 
 
 def prepare_jpeg(stream: BinaryIO, whole: bool) -> Prepared:
@@ -173,7 +167,7 @@ def _read_scans(stream: BinaryIO, header: _Header, frame: _Frame) -> list[bytes]
         scan = data[start:end].rstrip(b"\xff")  # markers may be filled up in front
         _require_restarts(scan, header, frame)
         if header.first_coefficient:
-            refuse_zeroed(scan, "JPEG data")  # flat areas take no bits there
+            _structure.refuse_zeroed(scan, "JPEG data")  # flat areas take no bits there
         pieces.append(bytes(header.kept) + scan)
         header.kept.clear()
         if found is None or len(pieces) > _MAX_SCANS:
