@@ -273,8 +273,6 @@ class ImageTransformer(
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # scikit-learn's own wrapping would try to make data frames of images.
         super().__init_subclass__(**{**kwargs, "auto_wrap_output_keys": None})
-        if "transform" in vars(cls):
-            cls.transform = _rows_as_asked(cls.transform)  # type: ignore[method-assign]
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -312,15 +310,17 @@ class ImageTransformer(
         Returns
         -------
         ndarray of shape (n, n_features_out) or (n, H, W, C')
-            What the transformer makes of them, float32 unless `X` is float64.
+            What the transformer makes of them: residuals and features in float32 unless `X` is
+            float64, perturbed images in the form and the dtype of `X`.
 
         Raises
         ------
         ValueError
-            If `X` is not of the shape seen in ``fit``, or not finite.
+            If `X` is not of the shape seen in ``fit``, not finite, or of a size that cannot be
+            transformed.
         """
-        output = self._transform_images(self._take(X, reset=False))
-        return output.reshape(len(output), -1) if getattr(self, "flatten", False) else output
+        X = stack_images(X)
+        return self._in_form(self._transform_images(self._take(X, reset=False)), X)
 
     def set_output(self, *, transform: str | None = None) -> Any:
         """Set the container of rows; images are arrays in any case.
@@ -342,6 +342,10 @@ class ImageTransformer(
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
         """Transform validated images ``(n, H, W, C)``."""
         raise NotImplementedError
+
+    def _in_form(self, output: np.ndarray, X: Any) -> np.ndarray:
+        """Return images as rows or as they are."""
+        return output.reshape(len(output), -1) if getattr(self, "flatten", False) else output
 
     def _learn(self, images: np.ndarray, y: Any) -> None:
         """Store what follows from the shape of the images."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
-from sklearn_ganprint._images import IMAGE_DTYPES, ImageTransformer, stack_images
+from sklearn_ganprint._images import IMAGE_DTYPES, ImageTransformer
 
 
 class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
@@ -61,33 +61,16 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"image_shape": ["array-like", None]}
 
-    def transform(self, X: Any) -> np.ndarray:
-        """Perturb the images.
+    def _take(self, X: Any, *, reset: bool) -> np.ndarray:
+        self._validate_params()  # images are perturbed without a fit too
+        return super()._take(X, reset=reset)
 
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images, or images as rows.
-
-        Returns
-        -------
-        ndarray of shape (n, H', W'), (n, H', W', C) or (n, n_features_out)
-            The perturbed images, in the form and the dtype of `X`; integers other than uint8 and
-            uint16 become float64.
-
-        Raises
-        ------
-        ValueError
-            If the images are not of the shape seen in ``fit``, not finite, or of a size that
-            cannot be perturbed so.
-        """
-        self._validate_params()
-        X = stack_images(X)
-        perturbed = super().transform(X)
+    def _in_form(self, output: np.ndarray, X: Any) -> np.ndarray:
+        """Return images in the form in which they came: rows, without or with channels."""
         n_axes = len(getattr(X, "shape", ()))
         if n_axes < 3:
-            return perturbed.reshape(len(perturbed), -1)
-        return perturbed[..., 0] if n_axes == 3 else perturbed
+            return output.reshape(len(output), -1)
+        return output[..., 0] if n_axes == 3 else output
 
     def _learn(self, images: np.ndarray, y: Any) -> None:
         self.output_shape_ = self._output_shape(images.shape[1:])
