@@ -79,9 +79,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fit a model, save it, and print what it was made of."""
-    check_file("--model", args.model, force=args.force)
     _settle_task(args)
     estimator = _estimator(args)
+    check_file("--model", args.model, force=args.force)
     bunch = _images.find_images(args, groups=args.groups)
     failures = list(bunch.failures)
     whole_from = 0 if args.kind == "prnu" else math.inf  # of a sensor all is used
