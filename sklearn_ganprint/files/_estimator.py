@@ -389,9 +389,24 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
             return rows
         return _wrap_data_with_container("transform", rows, X, self)
 
-    # It would hide from hasattr whether there is a transform, if it were left to wrap it.
-    set_output = vars(_SetOutputMixin)["set_output"]
+    # Of scikit-learn's mixin this is all: what that wraps, hasattr always finds.
     _sklearn_auto_wrap_output_keys: ClassVar[set[str]] = {"transform"}
+
+    @available_if(lambda self: _can(self, "get_feature_names_out"))
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Set the container of rows; images are arrays in any case.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Container of what ``transform`` returns, if that is rows. None changes nothing.
+
+        Returns
+        -------
+        self
+            The estimator itself.
+        """
+        return _SetOutputMixin.set_output(self, transform=transform)
 
     @available_if(lambda self: _can(self, "get_feature_names_out"))
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
