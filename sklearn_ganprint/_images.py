@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._set_output import _get_container_adapter
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _is_fitted, validate_data
 
 #: Accepted as they are; anything else becomes the first of them.
 IMAGE_DTYPES = (np.float64, np.float32, np.uint8, np.uint16)
@@ -233,7 +233,7 @@ class ImageInputMixin:
         return tags
 
 
-def _rows_as_asked(transform: Callable[..., Any]) -> Callable[..., Any]:
+def rows_as_asked(transform: Callable[..., Any]) -> Callable[..., Any]:
     """Put rows that `transform` returns into the container that is asked for."""
 
     @wraps(transform)
@@ -243,7 +243,7 @@ def _rows_as_asked(transform: Callable[..., Any]) -> Callable[..., Any]:
         if adapter is None or rows.ndim != 2:
             return rows
         # Before fit columns have no names.
-        names = self.get_feature_names_out() if hasattr(self, "n_features_in_") else None
+        names = self.get_feature_names_out() if _is_fitted(self) else None
         return adapter.create_container(rows, X, columns=names)
 
     return wrapped
@@ -298,7 +298,7 @@ class ImageTransformer(
         self._learn(self._take(X, reset=True), y)
         return self
 
-    @_rows_as_asked
+    @rows_as_asked
     def transform(self, X: Any) -> np.ndarray:
         """Transform images or residuals.
 

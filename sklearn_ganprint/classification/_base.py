@@ -10,6 +10,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_ganprint._images import ImageInputMixin
+from sklearn_ganprint._metaestimators import check_classes
 from sklearn_ganprint.residuals._blanks import LOWEST, report_blank, zero_rows
 
 #: Sums over the images of each class, first those of their weights: one entry, or one row, a class.
@@ -72,17 +73,11 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         """
         # To look for NaN costs a fourth of the sums, in which it would show.
         X, y = self._validate_rows(X, y, reset=True, ensure_all_finite=False)
-        check_classification_targets(y)
-        classes = np.unique(y)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs images of at least 2 classes to tell apart, got "
-                f"1 class: {classes.tolist()[0]!r}."
-            )
+        check_classes(self, y)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         blank = zero_rows(X)
         report_blank(blank, y)
-        self.classes_ = classes
+        self.classes_ = np.unique(y)
         with np.errstate(over="ignore", invalid="ignore"):
             sums = self._sums_of(X, self._encode(y), np.where(blank, 0, weights))
         if not all(np.isfinite(total).all() for total in sums):

@@ -19,7 +19,6 @@ from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils._set_output import _SetOutputMixin, _wrap_data_with_container
 from sklearn.utils.metadata_routing import _routing_enabled
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
@@ -31,7 +30,7 @@ from sklearn.utils.validation import (
 
 from sklearn_ganprint import _images, _metaestimators
 from sklearn_ganprint._batches import fit_on_batches
-from sklearn_ganprint._images import ImageInputMixin
+from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
 from sklearn_ganprint._metaestimators import RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files._batches import FileBatches, UnreadableImageWarning, is_paths
@@ -371,6 +370,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         return self.fit(X, y, **params).transform(X)
 
     @available_if(lambda self: _can(self, "transform"))
+    @_images.rows_as_asked
     def transform(self, X: Any) -> np.ndarray:
         """Transform the image of each file.
 
@@ -384,29 +384,12 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         ndarray of shape (n, ...)
             What the estimator returns, such as features; NaN for files that could not be read.
         """
-        rows = self._apply(X, "transform")
-        if rows.ndim != 2:  # images have no columns
-            return rows
-        return _wrap_data_with_container("transform", rows, X, self)
+        return self._apply(X, "transform")
 
-    # Of scikit-learn's mixin this is all: what that wraps, hasattr always finds.
-    _sklearn_auto_wrap_output_keys: ClassVar[set[str]] = {"transform"}
-
-    @available_if(lambda self: _can(self, "get_feature_names_out"))
-    def set_output(self, *, transform: str | None = None) -> Self:
-        """Set the container of rows; images are arrays in any case.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas", "polars"}, default=None
-            Container of what ``transform`` returns, if that is rows. None changes nothing.
-
-        Returns
-        -------
-        self
-            The estimator itself.
-        """
-        return _SetOutputMixin.set_output(self, transform=transform)
+    # As transformers of images do it: images are arrays in any case.
+    set_output = available_if(lambda self: _can(self, "get_feature_names_out"))(
+        ImageTransformer.set_output
+    )
 
     @available_if(lambda self: _can(self, "get_feature_names_out"))
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
