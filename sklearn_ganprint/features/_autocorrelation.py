@@ -95,46 +95,69 @@ class AutocorrelationTransformer(ResidualFeatures):
         self.n_jobs = n_jobs
 
     def _features(self, planes: np.ndarray) -> np.ndarray:
-        pairs = self._pairs(planes.shape[1])
+        pairs = channel_pairs(planes.shape[1], cross=self.cross_channel)
         lags = self._lags(planes.shape[2:])
         power = np.square(planes).mean(axis=(2, 3))
-        scale = np.sqrt(power)[:, pairs].prod(axis=2)
         values = circular_correlations(planes, pairs, lags)
-        values /= np.where(scale > 0, scale, np.inf)[:, :, np.newaxis, np.newaxis]
-        rows = values[:, self._kept(pairs, lags)]
-        if not self.log_norm:
-            return rows
-        return np.hstack([rows, np.log(np.maximum(power, POWER_FLOOR)) / 2])
+        return correlation_rows(values, power, pairs, log_norm=self.log_norm)
 
     def _names(self, image_shape: ImageShape) -> list[str]:
         names = channel_names(image_shape[2])
-        pairs, lags = self._pairs(image_shape[2]), self._lags(image_shape[:2])
-        kept = self._kept(pairs, lags)
-        correlations = [
-            f"{names[pairs[pair, 0]]}{names[pairs[pair, 1]]}[{lags[0][i]},{lags[1][j]}]"
-            for pair, i, j in zip(*np.nonzero(kept), strict=True)
-        ]
-        return correlations + [f"log_norm[{name}]" for name in names if self.log_norm]
-
-    def _pairs(self, n_channels: int) -> np.ndarray:
-        """Pairs of channels: each with itself, then each with those after it."""
-        pairs = [(channel, channel) for channel in range(n_channels)]
-        if self.cross_channel:
-            pairs += combinations(range(n_channels), 2)
-        return np.array(pairs)
+        pairs = channel_pairs(image_shape[2], cross=self.cross_channel)
+        return correlation_names(names, pairs, self._lags(image_shape[:2]), log_norm=self.log_norm)
 
     def _lags(self, sides: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Return the lags along rows and columns, without those that repeat around the image."""
         rows, columns = (min(self.max_lag, (side - 1) // 2) for side in sides)
         return np.arange(-rows, rows + 1), np.arange(-columns, columns + 1)
 
-    @staticmethod
-    def _kept(pairs: np.ndarray, lags: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        """Mask (pairs, row lags, column lags) without the mirrored half of autocorrelations."""
-        upper = np.arange(lags[0].size * lags[1].size) > lags[0].size * lags[1].size // 2
-        cross = pairs[:, 0] != pairs[:, 1]
-        kept = cross[:, np.newaxis] | upper
-        return kept.reshape(len(pairs), lags[0].size, lags[1].size)
+
+def channel_pairs(n_channels: int, *, cross: bool = True) -> np.ndarray:
+    """Pairs of channels: each with itself, then, if `cross`, each with those after it."""
+    pairs = [(channel, channel) for channel in range(n_channels)]
+    if cross:
+        pairs += combinations(range(n_channels), 2)
+    return np.array(pairs)
+
+
+def correlation_rows(
+    covariances: np.ndarray, power: np.ndarray, pairs: np.ndarray, *, log_norm: bool
+) -> np.ndarray:
+    """Correlations, 0 with a channel of no power, and the logarithms of root mean squares.
+
+    Covariances are ``(n, n_pairs, n_row_lags, n_column_lags)`` with lags from -l to l, the powers
+    of channels ``(n, C)``, rows ``(n, n_features)``.
+    """
+    scale = np.sqrt(power)[:, pairs].prod(axis=2)
+    values = covariances / np.where(scale > 0, scale, np.inf)[:, :, np.newaxis, np.newaxis]
+    rows = values[:, _kept(pairs, covariances.shape[2:])]
+    if not log_norm:
+        return rows
+    return np.hstack([rows, np.log(np.maximum(power, POWER_FLOOR)) / 2])
+
+
+def correlation_names(
+    channels: Sequence[str],
+    pairs: np.ndarray,
+    lags: tuple[np.ndarray, np.ndarray],
+    *,
+    log_norm: bool,
+) -> list[str]:
+    """Name what :func:`correlation_rows` makes."""
+    kept = _kept(pairs, (lags[0].size, lags[1].size))
+    correlations = [
+        f"{channels[pairs[pair, 0]]}{channels[pairs[pair, 1]]}[{lags[0][i]},{lags[1][j]}]"
+        for pair, i, j in zip(*np.nonzero(kept), strict=True)
+    ]
+    return correlations + [f"log_norm[{channel}]" for channel in channels if log_norm]
+
+
+def _kept(pairs: np.ndarray, n_lags: Sequence[int]) -> np.ndarray:
+    """Mask (pairs, row lags, column lags) without the mirrored half of autocorrelations."""
+    n_values = n_lags[0] * n_lags[1]
+    upper = np.arange(n_values) > n_values // 2
+    cross = pairs[:, 0] != pairs[:, 1]
+    return (cross[:, np.newaxis] | upper).reshape(len(pairs), *n_lags)
 
 
 def circular_correlations(

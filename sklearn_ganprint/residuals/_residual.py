@@ -1,6 +1,7 @@
 """From images to noise residuals."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -175,16 +176,20 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             report_blank(lack_residual(images, self.data_range), y)
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
-        denoiser = check_denoiser(self.denoiser)
         shape = len(images), *self._output_shape(images.shape[1:])
         residuals = np.empty(shape, self._dtype(images))
-        recipe = self._recipe(denoiser, images)
+        fill = self._filler(images)
         thread_map(
-            lambda chunk: self._fill(recipe, denoiser, images[chunk], residuals[chunk]),
+            lambda chunk: fill(images[chunk], residuals[chunk]),
             row_chunks(len(images), images[0].size),
             self.n_jobs,
         )
         return residuals
+
+    def _filler(self, images: np.ndarray) -> Callable[[np.ndarray, np.ndarray], None]:
+        """Return what writes the residuals of chunks of validated images, in any thread."""
+        denoiser = check_denoiser(self.denoiser)
+        return partial(self._fill, self._recipe(denoiser, images), denoiser)
 
     def _recipe(self, denoiser: BaseDenoiser, images: np.ndarray) -> tuple[Any, ...] | None:
         """Return what the residual of an image follows from beside its pixels, if it is known."""
@@ -275,7 +280,8 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             return
         for channel in range(planes.shape[1]):
             residuals[..., channel] = denoiser.residual(planes[:, channel])
-        residuals[...] = self._in_colours(residuals)
+        if self.channels == "ycbcr":
+            residuals[...] = self._in_colours(residuals)
 
     def _add(
         self, denoiser: BaseDenoiser, images: np.ndarray, weights: np.ndarray, total: np.ndarray
