@@ -1,6 +1,7 @@
 """Correlations of a residual with itself, shifted and across colours."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import combinations
 from numbers import Integral
 from typing import Any, ClassVar
@@ -11,6 +12,9 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_ganprint._images import ImageShape
 from sklearn_ganprint.features._base import POWER_FLOOR, ResidualFeatures, channel_names
+
+#: Values of a channel of the images that are correlated at a time.
+BATCH_VALUES = 1 << 16
 
 
 class AutocorrelationTransformer(ResidualFeatures):
@@ -168,18 +172,38 @@ def circular_correlations(
     Images are ``(n, C, H, W)``, `pairs` ``(n_pairs, 2)`` and lags along rows and along columns; the
     means are ``(n, n_pairs, n_row_lags, n_column_lags)``, not normalised.
     """
-    height, width = planes.shape[2:]
-    spectra = fft.rfft2(planes)
-    products = spectra[:, pairs[:, 0]].conj() * spectra[:, pairs[:, 1]]
-    frequencies = np.arange(width // 2 + 1)
-    # The inverse transform as two products: a few lags of it are cheaper than all.
-    downwards = _waves(lags[0], np.arange(height), height)
-    rightwards = _waves(frequencies, lags[1], width)
+    n_images, _, height, width = planes.shape
+    rows, columns = (tuple(along.tolist()) for along in lags)
+    downwards, rightwards = _inverse_of_few(rows, columns, height, width, planes.dtype.name)
+    values = np.empty((n_images, len(pairs), len(rows), len(columns)), planes.dtype)
+    # Few images at a time, in one buffer: it stays in the cache.
+    size = max(1, min(n_images, BATCH_VALUES // (height * width)))
+    buffer = np.empty((size, len(pairs), height, width // 2 + 1), rightwards.dtype)
+    for start in range(0, n_images, size):
+        spectra = fft.rfft2(planes[start : start + size])
+        conjugates, products = spectra.conj(), buffer[: len(spectra)]
+        for number, (first, second) in enumerate(pairs):
+            np.multiply(conjugates[:, first], spectra[:, second], out=products[:, number])
+        waves = (downwards @ products.view(planes.dtype)).view(products.dtype)
+        lines = waves[..., : len(rows), :] + 1j * waves[..., len(rows) :, :]
+        values[start : start + size] = (lines @ rightwards).real
+    return values
+
+
+@lru_cache(maxsize=16)
+def _inverse_of_few(
+    rows: tuple[int, ...], columns: tuple[int, ...], height: int, width: int, dtype: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the inverse transform at a few lags as two matrices: that is cheaper than all lags.
+
+    The first has the cosines of each row lag, then the sines, and so is real: it multiplies
+    complex numbers as pairs of real ones. The second has complex waves of each column lag. The
+    mean over pixels is in both.
+    """
+    angles = 2 * np.pi / height * np.outer(rows, np.arange(height))
+    downwards = np.concatenate([np.cos(angles), np.sin(angles)]) / height**2
+    rightwards = np.exp(2j * np.pi / width * np.outer(np.arange(width // 2 + 1), columns))
     # Frequencies that a real transform leaves out are conjugates of these.
     rightwards[1 : (width + 1) // 2] *= 2
-    downwards, rightwards = (w.astype(spectra.dtype) for w in (downwards, rightwards))
-    return np.ascontiguousarray(((downwards @ products) @ rightwards).real) / (height * width)
-
-
-def _waves(rows: np.ndarray, columns: np.ndarray, side: int) -> np.ndarray:
-    return np.exp(2j * np.pi / side * np.outer(rows, columns)) / side
+    complex_dtype = np.result_type(dtype, np.complex64)
+    return downwards.astype(dtype), (rightwards / width**2).astype(complex_dtype)

@@ -22,7 +22,7 @@ from sklearn_ganprint.features._autocorrelation import (
 )
 from sklearn_ganprint.features._base import ResidualFeatures, channel_names
 from sklearn_ganprint.features._partial_correlation import (
-    block_covariances,
+    covariance_table,
     kept_weights,
     linear_prediction,
     weight_names,
@@ -223,7 +223,7 @@ class CorrelationTransformer(ResidualFeatures):
         tables = []
         for fill, reach in zip(fillers, self._reaches(n_channels), strict=True):
             fill(images, np.moveaxis(planes, 1, -1))
-            tables.append(block_covariances(planes, reach + 1, (1,))[:, 0])
+            tables.append(covariance_table(planes, reach))
         rows = [
             self._correlations(table, lag) for table, lag in zip(tables, self._lags(), strict=True)
         ]

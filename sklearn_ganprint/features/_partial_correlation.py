@@ -1,7 +1,6 @@
 """How each pixel of a residual follows from those around it, and from its other colours."""
 
 from collections.abc import Sequence
-from itertools import combinations_with_replacement
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -9,7 +8,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sklearn_ganprint._images import ImageShape
-from sklearn_ganprint.features._autocorrelation import circular_correlations
+from sklearn_ganprint.features._autocorrelation import channel_pairs, circular_correlations
 from sklearn_ganprint.features._base import POWER_FLOOR, ResidualFeatures, channel_names
 
 
@@ -198,20 +197,30 @@ def block_covariances(planes: np.ndarray, size: int, scales: Sequence[int]) -> n
     double precision: the mean of ``B_a(x) B_b(x + scale d)``, where B are the means over ``scale x
     scale`` pixels from every pixel on.
     """
-    n_channels = planes.shape[1]
-    pairs = np.array(list(combinations_with_replacement(range(n_channels), 2)))
     reach = max(scales) * size - 1
+    table = covariance_table(planes, reach)
     fine, lags = np.arange(-reach, reach + 1), np.arange(1 - size, size)
-    values = circular_correlations(planes, pairs, (fine, fine)).astype(np.float64)
-    shape = (len(planes), len(scales), n_channels, n_channels, lags.size, lags.size)
-    covariances = np.empty(shape)
-    for number, scale in enumerate(scales):
-        # Means of one line, correlated with each other, count pixels by a triangle.
-        triangle = np.maximum(scale - np.abs(scale * lags[:, np.newaxis] - fine), 0) / scale**2
-        blocks = triangle @ values @ triangle.T
-        covariances[:, number, pairs[:, 0], pairs[:, 1]] = blocks
-        covariances[:, number, pairs[:, 1], pairs[:, 0]] = blocks[..., ::-1, ::-1]
-    return covariances
+    # Means of one line, correlated with each other, count pixels by a triangle.
+    distances = [np.abs(scale * lags[:, np.newaxis] - fine) for scale in scales]
+    triangles = [
+        np.maximum(scale - distance, 0) / scale**2
+        for scale, distance in zip(scales, distances, strict=True)
+    ]
+    return np.stack([triangle @ table @ triangle.T for triangle in triangles], axis=1)
+
+
+def covariance_table(planes: np.ndarray, reach: int) -> np.ndarray:
+    """Covariances ``(n, C, C, 2 reach + 1, 2 reach + 1)`` of channels at all lags up to `reach`.
+
+    Images are ``(n, C, H, W)``; covariances are in double precision.
+    """
+    pairs = channel_pairs(planes.shape[1])
+    lags = np.arange(-reach, reach + 1)
+    values = circular_correlations(planes, pairs, (lags, lags))
+    table = np.empty((*planes.shape[:2], *planes.shape[1:2], lags.size, lags.size))
+    table[:, pairs[:, 0], pairs[:, 1]] = values
+    table[:, pairs[:, 1], pairs[:, 0]] = values[..., ::-1, ::-1]
+    return table
 
 
 def linear_prediction(covariances: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
