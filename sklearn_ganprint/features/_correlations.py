@@ -27,8 +27,8 @@ from sklearn_ganprint.features._partial_correlation import (
     linear_prediction,
     weight_names,
 )
-from sklearn_ganprint.residuals import ResidualTransformer
 from sklearn_ganprint.residuals._blanks import lack_residual, report_blank
+from sklearn_ganprint.residuals._several import SeveralResiduals
 
 #: Luminance, blue and red difference.
 _COLOURS = ("y", "cb", "cr")
@@ -205,25 +205,21 @@ class CorrelationTransformer(ResidualFeatures):
         return images
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
-        options: dict[str, Any] = {"channels": "rgb", "data_range": self.data_range}
-        residuals = [ResidualTransformer(each, **options) for each in self._denoisers()]
-        fillers = [residual._filler(images) for residual in residuals]
+        residuals = SeveralResiduals(self._denoisers(), self.data_range, images)
         parts = thread_map(
-            lambda chunk: self._rows(fillers, images[chunk]),
+            lambda chunk: self._rows(residuals(images[chunk])),
             row_chunks(len(images), images[0].size),
             self.n_jobs,
         )
         return np.concatenate(parts)
 
-    def _rows(self, fillers: Sequence[Callable[..., None]], images: np.ndarray) -> np.ndarray:
-        """Features of a chunk of images; each filler writes one residual of them."""
-        n_images, *sides, n_channels = images.shape
-        # In this order FFTs are faster.
-        planes = np.empty((n_images, n_channels, *sides), ResidualTransformer._dtype(images))
-        tables = []
-        for fill, reach in zip(fillers, self._reaches(n_channels), strict=True):
-            fill(images, np.moveaxis(planes, 1, -1))
-            tables.append(covariance_table(planes, reach))
+    def _rows(self, residuals: np.ndarray) -> np.ndarray:
+        """Features of a chunk of images with residuals ``(n_residuals, n, C, H, W)``."""
+        n_channels = residuals.shape[2]
+        tables = [
+            covariance_table(planes, reach)
+            for planes, reach in zip(residuals, self._reaches(n_channels), strict=True)
+        ]
         rows = [
             self._correlations(table, lag) for table, lag in zip(tables, self._lags(), strict=True)
         ]
@@ -234,7 +230,7 @@ class CorrelationTransformer(ResidualFeatures):
             for position, row in enumerate(rows):
                 own = row, weights[:, position], np.log(errors[:, position]) / 2
                 rows[position] = np.hstack(own)
-        return np.hstack(rows).astype(planes.dtype)
+        return np.hstack(rows).astype(residuals.dtype)
 
     def _correlations(self, table: np.ndarray, lag: int) -> np.ndarray:
         """Correlations within and between channels and colours, from covariances of channels."""
