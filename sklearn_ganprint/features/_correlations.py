@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
 
 from sklearn_ganprint._images import YCBCR_WEIGHTS, ImageShape, batch_image_shape, stack_images
@@ -36,6 +37,9 @@ _COLOURS = ("y", "cb", "cr")
 #: Least power of a colour difference, as a share of the mean of red, green and blue: below it is
 #: rounding. A single grey level that differs by 1 in ten thousand pixels has more.
 _ROUNDING = 1e-5
+
+#: Images whose features are computed from covariances together: their matrices take some 5 MiB.
+TABLE_IMAGES = 32
 
 
 class CorrelationTransformer(ResidualFeatures):
@@ -207,30 +211,38 @@ class CorrelationTransformer(ResidualFeatures):
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
         residuals = SeveralResiduals(self._denoisers(), self.data_range, images)
         parts = thread_map(
-            lambda chunk: self._rows(residuals(images[chunk])),
+            lambda chunk: self._tables(residuals(images[chunk])),
             row_chunks(len(images), images[0].size),
             self.n_jobs,
         )
-        return np.concatenate(parts)
-
-    def _rows(self, residuals: np.ndarray) -> np.ndarray:
-        """Features of a chunk of images with residuals ``(n_residuals, n, C, H, W)``."""
-        n_channels = residuals.shape[2]
-        tables = [
-            covariance_table(planes, reach)
-            for planes, reach in zip(residuals, self._reaches(n_channels), strict=True)
+        tables = [np.concatenate(own) for own in zip(*parts, strict=True)]
+        rows = [
+            self._rows([table[batch] for table in tables]).astype(residuals.dtype)
+            for batch in gen_batches(len(images), TABLE_IMAGES)
         ]
+        return np.concatenate(rows)
+
+    def _tables(self, residuals: np.ndarray) -> list[np.ndarray]:
+        """Covariances of each residual of ``(n_residuals, n, C, H, W)``."""
+        reaches = self._reaches(residuals.shape[2])
+        return [
+            covariance_table(planes, reach)
+            for planes, reach in zip(residuals, reaches, strict=True)
+        ]
+
+    def _rows(self, tables: list[np.ndarray]) -> np.ndarray:
+        """Features of images, from the covariances of their residuals."""
         rows = [
             self._correlations(table, lag) for table, lag in zip(tables, self._lags(), strict=True)
         ]
         if self.window:
             near = np.stack([_near(table, self.window - 1) for table in tables], axis=1)
             weights, errors = linear_prediction(near, self.ridge)
-            weights = weights[..., kept_weights(n_channels, self.window)]
+            weights = weights[..., kept_weights(near.shape[2], self.window)]
             for position, row in enumerate(rows):
                 own = row, weights[:, position], np.log(errors[:, position]) / 2
                 rows[position] = np.hstack(own)
-        return np.hstack(rows).astype(residuals.dtype)
+        return np.hstack(rows)
 
     def _correlations(self, table: np.ndarray, lag: int) -> np.ndarray:
         """Correlations within and between channels and colours, from covariances of channels."""

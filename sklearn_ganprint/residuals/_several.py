@@ -23,13 +23,13 @@ class SeveralResiduals:
         self.denoisers = [check_denoiser(denoiser) for denoiser in denoisers]
         self.transformer = ResidualTransformer(channels="rgb", data_range=data_range)
         recipes = [self.transformer._recipe(denoiser, images) for denoiser in self.denoisers]
+        self.dtype = self.transformer._dtype(images)
         self.keeper = ResidualKeeper(recipes)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Compute residuals ``(n_denoisers, n, C, H, W)`` of images ``(n, H, W, C)``."""
         planes = self.transformer._planes(images)
-        dtype = self.transformer._dtype(images)
-        residuals = np.empty((len(self.denoisers), *planes.shape), dtype)
+        residuals = np.empty((len(self.denoisers), *planes.shape), self.dtype)
         # As ResidualTransformer has them.
         as_images = list(np.moveaxis(residuals, 2, -1))
         if missing := self.keeper.missing(images, as_images):
