@@ -274,9 +274,8 @@ class CorrelationTransformer(ResidualFeatures):
         return names
 
     def _correlation_names(self, channels: Sequence[str], lag: int) -> list[str]:
-        lags = np.arange(-lag, lag + 1)
         pairs = channel_pairs(len(channels))
-        return correlation_names(channels, pairs, (lags, lags), log_norm=self.log_norm)
+        return correlation_names(channels, pairs, (lag, lag), log_norm=self.log_norm)
 
     def _denoisers(self) -> Sequence[Any]:
         if self.denoisers is None:

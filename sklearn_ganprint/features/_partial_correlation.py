@@ -215,9 +215,8 @@ def covariance_table(planes: np.ndarray, reach: int) -> np.ndarray:
     Images are ``(n, C, H, W)``; covariances are in double precision.
     """
     pairs = channel_pairs(planes.shape[1])
-    lags = np.arange(-reach, reach + 1)
-    values = circular_correlations(planes, pairs, (lags, lags))
-    table = np.empty((*planes.shape[:2], *planes.shape[1:2], lags.size, lags.size))
+    values = circular_correlations(planes, pairs, (reach, reach))
+    table = np.empty((*planes.shape[:2], planes.shape[1], *values.shape[2:]))
     table[:, pairs[:, 0], pairs[:, 1]] = values
     table[:, pairs[:, 1], pairs[:, 0]] = values[..., ::-1, ::-1]
     return table
