@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy import fft
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
 
@@ -37,6 +38,9 @@ _COLOURS = ("y", "cb", "cr")
 #: Least power of a colour difference, as a share of the mean of red, green and blue: below it is
 #: rounding. A single grey level that differs by 1 in ten thousand pixels has more.
 _ROUNDING = 1e-5
+
+#: Sides from which on some rows and columns may be left out.
+SMALL_SIDE = 64
 
 #: Images whose features are computed from covariances together: their matrices take some 5 MiB.
 TABLE_IMAGES = 32
@@ -99,6 +103,13 @@ class CorrelationTransformer(ResidualFeatures):
     luminance and colour differences (ITU-R BT.601) are linear combinations of the ones of red,
     green and blue. A colour difference with less than 1e-5 of the mean power of the channels is
     rounding, and taken to be 0.
+
+    FFTs of lengths with large prime factors are slow, up to twenty times. Of images with sides from
+    64 pixels on, covariances are those of as many rows and columns, from the top left, as have no
+    prime factor above 11: 1 % of a side is left out on average, 6 % at the most.
+
+    An RGB image of 256 px takes about 6 ms of one core, half of them for its residuals: wavelet
+    filters that differ in sigma alone share a transform.
 
     Names begin with the position of the denoiser: ``residual0_rg[-3,5]`` is a correlation,
     ``residual0_ycb[0,1]`` one of luminance with blue difference, ``residual0_weight_rg[1,-2]`` the
@@ -224,7 +235,9 @@ class CorrelationTransformer(ResidualFeatures):
 
     def _tables(self, residuals: np.ndarray) -> list[np.ndarray]:
         """Covariances of each residual of ``(n_residuals, n, C, H, W)``."""
-        reaches = self._reaches(residuals.shape[2])
+        *_, n_channels, height, width = residuals.shape
+        residuals = residuals[..., : _fast_side(height), : _fast_side(width)]
+        reaches = self._reaches(n_channels)
         return [
             covariance_table(planes, reach)
             for planes, reach in zip(residuals, reaches, strict=True)
@@ -314,6 +327,12 @@ class CorrelationTransformer(ResidualFeatures):
             )
         if self.window and self.window % 2 == 0:
             raise ValueError(f"window must be odd, or 0 for none, got {self.window}.")
+
+
+def _fast_side(side: int) -> int:
+    """Return the most rows or columns of an image that have a fast FFT."""
+    # Small images are fast, and have none to spare.
+    return side if side < SMALL_SIDE else int(fft.prev_fast_len(side))
 
 
 def _near(table: np.ndarray, lag: int) -> np.ndarray:

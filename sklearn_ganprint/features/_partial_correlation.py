@@ -75,8 +75,8 @@ class PartialCorrelationTransformer(ResidualFeatures):
     Forensic self-descriptions [3]_ are filters that predict pixels likewise, several at once and
     learned by iteration. All that is needed here comes from the FFT of the residual, in closed
     form: block means have covariances that are sums of these, so scales need no further FFT. The
-    equations are solved in double precision. An RGB image of 256 px takes about 1.4 ms
-    of one core, 0.9 ms more than its FFT and as long as its correlations.
+    equations are solved in double precision. An RGB image of 256 px takes about 1 ms
+    of one core, 0.6 ms more than its FFT and as long as its correlations.
 
     References
     ----------
