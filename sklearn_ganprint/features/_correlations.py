@@ -129,7 +129,7 @@ class CorrelationTransformer(ResidualFeatures):
     >>> transformer.fit(images).get_feature_names_out()[[0, 42, -1]].tolist()
     ['residual0_rr[0,1]', 'residual0_yy[0,1]', 'residual1_log_error[b]']
     >>> transformer.transform(images).shape, transformer.transform(images[:, :30, :20]).shape
-    ((4, 618), (4, 618))
+    ((4, 690), (4, 690))
     """
 
     _takes_residuals: ClassVar[bool] = False
