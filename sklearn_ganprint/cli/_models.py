@@ -279,9 +279,9 @@ def warning_of_few_for_sets(model: Model, coverage: float | None) -> str | None:
     most = math.floor(1000 * n / (n + 1)) / 1000
     advice = f", or choose --coverage {most:g} or less" if most >= 0.5 else ""
     return (
-        f"each image gets one source alone, since no other can be ruled out at a coverage of "
-        f"{coverage:g}: that takes {needed} calibration images, and there are {n} {where}. Fit on "
-        f"more images{advice}"
+        f"no source can be ruled out at a coverage of {coverage:g}, so that sets hold all, and a "
+        f"table names the nearest alone: it takes {needed} calibration images, and there are {n} "
+        f"{where}. Fit on more images{advice}"
     )
 
 
