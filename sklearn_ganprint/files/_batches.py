@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from sklearn.utils import _safe_indexing
 
 from sklearn_ganprint._batches import Batches, Result, transform_batch
 from sklearn_ganprint._parallel import map_in_order
@@ -47,12 +48,11 @@ class Reading(NamedTuple):
         if self.data_range is None or not len(kept):
             return images, kept, failures
         blank = lack_residual(images, self.data_range)
-        shares = residual_share(images[blank], self.data_range).tolist()
-        failures += [
-            NoResidualError(os.fsdecode(items[position]), share_in_words(share))
-            for position, share in zip(kept[blank], shares, strict=True)
-        ]
-        return images if not blank.any() else images[~blank], kept[~blank], failures
+        for position in np.flatnonzero(blank):
+            (share,) = residual_share(images[position][np.newaxis], self.data_range)
+            name = os.fsdecode(items[kept[position]])
+            failures.append(NoResidualError(name, share_in_words(share)))
+        return images if not blank.any() else _safe_indexing(images, ~blank), kept[~blank], failures
 
 
 @dataclass(eq=False)
