@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from sklearn_ganprint import _metaestimators
-from sklearn_ganprint._batches import Batches
+from sklearn_ganprint._batches import Batches, takes_any_size
 from sklearn_ganprint._images import stack_images
 from sklearn_ganprint.classification._scores import typicality
 from sklearn_ganprint.ensemble import _fusion_members
@@ -173,6 +173,10 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         check_is_fitted(self, "estimators_")
         return self.estimators_[0].feature_names_in_
 
+    @property
+    def _takes_any_size(self) -> bool:
+        return all(takes_any_size(estimator) for _, estimator in self.estimators)
+
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Fit the classifiers, and their weights on images that they have not seen.
 
@@ -240,7 +244,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         ]
         # A splitter that is passed is used as it is.
         searched = groups is None and (closed or isinstance(self.cv, Integral))
-        contents = [SharedContent(len(y))] if searched else []
+        contents = [SharedContent(len(y), first)] if searched else []
         members, positions = _fusion_members.gather(batches, [*blank, *contents], y, fold_of)
         self.classes_ = np.unique(y[positions])
         if contents and (twins := self._twin_folds(members.pop(), y[positions])) is not None:

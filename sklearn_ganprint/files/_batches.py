@@ -105,7 +105,7 @@ class FileBatches(Batches):
             images, kept, failed = self.reading.load(self.items[position : position + 1])
             failures += failed
             if len(kept):
-                return images
+                return _repeated(images, self.reading.size)
         for error in failures:
             self._handle(error)
         reasons = "\n".join(map(str, failures[:10]))
@@ -193,6 +193,14 @@ class FileBatches(Batches):
         raise ValueError(
             f"At least 2 classes are needed, and of {lost} no file can be used:\n{reasons}"
         )
+
+
+def _repeated(images: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+    """Repeat images ``(n, H, W, C)`` that are smaller than the crop up to its size."""
+    if size is None or images.shape[1:3] == size:
+        return images
+    missing = [(0, limit - length) for limit, length in zip(size, images.shape[1:3], strict=True)]
+    return np.pad(images, [(0, 0), *missing, (0, 0)], mode="wrap")
 
 
 def _work(
