@@ -314,8 +314,9 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         if self.reader_.min_side is not None and not self.takes_any_size:
             raise ValueError(
                 f"reader: images smaller than the crop are kept with "
-                f"min_side={self.reader_.min_side}, and {self.estimator} takes images of one size. "
-                f"Set min_side to None, or the anchor of a ResidualTransformer."
+                f"min_side={self.reader_.min_side}, but this {type(self.estimator).__name__} takes "
+                f"images of one size. Set min_side to None, or the anchor of a "
+                f"ResidualTransformer that images meet first."
             )
 
     def _needs_labels(self) -> bool:
@@ -670,9 +671,8 @@ class FileBatchClustering(ClusterMixin, FileBatchEstimator):
 
 def apply_batch(images: Any, estimator: Any, method: str) -> np.ndarray:
     """Call a method of a fitted estimator, or of a pipeline's last step, on one batch."""
-    return _images.by_shape(
-        partial(_apply_to_one_shape, estimator=estimator, method=method), images
-    )
+    function = partial(_apply_to_one_shape, estimator=estimator, method=method)
+    return _images.by_shape(function, images)
 
 
 def _apply_to_one_shape(images: Any, estimator: Any, method: str) -> np.ndarray:

@@ -1,6 +1,7 @@
 """From images to noise residuals."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -194,14 +195,13 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             report_blank(lack_residual(images, self.data_range), y)
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
-        denoiser = check_denoiser(self.denoiser)
         residuals = np.zeros(
             (len(images), *self._output_shape(self._fitted_shape(images))), self._dtype(images)
         )
         images, common = self._cut(images), self._in_common(images, residuals)
-        recipe = self._recipe(denoiser, images)
+        fill = self._filler(images)
         thread_map(
-            lambda chunk: self._fill(recipe, denoiser, images[chunk], common[chunk]),
+            lambda chunk: fill(images[chunk], common[chunk]),
             row_chunks(len(images), images[0].size),
             self.n_jobs,
         )
@@ -226,6 +226,11 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             start = max(0, length - limit) // 2 if self.anchor == "center" else 0
             slices.append(slice(start, start + limit))
         return tuple(slices)
+
+    def _filler(self, images: np.ndarray) -> Callable[[np.ndarray, np.ndarray], None]:
+        """Return what writes the residuals of chunks of validated images, in any thread."""
+        denoiser = check_denoiser(self.denoiser)
+        return partial(self._fill, self._recipe(denoiser, images), denoiser)
 
     def _recipe(self, denoiser: BaseDenoiser, images: np.ndarray) -> tuple[Any, ...] | None:
         """Return what the residual of an image follows from beside its pixels, if it is known."""
@@ -328,7 +333,8 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             return
         for channel in range(planes.shape[1]):
             residuals[..., channel] = denoiser.residual(planes[:, channel])
-        residuals[...] = self._in_colours(residuals)
+        if self.channels == "ycbcr":
+            residuals[...] = self._in_colours(residuals)
 
     def _add(
         self, denoiser: BaseDenoiser, images: np.ndarray, weights: np.ndarray, total: np.ndarray
