@@ -230,6 +230,9 @@ def test_arrays_and_lists_of_other_sizes_are_judged_as_files_are(write_files):
     expected = one_by_one(scores_of(clf.estimator_), paths)
     np.testing.assert_allclose(scores_of(clf)(images), expected, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(scores_of(clf)(paths), expected, rtol=1e-4, atol=1e-4)
+    found = clf.estimator_.class_scores(images)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(clf.estimator_.predict(images), clf.predict(images))
     np.testing.assert_allclose(
         scores_of(clf)(images[6][np.newaxis]), expected[6:7], rtol=1e-4, atol=1e-4
     )

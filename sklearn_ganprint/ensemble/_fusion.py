@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from sklearn_ganprint import _metaestimators
 from sklearn_ganprint._batches import Batches, takes_any_size
-from sklearn_ganprint._images import stack_images
+from sklearn_ganprint._images import differ_in_shape, stack_images
 from sklearn_ganprint.classification._scores import typicality
 from sklearn_ganprint.ensemble import _fusion_members
 from sklearn_ganprint.ensemble._fusion_members import SharedContent
@@ -316,7 +316,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     def _member_scores(self, X: Any) -> np.ndarray:
         """Scores of shape (n, n_estimators, n_classes)."""
         check_is_fitted(self, "weights_")
-        X = as_batch(X)
+        X = X if differ_in_shape(X) else as_batch(X)
         return np.stack([typicality(model, X) for model in self.estimators_], axis=1)
 
     def _fuse(self, scores: np.ndarray) -> np.ndarray:

@@ -78,6 +78,10 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         The fitted estimator. It takes images in memory.
     reader_ : ImageReader
         The reader that was used.
+    predict_reader_ : ImageReader
+        What reads the files that are judged: `reader_`, or one that reads more.
+    takes_any_size : bool
+        Whether images of several sizes are taken, by what these meet first in the estimator.
     image_size_ : tuple of int or None
         Height and width of the images that were read; None after fitting on arrays.
     classes_ : ndarray of shape (n_classes,)

@@ -9,7 +9,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_method_params, _num_samples
 
-from sklearn_ganprint._images import ImageInputMixin, stack_images
+from sklearn_ganprint._images import ImageInputMixin, by_shape, stack_images
 from sklearn_ganprint._metaestimators import MakesResiduals, offers
 
 #: A pixel carries a residual if a channel of it differs by more than this from the mean of the two
@@ -156,7 +156,7 @@ def _parts(estimator: Any) -> list[Any]:
 
 def without_residual(estimator: Any, X: Any) -> np.ndarray:
     """Mask the rows that an estimator cannot judge: blank images, or residuals of zeros."""
-    return _blank(estimator, stack_images(X))
+    return by_shape(lambda images: _blank(estimator, stack_images(images)), X)
 
 
 def _blank(estimator: Any, X: Any) -> np.ndarray:
