@@ -1,7 +1,6 @@
 """From images to noise residuals."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -22,7 +21,7 @@ from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
 from sklearn_ganprint.denoisers._filters import settable_denoiser
 from sklearn_ganprint.residuals._blanks import lack_residual, report_blank, zero_rows
-from sklearn_ganprint.residuals._cache import CACHE, cache_in_use
+from sklearn_ganprint.residuals._cache import ResidualKeeper
 
 #: Weights of red, green and blue, in columns, in luminance, red less green and blue less green.
 _OPPONENT_WEIGHTS = np.column_stack([LUMINANCE_WEIGHTS, (1, -1, 0), (0, -1, 1)])
@@ -199,9 +198,10 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             (len(images), *self._output_shape(self._fitted_shape(images))), self._dtype(images)
         )
         images, common = self._cut(images), self._in_common(images, residuals)
-        fill = self._filler(images)
+        denoiser = check_denoiser(self.denoiser)
+        keeper = ResidualKeeper([self._recipe(denoiser, images)])
         thread_map(
-            lambda chunk: fill(images[chunk], common[chunk]),
+            lambda chunk: self._fill(keeper, denoiser, images[chunk], common[chunk]),
             row_chunks(len(images), images[0].size),
             self.n_jobs,
         )
@@ -227,14 +227,9 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             slices.append(slice(start, start + limit))
         return tuple(slices)
 
-    def _filler(self, images: np.ndarray) -> Callable[[np.ndarray, np.ndarray], None]:
-        """Return what writes the residuals of chunks of validated images, in any thread."""
-        denoiser = check_denoiser(self.denoiser)
-        return partial(self._fill, self._recipe(denoiser, images), denoiser)
-
     def _recipe(self, denoiser: BaseDenoiser, images: np.ndarray) -> tuple[Any, ...] | None:
         """Return what the residual of an image follows from beside its pixels, if it is known."""
-        if not cache_in_use() or type(denoiser) not in DENOISERS.values():
+        if type(denoiser) not in DENOISERS.values():
             return None
         parameters = repr(sorted(denoiser.get_params().items()))
         treatment = self.channels, float(self.data_range), bool(self.intensity)
@@ -308,18 +303,17 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
 
     def _fill(
         self,
-        recipe: tuple[Any, ...] | None,
+        keeper: ResidualKeeper,
         denoiser: BaseDenoiser,
         images: np.ndarray,
         residuals: np.ndarray,
     ) -> None:
-        """Write the residuals of a chunk of images, from the cache where there is a recipe."""
-        if recipe is not None and CACHE.recall(recipe, images, residuals):
+        """Write the residuals of a chunk of images, from a cache where they are known."""
+        if not keeper.missing(images, [residuals]):
             return
         self._fill_channels(denoiser, images, residuals)
         residuals[lack_residual(images, self.data_range)] = 0
-        if recipe is not None:
-            CACHE.keep(recipe, images, residuals)
+        keeper.keep(images, [residuals])
 
     def _fill_channels(
         self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray
