@@ -103,14 +103,18 @@ def print_file_results(
     *,
     shown: Sequence[Column],
     notes: Sequence[str],
+    last: Sequence[Column] = (),
 ) -> None:
-    """Print one row a file; tables leave out what failed, which was named on stderr."""
+    """Print one row a file; tables leave out what failed, which was named on stderr.
+
+    The columns `last` are for CSV, behind all others.
+    """
     used = judged(table.rows)
     reason = Table(columns("reason"), used).filled()
     print_results(
         form,
         {**document, "results": table.rows},
-        Table((*table.columns, *columns("error", "reason")), table.rows),
+        Table((*table.columns, *columns("error", "reason"), *last), table.rows),
         shown=[Table([*shown, *reason.columns], used)],
         notes=notes,
     )

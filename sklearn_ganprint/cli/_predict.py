@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     files, failures = _images.find_files(args.paths)
     MESSAGES.warn(_warning(args.model, model, rate))
     scored = _models.score_files(model, files, failures, args.jobs, "attributing")
-    rows = _rows(model, scored, rate)
+    rows = _models.add_histories(_rows(model, scored, rate), model, scored)
     judged = _console.judged(rows)
     _print(rows, _notes(judged, model, rate), model, rate, args)
     return _images.exit_status(scored.failures, len(judged))
@@ -145,8 +145,9 @@ def _print(
         args.format,
         document,
         Table(_COLUMNS, rows),
-        shown=list(shown.values()),
-        notes=notes,
+        shown=[*shown.values(), *_models.shown_history(rows)],
+        notes=[*notes, *_models.note_of_outside(_console.judged(rows))],
+        last=_models.HISTORY,
     )
 
 

@@ -9,6 +9,7 @@ from sklearn_ganprint.files._estimator import (
     FileBatchClustering,
     FileBatchEstimator,
 )
+from sklearn_ganprint.files._histories import FileHistory, coverage_in_words, uncovered
 
 __all__ = [
     "MAX_SIDE",
@@ -16,8 +17,11 @@ __all__ = [
     "FileBatchClassifier",
     "FileBatchClustering",
     "FileBatchEstimator",
+    "FileHistory",
     "NoResidualError",
     "UnreadableImageWarning",
+    "coverage_in_words",
+    "uncovered",
 ]
 
 publish(globals())

@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.utils._param_validation import Interval
 
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS, ImageShape
-from sklearn_ganprint.perturbations._base import BasePerturbation
+from sklearn_ganprint.perturbations._base import BasePerturbation, HistoryCoverage
 from sklearn_ganprint.perturbations._perturbations import (
     FILTERS,
     MAX_SIDE,
@@ -278,6 +278,28 @@ class RandomHistory(BasePerturbation):
         own = _comparable(self)
         names = (f" {name}" for name in PRESETS if _comparable(type(self).preset(name)) == own)
         return f"history{next(names, '')}" + f", draw {self.draw}" * bool(self.draw)
+
+    def covers(self) -> HistoryCoverage:
+        """Tell which compression and resizing there may be in one round.
+
+        Returns
+        -------
+        HistoryCoverage
+            Ranges of qualities and scales; several rounds may reduce an image further.
+
+        Examples
+        --------
+        >>> from sklearn_ganprint.perturbations import RandomHistory
+        >>> RandomHistory(webp=None).covers()
+        HistoryCoverage(jpeg=(50, 99), webp=None, scale=(0.6, 1.5), longest_side=None)
+        """
+        jpeg, webp, scale = (
+            (getattr(self, name)[1], getattr(self, name)[2]) if self._chance(name) else None
+            for name in ("jpeg", "webp", "resize")
+        )
+        if scale is not None and self.longest_side is not None:
+            return HistoryCoverage(jpeg, webp, None, self.longest_side)
+        return HistoryCoverage(jpeg, webp, scale)
 
     def histories(self, X: Any) -> list[list[Operation]]:
         """Tell the histories that ``transform`` gives to images.
