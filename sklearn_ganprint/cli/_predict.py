@@ -198,8 +198,8 @@ def _print(
         Table(_COLUMNS, rows),
         shown=list(shown.values()),
         notes=notes,
+        last=columns("set"),
         as_shown=as_shown,
-        appended=columns("set"),
     )
 
 
