@@ -26,6 +26,7 @@ from .ensemble import AugmentedClassifier as AugmentedClassifier
 from .ensemble import FusionClassifier as FusionClassifier
 from .ensemble import TiledClassifier as TiledClassifier
 from .features import AutocorrelationTransformer as AutocorrelationTransformer
+from .features import CorrelationTransformer as CorrelationTransformer
 from .features import PartialCorrelationTransformer as PartialCorrelationTransformer
 from .features import SpectralLineTransformer as SpectralLineTransformer
 from .features import SpectrumTransformer as SpectrumTransformer

@@ -30,6 +30,7 @@ from sklearn_ganprint.denoisers import (
 )
 from sklearn_ganprint.features import (
     AutocorrelationTransformer,
+    CorrelationTransformer,
     PartialCorrelationTransformer,
     SpectralLineTransformer,
     SpectrumTransformer,
@@ -135,6 +136,10 @@ ESTIMATORS = {
     "history-challenge": RandomHistory.preset("challenge", data_range=1.0),
     "autocorrelation": AutocorrelationTransformer(),
     "autocorrelation-few": AutocorrelationTransformer(1, log_norm=False, n_jobs=2),
+    "correlations": CorrelationTransformer(),
+    "correlations-few": CorrelationTransformer(
+        ("gaussian", "median"), max_lag=(1, 2), colour_lag=None, window=3, n_jobs=2
+    ),
     "partial": PartialCorrelationTransformer(),
     "partial-few": PartialCorrelationTransformer(3, scales=(1, 2), cross_channel=False, n_jobs=2),
     "spectrum": SpectrumTransformer(),

@@ -1,7 +1,11 @@
 """Slow, obvious float64 twins of the package's arithmetic, one image and one value at a time."""
 
+import io
+from functools import cache
+
 import numpy as np
 import pywt
+from PIL import Image
 from scipy.fft import dctn, idctn
 from sklearn.linear_model import LogisticRegression
 
@@ -241,3 +245,30 @@ def pixel_prediction(planes, channel, size, ridge, step=1):
     weights = np.linalg.lstsq(equations, values)[0]
     error = np.square(values - equations @ weights).sum() / planes[0].size + noise
     return dict(zip(others, weights, strict=True)), error
+
+
+def jpeg_evidence(image, qualities, row, column):
+    """Log-likelihood ratio of JPEG of each quality on a grid, one coefficient at a time."""
+    levels = np.rint(image @ np.array([0.299, 0.587, 0.114]))
+    evidence = np.zeros(len(qualities))
+    for top in range(row, len(levels) - 7, 8):
+        for left in range(column, levels.shape[1] - 7, 8):
+            coefficients = np.abs(dctn(levels[top : top + 8, left : left + 8], norm="ortho"))
+            for position, quality in enumerate(qualities):
+                steps = jpeg_steps(quality)
+                multiples = np.rint(coefficients / steps)
+                errors = coefficients - multiples * steps
+                ratios = 0.9 * steps * np.exp(-6 * errors**2) / np.sqrt(2 * np.pi / 12) + 0.1
+                counted = (multiples > 0) & (coefficients < 64)
+                counted[0, 0] = False
+                evidence[position] += np.log(ratios[counted]).sum()
+    return evidence
+
+
+@cache
+def jpeg_steps(quality):
+    """Quantization steps of luminance, as libjpeg writes them."""
+    stream = io.BytesIO()
+    Image.new("L", (8, 8)).save(stream, "JPEG", quality=quality)
+    with Image.open(stream) as opened:
+        return np.reshape(opened.quantization[0], (8, 8))

@@ -8,10 +8,16 @@ from hypothesis import strategies as st
 from references import noise_part, relative_rms, wavelet_residual
 from scipy import sparse
 
-from sklearn_ganprint.denoisers import DENOISERS, WaveletDenoiser, _wavelet_plan
+from sklearn_ganprint.denoisers import (
+    DENOISERS,
+    GaussianDenoiser,
+    WaveletDenoiser,
+    _wavelet_plan,
+)
 
 # Matrices of the plan, held to one filter at a time.
 from sklearn_ganprint.denoisers._banded import BandedMatrix, identity_columns
+from sklearn_ganprint.denoisers._filters import residuals_by_each
 
 
 def noisy_images(*shape, seed=0):
@@ -35,6 +41,25 @@ def test_every_batch_equals_single_images_to_rounding(n_images, dtype, bound):
     images = noisy_images(n_images, 64, 64).astype(dtype)
     one_by_one = np.stack([WaveletDenoiser().residual(image) for image in images])
     assert relative_rms(WaveletDenoiser().residual(images), one_by_one.astype(float)) < bound
+
+
+@pytest.mark.parametrize("shape", [(9, 64, 64), (2, 700, 90), (1, 5, 1300)], ids=str)
+@pytest.mark.parametrize(("dtype", "bound"), [(np.uint8, 1e-5), (np.float64, 1e-13)])
+def test_residuals_by_each_are_those_of_each_alone(shape, dtype, bound):
+    images = noisy_images(*shape).clip(0, 255).astype(dtype)
+    denoisers = [
+        WaveletDenoiser(),
+        GaussianDenoiser(0.7),
+        WaveletDenoiser(sigma=2.0),
+        WaveletDenoiser("haar", sigma=2.0),
+        WaveletDenoiser(sigma=40.0),
+        WaveletDenoiser("haar", sigma=2.0),
+    ]
+    for _ in range(2):  # the second time in the buffers of the first
+        found = residuals_by_each(denoisers, images)
+        for denoiser, residuals in zip(denoisers, found, strict=True):
+            assert relative_rms(residuals, denoiser.residual(images.astype(float))) < bound
+    np.testing.assert_array_equal(found[0], denoisers[0].residual(images))
 
 
 def test_one_image_is_not_touched_by_those_before_it():

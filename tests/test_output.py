@@ -28,6 +28,7 @@ from sklearn_ganprint import (
 )
 from sklearn_ganprint.features import (
     AutocorrelationTransformer,
+    CorrelationTransformer,
     PartialCorrelationTransformer,
     SpectralLineTransformer,
     SpectrumTransformer,
@@ -86,6 +87,11 @@ MODELS = {
     "partial": make_pipeline(
         residual(), PartialCorrelationTransformer(3, scales=(1, 2)), PooledDiscriminantAnalysis()
     ),
+    "correlations": make_pipeline(
+        CorrelationTransformer(("gaussian", "wavelet"), max_lag=1, window=3),
+        StandardScaler(),
+        PooledDiscriminantAnalysis(),
+    ),
     "lines": make_pipeline(residual(), SpectralLineTransformer(4), LinearDiscriminantAnalysis()),
     "tiles": make_pipeline(
         residual(),
@@ -134,6 +140,7 @@ CLUSTERINGS = {
 TRANSFORMERS = {
     "residual": residual(True),
     **{type(feature).__name__: feature for feature in FEATURES},
+    "correlations": CorrelationTransformer(("gaussian", "wavelet"), max_lag=1, window=3),
 }
 TO_IMAGES = {
     "residual": residual(),

@@ -3,18 +3,24 @@ import pickle
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
+from sklearn_ganprint import (
+    CorrelationTransformer,
+    FileBatchClassifier,
+    FingerprintClassifier,
+    ResidualTransformer,
+)
 from sklearn_ganprint.denoisers import GaussianDenoiser, MedianDenoiser
 from sklearn_ganprint.residuals import set_cache_size
 
 # No public name tells how many bytes are in use, or holds the lock while a process forks.
-from sklearn_ganprint.residuals._cache import CACHE
+from sklearn_ganprint.residuals._cache import CACHE, cache_unused, shared_residuals
 
 SHAPE = (24, 32)
 #: Bytes of an image in uint8 and of its residual in float32.
@@ -205,6 +211,56 @@ def test_nothing_of_it_is_stored_with_a_transformer(images):
         transformer.transform(images)
     assert CACHE.used > 0
     assert pickle.dumps(transformer) == before
+
+
+def correlations(*denoisers):
+    return CorrelationTransformer(denoisers, max_lag=1, colour_lag=None, window=0)
+
+
+def test_correlations_of_images_that_come_once_are_not_kept(images):
+    several = correlations("gaussian", "wavelet", GaussianDenoiser(2.0))
+    several.transform(images)
+    assert CACHE.used == 0
+    several.transform(images)
+    assert CACHE.used == 3 * len(images) * ONE
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_correlations_and_residuals_of_one_kind_are_one_in_the_cache(images, computed, n_jobs):
+    several = correlations("gaussian", "median").set_params(n_jobs=n_jobs)
+    alone = ResidualTransformer("gaussian", channels="rgb", n_jobs=n_jobs)
+    expected = alone.transform(images), several.transform(images)  # the second time
+    assert sum(computed) == 2 * len(images)
+    np.testing.assert_array_equal(alone.transform(images), expected[0])
+    np.testing.assert_array_equal(several.transform(images), expected[1])
+    assert sum(computed) == 2 * len(images)
+
+
+@pytest.mark.parametrize("suspended", [nullcontext, cache_unused])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_what_several_take_is_computed_once_and_forgotten(images, computed, backwards, suspended):
+    alone, several = ResidualTransformer("gaussian", channels="rgb"), correlations("gaussian")
+    expected = without_cache(alone, images), without_cache(several, images)
+    order = [several, alone] if backwards else [alone, several]
+    computed.clear()
+    with suspended(), shared_residuals():
+        with shared_residuals():
+            found = [transformer.transform(images) for transformer in order]
+        alone.transform(images)
+    for rows, same in zip(found[::-1] if backwards else found, expected, strict=True):
+        np.testing.assert_array_equal(rows, same)
+    assert sum(computed) == len(images)
+    assert CACHE.used == 0
+    alone.transform(images)
+    assert sum(computed) == 2 * len(images)
+
+
+def test_nothing_is_shared_if_nothing_is_to_be_kept(images, computed):
+    set_cache_size(0)
+    with shared_residuals():
+        for _ in range(2):
+            ResidualTransformer("gaussian").transform(images)
+    assert sum(computed) == 2 * len(images)
 
 
 def test_threads_share_it(images):

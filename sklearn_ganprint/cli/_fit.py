@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import chain, count
 
+import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
@@ -90,7 +91,9 @@ def run(args: argparse.Namespace) -> int:
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model)
     rows = _rows(bunch, model, failures, labels)
-    MESSAGES.warn(_models.warning_of_few(model), _warning_of_sources(rows))
+    MESSAGES.warn(
+        _models.warning_of_few(model), _warning_of_sources(rows), _warning_of_pixels(bunch, model)
+    )
     _print(rows, model, args, failures)
     MESSAGES.say(f"saved {args.model}")
     return _images.exit_status(failures, sum(row["images"] for row in rows))
@@ -171,6 +174,28 @@ def _warning_of_sources(rows: list[Row]) -> str | None:
     )
 
 
+def _warning_of_pixels(bunch: Bunch, model: Model) -> str | None:
+    """Say which sources were once compressed, where others were not and files do not show it.
+
+    As in `confounds`, a property is told that is right of 70 % of the images on either side.
+    """
+    summary = model.whole.history_summary_
+    if summary is None or any(warning.startswith("format") for warning in bunch.warnings):
+        return None
+    once, n_files = np.array(summary["once_jpeg"]), np.array(summary["looked_at"])
+    own = once / np.maximum(n_files, 1)
+    others = (once.sum() - once) / np.maximum(n_files.sum() - n_files, 1)
+    sides = own >= 0.5
+    if np.abs(own - others).max() < 0.4 or sides.all() or not sides.any():
+        return None
+    names = np.array(model.labels)
+    return (
+        f"sources differ in history: the pixels of {', '.join(names[sides])} show JPEG "
+        f"compression, those of {', '.join(names[~sides])} do not; a model may learn this instead "
+        f"of the source"
+    )
+
+
 def _rows(
     bunch: Bunch, model: Model, failures: Sequence[ImageReadError], labels: dict[str, str]
 ) -> list[Row]:
@@ -220,6 +245,7 @@ def _print(
         "smallest_p_value": model.smallest_known_p_value,
         "sources": rows,
         "failures": _images.failure_rows(failures),
+        "histories": model.whole.history_summary_,
     }
     _console.print_results(
         args.format,
@@ -234,7 +260,8 @@ def _notes(model: Model, args: argparse.Namespace, channels: str | None) -> list
     """Say how the model was made, and what its answers are calibrated on."""
     height, width = model.whole.reader_.crop
     residual = f"{channels}, {args.denoiser}" if channels else "several residuals"
-    notes = [f"{args.kind or args.task}: crop {height} x {width} ({args.anchor}), {residual}"]
+    notes = [*filter(None, [_models.covered(model)])]
+    notes += [f"{args.kind or args.task}: crop {height} x {width} ({args.anchor}), {residual}"]
     if (least := model.match_energy) is not None:
         notes.append(f"photos match a camera from a peak-to-correlation energy of {least:g} on")
     what = "regions" if model.localizes else "p-values"

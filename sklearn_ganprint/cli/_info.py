@@ -60,6 +60,7 @@ def _settings(model: Model) -> dict[str, Any]:
         "calibration": model.calibration_way if calibrated else None,
         "p_values_by": model.calibration_in_words if calibrated else None,
         "smallest_p_value": model.smallest_known_p_value if calibrated else None,
+        "covers": _models.covered(model),
     }
 
 

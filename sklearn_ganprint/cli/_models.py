@@ -1,6 +1,7 @@
 """Models as the commands need them: opened, described in words, and asked for scores."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,10 +10,10 @@ from sklearn.pipeline import Pipeline
 from sklearn_ganprint._output import as_label
 from sklearn_ganprint.classification import MATCH_ENERGY, FingerprintClassifier, PRNUClassifier
 from sklearn_ganprint.cli._arguments import DEFAULT_RATE, LOCALIZATION_RATE, LOCALIZE
-from sklearn_ganprint.cli._console import MESSAGES, P_VALUE, Column, CommandError
+from sklearn_ganprint.cli._console import MESSAGES, P_VALUE, Column, CommandError, Row, columns
 from sklearn_ganprint.cli._images import collect_failures
 from sklearn_ganprint.datasets import ImageReadError
-from sklearn_ganprint.files import FileBatchEstimator
+from sklearn_ganprint.files import FileBatchEstimator, FileHistory, coverage_in_words, uncovered
 from sklearn_ganprint.localization import FingerprintLocalizer
 from sklearn_ganprint.open_set import OpenSetClassifier, scores_needed
 from sklearn_ganprint.persistence import load_model
@@ -28,6 +29,12 @@ from sklearn_ganprint.residuals import (
 OF_ENERGIES = (
     "scores are peak-to-correlation energies; p-values decide nothing here, since they hold only "
     "for photos like those fitted on"
+)
+
+#: What is told of the history of each file; tables have the first two if an image lies outside.
+HISTORY = columns(
+    *("history", "outside", "format", "width", "height"),
+    *("jpeg_quality", "pixel_jpeg_quality", "jpeg_grid"),
 )
 
 
@@ -110,6 +117,7 @@ class Scored(NamedTuple):
     p_values: Any  # (n, n_classes): each among the source's own images
     failures: list[ImageReadError]
     reasons: dict[int, str]
+    histories: dict[str, FileHistory]
 
 
 def open_model(path: str, *, localizers: bool = False) -> Model:
@@ -204,9 +212,13 @@ def score_files(
 ) -> Scored:
     """Score each file, in one pass over the pixels; `failures` are those there are already."""
     failures, known, own = list(failures), None, None
+    histories: dict[str, FileHistory] = {}
     with MESSAGES.progress(title) as progress:
         model.whole.set_params(
-            n_jobs=n_jobs, on_error=collect_failures(failures), progress=progress
+            n_jobs=n_jobs,
+            on_error=collect_failures(failures),
+            progress=progress,
+            on_history=histories.__setitem__,
         )
         if model.open_set is None:
             scores = judged = model.whole.class_scores(files)
@@ -215,7 +227,46 @@ def score_files(
             calibration = model.open_set.calibration_set_
             known = calibration.known_p_values(judged)
             own = calibration.p_values(judged, pooled=False)
-    return Scored(files, scores, known, own, failures, _reasons(model, files, judged))
+    return Scored(files, scores, known, own, failures, _reasons(model, files, judged), histories)
+
+
+def covered(model: Model) -> str | None:
+    """Say which histories the fit covers; models of before do not know."""
+    summary = getattr(model.whole, "history_summary_", None)
+    return None if summary is None else coverage_in_words(summary)
+
+
+def add_histories(rows: Sequence[Row], model: Model, scored: Scored) -> list[Row]:
+    """Add to each row what its file has been through, and what of that the fit does not cover."""
+    summary = getattr(model.whole, "history_summary_", None)  # models of before have none
+    return [{**row, **_history(scored.histories.get(row["file"]), summary)} for row in rows]
+
+
+def _history(history: FileHistory | None, summary: dict[str, Any] | None) -> Row:
+    found: Row = dict.fromkeys(column.key for column in HISTORY)
+    if history is None:
+        return found
+    found.update(history._asdict(), history=str(history))
+    pixels = found.pop("pixels")
+    found.update(pixel_jpeg_quality=pixels.jpeg_quality, jpeg_grid=pixels.grid)
+    found["outside"] = (uncovered(history, summary) if summary else None) or None
+    return found
+
+
+def shown_history(rows: Sequence[Row]) -> tuple[Column, ...]:
+    """Give the columns of a table on histories: none where all that is known is covered."""
+    return HISTORY[:2] if any(row["outside"] for row in rows) else ()
+
+
+def note_of_outside(rows: Sequence[Row]) -> list[str]:
+    """Count the images that lie outside of what the fit covers, if there are some."""
+    n_outside = sum(row["outside"] is not None for row in rows)
+    if not n_outside:
+        return []
+    return [
+        f"outside of what the fit covers: {n_outside} of {len(rows)}, whose answers may be wrong "
+        f"without a sign of it"
+    ]
 
 
 def _reasons(model: Model, files: list[str], scores: np.ndarray) -> dict[int, str]:

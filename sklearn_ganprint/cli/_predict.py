@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     few = _models.warning_of_few_for_sets(model, coverage)
     MESSAGES.warn(_warning(args.model, model, rate), few)
     scored = _models.score_files(model, files, failures, args.jobs, "attributing")
-    rows = _rows(model, scored, rate)
+    rows = _models.add_histories(_rows(model, scored, rate), model, scored)
     judged, notes = _console.judged(rows), []
     if coverage is not None:
         _add_sets(rows, model, scored.scores, coverage)
@@ -196,10 +196,10 @@ def _print(
         form,
         document,
         Table(_COLUMNS, rows),
-        shown=list(shown.values()),
-        notes=notes,
-        last=columns("set"),
+        shown=[*shown.values(), *_models.shown_history(rows)],
+        notes=[*notes, *_models.note_of_outside(_console.judged(rows))],
         as_shown=as_shown,
+        appended=(*columns("set"), *_models.HISTORY),
     )
 
 

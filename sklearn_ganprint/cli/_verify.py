@@ -84,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
     rows = _images.file_rows(
         files, scored.failures, _KEYS, lambda n: _row(scored, n, model.labels, claim)
     )
+    rows = _models.add_histories(rows, model, scored)
     _print(rows, claim, args)
     return _images.exit_status(scored.failures, len(_console.judged(rows)))
 
@@ -140,12 +141,15 @@ def _print(rows: Sequence[Row], claim: Claim, args: argparse.Namespace) -> None:
     }
     known = {column.key: column for column in _COLUMNS}
     known["p_value"] = _models.p_value_column(claim.smallest)
+    judged = _console.judged(rows)
+    shown = [known[key] for key in _IN_TABLE if claim.least is None or key != "p_value"]
     _console.print_file_results(
         args.format,
         document,
         Table(_COLUMNS, rows),
-        shown=[known[key] for key in _IN_TABLE if claim.least is None or key != "p_value"],
-        notes=_notes(_console.judged(rows), claim),
+        shown=[*shown, *_models.shown_history(rows)],
+        notes=[*_notes(judged, claim), *_models.note_of_outside(judged)],
+        appended=_models.HISTORY,
     )
 
 

@@ -8,6 +8,7 @@ from sklearn_ganprint.datasets._folder import (
     load_image_folder,
     load_samples,
 )
+from sklearn_ganprint.datasets._history import ImageHistory, estimate_history
 from sklearn_ganprint.datasets._layouts import LAYOUTS
 from sklearn_ganprint.datasets._reader import ImageReader, content_keys, inspect_images
 from sklearn_ganprint.datasets._simulator._images import (
@@ -19,10 +20,12 @@ from sklearn_ganprint.datasets._simulator._images import (
 __all__ = [
     "LAYOUTS",
     "FolderInUseError",
+    "ImageHistory",
     "ImageReadError",
     "ImageReader",
     "confounds",
     "content_keys",
+    "estimate_history",
     "inspect_images",
     "list_images",
     "load_image_folder",

@@ -1,6 +1,6 @@
 """The denoising filters, and their names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -93,6 +93,13 @@ class WaveletDenoiser(ResidualDenoiser):
     def _residual(self, images: np.ndarray) -> np.ndarray:
         stack = images.reshape(-1, *images.shape[-2:])
         return self._plan(images).residual(stack).reshape(images.shape)
+
+    def sigma_residuals(self, images: np.ndarray, sigmas: Sequence[float]) -> np.ndarray:
+        """Residuals of images, and those with each of other sigmas, which cost little more."""
+        images = self._checked(images)
+        stack = images.reshape(-1, *images.shape[-2:])
+        residuals = self._plan(images).residuals(stack, sigmas)
+        return residuals.reshape(-1, *images.shape)
 
     def weighted_residual(self, images: Any, weights: Any) -> np.ndarray:
         images = self._checked(images)
@@ -293,6 +300,27 @@ DENOISERS: dict[str, Callable[[], BaseDenoiser]] = {
     "median": MedianDenoiser,
     "wiener": WienerDenoiser,
 }
+
+
+def residuals_by_each(denoisers: Sequence[BaseDenoiser], images: np.ndarray) -> list[np.ndarray]:
+    """Compute the residuals of images by each denoiser.
+
+    Wavelet filters that differ in sigma alone share all but the inverse transform.
+    """
+    groups: dict[Any, list[int]] = {}
+    for place, denoiser in enumerate(denoisers):
+        shared = type(denoiser) is WaveletDenoiser
+        key = (denoiser.wavelet, denoiser.level, denoiser.mode) if shared else place
+        groups.setdefault(key, []).append(place)
+    residuals: dict[int, np.ndarray] = {}
+    for places in groups.values():
+        first, *others = (denoisers[place] for place in places)
+        if others:
+            found = first.sigma_residuals(images, [other.sigma for other in others])
+        else:
+            found = [first.residual(images)]
+        residuals |= zip(places, found, strict=True)
+    return [residuals[place] for place in range(len(denoisers))]
 
 
 def settable_denoiser(denoiser: Any) -> BaseDenoiser:

@@ -47,7 +47,7 @@ class WaveletPlan:
     def __init__(
         self, shape: tuple[int, int], wavelet: str, level: int, sigma: float, mode: str, dtype: str
     ) -> None:
-        self.shape, self.dtype = shape, np.dtype(dtype)
+        self.shape, self.sigma, self.dtype = shape, sigma, np.dtype(dtype)
         self.batch = int(np.clip(BATCH_VALUES // (shape[0] * shape[1]), 1, 16))
         self.offset = _offset(wavelet, mode)
         self.levels: list[_Level] = []
@@ -60,13 +60,25 @@ class WaveletPlan:
 
     def residual(self, images: np.ndarray) -> np.ndarray:
         """Compute the residuals of images ``(n, H, W)`` of any real dtype."""
-        residuals = np.empty(images.shape, self.dtype)
+        (residuals,) = self.residuals(images, ())
+        return residuals
+
+    def residuals(self, images: np.ndarray, sigmas: Sequence[float]) -> np.ndarray:
+        """Compute residuals ``(1 + n_sigmas, n, H, W)``, those of the plan and of other sigmas.
+
+        The transform and the local variances are the same; the inverse is another.
+        """
+        residuals = np.empty((1 + len(sigmas), *images.shape), self.dtype)
+        ratios = [(self.sigma / sigma) ** 2 for sigma in sigmas]
         batch = max(1, min(self.batch, len(images)))
         with one_blas_thread(), self._workspace(batch) as work:
+            others = work.other_boards(len(sigmas))
             for start in range(0, len(images), batch):
                 part = slice(start, start + batch)
-                boards = work.transform(list(images[part]), self.offset)
-                work.invert(boards, residuals[part])
+                boards = work.transform(list(images[part]), self.offset, ratios, others)
+                work.invert(boards, residuals[0, part])
+                for other, target in zip(others, residuals[1:, part], strict=True):
+                    work.invert([board[: len(target)] for board in other], target)
         return residuals
 
     def weighted_residual(self, images: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -177,22 +189,41 @@ class _Workspace:
     def __init__(self, levels: list[_Level], n: int, dtype: np.dtype) -> None:
         self.levels = levels
         self.boards = [np.empty((n, *level.board_shape), dtype) for level in levels]
+        self._others: list[list[np.ndarray]] = []
         self.buffers = {name: np.empty(0, dtype) for name in ("image", "half")}
         self.shrinkage = Shrinkage(dtype)
 
     @property
     def n_bytes(self) -> int:
-        return sum(array.nbytes for array in (*self.boards, *self.buffers.values()))
+        boards = [self.boards, *self._others, self.buffers.values()]
+        return sum(array.nbytes for arrays in boards for array in arrays)
 
-    def transform(self, images: Sequence[np.ndarray], offset: float) -> list[np.ndarray]:
-        """Transform images less an offset, and keep of each detail the share that is noise."""
+    def other_boards(self, n: int) -> list[list[np.ndarray]]:
+        """Return n times the boards of all levels, for details that are shrunk otherwise."""
+        while len(self._others) < n:
+            self._others.append([np.empty_like(board) for board in self.boards])
+        return self._others[:n]
+
+    def transform(
+        self,
+        images: Sequence[np.ndarray],
+        offset: float,
+        ratios: Sequence[float] = (),
+        others: Sequence[list[np.ndarray]] = (),
+    ) -> list[np.ndarray]:
+        """Transform images less an offset, and keep of each detail the share that is noise.
+
+        With other variances of the noise, of which `ratios` are the plan's in multiples, other
+        shares are kept: those go to `others`, boards of all levels for each ratio.
+        """
         boards = [board[: len(images)] for board in self.boards]
-        for level, board in zip(self.levels, boards, strict=True):
+        for level, board, *more in zip(self.levels, boards, *others, strict=True):
             for start in range(0, len(board), level.tile):
-                part = slice(start, start + level.tile)
+                part = slice(start, min(start + level.tile, len(board)))
                 self._forward(level, images[part], offset, board[part])
-                self.shrinkage.shrink(board[part, 1::2], 2)
-                self.shrinkage.shrink(board[part, ::2, 1::2], 1)
+                for details, step in ((np.s_[part, 1::2], 2), (np.s_[part, ::2, 1::2], 1)):
+                    targets = [other[details] for other in more]
+                    self.shrinkage.shrink(board[details], step, ratios, targets)
             images, offset = list(board[:, ::2, ::2]), 0.0
         return boards
 
@@ -266,20 +297,33 @@ class Shrinkage:
         self._buffers = np.empty((8, 0), dtype)
         self._strips: dict[tuple[int, ...], _Strip] = {}
 
-    def shrink(self, bands: np.ndarray, step: int) -> None:
-        """Shrink rows ``(n, n_rows, n_columns)`` in place; `step` sub-bands alternate in one."""
+    def shrink(
+        self,
+        bands: np.ndarray,
+        step: int,
+        ratios: Sequence[float] = (),
+        targets: Sequence[np.ndarray] = (),
+    ) -> None:
+        """Shrink rows ``(n, n_rows, n_columns)`` in place; `step` sub-bands alternate in one.
+
+        What they are with the variance of the noise divided by each ratio goes to the targets.
+        """
         n, n_rows, n_columns = bands.shape
         pitch = n_columns + REACH * step
         n_images = max(1, STRIP_VALUES // ((n_rows + 2 * REACH) * pitch))
         most = max(STRIP_ROWS, STRIP_VALUES // pitch - 2 * REACH)
         size = -(-n_rows // -(-n_rows // most))  # strips of nearly one size
         for first in range(0, n, n_images):
-            part = bands[first : first + n_images].transpose(1, 0, 2)
+            part, *others = (
+                each[first : first + n_images].transpose(1, 0, 2) for each in (bands, *targets)
+            )
             above = None
             for start in range(0, n_rows, size):
                 strip = self._strip(*part[start : start + size].shape, step)
                 strip.load(part[start : start + size + REACH], above)
-                strip.shrink(part[start : start + size])
+                strip.sum()
+                for ratio, target in zip((1.0, *ratios), (part, *others), strict=True):
+                    strip.shrink(target[start : start + size], ratio)
                 above = strip.lowest
 
     def _strip(self, *geometry: int) -> "_Strip":
@@ -320,10 +364,9 @@ class _Strip:
                 self._do(np.multiply, target, np.array(81 / window**2, values.dtype), target)
             if target is total:
                 self._do(np.minimum, least, total, least)
-        self._do(np.maximum, least, ones[: least.size], least)
-        middle = self._board[REACH : REACH + n_rows].reshape(-1)
-        self._do(np.divide, middle, least, least)
-        self._result = least.reshape(n_rows, n, -1)[:, :, :n_columns]
+        self._least, self._share, self._ones = least, total, ones[: least.size]
+        self._middle = self._board[REACH : REACH + n_rows].reshape(-1)
+        self._result = self._share.reshape(n_rows, n, -1)[:, :, :n_columns]
 
     @staticmethod
     def n_values(n_rows: int, n: int, n_columns: int, step: int) -> int:
@@ -342,10 +385,18 @@ class _Strip:
         self._inner[REACH + known : REACH + len(rows)] = rows[known:]
         self._inner[REACH + len(rows) :] = 0
 
-    def shrink(self, rows: np.ndarray) -> None:
-        """Sum in all windows, take the least, at least 1, and divide by it into `rows`."""
+    def sum(self) -> None:
+        """Sum in all windows, and take the least."""
         for function, one, other, out in self._steps:
             function(one, other, out=out)
+
+    def shrink(self, rows: np.ndarray, ratio: float) -> None:
+        """Divide by the least sum in multiples of the noise, at least 1, into `rows`."""
+        sums = self._least
+        if ratio != 1:
+            sums = np.multiply(sums, self._least.dtype.type(ratio), out=self._share)
+        np.maximum(sums, self._ones, out=self._share)
+        np.divide(self._middle, self._share, out=self._share)
         rows[...] = self._result
 
     def _do(self, function: np.ufunc, one: np.ndarray, other: np.ndarray, out: np.ndarray) -> None:

@@ -1,13 +1,15 @@
-"""Second-order features of residuals: autocorrelation and power spectrum."""
+"""Second-order features of residuals: correlations and power spectrum."""
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.features._autocorrelation import AutocorrelationTransformer
+from sklearn_ganprint.features._correlations import CorrelationTransformer
 from sklearn_ganprint.features._partial_correlation import PartialCorrelationTransformer
 from sklearn_ganprint.features._spectrum import SpectralLineTransformer, SpectrumTransformer
 from sklearn_ganprint.features._tiles import TiledTransformer
 
 __all__ = [
     "AutocorrelationTransformer",
+    "CorrelationTransformer",
     "PartialCorrelationTransformer",
     "SpectralLineTransformer",
     "SpectrumTransformer",

@@ -1,7 +1,9 @@
 """Correlations of a residual with itself, shifted and across colours."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import combinations
+from math import prod
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -11,6 +13,9 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_ganprint._images import ImageShape
 from sklearn_ganprint.features._base import POWER_FLOOR, ResidualFeatures, channel_names
+
+#: Values of a channel of the images that are correlated at a time.
+BATCH_VALUES = 1 << 16
 
 
 class AutocorrelationTransformer(ResidualFeatures):
@@ -58,7 +63,7 @@ class AutocorrelationTransformer(ResidualFeatures):
     144 + 3 x 289 + 3 = 1302 features with the default parameters.
 
     The sums come from real FFTs in the precision of the residuals; the inverse transform is
-    computed for the lags in question only. An RGB image of 256 px takes about 4 ms on one core.
+    computed for the lags in question only. An RGB image of 256 px takes about 1 ms on one core.
 
     Examples
     --------
@@ -95,68 +100,111 @@ class AutocorrelationTransformer(ResidualFeatures):
         self.n_jobs = n_jobs
 
     def _features(self, planes: np.ndarray) -> np.ndarray:
-        pairs = self._pairs(planes.shape[1])
-        lags = self._lags(planes.shape[2:])
+        pairs = channel_pairs(planes.shape[1], cross=self.cross_channel)
         power = np.square(planes).mean(axis=(2, 3))
-        scale = np.sqrt(power)[:, pairs].prod(axis=2)
-        values = circular_correlations(planes, pairs, lags)
-        values /= np.where(scale > 0, scale, np.inf)[:, :, np.newaxis, np.newaxis]
-        rows = values[:, self._kept(pairs, lags)]
-        if not self.log_norm:
-            return rows
-        return np.hstack([rows, np.log(np.maximum(power, POWER_FLOOR)) / 2])
+        values = circular_correlations(planes, pairs, self._reach(planes.shape[2:]))
+        return correlation_rows(values, power, pairs, log_norm=self.log_norm)
 
     def _names(self, image_shape: ImageShape) -> list[str]:
         names = channel_names(image_shape[2])
-        pairs, lags = self._pairs(image_shape[2]), self._lags(image_shape[:2])
-        kept = self._kept(pairs, lags)
-        correlations = [
-            f"{names[pairs[pair, 0]]}{names[pairs[pair, 1]]}[{lags[0][i]},{lags[1][j]}]"
-            for pair, i, j in zip(*np.nonzero(kept), strict=True)
-        ]
-        return correlations + [f"log_norm[{name}]" for name in names if self.log_norm]
+        pairs = channel_pairs(image_shape[2], cross=self.cross_channel)
+        reach = self._reach(image_shape[:2])
+        return correlation_names(names, pairs, reach, log_norm=self.log_norm)
 
-    def _pairs(self, n_channels: int) -> np.ndarray:
-        """Pairs of channels: each with itself, then each with those after it."""
-        pairs = [(channel, channel) for channel in range(n_channels)]
-        if self.cross_channel:
-            pairs += combinations(range(n_channels), 2)
-        return np.array(pairs)
-
-    def _lags(self, sides: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the lags along rows and columns, without those that repeat around the image."""
+    def _reach(self, sides: Sequence[int]) -> tuple[int, int]:
+        """Return the greatest lags along rows and columns that do not repeat around the image."""
         rows, columns = (min(self.max_lag, (side - 1) // 2) for side in sides)
-        return np.arange(-rows, rows + 1), np.arange(-columns, columns + 1)
+        return rows, columns
 
-    @staticmethod
-    def _kept(pairs: np.ndarray, lags: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        """Mask (pairs, row lags, column lags) without the mirrored half of autocorrelations."""
-        upper = np.arange(lags[0].size * lags[1].size) > lags[0].size * lags[1].size // 2
-        cross = pairs[:, 0] != pairs[:, 1]
-        kept = cross[:, np.newaxis] | upper
-        return kept.reshape(len(pairs), lags[0].size, lags[1].size)
+
+def channel_pairs(n_channels: int, *, cross: bool = True) -> np.ndarray:
+    """Pairs of channels: each with itself, then, if `cross`, each with those after it."""
+    pairs = [(channel, channel) for channel in range(n_channels)]
+    if cross:
+        pairs += combinations(range(n_channels), 2)
+    return np.array(pairs)
+
+
+def correlation_rows(
+    covariances: np.ndarray, power: np.ndarray, pairs: np.ndarray, *, log_norm: bool
+) -> np.ndarray:
+    """Correlations, 0 with a channel of no power, and the logarithms of root mean squares.
+
+    Covariances are ``(n, n_pairs, n_row_lags, n_column_lags)`` with lags from -l to l, the powers
+    of channels ``(n, C)``, rows ``(n, n_features)``.
+    """
+    scale = np.sqrt(power)[:, pairs].prod(axis=2)
+    values = covariances / np.where(scale > 0, scale, np.inf)[:, :, np.newaxis, np.newaxis]
+    rows = values[:, _kept(pairs, covariances.shape[2:])]
+    if not log_norm:
+        return rows
+    return np.hstack([rows, np.log(np.maximum(power, POWER_FLOOR)) / 2])
+
+
+def correlation_names(
+    channels: Sequence[str],
+    pairs: np.ndarray,
+    reach: tuple[int, int],
+    *,
+    log_norm: bool,
+) -> list[str]:
+    """Name what :func:`correlation_rows` makes of covariances at lags up to `reach`."""
+    kept = _kept(pairs, (2 * reach[0] + 1, 2 * reach[1] + 1))
+    correlations = [
+        f"{channels[pairs[pair, 0]]}{channels[pairs[pair, 1]]}[{i - reach[0]},{j - reach[1]}]"
+        for pair, i, j in zip(*np.nonzero(kept), strict=True)
+    ]
+    return correlations + [f"log_norm[{channel}]" for channel in channels if log_norm]
+
+
+def _kept(pairs: np.ndarray, n_lags: Sequence[int]) -> np.ndarray:
+    """Mask (pairs, row lags, column lags) without the mirrored half of autocorrelations."""
+    n_values = n_lags[0] * n_lags[1]
+    upper = np.arange(n_values) > n_values // 2
+    cross = pairs[:, 0] != pairs[:, 1]
+    return (cross[:, np.newaxis] | upper).reshape(len(pairs), *n_lags)
 
 
 def circular_correlations(
-    planes: np.ndarray, pairs: np.ndarray, lags: tuple[np.ndarray, np.ndarray]
+    planes: np.ndarray, pairs: np.ndarray, reach: tuple[int, int]
 ) -> np.ndarray:
-    """Mean over x of ``R_a(x) R_b(x + d)``, for pairs of channels and few lags.
+    """Mean over x of ``R_a(x) R_b(x + d)``, for pairs of channels and lags up to `reach`.
 
-    Images are ``(n, C, H, W)``, `pairs` ``(n_pairs, 2)`` and lags along rows and along columns; the
-    means are ``(n, n_pairs, n_row_lags, n_column_lags)``, not normalised.
+    Images are ``(n, C, H, W)`` and `pairs` ``(n_pairs, 2)``. With lags along rows from -r to r, and
+    along columns from -c to c, the means are ``(n, n_pairs, 2 r + 1, 2 c + 1)``, not normalised.
     """
-    height, width = planes.shape[2:]
-    spectra = fft.rfft2(planes)
-    products = spectra[:, pairs[:, 0]].conj() * spectra[:, pairs[:, 1]]
-    frequencies = np.arange(width // 2 + 1)
-    # The inverse transform as two products: a few lags of it are cheaper than all.
-    downwards = _waves(lags[0], np.arange(height), height)
-    rightwards = _waves(frequencies, lags[1], width)
+    n_images, _, *sides = planes.shape
+    downwards, rightwards = _inverse_of_few(*reach, *sides, planes.dtype.name)
+    values = np.empty((n_images, len(pairs), *(2 * far + 1 for far in reach)), planes.dtype)
+    # Few images at a time, and one pair of channels, so that all stays in the cache.
+    size = max(1, min(n_images, BATCH_VALUES // prod(sides)))
+    for start in range(0, n_images, size):
+        spectra = fft.rfft2(planes[start : start + size])
+        products = np.empty_like(spectra[:, 0])
+        for number, (first, second) in enumerate(pairs):
+            np.conjugate(spectra[:, first], out=products)
+            products *= spectra[:, second]
+            waves = (downwards @ products.view(planes.dtype)).view(products.dtype)
+            even, odd = waves[:, : reach[0] + 1], 1j * waves[:, reach[0] + 1 :]
+            lines = np.concatenate([(even - odd)[:, :0:-1], even + odd], axis=1)
+            values[start : start + size, number] = (lines @ rightwards).real
+    return values
+
+
+@lru_cache(maxsize=16)
+def _inverse_of_few(
+    rows: int, columns: int, height: int, width: int, dtype: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the inverse transform at a few lags as two matrices: that is cheaper than all lags.
+
+    The first has the cosines of each row lag from 0, then the sines, of which those of negative
+    lags follow. It is real, and multiplies complex numbers as pairs of real ones. The second has
+    complex waves of all column lags. The mean over pixels is in both.
+    """
+    angles = 2 * np.pi / height * np.outer(np.arange(rows + 1), np.arange(height))
+    downwards = np.concatenate([np.cos(angles), np.sin(angles)]) / height**2
+    frequencies, lags = np.arange(width // 2 + 1), np.arange(-columns, columns + 1)
+    rightwards = np.exp(2j * np.pi / width * np.outer(frequencies, lags)) / width**2
     # Frequencies that a real transform leaves out are conjugates of these.
     rightwards[1 : (width + 1) // 2] *= 2
-    downwards, rightwards = (w.astype(spectra.dtype) for w in (downwards, rightwards))
-    return np.ascontiguousarray(((downwards @ products) @ rightwards).real) / (height * width)
-
-
-def _waves(rows: np.ndarray, columns: np.ndarray, side: int) -> np.ndarray:
-    return np.exp(2j * np.pi / side * np.outer(rows, columns)) / side
+    return downwards.astype(dtype), rightwards.astype(np.result_type(dtype, np.complex64))

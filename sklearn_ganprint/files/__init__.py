@@ -7,13 +7,17 @@ from sklearn_ganprint.files._estimator import (
     FileBatchClustering,
     FileBatchEstimator,
 )
+from sklearn_ganprint.files._histories import FileHistory, coverage_in_words, uncovered
 
 __all__ = [
     "FileBatchClassifier",
     "FileBatchClustering",
     "FileBatchEstimator",
+    "FileHistory",
     "NoResidualError",
     "UnreadableImageWarning",
+    "coverage_in_words",
+    "uncovered",
 ]
 
 publish(globals())

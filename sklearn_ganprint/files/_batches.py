@@ -14,6 +14,7 @@ import numpy as np
 from sklearn_ganprint._batches import Batches, Result, transform_batch
 from sklearn_ganprint._parallel import map_in_order
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.files._histories import FileHistory, file_histories
 from sklearn_ganprint.residuals._blanks import lack_residual, residual_share, share_in_words
 from sklearn_ganprint.residuals._cache import cache_unused
 
@@ -62,7 +63,8 @@ class FileBatches(Batches):
     Files that could not be used in one map are left out of the next. What is done about each is
     `on_error`, as in :class:`FileBatchEstimator`; `progress` is called after each batch. Batches
     begin at the item `start`, and none goes beyond one of the `stops`. With `labels`, files of two
-    classes at least must be left.
+    classes at least must be left. With `looked_at`, one value a file, `histories` has by position
+    what the first map finds out about files, and about pixels where it is true.
     """
 
     items: Any
@@ -74,6 +76,9 @@ class FileBatches(Batches):
     start: int = 0
     stops: Sequence[int] = ()
     labels: np.ndarray | None = None
+    on_history: Callable[[str, FileHistory], Any] | None = None
+    looked_at: np.ndarray | None = None
+    histories: dict[int, FileHistory] = field(default_factory=dict, init=False)
     failures: list[ImageReadError] = field(default_factory=list, init=False)
     usable: np.ndarray = field(init=False)
 
@@ -127,20 +132,24 @@ class FileBatches(Batches):
         failures: list[ImageReadError] = []
         items = self.items if len(positions) == len(self) else self.items[positions]
         rows, batches = [values[positions] for values in rows], self.cut()
+        looked_at: list[Any] = [None] * len(batches)
+        if self.looked_at is not None and not self.histories:  # later maps read the same files
+            looked_at = [self.looked_at[positions[batch]] for batch in batches]
         tasks = (
-            (self.reading, items[batch], self.steps, function, [each[batch] for each in rows], args)
-            for batch in batches
+            (self.reading, items[b], self.steps, function, [each[b] for each in rows], args, look)
+            for b, look in zip(batches, looked_at, strict=True)
         )
         if self.progress is not None and self.start:
             self.progress(self.start, len(positions))
         results, n_used = map_in_order(_work, tasks, self.n_jobs), 0
-        for batch, (kept, value, failed) in zip(batches, results, strict=True):
+        for batch, (kept, value, failed, found) in zip(batches, results, strict=True):
             for error in failed:
                 self._handle(error)
             failures += failed
             kept = positions[batch][kept]
             self.usable[positions[batch]] = False
             self.usable[kept] = True
+            self._keep_histories(kept, found)
             if len(kept):
                 if not n_used:
                     self._warn_of_memory(value)
@@ -163,6 +172,13 @@ class FileBatches(Batches):
             raise error
         if callable(self.on_error):
             self.on_error(error)
+
+    def _keep_histories(self, kept: np.ndarray, found: Sequence[FileHistory | None]) -> None:
+        for position, history in zip(kept.tolist(), found, strict=False):  # none in later maps
+            if history is not None:
+                self.histories[position] = history
+                if self.on_history is not None:
+                    self.on_history(os.fsdecode(self.items[position]), history)
 
     def _warn_of_memory(self, rows: Any) -> None:
         """Say how much it takes to collect whole residuals, before it is taken."""
@@ -202,14 +218,19 @@ def _work(
     function: Callable[..., Any],
     rows: Sequence[np.ndarray],
     args: Sequence[Any],
-) -> tuple[np.ndarray, Any, list[ImageReadError]]:
+    looked_at: np.ndarray | None,
+) -> tuple[np.ndarray, Any, list[ImageReadError], list[FileHistory | None]]:
     """Read, compute, and send back what is small: what one worker does."""
     images, kept, failures = reading.load(items)
     if not len(kept):
-        return kept, None, failures
+        return kept, None, failures, []
+    histories: list[FileHistory | None] = []
+    if looked_at is not None and reading.reader is not None:
+        histories = file_histories(reading.reader, items[kept], images, looked_at[kept])
     with cache_unused() if reading.reader is not None else nullcontext():
         images = transform_batch(images, steps)
-        return kept, function(images, *(values[kept] for values in rows), *args), failures
+        value = function(images, *(values[kept] for values in rows), *args)
+        return kept, value, failures, histories
 
 
 def is_paths(X: Any) -> bool:

@@ -34,6 +34,7 @@ from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
 from sklearn_ganprint._metaestimators import RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files._batches import FileBatches, UnreadableImageWarning, is_paths
+from sklearn_ganprint.files._histories import FileHistory, some_of_each, summarize_histories
 from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
 
 #: Methods that give one value an image, whatever the number of classes.
@@ -62,6 +63,9 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
     progress : callable, default=None
         Called as ``progress(n_done, n_files)`` in the calling process after each batch, each time
         that the files are read.
+    on_history : callable, default=None
+        Called as ``on_history(filename, history)`` in the calling process, with the
+        :class:`~sklearn_ganprint.files.FileHistory` of each file that could be used.
 
     Attributes
     ----------
@@ -77,6 +81,11 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         Of a clusterer: cluster of each file; -1 for one that fits nowhere or could not be used.
     failures_ : list of tuple (filename, reason)
         Files that could not be used in ``fit``.
+    history_summary_ : dict or None
+        What the fit covers, as :func:`~sklearn_ganprint.files.coverage_in_words` says it: formats,
+        sizes and JPEG quality of the files, what the pixels of up to 50 files a class show of JPEG,
+        and the processing of their copies. None after fitting on arrays; models of earlier versions
+        have none.
     n_features_in_ : int
         Number of values of an image, if fitted on arrays.
     feature_names_in_ : ndarray of str
@@ -138,6 +147,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         "n_jobs": [Integral, None],
         "on_error": [StrOptions({"warn", "raise"}), callable],
         "progress": [callable, None],
+        "on_history": [callable, None],
     }
 
     def __init__(
@@ -149,6 +159,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         n_jobs: int | None = None,
         on_error: str | Callable[[ImageReadError], Any] = "warn",
         progress: Callable[[int, int], Any] | None = None,
+        on_history: Callable[[str, FileHistory], Any] | None = None,
     ) -> None:
         self.estimator = estimator
         self.reader = reader
@@ -156,6 +167,11 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         self.n_jobs = n_jobs
         self.on_error = on_error
         self.progress = progress
+        self.on_history = on_history
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a saved estimator; those of earlier versions had no parameter `on_history`."""
+        super().__setstate__({"on_history": None, **state})
 
     __metadata_request__fit: ClassVar = {**_metaestimators.ASKS_FOR_GROUPS, "sample_weight": None}
 
@@ -214,6 +230,9 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
             params = _metaestimators.route(self, params).fit
         self.image_size_ = batches.reading.size
         self.estimator_ = fit_on_batches(clone(self.estimator), batches, y, params)
+        self.history_summary_ = None
+        if batches.histories:
+            self.history_summary_ = summarize_histories(batches.histories, y, self.estimator)
         self.failures_ = [(error.filename, error.reason) for error in batches.failures]
         if self._is("clusterer"):
             self._keep_labels(batches)
@@ -244,6 +263,8 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
             batches = FileBatches.of_files(
                 X, self.reader_, data_range=data_range, **self._options()
             )
+            codes = np.zeros(len(batches)) if y is None else y
+            batches.looked_at = some_of_each(codes)
         else:
             found = self._validate_rows(X, y, reset=True, dtype=list(_images.IMAGE_DTYPES))
             rows, y = (found, None) if y is None else found
@@ -264,7 +285,12 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
     def _batches_like(self, X: Any) -> FileBatches:
         """Batches of files, or of images, like those fitted on."""
         if is_paths(X):
-            return FileBatches.of_files(X, self.reader_, size=self.image_size_, **self._options())
+            batches = FileBatches.of_files(
+                X, self.reader_, size=self.image_size_, **self._options()
+            )
+            if self.on_history is not None:
+                batches.looked_at = np.ones(len(batches), dtype=bool)
+            return batches
         rows = self._validate_rows(X, reset=False, dtype=list(_images.IMAGE_DTYPES))
         # After files it is the fitted estimator that says which shape it expects.
         shape = getattr(self, "image_shape_", None) or _images.batch_image_shape(
@@ -274,7 +300,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         return FileBatches(images, **self._options())
 
     def _options(self) -> dict[str, Any]:
-        names = ("batch_size", "n_jobs", "on_error", "progress")
+        names = ("batch_size", "n_jobs", "on_error", "progress", "on_history")
         return {name: getattr(self, name) for name in names}
 
     def _keep_labels(self, batches: FileBatches) -> None:

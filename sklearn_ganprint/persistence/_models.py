@@ -36,8 +36,8 @@ def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     ----------
     estimator : estimator
         A fitted :class:`~sklearn_ganprint.FileBatchEstimator`, pipeline or classifier.
-        Callables in the parameters `progress` and `on_error` belong to the running program and
-        are not saved.
+        Callables in the parameters `progress`, `on_history` and `on_error` belong to the running
+        program and are not saved.
     path : str or path-like
         The file to write. One that exists is replaced once the new one is complete, so that a
         reader never sees half a model.
@@ -229,7 +229,7 @@ def _without_callbacks(estimator: BaseEstimator) -> BaseEstimator:
         return estimator
     estimator = copy.copy(estimator)
     on_error = "warn" if callable(estimator.on_error) else estimator.on_error
-    return estimator.set_params(progress=None, on_error=on_error)
+    return estimator.set_params(progress=None, on_history=None, on_error=on_error)
 
 
 def _metadata(estimator: BaseEstimator) -> dict[str, Any]:

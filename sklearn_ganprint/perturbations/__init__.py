@@ -1,7 +1,7 @@
 """Perturbations of images, such as compression and resizing, as transformers."""
 
 from sklearn_ganprint._public import publish
-from sklearn_ganprint.perturbations._base import BasePerturbation
+from sklearn_ganprint.perturbations._base import BasePerturbation, HistoryCoverage
 from sklearn_ganprint.perturbations._histories import RandomHistory
 from sklearn_ganprint.perturbations._perturbations import (
     Crop,
@@ -17,6 +17,7 @@ __all__ = [
     "Crop",
     "GaussianBlur",
     "GaussianNoise",
+    "HistoryCoverage",
     "JPEGCompression",
     "RandomHistory",
     "Resize",

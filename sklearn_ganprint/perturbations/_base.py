@@ -2,12 +2,41 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from sklearn_ganprint._images import IMAGE_DTYPES, ImageTransformer
+
+
+class HistoryCoverage(NamedTuple):
+    """What copies of images have been through, as ranges; None is never.
+
+    Parameters
+    ----------
+    jpeg, webp : (low, high) or None
+        Qualities of compression.
+    scale : (low, high) or None
+        Ratios of new to old side lengths.
+    longest_side : (low, high) or None
+        Longest sides, in pixels, that larger images are reduced to.
+
+    See Also
+    --------
+    BasePerturbation.covers : Returns it.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.perturbations import JPEGCompression
+    >>> JPEGCompression(85).covers()
+    HistoryCoverage(jpeg=(85, 85), webp=None, scale=None, longest_side=None)
+    """
+
+    jpeg: tuple[float, float] | None = None
+    webp: tuple[float, float] | None = None
+    scale: tuple[float, float] | None = None
+    longest_side: tuple[float, float] | None = None
 
 
 class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
@@ -80,6 +109,16 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
         for image, out in zip(images, perturbed, strict=True):
             self._store(self._perturb(image), out)
         return perturbed
+
+    def covers(self) -> HistoryCoverage:
+        """Tell which compression and resizing images go through.
+
+        Returns
+        -------
+        HistoryCoverage
+            Ranges of qualities and scales; all None unless a subclass says otherwise.
+        """
+        return HistoryCoverage()
 
     @abstractmethod
     def _perturb(self, image: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.utils._param_validation import Interval
 
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS, ImageShape
-from sklearn_ganprint.perturbations._base import BasePerturbation
+from sklearn_ganprint.perturbations._base import BasePerturbation, HistoryCoverage
 from sklearn_ganprint.perturbations._perturbations import (
     FILTERS,
     MAX_SIDE,
@@ -121,6 +121,9 @@ class RandomHistory(BasePerturbation):
         Probability that JPEG has no colour subsampling, 4:4:4 in place of 4:2:0.
     rounds : sequence of int, default=(1, 1, 1, 2)
         Numbers of rounds, one of which is drawn: an image that is passed on goes through several.
+    keep_size : bool, default=True
+        Whether images keep their size. Otherwise ``transform`` returns a list of images, each of
+        the size that its history leaves.
     one_per_round : bool, default=False
         Whether a round is one operation, drawn in proportion to the probabilities. Otherwise a
         round is all operations in the order above, each with its probability.
@@ -156,7 +159,7 @@ class RandomHistory(BasePerturbation):
     depend on `random_state`, `draw` and a hash of the image's values, and on nothing else; other
     versions of NumPy may draw otherwise.
 
-    Images keep their size. An enlarged image is cut to it at the bottom and the right, so that the
+    By default images keep their size. An enlarged image is cut to it at the bottom and the right, so that the
     grid of its compression still begins at the top-left pixel. What became smaller is *not*
     enlarged again, which would be another history: it stays at the top left, and its mirror image
     fills the rest. All pixels have then gone through this history and no other. Mirroring turns
@@ -189,6 +192,7 @@ class RandomHistory(BasePerturbation):
         "resample": ["array-like"],
         "full_colour": [Interval(Real, 0, 1, closed="both")],
         "rounds": ["array-like"],
+        "keep_size": ["boolean"],
         "one_per_round": ["boolean"],
         "draw": [Interval(Integral, 0, None, closed="left")],
         "random_state": ["random_state"],
@@ -213,6 +217,7 @@ class RandomHistory(BasePerturbation):
         resample: Sequence[str] = ("bilinear", "bicubic", "lanczos"),
         full_colour: float = 0.3,
         rounds: Sequence[int] = (1, 1, 1, 2),
+        keep_size: bool = True,
         one_per_round: bool = False,
         draw: int = 0,
         random_state: int | np.random.RandomState | None = 0,
@@ -234,6 +239,7 @@ class RandomHistory(BasePerturbation):
         self.resample = resample
         self.full_colour = full_colour
         self.rounds = rounds
+        self.keep_size = keep_size
         self.one_per_round = one_per_round
         self.draw = draw
         self.random_state = random_state
@@ -278,6 +284,28 @@ class RandomHistory(BasePerturbation):
         own = _comparable(self)
         names = (f" {name}" for name in PRESETS if _comparable(type(self).preset(name)) == own)
         return f"history{next(names, '')}" + f", draw {self.draw}" * bool(self.draw)
+
+    def covers(self) -> HistoryCoverage:
+        """Tell which compression and resizing there may be in one round.
+
+        Returns
+        -------
+        HistoryCoverage
+            Ranges of qualities and scales; several rounds may reduce an image further.
+
+        Examples
+        --------
+        >>> from sklearn_ganprint.perturbations import RandomHistory
+        >>> RandomHistory(webp=None).covers()
+        HistoryCoverage(jpeg=(50, 99), webp=None, scale=(0.6, 1.5), longest_side=None)
+        """
+        jpeg, webp, scale = (
+            (getattr(self, name)[1], getattr(self, name)[2]) if self._chance(name) else None
+            for name in ("jpeg", "webp", "resize")
+        )
+        if scale is not None and self.longest_side is not None:
+            return HistoryCoverage(jpeg, webp, None, self.longest_side)
+        return HistoryCoverage(jpeg, webp, scale)
 
     def histories(self, X: Any) -> list[list[Operation]]:
         """Tell the histories that ``transform`` gives to images.
@@ -343,6 +371,14 @@ class RandomHistory(BasePerturbation):
                     found["seed"] = int(rng.integers(2**31))
         return found
 
+    def _transform_images(self, images: np.ndarray) -> Any:
+        if self.keep_size:
+            return super()._transform_images(images)
+        return [self._go_through(image) for image in images]
+
+    def _in_form(self, output: Any, X: Any) -> Any:
+        return super()._in_form(output, X) if self.keep_size else output
+
     def _perturb(self, image: np.ndarray) -> np.ndarray:
         return _to_frame(self._go_through(image), image.shape)
 
@@ -385,7 +421,7 @@ class RandomHistory(BasePerturbation):
 
 def _comparable(history: RandomHistory) -> dict[str, Any]:
     """Return the parameters that make a preset, whatever kinds of sequences hold them."""
-    others = ("draw", "random_state", "image_shape", "data_range")
+    others = ("draw", "random_state", "image_shape", "data_range", "keep_size")
     params = history.get_params().items()
     return {name: np.ravel(value).tolist() for name, value in params if name not in others}
 

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ganprint._images import ImageShape
 from sklearn_ganprint.denoisers import GaussianDenoiser
-from sklearn_ganprint.perturbations._base import BasePerturbation
+from sklearn_ganprint.perturbations._base import BasePerturbation, HistoryCoverage
 
 #: Longest side that the usual JPEG library writes.
 MAX_SIDE = 65500
@@ -84,6 +84,10 @@ class JPEGCompression(BasePerturbation):
 
     def __str__(self) -> str:
         return f"JPEG {self.quality}" + f" {self.subsampling}" * (self.subsampling != "4:2:0")
+
+    def covers(self) -> HistoryCoverage:
+        """Tell the quality; see :meth:`BasePerturbation.covers`."""
+        return HistoryCoverage(jpeg=(self.quality, self.quality))
 
     def _perturb(self, image: np.ndarray) -> np.ndarray:
         if image.dtype == np.uint8 and self.data_range == 255:
@@ -300,6 +304,10 @@ class Resize(BasePerturbation):
     def __str__(self) -> str:
         filtered = f" {self.resample}" * (self.resample != "bicubic")
         return f"resize {self.scale:g}{filtered}" + " and back" * self.restore
+
+    def covers(self) -> HistoryCoverage:
+        """Tell the scale, if the size stays changed; see :meth:`BasePerturbation.covers`."""
+        return HistoryCoverage(scale=None if self.restore else (self.scale, self.scale))
 
     def _perturb(self, image: np.ndarray) -> np.ndarray:
         if image.dtype == np.uint8:

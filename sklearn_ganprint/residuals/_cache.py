@@ -1,10 +1,11 @@
 """Residuals of images that come again and again, as in cross-validation."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Lock
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -18,18 +19,20 @@ CACHE_SIZE = 512 << 20
 SAMPLED_VALUES, SEEN_IMAGES = 512, 1 << 16
 
 _in_use: ContextVar[bool] = ContextVar("_in_use", default=True)
+_shared: ContextVar["ResidualCache | None"] = ContextVar("_shared", default=None)
 
 
 class ResidualCache:
     """Residuals by recipe, which is a denoiser and its settings, and by the pixels of the image.
 
     A residual is kept when its image comes a second time, so that images which come once take no
-    memory. The recipe used last may displace the others; what does not fit then is not kept. Keys
-    are a sample of the pixels, and only an image whose pixels are all equal is a hit.
+    memory; `at_once`, when it comes first. The recipe used last may displace the others; what does
+    not fit then is not kept. Keys are a sample of the pixels, and only an image whose pixels are
+    all equal is a hit.
     """
 
-    def __init__(self, size: int = CACHE_SIZE) -> None:
-        self.size = size
+    def __init__(self, size: int = CACHE_SIZE, *, at_once: bool = False) -> None:
+        self.size, self.at_once = size, at_once
         self.used = 0
         self._recipes: OrderedDict[Hashable, dict[bytes, tuple[np.ndarray, np.ndarray]]]
         self._recipes = OrderedDict()
@@ -57,14 +60,18 @@ class ResidualCache:
             target[...] = residual
         return True
 
-    def keep(self, recipe: Hashable, images: np.ndarray, residuals: np.ndarray) -> None:
-        """Keep copies of the residuals of those images of a chunk that have been seen before."""
-        for (key, pixels), residual in zip(_keyed(images), residuals, strict=True):
+    def keep(self, images: np.ndarray, residuals: Mapping[Any, np.ndarray]) -> None:
+        """Keep copies of the residuals of those images of a chunk that have been seen before.
+
+        Residuals of one pass over the images, by recipe: they are seen once, not once a recipe.
+        """
+        for position, (key, pixels) in enumerate(_keyed(images)):
             if self._seen_before(key):
-                self._store(recipe, key, pixels, residual)
+                for recipe, own in residuals.items():
+                    self._store(recipe, key, pixels, own[position])
 
     def _seen_before(self, key: bytes) -> bool:
-        if hash(key) in self._seen:
+        if self.at_once or hash(key) in self._seen:
             return True
         if len(self._seen) >= SEEN_IMAGES:
             self._seen.clear()
@@ -146,9 +153,26 @@ def set_cache_size(n_bytes: int) -> None:
     CACHE.resize(int(n_bytes))
 
 
-def cache_in_use() -> bool:
-    """Return whether residuals are to be kept; ask in the thread of the call, not in others."""
-    return CACHE.size > 0 and _in_use.get()
+def caches_in_use() -> tuple[ResidualCache, ...]:
+    """Return where residuals are to be kept; ask in the thread of the call, not in others."""
+    shared = _shared.get()
+    caches = (shared, CACHE if _in_use.get() else None)
+    return tuple(cache for cache in caches if cache is not None and cache.size > 0)
+
+
+@contextmanager
+def shared_residuals() -> Iterator[None]:
+    """Let several estimators, one after the other, take the same images, and denoise them once.
+
+    Residuals are kept from the first time on, also where the cache is suspended, and forgotten at
+    the end. An outer context serves those within it.
+    """
+    cache = _shared.get() or ResidualCache(CACHE.size, at_once=True)
+    token = _shared.set(cache)
+    try:
+        yield
+    finally:
+        _shared.reset(token)
 
 
 @contextmanager
@@ -159,6 +183,35 @@ def cache_unused() -> Iterator[None]:
         yield
     finally:
         _in_use.reset(token)
+
+
+class ResidualKeeper:
+    """Recalls and keeps the residuals of chunks of images by recipes, in whatever thread.
+
+    A recipe may be None, for residuals that depend on what is not known.
+    """
+
+    def __init__(self, recipes: Sequence[Hashable]) -> None:
+        self.recipes = recipes
+        self.caches = caches_in_use()
+
+    def missing(self, images: np.ndarray, residuals: Sequence[np.ndarray]) -> list[int]:
+        """Fill in what is known of the residuals by each recipe; return the places of the rest."""
+        return [
+            place
+            for place, (recipe, own) in enumerate(zip(self.recipes, residuals, strict=True))
+            if recipe is None or not any(c.recall(recipe, images, own) for c in self.caches)
+        ]
+
+    def keep(self, images: np.ndarray, residuals: Sequence[np.ndarray]) -> None:
+        """Keep what can be known again."""
+        known = {
+            recipe: own
+            for recipe, own in zip(self.recipes, residuals, strict=True)
+            if recipe is not None
+        }
+        for cache in self.caches if known else ():
+            cache.keep(images, known)
 
 
 def _keyed(images: np.ndarray) -> Iterator[tuple[bytes, np.ndarray]]:

@@ -14,7 +14,7 @@ from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
 from sklearn_ganprint.denoisers._filters import settable_denoiser
 from sklearn_ganprint.residuals._blanks import lack_residual, report_blank, zero_rows
-from sklearn_ganprint.residuals._cache import CACHE, cache_in_use
+from sklearn_ganprint.residuals._cache import ResidualKeeper
 
 #: Weights of red, green and blue, in columns, in luminance, red less green and blue less green.
 _OPPONENT_WEIGHTS = np.column_stack([LUMINANCE_WEIGHTS, (1, -1, 0), (0, -1, 1)])
@@ -175,12 +175,12 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             report_blank(lack_residual(images, self.data_range), y)
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
-        denoiser = check_denoiser(self.denoiser)
         shape = len(images), *self._output_shape(images.shape[1:])
         residuals = np.empty(shape, self._dtype(images))
-        recipe = self._recipe(denoiser, images)
+        denoiser = check_denoiser(self.denoiser)
+        keeper = ResidualKeeper([self._recipe(denoiser, images)])
         thread_map(
-            lambda chunk: self._fill(recipe, denoiser, images[chunk], residuals[chunk]),
+            lambda chunk: self._fill(keeper, denoiser, images[chunk], residuals[chunk]),
             row_chunks(len(images), images[0].size),
             self.n_jobs,
         )
@@ -188,7 +188,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
 
     def _recipe(self, denoiser: BaseDenoiser, images: np.ndarray) -> tuple[Any, ...] | None:
         """Return what the residual of an image follows from beside its pixels, if it is known."""
-        if not cache_in_use() or type(denoiser) not in DENOISERS.values():
+        if type(denoiser) not in DENOISERS.values():
             return None
         parameters = repr(sorted(denoiser.get_params().items()))
         treatment = self.channels, float(self.data_range), bool(self.intensity)
@@ -250,18 +250,17 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
 
     def _fill(
         self,
-        recipe: tuple[Any, ...] | None,
+        keeper: ResidualKeeper,
         denoiser: BaseDenoiser,
         images: np.ndarray,
         residuals: np.ndarray,
     ) -> None:
-        """Write the residuals of a chunk of images, from the cache where there is a recipe."""
-        if recipe is not None and CACHE.recall(recipe, images, residuals):
+        """Write the residuals of a chunk of images, from a cache where they are known."""
+        if not keeper.missing(images, [residuals]):
             return
         self._fill_channels(denoiser, images, residuals)
         residuals[lack_residual(images, self.data_range)] = 0
-        if recipe is not None:
-            CACHE.keep(recipe, images, residuals)
+        keeper.keep(images, [residuals])
 
     def _fill_channels(
         self, denoiser: BaseDenoiser, images: np.ndarray, residuals: np.ndarray
@@ -275,7 +274,8 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             return
         for channel in range(planes.shape[1]):
             residuals[..., channel] = denoiser.residual(planes[:, channel])
-        residuals[...] = self._in_colours(residuals)
+        if self.channels == "ycbcr":
+            residuals[...] = self._in_colours(residuals)
 
     def _add(
         self, denoiser: BaseDenoiser, images: np.ndarray, weights: np.ndarray, total: np.ndarray

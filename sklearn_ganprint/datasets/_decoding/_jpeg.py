@@ -291,10 +291,10 @@ _STANDARD_LUMINANCE = np.array(
 )
 
 
-# The luminance tables of the IJG qualities 1 to 100, one a row.
+#: The luminance tables of the IJG qualities 1 to 100, one a row.
 _QUALITIES = np.arange(1, 101)[:, np.newaxis]
 _PERCENT = np.where(_QUALITIES < 50, 5000 // _QUALITIES, 200 - 2 * _QUALITIES)
-_TABLES = np.clip((_STANDARD_LUMINANCE * _PERCENT + 50) // 100, 1, 255)
+QUALITY_TABLES = np.clip((_STANDARD_LUMINANCE * _PERCENT + 50) // 100, 1, 255)
 
 
 def estimate_jpeg_quality(quantization_tables: Mapping[int, Sequence[int]]) -> float:
@@ -313,4 +313,4 @@ def estimate_jpeg_quality(quantization_tables: Mapping[int, Sequence[int]]) -> f
             "quantization_tables: expected 64 entries in the luminance table, "
             f"got an array of shape {table.shape}"
         )
-    return float(1 + np.abs(_TABLES - table).sum(axis=1).argmin())
+    return float(1 + np.abs(QUALITY_TABLES - table).sum(axis=1).argmin())
