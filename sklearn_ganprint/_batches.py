@@ -17,7 +17,7 @@ from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 from sklearn.utils.validation import _num_samples
 
 from sklearn_ganprint import _metaestimators
-from sklearn_ganprint._images import ImageInputMixin, quiet_about_images
+from sklearn_ganprint._images import ImageInputMixin, quiet_about_images, stack_images
 from sklearn_ganprint._metaestimators import FitsBatches, FitsSums, Mergeable, SumsClasses
 
 #: Positions of the images of a batch, and what became of them.
@@ -74,7 +74,7 @@ class Batches:
 
 
 def _as_they_are(images: Any) -> Any:
-    return images
+    return stack_images(images)  # or say that their sizes differ
 
 
 def fit_on_batches(estimator: Any, batches: Batches, y: np.ndarray, params: dict[str, Any]) -> Any:
@@ -180,6 +180,17 @@ def learns_nothing(step: Any) -> bool:
     if isinstance(step, FeatureUnion):
         return all(learns_nothing(part) for _, part in step.transformer_list)
     return not get_tags(step).requires_fit
+
+
+def takes_any_size(estimator: Any) -> bool:
+    """Whether what images meet first in an estimator gives rows of one length of any size."""
+    if isinstance(estimator, Pipeline):
+        steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
+        return bool(steps) and takes_any_size(steps[0])
+    if isinstance(estimator, FeatureUnion):
+        parts = [part for _, part in estimator.transformer_list if part != "drop"]
+        return all(map(takes_any_size, parts))
+    return bool(getattr(estimator, "_takes_any_size", False))
 
 
 def hand_on_arrays(step: Any) -> Any:

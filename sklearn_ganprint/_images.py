@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import check_array
 from sklearn.utils._set_output import _get_container_adapter
 from sklearn.utils.validation import _is_fitted, validate_data
 
@@ -90,6 +91,35 @@ def stack_images(X: Any) -> Any:
     return np.stack(X)
 
 
+def shape_groups(images: Any) -> Iterator[tuple[np.ndarray, Any]]:
+    """Yield the positions of the images of each shape, and these images as one array."""
+    if not differ_in_shape(images):
+        yield np.arange(len(images)), stack_images(images)
+        return
+    positions: dict[tuple[int, ...], list[int]] = {}
+    for position, image in enumerate(images):
+        positions.setdefault(np.shape(image), []).append(position)
+    for own in positions.values():
+        yield np.array(own), np.stack([images[position] for position in own])
+
+
+def differ_in_shape(images: Any) -> bool:
+    """Whether these are images of several shapes, in a list; anything else has one shape."""
+    if not isinstance(images, (list, tuple)) or not len(images):
+        return False
+    shapes = {getattr(image, "shape", ()) for image in images}
+    return len(shapes) > 1 and min(map(len, shapes)) > 1
+
+
+def by_shape(function: Callable[[Any], Any], images: Any) -> Any:
+    """Call a function on the images of one shape after another; join what it returns in order."""
+    if not differ_in_shape(images):
+        return function(images)
+    groups = [(positions, function(group)) for positions, group in shape_groups(images)]
+    order = np.concatenate([positions for positions, _ in groups]).argsort()
+    return np.concatenate([values for _, values in groups])[order]
+
+
 def warn_of_wrong_range(images: np.ndarray, data_range: float) -> None:
     """Warn of values that do not fit `data_range`; they are used as they are."""
     high = images.max()
@@ -156,6 +186,15 @@ class ImageInputMixin:
     _n_channels: ClassVar[Sequence[int]] = CHANNELS
     _takes_residuals: ClassVar[bool] = False
 
+    @property
+    def _takes_any_size(self) -> bool:
+        """Whether images of other sizes than that fitted on give rows as long as its rows.
+
+        A subclass that does so sets this to True, and need not do more: images of its number of
+        channels then reach it whatever their size, lists of images of several sizes too.
+        """
+        return False
+
     def _validate_rows(
         self, X: Any, y: Any = "no_validation", *, reset: bool, **checks: Any
     ) -> Any:
@@ -167,6 +206,10 @@ class ImageInputMixin:
             # np.asarray: the array-likes of other libraries may not know reshape(n, -1)
             X = np.asarray(X).reshape(len(X), int(np.prod(shape)))
         checks.setdefault("dtype", list(FLOAT_DTYPES))
+        if shape is not None and not reset and self._takes_any_size:
+            return check_array(
+                X, estimator=self, **checks
+            )  # n_features_in_ is of the size fitted on
         validated = validate_data(self, X, y, reset=reset, **checks)
         if reset:
             self.image_shape_ = shape
@@ -195,6 +238,8 @@ class ImageInputMixin:
         """Raise if image shapes differ, which says more than that the lengths of rows do."""
         expected = getattr(self, "image_shape_", None) if fitted else None
         expected = expected or self._parameter_shape()
+        if expected is not None and self._takes_any_size:
+            expected = (*shape[:2], expected[2])
         if expected is not None and shape != expected:
             raise ValueError(
                 f"X has images of shape {shape} (height, width, channels), but "
@@ -305,7 +350,8 @@ class ImageTransformer(
         Parameters
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images or residuals, or the same as rows.
+            Images or residuals, or the same as rows. A transformer that takes any size also takes
+            a list of images of several sizes.
 
         Returns
         -------
@@ -319,6 +365,11 @@ class ImageTransformer(
             If `X` is not of the shape seen in ``fit``, not finite, or of a size that cannot be
             transformed.
         """
+        if self._takes_any_size:
+            return by_shape(self._transform, X)
+        return self._transform(X)
+
+    def _transform(self, X: Any) -> np.ndarray:
         X = stack_images(X)
         return self._in_form(self._transform_images(self._take(X, reset=False)), X)
 

@@ -10,7 +10,12 @@ from joblib import parallel_config
 from PIL import Image
 from sklearn.base import BaseEstimator, clone
 
-from sklearn_ganprint.datasets import ImageReader, ImageReadError, content_keys
+from sklearn_ganprint.datasets import (
+    ImageReader,
+    ImageReadError,
+    content_keys,
+    inspect_images,
+)
 
 
 class Holder(BaseEstimator):
@@ -64,6 +69,50 @@ def test_image_smaller_than_the_crop_is_named(make, crop):
     path, _ = make("small.png", 20, 30)
     with pytest.raises(ImageReadError, match=r"small\.png: .*\(20, 30\) is smaller than crop=\("):
         ImageReader(crop).read_one(path)
+
+
+@pytest.mark.parametrize("anchor", ["top-left", "center"])
+def test_images_smaller_than_the_crop_are_kept_whole_where_they_are(make, anchor):
+    reader = ImageReader((24, 16), anchor=anchor, min_side=10)
+    sizes = [(30, 40), (10, 15), (24, 16), (40, 12), (12, 40)]
+    written = [make(f"{index}.png", *size) for index, size in enumerate(sizes)]
+    images, kept, failures = reader.try_read([path for path, _ in written])
+    assert kept.tolist() == [0, 1, 2, 3, 4] and not failures
+    for image, (path, pixels) in zip(images, written, strict=True):
+        height, width = min(24, pixels.shape[0]), min(16, pixels.shape[1])
+        top = (pixels.shape[0] - height) // 2 if anchor == "center" else 0
+        left = (pixels.shape[1] - width) // 2 if anchor == "center" else 0
+        np.testing.assert_array_equal(image, pixels[top : top + height, left : left + width])
+        np.testing.assert_array_equal(image, reader.read_one(path))
+
+
+def test_images_smaller_than_min_side_are_named_and_the_rest_read(make, broken):
+    paths = [make("a.png", 9, 40)[0], make("b.png", 10, 12)[0], broken, make("c.png", 20, 20)[0]]
+    reader = ImageReader(16, min_side=10)
+    images, kept, failures = reader.try_read(paths)
+    assert [image.shape for image in images] == [(10, 12, 3), (16, 16, 3)]
+    assert kept.tolist() == [1, 3] and [each.filename for each in failures] == [paths[0], broken]
+    assert "(9, 40) is too small: height and width must be 10 pixels" in failures[0].reason
+    assert inspect_images(paths, reader=reader).filenames.tolist() == [paths[1], paths[3]]
+    with pytest.raises(ImageReadError, match=r"a\.png.*too small"):
+        reader.read(paths)
+
+
+def test_min_side_means_nothing_for_what_reaches_the_crop(make):
+    paths = [make(f"{index}.png", 20, 30 + index)[0] for index in range(3)]
+    images = ImageReader(8, min_side=64).read(paths)
+    np.testing.assert_array_equal(images, ImageReader(8).read(paths))
+
+
+@pytest.mark.parametrize("sixteen_at", [0, 1, 2])
+def test_images_of_several_sizes_have_one_dtype(make, sixteen_at):
+    modes = ["RGB"] * 3
+    modes[sixteen_at] = "I;16"
+    paths = [make(f"{n}.png", 20 + n // 2, mode=mode)[0] for n, mode in enumerate(modes)]
+    images = ImageReader(64, min_side=1).read(paths)
+    for image, path in zip(images, paths, strict=True):
+        assert image.dtype == np.float32
+        np.testing.assert_array_equal(image, ImageReader().read_one(path))
 
 
 def test_luminance_of_the_crop_is_the_crop_of_the_luminance(make):
@@ -211,7 +260,8 @@ def test_bad_crop_is_named(make, crop):
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [("anchor", "middle"), ("anchor", None), ("channels", "grey"), ("channels", 3)]
-    + [("max_pixels", value) for value in (0, -1, True, None, 1e6)],
+    + [("max_pixels", value) for value in (0, -1, True, None, 1e6)]
+    + [("min_side", value) for value in (0, -1, True, 1e6, (8, 8))],
 )
 def test_bad_parameters_are_named_when_reading(parameter, value):
     reader = ImageReader().set_params(**{parameter: value})

@@ -18,7 +18,7 @@ from sklearn_ganprint import (
 )
 
 # Every estimator takes images as this mixin does, and none shows what it makes of them.
-from sklearn_ganprint._images import ImageInputMixin
+from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
 from sklearn_ganprint.datasets import load_samples
 from sklearn_ganprint.denoisers import DENOISERS
 from sklearn_ganprint.features import (
@@ -40,6 +40,19 @@ class Probe(ImageInputMixin, BaseEstimator):
 
     def take(self, X):
         return self._validate_images(X, reset=False)
+
+
+class Extremes(ImageTransformer):
+    """Two features of images of any size."""
+
+    _parameter_constraints = {}
+    _takes_any_size = True
+
+    def _transform_images(self, images):
+        return np.stack([images.min(axis=(1, 2, 3)), images.max(axis=(1, 2, 3))], axis=1)
+
+    def _output_shape(self, image_shape):
+        return 1, 1, 2
 
 
 def ramp(*shape):
@@ -190,3 +203,26 @@ def test_features_are_not_taken_for_images(name):
 def test_values_that_are_all_alike_are_not_taken_for_images():
     X, y = np.full((8, 16, 16), 7.0), np.repeat(["a", "b"], 4)
     assert not warnings_of_images(FingerprintClassifier(), X, y)
+
+
+@pytest.mark.parametrize("colours", [(), (3,)])
+def test_images_of_several_sizes_give_rows_in_their_order(colours):
+    sizes = [(9, 7), (4, 5), (7, 9), (4, 5), (9, 7)]
+    images = [position + ramp(*size, *colours) for position, size in enumerate(sizes)]
+    rows = Extremes().fit(ramp(2, 5, 5, *colours)).transform(images)
+    np.testing.assert_array_equal(rows, [(image.min(), image.max()) for image in images])
+
+
+def test_any_size_is_not_any_number_of_channels_or_row_length():
+    fitted = Extremes().fit(ramp(2, 5, 5, 3))
+    with pytest.raises(ValueError, match=r"shape \(6, 7, 1\).*expecting.*\(6, 7, 3\)"):
+        fitted.transform(ramp(2, 6, 7))
+    with pytest.raises(ValueError, match="74 features.*expecting 75"):
+        fitted.transform(ramp(2, 74))
+
+
+def test_several_sizes_are_refused_by_what_takes_one_size():
+    with pytest.raises(ValueError, match="image 1 has shape"):
+        Extremes().fit([ramp(5, 5), ramp(6, 5)])
+    with pytest.raises(ValueError, match="image 1 has shape"):
+        ResidualTransformer().transform([ramp(5, 5), ramp(6, 5)])

@@ -217,3 +217,53 @@ def test_parameters_of_a_denoiser_by_name_can_be_set():
 def test_parameters_that_a_denoiser_has_not_are_refused_in_words(denoiser, words):
     with pytest.raises(ValueError, match=words):
         ResidualTransformer(denoiser).set_params(denoiser__size=3)
+
+
+def noise(n, *shape):
+    return np.random.default_rng(sum(shape)).integers(0, 256, (n, *shape), dtype=np.uint8)
+
+
+def slow_frame(transformer, image, anchor, shape):
+    """Residual of the part of an image that a frame of another size has, in this frame."""
+    cut, placed = [], []
+    for length, limit in zip(image.shape, shape, strict=False):
+        shared, center = min(length, limit), anchor == "center"
+        cut.append(np.arange(shared) + (length - shared) // 2 * center)
+        placed.append(np.arange(shared) + (limit - shared) // 2 * center)
+    part = clone(transformer).set_params(anchor=None).fit_transform(image[np.ix_(*cut)][np.newaxis])
+    frame = np.zeros((*shape, part.shape[-1]), np.float32)
+    frame[np.ix_(*placed)] = part[0]
+    return frame
+
+
+@pytest.mark.parametrize("anchor", ["top-left", "center"])
+@pytest.mark.parametrize("size", [(24, 20), (37, 41), (12, 41), (40, 9), (16, 17)])
+def test_images_of_another_size_share_the_pixel_grid_of_those_fitted_on(anchor, size):
+    transformer = ResidualTransformer("gaussian", flatten=False, intensity=True, anchor=anchor)
+    transformer.fit(noise(2, 24, 20, 3))
+    images = noise(3, *size, 3)
+    expected = [slow_frame(transformer, image, anchor, (24, 20)) for image in images]
+    np.testing.assert_allclose(transformer.transform(images), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("channels", ["luminance", "ycbcr"])
+@pytest.mark.parametrize("flatten", [True, False])
+def test_class_sums_of_several_sizes_are_sums_of_residuals(channels, flatten):
+    transformer = ResidualTransformer(channels=channels, flatten=flatten, anchor="top-left")
+    transformer.fit(noise(1, 40, 33, 3))
+    sizes = [(40, 33), (50, 60), (32, 64), (40, 33), (32, 64)]
+    images = [noise(1, *size, 3)[0] for size in sizes]
+    images[2][:] = 255
+    codes, weights = np.array([0, 1, 0, 1, 1]), np.arange(1.0, 6)
+    np.testing.assert_array_equal(transformer.lacks_residual(images), np.arange(5) == 2)
+    rows = transformer.transform(images)
+    assert not rows[2].any() and rows[3].any()
+    expected = [np.tensordot(weights * (codes == code), rows, 1) for code in (0, 1)]
+    sums = transformer.class_sums(images, codes, weights)
+    np.testing.assert_allclose(sums, expected, atol=1e-2)
+
+
+def test_images_of_another_size_are_refused_without_an_anchor():
+    transformer = ResidualTransformer().fit(noise(2, 24, 20))
+    with pytest.raises(ValueError, match=r"shape \(24, 21, 1\)"):
+        transformer.transform(noise(2, 24, 21))

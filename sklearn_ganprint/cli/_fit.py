@@ -17,6 +17,7 @@ from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, T
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.cli.pages._folder import check_file
 from sklearn_ganprint.datasets import ImageReadError, list_images
+from sklearn_ganprint.files import MIN_SIDE
 from sklearn_ganprint.localization import LocalizationWarning
 from sklearn_ganprint.open_set import CalibrationWarning, OpenSetClassifier
 from sklearn_ganprint.persistence import save_model
@@ -83,10 +84,12 @@ def run(args: argparse.Namespace) -> int:
     _settle_task(args)
     estimator = _estimator(args)
     check_file("--model", args.model, force=args.force)
-    bunch = _images.find_images(args, groups=args.groups)
+    any_size = _images.takes_any_size(estimator)
+    bunch = _images.find_images(args, any_size=any_size, groups=args.groups)
     failures = list(bunch.failures)
     whole_from = 0 if args.kind == "prnu" else math.inf  # of a sensor all is used
-    crop = args.crop or _images.auto_crop(bunch, whole_from=whole_from)
+    crop = args.crop or _images.auto_crop(bunch, whole_from=whole_from, any_size=any_size)
+    MESSAGES.warn(_images.warning_of_small(crop))
     labels = _labels(args)
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model)
@@ -117,6 +120,9 @@ def _estimator(args: argparse.Namespace) -> OpenSetClassifier | Pipeline:
     pipeline = pipelines.make_attribution_pipeline(
         args.kind, denoiser=None if args.denoiser == "wavelet" else args.denoiser
     )
+    params = pipeline.get_params().items()
+    anchors = [name for name, value in params if name.endswith("__anchor") and value is not None]
+    pipeline.set_params(**dict.fromkeys(anchors, args.anchor))
     if args.kind in ("fingerprint", "prnu"):
         default = pipeline["residual"].channels if args.kind == "prnu" else "rgb"
         pipeline.set_params(residual__channels=args.channels or default)
@@ -262,6 +268,12 @@ def _notes(model: Model, args: argparse.Namespace, channels: str | None) -> list
     residual = f"{channels}, {args.denoiser}" if channels else "several residuals"
     notes = [*filter(None, [_models.covered(model)])]
     notes += [f"{args.kind or args.task}: crop {height} x {width} ({args.anchor}), {residual}"]
+    if model.whole.takes_any_size:
+        height, width = model.whole.predict_reader_.crop
+        notes.append(
+            f"images of any size from {MIN_SIDE} x {MIN_SIDE} pixels on are judged, of larger ones "
+            f"{height} x {width}"
+        )
     if (least := model.match_energy) is not None:
         notes.append(f"photos match a camera from a peak-to-correlation energy of {least:g} on")
     what = "regions" if model.localizes else "p-values"

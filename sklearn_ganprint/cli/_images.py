@@ -14,7 +14,7 @@ from sklearn_ganprint import datasets
 from sklearn_ganprint.cli._arguments import AUTO_SHARE, AUTO_SIDE
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, one_line
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
-from sklearn_ganprint.files import FileBatchEstimator
+from sklearn_ganprint.files import MIN_SIDE, FileBatchEstimator
 
 Answer = TypeVar("Answer")
 
@@ -67,12 +67,23 @@ def fit_files(
     with MESSAGES.progress(title) as progress:
         return FileBatchEstimator(
             estimator,
-            reader=ImageReader(crop=crop, anchor=args.anchor),
+            reader=_reader(crop, args, any_size=takes_any_size(estimator)),
             batch_size=args.batch_size,
             n_jobs=args.jobs,
             on_error=collect_failures(failures),
             progress=progress,
         ).fit(bunch.filenames, **fit_params)
+
+
+def takes_any_size(estimator: Any) -> bool:
+    """Whether images smaller than the crop can be fitted on whole."""
+    return FileBatchEstimator(estimator).takes_any_size
+
+
+def _reader(
+    crop: tuple[int, int] | None, args: argparse.Namespace, *, any_size: bool
+) -> ImageReader:
+    return ImageReader(crop, anchor=args.anchor, min_side=MIN_SIDE if any_size else None)
 
 
 def failure_rows(failures: Sequence[ImageReadError]) -> list[dict[str, str]]:
@@ -142,15 +153,16 @@ def outside(files: Sequence[str], folder: str | None) -> list[str]:
     return kept
 
 
-def find_images(args: argparse.Namespace, **params: Any) -> Bunch:
+def find_images(args: argparse.Namespace, *, any_size: bool = False, **params: Any) -> Bunch:
     """List labelled files, and say which of them cannot be used and what may mislead.
 
-    `params` are further ones of `load_image_folder`. What may mislead is in ``bunch.warnings``.
+    Those smaller than the crop can be used if they may have `any_size`. `params` are further ones
+    of `load_image_folder`. What may mislead is in ``bunch.warnings``.
     """
     bunch = datasets.load_image_folder(
         args.source,
         layout=args.layout,
-        reader=ImageReader(crop=args.crop, anchor=args.anchor),
+        reader=_reader(args.crop, args, any_size=any_size),
         load_content=False,
         n_jobs=args.jobs,
         **params,
@@ -186,10 +198,13 @@ def inspect_images(
     return bunch
 
 
-def auto_crop(bunch: Bunch, *, whole_from: float = math.inf) -> tuple[int, int]:
+def auto_crop(
+    bunch: Bunch, *, whole_from: float = math.inf, any_size: bool = False
+) -> tuple[int, int]:
     """Find the largest square, up to a limit, that nearly all of the files can give.
 
-    Where a share of the files of `whole_from` or more has one size, that size is taken.
+    Where a share of the files of `whole_from` or more has one size, that size is taken. If images
+    may have `any_size`, those that are too small in any case do not count.
     """
     n_files = len(bunch.heights)
     ((height, width), n_whole), *_ = sizes_of(bunch).most_common()
@@ -198,14 +213,49 @@ def auto_crop(bunch: Bunch, *, whole_from: float = math.inf) -> tuple[int, int]:
             f"--crop auto: {height} x {width} pixels, the size of {n_whole} of {n_files} files"
         )
         return height, width
-    sides = np.sort(np.minimum(bunch.widths, bunch.heights))
-    n_smaller = math.floor((1 - AUTO_SHARE) * n_files + 1e-9)
-    side = min(AUTO_SIDE, int(sides[n_smaller]))
+    sides = np.minimum(bunch.widths, bunch.heights)
+    large = sides >= MIN_SIDE
+    # Few files of less are left out; where most are so small, they are what there is.
+    side = _given_by(AUTO_SHARE, sides[large] if any_size and large.mean() > 0.5 else sides)
     n_fitting = int((sides >= side).sum())
+    n_whole = int((large & (sides < side)).sum()) if any_size else 0
+    whole = f"; {n_whole} are smaller, and used whole" if n_whole else ""
     MESSAGES.say(
-        f"--crop auto: {side} x {side} pixels, which {n_fitting} of {n_files} files can give"
+        f"--crop auto: {side} x {side} pixels, which {n_fitting} of {n_files} files can give{whole}"
     )
+    MESSAGES.warn(_warning_of_shrinking(bunch.filenames, sides, side, any_size=any_size))
     return side, side
+
+
+def _given_by(share: float, sides: np.ndarray) -> int:
+    """Find the longest side, up to a limit, that a share of the files can give."""
+    n_smaller = math.floor((1 - share) * len(sides) + 1e-9)
+    return min(AUTO_SIDE, int(np.sort(sides)[n_smaller]))
+
+
+def _warning_of_shrinking(
+    names: Sequence[str], sides: np.ndarray, side: int, *, any_size: bool
+) -> str | None:
+    """Say that some small files take more than half of the pixels from all others, if so."""
+    usual = _given_by(0.5, sides)
+    if 2 * side**2 >= usual**2:
+        return None
+    smallest, n_smaller = names[int(sides.argmin())], (sides < usual).sum()
+    return (
+        f"--crop auto: {side} x {side} pixels of each file in place of {usual} x {usual}, because "
+        f"{n_smaller} of {len(sides)} are smaller, such as {smallest}. Leave these out, or set "
+        f"--crop {usual}, with which they are {'used whole' if any_size else 'refused'}"
+    )
+
+
+def warning_of_small(crop: tuple[int, int]) -> str | None:
+    """Say that a crop is too small to tell much by, if so."""
+    if min(crop) >= MIN_SIDE:
+        return None
+    return (
+        f"a crop of {crop[0]} x {crop[1]} pixels holds little of a trace, and its answers are "
+        f"worth as little; {MIN_SIDE} x {MIN_SIDE} or more are advised"
+    )
 
 
 def sizes_of(bunch: Bunch) -> Counter[tuple[int, int]]:

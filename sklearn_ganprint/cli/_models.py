@@ -271,7 +271,7 @@ def note_of_outside(rows: Sequence[Row]) -> list[str]:
 
 def _reasons(model: Model, files: list[str], scores: np.ndarray) -> dict[int, str]:
     """Say of each image without a residual how little of it carries one."""
-    reader = model.whole.reader_
+    reader = model.whole.predict_reader_
     # As near to one source as to any other: few others are, so that few files are read again.
     suspects = np.flatnonzero((scores == scores[:, :1]).all(axis=1))
     reasons = ((n, no_residual(model.pipeline, reader.read_one(files[n]))) for n in suspects)

@@ -133,7 +133,8 @@ def load_image_folder(
     Bunch
         Sorted by label and path, or in the order of the CSV file:
 
-        data : ndarray of shape (n_images, height, width, n_channels), if `load_content`
+        data : ndarray of shape (n_images, height, width, n_channels), if `load_content`; a list of
+            arrays where the reader's ``min_side`` lets sizes differ
         target : ndarray of int64; ``target_names[target]`` are the labels
         target_names : ndarray of str, sorted
         architectures : ndarray of str, one for each of `target_names`, or None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -34,6 +34,7 @@ from sklearn_ganprint.datasets._tar import file_size, open_file
 _BLOCK = 64
 
 _Size: TypeAlias = tuple[int, int]
+Images: TypeAlias = Pixels | list[Pixels]
 _Result = TypeVar("_Result")
 
 
@@ -44,6 +45,7 @@ class _Part:
     size: _Size
     center: bool = False
     whose: str | None = None  # says where the size of whole images is from
+    min_side: int | None = None  # of images that are smaller, and kept whole where they are
 
     def __call__(self, width: int, height: int) -> tuple[int, int, int, int]:
         spare_rows, spare_columns = height - self.size[0], width - self.size[1]
@@ -53,12 +55,23 @@ class _Part:
                 f"{self.whose}; only a reader, or a model, with a set crop takes several sizes"
             )
         if spare_rows < 0 or spare_columns < 0:
-            raise UnusableImageError(
-                f"its (height, width) = {(height, width)} is smaller than crop={self.size}; only "
-                "a reader, or a model, with a smaller crop can use it"
-            )
+            self._check_smaller(width, height)
+        spare_rows, spare_columns = max(0, spare_rows), max(0, spare_columns)
         top, left = (spare_rows // 2, spare_columns // 2) if self.center else (0, 0)
-        return left, top, left + self.size[1], top + self.size[0]
+        return left, top, min(width, left + self.size[1]), min(height, top + self.size[0])
+
+    def _check_smaller(self, width: int, height: int) -> None:
+        """Raise if an image that is smaller than the crop must not be."""
+        found = f"its (height, width) = {(height, width)}"
+        if self.min_side is None:
+            raise UnusableImageError(
+                f"{found} is smaller than crop={self.size}; only a reader, or a model, with a "
+                f"smaller crop can use it"
+            )
+        if min(width, height) < self.min_side:
+            raise UnusableImageError(
+                f"{found} is too small: height and width must be {self.min_side} pixels at least"
+            )
 
 
 class ImageReader(BaseEstimator):
@@ -84,6 +97,10 @@ class ImageReader(BaseEstimator):
         crop avoids.
     n_jobs : int or None, default=None
         Number of threads over files, as in joblib. None means one.
+    min_side : int or None, default=None
+        Shortest side, in pixels, of images that may be smaller than `crop`. Where they are, their
+        height or width is kept whole, so that the images that are read may differ in size. None
+        refuses every image that is smaller than `crop`. Without effect where `crop` is None.
 
     Notes
     -----
@@ -104,8 +121,11 @@ class ImageReader(BaseEstimator):
     ...     Image.new("RGB", (40, 30)).save(paths[0])
     ...     Image.new("L", (64, 64)).save(paths[1])
     ...     images = ImageReader(crop=(16, 24)).read(paths)
+    ...     several = ImageReader(crop=48, min_side=16).read(paths)
     >>> images.shape, images.dtype
     ((2, 16, 24, 3), dtype('uint8'))
+    >>> [image.shape for image in several]
+    [(30, 40, 3), (48, 48, 3)]
     """
 
     def __init__(
@@ -116,12 +136,14 @@ class ImageReader(BaseEstimator):
         channels: Channels = "rgb",
         max_pixels: int = 178_956_970,
         n_jobs: int | None = None,
+        min_side: int | None = None,
     ) -> None:
         self.crop = crop
         self.anchor = anchor
         self.channels = channels
         self.max_pixels = max_pixels
         self.n_jobs = n_jobs
+        self.min_side = min_side
 
     def read_one(self, path: FilePath) -> Pixels:
         """Read one file.
@@ -145,7 +167,7 @@ class ImageReader(BaseEstimator):
         """
         return self._decode(path, crop_window(self))
 
-    def read(self, paths: Iterable[FilePath]) -> Pixels:
+    def read(self, paths: Iterable[FilePath]) -> Images:
         """Read files that must all be usable.
 
         Parameters
@@ -155,8 +177,9 @@ class ImageReader(BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n_files, height, width, n_channels)
-            Dtype uint8 if every image is, else float32.
+        ndarray of shape (n_files, height, width, n_channels), or list of ndarray
+            Dtype uint8 if every image is, else float32. A list where sizes differ, which takes a
+            `min_side`.
 
         Raises
         ------
@@ -177,7 +200,7 @@ class ImageReader(BaseEstimator):
 
     def try_read(
         self, paths: Iterable[FilePath], expected_size: _Size | None = None
-    ) -> tuple[Pixels, NDArray[np.intp], list[ImageReadError]]:
+    ) -> tuple[Images, NDArray[np.intp], list[ImageReadError]]:
         """Read those files that are usable, and say what is wrong with the others.
 
         Parameters
@@ -190,9 +213,10 @@ class ImageReader(BaseEstimator):
 
         Returns
         -------
-        images : ndarray of shape (n_kept, height, width, n_channels)
-            The usable images. If there are none, height and width are those of the crop or
-            the expected size, and 0 where no size is known.
+        images : ndarray of shape (n_kept, height, width, n_channels), or list of ndarray
+            The usable images; a list where sizes differ, which takes a `min_side`. If there are
+            none, height and width are those of the crop or the expected size, and 0 where no size
+            is known.
         kept : ndarray of shape (n_kept,)
             Their positions in `paths`.
         failures : list of ImageReadError
@@ -212,7 +236,7 @@ class ImageReader(BaseEstimator):
         return self._collect(names, window, stop=False)
 
     def common_size(self, paths: Iterable[FilePath]) -> tuple[int, int] | None:
-        """Return the size of the images that `try_read` makes of files.
+        """Return the size of the images that `try_read` makes of files, or the largest size.
 
         Parameters
         ----------
@@ -222,8 +246,9 @@ class ImageReader(BaseEstimator):
         Returns
         -------
         (height, width) or None
-            The crop or, without one, the most common size among the files, and of equally common
-            ones the first seen. None if no header can be read.
+            The crop, also where a `min_side` lets images be smaller; without a crop the most common
+            size among the files, and of equally common ones the first seen. None if no header can
+            be read.
 
         Raises
         ------
@@ -245,9 +270,9 @@ class ImageReader(BaseEstimator):
 
     def _collect(
         self, names: Sequence[str], window: _Part | None, *, stop: bool
-    ) -> tuple[Pixels, NDArray[np.intp], list[ImageReadError]]:
-        """Read the files into one array; raise at the first bad one if told to stop."""
-        images = self._no_images(window)
+    ) -> tuple[Images, NDArray[np.intp], list[ImageReadError]]:
+        """Read the files into one array or list; raise at the first bad one if told to stop."""
+        images: Images = self._no_images(window)
         kept: list[int] = []
         failures = []
         results = map_files(partial(self._decode, window=window), names, self.n_jobs)
@@ -267,6 +292,10 @@ class ImageReader(BaseEstimator):
             return np.empty((0, *size, 3), dtype=np.uint8)
         return np.empty((0, *size, 1), dtype=np.float32)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Readers saved by earlier versions refused images smaller than the crop.
+        super().__setstate__({"min_side": None, **state})
+
 
 def crop_window(reader: ImageReader) -> _Part | None:
     """Check a reader's parameters; return what cuts an image, None for whole images."""
@@ -276,9 +305,12 @@ def crop_window(reader: ImageReader) -> _Part | None:
         raise ValueError(f'channels: expected "rgb" or "luminance", got {reader.channels!r}')
     if not _is_positive_int(reader.max_pixels):
         raise ValueError(f"max_pixels: expected a positive int, got {reader.max_pixels!r}")
+    if reader.min_side is not None and not _is_positive_int(reader.min_side):
+        raise ValueError(f"min_side: expected a positive int or None, got {reader.min_side!r}")
     if reader.crop is None:
         return None
-    return _Part(_as_size(reader.crop, "crop"), center=reader.anchor == "center")
+    size, center = _as_size(reader.crop, "crop"), reader.anchor == "center"
+    return _Part(size, center=center, min_side=reader.min_side)
 
 
 def inspect_images(paths: Iterable[FilePath], *, reader: ImageReader | None = None) -> Bunch:
@@ -289,8 +321,8 @@ def inspect_images(paths: Iterable[FilePath], *, reader: ImageReader | None = No
     paths : iterable of str, bytes or path-like
         The files.
     reader : ImageReader, default=None
-        Files that are smaller than its crop, or have more than its ``max_pixels``, are failures;
-        None means ``ImageReader()``.
+        Files that are smaller than its ``crop`` and ``min_side`` allow, or have more than its
+        ``max_pixels``, are failures; None means ``ImageReader()``.
 
     Returns
     -------
@@ -438,14 +470,30 @@ def _attempt(function: Callable[[str], _Result], name: str) -> _Result | ImageRe
         return ImageReadError(error.filename, error.reason)
 
 
-def _store(images: Pixels, position: int, image: Pixels, n_images: int) -> Pixels:
-    """Put one image in its place; make room at the first, widen at the first of floats."""
+def _store(images: Images, position: int, image: Pixels, n_images: int) -> Images:
+    """Put one image in its place; make room at the first, widen at the first of floats.
+
+    From the first image of another size on they are a list.
+    """
     if position == 0:
         images = np.empty((n_images, *image.shape), dtype=image.dtype)
-    elif images.dtype == np.uint8 and image.dtype != np.uint8:
-        images = images.astype(np.float32)
-    images[position] = image
+    elif images[0].dtype == np.uint8 and image.dtype != np.uint8:
+        images = _widen(images)
+    elif images[0].dtype != np.uint8:
+        image = image.astype(np.float32, copy=False)
+    if isinstance(images, np.ndarray) and image.shape != images.shape[1:]:
+        images = list(images[:position])
+    if isinstance(images, list):
+        images.append(image)
+    else:
+        images[position] = image
     return images
+
+
+def _widen(images: Images) -> Images:
+    if isinstance(images, list):
+        return [image.astype(np.float32) for image in images]
+    return images.astype(np.float32)
 
 
 def _as_names(paths: Iterable[FilePath]) -> list[str]:

@@ -16,8 +16,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from sklearn_ganprint import _metaestimators
-from sklearn_ganprint._batches import Batches
-from sklearn_ganprint._images import stack_images
+from sklearn_ganprint._batches import Batches, takes_any_size
+from sklearn_ganprint._images import differ_in_shape, stack_images
 from sklearn_ganprint.classification._scores import typicality
 from sklearn_ganprint.ensemble._augmented import Perturbation, chain_name, perturbation_chains
 from sklearn_ganprint.ensemble._fusion_members import (
@@ -205,6 +205,10 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         check_is_fitted(self, "estimators_")
         return self.estimators_[0].feature_names_in_
 
+    @property
+    def _takes_any_size(self) -> bool:
+        return all(takes_any_size(estimator) for _, estimator in self.estimators)
+
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Fit the classifiers, and their weights on images that they have not seen.
 
@@ -271,7 +275,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         blank = [make_member(clone(model), first, leave_one_out=closed) for model in estimators]
         # A splitter that is passed is used as it is.
         searched = groups is None and (closed or isinstance(self.cv, Integral))
-        contents = [SharedContent(len(y))] if searched else []
+        contents = [SharedContent(len(y), first)] if searched else []
         members, positions = gather(batches, [*blank, *contents], y, fold_of, plan)
         self.classes_ = np.unique(y[positions])
         if contents and (twins := self._twin_folds(members.pop(), y[positions])) is not None:
@@ -356,7 +360,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     def _member_scores(self, X: Any) -> np.ndarray:
         """Scores of shape (n, n_estimators, n_classes)."""
         check_is_fitted(self, "weights_")
-        X = as_batch(X)
+        X = X if differ_in_shape(X) else as_batch(X)
         return np.stack([typicality(model, X) for model in self.estimators_], axis=1)
 
     def _fuse(self, scores: np.ndarray) -> np.ndarray:

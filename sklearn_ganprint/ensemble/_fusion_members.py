@@ -288,13 +288,14 @@ class SharedContent:
     lower than that of a new image, which has no twins: twins must be left out together.
     """
 
-    def __init__(self, n_images: int) -> None:
+    def __init__(self, n_images: int, first: Any) -> None:
         self.width = min(MOST_VALUES, SKETCH_VALUES // max(n_images, 1))
+        self.shape = np.shape(first)[1:]
         self.sketches: list[np.ndarray] = []
 
     def map(self, versions: list[Any], y: np.ndarray, fold_of: np.ndarray) -> np.ndarray:
         """Sketch the images of a batch."""
-        return sketch(versions[0], self.width)
+        return sketch(versions[0], self.width, self.shape)
 
     def add(self, value: np.ndarray) -> None:
         """Keep the sketches of a batch."""
@@ -305,29 +306,32 @@ class SharedContent:
         return find_twins(np.concatenate(self.sketches), y)
 
 
-def sketch(images: Any, width: int) -> np.ndarray:
-    """Compute short rows that are correlated as the images are.
+def sketch(images: Any, width: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Compute short rows that are correlated as the images are, in what lies within `shape`.
 
     Values get random signs, the same for all images, and are added up `width` apart: products of
     rows stay what they are, but for noise.
     """
-    images = np.asarray(images)
-    size = _values(images[0]).size
+    images = images if isinstance(images, list) else np.asarray(images)  # frames have columns
+    size = _values(np.zeros(shape), shape).size
     signs = 2 * np.random.default_rng(0).integers(2, size=size, dtype=np.int8) - 1
-    return np.stack([_fold(_values(image), signs, width) for image in images])
+    return np.stack([_fold(_values(image, shape), signs, width) for image in images])
 
 
-def _values(image: np.ndarray) -> np.ndarray:
-    """Values about their mean; of an image, differences between its columns.
+def _values(image: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Values of an image in a frame, about their mean; differences between its columns, if any.
 
     Brightness is alike in many photos; edges are where the content has them. By their roots, since
     a few strong edges would outweigh all else.
     """
-    values = np.asarray(image, np.float32)
+    values = np.asarray(image, np.float32)[tuple(map(slice, shape))]
+    frame = list(shape)
     if values.ndim > 1 and values.shape[1] > 1:
         values = np.diff(values, axis=1)
         values = np.copysign(np.sqrt(np.abs(values)), values)
-    return values.ravel() - values.mean()
+        frame[1] -= 1
+    missing = [(0, limit - length) for limit, length in zip(frame, values.shape, strict=True)]
+    return np.pad(values - values.mean(), missing).ravel()
 
 
 def _fold(values: np.ndarray, signs: np.ndarray, width: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from scipy import fft
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ganprint._images import YCBCR_WEIGHTS, ImageShape, batch_image_shape, stack_images
+from sklearn_ganprint._images import YCBCR_WEIGHTS, ImageShape
 from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import (
     BaseDenoiser,
@@ -133,6 +133,7 @@ class CorrelationTransformer(ResidualFeatures):
     """
 
     _takes_residuals: ClassVar[bool] = False
+    _takes_any_size = True
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **ResidualFeatures._parameter_constraints,
@@ -197,13 +198,6 @@ class CorrelationTransformer(ResidualFeatures):
         # A single image, without labels, only tells the shape.
         if len(images) > 1 or y is not None:
             report_blank(lack_residual(images, self.data_range), y)
-
-    def _validate_images(self, X: Any, *, reset: bool, **checks: Any) -> np.ndarray:
-        shape, fitted = batch_image_shape(stack_images(X)), getattr(self, "image_shape_", None)
-        if not reset and shape and fitted and shape != fitted and shape[2] == fitted[2]:
-            # Of another size: as if none had been seen.
-            return type(self)()._validate_images(X, reset=True, **checks)
-        return super()._validate_images(X, reset=reset, **checks)
 
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:
         self._check_params()

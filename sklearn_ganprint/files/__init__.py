@@ -3,6 +3,8 @@
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.files._batches import NoResidualError, UnreadableImageWarning
 from sklearn_ganprint.files._estimator import (
+    MAX_SIDE,
+    MIN_SIDE,
     FileBatchClassifier,
     FileBatchClustering,
     FileBatchEstimator,
@@ -10,6 +12,8 @@ from sklearn_ganprint.files._estimator import (
 from sklearn_ganprint.files._histories import FileHistory, coverage_in_words, uncovered
 
 __all__ = [
+    "MAX_SIDE",
+    "MIN_SIDE",
     "FileBatchClassifier",
     "FileBatchClustering",
     "FileBatchEstimator",

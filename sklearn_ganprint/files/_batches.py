@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from sklearn.utils import _safe_indexing
 
 from sklearn_ganprint._batches import Batches, Result, transform_batch
 from sklearn_ganprint._parallel import map_in_order
@@ -48,12 +49,11 @@ class Reading(NamedTuple):
         if self.data_range is None or not len(kept):
             return images, kept, failures
         blank = lack_residual(images, self.data_range)
-        shares = residual_share(images[blank], self.data_range).tolist()
-        failures += [
-            NoResidualError(os.fsdecode(items[position]), share_in_words(share))
-            for position, share in zip(kept[blank], shares, strict=True)
-        ]
-        return images if not blank.any() else images[~blank], kept[~blank], failures
+        for position in np.flatnonzero(blank):
+            (share,) = residual_share(images[position][np.newaxis], self.data_range)
+            name = os.fsdecode(items[kept[position]])
+            failures.append(NoResidualError(name, share_in_words(share)))
+        return images if not blank.any() else _safe_indexing(images, ~blank), kept[~blank], failures
 
 
 @dataclass(eq=False)
@@ -110,7 +110,7 @@ class FileBatches(Batches):
             images, kept, failed = self.reading.load(self.items[position : position + 1])
             failures += failed
             if len(kept):
-                return images
+                return _repeated(images, self.reading.size)
         for error in failures:
             self._handle(error)
         reasons = "\n".join(map(str, failures[:10]))
@@ -209,6 +209,14 @@ class FileBatches(Batches):
         raise ValueError(
             f"At least 2 classes are needed, and of {lost} no file can be used:\n{reasons}"
         )
+
+
+def _repeated(images: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+    """Repeat images ``(n, H, W, C)`` that are smaller than the crop up to its size."""
+    if size is None or images.shape[1:3] == size:
+        return images
+    missing = [(0, limit - length) for limit, length in zip(size, images.shape[1:3], strict=True)]
+    return np.pad(images, [(0, 0), *missing, (0, 0)], mode="wrap")
 
 
 def _work(

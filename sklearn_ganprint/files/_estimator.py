@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -29,13 +30,20 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_ganprint import _images, _metaestimators
-from sklearn_ganprint._batches import fit_on_batches
+from sklearn_ganprint._batches import fit_on_batches, takes_any_size
 from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
 from sklearn_ganprint._metaestimators import RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files._batches import FileBatches, UnreadableImageWarning, is_paths
 from sklearn_ganprint.files._histories import FileHistory, some_of_each, summarize_histories
 from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
+
+#: Shortest side of the images that are judged by what takes any size, unless crops are smaller.
+MIN_SIDE = 64
+
+#: Longest side of the part that is judged of an image, unless crops are larger. It takes 16 times
+#: as long as one of 256 pixels, and what features say of an image hardly changes beyond.
+MAX_SIDE = 1024
 
 #: Methods that give one value an image, whatever the number of classes.
 _ONE_VALUE = ("score_samples", "known_p_values")
@@ -49,7 +57,8 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
     estimator : estimator
         A classifier, clusterer or transformer that takes images, or a pipeline that ends with one.
     reader : ImageReader, default=None
-        How files become images. None reads whole RGB images, which must all have one size.
+        How files become images. None reads whole RGB images, which must all have one size. A
+        reader with a `min_side` needs an estimator that takes any size.
     batch_size : int, default=64
         Number of files in a batch, at the most: large photos are taken in fewer.
     n_jobs : int, default=None
@@ -73,6 +82,10 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         The fitted estimator. It takes images in memory.
     reader_ : ImageReader
         The reader that was used.
+    predict_reader_ : ImageReader
+        What reads the files that are judged: `reader_`, or one that reads more.
+    takes_any_size : bool
+        Whether images of several sizes are taken, by what these meet first in the estimator.
     image_size_ : tuple of int or None
         Height and width of the images that were read; None after fitting on arrays.
     classes_ : ndarray of shape (n_classes,)
@@ -109,6 +122,11 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
 
     The estimator is a classifier, clusterer or transformer if what it wraps is one, and has the
     methods of that, by ``decision_function`` for one, or of the last step of a pipeline.
+
+    What begins with transformers that take any size, such as :class:`ResidualTransformer` with an
+    `anchor`, judges files of other sizes than those fitted on: images from :data:`MIN_SIDE` pixels
+    on are read whole, and of larger ones up to :data:`MAX_SIDE` pixels a side, at the reader's
+    anchor. What is fitted on is as much as the reader says in any case.
 
     Arrays of images, memory-mapped ones too, are taken in place of file paths and worked through
     in the same batches.
@@ -241,6 +259,44 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
             self._warn_of_lost_classes(y)
         return self
 
+    @property
+    def takes_any_size(self) -> bool:
+        """Whether the estimator takes images of several sizes, by what these meet first in it."""
+        return takes_any_size(self.estimator)
+
+    @property
+    def _takes_any_size(self) -> bool:
+        return self.takes_any_size
+
+    @property
+    def predict_reader_(self) -> ImageReader:
+        """What reads the files that are judged: where any size is taken, more than `reader_`."""
+        check_is_fitted(self)
+        size = self.image_size_ or (getattr(self, "image_shape_", None) or ())[:2]
+        if not size or not self.takes_any_size:
+            return self.reader_
+        # By an even number larger, or the middle of an image would not be that of its crop.
+        crop = tuple(side + max(0, MAX_SIDE - side) // 2 * 2 for side in size)
+        return clone(self.reader_).set_params(crop=crop, min_side=min(MIN_SIDE, *size))
+
+    def judged_part(self, height: int, width: int) -> tuple[int, int]:
+        """Tell how much of an image file is judged.
+
+        Parameters
+        ----------
+        height, width : int
+            Size of the whole image, in pixels.
+
+        Returns
+        -------
+        tuple of int
+            Height and width of the part at the reader's anchor that is judged. An image that is
+            too small for an answer has no larger one.
+        """
+        crop = self.predict_reader_.crop
+        limits = (height, width) if crop is None else np.broadcast_to(crop, 2).tolist()
+        return min(height, limits[0]), min(width, limits[1])
+
     def _is(self, kind: str) -> bool:
         return get_tags(self.estimator).estimator_type == kind
 
@@ -253,6 +309,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
                 f"source of each file."
             )
         if is_paths(X):
+            self._check_min_side()
             # What an earlier fit on arrays has left is forgotten.
             for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
                 self.__dict__.pop(name, None)
@@ -277,6 +334,16 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
             batches.labels = y
         return batches, y
 
+    def _check_min_side(self) -> None:
+        """Raise if images of several sizes may come, and the estimator takes one size."""
+        if self.reader_.min_side is not None and not self.takes_any_size:
+            raise ValueError(
+                f"reader: images smaller than the crop are kept with "
+                f"min_side={self.reader_.min_side}, but this {type(self.estimator).__name__} takes "
+                f"images of one size. Set min_side to None, or the anchor of a "
+                f"ResidualTransformer that images meet first."
+            )
+
     def _needs_labels(self) -> bool:
         # Pipelines do not tell it of their last step.
         last = self.estimator[-1] if isinstance(self.estimator, Pipeline) else self.estimator
@@ -285,17 +352,16 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
     def _batches_like(self, X: Any) -> FileBatches:
         """Batches of files, or of images, like those fitted on."""
         if is_paths(X):
-            batches = FileBatches.of_files(
-                X, self.reader_, size=self.image_size_, **self._options()
-            )
+            reader = self.predict_reader_
+            size = self.image_size_ if reader is self.reader_ else None
+            batches = FileBatches.of_files(X, reader, size=size, **self._options())
             if self.on_history is not None:
                 batches.looked_at = np.ones(len(batches), dtype=bool)
             return batches
         rows = self._validate_rows(X, reset=False, dtype=list(_images.IMAGE_DTYPES))
         # After files it is the fitted estimator that says which shape it expects.
-        shape = getattr(self, "image_shape_", None) or _images.batch_image_shape(
-            _images.stack_images(X)
-        )
+        shape = _images.batch_image_shape(_images.stack_images(X))
+        shape = shape or getattr(self, "image_shape_", None)
         images = rows.reshape(len(rows), *(shape or (-1,)))
         return FileBatches(images, **self._options())
 
@@ -322,6 +388,8 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
     def _apply(self, X: Any, method: str, *args: Any) -> np.ndarray:
         """Call a method of the fitted estimator on each batch; NaN or None where files failed."""
         check_is_fitted(self)
+        if self.takes_any_size and _images.differ_in_shape(X):
+            return _images.by_shape(lambda images: self._apply(images, method), X)
         batches, result, dtypes = self._batches_like(X), None, []
         for positions, value in batches.map(apply_batch, self.estimator_, method, *args):
             if result is None:
@@ -652,6 +720,11 @@ class FileBatchClustering(ClusterMixin, FileBatchEstimator):
 
 def apply_batch(images: Any, estimator: Any, method: str, *args: Any) -> np.ndarray:
     """Call a method of a fitted estimator, or of a pipeline's last step, on one batch."""
+    function = partial(_apply_to_one_shape, estimator=estimator, method=method)
+    return _images.by_shape(function, images)
+
+
+def _apply_to_one_shape(images: Any, estimator: Any, method: str) -> np.ndarray:
     if not hasattr(estimator, method):
         images, estimator = estimator[:-1].transform(images), estimator[-1]
     return np.asarray(

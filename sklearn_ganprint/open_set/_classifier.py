@@ -11,7 +11,7 @@ from sklearn.utils import deprecated, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from sklearn_ganprint._batches import Batches
+from sklearn_ganprint._batches import Batches, takes_any_size
 from sklearn_ganprint._images import stack_images
 from sklearn_ganprint._metaestimators import RoutesFitParams, check_classes, route
 from sklearn_ganprint.classification._scores import last_step
@@ -166,6 +166,10 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         self.unknown_label = unknown_label
         self.cv = cv
         self.n_jobs = n_jobs
+
+    @property
+    def _takes_any_size(self) -> bool:
+        return takes_any_size(self.estimator)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, **params: Any) -> Self:

@@ -1,6 +1,7 @@
 """Images without residual, since nearly all of their area is flat, smooth or saturated."""
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_method_params, _num_samples
 
-from sklearn_ganprint._images import ImageInputMixin, stack_images
+from sklearn_ganprint._images import ImageInputMixin, by_shape, stack_images
 from sklearn_ganprint._metaestimators import MakesResiduals, offers
 
 #: A pixel carries a residual if a channel of it differs by more than this from the mean of the two
@@ -63,13 +64,13 @@ def residual_share(images: Any, data_range: float = 255.0) -> np.ndarray:
     >>> residual_share(np.stack([slope, slope + 100 + noise])).round(1)
     array([0. , 0.9])
     """
-    images = _channels(np.asarray(images))
+    images = map(_channels, np.asarray(images))
     return np.array([_count(image, data_range) / image[..., 0].size for image in images])
 
 
-def lack_residual(images: np.ndarray, data_range: float) -> np.ndarray:
-    """Mask the images ``(n, H, W, C)`` without residual, reading as few rows as possible."""
-    return np.array([_is_blank(image, data_range) for image in _channels(images)], dtype=bool)
+def lack_residual(images: Iterable[np.ndarray], data_range: float) -> np.ndarray:
+    """Mask the images ``(H, W[, C])`` without residual, reading as few rows as possible."""
+    return np.array([_is_blank(image, data_range) for image in map(_channels, images)], dtype=bool)
 
 
 def _is_blank(image: np.ndarray, data_range: float) -> bool:
@@ -82,8 +83,8 @@ def _is_blank(image: np.ndarray, data_range: float) -> bool:
     return blank and bool(np.isfinite(image).all())
 
 
-def _channels(images: np.ndarray) -> np.ndarray:
-    return images[..., np.newaxis] if images.ndim == 3 else images
+def _channels(image: np.ndarray) -> np.ndarray:
+    return image[..., np.newaxis] if image.ndim == 2 else image
 
 
 def _count(image: np.ndarray, data_range: float, enough: float = np.inf) -> int:
@@ -155,7 +156,7 @@ def _parts(estimator: Any) -> list[Any]:
 
 def without_residual(estimator: Any, X: Any) -> np.ndarray:
     """Mask the rows that an estimator cannot judge: blank images, or residuals of zeros."""
-    return _blank(estimator, stack_images(X))
+    return by_shape(lambda images: _blank(estimator, stack_images(images)), X)
 
 
 def _blank(estimator: Any, X: Any) -> np.ndarray:

@@ -8,7 +8,14 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ganprint._images import LUMINANCE_WEIGHTS, YCBCR_WEIGHTS, ImageShape, ImageTransformer
+from sklearn_ganprint._images import (
+    LUMINANCE_WEIGHTS,
+    YCBCR_WEIGHTS,
+    ImageShape,
+    ImageTransformer,
+    by_shape,
+    shape_groups,
+)
 from sklearn_ganprint._metaestimators import with_objects
 from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
@@ -46,6 +53,11 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         residual, for :class:`PRNUClassifier`. C' below counts it.
     n_jobs : int, default=None
         Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
+    anchor : {"top-left", "center"} or None, default=None
+        Where images of another size than those fitted on lie on the pixel grid of these. Larger
+        ones are cut to the fitted size there, before they are denoised; residuals of smaller ones
+        are filled up to it with zeros. A fingerprint is so compared in the part that it has in
+        common with an image. None refuses images of another size.
 
     Attributes
     ----------
@@ -95,6 +107,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         "flatten": ["boolean"],
         "intensity": ["boolean"],
         "n_jobs": [Integral, None],
+        "anchor": [StrOptions({"top-left", "center"}), None],
     }
 
     def __init__(
@@ -107,6 +120,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         flatten: bool = True,
         intensity: bool = False,
         n_jobs: int | None = None,
+        anchor: str | None = None,
     ) -> None:
         self.denoiser = denoiser
         self.image_shape = image_shape
@@ -115,6 +129,11 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         self.flatten = flatten
         self.intensity = intensity
         self.n_jobs = n_jobs
+        self.anchor = anchor
+
+    @property
+    def _takes_any_size(self) -> bool:
+        return self.anchor is not None
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, those of the denoiser too.
@@ -175,16 +194,38 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             report_blank(lack_residual(images, self.data_range), y)
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
-        shape = len(images), *self._output_shape(images.shape[1:])
-        residuals = np.empty(shape, self._dtype(images))
+        residuals = np.zeros(
+            (len(images), *self._output_shape(self._fitted_shape(images))), self._dtype(images)
+        )
+        images, common = self._cut(images), self._in_common(images, residuals)
         denoiser = check_denoiser(self.denoiser)
         keeper = ResidualKeeper([self._recipe(denoiser, images)])
         thread_map(
-            lambda chunk: self._fill(keeper, denoiser, images[chunk], residuals[chunk]),
+            lambda chunk: self._fill(keeper, denoiser, images[chunk], common[chunk]),
             row_chunks(len(images), images[0].size),
             self.n_jobs,
         )
         return residuals
+
+    def _fitted_shape(self, images: np.ndarray) -> ImageShape:
+        """Shape of the images fitted on; without a fit, of these."""
+        return getattr(self, "image_shape_", images.shape[1:])
+
+    def _cut(self, images: np.ndarray) -> np.ndarray:
+        """Part of images that they have in common with those fitted on."""
+        return images[self._part(images.shape, self._fitted_shape(images))]
+
+    def _in_common(self, images: np.ndarray, residuals: np.ndarray) -> np.ndarray:
+        """Part of residuals of the fitted size that they have in common with images."""
+        return residuals[self._part(residuals.shape, images.shape[1:])]
+
+    def _part(self, shape: tuple[int, ...], size: tuple[int, ...]) -> tuple[slice, ...]:
+        """Slices of arrays ``(n, H, W, C)`` that cut them to a size where they are larger."""
+        slices = [slice(None)]
+        for length, limit in zip(shape[1:3], size[:2], strict=True):
+            start = max(0, length - limit) // 2 if self.anchor == "center" else 0
+            slices.append(slice(start, start + limit))
+        return tuple(slices)
 
     def _recipe(self, denoiser: BaseDenoiser, images: np.ndarray) -> tuple[Any, ...] | None:
         """Return what the residual of an image follows from beside its pixels, if it is known."""
@@ -200,7 +241,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         Parameters
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images, or images as rows.
+            Images, or images as rows; with an `anchor` also a list of images of several sizes.
 
         Returns
         -------
@@ -216,7 +257,10 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         --------
         residual_share : How much of each image carries a residual.
         """
-        return lack_residual(self._validate_images(X, reset=False), self.data_range)
+        return by_shape(self._lacks_residual, X)
+
+    def _lacks_residual(self, X: Any) -> np.ndarray:
+        return lack_residual(self._cut(self._validate_images(X, reset=False)), self.data_range)
 
     def class_sums(self, X: Any, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Add up the residuals of each class, without computing every residual.
@@ -224,7 +268,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         Parameters
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images, or images as rows.
+            Images, or images as rows; with an `anchor` also a list of images of several sizes.
         codes : ndarray of int, shape (n,)
             Class of each image, from 0 on; each class must have an image.
         weights : ndarray of shape (n,)
@@ -235,18 +279,27 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         ndarray of float64, shape (n_classes, H*W*C') or (n_classes, H, W, C')
             Weighted sums of what ``transform`` gives.
         """
-        images = self._take(X, reset=False)
-        denoiser = check_denoiser(self.denoiser)
-        weights = np.where(lack_residual(images, self.data_range), 0, weights)
-        sums = np.zeros((codes.max() + 1, *self._output_shape(images.shape[1:])))
-        for code, total in enumerate(sums):
-            own = np.flatnonzero(codes == code)
-            # The more images a chunk has, the fewer sums there are to invert.
-            for chunk in row_chunks(len(own), images[0].size // 8):
-                self._add(denoiser, images[own[chunk]], weights[own[chunk]], total)
+        groups = [(own, self._take(group, reset=False)) for own, group in shape_groups(X)]
+        shape = self._output_shape(self._fitted_shape(groups[0][1]))
+        sums = np.zeros((codes.max() + 1, *shape))
+        for own, images in groups:
+            common = self._in_common(images, sums)
+            self._add_by_class(self._cut(images), codes[own], weights[own], common)
         colours = slice(-1 if self.intensity else None)
         sums[..., colours] = self._in_colours(sums[..., colours])
         return sums.reshape(len(sums), -1) if self.flatten else sums
+
+    def _add_by_class(
+        self, images: np.ndarray, codes: np.ndarray, weights: np.ndarray, sums: np.ndarray
+    ) -> None:
+        """Add the residuals of images of one size to the sums of their classes."""
+        denoiser = check_denoiser(self.denoiser)
+        weights = np.where(lack_residual(images, self.data_range), 0, weights)
+        for code in np.unique(codes):
+            own = np.flatnonzero(codes == code)
+            # The more images a chunk has, the fewer sums there are to invert.
+            for chunk in row_chunks(len(own), images[0].size // 8):
+                self._add(denoiser, images[own[chunk]], weights[own[chunk]], sums[code])
 
     def _fill(
         self,
@@ -322,3 +375,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         height, width, channels = image_shape
         channels = 1 if self.channels == "luminance" else channels
         return height, width, channels + self.intensity
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Transformers saved by earlier versions refused images of another size.
+        super().__setstate__({"anchor": None, **state})

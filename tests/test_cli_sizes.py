@@ -1,0 +1,150 @@
+"""Commands on files of several sizes."""
+
+import json
+import re
+from argparse import Namespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_ganprint import (
+    FileBatchEstimator,
+    FingerprintClassifier,
+    FusionClassifier,
+    OpenSetClassifier,
+    PooledDiscriminantAnalysis,
+    ResidualTransformer,
+    save_model,
+)
+
+# What a crop is chosen by depends on the estimator, which `ganprint fit` makes itself.
+from sklearn_ganprint.cli import _images
+from sklearn_ganprint.datasets import ImageReader, inspect_images
+from sklearn_ganprint.features import CorrelationTransformer
+
+
+def cut(path, height, width):
+    Image.open(path).crop((0, 0, width, height)).save(path)
+
+
+def any_size():
+    features = CorrelationTransformer(("gaussian",), max_lag=1, colour_lag=None, window=3)
+    correlations = make_pipeline(features, StandardScaler(), PooledDiscriminantAnalysis(0.1))
+    residual = ResidualTransformer("gaussian", anchor="top-left")
+    fingerprint = make_pipeline(residual, FingerprintClassifier())
+    fusion = FusionClassifier([("fingerprint", fingerprint), ("correlations", correlations)])
+    return OpenSetClassifier(make_pipeline(fusion), false_alarm_rate=0.1)
+
+
+@pytest.fixture
+def model(tmp_path, image_folder):
+    """A model that takes any size, its files and their labels."""
+    _, paths, y = image_folder(shape=(90, 90, 3), strength=12)
+    clf = FileBatchEstimator(any_size(), reader=ImageReader(80)).fit(paths, y)
+    save_model(clf, tmp_path / "model.skops")
+    return tmp_path / "model.skops", paths, y
+
+
+@pytest.mark.parametrize("command", [("predict",), ("verify", "a")])
+def test_images_from_64_pixels_on_get_an_answer(model, ganprint, command):
+    path, paths, y = model
+    for name, size in zip(paths[::4], [(64, 64), (64, 90), (70, 66), (90, 79)], strict=False):
+        cut(name, *size)
+    cut(paths[1], 63, 80)
+    status, out, err = ganprint(command[0], path, *command[1:], *paths, "--format", "json")
+    rows = json.loads(out)["results"]
+    assert status == 1
+    assert [row["file"] for row in rows if row["error"]] == [paths[1]]
+    assert "(63, 80) is too small: height and width must be 64 pixels" in err
+    if command[0] == "predict":
+        right = [row["nearest"] == label for row, label in zip(rows, y, strict=True)]
+        assert sum(right) == len(rows) - 1 and not right[1]
+
+
+def test_the_whole_of_a_larger_image_is_judged(model, ganprint):
+    path, paths, _ = model
+    pixels = np.asarray(Image.open(paths[0]))
+    other = np.random.default_rng(0).integers(0, 256, (90, 200, 3), dtype=np.uint8)
+    other[:, :90] = pixels
+    Image.fromarray(other).save(paths[1])
+    _, out, _ = ganprint("predict", path, paths[0], paths[1], "--format", "json")
+    first, second = json.loads(out)["results"]
+    assert first["score"] > second["score"] + 0.1
+
+
+def test_a_blank_image_smaller_than_the_crop_has_no_answer(model, ganprint):
+    path, paths, _ = model
+    Image.new("RGB", (70, 66)).save(paths[0])
+    status, out, _ = ganprint("predict", path, paths[0], "--format", "json")
+    (row,) = json.loads(out)["results"]
+    assert status == 0 and row["source"] == "unknown" and "no residual" in row["reason"]
+
+
+def test_small_images_that_shrink_the_crop_are_told(tmp_path, image_folder, ganprint):
+    folder, paths, _ = image_folder(labels=("a", "b"), shape=(100, 100, 3))
+    for path in paths[3:6]:
+        cut(path, 40, 90)
+    status, _, err = ganprint("fit", folder, "--model", tmp_path / "m")
+    assert status == 0
+    (told,) = re.findall(r"^warning: --crop auto: (.*)$", err, re.MULTILINE)
+    assert told.startswith("40 x 40 pixels of each file in place of 100 x 100, because 3 of 16")
+    assert f"such as {paths[3]}. " in told and told.endswith(
+        "--crop 100, with which they are refused"
+    )
+    assert "warning: a crop of 40 x 40 pixels holds little of a trace" in err
+
+
+@pytest.mark.parametrize(("crop", "warned"), [("48", True), ("80x63", True), ("64x80", False)])
+def test_an_absurd_crop_is_warned_of(tmp_path, image_folder, ganprint, crop, warned):
+    folder, *_ = image_folder(labels=("a", "b"), n_per_class=3, shape=(80, 80, 3))
+    _, _, err = ganprint("fit", folder, "--model", tmp_path / "m", "--crop", crop)
+    assert ("holds little of a trace" in err) is warned
+
+
+@pytest.mark.parametrize(
+    ("n_small", "n_tiny", "side", "words"),
+    [
+        (0, 0, 100, "which 40 of 40 files can give"),
+        (2, 0, 100, "which 38 of 40 files can give; 2 are smaller, and used whole"),
+        (1, 9, 100, "which 30 of 40 files can give; 1 are smaller, and used whole"),
+        (4, 0, 66, "which 40 of 40 files can give"),
+        (0, 30, 40, "which 40 of 40 files can give"),
+    ],
+)
+def test_images_of_any_size_do_not_shrink_the_crop(
+    image_folder, capsys, n_small, n_tiny, side, words
+):
+    _, paths, _ = image_folder(labels=("a", "b"), n_per_class=20, shape=(100, 100, 3))
+    for path in paths[:n_small]:
+        cut(path, 100, 66)
+    for path in paths[n_small : n_small + n_tiny]:
+        cut(path, 40, 100)
+    bunch = inspect_images(paths)
+    assert _images.auto_crop(bunch, any_size=True) == (side, side)
+    err = capsys.readouterr().err
+    assert f"--crop auto: {side} x {side} pixels, {words}\n" in err
+    assert ("in place of 100 x 100, because 4 of 40 are smaller" in err) is (n_small == 4)
+    assert ("which they are used whole" in err) is (n_small == 4)
+
+
+def test_fits_by_commands_keep_small_images_and_name_those_too_small(image_folder, capsys):
+    _, paths, y = image_folder(labels=("a", "b"), shape=(100, 100, 3))
+    cut(paths[0], 66, 100)
+    cut(paths[1], 60, 100)
+    args = Namespace(anchor="top-left", batch_size=5, jobs=1)
+    bunch, failures = inspect_images(paths), []
+    clf = _images.fit_files(any_size(), bunch, (100, 100), args, failures, "fitting", y=y)
+    assert [failure.filename for failure in failures] == [paths[1]]
+    assert f"{paths[1]}: its (height, width) = (60, 100) is too small" in capsys.readouterr().err
+    reader = ImageReader(100, min_side=64)
+    expected = FileBatchEstimator(any_size(), reader=reader).fit(
+        paths[:1] + paths[2:], y[[0, *range(2, 16)]]
+    )
+    weights = [
+        model.estimator_.estimator_[-1].estimators_[0][-1].fingerprints_
+        for model in (clf, expected)
+    ]
+    np.testing.assert_allclose(*weights, atol=1e-4)
