@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -389,7 +388,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         """Call a method of the fitted estimator on each batch; NaN or None where files failed."""
         check_is_fitted(self)
         if self.takes_any_size and _images.differ_in_shape(X):
-            return _images.by_shape(lambda images: self._apply(images, method), X)
+            return _images.by_shape(lambda images: self._apply(images, method, *args), X)
         batches, result, dtypes = self._batches_like(X), None, []
         for positions, value in batches.map(apply_batch, self.estimator_, method, *args):
             if result is None:
@@ -720,16 +719,18 @@ class FileBatchClustering(ClusterMixin, FileBatchEstimator):
 
 def apply_batch(images: Any, estimator: Any, method: str, *args: Any) -> np.ndarray:
     """Call a method of a fitted estimator, or of a pipeline's last step, on one batch."""
-    function = partial(_apply_to_one_shape, estimator=estimator, method=method)
-    return _images.by_shape(function, images)
+
+    def apply(images: Any) -> np.ndarray:
+        return _apply_to_one_shape(images, estimator, method, *args)
+
+    return _images.by_shape(apply, images)
 
 
-def _apply_to_one_shape(images: Any, estimator: Any, method: str) -> np.ndarray:
+def _apply_to_one_shape(images: Any, estimator: Any, method: str, *args: Any) -> np.ndarray:
     if not hasattr(estimator, method):
         images, estimator = estimator[:-1].transform(images), estimator[-1]
-    return np.asarray(
-        getattr(estimator, method)(images, *args)
-    )  # set_config may ask for data frames
+    # set_config may ask for data frames
+    return np.asarray(getattr(estimator, method)(images, *args))
 
 
 def _can(owner: Any, method: str) -> bool:
