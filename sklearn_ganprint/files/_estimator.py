@@ -663,7 +663,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         X : sequence of paths of length n, or array-like of images
             The files.
         coverage : float, default=0.95
-            Share of the known sources' images whose set is to hold their source, in [0.5, 1).
+            Share of the known sources' images whose set is to hold their source, in (0, 1).
 
         Returns
         -------
