@@ -48,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
     scored = _models.score_files(model, files, failures, args.jobs, "attributing")
     rows = _models.add_histories(_rows(model, scored, rate), model, scored)
     judged = _console.judged(rows)
-    _print(rows, _notes(judged, model, rate), model, rate, args)
+    notes = [*_notes(judged, model, rate), *_models.note_of_parts(judged)]
+    _print(rows, notes, model, rate, args)
     return _images.exit_status(scored.failures, len(judged))
 
 
