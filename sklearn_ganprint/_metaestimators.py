@@ -66,6 +66,12 @@ class LeavesOneOut(Protocol):
     def leave_one_out_scores(self, X: Any, y: Any, sample_weight: Any = None) -> np.ndarray: ...
 
 
+class ScoresFolds(Protocol):
+    """Scores rows as if it had been fitted without the fold of each, with no fit for each fold."""
+
+    def fold_scores(self, X: Any, y: Any, fold_of: Any, rows: Any = None) -> np.ndarray: ...
+
+
 class ScoresClasses(Protocol):
     """Scores each class, (n, n_classes), with two classes as with more."""
 

@@ -1,13 +1,16 @@
-"""Conformal p-values and thresholds: ranks of scores among scores whose source is known."""
+"""Conformal p-values, thresholds and prediction sets, from scores whose source is known."""
 
 import math
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp, softmax
 
 __all__ = [
     "Calibration",
     "CalibrationWarning",
+    "PredictionSets",
     "conformal_p_values",
     "conformal_threshold",
     "rejected_ranks",
@@ -16,10 +19,40 @@ __all__ = [
 
 
 class CalibrationWarning(UserWarning):
-    """There are too few calibration scores for the stated rate of false alarms."""
+    """There are too few calibration scores for the stated rate of false alarms, or coverage."""
 
 
-class Calibration:
+class _KnownScores:
+    """Scores of images whose source is known."""
+
+    scores: np.ndarray
+    codes: np.ndarray
+    pooled: bool
+
+    @property
+    def n_scores(self) -> int:
+        """Number of scores that a score is ranked among.
+
+        Returns
+        -------
+        int
+            Number of calibration images; unless pooled, of the source with the fewest.
+        """
+        counts = np.bincount(self.codes, minlength=self.scores.shape[1])
+        return int(counts.sum() if self.pooled else counts.min())
+
+    def _check(self, scores: Any, method: str) -> np.ndarray:
+        scores = np.asarray(scores, dtype=np.float64)
+        n_classes = self.scores.shape[1]
+        if scores.ndim != 2 or scores.shape[1] != n_classes:
+            raise ValueError(
+                f"scores: expected the shape (n, n_classes) = (n, {n_classes}) that "
+                f"{method} returns, got {scores.shape}."
+            )
+        return scores
+
+
+class Calibration(_KnownScores):
     """Scores of images whose source is known, which scores of other images are ranked among.
 
     Parameters
@@ -69,18 +102,6 @@ class Calibration:
         self.codes = codes
         self.pooled = pooled
 
-    @property
-    def n_scores(self) -> int:
-        """Number of scores that a score is ranked among.
-
-        Returns
-        -------
-        int
-            Number of calibration images; unless pooled, of the source with the fewest.
-        """
-        counts = np.bincount(self.codes, minlength=self.scores.shape[1])
-        return int(counts.sum() if self.pooled else counts.min())
-
     def p_values(self, scores: Any, *, pooled: bool | None = None) -> np.ndarray:
         """Compute a p-value for each source.
 
@@ -106,7 +127,7 @@ class Calibration:
         pooled = self.pooled if pooled is None else pooled
         columns = [
             conformal_p_values(column, self._own_scores(None if pooled else code))
-            for code, column in enumerate(self._check(scores).T)
+            for code, column in enumerate(self._check(scores, "typicality_scores").T)
         ]
         return np.column_stack(columns)
 
@@ -130,7 +151,9 @@ class Calibration:
         """
         if not self.pooled:
             return self.p_values(scores).max(axis=1)
-        return conformal_p_values(self._check(scores).max(axis=1), self.scores.max(axis=1))
+        return conformal_p_values(
+            self._check(scores, "typicality_scores").max(axis=1), self.scores.max(axis=1)
+        )
 
     def thresholds(self, false_alarm_rate: float) -> np.ndarray:
         """Compute the scores below which a source is rejected at a rate of false alarms.
@@ -158,15 +181,149 @@ class Calibration:
             return self.scores[np.arange(len(self.codes)), self.codes]
         return self.scores[self.codes == code, code]
 
-    def _check(self, scores: Any) -> np.ndarray:
-        scores = np.asarray(scores, dtype=np.float64)
-        n_classes = self.scores.shape[1]
-        if scores.ndim != 2 or scores.shape[1] != n_classes:
-            raise ValueError(
-                f"scores: expected the shape (n, n_classes) = (n, {n_classes}) that "
-                f"typicality_scores returns, got {scores.shape}."
-            )
-        return scores
+
+class PredictionSets(_KnownScores):
+    """Sets of sources that hold an image's own source, at a stated coverage.
+
+    The sources join a set in order of their probability, until those that are left are improbable
+    enough together.
+
+    Parameters
+    ----------
+    scores : ndarray of float64, shape (n, n_classes)
+        Scores by which the calibration images are attributed, greater is nearer, under models that
+        have not seen these images.
+    codes : ndarray of int, shape (n,)
+        Column of the source of each calibration image.
+    pooled : bool, default=False
+        Whether a coverage holds for the sources together. Otherwise it holds for the images of
+        each source, also of one that is broader than the others (class-conditional, or Mondrian).
+
+    Attributes
+    ----------
+    scale : float
+        The probabilities of the sources are the softmax of `scale` times the scores.
+
+    See Also
+    --------
+    OpenSetClassifier.predict_set : The sets of images.
+    Calibration : Says that an image is from none of the sources.
+
+    Notes
+    -----
+    These are adaptive prediction sets (APS) [1]_. With p the probability of source c, and r that of
+    all less probable ones together, an image's score for c is ``r + p / 2``, at the middle of where
+    [1]_ draws it at random. A set holds the sources whose score is at least a threshold:
+    :func:`conformal_threshold` of the scores of calibration images for their own source, but not
+    more than ``1 - coverage``. The former guarantees the mean coverage, whatever the distribution
+    of the scores, if new images are exchangeable with those of the calibration. The latter is the
+    threshold that probabilities ask for by themselves. It matters where most calibration images
+    are easy, and would pay for the others: with a threshold for the probability of a source (LAC)
+    [2]_, sets then hold one source, also for an image that is hard. The nearest source is in each
+    set. With too few calibration images, see :func:`scores_needed`, sets hold all sources.
+
+    `scale` makes the sources of the calibration images most likely, and that of one more image
+    that is attributed wrongly, by a margin of the scores' spread. Strictly, coverage is guaranteed
+    for a scale that other images have set.
+
+    References
+    ----------
+    .. [1] Y. Romano, M. Sesia, E. Candes, "Classification with valid and adaptive coverage",
+       NeurIPS, 2020.
+    .. [2] M. Sadinle, J. Lei, L. Wasserman, "Least ambiguous set-valued classifiers with bounded
+       error levels", Journal of the American Statistical Association 114, 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.open_set import PredictionSets
+    >>> rng = np.random.default_rng(0)
+    >>> codes = np.repeat([0, 1, 2], 100)
+    >>> scores = 4 * np.eye(3)[codes] + rng.normal(size=(300, 3))
+    >>> sets = PredictionSets(scores, codes)
+    >>> sets.predict_set([[4, 0, 0], [2, 2, 0]], coverage=0.95)
+    array([[ True, False, False],
+           [ True,  True, False]])
+    """
+
+    def __init__(self, scores: np.ndarray, codes: np.ndarray, pooled: bool = False) -> None:
+        self.scores = scores
+        self.codes = codes
+        self.pooled = pooled
+        self.scale = _likely_scale(scores, codes)
+
+    def predict_set(self, scores: Any, coverage: float = 0.95) -> np.ndarray:
+        """Tell which sources are in the sets of images.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n, n_classes)
+            Scores of images.
+        coverage : float, default=0.95
+            Share of the images whose set is to hold their source, in [0.5, 1).
+
+        Returns
+        -------
+        ndarray of bool, shape (n, n_classes)
+            Whether a source is in the set of an image. Rows that are NaN have empty sets.
+
+        Raises
+        ------
+        ValueError
+            If `scores` has another number of columns, or `coverage` is not in [0.5, 1).
+        """
+        found = self._mid_probabilities(self._check(scores, "class_scores"))
+        return found >= self.thresholds(coverage)
+
+    def thresholds(self, coverage: float = 0.95) -> np.ndarray:
+        """Compute the scores ``r + p / 2`` from which on sources are in a set.
+
+        Parameters
+        ----------
+        coverage : float, default=0.95
+            Share of the images whose set is to hold their source, in [0.5, 1).
+
+        Returns
+        -------
+        ndarray of float64, shape (n_classes,)
+            At most ``1 - coverage``; minus infinity where there are too few calibration images.
+
+        Raises
+        ------
+        ValueError
+            If `coverage` is not in [0.5, 1).
+        """
+        if not 0.5 <= coverage < 1:
+            raise ValueError(f"coverage must be in [0.5, 1), got {coverage!r}.")
+        known = self._mid_probabilities(self.scores)[np.arange(len(self.codes)), self.codes]
+        limits = [
+            conformal_threshold(known if self.pooled else known[self.codes == code], 1 - coverage)
+            for code in range(self.scores.shape[1])
+        ]
+        return np.minimum(limits, 1 - coverage)
+
+    def _mid_probabilities(self, scores: np.ndarray) -> np.ndarray:
+        """Probability of all sources less probable than each, and half its own."""
+        own = softmax(self.scale * scores, axis=1)
+        # Of equal scores the first source comes first, as in predict.
+        rising = (-scores).argsort(axis=1, kind="stable")[:, ::-1]
+        ordered = np.take_along_axis(own, rising, axis=1)
+        middle = np.empty_like(own)
+        np.put_along_axis(middle, rising, ordered.cumsum(axis=1) - ordered / 2, axis=1)
+        return middle
+
+
+def _likely_scale(scores: np.ndarray, codes: np.ndarray) -> float:
+    """Find the factor of scores with which their softmax makes the known sources most likely."""
+    behind = scores - scores[np.arange(len(codes)), codes][:, np.newaxis]
+    # A source that a model has not seen scores minus infinity.
+    spread = float(np.sqrt(np.mean(np.square(behind[np.isfinite(behind)])))) or 1.0
+
+    def loss(scale: float) -> float:
+        # Without the last image a scale would be infinite where all are attributed rightly.
+        return float(logsumexp(scale / spread * behind, axis=1).sum() + np.logaddexp(0, scale))
+
+    return float(minimize_scalar(loss, bounds=(1e-3, 1e3), method="bounded").x / spread)
 
 
 def conformal_p_values(scores: Any, calibration: Any) -> np.ndarray:

@@ -23,6 +23,8 @@ from sklearn_ganprint import (
     load_model,
     save_model,
 )
+from sklearn_ganprint.cli import main
+from sklearn_ganprint.datasets import load_samples
 
 
 def test_predict_prints_source_and_runner_up(model, ganprint):
@@ -66,6 +68,100 @@ def test_predict_says_what_the_model_says(model, foreign, ganprint):
         np.testing.assert_allclose([list(row[key].values()) for row in rows], values, atol=1e-6)
         assert list(rows[0][key]) == ["a", "b", "c"]
     assert (document["calibration"], document["smallest_p_value"]) == ("pooled", 1 / 25)
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory):
+    """A model of one half of the bundled samples, and files of the other."""
+    folder = tmp_path_factory.mktemp("samples")
+    samples = load_samples()
+    for number, (image, code) in enumerate(zip(samples.data, samples.target, strict=True)):
+        half = folder / ("new" if number % 2 else "fit") / samples.target_names[code]
+        half.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(half / f"{number:03d}.png")
+    arguments = ["fit", folder / "fit", "--model", folder / "m", "--kind", "fingerprint"]
+    assert main(list(map(str, arguments))) == 0
+    return folder / "m", folder / "new"
+
+
+def test_predict_names_the_sources_that_cannot_be_ruled_out(sampled, ganprint):
+    path, folder = sampled
+    document = json.loads(ganprint("predict", path, folder, "--format", "json")[1])
+    rows, whole = document["results"], load_model(path)
+    assert document["coverage"] == 0.95
+    sets = whole.predict_set([row["file"] for row in rows])
+    for row, members in zip(rows, sets, strict=True):
+        assert set(row["set"]) == set(whole.classes_[members])
+        scores = [row["scores"][source] for source in row["set"]]
+        assert scores == sorted(scores, reverse=True)
+        assert row["set"][:1] == ([] if row["source"] == "unknown" else [row["source"]])
+        assert row["source"] in ("unknown", row["nearest"])
+    held = [Path(row["file"]).parent.name in row["set"] for row in rows]
+    assert np.mean(held) >= 0.9
+    sizes = [len(row["set"]) for row in rows]
+    assert min(sizes) <= 1 and 1 < max(sizes) <= 6
+
+
+def test_predict_shows_sets_as_the_source(sampled, ganprint):
+    path, folder = sampled
+    rows = json.loads(ganprint("predict", path, folder, "--format", "json")[1])["results"]
+    _, out, err = ganprint("predict", path, folder)
+    assert "warning" not in err
+    *lines, note, _ = out.splitlines()[2:]
+    n_several = 0
+    for line, row in zip(lines, rows, strict=True):
+        names = [*row["set"][:3], *([f"{len(row['set']) - 3} more"] * (len(row["set"]) > 3))]
+        expected = " or ".join(names) or "unknown"
+        assert line.removeprefix(row["file"]).strip().startswith(f"{expected} ")
+        n_several += len(row["set"]) > 1
+    assert note.startswith(f"several sources: {n_several} of {len(rows)}; ") and n_several
+    out = ganprint("predict", path, folder, "--format", "csv")[1]
+    table = csv.DictReader(io.StringIO(out))
+    assert [line["set"] for line in table] == ["; ".join(row["set"]) for row in rows]
+    assert table.fieldnames.index("set") == table.fieldnames.index("reason") + 1
+
+
+def test_predict_takes_a_coverage(sampled, ganprint):
+    path, folder = sampled
+    sizes = []
+    for coverage in (0.5, 0.95, 0.99):
+        arguments = ["predict", path, folder, "--coverage", coverage, "--format", "json"]
+        rows = json.loads(ganprint(*arguments)[1])["results"]
+        sizes.append(sum(len(row["set"]) for row in rows))
+    assert sizes == sorted(set(sizes))
+    for wrong in ("0.4", "1", "nan", "most"):
+        status, _, err = ganprint("predict", path, folder, "--coverage", wrong)
+        assert (status, "at least 0.5 and below 1" in err) == (2, True)
+
+
+def test_predict_says_where_no_source_can_be_ruled_out(model, ganprint):
+    path, folder, _ = model
+    _, out, err = ganprint("predict", path, folder, "--coverage", 0.97)
+    assert re.search(
+        r"warning: no source can be ruled out at a coverage of 0\.97, .*: it takes 33 calibration "
+        r"images, and there are 24 pooled over all sources\. .* --coverage 0\.96 or less",
+        err,
+    )
+    assert " or " not in out
+    arguments = ["predict", path, folder, "--coverage", 0.97, "--format", "json"]
+    rows = json.loads(ganprint(*arguments)[1])["results"]
+    assert {tuple(sorted(row["set"])) for row in rows} == {("a", "b", "c")}
+
+
+def test_former_models_have_no_sets(model, ganprint):
+    path, folder, _ = model
+    whole = load_model(path)
+    del whole.estimator_.calibration_class_scores_
+    save_model(whole, path)
+    document = json.loads(ganprint("predict", path, folder, "--format", "json")[1])
+    assert document["coverage"] is None
+    assert {row["set"] for row in document["results"]} == {None}
+    assert [row["source"] for row in document["results"]] == list("aaaaaaaabbbbbbbbcccccccc")
+    status, out, err = ganprint("predict", path, folder, "--coverage", 0.9)
+    assert (status, out) == (2, "")
+    assert re.fullmatch(
+        "error: --coverage: .* makes no sets of sources.* fit the model anew\n", err
+    )
 
 
 def test_predict_shows_the_nearest_source_of_unknown_images(model, foreign, ganprint):

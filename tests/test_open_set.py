@@ -6,6 +6,7 @@ import pytest
 import sklearn
 from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, LeaveOneOut, StratifiedKFold
@@ -15,13 +16,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_ganprint import (
     FileBatchClassifier,
     FingerprintClassifier,
+    FusionClassifier,
     OpenSetClassifier,
     ResidualTransformer,
     load_model,
     save_model,
 )
 from sklearn_ganprint.classification import PooledDiscriminantAnalysis
-from sklearn_ganprint.open_set import CalibrationWarning, discriminant_distances
+from sklearn_ganprint.files import UnreadableImageWarning
+from sklearn_ganprint.open_set import CalibrationWarning, PredictionSets, discriminant_distances
 
 LDA = LinearDiscriminantAnalysis
 ESTIMATORS = {
@@ -87,6 +90,109 @@ def test_scores_give_labels_and_what_is_unknown(fitted, estimator):
     known = clf.calibration_set_.known_p_values(typicality) > 0.05
     expected = np.where(known, nearest, "unknown")
     np.testing.assert_array_equal(clf.predict(everything), expected)
+
+
+@every_estimator
+@pytest.mark.parametrize("calibration", ["source", "pooled"])
+def test_sets_are_empty_where_images_are_unknown(fitted, estimator, calibration):
+    clf, X, y, unknown = fitted(estimator, noise=2.0, false_alarm_rate=0.1, calibration=calibration)
+    everything = np.concatenate([X, unknown])
+    sets = clf.predict_set(everything, 0.8)
+    predicted = clf.predict(everything)
+    np.testing.assert_array_equal(sets.any(axis=1), predicted != "unknown")
+    assert sets.dtype == bool and sets.shape == (len(everything), 2)
+    expected = PredictionSets(
+        clf.calibration_class_scores_, clf.calibration_codes_, calibration == "pooled"
+    ).predict_set(clf.class_scores(everything), 0.8)
+    known = predicted != "unknown"
+    np.testing.assert_array_equal(sets[known], expected[known])
+    assert 0 < known.mean() < 1
+    assert sets[known, np.searchsorted(clf.classes_, predicted[known])].all()
+    assert sets[: len(X)][y == "a", 0].mean() > 0.7
+
+
+def test_images_without_a_residual_have_empty_sets(make_images):
+    images, y = make_images(n_per_class=20)
+    pipeline = make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CalibrationWarning)  # nothing else is unknown
+        clf = OpenSetClassifier(pipeline).fit(images, y)
+    blank = np.full_like(images[:1], 255)
+    sets = clf.predict_set(np.concatenate([blank, images[:1]]), 0.9)
+    assert sets.any(axis=1).tolist() == [False, True]
+
+
+FUSION = FusionClassifier([("a", FingerprintClassifier()), ("b", LogisticRegression())], cv=4)
+SCORED_TWICE = {
+    "lda": (LDA(), {"cv": 4}),
+    "fingerprint": (FingerprintClassifier(), {"cv": 4}),
+    "fusion": (FUSION, {"cv": 4}),
+    "lda by decision": (LDA(), {"cv": 4, "score_function": "decision"}),
+    "logistic by function": (
+        LogisticRegression(),
+        {"cv": 4, "score_function": lambda model, X: model.predict_proba(X)},
+    ),
+}
+
+
+@pytest.mark.parametrize(("estimator", "params"), SCORED_TWICE.values(), ids=SCORED_TWICE)
+def test_class_scores_are_those_of_models_without_the_image(make_residuals, estimator, params):
+    X, y = make_residuals(10, n_features=16)
+    clf = OpenSetClassifier(estimator, false_alarm_rate=0.2, **params).fit(X, y)
+    folds = list(StratifiedKFold(4).split(X, y))
+    expected = [clone(clf).fit(X[train], y[train]) for train, _ in folds]
+    for name, method in (
+        ("calibration_class_scores_", "class_scores"),
+        ("calibration_scores_", "typicality_scores"),
+    ):
+        scores = [
+            getattr(fitted, method)(X[test])
+            for fitted, (_, test) in zip(expected, folds, strict=True)
+        ]
+        np.testing.assert_allclose(getattr(clf, name), np.concatenate(scores), atol=1e-6)
+
+
+@pytest.mark.parametrize("score_function", ["auto", "decision"])
+def test_a_fusion_gives_its_own_scores_of_unseen_images(make_residuals, score_function):
+    X, y = make_residuals(12, n_features=16)
+    clf = OpenSetClassifier(FUSION, false_alarm_rate=0.2, score_function=score_function).fit(X, y)
+    inner = clf.estimator_
+    np.testing.assert_array_equal(clf.calibration_class_scores_, inner.out_of_fold_scores_)
+    judged = {"auto": inner.out_of_fold_typicality_, "decision": inner.out_of_fold_scores_}
+    np.testing.assert_array_equal(clf.calibration_scores_, judged[score_function])
+
+
+def test_too_few_images_for_a_coverage_say_so(make_residuals):
+    X, y = make_residuals(15)
+    clf = OpenSetClassifier(FingerprintClassifier(), false_alarm_rate=0.1).fit(X, y)
+    expected = r"is in each set: .* 0\.95 needs 19 .* 15 for the smallest.* coverage of 0\.937 or"
+    with pytest.warns(CalibrationWarning, match=expected):
+        sets = clf.predict_set(X)
+    np.testing.assert_array_equal(sets.all(axis=1), clf.predict(X) != "unknown")
+    clf.set_params(calibration="pooled").fit(X, y)
+    with pytest.warns(CalibrationWarning, match=r"All sources are .* 0\.99 needs 99 .* 45 in all"):
+        clf.predict_set(X, 0.99)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not clf.predict_set(X, 0.95).all()
+
+
+def test_without_class_scores_there_are_no_sets(make_residuals):
+    X, y = make_residuals(12, n_features=16)
+    voting = VotingClassifier([("a", LogisticRegression()), ("b", LDA())])
+
+    def agreement(model, rows):
+        votes = np.stack([each.predict(rows) for each in model.estimators_])
+        return np.stack([(votes == code).mean(axis=0) for code in range(3)], axis=1)
+
+    clf = OpenSetClassifier(voting, false_alarm_rate=0.2, score_function=agreement).fit(X, y)
+    with pytest.raises(AttributeError, match="Fit it anew, with a classifier that has"):
+        clf.predict_set(X)
+    assert set(clf.predict(X)) <= {"a", "b", "c", "unknown"}
+    clf.set_params(estimator=LDA(), score_function="auto").fit(X, y)
+    assert clf.predict_set(X, 0.8).any()
+    clf.set_params(estimator=voting, score_function=agreement).fit(X, y)
+    assert not hasattr(clf, "prediction_sets_")
 
 
 @pytest.mark.parametrize("calibration", ["source", "pooled"])
@@ -375,6 +481,8 @@ def test_pickled_and_saved_classifiers_say_the_same(fitted, tmp_path, estimator)
     for other in (pickle.loads(pickle.dumps(clf)), load_model(tmp_path / "model.skops")):
         np.testing.assert_array_equal(other.predict(everything), clf.predict(everything))
         np.testing.assert_array_equal(other.p_values(everything), clf.p_values(everything))
+        sets = other.predict_set(everything, 0.9)
+        np.testing.assert_array_equal(sets, clf.predict_set(everything, 0.9))
 
 
 def test_works_over_files(image_folder):
@@ -393,3 +501,15 @@ def test_works_over_files(image_folder):
         clf.fit(paths[y != "c"], y[y != "c"])
     assert (clf.predict(paths[y == "c"]) == "unknown").mean() > 0.9
     assert (clf.predict(paths) == y)[y != "c"].mean() > 0.9
+    with pytest.warns(UnreadableImageWarning):
+        sets = clf.set_params(on_error="warn").predict_set([*paths, "missing.png"])
+    assert sets.dtype == bool
+    assert not sets[-1].any()
+    np.testing.assert_array_equal(sets[:-1].any(axis=1), clf.predict(paths) != "unknown")
+    images = clf.reader_.read(paths.tolist())
+    inner = clf.estimator_[-1]
+    residuals = clf.estimator_[:-1].transform(images)
+    for coverage in (0.95, 0.5):
+        expected = inner.predict_set(residuals, coverage)
+        np.testing.assert_array_equal(clf.predict_set(paths, coverage), expected)
+    assert not hasattr(FileBatchClassifier(FingerprintClassifier()), "predict_set")

@@ -16,6 +16,7 @@ import sklearn_ganprint
 from sklearn_ganprint import (
     FileBatchClassifier,
     FingerprintClassifier,
+    OpenSetClassifier,
     ResidualTransformer,
     load_model,
     save_model,
@@ -337,6 +338,28 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "model.skops")
     with pytest.raises(ModelFileError, match="pipe"):
         load_model(tmp_path / "model.skops")
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        (np.zeros((23, 3)), "calibration_class_scores_ has shape .* disagrees"),
+        (np.zeros(24), "calibration_class_scores_: expected an array of 2 axes"),
+        (np.full((24, 3), np.nan), "calibration_class_scores_ holds NaN"),
+    ],
+)
+def test_class_scores_may_be_missing_but_not_wrong(make_images, tmp_path, scores, message):
+    images, y = make_images()
+    pipeline = make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier())
+    clf = OpenSetClassifier(pipeline, false_alarm_rate=0.05).fit(images, y)
+    expected = clf.predict(images)
+    vars(clf)["calibration_class_scores_"] = scores
+    with pytest.raises(ModelFileError, match=message):
+        save_model(clf, tmp_path / "model.skops")
+    del clf.calibration_class_scores_  # as in models of former versions
+    save_model(clf, tmp_path / "model.skops")
+    loaded = load_model(tmp_path / "model.skops")
+    np.testing.assert_array_equal(loaded.predict(images), expected)
 
 
 def wrong(**attributes):

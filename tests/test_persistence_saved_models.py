@@ -73,3 +73,9 @@ def test_types_are_found_wherever_they_stood_when_a_model_was_saved(tmp_path, an
         for each, content in members.items():
             archive.writestr(each, content)
     check_answers(load(tmp_path / "model.skops"), name, answers)
+
+
+def test_models_without_class_scores_of_unseen_images_say_what_to_do(answers):
+    model = load(FOLDER / "paper.skops").estimator_
+    with pytest.raises(AttributeError, match="a former version has saved it.* Fit it anew"):
+        model.predict_set(answers["images"])

@@ -45,6 +45,12 @@ def decision_scores(classifier: Any, X: Any) -> np.ndarray:
     return scores if scores.ndim == 2 else np.column_stack([-scores, scores])
 
 
+def has_decision_scores(classifier: Any) -> bool:
+    """Return whether a classifier scores classes, rather than naming one alone."""
+    kinds = (ScoresClasses, ScoresSamples, Decides)
+    return any(offers(classifier, kind) for kind in kinds) or hasattr(classifier, "predict_proba")
+
+
 def is_discriminant(classifier: Any) -> bool:
     """Return whether a classifier has the attributes of a linear discriminant analysis."""
     return offers(classifier, Discriminates)

@@ -22,6 +22,9 @@ LOCALIZATION_RATE = 0.05
 #: The rate at which images are called unknown, or rejected, unless another is asked for.
 DEFAULT_RATE = 0.01
 
+#: The share of the sources' own images whose set of sources is to hold the right one.
+DEFAULT_COVERAGE = 0.95
+
 #: The longest side that ``--crop auto`` takes, and the share of files that must give it.
 AUTO_SIDE = 256
 AUTO_SHARE = 0.95
@@ -74,6 +77,19 @@ def rate(text: str) -> float:
     if not 0 < number < 1:
         raise argparse.ArgumentTypeError(
             f"expected a rate between 0 and 1, such as 0.01 for 1 in 100; got {text!r}"
+        )
+    return number
+
+
+def coverage(text: str) -> float:
+    """Check a coverage of sets of sources."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0.5 <= number < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected a coverage of at least 0.5 and below 1, such as 0.95; got {text!r}"
         )
     return number
 
@@ -149,6 +165,12 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
         "type": rate,
         "metavar": "RATE",
         "help": f"{{what}} (default: {DEFAULT_RATE:g})",
+    },
+    "--coverage": {
+        "type": coverage,
+        "metavar": "SHARE",
+        "help": "share of the sources' own images for which the sources that are named are to hold "
+        f"the right one, at least 0.5 and below 1 (default: {DEFAULT_COVERAGE:g})",
     },
     "--out": {"metavar": "DIR", "help": "folder for a page to look at, index.html, with {what}"},
     "--force": {

@@ -103,18 +103,19 @@ def print_file_results(
     *,
     shown: Sequence[Column],
     notes: Sequence[str],
-    last: Sequence[Column] = (),
+    as_shown: Callable[[Row], Row] = dict,
+    appended: Sequence[Column] = (),
 ) -> None:
     """Print one row a file; tables leave out what failed, which was named on stderr.
 
-    The columns `last` are for CSV, behind all others.
+    `as_shown` makes the row of a table. Columns that are `appended` come last in CSV.
     """
-    used = judged(table.rows)
+    used = [as_shown(row) for row in judged(table.rows)]
     reason = Table(columns("reason"), used).filled()
     print_results(
         form,
         {**document, "results": table.rows},
-        Table((*table.columns, *columns("error", "reason"), *last), table.rows),
+        Table((*table.columns, *columns("error", "reason"), *appended), table.rows),
         shown=[Table([*shown, *reason.columns], used)],
         notes=notes,
     )

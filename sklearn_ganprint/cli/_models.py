@@ -15,7 +15,7 @@ from sklearn_ganprint.cli._images import collect_failures
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.files import FileBatchEstimator, FileHistory, coverage_in_words, uncovered
 from sklearn_ganprint.localization import FingerprintLocalizer
-from sklearn_ganprint.open_set import OpenSetClassifier
+from sklearn_ganprint.open_set import OpenSetClassifier, scores_needed
 from sklearn_ganprint.persistence import load_model
 from sklearn_ganprint.pipelines import KINDS, make_attribution_pipeline
 from sklearn_ganprint.residuals import (
@@ -69,6 +69,13 @@ class Model(NamedTuple):
         """
         camera = isinstance(self.classifier, PRNUClassifier) and self.classifier.metric == "pce"
         return MATCH_ENERGY if camera else None
+
+    @property
+    def prediction_sets(self) -> Any:
+        """What makes sets of sources from scores; None in models of cameras and in former ones."""
+        if self.match_energy is not None:
+            return None
+        return getattr(self.open_set, "prediction_sets_", None)
 
     @property
     def smallest_known_p_value(self) -> float:
@@ -324,6 +331,23 @@ def few_images(rate: float, smallest: float, outcome: str, images: str) -> str |
     return (
         f"no image can be {outcome} at a false-alarm rate of {rate:g}: p-values are calibrated on "
         f"{images}, and none is below {as_fraction(smallest)}. Fit on more images{advice}"
+    )
+
+
+def warning_of_few_for_sets(model: Model, coverage: float | None) -> str | None:
+    """Say that no source can be left out of a set at a coverage, if so."""
+    if coverage is None:
+        return None
+    sets, needed = model.prediction_sets, scores_needed(1 - coverage)
+    if (n := sets.n_scores) >= needed:
+        return None
+    where = "pooled over all sources" if sets.pooled else "of the source with the fewest"
+    most = math.floor(1000 * n / (n + 1)) / 1000
+    advice = f", or choose --coverage {most:g} or less" if most >= 0.5 else ""
+    return (
+        f"no source can be ruled out at a coverage of {coverage:g}, so that sets hold all, and a "
+        f"table names the nearest alone: it takes {needed} calibration images, and there are {n} "
+        f"{where}. Fit on more images{advice}"
     )
 
 

@@ -153,7 +153,7 @@ def _print(rows: Sequence[Row], claim: Claim, args: argparse.Namespace) -> None:
             *_models.note_of_parts(judged),
             *_models.note_of_outside(judged),
         ],
-        last=_models.HISTORY,
+        appended=_models.HISTORY,
     )
 
 

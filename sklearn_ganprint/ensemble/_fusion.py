@@ -1,6 +1,7 @@
 """The classifier that fuses the scores of others, and the weights of these."""
 
 import warnings
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -18,12 +19,25 @@ from sklearn_ganprint import _metaestimators
 from sklearn_ganprint._batches import Batches, takes_any_size
 from sklearn_ganprint._images import differ_in_shape, stack_images
 from sklearn_ganprint.classification._scores import typicality
-from sklearn_ganprint.ensemble import _fusion_members
-from sklearn_ganprint.ensemble._fusion_members import SharedContent
+from sklearn_ganprint.ensemble._augmented import Perturbation, chain_name, perturbation_chains
+from sklearn_ganprint.ensemble._fusion_members import (
+    FEW,
+    SharedContent,
+    Versions,
+    fit_members,
+    gather,
+    gather_again,
+    make_member,
+    positive,
+)
+from sklearn_ganprint.perturbations import RandomHistory
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 
 #: Fewer where a class has fewer images.
 N_FOLDS = 10
+
+#: Copies of each image that are scored by models without it, beside the image.
+SCORED_COPIES = 3
 
 #: Standard errors by which weights by class must raise the likelihood of images left out.
 CLEARLY = 2.0
@@ -51,6 +65,14 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     penalty : float, default=30.0
         Penalty on the weights by class and on the intercepts. The greater it is, the more images
         it takes before these differ from 0.
+    perturbations : sequence, RandomHistory or str, default=None
+        Processing that copies of each image go through, as in :class:`AugmentedClassifier`. The
+        classifiers are then fitted on the images and their copies, but those with ``partial_fit``
+        and ``merge``, such as mean fingerprints, on the images alone; weights and out-of-fold
+        scores are those of images and some copies. Images of a copy may have another size, if the
+        classifiers take it. None makes no copies.
+    n_copies : int, default=12
+        Number of copies that a RandomHistory makes of each image.
     n_jobs : int, default=None
         Number of folds fitted at a time.
 
@@ -77,6 +99,10 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         Typicality scores of these images under these models.
     out_of_fold_codes_ : ndarray of int, shape (n,)
         Index in `classes_` of the class of each of these images.
+    out_of_fold_versions_ : ndarray of int, shape (n,)
+        Index in `versions_` of each of these: 0 for images as they are, else of a copy.
+    versions_ : list of str
+        Names of the versions of an image: "original", then the perturbations.
     n_features_in_ : int
         Number of features, if the first classifier has it.
     feature_names_in_ : ndarray of str
@@ -136,6 +162,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         "estimators": [list],
         "cv": ["cv_object"],
         "penalty": [Interval(Real, 0, None, closed="neither")],
+        "perturbations": ["array-like", RandomHistory, str, None],
+        "n_copies": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
     }
 
@@ -145,11 +173,15 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         *,
         cv: Any = None,
         penalty: float = 30.0,
+        perturbations: Sequence[Perturbation] | RandomHistory | str | None = None,
+        n_copies: int = 12,
         n_jobs: int | None = None,
     ) -> None:
         self.estimators = estimators
         self.cv = cv
         self.penalty = penalty
+        self.perturbations = perturbations
+        self.n_copies = n_copies
         self.n_jobs = n_jobs
 
     __metadata_request__fit = _metaestimators.ASKS_FOR_GROUPS
@@ -236,27 +268,33 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         check_classification_targets(y)
         estimators = self._checked_estimators()
         fold_of = self._folds(y, groups)
+        plan = self._versions()
+        # Copies of an image in the fit would give it away.
         closed = self.cv is None and groups is None
         first = batches.first
-        blank = [
-            _fusion_members.make_member(clone(model), first, leave_one_out=closed)
-            for model in estimators
-        ]
+        blank = [make_member(clone(model), first, leave_one_out=closed) for model in estimators]
         # A splitter that is passed is used as it is.
         searched = groups is None and (closed or isinstance(self.cv, Integral))
         contents = [SharedContent(len(y), first)] if searched else []
-        members, positions = _fusion_members.gather(batches, [*blank, *contents], y, fold_of)
+        members, positions = gather(batches, [*blank, *contents], y, fold_of, plan)
         self.classes_ = np.unique(y[positions])
         if contents and (twins := self._twin_folds(members.pop(), y[positions])) is not None:
             fold_of[positions] = twins
-            split = [
-                _fusion_members.make_member(clone(model), first, leave_one_out=False)
-                for model in estimators
-            ]
-            members = _fusion_members.gather_again(batches, members, split, y, fold_of)
-        unseen = _fusion_members.fit_members(batches, members, y, positions, fold_of, self.n_jobs)
+            split = [make_member(clone(model), first, leave_one_out=False) for model in estimators]
+            members = gather_again(batches, members, split, y, fold_of, plan)
+        unseen = fit_members(batches, members, y, positions, fold_of, plan)
         self.estimators_ = [member.estimator for member in members]
+        self.versions_ = [chain_name(chain) for chain in plan.chains]
         return self._weigh(unseen, y, fold_of)
+
+    def _versions(self) -> Versions:
+        """Plan the copies; a few of each image are enough to be scored."""
+        chains = (
+            [[]]
+            if self.perturbations is None
+            else perturbation_chains(self.perturbations, self.n_copies)
+        )
+        return Versions(chains, min(len(chains), 1 + SCORED_COPIES), self.n_jobs)
 
     def _checked_estimators(self) -> list[Any]:
         if not self.estimators:
@@ -275,7 +313,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     def _twin_folds(self, contents: SharedContent, y: np.ndarray) -> np.ndarray | None:
         """Folds that keep images of one content together, None where few images share any."""
         groups, twins = contents.find_twins(y)
-        if twins.mean() < _fusion_members.FEW:
+        if twins.mean() < FEW:
             return None
         apart = min(_metaestimators.units_by_class(y, groups).values()) > 1
         what = "are left out together" if apart else "cannot be told apart, so that weights are off"
@@ -289,19 +327,24 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         return self._folds(y, groups) if apart else None
 
     def _weigh(self, unseen: np.ndarray, y: np.ndarray, fold_of: np.ndarray) -> Self:
-        """Set the weights from scores (n, n_estimators, n_classes) of models without the images."""
+        """Set the weights from scores by models without the images.
+
+        These are (n, n_scored, n_estimators, n_classes), of versions of each image.
+        """
+        n_scored = unseen.shape[1]
+        unseen = unseen.reshape(-1, *unseen.shape[2:])
+        y, fold_of = np.repeat(y, n_scored), np.repeat(fold_of, n_scored)
         kept = np.flatnonzero(np.isfinite(unseen).all(axis=(1, 2)))
         # A class that is in one fold only is unknown to the models that score its images.
-        kept = kept[[len(np.unique(fold_of[y == label])) > 1 for label in y[kept]]]
+        apart = {label for label in self.classes_ if len(np.unique(fold_of[y == label])) > 1}
+        kept = kept[[label in apart for label in y[kept]]]
         if not len(kept):
             raise ValueError(
                 f"cv: no image was scored by a model that knew its class, with {self.cv!r}. Use a "
                 f"splitter that leaves images of each class in every fit."
             )
         unseen, codes = unseen[kept], np.searchsorted(self.classes_, y[kept])
-        self.scales_ = _fusion_members.positive(
-            np.sqrt(np.square(about_mean(unseen)).mean(axis=(0, 2)))
-        )
+        self.scales_ = positive(np.sqrt(np.square(about_mean(unseen)).mean(axis=(0, 2))))
         scaled = about_mean(unseen) / self.scales_[:, np.newaxis]
         self.weights_, self.class_weights_, self.intercept_ = choose_weights(
             scaled, codes, fold_of[kept], self.penalty
@@ -309,6 +352,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         own = unseen[np.arange(len(codes)), :, codes]
         self.own_means_ = own.mean(axis=0)
         self.out_of_fold_codes_ = codes
+        self.out_of_fold_versions_ = kept % n_scored
         self.out_of_fold_scores_ = self._fuse(unseen)
         self.out_of_fold_typicality_ = self._typicality(unseen)
         return self

@@ -2,12 +2,13 @@
 
 Each batch of images goes through :meth:`Member.map` in a worker, whose value :meth:`Member.add`
 keeps; :meth:`Member.fit` follows. Scores of images under models without them take a second pass
-over the images where no features were kept.
+over the images where no features were kept. What is mapped are versions of a batch: the images as
+they are, then a copy for each perturbation.
 """
 
 import copy
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -19,8 +20,9 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn_ganprint import _batches
 from sklearn_ganprint._batches import Batches
 from sklearn_ganprint._images import ImageInputMixin
-from sklearn_ganprint._metaestimators import LeavesOneOut, Mergeable, offers
+from sklearn_ganprint._metaestimators import LeavesOneOut, Mergeable, ScoresFolds, offers
 from sklearn_ganprint.classification._scores import typicality
+from sklearn_ganprint.ensemble._augmented import Chain
 
 #: Values of the sketches of all images, 128 MiB; comparing them takes n times as many products.
 SKETCH_VALUES = 1 << 25
@@ -35,8 +37,21 @@ FARTHER = 1.5
 FEW = 0.2
 
 
+class Versions(NamedTuple):
+    """What copies of each image are made, of which the first few are scored unseen too."""
+
+    chains: list[Chain]  # perturbations that lead to each version; none to the image itself
+    n_scored: int
+    n_jobs: int | None
+
+    @property
+    def n_all(self) -> int:
+        """Number of versions of each image."""
+        return len(self.chains)
+
+
 class Member:
-    """A classifier that is fitted on features of all images."""
+    """A classifier that is fitted on features of all images and their copies."""
 
     second_pass = False
 
@@ -48,33 +63,47 @@ class Member:
             self.rest[0]._warn_of_images(np.asarray(first), first)
         self.values: list[Any] = []
 
-    def map(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> Any:
-        """Compute the features of a batch."""
-        return _batches.transform_batch(images, self.leading)
+    def map(self, versions: list[Any], y: np.ndarray, fold_of: np.ndarray) -> Any:
+        """Compute the features of a batch, (n, n_versions, ...), or (n, ...) of images alone."""
+        rows = [_batches.transform_batch(images, self.leading) for images in versions]
+        return rows[0] if len(rows) == 1 else np.stack(rows, axis=1)
 
     def add(self, value: Any) -> None:
         """Keep the features of a batch."""
         self.values.append(value)
 
-    def fit(self, y: np.ndarray, fold_of: np.ndarray, n_jobs: int | None) -> np.ndarray | None:
-        """Fit on all features; return scores of those left out of each fold."""
-        X = self.values[0] if len(self.values) == 1 else np.concatenate(self.values)
+    def fit(self, y: np.ndarray, fold_of: np.ndarray, plan: Versions) -> np.ndarray | None:
+        """Fit on all features; return scores (n, n_scored, n_classes) of those left out."""
+        X = self.values[0] if len(self.values) == 1 else _join(self.values)
         self.values = []
-        scored = Parallel(n_jobs=n_jobs)(
+        if plan.n_all > 1:
+            X = X.reshape(-1, *X.shape[2:])
+        labels, folds = np.repeat(y, plan.n_all), np.repeat(fold_of, plan.n_all)
+        scored = np.tile(np.arange(plan.n_all) < plan.n_scored, len(y))
+        scores = self._unseen(X, labels, folds, scored, plan.n_jobs)
+        self.estimator = _batches.fit_rest(self.estimator, X, labels)
+        return scores.reshape(len(y), plan.n_scored, -1)
+
+    def _unseen(
+        self, X: Any, y: np.ndarray, fold_of: np.ndarray, scored: np.ndarray, n_jobs: int | None
+    ) -> np.ndarray:
+        """Score some rows under models without their fold."""
+        if len(self.rest) == 1 and offers(self.rest[0], ScoresFolds):
+            return clone(self.rest[0]).fold_scores(X, y, fold_of, scored)
+        found = Parallel(n_jobs=n_jobs)(
             delayed(_fold_scores)(
-                clone(_batches.without_leading(self.estimator)), X, y, fold_of == fold
+                clone(_batches.without_leading(self.estimator)), X, y, fold_of == fold, scored
             )
             for fold in np.unique(fold_of)
         )
-        self.estimator = _batches.fit_rest(self.estimator, X, y)
         scores = np.empty((len(y), len(np.unique(y))))
-        for fold, part in zip(np.unique(fold_of), scored, strict=True):
-            scores[fold_of == fold] = part
-        return scores
+        for fold, part in zip(np.unique(fold_of), found, strict=True):
+            scores[(fold_of == fold) & scored] = part
+        return scores[scored]
 
 
 class SummedMember(Member):
-    """A classifier that is fitted batch by batch and keeps no features."""
+    """A classifier that is fitted on images as they are, batch by batch, and keeps no features."""
 
     second_pass = True
 
@@ -83,8 +112,9 @@ class SummedMember(Member):
         self.leave_one_out = leave_one_out and offers(self.rest[0], LeavesOneOut)
         self.models: dict[int, Any] = {}
 
-    def map(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> Any:
+    def map(self, versions: list[Any], y: np.ndarray, fold_of: np.ndarray) -> Any:
         """Fit on the images of each fold in a batch."""
+        images = versions[0]
         if self.leave_one_out:
             return {0: _batches.fit_part(images, y, self.leading, self.rest[0])}
         parts = {fold: np.flatnonzero(fold_of == fold) for fold in np.unique(fold_of).tolist()}
@@ -99,7 +129,7 @@ class SummedMember(Member):
             known = self.models.get(fold)
             self.models[fold] = model if known is None else known.merge(model)
 
-    def fit(self, y: np.ndarray, fold_of: np.ndarray, n_jobs: int | None) -> np.ndarray | None:
+    def fit(self, y: np.ndarray, fold_of: np.ndarray, plan: Versions) -> np.ndarray | None:
         """Merge the fits of all folds, and for each fold those of the others."""
         merged = _merge(self.models.values())
         if self.leave_one_out:
@@ -135,31 +165,39 @@ def make_member(estimator: Any, first: Any, *, leave_one_out: bool) -> Member:
 
 
 def gather(
-    batches: Batches, blank: list[Any], y: np.ndarray, fold_of: np.ndarray
+    batches: Batches, blank: list[Any], y: np.ndarray, fold_of: np.ndarray, plan: Versions
 ) -> tuple[list[Any], np.ndarray]:
     """Map all images for members; return these, and the positions of the images mapped."""
     # What members have gathered must not travel to the workers with the batches to come.
     members, kept = copy.deepcopy(blank), []
-    for positions, values in batches.map(map_members, blank, rows=(y, fold_of)):
+    for positions, values in batches.map(map_members, blank, plan.chains, rows=(y, fold_of)):
         kept.append(positions)
         for member, value in zip(members, values, strict=True):
             member.add(value)
     return members, np.concatenate(kept)
 
 
-def map_members(images: Any, y: np.ndarray, fold_of: np.ndarray, members: list[Any]) -> list[Any]:
+def map_members(
+    images: Any, y: np.ndarray, fold_of: np.ndarray, members: list[Any], chains: list[Chain]
+) -> list[Any]:
     """Compute what each member needs of a batch."""
-    return [member.map(images, y, fold_of) for member in members]
+    versions = [_batches.transform_batch(images, chain) for chain in chains]
+    return [member.map(versions, y, fold_of) for member in members]
 
 
 def gather_again(
-    batches: Batches, members: list[Any], blank: list[Any], y: np.ndarray, fold_of: np.ndarray
+    batches: Batches,
+    members: list[Any],
+    blank: list[Any],
+    y: np.ndarray,
+    fold_of: np.ndarray,
+    plan: Versions,
 ) -> list[Any]:
     """Replace members that are sums by fold, of other folds than those now."""
     summed = [member for member in blank if member.second_pass]
     if not summed:
         return members
-    again, _ = gather(batches, summed, y, fold_of)
+    again, _ = gather(batches, summed, y, fold_of, plan._replace(chains=[[]]))
     return [again.pop(0) if member.second_pass else member for member in members]
 
 
@@ -169,20 +207,25 @@ def fit_members(
     y: np.ndarray,
     positions: np.ndarray,
     fold_of: np.ndarray,
-    n_jobs: int | None,
+    plan: Versions,
 ) -> np.ndarray:
-    """Fit; return scores (n, n_members, n_classes) of images under models without them, or NaN."""
+    """Fit; return scores of images under models without them, or NaN.
+
+    The shape is (n, n_scored, n_members, n_classes), with the versions scored, the image first.
+    """
     classes = np.unique(y[positions])
-    unseen = np.full((len(y), len(members), len(classes)), np.nan)
+    unseen = np.full((len(y), plan.n_scored, len(members), len(classes)), np.nan)
     for column, member in enumerate(members):
-        scores = member.fit(y[positions], fold_of[positions], n_jobs)
+        scores = member.fit(y[positions], fold_of[positions], plan)
         if scores is not None:
-            unseen[positions, column] = scores
+            unseen[positions, :, column] = scores
     summed = [member for member in members if member.second_pass]
     if summed:
         columns = np.flatnonzero([member.second_pass for member in members])
-        for kept, scores in batches.map(score_members, summed, classes, rows=(y, fold_of)):
-            unseen[np.ix_(kept, columns)] = scores
+        chains = plan.chains[: plan.n_scored]
+        for kept, scores in batches.map(score_members, summed, classes, chains, rows=(y, fold_of)):
+            for column, found in zip(columns, np.moveaxis(scores, 2, 0), strict=True):
+                unseen[kept, :, column] = found
     return unseen
 
 
@@ -192,9 +235,14 @@ def score_members(
     fold_of: np.ndarray,
     members: list[SummedMember],
     classes: np.ndarray,
+    chains: list[Chain],
 ) -> np.ndarray:
-    """Score a batch, shape (n, n_members, n_classes), under models without its images."""
-    return np.stack([member.score(images, y, fold_of, classes) for member in members], axis=1)
+    """Score versions of a batch, (n, n_scored, n_members, n_classes), by models without them."""
+    scores = []
+    for chain in chains:
+        version = _batches.transform_batch(images, chain)
+        scores.append([member.score(version, y, fold_of, classes) for member in members])
+    return np.array(scores).transpose(2, 0, 1, 3)
 
 
 def aligned(estimator: Any, X: Any, classes: np.ndarray) -> np.ndarray:
@@ -205,10 +253,23 @@ def aligned(estimator: Any, X: Any, classes: np.ndarray) -> np.ndarray:
     return full
 
 
-def _fold_scores(estimator: Any, X: Any, y: np.ndarray, left_out: np.ndarray) -> np.ndarray:
-    fit, test = np.flatnonzero(~left_out), np.flatnonzero(left_out)
+def _fold_scores(
+    estimator: Any, X: Any, y: np.ndarray, left_out: np.ndarray, scored: np.ndarray
+) -> np.ndarray:
+    fit, test = np.flatnonzero(~left_out), np.flatnonzero(left_out & scored)
     estimator.fit(_safe_indexing(X, fit), y[fit])
     return aligned(estimator, _safe_indexing(X, test), np.unique(y))
+
+
+def _join(values: list[np.ndarray]) -> np.ndarray:
+    """Put batches together without having all of them twice; the list is emptied."""
+    joined = np.empty((sum(map(len, values)), *values[0].shape[1:]), values[0].dtype)
+    end = len(joined)
+    while values:
+        value = values.pop()
+        joined[end - len(value) : end] = value
+        end -= len(value)
+    return joined
 
 
 def _merge(models: Any) -> Any:
@@ -232,9 +293,9 @@ class SharedContent:
         self.shape = np.shape(first)[1:]
         self.sketches: list[np.ndarray] = []
 
-    def map(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> np.ndarray:
+    def map(self, versions: list[Any], y: np.ndarray, fold_of: np.ndarray) -> np.ndarray:
         """Sketch the images of a batch."""
-        return sketch(images, self.width, self.shape)
+        return sketch(versions[0], self.width, self.shape)
 
     def add(self, value: np.ndarray) -> None:
         """Keep the sketches of a batch."""

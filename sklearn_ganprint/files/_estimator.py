@@ -1,9 +1,8 @@
 """One estimator for files, whatever it is that fits, predicts or transforms them."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -385,13 +384,13 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
                 stacklevel=4,
             )
 
-    def _apply(self, X: Any, method: str) -> np.ndarray:
+    def _apply(self, X: Any, method: str, *args: Any) -> np.ndarray:
         """Call a method of the fitted estimator on each batch; NaN or None where files failed."""
         check_is_fitted(self)
         if self.takes_any_size and _images.differ_in_shape(X):
-            return _images.by_shape(lambda images: self._apply(images, method), X)
+            return _images.by_shape(lambda images: self._apply(images, method, *args), X)
         batches, result, dtypes = self._batches_like(X), None, []
-        for positions, value in batches.map(apply_batch, self.estimator_, method):
+        for positions, value in batches.map(apply_batch, self.estimator_, method, *args):
             if result is None:
                 result = self._unanswered(len(batches), method, value)
             result[positions] = value
@@ -413,10 +412,12 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
                     "read."
                 )
             return np.full(n, -1) if self._is("clusterer") else np.full(n, None, dtype=object)
+        n_classes = len(getattr(self, "classes_", ()))
+        if method == "predict_set":
+            return np.zeros((n, n_classes), dtype=bool)
         if value is not None:
             dtype = value.dtype if method == "transform" else np.float64
             return np.full((n, *value.shape[1:]), np.nan, dtype)
-        n_classes = len(getattr(self, "classes_", ()))
         one_value = method in _ONE_VALUE or self._is("outlier_detector")
         if one_value or (n_classes == 2 and method == "decision_function"):
             return np.full(n, np.nan)
@@ -653,6 +654,25 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         """
         return self._apply(X, "known_p_values")
 
+    @available_if(lambda self: _can(self, "predict_set"))
+    def predict_set(self, X: Any, coverage: float = 0.95) -> np.ndarray:
+        """Give each file a set of sources, as an :class:`OpenSetClassifier` does.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+        coverage : float, default=0.95
+            Share of the known sources' images whose set is to hold their source, in [0.5, 1).
+
+        Returns
+        -------
+        ndarray of bool, shape (n, n_classes)
+            Whether a source is in the set of a file. The sets of files that could not be read are
+            empty, as of those from none of the sources.
+        """
+        return self._apply(X, "predict_set", coverage)
+
     @available_if(lambda self: _can(self, "correlate"))
     def correlate(self, X: Any) -> np.ndarray:
         """Correlation index with each fingerprint, if the last step gives it.
@@ -697,16 +717,20 @@ class FileBatchClustering(ClusterMixin, FileBatchEstimator):
     __sklearn_tags__ = FileBatchEstimator.__sklearn_tags__
 
 
-def apply_batch(images: Any, estimator: Any, method: str) -> np.ndarray:
+def apply_batch(images: Any, estimator: Any, method: str, *args: Any) -> np.ndarray:
     """Call a method of a fitted estimator, or of a pipeline's last step, on one batch."""
-    function = partial(_apply_to_one_shape, estimator=estimator, method=method)
-    return _images.by_shape(function, images)
+    return _images.by_shape(
+        lambda group: _apply_to_one_shape(group, estimator, method, args), images
+    )
 
 
-def _apply_to_one_shape(images: Any, estimator: Any, method: str) -> np.ndarray:
+def _apply_to_one_shape(
+    images: Any, estimator: Any, method: str, args: Sequence[Any]
+) -> np.ndarray:
     if not hasattr(estimator, method):
         images, estimator = estimator[:-1].transform(images), estimator[-1]
-    return np.asarray(getattr(estimator, method)(images))  # set_config may ask for data frames
+    # set_config may ask for data frames
+    return np.asarray(getattr(estimator, method)(images, *args))
 
 
 def _can(owner: Any, method: str) -> bool:

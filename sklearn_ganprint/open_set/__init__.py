@@ -5,6 +5,7 @@ from sklearn_ganprint.classification._scores import discriminant_distances
 from sklearn_ganprint.conformal import (
     Calibration,
     CalibrationWarning,
+    PredictionSets,
     conformal_p_values,
     conformal_threshold,
     scores_needed,
@@ -17,6 +18,7 @@ __all__ = [
     "CalibrationWarning",
     "FingerprintDetector",
     "OpenSetClassifier",
+    "PredictionSets",
     "conformal_p_values",
     "conformal_threshold",
     "discriminant_distances",

@@ -31,18 +31,26 @@ def _mahalanobis(classifier: Any, X: Any) -> np.ndarray:
     return -np.sqrt(_scores.discriminant_distances(classifier, X))
 
 
-def _auto(classifier: Any, X: Any) -> np.ndarray:
-    if _metaestimators.offers(classifier, ScoresTypicality):
-        return classifier.typicality_scores(X)
-    function = _mahalanobis if _scores.is_discriminant(classifier) else _scores.decision_scores
-    return function(classifier, X)
+def _own_typicality(classifier: Any, X: Any) -> np.ndarray:
+    return classifier.typicality_scores(X)
 
 
+#: Those with a name; "auto" is one of them, or what the classifier has of its own.
 SCORE_FUNCTIONS: dict[str, ScoreFunction] = {
-    "auto": _auto,
     "decision": _scores.decision_scores,
     "mahalanobis": _mahalanobis,
 }
+
+
+def _function(classifier: Any, score_function: str | ScoreFunction) -> ScoreFunction:
+    """Find what a score function by name, or "auto", stands for."""
+    if callable(score_function):
+        return score_function
+    if score_function != "auto":
+        return SCORE_FUNCTIONS[score_function]
+    if _metaestimators.offers(classifier, ScoresTypicality):
+        return _own_typicality
+    return SCORE_FUNCTIONS["mahalanobis" if _scores.is_discriminant(classifier) else "decision"]
 
 
 def typicality_scores(estimator: Any, X: Any, score_function: str | ScoreFunction) -> np.ndarray:
@@ -53,9 +61,31 @@ def typicality_scores(estimator: Any, X: Any, score_function: str | ScoreFunctio
     return scores
 
 
+def gives_both(classifier: Any, score_function: str | ScoreFunction) -> bool:
+    """Whether a classifier computes both kinds of scores at the price of one."""
+    return score_function == "auto" and hasattr(classifier, "_both_scores")
+
+
+def both_scores(classifier: Any, X: Any, score_function: str | ScoreFunction) -> np.ndarray:
+    """Class and typicality scores of the last step of a pipeline, shape (n, 2, n_classes).
+
+    Class scores are NaN where the step has none, which then only the score function can score.
+    """
+    if gives_both(classifier, score_function):
+        return classifier._both_scores(X)
+    typicality = step_scores(classifier, X, score_function)
+    if _function(classifier, score_function) is _scores.decision_scores:
+        decision = typicality
+    elif _scores.has_decision_scores(classifier):
+        decision = step_scores(classifier, X, "decision")
+    else:
+        decision = np.full_like(typicality, np.nan)
+    return np.stack([decision, typicality], axis=1)
+
+
 def step_scores(classifier: Any, X: Any, score_function: str | ScoreFunction) -> np.ndarray:
     """Scores of shape (n, n_classes) of the last step of a pipeline, checked."""
-    function = score_function if callable(score_function) else SCORE_FUNCTIONS[score_function]
+    function = _function(classifier, score_function)
     scores = np.array(function(classifier, X), dtype=np.float64)
     expected = (len(scores), len(_scores.sources(classifier)))
     if scores.shape != expected:
@@ -94,9 +124,9 @@ def fit_and_calibrate_batches(
         # The fusion is fitted on scores of images under models without them.
         params = fit if _routing_enabled() else params
         fitted = _batches.fit_on_batches(estimator, batches, y, params)
-        decides = owner.score_function == "decision"
-        scores = rest[0].out_of_fold_scores_ if decides else rest[0].out_of_fold_typicality_
-        return fitted, scores, rest[0].out_of_fold_codes_
+        decision, typicality = rest[0].out_of_fold_scores_, rest[0].out_of_fold_typicality_
+        judged = decision if owner.score_function == "decision" else typicality
+        return fitted, np.stack([decision, judged], axis=1), rest[0].out_of_fold_codes_
     if _scores_unseen(owner) and not split and _leaves_one_out(estimator):
         fitted = _batches.fit_on_batches(estimator, batches, y, fit)
         weights = _batches.last_step_params(estimator, fit).values()
@@ -118,8 +148,9 @@ def fit_and_calibrate(
 ) -> tuple[Any, np.ndarray, np.ndarray]:
     """Fit a clone; also score images under models without them, with codes of their classes.
 
-    `owner` says how: by `score_function`, `cv` and `n_jobs`. A class that a fold has no image of
-    to fit on scores minus infinity there, and its own images in the fold are left out.
+    Scores are those of :func:`both_scores`. `owner` says how: by `score_function`, `cv` and
+    `n_jobs`. A class that a fold has no image of to fit on scores minus infinity there, and its own
+    images in the fold are left out.
     """
     fitted = _fit_sources(clone(estimator), X, y, params.fit)
     classes = _scores.sources(fitted)
@@ -136,7 +167,7 @@ def fit_and_calibrate(
         for fold in folds
     )
     scores, tested = np.concatenate(scored), np.concatenate([test for _, test in folds])
-    known = np.isfinite(scores[np.arange(len(tested)), codes[tested]])
+    known = np.isfinite(scores[np.arange(len(tested)), 1, codes[tested]])
     return fitted, scores[known], codes[tested][known]
 
 
@@ -150,12 +181,12 @@ def _fold_scores(
     score_function: str | ScoreFunction,
     fit_params: dict[str, Any],
 ) -> np.ndarray:
-    """Fit on one part and score another."""
+    """Fit on one part and score another, minus infinity for classes that the fit lacks."""
     params = _check_method_params(X, fit_params, indices=train)
     _fit_sources(estimator, _safe_indexing(X, train), y[train], params)
     last, rows = _scores.last_step(estimator, _safe_indexing(X, test))
-    scores = np.full((len(test), len(classes)), -np.inf)
-    scores[:, np.searchsorted(classes, _scores.sources(last))] = step_scores(
+    scores = np.full((len(test), 2, len(classes)), -np.inf)
+    scores[..., np.searchsorted(classes, _scores.sources(last))] = both_scores(
         last, rows, score_function
     )
     return scores
@@ -179,6 +210,7 @@ def _leaves_one_out(estimator: Any) -> bool:
 def _leave_one_out(
     fitted: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray | None = None
 ) -> np.ndarray:
-    """Score the training images of a classifier without them."""
+    """Score the training images of a classifier without them: it judges by what it decides by."""
     classifier, rows = _scores.last_step(fitted, X)
-    return classifier.leave_one_out_scores(rows, y, sample_weight)
+    scores = classifier.leave_one_out_scores(rows, y, sample_weight)
+    return np.stack([scores, scores], axis=1)

@@ -1,5 +1,6 @@
 """The classifier that calls images of no known source unknown."""
 
+import math
 import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -14,7 +15,12 @@ from sklearn_ganprint._batches import Batches, takes_any_size
 from sklearn_ganprint._images import stack_images
 from sklearn_ganprint._metaestimators import RoutesFitParams, check_classes, route
 from sklearn_ganprint.classification._scores import last_step
-from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_needed
+from sklearn_ganprint.conformal import (
+    Calibration,
+    CalibrationWarning,
+    PredictionSets,
+    scores_needed,
+)
 from sklearn_ganprint.open_set import _calibration
 from sklearn_ganprint.open_set._calibration import ScoreFunction
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
@@ -45,10 +51,10 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         A callable is given the last step of the fitted pipeline and what reaches that step, and
         returns finite scores of shape (n, n_classes), greater is more typical.
     calibration : {"auto", "source", "pooled"}, default="auto"
-        What the rate holds for. "source": each source, with a threshold of its own, which takes
-        enough images of each. "pooled": the sources together, in the shares that they have in the
-        training images; a source that differs from the others may get more false alarms. "auto"
-        is "source" if all sources have enough images, else "pooled".
+        What the rate, and a coverage, hold for. "source": each source, with a threshold of its own,
+        which takes enough images of each. "pooled": the sources together, in the shares that they
+        have in the training images; a source that differs from the others may get more false
+        alarms. "auto" is "source" if all sources have enough images, else "pooled".
     unknown_label : str or number, default=None
         What ``predict`` calls images of no known source. None is "unknown" for labels that are
         strings; for numbers -1, or one less than the lowest label if that is negative.
@@ -69,13 +75,18 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
     unknown_label_ : str or number
         What images of no known source are called.
     calibration_ : {"source", "pooled"}
-        What the rate holds for.
+        What the rate and a coverage hold for.
     calibration_scores_ : ndarray of float64, shape (n_calibration, n_classes)
         Scores of training images under models that have not seen them.
     calibration_codes_ : ndarray of int, shape (n_calibration,)
         Index in `classes_` of the source of each calibration image.
+    calibration_class_scores_ : ndarray of float64, shape (n_calibration, n_classes)
+        Class scores of the same images under the same models. Models that former versions have
+        saved lack them, and those of an estimator that has no class scores.
     calibration_set_ : Calibration
-        These scores and codes, to compute p-values from typicality scores at hand.
+        Typicality scores and codes, to compute p-values from typicality scores at hand.
+    prediction_sets_ : PredictionSets
+        Class scores and codes, to compute sets of sources from class scores at hand.
     thresholds_ : ndarray of float64, shape (n_classes,)
         An image is unknown if its score for each source is below that source's threshold.
     n_features_in_ : int
@@ -121,12 +132,16 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
     >>> clf = OpenSetClassifier(FingerprintClassifier()).fit(residuals[known], y[known])
     >>> clf.predict(residuals[~known])[:3]
     array(['unknown', 'unknown', 'unknown'], dtype='<U7')
+    >>> clf.predict_set(residuals[[0, 60, 120]])
+    array([[ True, False],
+           [False,  True],
+           [False, False]])
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit", "predict"])],
         "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
-        "score_function": [StrOptions(set(_calibration.SCORE_FUNCTIONS)), callable],
+        "score_function": [StrOptions({"auto", *_calibration.SCORE_FUNCTIONS}), callable],
         "calibration": [StrOptions({"auto", "source", "pooled"})],
         "unknown_label": [str, Real, None],
         "cv": ["cv_object"],
@@ -217,10 +232,15 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         self.estimator_, self.classes_ = fitted, fitted.classes_
         self.unknown_label_ = _unknown_label(self.unknown_label, self.classes_)
         _calibration.take_over_features(self, fitted)
-        self.calibration_scores_, self.calibration_codes_ = scores, codes
+        decision, self.calibration_scores_ = np.ascontiguousarray(scores.swapaxes(0, 1))
+        self.calibration_codes_ = codes
+        self.__dict__.pop("calibration_class_scores_", None)
+        if not np.isnan(decision).any():
+            self.calibration_class_scores_ = decision
         self.calibration_ = self.calibration
         if self.calibration == "auto":
-            enough = Calibration(scores, codes).n_scores >= scores_needed(self.false_alarm_rate)
+            by_source = Calibration(self.calibration_scores_, codes)
+            enough = by_source.n_scores >= scores_needed(self.false_alarm_rate)
             self.calibration_ = "source" if enough else "pooled"
         self.thresholds_ = self.calibration_set_.thresholds(self.false_alarm_rate)
         self._warn_of_few(self.calibration_set_.n_scores)
@@ -230,15 +250,33 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         """Warn if there are too few calibration scores to call any image unknown."""
         if n >= scores_needed(self.false_alarm_rate):
             return
-        where = "in all" if self.calibration_ == "pooled" else "for the smallest source"
         warnings.warn(
             f"No image can be called unknown: a false-alarm rate of {self.false_alarm_rate:g} "
             f"needs {scores_needed(self.false_alarm_rate)} calibration scores, and there are {n} "
-            f"{where}, with which no p-value is below 1 / {n + 1}. Fit on more images, or choose "
-            f"a false_alarm_rate of {1 / (n + 1):.3g} or more.",
+            f"{self._of_which()}, with which no p-value is below 1 / {n + 1}. Fit on more images, "
+            f"or choose a false_alarm_rate of {1 / (n + 1):.3g} or more.",
             CalibrationWarning,
             stacklevel=3,
         )
+
+    def _warn_of_few_for_sets(self, n: int, coverage: float) -> None:
+        """Warn if there are too few calibration scores to leave any source out of a set."""
+        if n >= scores_needed(1 - coverage):
+            return
+        which = (
+            "All sources are" if self.calibration_ == "pooled" else "A source with few images is"
+        )
+        warnings.warn(
+            f"{which} in each set: a coverage of {coverage:g} needs "
+            f"{scores_needed(1 - coverage)} calibration scores, and there are {n} "
+            f"{self._of_which()}. Fit on more images, or choose a coverage of "
+            f"{math.floor(1000 * n / (n + 1)) / 1000:g} or less.",
+            CalibrationWarning,
+            stacklevel=3,
+        )
+
+    def _of_which(self) -> str:
+        return "in all" if self.calibration_ == "pooled" else "for the smallest source"
 
     @property
     def calibration_set_(self) -> Calibration:
@@ -263,33 +301,78 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         """
         check_is_fitted(self)
         classifier, rows = last_step(self.estimator_, X)
-        if self._gives_both(classifier):
+        if _calibration.gives_both(classifier, self.score_function):
             decision, scores = classifier._both_scores(rows).swapaxes(0, 1)
             labels = classifier.classes_[decision.argmax(axis=1)]
         else:
             labels = classifier.predict(rows)
             scores = _calibration.step_scores(classifier, rows, self.score_function)
-        known = ((scores >= self.thresholds_) & (scores > LOWEST)).any(axis=1)
-        known &= ~without_residual(self.estimator_, X)
+        known = self._are_known(scores) & ~without_residual(self.estimator_, X)
         return labels if known.all() else np.where(known, labels, self.unknown_label_)
+
+    def predict_set(self, X: Any, coverage: float = 0.95) -> np.ndarray:
+        """Give each image a set of sources, which holds its own at a stated coverage.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+        coverage : float, default=0.95
+            Share of the known sources' images whose set is to hold their source, in [0.5, 1). The
+            images that are called unknown, at most `false_alarm_rate` of them, come off it.
+
+        Returns
+        -------
+        ndarray of bool, shape (n, n_classes)
+            Whether a source of `classes_` is in the set of an image. The set of an image that
+            ``predict`` calls unknown is empty: none of the known sources.
+
+        Raises
+        ------
+        AttributeError
+            If there are no `calibration_class_scores_`.
+        ValueError
+            If `coverage` is not in [0.5, 1).
+
+        Warns
+        -----
+        CalibrationWarning
+            If there are too few calibration scores, so that sets hold all sources.
+
+        See Also
+        --------
+        PredictionSets : How the sets are made.
+        """
+        sets = self.prediction_sets_
+        sets.thresholds(coverage)
+        self._warn_of_few_for_sets(sets.n_scores, coverage)
+        scores, typicality = self._both_scores(X).swapaxes(0, 1)
+        return sets.predict_set(scores, coverage) & self._are_known(typicality)[:, np.newaxis]
+
+    @property
+    def prediction_sets_(self) -> PredictionSets:
+        """Class scores of the calibration images."""
+        check_is_fitted(self)
+        if not hasattr(self, "calibration_class_scores_"):
+            raise AttributeError(
+                "Prediction sets need class scores of calibration images, which this model lacks: "
+                "a former version has saved it, or its estimator has no class scores. Fit it "
+                "anew, with a classifier that has decision_function or predict_proba."
+            )
+        pooled = self.calibration_ == "pooled"
+        return PredictionSets(self.calibration_class_scores_, self.calibration_codes_, pooled)
+
+    def _are_known(self, typicality: np.ndarray) -> np.ndarray:
+        """Whether each image is typical enough of a source to be called known."""
+        return np.any((typicality >= self.thresholds_) & (typicality > LOWEST), axis=1)
 
     def _both_scores(self, X: Any) -> np.ndarray:
         """Class and typicality scores, shape (n, 2, n_classes), in one pass over the images."""
         check_is_fitted(self)
         classifier, rows = last_step(self.estimator_, X)
-        if self._gives_both(classifier):
-            scores = classifier._both_scores(rows)
-        else:
-            functions = ("decision", self.score_function)
-            scores = np.stack(
-                [_calibration.step_scores(classifier, rows, name) for name in functions], axis=1
-            )
+        scores = _calibration.both_scores(classifier, rows, self.score_function)
         scores[without_residual(self.estimator_, X), 1] = LOWEST
         return scores
-
-    def _gives_both(self, classifier: Any) -> bool:
-        """Whether a classifier computes both kinds of scores at the price of one."""
-        return self.score_function == "auto" and hasattr(classifier, "_both_scores")
 
     def class_scores(self, X: Any) -> np.ndarray:
         """Score the known sources against each other, as the estimator does.

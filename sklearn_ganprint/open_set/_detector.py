@@ -91,7 +91,7 @@ class FingerprintDetector(RoutesFitParams, OutlierMixin, MetaEstimatorMixin, Bas
         "source": [str, Real, "boolean", None],
         "null": [StrOptions({"source", "others"})],
         "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
-        "score_function": [StrOptions(set(_calibration.SCORE_FUNCTIONS)), callable],
+        "score_function": [StrOptions({"auto", *_calibration.SCORE_FUNCTIONS}), callable],
         "cv": ["cv_object"],
         "n_jobs": [Integral, None],
     }
@@ -167,7 +167,7 @@ class FingerprintDetector(RoutesFitParams, OutlierMixin, MetaEstimatorMixin, Bas
         _calibration.take_over_features(self, self.estimator_)
         column = self._column()
         holds = (codes == column) == (self.null == "source")
-        self.calibration_scores_ = scores[holds, column]
+        self.calibration_scores_ = scores[holds, 1, column]
         return self._set_offset(self._calibration_set())
 
     def fit_predict(self, X: Any, y: Any = None, **params: Any) -> np.ndarray:

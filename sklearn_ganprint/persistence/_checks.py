@@ -27,7 +27,7 @@ _PACKAGES = (
 )
 
 #: Fitted arrays and their axes. Within one estimator equal letters are equal lengths; c is the
-#: number of classes, f that of features, k that of clusters.
+#: number of classes, f that of features, k that of clusters. Not all fits leave those with a "?".
 _SHAPES = {
     "FingerprintClassifier": "classes_ c, class_count_ c, fingerprints_ cf, energy_ c",
     "PRNUClassifier": (
@@ -38,7 +38,10 @@ _SHAPES = {
         "classes_ c, scales_ m, weights_ m, class_weights_ cmc, intercept_ c, own_means_ m, "
         "out_of_fold_codes_ n, out_of_fold_scores_ nc, out_of_fold_typicality_ nc"
     ),
-    "OpenSetClassifier": "classes_ c, calibration_scores_ nc, calibration_codes_ n, thresholds_ c",
+    "OpenSetClassifier": (
+        "classes_ c, calibration_scores_ nc, calibration_class_scores_? nc, calibration_codes_ n, "
+        "thresholds_ c"
+    ),
     "FingerprintDetector": "calibration_scores_ n",
     "FingerprintLocalizer": (
         "classes_ c, coef_ dl, intercept_ d, means_ scd, covariances_ scdd, "
@@ -53,6 +56,7 @@ _SHAPES = {
 #: Limits that no score reaches, and scores below all others.
 _MAY_BE_INFINITE = frozenset(
     {
+        "calibration_class_scores_",
         "calibration_peaks_",
         "calibration_scores_",
         "grow_threshold_",
@@ -194,6 +198,9 @@ def _faults_of_axes(estimator: BaseEstimator, fitted: dict[str, Any]) -> Iterato
     lengths = {"f": fitted["n_features_in_"]} if "n_features_in_" in fitted else {}
     table = _SHAPES.get(type(estimator).__name__, "")
     for name, axes in (entry.split() for entry in table.split(",") if entry):
+        if name.endswith("?") and name[:-1] not in fitted:
+            continue
+        name = name.removesuffix("?")
         value = fitted.get(name)
         if not isinstance(value, np.ndarray) or value.ndim != len(axes):
             yield f"{name}: expected an array of {len(axes)} axes, got {value!r:.60}"

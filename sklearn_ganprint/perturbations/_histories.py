@@ -121,6 +121,9 @@ class RandomHistory(BasePerturbation):
         Probability that JPEG has no colour subsampling, 4:4:4 in place of 4:2:0.
     rounds : sequence of int, default=(1, 1, 1, 2)
         Numbers of rounds, one of which is drawn: an image that is passed on goes through several.
+    keep_size : bool, default=True
+        Whether images keep their size. Otherwise ``transform`` returns a list of images, each of
+        the size that its history leaves.
     one_per_round : bool, default=False
         Whether a round is one operation, drawn in proportion to the probabilities. Otherwise a
         round is all operations in the order above, each with its probability.
@@ -156,7 +159,7 @@ class RandomHistory(BasePerturbation):
     depend on `random_state`, `draw` and a hash of the image's values, and on nothing else; other
     versions of NumPy may draw otherwise.
 
-    Images keep their size. An enlarged image is cut to it at the bottom and the right, so that the
+    By default images keep their size. An enlarged image is cut to it at the bottom and the right, so that the
     grid of its compression still begins at the top-left pixel. What became smaller is *not*
     enlarged again, which would be another history: it stays at the top left, and its mirror image
     fills the rest. All pixels have then gone through this history and no other. Mirroring turns
@@ -189,6 +192,7 @@ class RandomHistory(BasePerturbation):
         "resample": ["array-like"],
         "full_colour": [Interval(Real, 0, 1, closed="both")],
         "rounds": ["array-like"],
+        "keep_size": ["boolean"],
         "one_per_round": ["boolean"],
         "draw": [Interval(Integral, 0, None, closed="left")],
         "random_state": ["random_state"],
@@ -213,6 +217,7 @@ class RandomHistory(BasePerturbation):
         resample: Sequence[str] = ("bilinear", "bicubic", "lanczos"),
         full_colour: float = 0.3,
         rounds: Sequence[int] = (1, 1, 1, 2),
+        keep_size: bool = True,
         one_per_round: bool = False,
         draw: int = 0,
         random_state: int | np.random.RandomState | None = 0,
@@ -234,6 +239,7 @@ class RandomHistory(BasePerturbation):
         self.resample = resample
         self.full_colour = full_colour
         self.rounds = rounds
+        self.keep_size = keep_size
         self.one_per_round = one_per_round
         self.draw = draw
         self.random_state = random_state
@@ -365,6 +371,14 @@ class RandomHistory(BasePerturbation):
                     found["seed"] = int(rng.integers(2**31))
         return found
 
+    def _transform_images(self, images: np.ndarray) -> Any:
+        if self.keep_size:
+            return super()._transform_images(images)
+        return [self._go_through(image) for image in images]
+
+    def _in_form(self, output: Any, X: Any) -> Any:
+        return super()._in_form(output, X) if self.keep_size else output
+
     def _perturb(self, image: np.ndarray) -> np.ndarray:
         return _to_frame(self._go_through(image), image.shape)
 
@@ -407,7 +421,7 @@ class RandomHistory(BasePerturbation):
 
 def _comparable(history: RandomHistory) -> dict[str, Any]:
     """Return the parameters that make a preset, whatever kinds of sequences hold them."""
-    others = ("draw", "random_state", "image_shape", "data_range")
+    others = ("draw", "random_state", "image_shape", "data_range", "keep_size")
     params = history.get_params().items()
     return {name: np.ravel(value).tolist() for name, value in params if name not in others}
 
