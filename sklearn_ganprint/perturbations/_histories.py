@@ -159,8 +159,8 @@ class RandomHistory(BasePerturbation):
     depend on `random_state`, `draw` and a hash of the image's values, and on nothing else; other
     versions of NumPy may draw otherwise.
 
-    By default images keep their size. An enlarged image is cut to it at the bottom and the right, so that the
-    grid of its compression still begins at the top-left pixel. What became smaller is *not*
+    By default images keep their size. An enlarged image is cut to it at the bottom and the right,
+    so that the grid of its compression still begins at the top-left pixel. What became smaller is *not*
     enlarged again, which would be another history: it stays at the top left, and its mirror image
     fills the rest. All pixels have then gone through this history and no other. Mirroring turns
     the direction of a trace around in the part that it fills, and its seam is no trace of the
