@@ -160,10 +160,10 @@ class RandomHistory(BasePerturbation):
     versions of NumPy may draw otherwise.
 
     By default images keep their size. An enlarged image is cut to it at the bottom and the right,
-    so that the grid of its compression still begins at the top-left pixel. What became smaller is *not*
-    enlarged again, which would be another history: it stays at the top left, and its mirror image
-    fills the rest. All pixels have then gone through this history and no other. Mirroring turns
-    the direction of a trace around in the part that it fills, and its seam is no trace of the
+    so that the grid of its compression still begins at the top-left pixel. What became smaller is
+    *not* enlarged again, which would be another history: it stays at the top left, and its mirror
+    image fills the rest. All pixels have then gone through this history and no other. Mirroring
+    turns the direction of a trace around in the part that it fills, and its seam is no trace of the
     source.
 
     Between operations uint8 and uint16 images are rounded and clipped, as files are; JPEG and WebP
