@@ -17,7 +17,7 @@ from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 from sklearn.utils.validation import _num_samples
 
 from sklearn_ganprint import _metaestimators
-from sklearn_ganprint._images import ImageInputMixin, quiet_about_images, stack_images
+from sklearn_ganprint._images import ImageInputMixin, by_shape, quiet_about_images, stack_images
 from sklearn_ganprint._metaestimators import FitsBatches, FitsSums, Mergeable, SumsClasses
 
 #: Positions of the images of a batch, and what became of them.
@@ -211,9 +211,9 @@ def hand_on_arrays(step: Any) -> Any:
 
 
 def transform_batch(images: Any, steps: Sequence[Any]) -> Any:
-    """Apply the leading steps to one batch."""
+    """Apply the leading steps to one batch, of which the images may differ in size."""
     for step in steps:
-        images = step.transform(images)
+        images = by_shape(step.transform, images)
     return images
 
 

@@ -112,12 +112,22 @@ def differ_in_shape(images: Any) -> bool:
 
 
 def by_shape(function: Callable[[Any], Any], images: Any) -> Any:
-    """Call a function on the images of one shape after another; join what it returns in order."""
+    """Call a function on the images of one shape after another; join what it returns in order.
+
+    What it returns may be rows, or images, which then are a list.
+    """
     if not differ_in_shape(images):
         return function(images)
-    groups = [(positions, function(group)) for positions, group in shape_groups(images)]
-    order = np.concatenate([positions for positions, _ in groups]).argsort()
-    return np.concatenate([values for _, values in groups])[order]
+    positions, parts = [], []
+    for own, group in shape_groups(images):
+        positions.append(own)
+        parts.append(function(group))
+    order = np.concatenate(positions).argsort()
+    shapes = {part.shape[1:] if isinstance(part, np.ndarray) else None for part in parts}
+    if len(shapes) == 1 and None not in shapes:
+        return np.concatenate(parts)[order]
+    values = [value for part in parts for value in part]
+    return [values[position] for position in order]
 
 
 def warn_of_wrong_range(images: np.ndarray, data_range: float) -> None:

@@ -90,11 +90,11 @@ def test_csv_has_histories_behind_all_other_columns(histories, ganprint, command
     heads, *rows = csv.reader(io.StringIO(out))
     assert heads[heads.index("error") :] == [
         *("error", "reason", "history", "outside", "format", "width", "height"),
-        *("jpeg_quality", "pixel_jpeg_quality", "jpeg_grid"),
+        *("jpeg_quality", "pixel_jpeg_quality", "jpeg_grid", "judged"),
     ]
     first, _, third, last = (row[heads.index("history") :] for row in rows)
-    assert first == ["PNG, 80 x 80 pixels", "", "PNG", "80", "80", "", "", ""]
-    assert third[-2:] == ["60", "0; 0"]
+    assert first == ["PNG, 80 x 80 pixels", "", "PNG", "80", "80", "", "", "", "whole"]
+    assert third[-3:] == ["60", "0; 0", "whole"]
     assert last[1] == "; ".join(REMARKS[3])
 
 

@@ -59,6 +59,7 @@ def test_images_from_64_pixels_on_get_an_answer(model, ganprint, command):
     assert status == 1
     assert [row["file"] for row in rows if row["error"]] == [paths[1]]
     assert "(63, 80) is too small: height and width must be 64 pixels" in err
+    assert {row["judged"] for row in rows} == {"whole", None}
     if command[0] == "predict":
         right = [row["nearest"] == label for row, label in zip(rows, y, strict=True)]
         assert sum(right) == len(rows) - 1 and not right[1]
@@ -73,6 +74,36 @@ def test_the_whole_of_a_larger_image_is_judged(model, ganprint):
     _, out, _ = ganprint("predict", path, paths[0], paths[1], "--format", "json")
     first, second = json.loads(out)["results"]
     assert first["score"] > second["score"] + 0.1
+
+
+@pytest.mark.parametrize("command", [("predict",), ("verify", "a")])
+@pytest.mark.parametrize(
+    ("takes_any", "size", "part"),
+    [
+        (True, (70, 1500), "1024 x 70 of 1500 x 70"),
+        (True, (90, 90), "whole"),
+        (False, (90, 100), "80 x 80 of 100 x 90"),
+        (False, (80, 80), "whole"),
+    ],
+)
+def test_the_part_that_was_judged_is_told(
+    model, tmp_path, ganprint, command, takes_any, size, part
+):
+    path, paths, y = model
+    if not takes_any:
+        pipeline = make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier())
+        clf = FileBatchEstimator(
+            OpenSetClassifier(pipeline, false_alarm_rate=0.1), reader=ImageReader(80)
+        )
+        save_model(clf.fit(paths, y), path)
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "new.png")
+    arguments = (command[0], path, *command[1:], tmp_path / "new.png")
+    _, out, _ = ganprint(*arguments, "--format", "json")
+    assert json.loads(out)["results"][0]["judged"] == part
+    _, out, _ = ganprint(*arguments)
+    note = f"judged by a part: 1 of 1, such as {part} pixels"
+    assert (note in " ".join(out.split())) is (part != "whole")
 
 
 def test_a_blank_image_smaller_than_the_crop_has_no_answer(model, ganprint):

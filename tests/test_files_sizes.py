@@ -22,6 +22,7 @@ from sklearn_ganprint import (
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.features import CorrelationTransformer
 from sklearn_ganprint.files import MAX_SIDE, MIN_SIDE, NoResidualError, UnreadableImageWarning
+from sklearn_ganprint.perturbations import RandomHistory
 
 CROP = (80, 72)
 #: The crop and more, smaller in one side or both, and the smallest that there may be.
@@ -258,6 +259,26 @@ def test_versions_of_one_scene_are_found_among_several_sizes(tmp_path):
     members = [("fingerprint", fingerprint()), ("correlations", correlations())]
     with pytest.warns(UserWarning, match="40 of 40 images show the same"):
         over_files(FusionClassifier(members), batch_size=6).fit(paths, ["a", "b"] * 20)
+
+
+@pytest.mark.parametrize("keep_size", [True, False])
+def test_copies_of_images_of_several_sizes_are_those_of_each_one(write_files, keep_size):
+    paths, y = write_files()
+    history = RandomHistory(resize=(0.5, 0.7, 1.2), keep_size=keep_size)
+    members = [("fingerprint", fingerprint()), ("correlations", correlations())]
+    model = FusionClassifier(members, perturbations=history, n_copies=2)
+    clf = over_files(model, batch_size=7).fit(paths, y)
+    features, scaler, _ = clf.estimator_.estimators_[1]
+    copies = [history, clone(history).set_params(draw=1)]
+    rows = [one_by_one(features.transform, paths, *CROP)]
+    for each in copies:
+        rows.append(one_by_one(lambda X, c=each: features.transform(c.transform(X)), paths, *CROP))
+    np.testing.assert_allclose(scaler.mean_, np.concatenate(rows).mean(axis=0), atol=1e-4)
+    means = clf.estimator_.estimators_[0][-1].fingerprints_
+    np.testing.assert_allclose(
+        means, over_files(fingerprint()).fit(paths, y).estimator_[-1].fingerprints_, atol=1e-4
+    )
+    assert clf.score(paths, y) > 0.9
 
 
 def test_saved_models_judge_any_size_as_before_they_were_saved(write_files, tmp_path):

@@ -34,8 +34,11 @@ OF_ENERGIES = (
 #: What is told of the history of each file; tables have the first two if an image lies outside.
 HISTORY = columns(
     *("history", "outside", "format", "width", "height"),
-    *("jpeg_quality", "pixel_jpeg_quality", "jpeg_grid"),
+    *("jpeg_quality", "pixel_jpeg_quality", "jpeg_grid", "judged"),
 )
+
+#: What is judged of an image, if that is not a part of it.
+WHOLE = "whole"
 
 
 class Model(NamedTuple):
@@ -237,12 +240,12 @@ def covered(model: Model) -> str | None:
 
 
 def add_histories(rows: Sequence[Row], model: Model, scored: Scored) -> list[Row]:
-    """Add to each row what its file has been through, and what of that the fit does not cover."""
+    """Add to each row the history of its file, what of it no fit covers, and what was judged."""
+    return [{**row, **_history(scored.histories.get(row["file"]), model)} for row in rows]
+
+
+def _history(history: FileHistory | None, model: Model) -> Row:
     summary = getattr(model.whole, "history_summary_", None)  # models of before have none
-    return [{**row, **_history(scored.histories.get(row["file"]), summary)} for row in rows]
-
-
-def _history(history: FileHistory | None, summary: dict[str, Any] | None) -> Row:
     found: Row = dict.fromkeys(column.key for column in HISTORY)
     if history is None:
         return found
@@ -250,6 +253,10 @@ def _history(history: FileHistory | None, summary: dict[str, Any] | None) -> Row
     pixels = found.pop("pixels")
     found.update(pixel_jpeg_quality=pixels.jpeg_quality, jpeg_grid=pixels.grid)
     found["outside"] = (uncovered(history, summary) if summary else None) or None
+    height, width = model.whole.judged_part(history.height, history.width)
+    whole = (height, width) == (history.height, history.width)
+    part = f"{width} x {height} of {history.width} x {history.height}"
+    found["judged"] = WHOLE if whole else part
     return found
 
 
@@ -267,6 +274,14 @@ def note_of_outside(rows: Sequence[Row]) -> list[str]:
         f"outside of what the fit covers: {n_outside} of {len(rows)}, whose answers may be wrong "
         f"without a sign of it"
     ]
+
+
+def note_of_parts(rows: Sequence[Row]) -> list[str]:
+    """Count the images that are judged by a part of them, if there are some."""
+    parts = [row["judged"] for row in rows if row["judged"] not in (WHOLE, None)]
+    if not parts:
+        return []
+    return [f"judged by a part: {len(parts)} of {len(rows)}, such as {parts[0]} pixels"]
 
 
 def _reasons(model: Model, files: list[str], scores: np.ndarray) -> dict[int, str]:

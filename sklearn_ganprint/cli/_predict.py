@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if coverage is not None:
         _add_sets(rows, model, scored.scores, coverage)
         notes = _notes_of_sets(judged, coverage) if few is None else []
-    notes += _notes(judged, model, rate)
+    notes += [*_notes(judged, model, rate), *_models.note_of_parts(judged)]
     document = _document(args, model, rate, coverage)
     # Where sets say nothing, the nearest source does.
     _print(rows, notes, model, document, args.format, as_shown=_named if few is None else dict)

@@ -148,7 +148,11 @@ def _print(rows: Sequence[Row], claim: Claim, args: argparse.Namespace) -> None:
         document,
         Table(_COLUMNS, rows),
         shown=[*shown, *_models.shown_history(rows)],
-        notes=[*_notes(judged, claim), *_models.note_of_outside(judged)],
+        notes=[
+            *_notes(judged, claim),
+            *_models.note_of_parts(judged),
+            *_models.note_of_outside(judged),
+        ],
         appended=_models.HISTORY,
     )
 

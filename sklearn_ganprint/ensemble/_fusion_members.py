@@ -221,7 +221,7 @@ def fit_members(
             unseen[positions, :, column] = scores
     summed = [member for member in members if member.second_pass]
     if summed:
-        columns = np.flatnonzero([member.second_pass for member in members])
+        columns = np.flatnonzero([member.second_pass for member in members]).tolist()
         chains = plan.chains[: plan.n_scored]
         for kept, scores in batches.map(score_members, summed, classes, chains, rows=(y, fold_of)):
             for column, found in zip(columns, np.moveaxis(scores, 2, 0), strict=True):

@@ -157,7 +157,8 @@ def _perturbations(estimator: Any) -> Iterator[BasePerturbation]:
     """Yield all perturbations among the parameters of an estimator, texts made to objects."""
     for name, value in estimator.get_params().items():
         of_copies = name.rpartition("__")[2] == "perturbations"
-        pending = [value] if of_copies or isinstance(value, BasePerturbation) else []
+        given = value is not None and (of_copies or isinstance(value, BasePerturbation))
+        pending = [value] if given else []
         while pending:
             current = pending.pop()
             if isinstance(current, str | BasePerturbation):
