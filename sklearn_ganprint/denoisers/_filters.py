@@ -94,7 +94,7 @@ class WaveletDenoiser(ResidualDenoiser):
         stack = images.reshape(-1, *images.shape[-2:])
         return self._plan(images).residual(stack).reshape(images.shape)
 
-    def sigma_residuals(self, images: np.ndarray, sigmas: Sequence[float]) -> np.ndarray:
+    def _sigma_residuals(self, images: np.ndarray, sigmas: Sequence[float]) -> np.ndarray:
         """Residuals of images, and those with each of other sigmas, which cost little more."""
         images = self._checked(images)
         stack = images.reshape(-1, *images.shape[-2:])
@@ -316,7 +316,7 @@ def residuals_by_each(denoisers: Sequence[BaseDenoiser], images: np.ndarray) -> 
     for places in groups.values():
         first, *others = (denoisers[place] for place in places)
         if others:
-            found = first.sigma_residuals(images, [other.sigma for other in others])
+            found = first._sigma_residuals(images, [other.sigma for other in others])
         else:
             found = [first.residual(images)]
         residuals |= zip(places, found, strict=True)
