@@ -48,17 +48,17 @@ class BandedMatrix:
     """
 
     def __init__(self, matrix: sparse.csr_array, dtype: Any) -> None:
-        self._matrix = matrix.astype(dtype)
+        self.matrix = matrix.astype(dtype)
 
     @cached_property
     def _left(self) -> list[_Run]:
-        return list(_runs(self._matrix, LEFT_ROWS))
+        return list(_runs(self.matrix, LEFT_ROWS))
 
     @cached_property
     def _right(self) -> list[_Run]:
         return [
             run._replace(blocks=np.ascontiguousarray(run.blocks.transpose(0, 2, 1)))
-            for run in _runs(self._matrix, RIGHT_ROWS)
+            for run in _runs(self.matrix, RIGHT_ROWS)
         ]
 
     def multiply_rows(self, X: np.ndarray, out: np.ndarray) -> None:
@@ -113,7 +113,7 @@ def _runs(matrix: sparse.csr_array, size: int) -> Iterator[_Run]:
 
 
 class _Block(NamedTuple):
-    """Rows of a matrix, and those of its columns, from `offset` after `start`, that are not zero."""
+    """Rows of a matrix, and its columns that are not zero there, `offset` after `start`."""
 
     start: int
     size: int

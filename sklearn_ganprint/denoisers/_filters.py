@@ -178,7 +178,7 @@ class GaussianDenoiser(ResidualDenoiser):
         return residuals.reshape(images.shape)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=128)
 def gaussian_matrix(n: int, sigma: float, reach: int, mode: str, dtype: str) -> BandedMatrix:
     """Return the matrix of the filter along an axis of n pixels, which threads share."""
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)

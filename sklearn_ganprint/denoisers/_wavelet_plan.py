@@ -23,6 +23,8 @@ KEPT_WORKSPACES = 4
 KEPT_BYTES = 1 << 25
 #: Sides of the windows over which the local variance of a coefficient is estimated.
 WINDOWS = (3, 5, 7, 9)
+#: Sides up to which matrices are kept, so that images of every size have theirs soon.
+KEPT_SIDE = 1024
 #: How far the widest window reaches, in coefficients of one sub-band.
 REACH = 4
 #: Values of a strip: what is done to it in some thirty steps stays in the cache.
@@ -147,6 +149,22 @@ def _transform_matrices(n: int, wavelet: str, mode: str) -> tuple[Any, Any]:
     return sparse.hstack(forward, format="csr"), sparse.hstack(inverse, format="csr")
 
 
+def _matrices(
+    n: int, wavelet: str, mode: str, dtype: str, scale: float
+) -> tuple[BandedMatrix, BandedMatrix]:
+    """Return the matrices of one level along n pixels, which scale there and back again."""
+    find = _cut_matrices if n <= KEPT_SIDE else _cut_matrices.__wrapped__
+    return find(n, wavelet, mode, dtype, scale)
+
+
+@lru_cache(maxsize=512)
+def _cut_matrices(
+    n: int, wavelet: str, mode: str, dtype: str, scale: float
+) -> tuple[BandedMatrix, BandedMatrix]:
+    forward, inverse = _transform_matrices(n, wavelet, mode)
+    return BandedMatrix(forward * scale, dtype), BandedMatrix(inverse / scale, dtype)
+
+
 class _Level:
     """The matrices of one level: image to board, and back."""
 
@@ -154,32 +172,28 @@ class _Level:
         self, shape: tuple[int, int], wavelet: str, mode: str, dtype: str, scale: float
     ) -> None:
         self.shape = shape
-        rows, rows_back = _transform_matrices(shape[0], wavelet, mode)
-        columns, columns_back = _transform_matrices(shape[1], wavelet, mode)
-        self.board_shape = rows.shape[0], columns.shape[0]
-        self.rows = self._strips(rows, dtype)
-        self.rows_back = self._strips(rows_back, dtype)
-        self.columns = BandedMatrix(columns * scale, dtype)
-        self.columns_back = BandedMatrix(columns_back / scale, dtype)
+        rows, rows_back = _matrices(shape[0], wavelet, mode, dtype, 1.0)
+        self.columns, self.columns_back = _matrices(shape[1], wavelet, mode, dtype, scale)
+        self.board_shape = rows.matrix.shape[0], self.columns.matrix.shape[0]
+        self.rows, self.rows_back = self._strips(rows), self._strips(rows_back)
 
     @property
     def tile(self) -> int:
         """Number of images that go through all steps together."""
         return max(1, TILE_VALUES // prod(self.board_shape))
 
-    def _strips(
-        self, matrix: sparse.csr_array, dtype: str
-    ) -> list[tuple[slice, slice, BandedMatrix]]:
+    def _strips(self, whole: BandedMatrix) -> list[tuple[slice, slice, BandedMatrix]]:
         """Cut a matrix into strips of rows, each with the columns it takes: one, if it is small."""
+        matrix = whole.matrix
         size, (n_rows, n_columns) = max(1, 2 * TILE_VALUES // self.board_shape[1]), matrix.shape
         if size >= n_rows:
-            return [(slice(0, n_rows), slice(0, n_columns), BandedMatrix(matrix, dtype))]
+            return [(slice(0, n_rows), slice(0, n_columns), whole)]
         strips = []
         for start in range(0, n_rows, size):
             part = matrix[start : start + size]
             columns = slice(part.indices.min(), part.indices.max() + 1)
             rows = slice(start, start + part.shape[0])
-            strips.append((rows, columns, BandedMatrix(part[:, columns], dtype)))
+            strips.append((rows, columns, BandedMatrix(part[:, columns], matrix.dtype)))
         return strips
 
 
