@@ -315,6 +315,8 @@ def residuals_by_each(denoisers: Sequence[BaseDenoiser], images: np.ndarray) -> 
     residuals: dict[int, np.ndarray] = {}
     for places in groups.values():
         first, *others = (denoisers[place] for place in places)
+        for other in others:
+            other._validate_params()
         if others:
             found = first._sigma_residuals(images, [other.sigma for other in others])
         else:
