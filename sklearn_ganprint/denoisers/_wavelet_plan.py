@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pywt
-from scipy import sparse
 
 from sklearn_ganprint._parallel import one_blas_thread
-from sklearn_ganprint.denoisers._banded import BandedMatrix, identity_columns
+from sklearn_ganprint.denoisers._banded import BandedMatrix
+from sklearn_ganprint.denoisers._wavelet_matrices import level_matrices
 
 #: Values of the images that go through a plan together: small images are too short alone.
 BATCH_VALUES = 1 << 19
@@ -23,8 +23,6 @@ KEPT_WORKSPACES = 4
 KEPT_BYTES = 1 << 25
 #: Sides of the windows over which the local variance of a coefficient is estimated.
 WINDOWS = (3, 5, 7, 9)
-#: Sides up to which matrices are kept, so that images of every size have theirs soon.
-KEPT_SIDE = 1024
 #: How far the widest window reaches, in coefficients of one sub-band.
 REACH = 4
 #: Values of a strip: what is done to it in some thirty steps stays in the cache.
@@ -133,38 +131,6 @@ def _offset(wavelet: str, mode: str) -> float:
     return 128.0 if blind and mode not in ("zero", "antisymmetric") else 0.0
 
 
-@lru_cache(maxsize=64)
-def _transform_matrices(n: int, wavelet: str, mode: str) -> tuple[Any, Any]:
-    """Make the matrices of one level along n pixels, there and back; low and high alternate.
-
-    They are read off PyWavelets, so that every wavelet and mode is what it says there.
-    """
-    forward, inverse = [], []
-    for unit in identity_columns(n):
-        bands = np.stack(pywt.dwt(unit, wavelet, mode, axis=0), axis=1)
-        forward.append(sparse.csc_array(bands.reshape(-1, unit.shape[1])))
-    for unit in identity_columns(forward[0].shape[0]):
-        low, high = np.ascontiguousarray(unit[0::2]), np.ascontiguousarray(unit[1::2])
-        inverse.append(sparse.csc_array(pywt.idwt(low, high, wavelet, mode, axis=0)[:n]))
-    return sparse.hstack(forward, format="csr"), sparse.hstack(inverse, format="csr")
-
-
-def _matrices(
-    n: int, wavelet: str, mode: str, dtype: str, scale: float
-) -> tuple[BandedMatrix, BandedMatrix]:
-    """Return the matrices of one level along n pixels, which scale there and back again."""
-    find = _cut_matrices if n <= KEPT_SIDE else _cut_matrices.__wrapped__
-    return find(n, wavelet, mode, dtype, scale)
-
-
-@lru_cache(maxsize=512)
-def _cut_matrices(
-    n: int, wavelet: str, mode: str, dtype: str, scale: float
-) -> tuple[BandedMatrix, BandedMatrix]:
-    forward, inverse = _transform_matrices(n, wavelet, mode)
-    return BandedMatrix(forward * scale, dtype), BandedMatrix(inverse / scale, dtype)
-
-
 class _Level:
     """The matrices of one level: image to board, and back."""
 
@@ -172,8 +138,8 @@ class _Level:
         self, shape: tuple[int, int], wavelet: str, mode: str, dtype: str, scale: float
     ) -> None:
         self.shape = shape
-        rows, rows_back = _matrices(shape[0], wavelet, mode, dtype, 1.0)
-        self.columns, self.columns_back = _matrices(shape[1], wavelet, mode, dtype, scale)
+        rows, rows_back = level_matrices(shape[0], wavelet, mode, dtype, 1.0)
+        self.columns, self.columns_back = level_matrices(shape[1], wavelet, mode, dtype, scale)
         self.board_shape = rows.matrix.shape[0], self.columns.matrix.shape[0]
         self.rows, self.rows_back = self._strips(rows), self._strips(rows_back)
 
