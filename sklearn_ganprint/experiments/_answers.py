@@ -156,8 +156,8 @@ class Answers(NamedTuple):
             flags |= {"accuracy": self.nearest == self.codes}
             flags |= {"coverage": self._holds} if self.several else {}
         n = int(own.sum())
-        counts = {name: int(flag[own].sum()) for name, flag in flags.items() if n}
         names = ("right", "unsure", "unknown", "wrong", "accuracy", "coverage")
+        counts = {name: int(flags[name][own].sum()) for name in names if n and name in flags}
         sizes = self.sets[own & self.known].sum(axis=1) if self.several else np.empty(0)
         return AnswerShares(
             images=n,
