@@ -183,10 +183,8 @@ def _confusion(labels: Sequence[str], answers: Sequence[str]) -> dict[str, dict[
 
 def _print(form: str, settings: Row, model: Model, judged: Judged, scored: Scored) -> None:
     """Print all images, those of each source, and those of each history."""
-    labels, answers = (
-        judged.labels.tolist(),
-        _named_answers(model, judged, settings["unknown_label"]),
-    )
+    labels = judged.labels.tolist()
+    answers = _named_answers(model, judged, settings["unknown_label"])
     totals = judged.lines("all", ["all"] * len(labels))
     sources, histories = judged.lines("source", labels), _by_history(judged, model)
     document = {
