@@ -185,8 +185,8 @@ class Calibration(_KnownScores):
 class PredictionSets(_KnownScores):
     """Sets of sources that hold an image's own source, at a stated coverage.
 
-    The sources join a set in order of their probability, until those that are left are improbable
-    enough together.
+    A set holds the sources that are probable enough for an image. How probable that is, is set on
+    images whose source is known.
 
     Parameters
     ----------
@@ -211,16 +211,18 @@ class PredictionSets(_KnownScores):
 
     Notes
     -----
-    These are adaptive prediction sets (APS) [1]_. With p the probability of source c, and r that of
-    all less probable ones together, an image's score for c is ``r + p / 2``, at the middle of where
-    [1]_ draws it at random. A set holds the sources whose score is at least a threshold:
-    :func:`conformal_threshold` of the scores of calibration images for their own source, but not
-    more than ``1 - coverage``. The former guarantees the mean coverage, whatever the distribution
-    of the scores, if new images are exchangeable with those of the calibration. The latter is the
-    threshold that probabilities ask for by themselves. It matters where most calibration images
-    are easy, and would pay for the others: with a threshold for the probability of a source (LAC)
-    [2]_, sets then hold one source, also for an image that is hard. The nearest source is in each
-    set. With too few calibration images, see :func:`scores_needed`, sets hold all sources.
+    A set holds the sources whose probability is at least a threshold (LAC) [1]_:
+    :func:`conformal_threshold` of the probabilities that calibration images give their own source.
+    That guarantees the mean coverage, whatever the distribution of the scores, if new images are
+    exchangeable with those of the calibration. With too few of them, see :func:`scores_needed`,
+    sets hold all sources.
+
+    Where most calibration images are easy, that threshold is high, and sets hold one source also
+    for an image that is hard: coverage is kept on average, and not for such images. A threshold is
+    therefore at most ``1 - coverage``, so that no source that is as probable as that is left out.
+    Sets of hard images then keep the coverage about as far as probabilities are right. Adaptive
+    prediction sets (APS) [2]_ aim at the same, and come out larger for easy images. The nearest
+    source is in each set.
 
     `scale` makes the sources of the calibration images most likely, and that of one more image
     that is attributed wrongly, by a margin of the scores' spread. Strictly, coverage is guaranteed
@@ -228,10 +230,10 @@ class PredictionSets(_KnownScores):
 
     References
     ----------
-    .. [1] Y. Romano, M. Sesia, E. Candes, "Classification with valid and adaptive coverage",
-       NeurIPS, 2020.
-    .. [2] M. Sadinle, J. Lei, L. Wasserman, "Least ambiguous set-valued classifiers with bounded
+    .. [1] M. Sadinle, J. Lei, L. Wasserman, "Least ambiguous set-valued classifiers with bounded
        error levels", Journal of the American Statistical Association 114, 2019.
+    .. [2] Y. Romano, M. Sesia, E. Candes, "Classification with valid and adaptive coverage",
+       NeurIPS, 2020.
 
     Examples
     --------
@@ -260,7 +262,7 @@ class PredictionSets(_KnownScores):
         scores : array-like of shape (n, n_classes)
             Scores of images.
         coverage : float, default=0.95
-            Share of the images whose set is to hold their source, in [0.5, 1).
+            Share of the images whose set is to hold their source, in (0, 1).
 
         Returns
         -------
@@ -270,18 +272,19 @@ class PredictionSets(_KnownScores):
         Raises
         ------
         ValueError
-            If `scores` has another number of columns, or `coverage` is not in [0.5, 1).
+            If `scores` has another number of columns, or `coverage` is not in (0, 1).
         """
-        found = self._mid_probabilities(self._check(scores, "class_scores"))
-        return found >= self.thresholds(coverage)
+        probabilities = self._probabilities(self._check(scores, "class_scores"))
+        greatest = probabilities.max(axis=1, keepdims=True)
+        return probabilities >= np.minimum(self.thresholds(coverage), greatest)
 
     def thresholds(self, coverage: float = 0.95) -> np.ndarray:
-        """Compute the scores ``r + p / 2`` from which on sources are in a set.
+        """Compute the probabilities from which on sources are in a set.
 
         Parameters
         ----------
         coverage : float, default=0.95
-            Share of the images whose set is to hold their source, in [0.5, 1).
+            Share of the images whose set is to hold their source, in (0, 1).
 
         Returns
         -------
@@ -291,26 +294,19 @@ class PredictionSets(_KnownScores):
         Raises
         ------
         ValueError
-            If `coverage` is not in [0.5, 1).
+            If `coverage` is not in (0, 1).
         """
-        if not 0.5 <= coverage < 1:
-            raise ValueError(f"coverage must be in [0.5, 1), got {coverage!r}.")
-        known = self._mid_probabilities(self.scores)[np.arange(len(self.codes)), self.codes]
+        if not 0 < coverage < 1:
+            raise ValueError(f"coverage must be in (0, 1), got {coverage!r}.")
+        known = self._probabilities(self.scores)[np.arange(len(self.codes)), self.codes]
         limits = [
             conformal_threshold(known if self.pooled else known[self.codes == code], 1 - coverage)
             for code in range(self.scores.shape[1])
         ]
         return np.minimum(limits, 1 - coverage)
 
-    def _mid_probabilities(self, scores: np.ndarray) -> np.ndarray:
-        """Probability of all sources less probable than each, and half its own."""
-        own = softmax(self.scale * scores, axis=1)
-        # Of equal scores the first source comes first, as in predict.
-        rising = (-scores).argsort(axis=1, kind="stable")[:, ::-1]
-        ordered = np.take_along_axis(own, rising, axis=1)
-        middle = np.empty_like(own)
-        np.put_along_axis(middle, rising, ordered.cumsum(axis=1) - ordered / 2, axis=1)
-        return middle
+    def _probabilities(self, scores: np.ndarray) -> np.ndarray:
+        return softmax(self.scale * scores, axis=1)
 
 
 def _likely_scale(scores: np.ndarray, codes: np.ndarray) -> float:

@@ -17,8 +17,13 @@ from sklearn_ganprint.classification import (
 )
 from sklearn_ganprint.denoisers import BaseDenoiser, GaussianDenoiser, WaveletDenoiser
 from sklearn_ganprint.ensemble import FusionClassifier, TiledClassifier
-from sklearn_ganprint.features import AutocorrelationTransformer, TiledTransformer
+from sklearn_ganprint.features import (
+    AutocorrelationTransformer,
+    CorrelationTransformer,
+    TiledTransformer,
+)
 from sklearn_ganprint.localization import FingerprintLocalizer
+from sklearn_ganprint.perturbations import RandomHistory
 from sklearn_ganprint.residuals import LocalVarianceNormalizer, ResidualTransformer
 
 __all__ = [
@@ -33,6 +38,8 @@ Denoiser = str | BaseDenoiser | Callable[[np.ndarray], np.ndarray]
 
 #: The kinds of :func:`make_attribution_pipeline`, and the traces by which they attribute images.
 KINDS = {
+    "robust": "fingerprint, and correlations of several residuals, as they are and as images are "
+    "found on the web: compressed, resized, cropped",
     "fingerprint": "the mean residual of each source",
     "autocorrelation": "how neighbouring pixels and colours of a residual depend on each other",
     "fusion": "fingerprint and autocorrelation, each weighted by its worth on images left out",
@@ -50,7 +57,7 @@ FORMER_KINDS = {
 }
 
 #: Kinds that are fitted on whole images alone.
-_WITHOUT_TILES = ("fingerprint", "prnu")
+_WITHOUT_TILES = ("robust", "fingerprint", "prnu")
 
 #: Of the pooled covariance. Ledoit and Wolf's estimate (shrinkage="auto") is made for each class,
 #: and fails with two or three images.
@@ -58,6 +65,11 @@ SHRINKAGE = 0.03
 
 #: Beside the denoiser that is asked for: what one takes for content is noise to another.
 SIBLINGS_DENOISERS = {"gaussian": GaussianDenoiser(1.0), "haar": WaveletDenoiser("haar")}
+
+#: Beside the denoiser that is asked for, in the correlations of "robust".
+OTHER_DENOISERS = (WaveletDenoiser(sigma=2.0), GaussianDenoiser(0.7))
+#: In "robust", whose copies of images vary more.
+ROBUST_SHRINKAGE = 0.1
 
 #: Of the noise of photos, in 8-bit grey levels: what work on sensor patterns takes.
 CAMERA_SIGMA = 3.0
@@ -312,6 +324,28 @@ def _fusion_siblings(denoiser: Denoiser, data_range: float, tile_size: Any) -> P
     return Pipeline([("fusion", FusionClassifier(traces))])
 
 
+def _robust(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
+    residual = _colour_residual(denoiser, data_range).set_params(anchor="top-left")
+    features = CorrelationTransformer((denoiser, *OTHER_DENOISERS), data_range=data_range)
+    traces = [
+        (
+            "fingerprint",
+            Pipeline([("residual", residual), ("fingerprint", FingerprintClassifier())]),
+        ),
+        (
+            "correlations",
+            Pipeline(
+                [
+                    ("features", features),
+                    ("lda", PooledDiscriminantAnalysis(ROBUST_SHRINKAGE, standardize=True)),
+                ]
+            ),
+        ),
+    ]
+    history = RandomHistory(keep_size=False, data_range=data_range)
+    return Pipeline([("fusion", FusionClassifier(traces, perturbations=history))])
+
+
 def _second_order(tile_size: Any) -> list[tuple[str, Any]]:
     """Make the steps from residuals to sources."""
     features = AutocorrelationTransformer()
@@ -328,6 +362,7 @@ def _prnu(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
 
 
 _MAKERS: dict[str, Callable[[Denoiser, float, Any], Pipeline]] = {
+    "robust": _robust,
     "fingerprint": _fingerprint,
     "autocorrelation": _autocorrelation,
     "fusion": _fusion,

@@ -253,6 +253,8 @@ def jpeg_evidence(image, qualities, row, column):
     evidence = np.zeros(len(qualities))
     for top in range(row, len(levels) - 7, 8):
         for left in range(column, levels.shape[1] - 7, 8):
+            if {0, 255} & set(image[top : top + 8, left : left + 8].ravel().tolist()):
+                continue  # clipped
             coefficients = np.abs(dctn(levels[top : top + 8, left : left + 8], norm="ortho"))
             for position, quality in enumerate(qualities):
                 steps = jpeg_steps(quality)

@@ -77,6 +77,14 @@ def test_the_later_of_two_compressions_is_found_if_it_is_the_coarser(images):
         assert estimate_history(compress(first, quality=70)) == ImageHistory(70, (0, 0))
 
 
+def test_clipped_parts_do_not_hide_compression(images):
+    bright = np.rint(images[0] * 1.6 - 60.0).clip(0, 255).astype(np.uint8)
+    compressed = compress(bright, quality=60)
+    assert 0.05 < np.isin(compressed, (0, 255)).any(axis=2).mean() < 0.95
+    assert estimate_history(compressed) == ImageHistory(60, (0, 0))
+    assert estimate_history(bright) == ImageHistory()
+
+
 def test_grey_images_and_other_numbers(images):
     grey = compress(images[0][..., 1], quality=80)
     expected = ImageHistory(80, (0, 0))

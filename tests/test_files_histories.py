@@ -102,6 +102,22 @@ def test_copies_are_part_of_what_is_covered(files, perturbations, expected):
     assert clf.history_summary_["copies"] == NOTHING | expected
 
 
+class Copying(FingerprintClassifier):
+    """A classifier that makes no copies unless it is told to."""
+
+    def __init__(self, perturbations=None):
+        super().__init__()
+        self.perturbations = perturbations
+
+
+@pytest.mark.parametrize(("perturbations", "jpeg"), [(None, None), (("jpeg 85",), [85, 85])])
+def test_copies_may_be_left_out(files, perturbations, jpeg):
+    paths, y = files
+    copying = make_pipeline(ResidualTransformer("gaussian"), Copying(perturbations))
+    summary = FileBatchEstimator(copying).fit(paths, y).history_summary_
+    assert summary["copies"] == NOTHING | {"jpeg": jpeg}
+
+
 def test_drawn_histories_lie_within_what_is_covered():
     images = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 3), dtype=np.uint8)
     for preset in ("web", "social", "messenger", "challenge"):

@@ -68,30 +68,20 @@ quality = _whole("a JPEG quality from 1 to 100", lambda number: 1 <= number <= 1
 seed = _whole("a number from 0 to 2**32 - 1", lambda number: 0 <= number < 2**32)
 
 
-def rate(text: str) -> float:
-    """Check a rate of false alarms."""
+def rate(text: str, example: str = "a rate between 0 and 1, such as 0.01 for 1 in 100") -> float:
+    """Check a rate of false alarms, or another share."""
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if not 0 < number < 1:
-        raise argparse.ArgumentTypeError(
-            f"expected a rate between 0 and 1, such as 0.01 for 1 in 100; got {text!r}"
-        )
+        raise argparse.ArgumentTypeError(f"expected {example}; got {text!r}")
     return number
 
 
 def coverage(text: str) -> float:
     """Check a coverage of sets of sources."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0.5 <= number < 1:
-        raise argparse.ArgumentTypeError(
-            f"expected a coverage of at least 0.5 and below 1, such as 0.95; got {text!r}"
-        )
-    return number
+    return rate(text, "a coverage between 0 and 1, such as 0.95 for 19 in 20")
 
 
 def size(text: str, expected: str = "N or HxW") -> tuple[int, int]:
@@ -170,7 +160,7 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
         "type": coverage,
         "metavar": "SHARE",
         "help": "share of the sources' own images for which the sources that are named are to hold "
-        f"the right one, at least 0.5 and below 1 (default: {DEFAULT_COVERAGE:g})",
+        f"the right one, in (0, 1) (default: {DEFAULT_COVERAGE:g})",
     },
     "--out": {"metavar": "DIR", "help": "folder for a page to look at, index.html, with {what}"},
     "--force": {

@@ -343,7 +343,7 @@ def warning_of_few_for_sets(model: Model, coverage: float | None) -> str | None:
         return None
     where = "pooled over all sources" if sets.pooled else "of the source with the fewest"
     most = math.floor(1000 * n / (n + 1)) / 1000
-    advice = f", or choose --coverage {most:g} or less" if most >= 0.5 else ""
+    advice = f", or choose --coverage {most:g} or less" if most > 0 else ""
     return (
         f"no source can be ruled out at a coverage of {coverage:g}, so that sets hold all, and a "
         f"table names the nearest alone: it takes {needed} calibration images, and there are {n} "

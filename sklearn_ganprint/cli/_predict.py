@@ -13,11 +13,10 @@ from sklearn_ganprint.cli._models import Model, Scored
 REQUIRES = ("rich", "skops")
 DESCRIPTION = (
     "Attribute each image to the source that it has the greatest score for, name others beside it "
-    "that cannot be ruled out, or call it unknown "
-    "where the p-value of its being from any of them is at most the rate of false alarms. Low "
-    "p-values speak against the sources; high ones prove nothing. Photos are attributed to a "
-    "camera from a peak-to-correlation energy of 60 on. Images that are flat, smooth or saturated "
-    "have no answer."
+    "that cannot be ruled out, or call it unknown where the p-value of its being from any of them "
+    "is at most the rate of false alarms. Low p-values speak against the sources; high ones prove "
+    "nothing. Photos are attributed to a camera from a peak-to-correlation energy of 60 on. Images "
+    "that are flat, smooth or saturated have no answer."
 )
 
 _COLUMNS = columns(

@@ -652,7 +652,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         X : sequence of paths of length n, or array-like of images
             The files.
         coverage : float, default=0.95
-            Share of the known sources' images whose set is to hold their source, in [0.5, 1).
+            Share of the known sources' images whose set is to hold their source, in (0, 1).
 
         Returns
         -------
@@ -708,17 +708,13 @@ class FileBatchClustering(ClusterMixin, FileBatchEstimator):
 
 def apply_batch(images: Any, estimator: Any, method: str, *args: Any) -> np.ndarray:
     """Call a method of a fitted estimator, or of a pipeline's last step, on one batch."""
-    return _images.by_shape(
-        lambda group: _apply_to_one_shape(group, estimator, method, args), images
-    )
+    return _images.by_shape(lambda same: _apply_to_one_shape(same, estimator, method, args), images)
 
 
-def _apply_to_one_shape(
-    images: Any, estimator: Any, method: str, args: Sequence[Any]
-) -> np.ndarray:
+def _apply_to_one_shape(images: Any, estimator: Any, method: str, args: Any) -> np.ndarray:
     if not hasattr(estimator, method):
         images, estimator = estimator[:-1].transform(images), estimator[-1]
-    # set_config may ask for data frames
+    # set_config may ask for data frames.
     return np.asarray(getattr(estimator, method)(images, *args))
 
 

@@ -163,7 +163,7 @@ def _perturbations(estimator: Any) -> Iterator[BasePerturbation]:
             current = pending.pop()
             if isinstance(current, str | BasePerturbation):
                 yield check_perturbation(current)
-            else:
+            elif current is not None:
                 pending += list(current)
 
 

@@ -318,7 +318,7 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         X : array-like of shape (n, ...)
             What the estimator takes.
         coverage : float, default=0.95
-            Share of the known sources' images whose set is to hold their source, in [0.5, 1). The
+            Share of the known sources' images whose set is to hold their source, in (0, 1). The
             images that are called unknown, at most `false_alarm_rate` of them, come off it.
 
         Returns
@@ -332,7 +332,7 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         AttributeError
             If there are no `calibration_class_scores_`.
         ValueError
-            If `coverage` is not in [0.5, 1).
+            If `coverage` is not in (0, 1).
 
         Warns
         -----
