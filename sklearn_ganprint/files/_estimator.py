@@ -1,7 +1,7 @@
 """One estimator for files, whatever it is that fits, predicts or transforms them."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar, Self
