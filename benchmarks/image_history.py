@@ -59,6 +59,14 @@ HISTORIES = [
         (f"JPEG {q}, 64 x 64 pixels", lambda x, q=q: saved(x, quality=q)[64:128, 64:128], q, (0, 0))
         for q in (40, 75, 90, 95)
     ),
+    *(
+        (
+            f"JPEG {q}, 64 x 64 pixels off the grid",
+            lambda x, q=q: saved(x, quality=q)[67:131, 69:133],
+            *(q, (5, 3)),
+        )
+        for q in (40, 75, 90, 95)
+    ),
     (
         "JPEG 90, cut off the grid, JPEG 75",
         lambda x: saved(saved(x, quality=90)[3:, 5:], quality=75),

@@ -327,20 +327,12 @@ def _fusion_siblings(denoiser: Denoiser, data_range: float, tile_size: Any) -> P
 def _robust(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
     residual = _colour_residual(denoiser, data_range).set_params(anchor="top-left")
     features = CorrelationTransformer((denoiser, *OTHER_DENOISERS), data_range=data_range)
+    fingerprint = Pipeline([("residual", residual), ("fingerprint", FingerprintClassifier())])
+    lda = PooledDiscriminantAnalysis(ROBUST_SHRINKAGE, standardize=True)
+    # The first to take an image makes the residuals of both.
     traces = [
-        (
-            "fingerprint",
-            Pipeline([("residual", residual), ("fingerprint", FingerprintClassifier())]),
-        ),
-        (
-            "correlations",
-            Pipeline(
-                [
-                    ("features", features),
-                    ("lda", PooledDiscriminantAnalysis(ROBUST_SHRINKAGE, standardize=True)),
-                ]
-            ),
-        ),
+        ("correlations", Pipeline([("features", features), ("lda", lda)])),
+        ("fingerprint", fingerprint),
     ]
     history = RandomHistory(keep_size=False, data_range=data_range)
     return Pipeline([("fusion", FusionClassifier(traces, perturbations=history))])

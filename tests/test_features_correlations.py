@@ -174,7 +174,7 @@ def test_threads_change_nothing(make_images, n_jobs):
 
 
 def test_a_batch_is_as_its_images(make_images):
-    images, _ = make_images(n_per_class=2)
+    images, _ = make_images(n_per_class=14)  # more than go together
     transformer = CorrelationTransformer(**FEW)
     singly = [transformer.transform(images[n : n + 1]) for n in range(len(images))]
     np.testing.assert_allclose(transformer.transform(images), np.concatenate(singly), atol=1e-4)
@@ -245,6 +245,11 @@ def test_pipelines_call_images_without_residual_unknown(make_images, members):
         ({"denoisers": ()}, (32, 32), "denoisers must be one or more"),
         ({"denoisers": "wavelet"}, (32, 32), "'denoisers' parameter"),
         ({"denoisers": ["mean"], "max_lag": 1}, (32, 32), "denoiser must be one of"),
+        (
+            {"denoisers": ["wavelet", WaveletDenoiser(sigma=-2.0)], "max_lag": 1},
+            (32, 32),
+            "'sigma' parameter of WaveletDenoiser",
+        ),
         ({"window": 4}, (32, 32), "window must be odd"),
         ({"window": -1}, (32, 32), "'window' parameter"),
         ({"colour_lag": -1}, (32, 32), "'colour_lag' parameter"),
@@ -256,7 +261,7 @@ def test_pipelines_call_images_without_residual_unknown(make_images, members):
 def test_what_cannot_be_is_refused(params, shape, words):
     images = np.random.default_rng(0).integers(0, 256, (2, *shape), dtype=np.uint8)
     with pytest.raises(ValueError, match=words):
-        CorrelationTransformer(**params).fit(images)
+        CorrelationTransformer(**params).fit_transform(images)
 
 
 def test_grey_images_need_no_room_for_colours():

@@ -211,6 +211,10 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
         scores = self.decision_function(X)
         return softmax(np.column_stack([0 * scores, scores]) if scores.ndim == 1 else scores)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Those saved by earlier versions took features as they came.
+        super().__setstate__({"standardize": False, **state})
+
 
 def class_means(X: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Compute the mean of each class, in double precision."""

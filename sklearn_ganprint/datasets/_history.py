@@ -14,8 +14,9 @@ Levels = NDArray[np.float32]
 
 #: Smallest side of an image of which something is told, in pixels.
 MIN_SIDE = 64
-#: Largest side of the part that is looked at: more pixels take longer and change no answer.
-_MAX_SIDE = 256
+#: Largest sides of the parts by which qualities and grids are compared: more pixels take longer,
+#: and change hardly an answer.
+_MAX_SIDE, _GRID_SIDE = 256, 192
 
 # A decoder rounds luminance to whole grey levels: an error of variance 1/12 in each pixel and, the
 # transform being orthonormal, in each coefficient.
@@ -23,7 +24,7 @@ _ERROR = 12**-0.5
 # Share of coefficients that clipping, or what came after, may have moved anywhere.
 _MOVED = 0.1
 # Histograms of absolute coefficients end where few coefficients are left.
-_BIN, _LARGEST = 0.125, 64
+_BIN, _LARGEST = 0.25, 64
 _N_BINS = int(_LARGEST / _BIN)
 
 # Greatest row and column of the frequencies by which offsets of the grid are compared: the lowest,
@@ -93,7 +94,8 @@ def estimate_history(image: ArrayLike) -> ImageHistory:
     JPEG Group; if it is less than 40 on the grid that begins at the first pixel, on the one of all
     64 grids on which 15 low frequencies have the greatest sum. A sum of less than 40 there as well
     is no trace. Blocks with values of 0 or 255 are left out, since clipping may have moved their
-    coefficients. Of large images the 256 x 256 pixels in the middle are used.
+    coefficients. Of large images the 256 x 256 pixels in the middle are used, and 192 x 192 to
+    compare grids.
 
     The trace is lost by resizing and blurring, and mostly by noise; from qualities of about 97 on
     there is hardly one, nor is one found of tables that are far from those of any quality. Of
@@ -118,14 +120,14 @@ def estimate_history(image: ArrayLike) -> ImageHistory:
     >>> estimate_history(compressed[3:, 1:])
     ImageHistory(jpeg_quality=75, grid=(5, 7))
     """
-    levels = _middle(_luminance(image))
+    levels = _middle(_luminance(image), _MAX_SIDE)
     if min(levels.shape) < MIN_SIDE:
         return ImageHistory()
     # Few images are cut off the grid, and to look for it takes ten times as long.
     row, column = 0, 0
     evidence = _evidence(levels)
     if evidence.max() < _EVIDENCE:
-        row, column = _grid(levels)
+        row, column = _grid(_middle(levels, _GRID_SIDE))
         evidence = _evidence(levels[row:, column:])
     best = int(evidence.argmax())
     return ImageHistory(best + 1, (row, column)) if evidence[best] >= _EVIDENCE else ImageHistory()
@@ -151,10 +153,10 @@ def _luminance(image: ArrayLike) -> Levels:
     return levels
 
 
-def _middle(levels: Levels) -> Levels:
+def _middle(levels: Levels, max_side: int) -> Levels:
     """Cut out the middle, from a multiple of 8 on, so that the grid stays what it is."""
-    starts = (max(0, side - _MAX_SIDE) // 2 // 8 * 8 for side in levels.shape)
-    return levels[tuple(slice(start, start + _MAX_SIDE) for start in starts)]
+    starts = (max(0, side - max_side) // 2 // 8 * 8 for side in levels.shape)
+    return levels[tuple(slice(start, start + max_side) for start in starts)]
 
 
 @cache

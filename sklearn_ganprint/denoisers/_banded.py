@@ -1,6 +1,7 @@
 """Multiplication with matrices that are zero but near the diagonal."""
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -47,11 +48,17 @@ class BandedMatrix:
     """
 
     def __init__(self, matrix: sparse.csr_array, dtype: Any) -> None:
-        matrix = matrix.astype(dtype)
-        self._left = list(_runs(matrix, LEFT_ROWS))
-        self._right = [
+        self.matrix = matrix.astype(dtype)
+
+    @cached_property
+    def _left(self) -> list[_Run]:
+        return list(_runs(self.matrix, LEFT_ROWS))
+
+    @cached_property
+    def _right(self) -> list[_Run]:
+        return [
             run._replace(blocks=np.ascontiguousarray(run.blocks.transpose(0, 2, 1)))
-            for run in _runs(matrix, RIGHT_ROWS)
+            for run in _runs(self.matrix, RIGHT_ROWS)
         ]
 
     def multiply_rows(self, X: np.ndarray, out: np.ndarray) -> None:
@@ -95,19 +102,45 @@ def multiply(products: Iterable[Product]) -> None:
 
 def _runs(matrix: sparse.csr_array, size: int) -> Iterator[_Run]:
     """Cut a matrix into blocks of `size` rows, and the last one of fewer, and join them to runs."""
-    blocks = [_block(matrix, start, size) for start in range(0, matrix.shape[0], size)]
-    for _, group in groupby(blocks, lambda block: (block[1] - block[0], block[2].shape)):
-        starts, columns, parts = zip(*group, strict=True)
-        stack = np.stack(parts)
-        rows = slice(starts[0], starts[0] + stack.shape[0] * stack.shape[1])
-        yield _Run(rows, columns[0], stack)
+    n_rows = matrix.shape[0]
+    blocks = [
+        _Block.of(matrix, start, min(size, n_rows - start)) for start in range(0, n_rows, size)
+    ]
+    for _, group in groupby(blocks, lambda block: block._replace(start=0)):
+        first, *others = group
+        rows = slice(first.start, first.start + first.size * (1 + len(others)))
+        yield _Run(rows, first.start + first.offset, _dense(matrix, rows, first))
 
 
-def _block(matrix: sparse.csr_array, start: int, size: int) -> tuple[int, int, np.ndarray]:
-    """Return the first row and column of a block, and what is between its columns of zeros."""
-    part = matrix[start : start + size]
-    first, last = (part.indices.min(), part.indices.max()) if part.nnz else (0, 0)
-    return start, int(first), part[:, first : last + 1].toarray()
+class _Block(NamedTuple):
+    """Rows of a matrix, and its columns that are not zero there, `offset` after `start`."""
+
+    start: int
+    size: int
+    offset: int
+    width: int
+
+    @classmethod
+    def of(cls, matrix: sparse.csr_array, start: int, size: int) -> "_Block":
+        """Find the columns of some rows."""
+        columns = matrix.indices[matrix.indptr[start] : matrix.indptr[start + size]]
+        first, last = (int(columns.min()), int(columns.max())) if columns.size else (0, 0)
+        return cls(start, size, first - start, last + 1 - first)
+
+
+def _dense(matrix: sparse.csr_array, rows: slice, block: _Block) -> np.ndarray:
+    """Return the blocks ``(n_blocks, size, width)`` of a run that begins with `block`.
+
+    By hand: slices of sparse matrices take longer than all that is done with them.
+    """
+    n_rows = rows.stop - rows.start
+    entries = slice(matrix.indptr[rows.start], matrix.indptr[rows.stop])
+    lengths = np.diff(matrix.indptr[rows.start : rows.stop + 1])
+    numbers, within = np.divmod(np.repeat(np.arange(n_rows), lengths), block.size)
+    columns = matrix.indices[entries] - (block.start + block.offset) - numbers * block.size
+    dense = np.zeros((n_rows // block.size, block.size, block.width), matrix.dtype)
+    np.add.at(dense, (numbers, within, columns), matrix.data[entries])
+    return dense
 
 
 def identity_columns(n: int, width: int = 64) -> Iterator[np.ndarray]:

@@ -94,7 +94,7 @@ class WaveletDenoiser(ResidualDenoiser):
         stack = images.reshape(-1, *images.shape[-2:])
         return self._plan(images).residual(stack).reshape(images.shape)
 
-    def sigma_residuals(self, images: np.ndarray, sigmas: Sequence[float]) -> np.ndarray:
+    def _sigma_residuals(self, images: np.ndarray, sigmas: Sequence[float]) -> np.ndarray:
         """Residuals of images, and those with each of other sigmas, which cost little more."""
         images = self._checked(images)
         stack = images.reshape(-1, *images.shape[-2:])
@@ -178,7 +178,7 @@ class GaussianDenoiser(ResidualDenoiser):
         return residuals.reshape(images.shape)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=128)
 def gaussian_matrix(n: int, sigma: float, reach: int, mode: str, dtype: str) -> BandedMatrix:
     """Return the matrix of the filter along an axis of n pixels, which threads share."""
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
@@ -315,8 +315,10 @@ def residuals_by_each(denoisers: Sequence[BaseDenoiser], images: np.ndarray) -> 
     residuals: dict[int, np.ndarray] = {}
     for places in groups.values():
         first, *others = (denoisers[place] for place in places)
+        for other in others:
+            other._validate_params()
         if others:
-            found = first.sigma_residuals(images, [other.sigma for other in others])
+            found = first._sigma_residuals(images, [other.sigma for other in others])
         else:
             found = [first.residual(images)]
         residuals |= zip(places, found, strict=True)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pywt
-from scipy import sparse
 
 from sklearn_ganprint._parallel import one_blas_thread
-from sklearn_ganprint.denoisers._banded import BandedMatrix, identity_columns
+from sklearn_ganprint.denoisers._banded import BandedMatrix
+from sklearn_ganprint.denoisers._wavelet_matrices import level_matrices
 
 #: Values of the images that go through a plan together: small images are too short alone.
 BATCH_VALUES = 1 << 19
@@ -131,22 +131,6 @@ def _offset(wavelet: str, mode: str) -> float:
     return 128.0 if blind and mode not in ("zero", "antisymmetric") else 0.0
 
 
-@lru_cache(maxsize=64)
-def _transform_matrices(n: int, wavelet: str, mode: str) -> tuple[Any, Any]:
-    """Make the matrices of one level along n pixels, there and back; low and high alternate.
-
-    They are read off PyWavelets, so that every wavelet and mode is what it says there.
-    """
-    forward, inverse = [], []
-    for unit in identity_columns(n):
-        bands = np.stack(pywt.dwt(unit, wavelet, mode, axis=0), axis=1)
-        forward.append(sparse.csc_array(bands.reshape(-1, unit.shape[1])))
-    for unit in identity_columns(forward[0].shape[0]):
-        low, high = np.ascontiguousarray(unit[0::2]), np.ascontiguousarray(unit[1::2])
-        inverse.append(sparse.csc_array(pywt.idwt(low, high, wavelet, mode, axis=0)[:n]))
-    return sparse.hstack(forward, format="csr"), sparse.hstack(inverse, format="csr")
-
-
 class _Level:
     """The matrices of one level: image to board, and back."""
 
@@ -154,32 +138,28 @@ class _Level:
         self, shape: tuple[int, int], wavelet: str, mode: str, dtype: str, scale: float
     ) -> None:
         self.shape = shape
-        rows, rows_back = _transform_matrices(shape[0], wavelet, mode)
-        columns, columns_back = _transform_matrices(shape[1], wavelet, mode)
-        self.board_shape = rows.shape[0], columns.shape[0]
-        self.rows = self._strips(rows, dtype)
-        self.rows_back = self._strips(rows_back, dtype)
-        self.columns = BandedMatrix(columns * scale, dtype)
-        self.columns_back = BandedMatrix(columns_back / scale, dtype)
+        rows, rows_back = level_matrices(shape[0], wavelet, mode, dtype, 1.0)
+        self.columns, self.columns_back = level_matrices(shape[1], wavelet, mode, dtype, scale)
+        self.board_shape = rows.matrix.shape[0], self.columns.matrix.shape[0]
+        self.rows, self.rows_back = self._strips(rows), self._strips(rows_back)
 
     @property
     def tile(self) -> int:
         """Number of images that go through all steps together."""
         return max(1, TILE_VALUES // prod(self.board_shape))
 
-    def _strips(
-        self, matrix: sparse.csr_array, dtype: str
-    ) -> list[tuple[slice, slice, BandedMatrix]]:
+    def _strips(self, whole: BandedMatrix) -> list[tuple[slice, slice, BandedMatrix]]:
         """Cut a matrix into strips of rows, each with the columns it takes: one, if it is small."""
+        matrix = whole.matrix
         size, (n_rows, n_columns) = max(1, 2 * TILE_VALUES // self.board_shape[1]), matrix.shape
         if size >= n_rows:
-            return [(slice(0, n_rows), slice(0, n_columns), BandedMatrix(matrix, dtype))]
+            return [(slice(0, n_rows), slice(0, n_columns), whole)]
         strips = []
         for start in range(0, n_rows, size):
             part = matrix[start : start + size]
             columns = slice(part.indices.min(), part.indices.max() + 1)
             rows = slice(start, start + part.shape[0])
-            strips.append((rows, columns, BandedMatrix(part[:, columns], dtype)))
+            strips.append((rows, columns, BandedMatrix(part[:, columns], matrix.dtype)))
         return strips
 
 

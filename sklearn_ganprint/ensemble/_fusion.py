@@ -32,6 +32,7 @@ from sklearn_ganprint.ensemble._fusion_members import (
 )
 from sklearn_ganprint.perturbations import RandomHistory
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
+from sklearn_ganprint.residuals._cache import shared_residuals
 
 #: Fewer where a class has fewer images.
 N_FOLDS = 10
@@ -496,6 +497,10 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         """
         scores = self.class_scores(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Classifiers saved by earlier versions made no copies.
+        super().__setstate__({"perturbations": None, "n_copies": 12, **state})
 
     def __sklearn_tags__(self) -> Any:
         """Take over the tags of the classifiers."""

@@ -23,6 +23,7 @@ from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint._metaestimators import LeavesOneOut, Mergeable, ScoresFolds, offers
 from sklearn_ganprint.classification._scores import typicality
 from sklearn_ganprint.ensemble._augmented import Chain
+from sklearn_ganprint.residuals._cache import shared_residuals
 
 #: Values of the sketches of all images, 128 MiB; comparing them takes n times as many products.
 SKETCH_VALUES = 1 << 25
@@ -182,7 +183,8 @@ def map_members(
 ) -> list[Any]:
     """Compute what each member needs of a batch."""
     versions = [_batches.transform_batch(images, chain) for chain in chains]
-    return [member.map(versions, y, fold_of) for member in members]
+    with shared_residuals():
+        return [member.map(versions, y, fold_of) for member in members]
 
 
 def gather_again(

@@ -35,8 +35,8 @@ from sklearn_ganprint.residuals._several import SeveralResiduals
 #: Luminance, blue and red difference.
 _COLOURS = ("y", "cb", "cr")
 
-#: Least power of a colour difference, as a share of the mean of red, green and blue: below it is
-#: rounding. A single grey level that differs by 1 in ten thousand pixels has more.
+#: Least power of a colour difference, as a share of the mean of red, green and blue: below it are
+#: errors of single precision. Colours that are rounded to 8 bits have some hundred times as much.
 _ROUNDING = 1e-5
 
 #: Sides from which on some rows and columns may be left out.
@@ -215,20 +215,23 @@ class CorrelationTransformer(ResidualFeatures):
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
         residuals = SeveralResiduals(self._denoisers(), self.data_range, images)
-        parts = thread_map(
-            lambda chunk: self._tables(residuals(images[chunk])),
-            row_chunks(len(images), images[0].size),
-            self.n_jobs,
-        )
-        tables = [np.concatenate(own) for own in zip(*parts, strict=True)]
+        batches = gen_batches(len(images), TABLE_IMAGES)
         rows = [
-            self._rows([table[batch] for table in tables]).astype(residuals.dtype)
-            for batch in gen_batches(len(images), TABLE_IMAGES)
+            self._rows(self._in_chunks(images[batch], residuals)).astype(residuals.dtype)
+            for batch in batches
         ]
         return np.concatenate(rows)
 
+    def _in_chunks(self, images: np.ndarray, residuals: SeveralResiduals) -> list[np.ndarray]:
+        """Covariances of each residual of images."""
+        chunks = row_chunks(len(images), images[0].size)
+        tables = thread_map(
+            lambda chunk: self._tables(residuals(images[chunk])), chunks, self.n_jobs
+        )
+        return [np.concatenate(own) for own in zip(*tables, strict=True)]
+
     def _tables(self, residuals: np.ndarray) -> list[np.ndarray]:
-        """Covariances of each residual of ``(n_residuals, n, C, H, W)``."""
+        """Covariances of residuals ``(n_residuals, n, C, H, W)``."""
         *_, n_channels, height, width = residuals.shape
         residuals = residuals[..., : _fast_side(height), : _fast_side(width)]
         reaches = self._reaches(n_channels)

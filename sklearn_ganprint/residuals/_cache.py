@@ -165,7 +165,8 @@ def shared_residuals() -> Iterator[None]:
     """Let several estimators, one after the other, take the same images, and denoise them once.
 
     Residuals are kept from the first time on, also where the cache is suspended, and forgotten at
-    the end. An outer context serves those within it.
+    the end. An outer context serves those within it. What computes several residuals at once, as a
+    CorrelationTransformer does, goes first.
     """
     cache = _shared.get() or ResidualCache(CACHE.size, at_once=True)
     token = _shared.set(cache)
