@@ -175,7 +175,7 @@ def test_fit_keeps_small_images_whole_and_names_those_too_small(tmp_path, image_
     words = "images of any size from 64 x 64 pixels on are judged, of larger ones 1024 x 1024"
     assert words in " ".join(out.split())
     model = load_model(tmp_path / "m")
-    fingerprint = model.estimator_.estimator_[-1].estimators_[0]
+    fingerprint = model.estimator_.estimator_[-1].named_estimators_["fingerprint"]
     assert fingerprint[0].anchor == "center" and fingerprint[0].image_shape_ == (100, 100, 3)
     rows = [fingerprint[0].transform(np.asarray(Image.open(path))[np.newaxis]) for path in paths]
     used = np.delete(np.concatenate(rows), 1, axis=0)

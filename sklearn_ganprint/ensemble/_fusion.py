@@ -362,7 +362,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         """Scores of shape (n, n_estimators, n_classes)."""
         check_is_fitted(self, "weights_")
         X = X if differ_in_shape(X) else as_batch(X)
-        return np.stack([typicality(model, X) for model in self.estimators_], axis=1)
+        with shared_residuals():
+            return np.stack([typicality(model, X) for model in self.estimators_], axis=1)
 
     def _fuse(self, scores: np.ndarray) -> np.ndarray:
         scaled = about_mean(scores) / self.scales_[:, np.newaxis]
