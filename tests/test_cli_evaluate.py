@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_ganprint import (
     FileBatchEstimator,
+    FingerprintClassifier,
     FusionClassifier,
     OpenSetClassifier,
     ResidualTransformer,
@@ -317,13 +318,14 @@ def test_fit_and_info_tell_of_images_left_out(image_folder, fit, ganprint, tmp_p
 
 def test_processed_copies_stand_apart(image_folder, ganprint, tmp_path):
     _, paths, y = image_folder(n_per_class=12, strength=2)
-    members = [
-        ("fingerprint", make_pipeline(ResidualTransformer("gaussian"), LogisticRegression()))
-    ]
+    last = {"mean": FingerprintClassifier(), "linear": LogisticRegression()}
+    members = [(k, make_pipeline(ResidualTransformer("gaussian"), v)) for k, v in last.items()]
     fusion = FusionClassifier(members, perturbations=[JPEGCompression(30), JPEGCompression(60)])
     whole = FileBatchEstimator(OpenSetClassifier(fusion)).fit(paths, y)
     save_model(whole, tmp_path / "m")
-    found = json.loads(ganprint("info", tmp_path / "m", "--format=json")[1])["out_of_fold"]
+    document = json.loads(ganprint("info", tmp_path / "m", "--format=json")[1])
+    assert list(document["weights"]) == ["mean", "linear", "mean above its floor"]
+    found = document["out_of_fold"]
     versions = whole.estimator_.estimator_.out_of_fold_versions_
     for key, where in (("clean", versions == 0), ("processed", versions > 0)):
         check_left_out(found[key], left_out(whole.estimator_, where))

@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+import numpy as np
+
 from sklearn_ganprint.cli import _arguments, _models, _shares
 from sklearn_ganprint.cli._console import ENERGY, Column, Row, Table, columns, print_results
 from sklearn_ganprint.cli._models import Model
@@ -72,6 +74,9 @@ def _weights(classifier: Any) -> dict[str, float] | None:
     if weights is None:
         return None
     names = [name for name, _ in classifier.estimators]
+    # Weights of what fingerprints have above their floors are behind those of all scores.
+    floors = getattr(classifier, "floors_", [])
+    names += [f"{names[part]} above its floor" for part in np.flatnonzero(np.isfinite(floors))]
     return dict(zip(names, map(float, weights), strict=True))
 
 
