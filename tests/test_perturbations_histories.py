@@ -366,3 +366,17 @@ def test_unknown_presets_are_refused():
 def test_sides_that_a_format_does_not_have_are_explained(width, params, words):
     with pytest.raises(ValueError, match=words):
         RandomHistory(**params).transform(np.zeros((1, 2, width), np.uint8))
+
+
+@pytest.mark.parametrize(("side", "least"), [(64, 32), (24, 24)])
+def test_of_images_that_change_size_at_least_32_pixels_are_left(side, least):
+    images = noise_images(30, (side, side, 3))
+    history = RandomHistory(crop=(1, 0, 15), resize=(1, 0.5, 1.1), rounds=(3,), keep_size=False)
+    sides = [min(image.shape[:2]) for image in history.transform(images)]
+    assert min(sides) >= least
+    assert (min(sides) < side) == (side > 32)
+    cut = [
+        np.sum([[op.parameters["top"], op.parameters["left"]] for op in one if op.name == "crop"])
+        for one in history.histories(images)
+    ]
+    assert (np.max(cut) > 0) == (side > 32)

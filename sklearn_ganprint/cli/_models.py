@@ -31,6 +31,10 @@ OF_ENERGIES = (
     "for photos like those fitted on"
 )
 
+#: A kind that is not made any more, whose saved models there are, and its steps.
+SIBLINGS = "fusion-siblings"
+OF_SIBLINGS = [("fusion", "FusionClassifier", ["fingerprint", "second_order"])]
+
 #: What is told of the history of each file; tables have the first two if an image lies outside.
 HISTORY = columns(
     *("history", "outside", "format", "width", "height"),
@@ -183,17 +187,21 @@ def find_source(model: Model, given: str, option: str, path: str) -> Any:
 
 
 def model_kind(model: Model) -> str | None:
-    """Tell the kind of pipeline by its steps; None is none that `ganprint fit` makes."""
+    """Tell the kind of pipeline by its steps; None is none that `ganprint fit` has made."""
+    found = _structure(model.pipeline)
     for kind in KINDS:
         for tile_size in ("auto", None):
-            pipeline = make_attribution_pipeline(kind, tile_size=tile_size)
-            if _step_types(pipeline) == _step_types(model.pipeline):
+            if _structure(make_attribution_pipeline(kind, tile_size=tile_size)) == found:
                 return kind
-    return None
+    return SIBLINGS if found == OF_SIBLINGS else None
 
 
-def _step_types(pipeline: Any) -> list[tuple[str, type]]:
-    return [(name, type(step)) for name, step in getattr(pipeline, "steps", [])]
+def _structure(pipeline: Any) -> list[tuple[str, str, list[str]]]:
+    """Names and types of the steps, and the names of what a step fuses."""
+    return [
+        (name, type(step).__name__, [own for own, _ in getattr(step, "estimators", [])])
+        for name, step in getattr(pipeline, "steps", [])
+    ]
 
 
 def choose_rate(model: Model, given: float | None) -> float | None:

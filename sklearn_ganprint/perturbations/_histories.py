@@ -25,6 +25,9 @@ from sklearn_ganprint.perturbations._perturbations import (
 #: Longest sides that the formats have.
 MAX_SIDES = {"jpeg": MAX_SIDE, "webp": 16383}
 
+#: A crop, reduction or rotation that would leave less of a larger image is left out, in pixels.
+LEAST_SIDE = 32
+
 #: Probability, least and greatest strength.
 Range = tuple[float, float, float] | None
 
@@ -123,7 +126,8 @@ class RandomHistory(BasePerturbation):
         Numbers of rounds, one of which is drawn: an image that is passed on goes through several.
     keep_size : bool, default=True
         Whether images keep their size. Otherwise ``transform`` returns a list of images, each of
-        the size that its history leaves.
+        the size that its history leaves; crops, reductions and rotations that would leave less
+        than 32 pixels a side are left out.
     one_per_round : bool, default=False
         Whether a round is one operation, drawn in proportion to the probabilities. Otherwise a
         round is all operations in the order above, each with its probability.
@@ -322,9 +326,12 @@ class RandomHistory(BasePerturbation):
             `parameters`. Empty for an image that stays as it is.
         """
         self._validate_params()
-        return [list(self._history(image)) for image in self._take(X, reset=False)]
+        return [
+            [operation for operation, _ in self._stages(image)]
+            for image in self._take(X, reset=False)
+        ]
 
-    def _history(self, image: np.ndarray) -> Iterator[Operation]:
+    def _drawn(self, image: np.ndarray) -> Iterator[Operation]:
         seeds = image_generator(image, self.random_state).integers(2**63, size=2)
         rng = np.random.default_rng([self.draw, *seeds])
         chances = {name: self._chance(name) for name in BOUNDS}
@@ -384,12 +391,19 @@ class RandomHistory(BasePerturbation):
 
     def _go_through(self, image: np.ndarray) -> np.ndarray:
         """Apply the history of an image, which may change its size."""
+        results = [image, *(result for _, result in self._stages(image))]
+        return results[-1]
+
+    def _stages(self, image: np.ndarray) -> Iterator[tuple[Operation, np.ndarray]]:
+        """Apply what is drawn for an image, and give what each operation leaves."""
         current = image
-        for operation in self._history(image):
+        for operation in self._drawn(image):
             values = OPERATIONS[operation.name](current, self.data_range, **operation.parameters)
+            if not self.keep_size and _too_small(values, current):
+                continue
             current = np.empty(values.shape, image.dtype)
             self._store(values, current)
-        return current
+            yield operation, current
 
     def _output_shape(self, image_shape: ImageShape) -> ImageShape:
         scale = 1.0 if self.resize is None or self.longest_side is not None else self.resize[2]
@@ -450,6 +464,12 @@ def _check_limits(name: str, value: Any, bounds: Bounds) -> None:
             f"The limits of {name} must be {kind} low <= high from {bounds.low:g} to "
             f"{bounds.high:g}, got {value!r}."
         )
+
+
+def _too_small(values: np.ndarray, image: np.ndarray) -> bool:
+    """Whether an operation has cut off or reduced too much of an image."""
+    sides = zip(values.shape[:2], image.shape[:2], strict=True)
+    return any(new < min(LEAST_SIDE, old) for new, old in sides)
 
 
 def _to_frame(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
