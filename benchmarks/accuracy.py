@@ -19,7 +19,6 @@ from typing import Any
 
 import autocorrelation
 import better_fingerprints
-import fusion_siblings
 import numpy as np
 import open_set
 import real_or_generated
@@ -143,9 +142,6 @@ PARTS = {
     "real": Part("real_or_generated", SCENE, real_report, *BY_NAME),
     "first order": Part("better_fingerprints", SCENE, better_fingerprints.report, *BY_NAME),
     "siblings": Part("autocorrelation", SIBLINGS, autocorrelation_report, *OF_SIBLINGS),
-    "siblings, fusion-siblings": Part(
-        "fusion_siblings", SIBLINGS, fusion_siblings.report, *OF_SIBLINGS
-    ),
     "siblings, first order": Part(
         "better_fingerprints", SIBLINGS, better_fingerprints.report, *OF_SIBLINGS
     ),
@@ -199,13 +195,6 @@ def autocorrelation_rows() -> Iterator[Row]:
     for trim in (8, 16):
         yield compared(f"... {trim} px trimmed", "same_scene", f"{HALF}, {trim} px trimmed")
     yield compared("siblings, 4 sources, 75 + 75, by face", "siblings", HALF)
-    for row, text, bounds in (
-        (HALF, "... the kind fusion-siblings", (0.88, 0.95)),
-        ("8 px trimmed", "... the same, 8 px trimmed", ()),
-        (autocorrelation.CONTENT, "... the same, content alone", ()),
-    ):
-        reached = accuracy(f"fusion-siblings, {row}", "fused")
-        yield Row(text, "siblings, fusion-siblings", reached, None, *bounds)
 
 
 def better_fingerprint_rows() -> Iterator[Row]:
