@@ -295,7 +295,7 @@ def rows_as_asked(transform: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(self: Any, X: Any) -> Any:
         rows = transform(self, X)
         adapter = _get_container_adapter("transform", self)
-        if adapter is None or getattr(rows, "ndim", 0) != 2:
+        if adapter is None or rows.ndim != 2:
             return rows
         # Before fit columns have no names.
         names = self.get_feature_names_out() if _is_fitted(self) else None

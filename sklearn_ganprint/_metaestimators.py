@@ -69,7 +69,9 @@ class LeavesOneOut(Protocol):
 class ScoresFolds(Protocol):
     """Scores rows as if it had been fitted without the fold of each, with no fit for each fold."""
 
-    def fold_scores(self, X: Any, y: Any, fold_of: Any, rows: Any = None) -> np.ndarray: ...
+    def fold_scores(
+        self, X: Any, y: Any, fold_of: Any, subclasses: Any = None, rows: Any = None
+    ) -> np.ndarray: ...
 
 
 class ScoresClasses(Protocol):

@@ -13,6 +13,7 @@ from sklearn_ganprint.classification import (
     FingerprintClassifier,
     PooledDiscriminantAnalysis,
     PRNUClassifier,
+    SubclassDiscriminantAnalysis,
 )
 from sklearn_ganprint.denoisers import BaseDenoiser, GaussianDenoiser, WaveletDenoiser
 from sklearn_ganprint.ensemble import FusionClassifier, TiledClassifier
@@ -65,10 +66,11 @@ _WITHOUT_TILES = ("robust", "fingerprint", "prnu")
 #: and fails with two or three images.
 SHRINKAGE = 0.03
 
+#: Processed copies of each image in the fit of "robust".
+N_COPIES = 24
+
 #: Beside the denoiser that is asked for, in the correlations of "robust".
 OTHER_DENOISERS = (WaveletDenoiser(sigma=2.0), GaussianDenoiser(0.7))
-#: In "robust", whose copies of images vary more.
-ROBUST_SHRINKAGE = 0.1
 
 #: Of the noise of photos, in 8-bit grey levels: what work on sensor patterns takes.
 CAMERA_SIGMA = 3.0
@@ -200,8 +202,7 @@ def make_attribution_pipeline(
     files, both read each file twice.
 
     Discriminant analysis estimates one covariance for all classes, and mixes 97 % of the estimate
-    with 3 % of a multiple of the identity; "robust" takes 10 %, since copies vary more.
-    scikit-learn's ``shrinkage="auto"`` chooses this share
+    with 3 % of a multiple of the identity. scikit-learn's ``shrinkage="auto"`` chooses this share
     class by class, which takes more than two or three images of each.
 
     Examples
@@ -307,14 +308,16 @@ def _robust(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
     residual = _colour_residual(denoiser, data_range).set_params(anchor="top-left")
     features = CorrelationTransformer((denoiser, *OTHER_DENOISERS), data_range=data_range)
     fingerprint = Pipeline([("residual", residual), ("fingerprint", FingerprintClassifier())])
-    lda = PooledDiscriminantAnalysis(ROBUST_SHRINKAGE, standardize=True)
+    lda = SubclassDiscriminantAnalysis()
     # The first to take an image makes the residuals of both.
     traces = [
         ("correlations", Pipeline([("features", features), ("lda", lda)])),
         ("fingerprint", fingerprint),
     ]
-    history = RandomHistory(keep_size=False, data_range=data_range)
-    return Pipeline([("fusion", FusionClassifier(traces, perturbations=history))])
+    history = RandomHistory(data_range=data_range)
+    return Pipeline(
+        [("fusion", FusionClassifier(traces, perturbations=history, n_copies=N_COPIES))]
+    )
 
 
 def _second_order(tile_size: Any) -> list[tuple[str, Any]]:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from argparse import Namespace
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from sklearn_ganprint import (
     OpenSetClassifier,
     PooledDiscriminantAnalysis,
     ResidualTransformer,
+    load_model,
     save_model,
 )
 
@@ -162,21 +162,23 @@ def test_images_of_any_size_do_not_shrink_the_crop(
     assert ("which they are used whole" in err) is (n_small == 4)
 
 
-def test_fits_by_commands_keep_small_images_and_name_those_too_small(image_folder, capsys):
-    _, paths, y = image_folder(labels=("a", "b"), shape=(100, 100, 3))
+def test_fit_keeps_small_images_whole_and_names_those_too_small(tmp_path, image_folder, ganprint):
+    folder, paths, y = image_folder(labels=("a", "b"), n_per_class=6, shape=(100, 100, 3))
     cut(paths[0], 66, 100)
     cut(paths[1], 60, 100)
-    args = Namespace(anchor="top-left", batch_size=5, jobs=1)
-    bunch, failures = inspect_images(paths), []
-    clf = _images.fit_files(any_size(), bunch, (100, 100), args, failures, "fitting", y=y)
-    assert [failure.filename for failure in failures] == [paths[1]]
-    assert f"{paths[1]}: its (height, width) = (60, 100) is too small" in capsys.readouterr().err
-    reader = ImageReader(100, min_side=64)
-    expected = FileBatchEstimator(any_size(), reader=reader).fit(
-        paths[:1] + paths[2:], y[[0, *range(2, 16)]]
-    )
-    weights = [
-        model.estimator_.estimator_[-1].estimators_[0][-1].fingerprints_
-        for model in (clf, expected)
+    options = ("--kind", "robust", "--anchor", "center", "--crop", "100")
+    status, out, err = ganprint("fit", folder, "--model", tmp_path / "m", *options)
+    assert status == 1
+    assert re.findall(r"^(.*): its \(height, width\).* is too small", err, re.MULTILINE) == [
+        paths[1]
     ]
-    np.testing.assert_allclose(*weights, atol=1e-4)
+    assert re.search(r"^a +5 +1 +PNG", out, re.MULTILINE)
+    words = "images of any size from 64 x 64 pixels on are judged, of larger ones 1024 x 1024"
+    assert words in " ".join(out.split())
+    model = load_model(tmp_path / "m")
+    fingerprint = model.estimator_.estimator_[-1].named_estimators_["fingerprint"]
+    assert fingerprint[0].anchor == "center" and fingerprint[0].image_shape_ == (100, 100, 3)
+    rows = [fingerprint[0].transform(np.asarray(Image.open(path))[np.newaxis]) for path in paths]
+    used = np.delete(np.concatenate(rows), 1, axis=0)
+    means = [used[np.delete(y, 1) == label].mean(axis=0).ravel() for label in "ab"]
+    np.testing.assert_allclose(fingerprint[-1].fingerprints_, means, atol=1e-3)

@@ -5,6 +5,7 @@ from sklearn_ganprint.classification._base import BaseFingerprintClassifier
 from sklearn_ganprint.classification._discriminant import PooledDiscriminantAnalysis
 from sklearn_ganprint.classification._fingerprint import FingerprintClassifier
 from sklearn_ganprint.classification._prnu import MATCH_ENERGY, PRNUClassifier
+from sklearn_ganprint.classification._subclass import SubclassDiscriminantAnalysis
 
 __all__ = [
     "MATCH_ENERGY",
@@ -12,6 +13,7 @@ __all__ = [
     "FingerprintClassifier",
     "PRNUClassifier",
     "PooledDiscriminantAnalysis",
+    "SubclassDiscriminantAnalysis",
 ]
 
 publish(globals())

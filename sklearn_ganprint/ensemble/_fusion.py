@@ -16,8 +16,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from sklearn_ganprint import _metaestimators
-from sklearn_ganprint._batches import Batches, takes_any_size
+from sklearn_ganprint._batches import Batches, split_steps, takes_any_size
 from sklearn_ganprint._images import differ_in_shape, stack_images
+from sklearn_ganprint._metaestimators import Mergeable, offers
 from sklearn_ganprint.classification._scores import typicality
 from sklearn_ganprint.ensemble._augmented import Perturbation, chain_name, perturbation_chains
 from sklearn_ganprint.ensemble._fusion_members import (
@@ -39,6 +40,9 @@ N_FOLDS = 10
 
 #: Copies of each image that are scored by models without it, beside the image.
 SCORED_COPIES = 3
+
+#: Share of the scores for other classes that are below the floor of a fingerprint.
+FLOOR = 0.99
 
 #: Standard errors by which weights by class must raise the likelihood of images left out.
 CLEARLY = 2.0
@@ -345,18 +349,37 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
                 f"splitter that leaves images of each class in every fit."
             )
         unseen, codes = unseen[kept], np.searchsorted(self.classes_, y[kept])
-        self.scales_ = positive(np.sqrt(np.square(about_mean(unseen)).mean(axis=(0, 2))))
-        scaled = about_mean(unseen) / self.scales_[:, np.newaxis]
+        own = np.arange(len(codes)), slice(None), codes
+        self.floors_ = np.array([]) if n_scored == 1 else self._floors(unseen, codes)
+        columns = self._columns(unseen)
+        self.scales_ = positive(np.sqrt(np.square(about_mean(columns)).mean(axis=(0, 2))))
+        scaled = about_mean(columns) / self.scales_[:, np.newaxis]
         self.weights_, self.class_weights_, self.intercept_ = choose_weights(
             scaled, codes, fold_of[kept], self.penalty
         )
-        own = unseen[np.arange(len(codes)), :, codes]
-        self.own_means_ = own.mean(axis=0)
+        self.own_means_ = unseen[own].mean(axis=0)
         self.out_of_fold_codes_ = codes
         self.out_of_fold_versions_ = kept % n_scored
         self.out_of_fold_scores_ = self._fuse(unseen)
         self.out_of_fold_typicality_ = self._typicality(unseen)
         return self
+
+    def _floors(self, unseen: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Find the score that few images of other classes reach, of each fingerprint; else NaN."""
+        of_others = codes[:, np.newaxis] != np.arange(len(self.classes_))
+        reached = [np.quantile(scores[of_others], FLOOR) for scores in unseen.swapaxes(0, 1)]
+        mergeable = [offers(split_steps(model)[1][0], Mergeable) for model in self.estimators_]
+        return np.where(mergeable, reached, np.nan)
+
+    def _columns(self, scores: np.ndarray) -> np.ndarray:
+        """Add, behind the scores of the classifiers, what those of fingerprints exceed floors by.
+
+        An image that lies off the grid of a fingerprint correlates with it at random, and then
+        says nothing of the class.
+        """
+        having = np.flatnonzero(np.isfinite(self.floors_))
+        above = scores[:, having] - self.floors_[having, np.newaxis]
+        return np.concatenate([scores, above.clip(min=0)], axis=1)
 
     def _member_scores(self, X: Any) -> np.ndarray:
         """Scores of shape (n, n_estimators, n_classes)."""
@@ -366,12 +389,12 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
             return np.stack([typicality(model, X) for model in self.estimators_], axis=1)
 
     def _fuse(self, scores: np.ndarray) -> np.ndarray:
-        scaled = about_mean(scores) / self.scales_[:, np.newaxis]
+        scaled = about_mean(self._columns(scores)) / self.scales_[:, np.newaxis]
         return Weights(self.weights_, self.class_weights_, self.intercept_).fuse(scaled)
 
     def _typicality(self, scores: np.ndarray) -> np.ndarray:
         about = scores - self.own_means_[:, np.newaxis]
-        return (about / self.scales_[:, np.newaxis]).sum(axis=1)
+        return (about / self.scales_[: about.shape[1], np.newaxis]).sum(axis=1)
 
     def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
         """Return the number of the fold that each image is left out in."""
@@ -502,6 +525,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Classifiers saved by earlier versions made no copies.
         super().__setstate__({"perturbations": None, "n_copies": 12, **state})
+        if "weights_" in state:
+            self.__dict__.setdefault("floors_", np.array([]))
 
     def __sklearn_tags__(self) -> Any:
         """Take over the tags of the classifiers."""

@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_ganprint import _batches
 from sklearn_ganprint._batches import Batches
@@ -23,6 +24,7 @@ from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint._metaestimators import LeavesOneOut, Mergeable, ScoresFolds, offers
 from sklearn_ganprint.classification._scores import typicality
 from sklearn_ganprint.ensemble._augmented import Chain
+from sklearn_ganprint.perturbations import RandomHistory
 from sklearn_ganprint.residuals._cache import shared_residuals
 
 #: Values of the sketches of all images, 128 MiB; comparing them takes n times as many products.
@@ -80,17 +82,26 @@ class Member:
         if plan.n_all > 1:
             X = X.reshape(-1, *X.shape[2:])
         labels, folds = np.repeat(y, plan.n_all), np.repeat(fold_of, plan.n_all)
-        scored = np.tile(np.arange(plan.n_all) < plan.n_scored, len(y))
-        scores = self._unseen(X, labels, folds, scored, plan.n_jobs)
-        self.estimator = _batches.fit_rest(self.estimator, X, labels)
+        version = np.tile(np.arange(plan.n_all), len(y))
+        params = {}
+        if plan.n_all > 1 and has_fit_parameter(self.rest[-1], "subclasses"):
+            params = {"subclasses": np.minimum(version, 1)}  # images as they are, and copies
+        scores = self._unseen(X, labels, folds, version < plan.n_scored, params, plan.n_jobs)
+        self.estimator = _batches.fit_rest(self.estimator, X, labels, **params)
         return scores.reshape(len(y), plan.n_scored, -1)
 
     def _unseen(
-        self, X: Any, y: np.ndarray, fold_of: np.ndarray, scored: np.ndarray, n_jobs: int | None
+        self,
+        X: Any,
+        y: np.ndarray,
+        fold_of: np.ndarray,
+        scored: np.ndarray,
+        params: dict[str, np.ndarray],
+        n_jobs: int | None,
     ) -> np.ndarray:
         """Score some rows under models without their fold."""
         if len(self.rest) == 1 and offers(self.rest[0], ScoresFolds):
-            return clone(self.rest[0]).fold_scores(X, y, fold_of, scored)
+            return clone(self.rest[0]).fold_scores(X, y, fold_of, rows=scored, **params)
         found = Parallel(n_jobs=n_jobs)(
             delayed(_fold_scores)(
                 clone(_batches.without_leading(self.estimator)), X, y, fold_of == fold, scored
@@ -182,9 +193,17 @@ def map_members(
     images: Any, y: np.ndarray, fold_of: np.ndarray, members: list[Any], chains: list[Chain]
 ) -> list[Any]:
     """Compute what each member needs of a batch."""
-    versions = [_batches.transform_batch(images, chain) for chain in chains]
+    versions = [_make_version(images, chain) for chain in chains]
     with shared_residuals():
         return [member.map(versions, y, fold_of) for member in members]
+
+
+def _make_version(images: Any, chain: Chain) -> Any:
+    """Perturb the images of a batch; they need not stay of one size."""
+    for step in chain:
+        whole = isinstance(step, RandomHistory)
+        images = step.transform_whole(images) if whole else _batches.transform_batch(images, [step])
+    return images
 
 
 def gather_again(
@@ -242,7 +261,7 @@ def score_members(
     """Score versions of a batch, (n, n_scored, n_members, n_classes), by models without them."""
     scores = []
     for chain in chains:
-        version = _batches.transform_batch(images, chain)
+        version = _make_version(images, chain)
         scores.append([member.score(version, y, fold_of, classes) for member in members])
     return np.array(scores).transpose(2, 0, 1, 3)
 

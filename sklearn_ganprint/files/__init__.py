@@ -3,13 +3,12 @@
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.files._batches import NoResidualError, UnreadableImageWarning
 from sklearn_ganprint.files._estimator import (
-    MAX_SIDE,
-    MIN_SIDE,
     FileBatchClassifier,
     FileBatchClustering,
     FileBatchEstimator,
 )
 from sklearn_ganprint.files._histories import FileHistory, coverage_in_words, uncovered
+from sklearn_ganprint.files._sizes import MAX_SIDE, MIN_SIDE
 
 __all__ = [
     "MAX_SIDE",

@@ -35,14 +35,8 @@ from sklearn_ganprint._metaestimators import RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files._batches import FileBatches, UnreadableImageWarning, is_paths
 from sklearn_ganprint.files._histories import FileHistory, some_of_each, summarize_histories
+from sklearn_ganprint.files._sizes import part_that_is_read, reader_of_any_size
 from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
-
-#: Shortest side of the images that are judged by what takes any size, unless crops are smaller.
-MIN_SIDE = 64
-
-#: Longest side of the part that is judged of an image, unless crops are larger. It takes 16 times
-#: as long as one of 256 pixels, and what features say of an image hardly changes beyond.
-MAX_SIDE = 1024
 
 #: Methods that give one value an image, whatever the number of classes.
 _ONE_VALUE = ("score_samples", "known_p_values")
@@ -274,9 +268,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         size = self.image_size_ or (getattr(self, "image_shape_", None) or ())[:2]
         if not size or not self.takes_any_size:
             return self.reader_
-        # By an even number larger, or the middle of an image would not be that of its crop.
-        crop = tuple(side + max(0, MAX_SIDE - side) // 2 * 2 for side in size)
-        return clone(self.reader_).set_params(crop=crop, min_side=min(MIN_SIDE, *size))
+        return reader_of_any_size(self.reader_, size)
 
     def judged_part(self, height: int, width: int) -> tuple[int, int]:
         """Tell how much of an image file is judged.
@@ -292,9 +284,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
             Height and width of the part at the reader's anchor that is judged. An image that is
             too small for an answer has no larger one.
         """
-        crop = self.predict_reader_.crop
-        limits = (height, width) if crop is None else np.broadcast_to(crop, 2).tolist()
-        return min(height, limits[0]), min(width, limits[1])
+        return part_that_is_read(self.predict_reader_, height, width)
 
     def _is(self, kind: str) -> bool:
         return get_tags(self.estimator).estimator_type == kind
@@ -335,12 +325,11 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
 
     def _check_min_side(self) -> None:
         """Raise if images of several sizes may come, and the estimator takes one size."""
-        if self.reader_.min_side is not None and not self.takes_any_size:
+        if (min_side := self.reader_.min_side) is not None and not self.takes_any_size:
             raise ValueError(
-                f"reader: images smaller than the crop are kept with "
-                f"min_side={self.reader_.min_side}, but this {type(self.estimator).__name__} takes "
-                f"images of one size. Set min_side to None, or the anchor of a "
-                f"ResidualTransformer that images meet first."
+                f"reader: images smaller than the crop are kept with min_side={min_side}, but this "
+                f"{type(self.estimator).__name__} takes images of one size. Set min_side to None, "
+                f"or the anchor of a ResidualTransformer that images meet first."
             )
 
     def _needs_labels(self) -> bool:

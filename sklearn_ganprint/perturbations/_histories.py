@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ganprint._images import LUMINANCE_WEIGHTS, ImageShape
+from sklearn_ganprint._images import LUMINANCE_WEIGHTS, ImageShape, differ_in_shape
 from sklearn_ganprint.perturbations._base import BasePerturbation, HistoryCoverage
 from sklearn_ganprint.perturbations._perturbations import (
     FILTERS,
@@ -25,7 +25,8 @@ from sklearn_ganprint.perturbations._perturbations import (
 #: Longest sides that the formats have.
 MAX_SIDES = {"jpeg": MAX_SIDE, "webp": 16383}
 
-#: A crop, reduction or rotation that would leave less of a larger image is left out, in pixels.
+#: A crop, reduction or rotation that would leave less of a larger image is left out where images
+#: change their size, in pixels.
 LEAST_SIDE = 32
 
 #: Probability, least and greatest strength.
@@ -53,7 +54,7 @@ class Bounds(NamedTuple):
 
 #: The operations in the order in which they are applied.
 BOUNDS = {
-    "crop": Bounds(0, np.inf, whole=True),
+    "crop": Bounds(1e-3, 1),
     "rotate": Bounds(-45, 45),
     "resize": Bounds(1e-3, np.inf),
     "blur": Bounds(1e-3, np.inf),
@@ -78,7 +79,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         **{"longest_side": (1280, 1600), "jpeg": (1.0, 50, 80), "rounds": (1, 1, 2)},
     },
     "challenge": {
-        **{"crop": (1.0, 0, 32), "rotate": (1.0, -5.0, 5.0), "resize": (1.0, 0.5, 1.5)},
+        **{"crop": (1.0, 0.7, 1.0), "rotate": (1.0, -5.0, 5.0), "resize": (1.0, 0.5, 1.5)},
         **{"blur": (1.0, 0.3, 1.5), "contrast": (1.0, 0.7, 1.3), "brightness": (1.0, 0.7, 1.3)},
         **{"grey": 1.0, "jpeg": (1.0, 50, 95), "webp": (1.0, 50, 95)},
         **{"sharpen": None, "noise": None, "rounds": (1, 2, 3), "one_per_round": True},
@@ -91,15 +92,15 @@ class RandomHistory(BasePerturbation):
 
     Parameters
     ----------
-    crop : tuple of (probability, low, high) or None, default=(0.3, 0, 15)
-        Rows cut off at the top and columns cut off at the left, two numbers, which shift the image
-        against the grid of 8 x 8 pixels of JPEG. None, here and below, is never.
+    crop : tuple of (probability, low, high) or None, default=(0.5, 0.5, 1.0)
+        Share of both sides that a part of the image has, which lies anywhere in it, and so seldom
+        on its grid of 8 x 8 pixels of JPEG. None, here and below, is never.
     rotate : tuple of (probability, low, high) or None, default=(0.03, -3.0, 3.0)
         Rotation in degrees, at most 45 to either side; the upright part without empty corners is
         kept.
-    resize : tuple of (probability, low, high) or None, default=(0.55, 0.6, 1.5)
+    resize : tuple of (probability, low, high) or None, default=(0.55, 0.5, 1.5)
         Ratio of new to old side lengths; its logarithm is uniform.
-    blur : tuple of (probability, low, high) or None, default=(0.15, 0.3, 1.2)
+    blur : tuple of (probability, low, high) or None, default=(0.25, 0.3, 1.3)
         Standard deviation of a Gaussian, in pixels.
     sharpen : tuple of (probability, low, high) or None, default=(0.1, 0.2, 1.5)
         Share of the difference from a Gaussian blur of 1 pixel that is added.
@@ -113,7 +114,7 @@ class RandomHistory(BasePerturbation):
         Standard deviation of white Gaussian noise, in 8-bit grey levels.
     jpeg : tuple of (probability, low, high) or None, default=(0.75, 50, 99)
         Quality, a whole number from 1 to 100.
-    webp : tuple of (probability, low, high) or None, default=(0.1, 50, 95)
+    webp : tuple of (probability, low, high) or None, default=(0.15, 50, 95)
         Quality of lossy WebP, a whole number from 0 to 100.
     longest_side : tuple of (low, high), default=None
         Longest side in pixels that larger images are reduced to, and smaller ones left at, in
@@ -124,10 +125,6 @@ class RandomHistory(BasePerturbation):
         Probability that JPEG has no colour subsampling, 4:4:4 in place of 4:2:0.
     rounds : sequence of int, default=(1, 1, 1, 2)
         Numbers of rounds, one of which is drawn: an image that is passed on goes through several.
-    keep_size : bool, default=True
-        Whether images keep their size. Otherwise ``transform`` returns a list of images, each of
-        the size that its history leaves; crops, reductions and rotations that would leave less
-        than 32 pixels a side are left out.
     one_per_round : bool, default=False
         Whether a round is one operation, drawn in proportion to the probabilities. Otherwise a
         round is all operations in the order above, each with its probability.
@@ -163,12 +160,12 @@ class RandomHistory(BasePerturbation):
     depend on `random_state`, `draw` and a hash of the image's values, and on nothing else; other
     versions of NumPy may draw otherwise.
 
-    By default images keep their size. An enlarged image is cut to it at the bottom and the right,
-    so that the grid of its compression still begins at the top-left pixel. What became smaller is
-    *not* enlarged again, which would be another history: it stays at the top left, and its mirror
-    image fills the rest. All pixels have then gone through this history and no other. Mirroring
-    turns the direction of a trace around in the part that it fills, and its seam is no trace of the
-    source.
+    Images keep their size in ``transform``. An enlarged image is cut to it at the bottom and the
+    right, so that the grid of its compression still begins at the top-left pixel. What became
+    smaller is *not* enlarged again, which would be another history: it stays at the top left, and
+    its mirror image fills the rest. All pixels have then gone through this history and no other.
+    Mirroring turns the direction of a trace around in the part that it fills, and its seam is no
+    trace of the source.
 
     Between operations uint8 and uint16 images are rounded and clipped, as files are; JPEG and WebP
     hold 8 bits.
@@ -196,7 +193,6 @@ class RandomHistory(BasePerturbation):
         "resample": ["array-like"],
         "full_colour": [Interval(Real, 0, 1, closed="both")],
         "rounds": ["array-like"],
-        "keep_size": ["boolean"],
         "one_per_round": ["boolean"],
         "draw": [Interval(Integral, 0, None, closed="left")],
         "random_state": ["random_state"],
@@ -206,22 +202,21 @@ class RandomHistory(BasePerturbation):
     def __init__(  # noqa: PLR0913
         self,
         *,
-        crop: Range = (0.3, 0, 15),
+        crop: Range = (0.5, 0.5, 1.0),
         rotate: Range = (0.03, -3.0, 3.0),
-        resize: Range = (0.55, 0.6, 1.5),
-        blur: Range = (0.15, 0.3, 1.2),
+        resize: Range = (0.55, 0.5, 1.5),
+        blur: Range = (0.25, 0.3, 1.3),
         sharpen: Range = (0.1, 0.2, 1.5),
         contrast: Range = (0.1, 0.8, 1.25),
         brightness: Range = (0.1, 0.8, 1.25),
         grey: float = 0.02,
         noise: Range = (0.1, 0.5, 4.0),
         jpeg: Range = (0.75, 50, 99),
-        webp: Range = (0.1, 50, 95),
+        webp: Range = (0.15, 50, 95),
         longest_side: tuple[int, int] | None = None,
         resample: Sequence[str] = ("bilinear", "bicubic", "lanczos"),
         full_colour: float = 0.3,
         rounds: Sequence[int] = (1, 1, 1, 2),
-        keep_size: bool = True,
         one_per_round: bool = False,
         draw: int = 0,
         random_state: int | np.random.RandomState | None = 0,
@@ -243,7 +238,6 @@ class RandomHistory(BasePerturbation):
         self.resample = resample
         self.full_colour = full_colour
         self.rounds = rounds
-        self.keep_size = keep_size
         self.one_per_round = one_per_round
         self.draw = draw
         self.random_state = random_state
@@ -326,12 +320,36 @@ class RandomHistory(BasePerturbation):
             `parameters`. Empty for an image that stays as it is.
         """
         self._validate_params()
-        return [
-            [operation for operation, _ in self._stages(image)]
-            for image in self._take(X, reset=False)
-        ]
+        return [list(self._history(image)) for image in self._take(X, reset=False)]
 
-    def _drawn(self, image: np.ndarray) -> Iterator[Operation]:
+    def transform_whole(self, X: Any) -> list[np.ndarray]:
+        """Give images their histories, and leave each at the size that it then has.
+
+        Crops, reductions and rotations that would leave less than 32 pixels a side are left out.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features), or list of images
+            Images, or images as rows. A list may hold images of several sizes.
+
+        Returns
+        -------
+        list of ndarray of shape (H', W', C)
+            The images, in the dtype of `X`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_ganprint.perturbations import RandomHistory
+        >>> images = np.zeros((2, 64, 64, 3), dtype=np.uint8)
+        >>> half = RandomHistory(crop=None, rotate=None, resize=(1, 0.5, 0.5), rounds=[1])
+        >>> [image.shape for image in half.transform_whole(images)]
+        [(32, 32, 3), (32, 32, 3)]
+        """
+        images = X if differ_in_shape(X) else self._take(X, reset=False)
+        return [self._go_through(image, LEAST_SIDE) for image in images]
+
+    def _history(self, image: np.ndarray) -> Iterator[Operation]:
         seeds = image_generator(image, self.random_state).integers(2**63, size=2)
         rng = np.random.default_rng([self.draw, *seeds])
         chances = {name: self._chance(name) for name in BOUNDS}
@@ -359,8 +377,8 @@ class RandomHistory(BasePerturbation):
             low, high = int(low), int(high)
         match name:
             case "crop":
-                top, left = rng.integers(low, high, size=2, endpoint=True).tolist()
-                found = {"top": top, "left": left}
+                top, left = rng.random(2).tolist()
+                found = {"share": float(rng.uniform(low, high)), "top": top, "left": left}
             case "resize":
                 if self.longest_side is None:
                     found = {"scale": float(np.exp(rng.uniform(np.log(low), np.log(high))))}
@@ -378,32 +396,20 @@ class RandomHistory(BasePerturbation):
                     found["seed"] = int(rng.integers(2**31))
         return found
 
-    def _transform_images(self, images: np.ndarray) -> Any:
-        if self.keep_size:
-            return super()._transform_images(images)
-        return [self._go_through(image) for image in images]
-
-    def _in_form(self, output: Any, X: Any) -> Any:
-        return super()._in_form(output, X) if self.keep_size else output
-
     def _perturb(self, image: np.ndarray) -> np.ndarray:
         return _to_frame(self._go_through(image), image.shape)
 
-    def _go_through(self, image: np.ndarray) -> np.ndarray:
+    def _go_through(self, image: np.ndarray, least_side: int = 1) -> np.ndarray:
         """Apply the history of an image, which may change its size."""
-        results = [image, *(result for _, result in self._stages(image))]
-        return results[-1]
-
-    def _stages(self, image: np.ndarray) -> Iterator[tuple[Operation, np.ndarray]]:
-        """Apply what is drawn for an image, and give what each operation leaves."""
         current = image
-        for operation in self._drawn(image):
+        for operation in self._history(image):
             values = OPERATIONS[operation.name](current, self.data_range, **operation.parameters)
-            if not self.keep_size and _too_small(values, current):
+            sides = zip(values.shape[:2], current.shape[:2], strict=True)
+            if any(new < min(least_side, old) for new, old in sides):
                 continue
             current = np.empty(values.shape, image.dtype)
             self._store(values, current)
-            yield operation, current
+        return current
 
     def _output_shape(self, image_shape: ImageShape) -> ImageShape:
         scale = 1.0 if self.resize is None or self.longest_side is not None else self.resize[2]
@@ -435,7 +441,7 @@ class RandomHistory(BasePerturbation):
 
 def _comparable(history: RandomHistory) -> dict[str, Any]:
     """Return the parameters that make a preset, whatever kinds of sequences hold them."""
-    others = ("draw", "random_state", "image_shape", "data_range", "keep_size")
+    others = ("draw", "random_state", "image_shape", "data_range")
     params = history.get_params().items()
     return {name: np.ravel(value).tolist() for name, value in params if name not in others}
 
@@ -466,12 +472,6 @@ def _check_limits(name: str, value: Any, bounds: Bounds) -> None:
         )
 
 
-def _too_small(values: np.ndarray, image: np.ndarray) -> bool:
-    """Whether an operation has cut off or reduced too much of an image."""
-    sides = zip(values.shape[:2], image.shape[:2], strict=True)
-    return any(new < min(LEAST_SIDE, old) for new, old in sides)
-
-
 def _to_frame(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Cut an image at the bottom and the right, or fill up with its mirror image."""
     cut = image[: shape[0], : shape[1]]
@@ -479,9 +479,14 @@ def _to_frame(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.pad(cut, [(0, n) for n in missing], mode="symmetric") if missing.any() else cut
 
 
-def _crop(image: np.ndarray, white: float, top: int, left: int) -> np.ndarray:
-    height, width, _ = image.shape
-    return image[min(top, height - 1) :, min(left, width - 1) :]
+def _crop(image: np.ndarray, white: float, share: float, top: float, left: float) -> np.ndarray:
+    """Keep a part of the sides; `top` and `left` are shares of what is cut off."""
+    sides = [max(1, round(share * length)) for length in image.shape[:2]]
+    first = [
+        int(where * (length - side + 1))
+        for where, length, side in zip((top, left), image.shape, sides, strict=False)
+    ]
+    return image[first[0] : first[0] + sides[0], first[1] : first[1] + sides[1]]
 
 
 def _rotate(image: np.ndarray, white: float, strength: float) -> np.ndarray:

@@ -1,0 +1,331 @@
+"""Discriminant analysis of classes that consist of parts, as images and their processed copies."""
+
+from numbers import Real
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from sklearn_ganprint._images import FLOAT_DTYPES
+from sklearn_ganprint._metaestimators import check_classes
+from sklearn_ganprint._parallel import row_chunks
+
+
+class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
+    """Linear discriminant analysis with several means for each class, of squashed features.
+
+    A class that consists of parts, such as images as they were made and their processed copies,
+    has no single mean. Each part gets one, all of them share one shrunk covariance, and an image
+    is as near to a class as to the nearest of its means. Values far from the mean of a feature are
+    pulled in first, so that a few images do not stretch the covariance.
+
+    Parameters
+    ----------
+    shrinkage : float, default=0.1
+        Share of a multiple of the identity in the covariance, in [0, 1]: the same trace without
+        correlations. More than 0 where there are more features than images.
+    squash : float or None, default=2.0
+        Standard deviations that values stay within: with standardised values z they become
+        ``squash * tanh(z / squash)``. None leaves them at z.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+    mean_, scale_ : ndarray of float64, shape (n_features,)
+        Mean and standard deviation of the features; 1 for one that is constant.
+    subclass_codes_ : ndarray of int, shape (n_subclasses,)
+        Index in `classes_` of the class of each part.
+    centres_ : ndarray of shape (n_subclasses, n_features)
+        Mean of each part, in squashed features.
+    weights_ : ndarray of shape (n_subclasses, n_features)
+        Inverse covariance times the means of the parts about the mean of these.
+    gram_ : ndarray of float64, shape (n_subclasses, n_subclasses)
+        Products of these weights with these means.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of features, and names of the columns of a data frame.
+
+    See Also
+    --------
+    PooledDiscriminantAnalysis : One mean for each class, and features as they are.
+    FusionClassifier : Makes processed copies, and calls ``fold_scores``.
+
+    Notes
+    -----
+    With one covariance S this is the mixture discriminant analysis of Hastie and Tibshirani [1]_
+    with known parts. The score of a class is ``-log(1 + d^2)`` with the least Mahalanobis distance
+    d to one of its means, in the space that the means span. Scores compare classes and are low for
+    all of them where an image is like none.
+
+    Everything follows from the number of rows of each part, their sums and the sum of the outer
+    products of all rows. Without the rows of a fold these are differences, so :meth:`fold_scores`
+    fits nothing anew. Mean and standard deviation of the features are those of all rows there.
+
+    References
+    ----------
+    .. [1] T. Hastie, R. Tibshirani, "Discriminant analysis by Gaussian mixtures", Journal of the
+       Royal Statistical Society B 58 (1), 1996.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.classification import SubclassDiscriminantAnalysis
+    >>> rng = np.random.default_rng(0)
+    >>> parts = np.repeat([0, 1, 2, 3], 20)
+    >>> X = rng.normal(size=(80, 2)) + 6 * np.stack([parts % 2, parts // 2], axis=1)
+    >>> y = (parts % 3 == 0).astype(int)  # two corners of a square that face each other
+    >>> clf = SubclassDiscriminantAnalysis().fit(X, y, subclasses=parts)
+    >>> clf.predict([[0, 0], [6, 0], [0, 6], [6, 6]])
+    array([1, 0, 0, 1])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "shrinkage": [Interval(Real, 0, 1, closed="both")],
+        "squash": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    def __init__(self, shrinkage: float = 0.1, *, squash: float | None = 2.0) -> None:
+        self.shrinkage = shrinkage
+        self.squash = squash
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, subclasses: Any = None) -> Self:
+        """Estimate means and the covariance.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Features. With float32 the covariance is summed up in single precision.
+        y : array-like of shape (n,)
+            Class of each row.
+        subclasses : array-like of int, shape (n,), default=None
+            Part of its class that each row belongs to. None makes a class one part.
+
+        Returns
+        -------
+        SubclassDiscriminantAnalysis
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two classes, or no more rows than parts.
+        numpy.linalg.LinAlgError
+            If the covariance has no inverse: more shrinkage is needed.
+        """
+        X, parts = self._check(X, y, subclasses)
+        centres = self._centres(X, parts)
+        return self._solve(self._moments(X, parts, centres), centres, X.dtype)
+
+    def fold_scores(
+        self, X: Any, y: Any, fold_of: Any, subclasses: Any = None, rows: Any = None
+    ) -> np.ndarray:
+        """Score rows as classifiers do that have been fitted without the fold of each.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Features.
+        y : array-like of shape (n,)
+            Class of each row.
+        fold_of : array-like of int, shape (n,)
+            Number of the fold of each row.
+        subclasses : array-like of int, shape (n,), default=None
+            Part of its class that each row belongs to, as in ``fit``.
+        rows : array-like of bool, shape (n,), default=None
+            The rows to score; None is all.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_rows, n_classes)
+            What :meth:`class_scores` returns, in the order of the rows. A class that is in one
+            fold only gets the lowest score of each of these rows.
+
+        Raises
+        ------
+        ValueError
+            If rows outside of a fold are of fewer than two classes.
+        """
+        X, parts = self._check(X, y, subclasses)
+        fold_of = np.asarray(fold_of)
+        scored = np.ones(len(X), dtype=bool) if rows is None else np.asarray(rows)
+        scores = np.empty((len(X), len(self.classes_)))
+        centres = self._centres(X, parts)
+        together = self._moments(X, parts, centres)
+        for fold in np.unique(fold_of[scored]):
+            own = np.flatnonzero(fold_of == fold)
+            rest = together.without(self._moments(X[own], parts[own], centres))
+            left = np.flatnonzero(rest.counts)
+            known = np.unique(self.subclass_codes_[left])
+            if len(known) < 2:
+                raise ValueError(f"All rows outside of fold {fold} are of one class.")
+            model = self._like_this(self.subclass_codes_[left])
+            rest = Moments(rest.counts[left], rest.sums[left], rest.products)
+            model._solve(rest, centres[left], X.dtype)
+            own = own[scored[own]]
+            scores[own] = model._scores(X[own])
+        return scores[scored]
+
+    def class_scores(self, X: Any) -> np.ndarray:
+        """Score each class, with two classes as with more.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            ``-log(1 + d^2)`` of the distance to the nearest mean of each class.
+        """
+        check_is_fitted(self)
+        return self._scores(validate_data(self, X, reset=False, dtype=list(FLOAT_DTYPES)))
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score the classes, as scikit-learn does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes), or (n,) with two classes
+            Scores of :meth:`class_scores`; with two classes that of ``classes_[1]`` minus that of
+            ``classes_[0]``.
+        """
+        scores = self.class_scores(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Give the class with the nearest mean.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Class labels.
+        """
+        nearest = self.class_scores(X).argmax(axis=1)
+        return self.classes_[nearest]
+
+    def _check(self, X: Any, y: Any, subclasses: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Validate; store classes, parts and the scale; return features and the part of each."""
+        X, y = validate_data(self, X, y, dtype=list(FLOAT_DTYPES))
+        check_classification_targets(y)
+        check_classes(self, y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        subclasses = np.zeros(len(y), dtype=int) if subclasses is None else column_or_1d(subclasses)
+        check_consistent_length(X, subclasses)
+        pairs, parts = np.unique(np.stack([codes, subclasses]), axis=1, return_inverse=True)
+        if pairs.shape[1] == len(y):
+            raise ValueError(
+                f"{type(self).__name__} needs more rows than parts of classes, got "
+                f"{pairs.shape[1]} parts in {len(y)} rows."
+            )
+        self.subclass_codes_ = pairs[0]
+        self.mean_ = X.mean(axis=0, dtype=np.float64)
+        self.scale_ = X.std(axis=0, dtype=np.float64)
+        # What rounding leaves of the deviation of a constant is none.
+        self.scale_[self.scale_ <= 1e-6 * np.abs(self.mean_)] = 1.0
+        self.scale_[self.scale_ == 0] = 1.0
+        return X, parts.ravel()
+
+    def _like_this(self, subclass_codes: np.ndarray) -> Self:
+        """Make a model of some parts of the same classes, with the same scale."""
+        model = clone(self)
+        model.classes_, model.subclass_codes_ = self.classes_, subclass_codes
+        model.mean_, model.scale_ = self.mean_, self.scale_
+        return model
+
+    def _squashed(self, X: np.ndarray) -> np.ndarray:
+        """Standardise a few rows, and pull far values in."""
+        rows = (X - self.mean_.astype(X.dtype)) / self.scale_.astype(X.dtype)
+        return rows if self.squash is None else self.squash * np.tanh(rows / self.squash)
+
+    def _centres(self, X: np.ndarray, parts: np.ndarray) -> np.ndarray:
+        sums = np.zeros((parts.max() + 1, X.shape[1]))
+        for chunk in row_chunks(*X.shape):
+            sums += _members(parts[chunk], len(sums)) @ self._squashed(X[chunk])
+        return sums / np.bincount(parts)[:, np.newaxis]
+
+    def _moments(self, X: np.ndarray, parts: np.ndarray, centres: np.ndarray) -> "Moments":
+        """Add up rows about the centres of their parts, products in the precision of the rows."""
+        sums, products = np.zeros(centres.shape), np.zeros((X.shape[1], X.shape[1]))
+        for chunk in row_chunks(len(X), X.shape[1] // 8):  # each adds to all of the products
+            rows = self._squashed(X[chunk]) - centres[parts[chunk]].astype(X.dtype)
+            products += rows.T @ rows
+            sums += _members(parts[chunk], len(sums)) @ rows
+        return Moments(np.bincount(parts, minlength=len(sums)), sums, products)
+
+    def _solve(self, moments: "Moments", centres: np.ndarray, dtype: np.dtype) -> Self:
+        """Set means and weights from the moments of the rows about centres of the parts."""
+        counts = moments.counts[:, np.newaxis]
+        off = moments.sums / counts
+        within = (moments.products - (counts * off).T @ off) / counts.sum()
+        means = centres + off
+        about = means - means.mean(axis=0)
+        weights = cho_solve(cho_factor(shrink(within, self.shrinkage)), about.T).T
+        self._set(means, weights, dtype)
+        return self
+
+    def _set(self, means: np.ndarray, weights: np.ndarray, dtype: np.dtype) -> None:
+        self.centres_, self.weights_ = means.astype(dtype), weights.astype(dtype)
+        gram = weights @ (means - means.mean(axis=0)).T
+        self.gram_ = (gram + gram.T) / 2
+
+    def _scores(self, X: np.ndarray) -> np.ndarray:
+        inverse = np.linalg.pinv(self.gram_, rcond=1e-9, hermitian=True)
+        centre = self.centres_.mean(axis=0)
+        distances = np.empty((len(X), len(self.subclass_codes_)))
+        for chunk in row_chunks(*X.shape):
+            y = ((self._squashed(X[chunk]) - centre) @ self.weights_.T).astype(np.float64)
+            own = np.einsum("ij,jk,ik->i", y, inverse, y)
+            distances[chunk] = own[:, np.newaxis] - 2 * y + np.diag(self.gram_)
+        scores = np.full((len(X), len(self.classes_)), -np.inf)
+        for code, column in zip(self.subclass_codes_, distances.T, strict=True):
+            scores[:, code] = np.maximum(scores[:, code], -np.log1p(column.clip(min=0)))
+        lowest = np.where(np.isfinite(scores), scores, np.inf).min(axis=1, keepdims=True)
+        return np.where(np.isfinite(scores), scores, lowest)
+
+
+class Moments(NamedTuple):
+    """Numbers, sums and products of rows about a centre for each part, which add up."""
+
+    counts: np.ndarray  # (n_parts,)
+    sums: np.ndarray  # (n_parts, n_features)
+    products: np.ndarray  # (n_features, n_features), of all parts together
+
+    def without(self, others: Self) -> "Moments":
+        """Take off the moments of some of the rows."""
+        return Moments(*(own - other for own, other in zip(self, others, strict=True)))
+
+
+def _members(parts: np.ndarray, n_parts: int) -> np.ndarray:
+    """Mask (n_parts, n) of the rows of each part."""
+    return np.arange(n_parts)[:, np.newaxis] == parts
+
+
+def shrink(covariance: np.ndarray, shrinkage: float) -> np.ndarray:
+    """Return ``(1 - shrinkage) C + shrinkage trace(C) / n_features I``; I where C is 0."""
+    if not covariance.any():  # parts of copies
+        return np.eye(len(covariance))
+    diagonal = shrinkage * np.trace(covariance) / len(covariance)
+    covariance = covariance * (1 - shrinkage)
+    covariance.flat[:: len(covariance) + 1] += diagonal
+    return covariance
