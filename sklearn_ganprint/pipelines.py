@@ -163,9 +163,10 @@ def make_attribution_pipeline(
         A scikit-learn pipeline. Its steps are
 
         - "robust": ``fusion``, a :class:`FusionClassifier` of two pipelines from images:
-          ``correlations``, with the steps ``features`` (a :class:`CorrelationTransformer`) and
-          ``lda``; and ``fingerprint``, with ``residual`` and ``fingerprint``. Its parameters
-          `perturbations` and `n_copies` tell what copies it is fitted on.
+          ``correlations``, with the steps ``features``, a :class:`CorrelationTransformer`, and
+          ``lda``, a :class:`~sklearn_ganprint.classification.SubclassDiscriminantAnalysis`; and
+          ``fingerprint``, with ``residual`` and ``fingerprint``. The parameters `perturbations`
+          and `n_copies` of ``fusion`` tell what copies it is fitted on.
         - "fingerprint": ``residual`` and ``fingerprint``.
         - "autocorrelation": ``residual``, ``features`` and ``classifier``, whose ``estimator`` is
           again a pipeline, of ``scaler`` and ``lda``. Without tiles: ``residual``, ``features``,

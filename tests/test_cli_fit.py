@@ -85,6 +85,7 @@ def test_the_default_is_fitted_on_copies_too(tmp_path, image_folder, fit_default
     status, out, _ = fit_default(folder, tmp_path / "m", *options)
     assert status == 0
     assert "robust: crop 70 x 70 (center), several residuals\nfitted on each image and 2 " in out
+    assert "calibrated on 36 images and copies pooled over all sources" in out
     model = load_model(tmp_path / "m")
     fusion = model.estimator_.estimator_["fusion"]
     assert len(fusion.versions_) == 3

@@ -114,7 +114,9 @@ def run(args: argparse.Namespace) -> int:
     save_model(model.whole, args.model)
     rows = _rows(bunch, model, failures, labels)
     MESSAGES.warn(
-        _models.warning_of_few(model), _warning_of_sources(rows), _warning_of_pixels(bunch, model)
+        _models.warning_of_few(model),
+        _warning_of_sources(rows, model),
+        _warning_of_pixels(bunch, model),
     )
     _print(rows, model, args, failures)
     MESSAGES.say(f"saved {args.model}")
@@ -206,7 +208,7 @@ def _name_unknown(estimator: OpenSetClassifier | Pipeline, sources: Sequence[str
     MESSAGES.say(f"a source is called {UNKNOWN!r}: images from no source get the name {label!r}")
 
 
-def _warning_of_sources(rows: list[Row]) -> str | None:
+def _warning_of_sources(rows: list[Row], model: Model) -> str | None:
     """Say which sources have few images, and what false-alarm rate can be kept with them."""
     few = [row for row in rows if (row["smallest_p_value"] or 0) > FEW_RATE]
     if not few:
@@ -217,8 +219,8 @@ def _warning_of_sources(rows: list[Row]) -> str | None:
     )
     return (
         f"few images: an image can be rejected as not from one of these sources only at a "
-        f"false-alarm rate of 1 / (images + 1) or more, and p-values come in steps of "
-        f"it: {listed}"
+        f"false-alarm rate of 1 / ({model.calibration_units} + 1) or more, and p-values come in "
+        f"steps of it: {listed}"
     )
 
 

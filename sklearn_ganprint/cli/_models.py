@@ -101,14 +101,20 @@ class Model(NamedTuple):
         return "pooled" if self.localizes else str(self.open_set.calibration_)
 
     @property
+    def calibration_units(self) -> str:
+        """What p-values are calibrated on: images, or also copies that were made of them."""
+        versions = getattr(self.classifier, "out_of_fold_versions_", np.zeros(0))
+        return "images and copies" if versions.any() else "images"
+
+    @property
     def calibration_in_words(self) -> str:
         """The images that p-values, or regions, are calibrated on."""
         if self.localizes:
             return f"{len(self.classifier.calibration_peaks_)} images pooled over all sources"
         counts = calibration_counts(self.open_set)
         if self.open_set.calibration_ == "pooled":
-            return f"{counts.sum()} images pooled over all sources"
-        return f"the images of each source, at least {counts.min()}"
+            return f"{counts.sum()} {self.calibration_units} pooled over all sources"
+        return f"the {self.calibration_units} of each source, at least {counts.min()}"
 
 
 class Scored(NamedTuple):
