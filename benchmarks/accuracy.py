@@ -19,11 +19,10 @@ from typing import Any
 
 import autocorrelation
 import better_fingerprints
-import fusion_siblings
 import numpy as np
 import open_set
 import real_or_generated
-import robustness
+import web
 from common import header, line, samples_by_crop, write_json
 from photo_formats import make_task
 from sklearn.utils import Bunch
@@ -112,9 +111,10 @@ def autocorrelation_report(name: str, data: Bunch, n_seeds: int) -> Figures:
     return autocorrelation.report(name, data, n_seeds, search=False)
 
 
-def robustness_report(name: str, data: Bunch, n_seeds: int) -> Figures:
-    """Run it at the size that its own command takes."""
-    return robustness.report(name, data, robustness.size_of(data), n_seeds)
+def web_report(name: str, data: Bunch, n_seeds: int) -> Figures:
+    """Run it for the default kind, without unseen sources and controls."""
+    options = argparse.Namespace(kind="robust", copies=None, control=None, seeds=n_seeds)
+    return web.report(name, data, options, None)
 
 
 def real_report(name: str, data: Bunch, n_seeds: int) -> Figures:
@@ -135,17 +135,14 @@ BY_NAME = ("same_scene", "--groups name")
 PARTS = {
     "samples": Part("autocorrelation", lambda _: samples_by_crop(), autocorrelation_report),
     "photos apart": Part("autocorrelation", lambda _: load_samples(), autocorrelation_report),
-    "samples robustness": Part("robustness", lambda _: samples_by_crop(), robustness_report),
+    "samples web": Part("web", lambda _: samples_by_crop(), web_report),
     "samples open set": Part("open_set", lambda _: samples_by_crop(), open_set.report),
     "same_scene": Part("autocorrelation", SCENE, autocorrelation_report, *BY_NAME),
-    "robustness": Part("robustness", SCENE, robustness_report, *BY_NAME),
+    "web": Part("web", SCENE, web_report, *BY_NAME),
     "open set": Part("open_set", SCENE, open_set.report, *BY_NAME),
     "real": Part("real_or_generated", SCENE, real_report, *BY_NAME),
     "first order": Part("better_fingerprints", SCENE, better_fingerprints.report, *BY_NAME),
     "siblings": Part("autocorrelation", SIBLINGS, autocorrelation_report, *OF_SIBLINGS),
-    "siblings, fusion-siblings": Part(
-        "fusion_siblings", SIBLINGS, fusion_siblings.report, *OF_SIBLINGS
-    ),
     "siblings, first order": Part(
         "better_fingerprints", SIBLINGS, better_fingerprints.report, *OF_SIBLINGS
     ),
@@ -168,14 +165,9 @@ def compared(text: str, part: str, row: str, must: Any = None, aim: Any = None) 
     return Row(text, part, accuracy(row), accuracy(row, PAPER), must, aim)
 
 
-def perturbed(group: str, fit: str = "default, T = 8") -> Callable[[Figures], Values]:
-    """Find the accuracy on a group of versions."""
-    return lambda figures: robustness.group_accuracy(figures[fit], group)
-
-
-def given_up(figures: Figures) -> Values:
-    """Clean accuracy that the augmented fit has lost."""
-    return perturbed("original", "original")(figures) - perturbed("original")(figures)
+def right(history: str) -> Callable[[Figures], Values]:
+    """Find the share of right answers to images of one history, of the benchmark web."""
+    return lambda figures: [seed["right"] for seed in figures[history]]
 
 
 def unknown(figure: str, model: str = BEST) -> Callable[[Figures], Values]:
@@ -199,13 +191,6 @@ def autocorrelation_rows() -> Iterator[Row]:
     for trim in (8, 16):
         yield compared(f"... {trim} px trimmed", "same_scene", f"{HALF}, {trim} px trimmed")
     yield compared("siblings, 4 sources, 75 + 75, by face", "siblings", HALF)
-    for row, text, bounds in (
-        (HALF, "... the kind fusion-siblings", (0.88, 0.95)),
-        ("8 px trimmed", "... the same, 8 px trimmed", ()),
-        (autocorrelation.CONTENT, "... the same, content alone", ()),
-    ):
-        reached = accuracy(f"fusion-siblings, {row}", "fused")
-        yield Row(text, "siblings, fusion-siblings", reached, None, *bounds)
 
 
 def better_fingerprint_rows() -> Iterator[Row]:
@@ -251,22 +236,23 @@ def control_rows() -> Iterator[Row]:
         yield Row(f"{name}: file properties only", part, accuracy(forest, ""))
 
 
-def robustness_rows() -> Iterator[Row]:
-    """Perturbed images."""
-    groups = {
-        "jpeg 95": (0.95, 0.99),
-        "jpeg 85": (0.88, 0.96),
-        "jpeg 75": (0.82, 0.93),
-        "resize 0.75": (0.96, None),
-        "resize 1.25": (0.96, None),
-        "resize, unseen": (0.90, 0.97),
-        "resize then jpeg, unseen": (0.60, 0.85),
+def web_rows() -> Iterator[Row]:
+    """Images as people find them, under the default kind."""
+    bounds = {
+        "clean": (0.985, 0.998),
+        "JPEG 90": (0.92, 0.97),
+        "JPEG 75": (0.87, 0.94),
+        "JPEG 50": (0.83, 0.90),
+        "x .8, JPEG 85": (0.85, 0.93),
+        "x 1.1": (0.97, 0.99),
+        "crop": (0.97, 0.99),
+        "WebP 80": (0.85, 0.93),
+        "JPEG 90, crop, JPEG 75": (0.80, 0.90),
+        "x .5": (0.55, 0.80),
+        "blur 1, JPEG 80": (0.80, 0.90),
     }
-    for group, (must, aim) in groups.items():
-        paper = perturbed(group, "paper")
-        yield Row(f"augmented fit: {group}", "robustness", perturbed(group), paper, must, aim)
-    text = "augmented fit: clean accuracy given up"
-    yield Row(text, "robustness", given_up, must=0.01, more_is_better=False)
+    for history, (must, aim) in bounds.items():
+        yield Row(f"default kind: {history}", "web", right(history), None, must, aim)
 
 
 def open_set_rows() -> Iterator[Row]:
@@ -286,7 +272,7 @@ def open_set_rows() -> Iterator[Row]:
 
 ROWS = [
     *autocorrelation_rows(),
-    *robustness_rows(),
+    *web_rows(),
     *open_set_rows(),
     *real_rows(),
     *better_fingerprint_rows(),

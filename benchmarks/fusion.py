@@ -1,7 +1,7 @@
 """Whether a fusion is worse than its best member, with groups and without, clean and compressed.
 
-Usage: python benchmarks/fusion.py DIR ... [--leave-out NAME ...] [--crop 256] [--kind fusion]
-       [--quality 75] [--seeds 3] [--json FILE]
+Usage: python benchmarks/fusion.py DIR ... [--leave-out NAME ...] [--crop 256] [--quality 75]
+       [--seeds 3] [--json FILE]
 
 DIR has a folder per source. Files of one name, up to a double underscore if there is one, show the
 same photo or prompt and stay on one side of the halves that are fitted on and tested. Prints mean
@@ -42,7 +42,7 @@ def load(directory: str, options: argparse.Namespace) -> Bunch:
 
 def accuracies(data: Bunch, options: argparse.Namespace) -> dict[tuple[str, str, bool], Any]:
     """Accuracies of the fusion and of each member, by what is fitted and tested, and groups."""
-    *steps, (_, fusion) = make_attribution_pipeline(options.kind).steps
+    *steps, (_, fusion) = make_attribution_pipeline("fusion").steps
     images = {"clean": data.data, "JPEG": JPEGCompression(options.quality).fit_transform(data.data)}
     for _, step in steps:
         images = {name: step.fit_transform(each) for name, each in images.items()}
@@ -82,7 +82,6 @@ def main() -> None:
     """Measure each folder."""
     parser = make_parser(__doc__)
     parser.add_argument("--leave-out", metavar="NAME", nargs="*", default=[])
-    parser.add_argument("--kind", choices=["fusion", "fusion-siblings"], default="fusion")
     parser.add_argument("--quality", type=int, default=75)
     parser.set_defaults(seeds=3)
     options = parser.parse_args()

@@ -5,9 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import Normalizer, StandardScaler
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.classification import (
@@ -25,7 +24,7 @@ from sklearn_ganprint.features import (
 )
 from sklearn_ganprint.localization import FingerprintLocalizer
 from sklearn_ganprint.perturbations import RandomHistory
-from sklearn_ganprint.residuals import LocalVarianceNormalizer, ResidualTransformer
+from sklearn_ganprint.residuals import ResidualTransformer
 
 __all__ = [
     "FORMER_KINDS",
@@ -44,18 +43,21 @@ KINDS = {
     "fingerprint": "the mean residual of each source",
     "autocorrelation": "how neighbouring pixels and colours of a residual depend on each other",
     "fusion": "fingerprint and autocorrelation, each weighted by its worth on images left out",
-    "fusion-siblings": "fusion, with fingerprints of six residuals, for variants of one network",
     "prnu": "the pattern of each camera's sensor, in photos of full size",
 }
 
-#: Former names of kinds, which version 0.3 will refuse.
+#: Former kinds, which version 0.3 will refuse, and what is made in their place.
 FORMER_KINDS = {
     "paper": "fingerprint",
     "spectral": "autocorrelation",
     "combined": "fusion",
-    "thorough": "fusion-siblings",
     "camera": "prnu",
+    "fusion-siblings": "fusion",
+    "thorough": "fusion",
 }
+
+#: Former kinds that are not made any more, unlike those that have another name now.
+NOT_MADE = ("fusion-siblings", "thorough")
 
 #: Kinds that are fitted on whole images alone.
 _WITHOUT_TILES = ("robust", "fingerprint", "prnu")
@@ -63,9 +65,6 @@ _WITHOUT_TILES = ("robust", "fingerprint", "prnu")
 #: Of the pooled covariance. Ledoit and Wolf's estimate (shrinkage="auto") is made for each class,
 #: and fails with two or three images.
 SHRINKAGE = 0.03
-
-#: Beside the denoiser that is asked for: what one takes for content is noise to another.
-SIBLINGS_DENOISERS = {"gaussian": GaussianDenoiser(1.0), "haar": WaveletDenoiser("haar")}
 
 #: Processed copies of each image in the fit of "robust".
 N_COPIES = 24
@@ -78,7 +77,7 @@ CAMERA_SIGMA = 3.0
 
 
 def current_kind(kind: str, *, stacklevel: int = 2) -> str:
-    """Return the current name of a kind of pipeline, and warn if the name is a former one.
+    """Return the current name of a kind of pipeline, and warn if the kind is a former one.
 
     Parameters
     ----------
@@ -90,7 +89,12 @@ def current_kind(kind: str, *, stacklevel: int = 2) -> str:
     Returns
     -------
     str
-        The current name.
+        The current name, or the name of the kind that is made in place of the former one.
+
+    Warns
+    -----
+    FutureWarning
+        If the kind is a former one.
 
     Examples
     --------
@@ -101,9 +105,15 @@ def current_kind(kind: str, *, stacklevel: int = 2) -> str:
     if kind not in FORMER_KINDS:
         return kind
     current = FORMER_KINDS[kind]
+    what = f"was renamed to {current!r}"
+    if kind in NOT_MADE:
+        what = (
+            f"is not made any more, since it was less accurate than 'fusion' on variants of one "
+            f"network at 256 pixels and on images that were compressed again; {current!r} is made "
+            f"in its place"
+        )
     warnings.warn(
-        f"The kind {kind!r} was renamed to {current!r}. The former name will be refused from "
-        f"version 0.3 on.",
+        f"The kind {kind!r} {what}. The former name will be refused from version 0.3 on.",
         FutureWarning,
         stacklevel=stacklevel + 1,
     )
@@ -111,7 +121,7 @@ def current_kind(kind: str, *, stacklevel: int = 2) -> str:
 
 
 def make_attribution_pipeline(
-    kind: str = "fusion",
+    kind: str = "robust",
     *,
     denoiser: Denoiser | None = None,
     data_range: float = 255.0,
@@ -121,16 +131,18 @@ def make_attribution_pipeline(
 
     Parameters
     ----------
-    kind : {"fusion", "autocorrelation", "fingerprint", "fusion-siblings", "prnu"}, default="fusion"
+    kind : {"robust", "fusion", "autocorrelation", "fingerprint", "prnu"}, default="robust"
         The traces to attribute images by:
 
+        - "robust": correlations of several residuals and mean residuals, weighted by what each is
+          worth on images left out of its fit. Fitted on the images and on copies of them that have
+          gone through what images on the web go through: compression, resizing, crops and more.
+          Images may have any size.
         - "fingerprint": the mean residual of each source, and the correlation with this mean.
         - "autocorrelation": correlations of each residual with itself at small lags, within and
           between colours, and linear discriminant analysis.
-        - "fusion": both, weighted by what each is worth on images left out of its fit.
-        - "fusion-siblings": as "fusion", but with fingerprints of six residuals in place of one,
-          and with autocorrelations of luminance and colour differences. For variants of one
-          network whose images were never compressed again. Takes seven times as long.
+        - "fusion": both, weighted by what each is worth on images left out of its fit. Fitted on
+          the images as they are: for images that were never processed again.
         - "prnu": the pattern of each camera's sensor, estimated by maximum likelihood, and the
           peak-to-correlation energy with this pattern. For photos of full size; a few photos of
           each camera are enough.
@@ -142,21 +154,25 @@ def make_attribution_pipeline(
     tile_size : int, sequence of int, None or "auto", default="auto"
         Side of the tiles that are fitted on beside whole images, as :class:`TiledTransformer`
         takes it. None fits on whole images only, which divides the memory by the number of tiles
-        in an image. "auto" is 64 where there are tiles. "fingerprint" and "prnu" have none, and
-        refuse a size.
+        in an image. "auto" is 64 where there are tiles. "robust", "fingerprint" and "prnu" have
+        none, and refuse a size.
 
     Returns
     -------
     Pipeline
         A scikit-learn pipeline. Its steps are
 
+        - "robust": ``fusion``, a :class:`FusionClassifier` of two pipelines from images:
+          ``correlations``, with the steps ``features``, a :class:`CorrelationTransformer`, and
+          ``lda``, a :class:`~sklearn_ganprint.classification.SubclassDiscriminantAnalysis`; and
+          ``fingerprint``, with ``residual`` and ``fingerprint``. The parameters `perturbations`
+          and `n_copies` of ``fusion`` tell what copies it is fitted on.
         - "fingerprint": ``residual`` and ``fingerprint``.
         - "autocorrelation": ``residual``, ``features`` and ``classifier``, whose ``estimator`` is
           again a pipeline, of ``scaler`` and ``lda``. Without tiles: ``residual``, ``features``,
           ``scaler`` and ``lda``.
         - "fusion": ``residual`` and ``fusion``, a :class:`FusionClassifier` of ``fingerprint`` and
           ``second_order``, which are the later steps of the two kinds above.
-        - "fusion-siblings": ``fusion`` alone, whose pipelines begin with residuals of their own.
         - "prnu": ``residual`` and ``camera``, a :class:`PRNUClassifier`.
 
     Raises
@@ -168,20 +184,23 @@ def make_attribution_pipeline(
     -----
     FutureWarning
         If the kind is given by its former name: "paper" (now "fingerprint"), "spectral"
-        ("autocorrelation"), "combined" ("fusion"), "thorough" ("fusion-siblings") or "camera"
-        ("prnu"). A former name takes the other parameters as formerly.
+        ("autocorrelation"), "combined" ("fusion") or "camera" ("prnu"); or if it is
+        "fusion-siblings", or "thorough", its former name, in whose place "fusion" is made. A
+        former name takes the other parameters as formerly.
 
     See Also
     --------
     FileBatchEstimator : Fits and applies such a pipeline over image files.
     AutocorrelationTransformer : The features of "autocorrelation".
+    CorrelationTransformer : Those of "robust".
+    sklearn_ganprint.perturbations.RandomHistory : What the copies of "robust" have gone through.
 
     Notes
     -----
     "autocorrelation" is much the better between networks of different architecture, "fingerprint"
-    between variants of one network. "fusion" finds out which: the weights are fitted on images
-    left out of the fingerprints, and on folds left out of the discriminant analysis. Over files,
-    "fusion" reads each file twice.
+    between variants of one network. "robust" and "fusion" find out which: the weights are fitted on
+    images left out of the fingerprints, and on folds left out of the discriminant analysis. Over
+    files, both read each file twice.
 
     Discriminant analysis estimates one covariance for all classes, and mixes 97 % of the estimate
     with 3 % of a multiple of the identity. scikit-learn's ``shrinkage="auto"`` chooses this share
@@ -286,46 +305,6 @@ def _fusion(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
     return Pipeline([("residual", residual), ("fusion", FusionClassifier(traces))])
 
 
-def _fusion_siblings(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
-    """Fuse a fingerprint of several residuals, of even strength over the image.
-
-    Each step has a denoiser of its own, whose parameters can be set without those of the others.
-    """
-    residuals = {
-        f"{name}_{channels}": Pipeline(
-            [
-                (
-                    "residual",
-                    ResidualTransformer(
-                        clone(filter_, safe=False),
-                        channels=channels,
-                        data_range=data_range,
-                        flatten=False,
-                    ),
-                ),
-                ("normalizer", LocalVarianceNormalizer()),
-            ]
-        )
-        for name, filter_ in (("first", denoiser), *SIBLINGS_DENOISERS.items())
-        for channels in ("rgb", "opponent")
-    }
-    # Distances of residuals of one length: unlike correlations, they allow for the strength of
-    # each fingerprint, in which siblings differ.
-    fingerprint = Pipeline(
-        [
-            ("residuals", FeatureUnion(list(residuals.items()))),
-            ("unit_length", Normalizer()),
-            ("fingerprint", FingerprintClassifier("unbiased")),
-        ]
-    )
-    residual = ResidualTransformer(
-        clone(denoiser, safe=False), channels="opponent", data_range=data_range, flatten=False
-    )
-    second_order = Pipeline([("residual", residual), *_second_order(tile_size)])
-    traces = [("fingerprint", fingerprint), ("second_order", second_order)]
-    return Pipeline([("fusion", FusionClassifier(traces))])
-
-
 def _robust(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
     residual = _colour_residual(denoiser, data_range).set_params(anchor="top-left")
     features = CorrelationTransformer((denoiser, *OTHER_DENOISERS), data_range=data_range)
@@ -362,7 +341,6 @@ _MAKERS: dict[str, Callable[[Denoiser, float, Any], Pipeline]] = {
     "fingerprint": _fingerprint,
     "autocorrelation": _autocorrelation,
     "fusion": _fusion,
-    "fusion-siblings": _fusion_siblings,
     "prnu": _prnu,
 }
 

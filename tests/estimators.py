@@ -20,6 +20,7 @@ from sklearn_ganprint import (
     PRNUClassifier,
     ResidualTransformer,
     TiledClassifier,
+    make_attribution_pipeline,
 )
 from sklearn_ganprint.classification import PooledDiscriminantAnalysis
 from sklearn_ganprint.denoisers import (
@@ -151,3 +152,16 @@ ESTIMATORS = {
     "tiles-small": TiledTransformer(AutocorrelationTransformer(0), tile_size=1),
     "tiled": TiledClassifier(LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.03)),
 }
+
+
+def attribution_pipeline(kind, **params):
+    """Make a pipeline; that of the default kind with few copies and features, which are slow."""
+    pipeline = make_attribution_pipeline(kind, **params)
+    if kind == "robust":
+        pipeline.set_params(
+            fusion__n_copies=2,
+            fusion__correlations__features__max_lag=2,
+            fusion__correlations__features__colour_lag=1,
+            fusion__correlations__features__window=3,
+        )
+    return pipeline

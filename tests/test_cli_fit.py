@@ -14,7 +14,7 @@ from cli_helpers import add_broken_files, no_leftovers
 from PIL import Image
 from sklearn.base import clone
 
-from sklearn_ganprint import load_model
+from sklearn_ganprint import load_model, make_attribution_pipeline
 from sklearn_ganprint.datasets import load_image_folder
 from sklearn_ganprint.pipelines import KINDS
 
@@ -69,14 +69,70 @@ def test_fit_autocorrelation(tmp_path, image_folder, fit, ganprint):
     assert re.search(r"^source +calibration images +smallest p-value *$", table, re.MULTILINE)
 
 
-@pytest.mark.parametrize(
-    ("kind", "residual"), [("fusion", "rgb, wavelet"), ("fusion-siblings", "several residuals")]
-)
-def test_fit_says_which_residual_a_kind_looks_at(tmp_path, image_folder, fit, kind, residual):
-    folder, _, _ = image_folder(n_per_class=6, shape=(32, 32, 3))
-    status, out, _ = fit(folder, tmp_path / "m", "--kind", kind)
+@pytest.fixture
+def fit_default(ganprint):
+    """Run ``ganprint fit`` without a kind, unless the options name one."""
+
+    def run(source, model, *options):
+        return ganprint("fit", source, "--model", model, *options)
+
+    return run
+
+
+def test_the_default_is_fitted_on_copies_too(tmp_path, image_folder, fit_default, ganprint):
+    folder, paths, y = image_folder(n_per_class=4, shape=(72, 80, 3), strength=12)
+    options = ["--copies", 2, "--anchor", "center", "--crop", 70]
+    status, out, _ = fit_default(folder, tmp_path / "m", *options)
     assert status == 0
-    assert f"{kind}: crop 32 x 32 (top-left), {residual}\n" in out
+    assert "robust: crop 70 x 70 (center), several residuals\nfitted on each image and 2 " in out
+    assert "calibrated on 36 images and copies pooled over all sources" in out
+    model = load_model(tmp_path / "m")
+    fusion = model.estimator_.estimator_["fusion"]
+    assert len(fusion.versions_) == 3
+    assert fusion.get_params()["fingerprint__residual__anchor"] == "center"
+    # From the centre of the crop on, as of the whole image.
+    assert (model.predict(paths) == y).all()
+    assert json.loads(ganprint("info", tmp_path / "m", "--format", "json")[1])["kind"] == "robust"
+
+
+def test_fit_takes_as_many_copies_as_the_pipeline_does(tmp_path, image_folder, fit_default):
+    folder, *_ = image_folder(n_per_class=2, labels=("a", "b"), shape=(40, 40, 3))
+    status, out, _ = fit_default(folder, tmp_path / "m", "--format", "json")
+    document = json.loads(out)
+    expected = make_attribution_pipeline()["fusion"].n_copies
+    assert (status, document["kind"], document["copies"]) == (0, "robust", expected)
+    assert list(document)[-1] == "copies"
+    assert len(load_model(tmp_path / "m").estimator_.estimator_[-1].versions_) == expected + 1
+
+
+def test_fast_is_fusion_of_images_as_they_are(tmp_path, image_folder, fit_default, fit):
+    folder, *_ = image_folder(n_per_class=3)
+    outputs = [
+        fit_default(folder, tmp_path / "m", "--fast", "--format", "json")[1],
+        fit(folder, tmp_path / "m", "--force", "--kind", "fusion", "--format", "json")[1],
+    ]
+    assert outputs[0] == outputs[1]
+    document = json.loads(outputs[0])
+    assert (document["kind"], document["copies"]) == ("fusion", 0)
+    status, out, _ = fit_default(folder, tmp_path / "m", "--fast", "--force")
+    assert status == 0 and "fusion: crop 32 x 32 (top-left), rgb, wavelet\n" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--copies 0", "at least 1; --fast makes no copies; got 0"),
+        ("--fast --copies 3", "--copies 3: --fast makes no copies"),
+        ("--kind fusion --copies 3", "--copies 3: --kind fusion makes no copies.* --kind robust"),
+        ("--fast --kind prnu", "--fast is --kind fusion, got --kind prnu"),
+        ("--task localize --fast", "--fast: leave this out with --task localize"),
+        ("--task localize --copies 2", "--copies 2: leave this out with --task localize"),
+    ],
+)
+def test_fit_refuses_copies_that_are_not_made(tmp_path, fit_default, options, words):
+    status, out, err = fit_default(tmp_path, tmp_path / "m", *options.split())
+    assert (status, out) == (2, "")
+    assert re.search(words, err)
 
 
 @pytest.mark.parametrize(("former", "kind"), [("paper", "fingerprint"), ("camera", "prnu")])

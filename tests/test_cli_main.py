@@ -171,7 +171,7 @@ def test_interrupt_leaves_nothing(tmp_path, image_folder):
     folder, *_ = image_folder(n_per_class=150, shape=(128, 128, 3))
     target = tmp_path / "target"
     target.mkdir()
-    arguments = ["fit", folder, "--model", target / "m.skops", "--batch-size", "2"]
+    arguments = ["fit", folder, "--model", target / "m.skops", "--fast", "--batch-size", "2"]
     with subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:
             if line.startswith("fitting"):

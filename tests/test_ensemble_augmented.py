@@ -25,7 +25,7 @@ from sklearn_ganprint import (
     load_model,
     save_model,
 )
-from sklearn_ganprint.ensemble import DEFAULT_PERTURBATIONS, merge_subclass_scores
+from sklearn_ganprint.ensemble import merge_subclass_scores
 from sklearn_ganprint.features import AutocorrelationTransformer
 from sklearn_ganprint.perturbations import (
     GaussianBlur,
@@ -426,9 +426,19 @@ def test_files_with_weights_and_a_broken_one(image_folder):
     np.testing.assert_array_equal(lost[0] - lost[1], [[1, 1, 1], [0, 0, 0], [0, 0, 0]])
 
 
-def test_the_default_perturbations_do_on_images_of_one_size_and_several(rough_images):
+def test_the_default_is_random_histories(rough_images):
     X, y = rough_images(n_per_class=6)
     clf = AugmentedClassifier(rough_pipeline()).fit(X, y)
+    assert clf.versions_[:2] == ["original", "history web"] and len(clf.versions_) == 13
+    assert clf.score(X, y) > 0.9
+
+
+def test_the_former_default_is_there_with_a_warning(rough_images):
+    with pytest.warns(FutureWarning, match="DEFAULT_PERTURBATIONS is public no more") as caught:
+        from sklearn_ganprint.ensemble import DEFAULT_PERTURBATIONS
+    assert caught[0].filename == __file__
+    X, y = rough_images(n_per_class=6)
+    clf = AugmentedClassifier(rough_pipeline(), DEFAULT_PERTURBATIONS).fit(X, y)
     assert len(clf.versions_) == len(DEFAULT_PERTURBATIONS) + 1 == len(set(clf.versions_))
     assert clf.score(X, y) > 0.9
 

@@ -445,7 +445,7 @@ def test_images_are_read_as_often_as_the_estimator_maps_them(image_folder, monke
     FileBatchEstimator(paper_pipeline()).fit(paths, y).predict(paths)
     assert asked == [("fit_part", 0, [24]), ("apply_batch", 0, [])]
     asked.clear()
-    FileBatchEstimator(make_attribution_pipeline()).fit(paths, y)
+    FileBatchEstimator(make_attribution_pipeline("fusion")).fit(paths, y)
     assert [(steps, lengths) for _, steps, lengths in asked] == [(1, [24, 24])] * 2
 
 

@@ -86,7 +86,7 @@ def test_arrays_leave_no_summary(files):
 @pytest.mark.parametrize(
     ("perturbations", "expected"),
     [
-        ("history web", {"jpeg": [50, 99], "webp": [50, 95], "scale": [0.6, 1.5]}),
+        ("history web", {"jpeg": [50, 99], "webp": [50, 95], "scale": [0.5, 1.5]}),
         (RandomHistory(webp=None, resize=None, jpeg=(0.5, 20, 30)), {"jpeg": [20, 30]}),
         (RandomHistory.preset("social"), {"jpeg": [70, 85], "longest_side": [1080, 2048]}),
         (["jpeg 85", JPEGCompression(60), "blur 1"], {"jpeg": [60, 85]}),

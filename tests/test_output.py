@@ -23,7 +23,6 @@ from sklearn_ganprint import (
     PooledDiscriminantAnalysis,
     PRNUClassifier,
     TiledClassifier,
-    make_attribution_pipeline,
     make_localization_pipeline,
 )
 from sklearn_ganprint.features import (
@@ -72,11 +71,11 @@ def members():
 
 MODELS = {
     **{
-        f"{kind}-{tile_size}": make_attribution_pipeline(
+        f"{kind}-{tile_size}": estimators.attribution_pipeline(
             kind, denoiser="gaussian", tile_size=tile_size
         )
         for kind in KINDS
-        for tile_size in ((None,) if kind in ("fingerprint", "prnu") else (24, None))
+        for tile_size in ((24, None) if kind in ("autocorrelation", "fusion") else (None,))
     },
     "rows": make_pipeline(residual(flatten=True), FingerprintClassifier()),
     "normalized": make_pipeline(residual(), LocalVarianceNormalizer(), FingerprintClassifier()),
@@ -125,7 +124,7 @@ MODELS = {
         for perturbation in PERTURBED
     },
 }
-BATCHED = ["fusion-24", "fusion-siblings-None", "rows", "union", "open-set-whole", "augmented"]
+BATCHED = ["fusion-24", "robust-None", "rows", "union", "open-set-whole", "augmented"]
 MODELS |= {
     f"files-{name}": FileBatchClassifier(clone(MODELS[name]), batch_size=7) for name in BATCHED
 }

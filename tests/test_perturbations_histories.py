@@ -111,6 +111,7 @@ def test_operations_come_with_their_probabilities_in_their_order(preset):
         ("noise", 0.5, 4.0, "strength"),
         ("rotate", -3.0, 3.0, "strength"),
         ("resize", 0.5, 2.0, "scale"),
+        ("crop", 0.5, 0.9, "share"),
     ],
 )
 def test_strengths_are_uniform_within_their_limits(name, low, high, parameter):
@@ -126,8 +127,6 @@ def test_strengths_are_uniform_within_their_limits(name, low, high, parameter):
     [
         ({"jpeg": (1, 70, 75)}, "jpeg", "quality", range(70, 76)),
         ({"webp": (1.0, 50.0, 54.0)}, "webp", "quality", range(50, 55)),
-        ({"crop": (1, 0, 7)}, "crop", "top", range(8)),
-        ({"crop": (1, 2, 4)}, "crop", "left", range(2, 5)),
         ({"resize": (1, 1, 1), "longest_side": (5, 9)}, "resize", "longest_side", range(5, 10)),
         (
             {"resize": (1, 0.5, 2), "resample": ["box", "nearest"]},
@@ -215,10 +214,19 @@ def test_images_are_reduced_to_a_longest_side_and_never_enlarged():
 
 
 def test_a_crop_moves_the_grid():
-    images = noise_images(1, (24, 24, 3))
-    perturbed = only(crop=(1, 3, 3), jpeg=(1, 50, 50), full_colour=1).transform(images)
-    cut = JPEGCompression(50, subsampling="4:4:4").transform(images[:, 3:, 3:])
-    np.testing.assert_array_equal(perturbed[:, :21, :21], cut)
+    images = noise_images(8, (24, 24, 3))
+    history = only(crop=(1, 0.875, 0.875), jpeg=(1, 50, 50), full_colour=1)
+    offsets = set()
+    for image, one, (crop, _) in zip(
+        images, history.transform(images), history.histories(images), strict=True
+    ):
+        # 21 of 24 pixels are kept, from one of the first four on.
+        top, left = (int(4 * crop.parameters[name]) for name in ("top", "left"))
+        part = image[np.newaxis, top : top + 21, left : left + 21]
+        cut = JPEGCompression(50, subsampling="4:4:4").transform(part)[0]
+        np.testing.assert_array_equal(one[:21, :21], cut)
+        offsets |= {top, left}
+    assert offsets == {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize("angle", [-20.0, -3.0, 0.5, 3.0, 20.0])
@@ -366,3 +374,12 @@ def test_unknown_presets_are_refused():
 def test_sides_that_a_format_does_not_have_are_explained(width, params, words):
     with pytest.raises(ValueError, match=words):
         RandomHistory(**params).transform(np.zeros((1, 2, width), np.uint8))
+
+
+@pytest.mark.parametrize(("side", "least"), [(64, 32), (24, 24)])
+def test_of_images_that_change_size_at_least_32_pixels_are_left(side, least):
+    images = noise_images(30, (side, side, 3))
+    history = RandomHistory(crop=(1, 0.5, 0.9), resize=(1, 0.5, 0.9), rounds=(3,))
+    sides = [min(image.shape[:2]) for image in history.transform_whole(images)]
+    assert min(sides) >= least
+    assert (min(sides) < side) == (side > 32)

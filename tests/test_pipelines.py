@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from estimators import attribution_pipeline
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.preprocessing import StandardScaler
@@ -16,14 +17,14 @@ from sklearn_ganprint import (
 from sklearn_ganprint.denoisers import GaussianDenoiser, WaveletDenoiser
 from sklearn_ganprint.features import AutocorrelationTransformer
 from sklearn_ganprint.open_set import discriminant_distances
+from sklearn_ganprint.perturbations import JPEGCompression
 from sklearn_ganprint.pipelines import KINDS, current_kind
 
-WITH_TILES = sorted(set(KINDS).difference(["fingerprint", "prnu"]))
+WITH_TILES = ["autocorrelation", "fusion"]
 FORMER = {
     "paper": "fingerprint",
     "spectral": "autocorrelation",
     "combined": "fusion",
-    "thorough": "fusion-siblings",
     "camera": "prnu",
 }
 
@@ -90,8 +91,8 @@ def test_autocorrelation_is_features_and_discriminant_analysis(make_filtered):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_files_give_the_same_as_images(image_folder, kind):
-    _, paths, y = image_folder(n_per_class=4, shape=(96, 96, 3))
-    pipeline = make_attribution_pipeline(kind, tile_size=48 if kind in WITH_TILES else None)
+    _, paths, y = image_folder(n_per_class=3, shape=(96, 96, 3))
+    pipeline = attribution_pipeline(kind, tile_size=48 if kind in WITH_TILES else None)
     clf = FileBatchClassifier(pipeline, batch_size=5).fit(paths, y)
     X = clf.reader_.read(paths)
     expected = pipeline.fit(X, y).decision_function(X)
@@ -103,7 +104,7 @@ def test_files_give_the_same_as_images(image_folder, kind):
 )
 def test_a_loaded_pipeline_gives_the_same_scores(make_filtered, tmp_path, kind, tile_size):
     X, y = make_filtered(n_per_class=3)
-    pipeline = make_attribution_pipeline(kind, tile_size=tile_size)
+    pipeline = attribution_pipeline(kind, tile_size=tile_size)
     clf = FileBatchClassifier(pipeline).fit(X, y)
     for model in (clf, clf.estimator_):
         save_model(model, tmp_path / "model.skops")
@@ -126,14 +127,14 @@ def test_what_is_inside_is_reached_by_a_search(make_filtered):
 @pytest.mark.parametrize("kind", KINDS)
 def test_white_is_handed_on(make_filtered, kind, white):
     X, y = make_filtered(n_per_class=3)
-    pipeline = make_attribution_pipeline(kind, data_range=white)
+    pipeline = attribution_pipeline(kind, data_range=white)
     scaled = X.astype(np.float32) * np.float32(white / 255)
     assert (pipeline.fit(scaled, y).predict(scaled) == y).all()
 
 
 def test_an_unknown_kind_is_refused():
     with pytest.raises(
-        ValueError, match=r"kind must be one of \['autocorrelation', .*'prnu'\], got 'all'"
+        ValueError, match=r"kind must be one of \['autocorrelation', .*'robust'\], got 'all'"
     ):
         make_attribution_pipeline("all")
 
@@ -197,28 +198,44 @@ def test_unknown_sources_of_autocorrelation_are_told_by_the_distance(make_filter
     np.testing.assert_allclose(clf.score_samples(X), -np.sqrt(distances.min(axis=1)))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "fusion-siblings"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_search_over_the_parameters_of_the_default_denoiser(make_images, kind):
     X, y = make_images(n_per_class=8, shape=(40, 40, 3))
-    pipeline = make_attribution_pipeline(kind, tile_size=None)
+    pipeline = attribution_pipeline(kind, tile_size=None)
+    name = "fusion__fingerprint__residual" if kind == "robust" else "residual"
     grid = [
-        {"residual__denoiser__sigma": [2.0, 5.0]},
-        {"residual__denoiser": ["gaussian"], "residual__denoiser__sigma": [1.5]},
+        {f"{name}__denoiser__sigma": [2.0, 5.0]},
+        {f"{name}__denoiser": ["gaussian"], f"{name}__denoiser__sigma": [1.5]},
     ]
     search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(X, y)
     scores = search.cv_results_["mean_test_score"]
-    expected = make_attribution_pipeline(kind, denoiser=GaussianDenoiser(1.5), tile_size=None)
+    expected = attribution_pipeline(kind, tile_size=None)
+    expected.set_params(**{f"{name}__denoiser": GaussianDenoiser(1.5)})
     wanted = GridSearchCV(expected, {}, cv=2).fit(X, y).best_score_
     assert scores.shape == (3,) and scores[2] == wanted
 
 
-def test_the_denoisers_of_one_pipeline_are_set_apart_from_each_other_and_from_the_next():
-    own = WaveletDenoiser()
-    pipeline = make_attribution_pipeline("fusion-siblings", denoiser=own)
-    names = [name for name in pipeline.get_params() if name.endswith("denoiser__sigma")]
-    for sigma, name in enumerate(names, start=7):
-        pipeline.set_params(**{name: sigma})
-    assert [pipeline.get_params()[name] for name in names] == [7 + n for n in range(len(names))]
-    assert own.sigma == 5.0
-    again = make_attribution_pipeline("fusion-siblings").get_params()
-    assert {again[name] for name in names if name in again} == {1.0, 5.0}
+def test_the_default_is_fitted_on_copies_of_any_size(make_filtered):
+    X, y = make_filtered(n_per_class=6, side=72)
+    pipeline = make_attribution_pipeline()
+    assert described(pipeline) == described(make_attribution_pipeline("robust"))
+    pipeline.set_params(fusion__n_copies=2).fit(X, y)
+    assert len(pipeline["fusion"].versions_) == 3
+    compressed = JPEGCompression(80).transform(X)
+    assert pipeline.score(compressed, y) > 0.8
+    mixed = [X[0], compressed[6, :66], X[12].repeat(2, axis=1)]
+    assert pipeline.predict(mixed).shape == (3,)
+
+
+def test_the_default_takes_grey_images(make_filtered):
+    X, y = make_filtered(n_per_class=6)
+    grey = X[y != "colour", ..., 1]
+    pipeline = attribution_pipeline("robust").fit(grey, y[y != "colour"])
+    assert pipeline.score(grey, y[y != "colour"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["fusion-siblings", "thorough"])
+def test_kinds_that_are_not_made_any_more_give_way_to_fusion(kind):
+    with pytest.warns(FutureWarning, match=f"'{kind}' is not made any more, .* 'fusion' is made"):
+        pipeline = make_attribution_pipeline(kind, tile_size=32)
+    assert described(pipeline) == described(make_attribution_pipeline("fusion", tile_size=32))

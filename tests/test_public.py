@@ -49,6 +49,7 @@ def test_the_module_of_a_public_name_is_public_and_has_it(module, name):
     [
         "correlation.SCORES",
         "correlation.negative_squared_distance",
+        "ensemble.DEFAULT_PERTURBATIONS",
         "experiments.Passes",
         "experiments.RecompressionResult",
         "experiments.select_images",

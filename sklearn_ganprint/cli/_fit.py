@@ -29,7 +29,12 @@ DESCRIPTION = (
 )
 
 #: The kind of model that is fitted unless another is asked for.
-DEFAULT_KIND = "fusion"
+DEFAULT_KIND = "robust"
+
+#: The kind that ``--fast`` fits, and the one that ``--copies`` is for.
+FAST_KIND = "fusion"
+COPYING_KIND = "robust"
+DEFAULT_COPIES = pipelines.make_attribution_pipeline(COPYING_KIND)["fusion"].n_copies
 
 #: What images from no source are called, as in OpenSetClassifier.
 UNKNOWN = "unknown"
@@ -66,6 +71,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=f"{{{','.join(pipelines.KINDS)}}}",
         help=f"the traces that images are attributed by: {kinds} (default: {DEFAULT_KIND})",
     )
+    parser.add_argument(
+        "--fast",
+        action="store_true",
+        help=f"for images that were never processed again: --kind {FAST_KIND}, fitted on the "
+        f"images as they are and no copies; of compressed, resized or cropped images its answers "
+        f"are often wrong",
+    )
+    parser.add_argument(
+        "--copies",
+        type=_arguments.copies,
+        metavar="N",
+        help=f"number of processed copies of each image that --kind {COPYING_KIND} is fitted on: "
+        f"compressed, resized, cropped and more (default: {DEFAULT_COPIES})",
+    )
     _arguments.add(parser, "--crop", "--anchor")
     _arguments.add(parser, "--channels", what="rgb; with --kind prnu luminance")
     _arguments.add(parser, "--denoiser")
@@ -95,7 +114,9 @@ def run(args: argparse.Namespace) -> int:
     save_model(model.whole, args.model)
     rows = _rows(bunch, model, failures, labels)
     MESSAGES.warn(
-        _models.warning_of_few(model), _warning_of_sources(rows), _warning_of_pixels(bunch, model)
+        _models.warning_of_few(model),
+        _warning_of_sources(rows, model),
+        _warning_of_pixels(bunch, model),
     )
     _print(rows, model, args, failures)
     MESSAGES.say(f"saved {args.model}")
@@ -107,9 +128,30 @@ def _settle_task(args: argparse.Namespace) -> None:
     if args.kind == _arguments.FORMER_KIND:
         args.task, args.kind = _arguments.LOCALIZE, None
     if args.task == _arguments.ATTRIBUTE:
-        args.kind = args.kind or DEFAULT_KIND
-    elif args.kind is not None:
-        raise CommandError(f"--kind {args.kind}: leave this out with --task {args.task}")
+        _settle_kind(args)
+        return
+    given = {"--kind": args.kind, "--fast": args.fast or None, "--copies": args.copies}
+    for option, value in given.items():
+        if value is not None:
+            named = option if value is True else f"{option} {value}"
+            raise CommandError(f"{named}: leave this out with --task {args.task}")
+
+
+def _settle_kind(args: argparse.Namespace) -> None:
+    """Choose the kind that was not named, and the number of copies that it is fitted on."""
+    if args.fast and args.kind not in (None, FAST_KIND):
+        raise CommandError(
+            f"--fast is --kind {FAST_KIND}, got --kind {args.kind}; leave one of them out"
+        )
+    args.kind = args.kind or (FAST_KIND if args.fast else DEFAULT_KIND)
+    if args.kind == COPYING_KIND:
+        args.copies = args.copies or DEFAULT_COPIES
+    elif args.copies:
+        named = "--fast" if args.fast else f"--kind {args.kind}"
+        raise CommandError(
+            f"--copies {args.copies}: {named} makes no copies; leave --copies out, or choose "
+            f"--kind {COPYING_KIND}"
+        )
 
 
 def _estimator(args: argparse.Namespace) -> OpenSetClassifier | Pipeline:
@@ -120,6 +162,8 @@ def _estimator(args: argparse.Namespace) -> OpenSetClassifier | Pipeline:
     pipeline = pipelines.make_attribution_pipeline(
         args.kind, denoiser=None if args.denoiser == "wavelet" else args.denoiser
     )
+    if args.copies:
+        pipeline.set_params(fusion__n_copies=args.copies)
     params = pipeline.get_params().items()
     anchors = [name for name, value in params if name.endswith("__anchor") and value is not None]
     pipeline.set_params(**dict.fromkeys(anchors, args.anchor))
@@ -164,7 +208,7 @@ def _name_unknown(estimator: OpenSetClassifier | Pipeline, sources: Sequence[str
     MESSAGES.say(f"a source is called {UNKNOWN!r}: images from no source get the name {label!r}")
 
 
-def _warning_of_sources(rows: list[Row]) -> str | None:
+def _warning_of_sources(rows: list[Row], model: Model) -> str | None:
     """Say which sources have few images, and what false-alarm rate can be kept with them."""
     few = [row for row in rows if (row["smallest_p_value"] or 0) > FEW_RATE]
     if not few:
@@ -175,8 +219,8 @@ def _warning_of_sources(rows: list[Row]) -> str | None:
     )
     return (
         f"few images: an image can be rejected as not from one of these sources only at a "
-        f"false-alarm rate of 1 / (images + 1) or more, and p-values come in steps of "
-        f"it: {listed}"
+        f"false-alarm rate of 1 / ({model.calibration_units} + 1) or more, and p-values come in "
+        f"steps of it: {listed}"
     )
 
 
@@ -252,6 +296,7 @@ def _print(
         "sources": rows,
         "failures": _images.failure_rows(failures),
         "histories": model.whole.history_summary_,
+        "copies": args.copies or 0,
     }
     _console.print_results(
         args.format,
@@ -272,6 +317,11 @@ def _notes(model: Model, args: argparse.Namespace, channels: str | None) -> list
     residual = f"{channels}, {args.denoiser}" if channels else "several residuals"
     notes = [*filter(None, [_models.covered(model)])]
     notes += [f"{args.kind or args.task}: crop {height} x {width} ({args.anchor}), {residual}"]
+    if args.copies:
+        notes.append(
+            f"fitted on each image and {args.copies} "
+            f"{'copies' if args.copies > 1 else 'copy'} of it, processed as images on the web are"
+        )
     if model.whole.takes_any_size:
         height, width = model.whole.predict_reader_.crop
         notes.append(

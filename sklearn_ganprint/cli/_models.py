@@ -31,6 +31,10 @@ OF_ENERGIES = (
     "for photos like those fitted on"
 )
 
+#: A kind that is not made any more, whose saved models there are, and its steps.
+SIBLINGS = "fusion-siblings"
+OF_SIBLINGS = [("fusion", "FusionClassifier", ["fingerprint", "second_order"])]
+
 #: What is told of the history of each file; tables have the first two if an image lies outside.
 HISTORY = columns(
     *("history", "outside", "format", "width", "height"),
@@ -97,14 +101,20 @@ class Model(NamedTuple):
         return "pooled" if self.localizes else str(self.open_set.calibration_)
 
     @property
+    def calibration_units(self) -> str:
+        """What p-values are calibrated on: images, or also copies that were made of them."""
+        versions = getattr(self.classifier, "out_of_fold_versions_", np.zeros(0))
+        return "images and copies" if versions.any() else "images"
+
+    @property
     def calibration_in_words(self) -> str:
         """The images that p-values, or regions, are calibrated on."""
         if self.localizes:
             return f"{len(self.classifier.calibration_peaks_)} images pooled over all sources"
         counts = calibration_counts(self.open_set)
         if self.open_set.calibration_ == "pooled":
-            return f"{counts.sum()} images pooled over all sources"
-        return f"the images of each source, at least {counts.min()}"
+            return f"{counts.sum()} {self.calibration_units} pooled over all sources"
+        return f"the {self.calibration_units} of each source, at least {counts.min()}"
 
 
 class Scored(NamedTuple):
@@ -183,17 +193,21 @@ def find_source(model: Model, given: str, option: str, path: str) -> Any:
 
 
 def model_kind(model: Model) -> str | None:
-    """Tell the kind of pipeline by its steps; None is none that `ganprint fit` makes."""
+    """Tell the kind of pipeline by its steps; None is none that `ganprint fit` has made."""
+    found = _structure(model.pipeline)
     for kind in KINDS:
         for tile_size in ("auto", None):
-            pipeline = make_attribution_pipeline(kind, tile_size=tile_size)
-            if _step_types(pipeline) == _step_types(model.pipeline):
+            if _structure(make_attribution_pipeline(kind, tile_size=tile_size)) == found:
                 return kind
-    return None
+    return SIBLINGS if found == OF_SIBLINGS else None
 
 
-def _step_types(pipeline: Any) -> list[tuple[str, type]]:
-    return [(name, type(step)) for name, step in getattr(pipeline, "steps", [])]
+def _structure(pipeline: Any) -> list[tuple[str, str, list[str]]]:
+    """Names and types of the steps, and the names of what a step fuses."""
+    return [
+        (name, type(step).__name__, [own for own, _ in getattr(step, "estimators", [])])
+        for name, step in getattr(pipeline, "steps", [])
+    ]
 
 
 def choose_rate(model: Model, given: float | None) -> float | None:

@@ -1,8 +1,7 @@
 """Estimators that fit others: on perturbed copies, on tiles, or several that are fused."""
 
-from sklearn_ganprint._public import publish
+from sklearn_ganprint._public import former_names, publish
 from sklearn_ganprint.ensemble._augmented import (
-    DEFAULT_PERTURBATIONS,
     AugmentedClassifier,
     merge_subclass_scores,
 )
@@ -10,7 +9,6 @@ from sklearn_ganprint.ensemble._fusion import FusionClassifier
 from sklearn_ganprint.ensemble._tiled import TiledClassifier
 
 __all__ = [
-    "DEFAULT_PERTURBATIONS",
     "AugmentedClassifier",
     "FusionClassifier",
     "TiledClassifier",
@@ -18,3 +16,4 @@ __all__ = [
 ]
 
 publish(globals())
+__getattr__ = former_names(__name__, {"DEFAULT_PERTURBATIONS": "_augmented"})

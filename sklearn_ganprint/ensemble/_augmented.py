@@ -34,8 +34,7 @@ from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint.perturbations import BasePerturbation, RandomHistory, check_perturbation
 from sklearn_ganprint.residuals._blanks import leave_out_blank
 
-#: The most common processing: compression, resizing, one after the other, slight blur and noise.
-#: Resizing factors are close enough for those between them to be recognised.
+#: The default of former versions, which is public for one more release.
 DEFAULT_PERTURBATIONS = (
     *("jpeg 95", "jpeg 85", "jpeg 75", "jpeg 60"),
     *("resize 0.6", "resize 0.75", "resize 0.9", "resize 1.1", "resize 1.25", "resize 1.4"),
@@ -59,12 +58,12 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
     ----------
     estimator : estimator
         A classifier, or a pipeline that ends with one, that takes images.
-    perturbations : sequence, RandomHistory or str, default=DEFAULT_PERTURBATIONS
-        Each of a sequence makes one copy of all images: a text such as "jpeg 85", see
+    perturbations : sequence, RandomHistory or str, default="history web"
+        A :class:`~sklearn_ganprint.perturbations.RandomHistory`, or a text such as "history web",
+        makes `n_copies` of each image, with histories of their own. Each of a sequence makes one
+        copy of all images: a text such as "jpeg 85", see
         :func:`~sklearn_ganprint.perturbations.check_perturbation`; a perturbation object; or a
-        sequence of these, which are applied one after another. A
-        :class:`~sklearn_ganprint.perturbations.RandomHistory`, or a text such as "history web",
-        makes `n_copies` of each image, with histories of their own.
+        sequence of these, which are applied one after another.
     n_copies : int, default=12
         Number of copies that a RandomHistory makes of each image, beside the image as it is. A
         sequence makes one copy for each of its perturbations.
@@ -164,7 +163,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
     def __init__(
         self,
         estimator: Any,
-        perturbations: Sequence[Perturbation] | RandomHistory = DEFAULT_PERTURBATIONS,
+        perturbations: Sequence[Perturbation] | RandomHistory | str = "history web",
         *,
         n_copies: int = 12,
         subclasses: bool | str = "auto",

@@ -25,6 +25,10 @@ from sklearn_ganprint.perturbations._perturbations import (
 #: Longest sides that the formats have.
 MAX_SIDES = {"jpeg": MAX_SIDE, "webp": 16383}
 
+#: A crop, reduction or rotation that would leave less of a larger image is left out where images
+#: change their size, in pixels.
+LEAST_SIDE = 32
+
 #: Probability, least and greatest strength.
 Range = tuple[float, float, float] | None
 
@@ -159,9 +163,9 @@ class RandomHistory(BasePerturbation):
     Images keep their size in ``transform``. An enlarged image is cut to it at the bottom and the
     right, so that the grid of its compression still begins at the top-left pixel. What became
     smaller is *not* enlarged again, which would be another history: it stays at the top left, and
-    its mirror image fills the rest. All pixels have then gone through this history and no other. Mirroring
-    turns the direction of a trace around in the part that it fills, and its seam is no trace of the
-    source.
+    its mirror image fills the rest. All pixels have then gone through this history and no other.
+    Mirroring turns the direction of a trace around in the part that it fills, and its seam is no
+    trace of the source.
 
     Between operations uint8 and uint16 images are rounded and clipped, as files are; JPEG and WebP
     hold 8 bits.
@@ -321,6 +325,8 @@ class RandomHistory(BasePerturbation):
     def transform_whole(self, X: Any) -> list[np.ndarray]:
         """Give images their histories, and leave each at the size that it then has.
 
+        Crops, reductions and rotations that would leave less than 32 pixels a side are left out.
+
         Parameters
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features), or list of images
@@ -341,7 +347,7 @@ class RandomHistory(BasePerturbation):
         [(32, 32, 3), (32, 32, 3)]
         """
         images = X if differ_in_shape(X) else self._take(X, reset=False)
-        return [self._go_through(image) for image in images]
+        return [self._go_through(image, LEAST_SIDE) for image in images]
 
     def _history(self, image: np.ndarray) -> Iterator[Operation]:
         seeds = image_generator(image, self.random_state).integers(2**63, size=2)
@@ -393,11 +399,14 @@ class RandomHistory(BasePerturbation):
     def _perturb(self, image: np.ndarray) -> np.ndarray:
         return _to_frame(self._go_through(image), image.shape)
 
-    def _go_through(self, image: np.ndarray) -> np.ndarray:
+    def _go_through(self, image: np.ndarray, least_side: int = 1) -> np.ndarray:
         """Apply the history of an image, which may change its size."""
         current = image
         for operation in self._history(image):
             values = OPERATIONS[operation.name](current, self.data_range, **operation.parameters)
+            sides = zip(values.shape[:2], current.shape[:2], strict=True)
+            if any(new < min(least_side, old) for new, old in sides):
+                continue
             current = np.empty(values.shape, image.dtype)
             self._store(values, current)
         return current

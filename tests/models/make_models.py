@@ -40,7 +40,6 @@ NAMES = {
     "paper": "fingerprint",
     "spectral": "autocorrelation",
     "combined": "fusion",
-    "thorough": "fusion-siblings",
     "camera": "prnu",
 }
 
@@ -48,7 +47,6 @@ NAMES = {
 def kinds():
     """Make what ``ganprint fit`` fits, and a model without calibration, all over files."""
     reader = ImageReader(crop=SIZE, anchor="center")
-    small = ImageReader(crop=SIZE - 4, anchor="center")  # for six residuals of each image
     for name, kind in NAMES.items():
         tiles = "auto" if kind in ("fingerprint", "prnu") else 8
         pipeline = make_attribution_pipeline(kind, tile_size=tiles)
@@ -56,12 +54,7 @@ def kinds():
         pipeline.set_params(**dict.fromkeys(lags, 2))  # few features, and so small files
         if kind == "fingerprint":
             pipeline.set_params(residual__channels="rgb")
-        yield (
-            name,
-            FileBatchClassifier(
-                OpenSetClassifier(pipeline), reader=small if name == "thorough" else reader
-            ),
-        )
+        yield name, FileBatchClassifier(OpenSetClassifier(pipeline), reader=reader)
     yield (
         "paper_closed",
         FileBatchClassifier(make_attribution_pipeline("fingerprint"), reader=reader),
@@ -148,12 +141,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         paths = write_images(folder, images)
         for name, model in kinds():
-            used = slice(None if name != "thorough" else np.count_nonzero(y == "C1") * 2)
-            model.fit(paths[used], y[used])
+            model.fit(paths, y)
             save_small(model, FOLDER / f"{name}.skops")
-            margin = 2 if name == "thorough" else 0
-            cropped = queries[:, margin : SIZE - margin, margin : SIZE - margin]
-            expected.update(answers(name, model.estimator_, cropped))
+            expected.update(answers(name, model.estimator_, queries))
     for name, model in (*steps(), *classifiers()):
         model.fit(images, y)
         save_small(model, FOLDER / f"{name}.skops")
