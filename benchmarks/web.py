@@ -84,13 +84,11 @@ def shrunk_and_enlarged(images: np.ndarray) -> np.ndarray:
 
 def answers(clf: OpenSetClassifier, images: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Shares of the images that get each kind of answer, and what else the answers are held to."""
-    p_values, scores = clf.known_p_values(images), clf.class_scores(images)
-    judged = judge_answers(
-        scores,
-        np.searchsorted(clf.classes_, y),
-        known=p_values > RATE,
-        sets=clf.predict_set(images, COVERAGE),
-    )
+    scores, typicality = clf._both_scores(images).swapaxes(0, 1)  # in one pass over the images
+    p_values = clf.calibration_set_.known_p_values(typicality)
+    sets = clf.prediction_sets_.predict_set(scores, COVERAGE)
+    codes = np.searchsorted(clf.classes_, y)
+    judged = judge_answers(scores, codes, known=p_values > RATE, sets=sets)
     shares = judged.shares()
     single = judged.sets.sum(axis=1) == 1
     figures = {

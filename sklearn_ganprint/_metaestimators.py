@@ -67,7 +67,7 @@ class LeavesOneOut(Protocol):
 
 
 class ScoresFolds(Protocol):
-    """Scores rows as if it had been fitted without the fold of each, with no fit for each fold."""
+    """Scores rows, (n, n_scores, n_classes), as if fitted without the fold of each."""
 
     def fold_scores(
         self, X: Any, y: Any, fold_of: Any, subclasses: Any = None, rows: Any = None
@@ -78,6 +78,12 @@ class ScoresClasses(Protocol):
     """Scores each class, (n, n_classes), with two classes as with more."""
 
     def class_scores(self, X: Any) -> np.ndarray: ...
+
+
+class ScoresInSeveralWays(Protocol):
+    """Scores each class in several ways, (n, n_scores, n_classes), likelihoods first."""
+
+    def all_scores(self, X: Any) -> np.ndarray: ...
 
 
 class ScoresTypicality(Protocol):

@@ -11,6 +11,7 @@ from sklearn_ganprint._metaestimators import (
     Decides,
     Discriminates,
     ScoresClasses,
+    ScoresInSeveralWays,
     ScoresSamples,
     offers,
 )
@@ -66,6 +67,14 @@ def typicality(estimator: Any, X: Any) -> np.ndarray:
     if is_discriminant(classifier):
         return -np.log1p(discriminant_distances(classifier, X))
     return decision_scores(classifier, X)
+
+
+def all_scores(estimator: Any, X: Any) -> np.ndarray:
+    """Compute scores (n, n_scores, n_classes): those of a classifier that has several, or one."""
+    classifier, rows = last_step(estimator, X)
+    if offers(classifier, ScoresInSeveralWays):
+        return classifier.all_scores(rows)
+    return typicality(classifier, rows)[:, np.newaxis]
 
 
 def discriminant_distances(classifier: Any, X: Any) -> np.ndarray:

@@ -4,7 +4,7 @@ from numbers import Real
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
@@ -19,13 +19,16 @@ from sklearn_ganprint._images import FLOAT_DTYPES
 from sklearn_ganprint._metaestimators import check_classes
 from sklearn_ganprint._parallel import row_chunks
 
+#: Least share of the mean covariance of all parts in that of one.
+LEAST_SHARE = 0.3
+
 
 class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
     """Linear discriminant analysis with several means for each class, of squashed features.
 
     A class that consists of parts, such as images as they were made and their processed copies,
     has no single mean. Each part gets one, all of them share one shrunk covariance, and an image
-    is as near to a class as to the nearest of its means. Values far from the mean of a feature are
+    is as likely of a class as of its parts. Values far from the mean of a feature are
     pulled in first, so that a few images do not stretch the covariance.
 
     Parameters
@@ -45,12 +48,14 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         Mean and standard deviation of the features; 1 for one that is constant.
     subclass_codes_ : ndarray of int, shape (n_subclasses,)
         Index in `classes_` of the class of each part.
-    centres_ : ndarray of shape (n_subclasses, n_features)
-        Mean of each part, in squashed features.
-    weights_ : ndarray of shape (n_subclasses, n_features)
-        Inverse covariance times the means of the parts about the mean of these.
-    gram_ : ndarray of float64, shape (n_subclasses, n_subclasses)
-        Products of these weights with these means.
+    centre_ : ndarray of shape (n_features,)
+        Mean of the means of all parts, in squashed features.
+    components_ : ndarray of shape (n_components, n_features)
+        Directions that the means of the parts span, in which the covariance is the identity.
+    means_ : ndarray of float64, shape (n_subclasses, n_components)
+        Mean of each part about the centre, along these.
+    covariances_ : ndarray of float64, shape (n_subclasses, n_components, n_components)
+        Covariance of each part along these.
     n_features_in_, feature_names_in_ : int, ndarray of str
         Number of features, and names of the columns of a data frame.
 
@@ -61,14 +66,19 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    With one covariance S this is the mixture discriminant analysis of Hastie and Tibshirani [1]_
-    with known parts. The score of a class is ``-log(1 + d^2)`` with the least Mahalanobis distance
-    d to one of its means, in the space that the means span. Scores compare classes and are low for
-    all of them where an image is like none.
+    One covariance S makes the directions, as in the mixture discriminant analysis of Hastie and
+    Tibshirani [1]_ with known parts: the means of the parts span them. Along these each part has a
+    normal distribution of its own, whose covariance is mixed with the mean one of all parts, at a
+    share of .3 or, with n rows and r directions, r / (r + n - 1) if that is more. The score of a
+    class is the logarithm of the mean density of its parts.
 
-    Everything follows from the number of rows of each part, their sums and the sum of the outer
-    products of all rows. Without the rows of a fold these are differences, so :meth:`fold_scores`
-    fits nothing anew. Mean and standard deviation of the features are those of all rows there.
+    A second score, ``-log(1 + d^2)`` with the least distance d to a mean under S, is less sure
+    where an image is far from all classes, as after strong compression. :class:`FusionClassifier`
+    weighs both.
+
+    S follows from the number of rows of each part, their sums and the sum of the outer products of
+    all rows. Without the rows of a fold these are differences, so :meth:`fold_scores` adds nothing
+    up anew. Mean and standard deviation of the features are those of all rows there.
 
     References
     ----------
@@ -124,7 +134,8 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         """
         X, parts = self._check(X, y, subclasses)
         centres = self._centres(X, parts)
-        return self._solve(self._moments(X, parts, centres), centres, X.dtype)
+        self._solve(self._moments(X, parts, centres), centres, X.dtype)
+        return self._spread(X, parts)
 
     def fold_scores(
         self, X: Any, y: Any, fold_of: Any, subclasses: Any = None, rows: Any = None
@@ -146,9 +157,9 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of float64, shape (n_rows, n_classes)
-            What :meth:`class_scores` returns, in the order of the rows. A class that is in one
-            fold only gets the lowest score of each of these rows.
+        ndarray of float64, shape (n_rows, 2, n_classes)
+            What :meth:`all_scores` returns, in the order of the rows. A class that is in one fold
+            only gets the lowest score of each of these rows.
 
         Raises
         ------
@@ -158,7 +169,7 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         X, parts = self._check(X, y, subclasses)
         fold_of = np.asarray(fold_of)
         scored = np.ones(len(X), dtype=bool) if rows is None else np.asarray(rows)
-        scores = np.empty((len(X), len(self.classes_)))
+        scores = np.empty((len(X), 2, len(self.classes_)))
         centres = self._centres(X, parts)
         together = self._moments(X, parts, centres)
         for fold in np.unique(fold_of[scored]):
@@ -171,8 +182,10 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
             model = self._like_this(self.subclass_codes_[left])
             rest = Moments(rest.counts[left], rest.sums[left], rest.products)
             model._solve(rest, centres[left], X.dtype)
+            others = np.flatnonzero(fold_of != fold)
+            model._spread(X, np.searchsorted(left, parts[others]), others)
             own = own[scored[own]]
-            scores[own] = model._scores(X[own])
+            scores[own] = model._scores(model._along(X[own]))
         return scores[scored]
 
     def class_scores(self, X: Any) -> np.ndarray:
@@ -186,10 +199,27 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of float64, shape (n, n_classes)
-            ``-log(1 + d^2)`` of the distance to the nearest mean of each class.
+            Logarithms of densities, up to a constant.
+        """
+        return self.all_scores(X)[:, 0]
+
+    def all_scores(self, X: Any) -> np.ndarray:
+        """Score each class in two ways.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, 2, n_classes)
+            What :meth:`class_scores` returns, and ``-log(1 + d^2)`` of the distances d to the
+            nearest mean of each class.
         """
         check_is_fitted(self)
-        return self._scores(validate_data(self, X, reset=False, dtype=list(FLOAT_DTYPES)))
+        X = validate_data(self, X, reset=False, dtype=list(FLOAT_DTYPES))
+        return self._scores(self._along(X))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Score the classes, as scikit-learn does.
@@ -273,34 +303,57 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
             sums += _members(parts[chunk], len(sums)) @ rows
         return Moments(np.bincount(parts, minlength=len(sums)), sums, products)
 
-    def _solve(self, moments: "Moments", centres: np.ndarray, dtype: np.dtype) -> Self:
-        """Set means and weights from the moments of the rows about centres of the parts."""
+    def _solve(self, moments: "Moments", centres: np.ndarray, dtype: np.dtype) -> None:
+        """Set directions and means from the moments of the rows about centres of the parts."""
         counts = moments.counts[:, np.newaxis]
         off = moments.sums / counts
         within = (moments.products - (counts * off).T @ off) / counts.sum()
         means = centres + off
-        about = means - means.mean(axis=0)
+        centre = means.mean(axis=0)
+        about = means - centre
         weights = cho_solve(cho_factor(shrink(within, self.shrinkage)), about.T).T
-        self._set(means, weights, dtype)
+        gram = weights @ about.T
+        values, vectors = np.linalg.eigh((gram + gram.T) / 2)
+        spanned = values > 1e-9 * values.max()
+        components = (vectors[:, spanned] / np.sqrt(values[spanned])).T @ weights
+        self.centre_, self.components_ = centre.astype(dtype), components.astype(dtype)
+        self.means_ = about @ components.T
+
+    def _along(self, X: np.ndarray) -> np.ndarray:
+        """Give the coordinates of rows along the directions."""
+        rows = np.empty((len(X), len(self.components_)))
+        for chunk in row_chunks(*X.shape):
+            rows[chunk] = (self._squashed(X[chunk]) - self.centre_) @ self.components_.T
+        return rows
+
+    def _spread(self, X: np.ndarray, parts: np.ndarray, rows: Any = slice(None)) -> Self:
+        """Set the covariance of each part; `parts` are those of the rows."""
+        about = self._along(X[rows]) - self.means_[parts]
+        pooled = about.T @ about / len(about)
+        r = len(pooled)
+        covariances = []
+        for part in range(len(self.means_)):
+            own = about[parts == part]
+            share = max(LEAST_SHARE, r / (r + len(own) - 1))
+            covariances.append((1 - share) * own.T @ own / len(own) + share * pooled)
+        self.covariances_ = np.stack(covariances) + 1e-12 * np.eye(r)
         return self
 
-    def _set(self, means: np.ndarray, weights: np.ndarray, dtype: np.dtype) -> None:
-        self.centres_, self.weights_ = means.astype(dtype), weights.astype(dtype)
-        gram = weights @ (means - means.mean(axis=0)).T
-        self.gram_ = (gram + gram.T) / 2
-
-    def _scores(self, X: np.ndarray) -> np.ndarray:
-        inverse = np.linalg.pinv(self.gram_, rcond=1e-9, hermitian=True)
-        centre = self.centres_.mean(axis=0)
-        distances = np.empty((len(X), len(self.subclass_codes_)))
-        for chunk in row_chunks(*X.shape):
-            y = ((self._squashed(X[chunk]) - centre) @ self.weights_.T).astype(np.float64)
-            own = np.einsum("ij,jk,ik->i", y, inverse, y)
-            distances[chunk] = own[:, np.newaxis] - 2 * y + np.diag(self.gram_)
-        scores = np.full((len(X), len(self.classes_)), -np.inf)
-        for code, column in zip(self.subclass_codes_, distances.T, strict=True):
-            scores[:, code] = np.maximum(scores[:, code], -np.log1p(column.clip(min=0)))
-        lowest = np.where(np.isfinite(scores), scores, np.inf).min(axis=1, keepdims=True)
+    def _scores(self, rows: np.ndarray) -> np.ndarray:
+        """Score coordinates in both ways, (n, 2, n_classes)."""
+        scores = np.full((len(rows), 2, len(self.classes_)), -np.inf)
+        n_parts = np.bincount(self.subclass_codes_, minlength=len(self.classes_))
+        for code, mean, covariance in zip(
+            self.subclass_codes_, self.means_, self.covariances_, strict=True
+        ):
+            about = rows - mean
+            factor = cholesky(covariance, lower=True)
+            own = np.square(solve_triangular(factor, about.T, lower=True)).sum(axis=0)
+            density = -own / 2 - np.log(factor.diagonal()).sum() - np.log(n_parts[code])
+            distance = -np.log1p(np.square(about).sum(axis=1))
+            scores[:, 0, code] = np.logaddexp(scores[:, 0, code], density)
+            scores[:, 1, code] = np.maximum(scores[:, 1, code], distance)
+        lowest = np.where(np.isfinite(scores), scores, np.inf).min(axis=2, keepdims=True)
         return np.where(np.isfinite(scores), scores, lowest)
 
 

@@ -19,7 +19,7 @@ from sklearn_ganprint import _metaestimators
 from sklearn_ganprint._batches import Batches, split_steps, takes_any_size
 from sklearn_ganprint._images import differ_in_shape, stack_images
 from sklearn_ganprint._metaestimators import Mergeable, offers
-from sklearn_ganprint.classification._scores import typicality
+from sklearn_ganprint.classification._scores import all_scores
 from sklearn_ganprint.ensemble._augmented import Perturbation, chain_name, perturbation_chains
 from sklearn_ganprint.ensemble._fusion_members import (
     FEW,
@@ -274,12 +274,12 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         estimators = self._checked_estimators()
         fold_of = self._folds(y, groups)
         plan = self._versions()
-        # Copies of an image in the fit would give it away.
-        closed = self.cv is None and groups is None
+        # A copy is near the image that it was made from, which so must not be in the fit either.
+        closed = self.cv is None and groups is None and plan.n_all == 1
         first = batches.first
         blank = [make_member(clone(model), first, leave_one_out=closed) for model in estimators]
         # A splitter that is passed is used as it is.
-        searched = groups is None and (closed or isinstance(self.cv, Integral))
+        searched = groups is None and (self.cv is None or isinstance(self.cv, Integral))
         contents = [SharedContent(len(y), first)] if searched else []
         members, positions = gather(batches, [*blank, *contents], y, fold_of, plan)
         self.classes_ = np.unique(y[positions])
@@ -331,11 +331,13 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         )
         return self._folds(y, groups) if apart else None
 
-    def _weigh(self, unseen: np.ndarray, y: np.ndarray, fold_of: np.ndarray) -> Self:
+    def _weigh(self, by_estimator: list[np.ndarray], y: np.ndarray, fold_of: np.ndarray) -> Self:
         """Set the weights from scores by models without the images.
 
-        These are (n, n_scored, n_estimators, n_classes), of versions of each image.
+        These are (n, n_scored, n_scores, n_classes) of each classifier, of versions of each image.
         """
+        numbers = [scores.shape[2] for scores in by_estimator]
+        unseen = np.concatenate(by_estimator, axis=2)
         n_scored = unseen.shape[1]
         unseen = unseen.reshape(-1, *unseen.shape[2:])
         y, fold_of = np.repeat(y, n_scored), np.repeat(fold_of, n_scored)
@@ -350,7 +352,11 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
             )
         unseen, codes = unseen[kept], np.searchsorted(self.classes_, y[kept])
         own = np.arange(len(codes)), slice(None), codes
-        self.floors_ = np.array([]) if n_scored == 1 else self._floors(unseen, codes)
+        # With one score each, classifiers differ in kind; with several, the first is a likelihood.
+        judging = np.concatenate([np.arange(number) == 0 for number in numbers])
+        if max(numbers) > 1:
+            judging &= np.repeat(numbers, numbers) > 1
+        self.floors_ = np.array([]) if n_scored == 1 else self._floors(unseen, codes, numbers)
         columns = self._columns(unseen)
         self.scales_ = positive(np.sqrt(np.square(about_mean(columns)).mean(axis=(0, 2))))
         scaled = about_mean(columns) / self.scales_[:, np.newaxis]
@@ -358,18 +364,19 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
             scaled, codes, fold_of[kept], self.penalty
         )
         self.own_means_ = unseen[own].mean(axis=0)
+        self.typicality_weights_ = judging / self.scales_[: len(judging)]
         self.out_of_fold_codes_ = codes
         self.out_of_fold_versions_ = kept % n_scored
         self.out_of_fold_scores_ = self._fuse(unseen)
         self.out_of_fold_typicality_ = self._typicality(unseen)
         return self
 
-    def _floors(self, unseen: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    def _floors(self, unseen: np.ndarray, codes: np.ndarray, numbers: list[int]) -> np.ndarray:
         """Find the score that few images of other classes reach; infinite but for fingerprints."""
         of_others = codes[:, np.newaxis] != np.arange(len(self.classes_))
         reached = [np.quantile(scores[of_others], FLOOR) for scores in unseen.swapaxes(0, 1)]
         mergeable = [offers(split_steps(model)[1][0], Mergeable) for model in self.estimators_]
-        return np.where(mergeable, reached, np.inf)
+        return np.where(np.repeat(mergeable, numbers), reached, np.inf)
 
     def _columns(self, scores: np.ndarray) -> np.ndarray:
         """Add, behind the scores of the classifiers, what those of fingerprints exceed floors by.
@@ -382,11 +389,11 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         return np.concatenate([scores, above.clip(min=0)], axis=1)
 
     def _member_scores(self, X: Any) -> np.ndarray:
-        """Scores of shape (n, n_estimators, n_classes)."""
+        """Scores of shape (n, n_scores, n_classes), one or more of each classifier."""
         check_is_fitted(self, "weights_")
         X = X if differ_in_shape(X) else as_batch(X)
         with shared_residuals():
-            return np.stack([typicality(model, X) for model in self.estimators_], axis=1)
+            return np.concatenate([all_scores(model, X) for model in self.estimators_], axis=1)
 
     def _fuse(self, scores: np.ndarray) -> np.ndarray:
         scaled = about_mean(self._columns(scores)) / self.scales_[:, np.newaxis]
@@ -394,7 +401,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
 
     def _typicality(self, scores: np.ndarray) -> np.ndarray:
         about = scores - self.own_means_[:, np.newaxis]
-        return (about / self.scales_[: about.shape[1], np.newaxis]).sum(axis=1)
+        return np.einsum("imc,m->ic", about, self.typicality_weights_)
 
     def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
         """Return the number of the fold that each image is left out in."""
@@ -527,6 +534,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         super().__setstate__({"perturbations": None, "n_copies": 12, **state})
         if "weights_" in state:
             self.__dict__.setdefault("floors_", np.array([]))
+            self.__dict__.setdefault("typicality_weights_", 1 / self.scales_)
 
     def __sklearn_tags__(self) -> Any:
         """Take over the tags of the classifiers."""

@@ -76,7 +76,7 @@ class Member:
         self.values.append(value)
 
     def fit(self, y: np.ndarray, fold_of: np.ndarray, plan: Versions) -> np.ndarray | None:
-        """Fit on all features; return scores (n, n_scored, n_classes) of those left out."""
+        """Fit on all; return scores (n, n_scored, n_scores, n_classes) of what was left out."""
         X = self.values[0] if len(self.values) == 1 else _join(self.values)
         self.values = []
         if plan.n_all > 1:
@@ -88,7 +88,7 @@ class Member:
             params = {"subclasses": np.minimum(version, 1)}  # images as they are, and copies
         scores = self._unseen(X, labels, folds, version < plan.n_scored, params, plan.n_jobs)
         self.estimator = _batches.fit_rest(self.estimator, X, labels, **params)
-        return scores.reshape(len(y), plan.n_scored, -1)
+        return scores.reshape(len(y), plan.n_scored, *scores.shape[1:])
 
     def _unseen(
         self,
@@ -99,7 +99,7 @@ class Member:
         params: dict[str, np.ndarray],
         n_jobs: int | None,
     ) -> np.ndarray:
-        """Score some rows under models without their fold."""
+        """Score some rows, (n, n_scores, n_classes), under models without their fold."""
         if len(self.rest) == 1 and offers(self.rest[0], ScoresFolds):
             return clone(self.rest[0]).fold_scores(X, y, fold_of, rows=scored, **params)
         found = Parallel(n_jobs=n_jobs)(
@@ -111,7 +111,7 @@ class Member:
         scores = np.empty((len(y), len(np.unique(y))))
         for fold, part in zip(np.unique(fold_of), found, strict=True):
             scores[(fold_of == fold) & scored] = part
-        return scores[scored]
+        return scores[scored][:, np.newaxis]
 
 
 class SummedMember(Member):
@@ -229,24 +229,25 @@ def fit_members(
     positions: np.ndarray,
     fold_of: np.ndarray,
     plan: Versions,
-) -> np.ndarray:
-    """Fit; return scores of images under models without them, or NaN.
+) -> list[np.ndarray]:
+    """Fit; return scores of images by each member, under models without them, or NaN.
 
-    The shape is (n, n_scored, n_members, n_classes), with the versions scored, the image first.
+    Shapes are (n, n_scored, n_scores, n_classes), with the versions scored, the image first.
     """
     classes = np.unique(y[positions])
-    unseen = np.full((len(y), plan.n_scored, len(members), len(classes)), np.nan)
-    for column, member in enumerate(members):
+    unseen = []
+    for member in members:
         scores = member.fit(y[positions], fold_of[positions], plan)
+        n_scores = 1 if scores is None else scores.shape[2]
+        unseen.append(np.full((len(y), plan.n_scored, n_scores, len(classes)), np.nan))
         if scores is not None:
-            unseen[positions, :, column] = scores
-    summed = [member for member in members if member.second_pass]
+            unseen[-1][positions] = scores
+    summed = [number for number, member in enumerate(members) if member.second_pass]
     if summed:
-        columns = np.flatnonzero([member.second_pass for member in members]).tolist()
-        chains = plan.chains[: plan.n_scored]
-        for kept, scores in batches.map(score_members, summed, classes, chains, rows=(y, fold_of)):
-            for column, found in zip(columns, np.moveaxis(scores, 2, 0), strict=True):
-                unseen[kept, :, column] = found
+        again = [members[number] for number in summed], classes, plan.chains[: plan.n_scored]
+        for kept, scores in batches.map(score_members, *again, rows=(y, fold_of)):
+            for number, found in zip(summed, np.moveaxis(scores, 2, 0), strict=True):
+                unseen[number][kept, :, 0] = found
     return unseen
 
 

@@ -34,8 +34,13 @@ _SHAPES = {
         "classes_ c, class_count_ c, product_sum_ cv, intensity_sum_ cp, fingerprints_ cv"
     ),
     "PooledDiscriminantAnalysis": "classes_ c, priors_ c, means_ cf, coef_ rf, intercept_ r",
+    "SubclassDiscriminantAnalysis": (
+        "classes_ c, mean_ f, scale_ f, subclass_codes_ p, centre_ f, components_ rf, means_ pr, "
+        "covariances_ prr"
+    ),
     "FusionClassifier": (
         "classes_ c, scales_ k, weights_ k, class_weights_ ckc, intercept_ c, own_means_ m, "
+        "typicality_weights_? m, "
         "out_of_fold_codes_ n, out_of_fold_scores_ nc, out_of_fold_typicality_ nc"
     ),
     "OpenSetClassifier": (

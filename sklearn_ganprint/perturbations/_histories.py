@@ -112,9 +112,9 @@ class RandomHistory(BasePerturbation):
         Probability that a colour image loses its colours. It keeps three channels.
     noise : tuple of (probability, low, high) or None, default=(0.1, 0.5, 4.0)
         Standard deviation of white Gaussian noise, in 8-bit grey levels.
-    jpeg : tuple of (probability, low, high) or None, default=(0.75, 50, 99)
+    jpeg : tuple of (probability, low, high) or None, default=(0.65, 50, 99)
         Quality, a whole number from 1 to 100.
-    webp : tuple of (probability, low, high) or None, default=(0.15, 50, 95)
+    webp : tuple of (probability, low, high) or None, default=(0.12, 50, 95)
         Quality of lossy WebP, a whole number from 0 to 100.
     longest_side : tuple of (low, high), default=None
         Longest side in pixels that larger images are reduced to, and smaller ones left at, in
@@ -211,8 +211,8 @@ class RandomHistory(BasePerturbation):
         brightness: Range = (0.1, 0.8, 1.25),
         grey: float = 0.02,
         noise: Range = (0.1, 0.5, 4.0),
-        jpeg: Range = (0.75, 50, 99),
-        webp: Range = (0.15, 50, 95),
+        jpeg: Range = (0.65, 50, 99),
+        webp: Range = (0.12, 50, 95),
         longest_side: tuple[int, int] | None = None,
         resample: Sequence[str] = ("bilinear", "bicubic", "lanczos"),
         full_colour: float = 0.3,
