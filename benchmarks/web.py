@@ -24,6 +24,7 @@ from sklearn.utils import Bunch
 
 from sklearn_ganprint import OpenSetClassifier, make_attribution_pipeline
 from sklearn_ganprint.datasets import ImageReader, load_image_folder
+from sklearn_ganprint.experiments import judge_answers
 
 #: Rate of false alarms and coverage of `ganprint predict` without options.
 RATE, COVERAGE = 0.01, 0.95
@@ -83,25 +84,28 @@ def shrunk_and_enlarged(images: np.ndarray) -> np.ndarray:
 
 def answers(clf: OpenSetClassifier, images: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Shares of the images that get each kind of answer, and what else the answers are held to."""
-    sets, p_values = clf.predict_set(images, COVERAGE), clf.known_p_values(images)
-    best = clf.class_scores(images).argmax(axis=1)
-    codes = np.searchsorted(clf.classes_, y)
-    known, n = p_values > RATE, sets.sum(axis=1)
-    single, right = known & (n <= 1), best == codes
-    holds = sets[np.arange(len(y)), codes]
+    p_values, scores = clf.known_p_values(images), clf.class_scores(images)
+    judged = judge_answers(
+        scores,
+        np.searchsorted(clf.classes_, y),
+        known=p_values > RATE,
+        sets=clf.predict_set(images, COVERAGE),
+    )
+    shares = judged.shares()
+    single = judged.sets.sum(axis=1) == 1
     figures = {
-        "right": (single & right).mean(),
-        "unsure": (known & (n > 1) & holds).mean(),
-        "unknown": (~known).mean(),
-        "wrong": (known & ~np.where(n > 1, holds, right)).mean(),
-        "wrong, p > .1": (single & ~right & (p_values > 0.1)).mean(),
-        "accuracy": right.mean(),
+        "right": shares.right,
+        "unsure": shares.unsure,
+        "unknown": shares.unknown,
+        "wrong": shares.wrong,
+        "wrong, p > .1": (judged.wrong & single & (p_values > 0.1)).mean(),
+        "accuracy": shares.accuracy,
         "unknown at 5 %": (p_values <= 0.05).mean(),
-        "set holds it": (holds | (~known & False)).mean(),
-        "size of set": n[known].mean() if known.any() else np.nan,
+        "set holds it": shares.coverage,
+        "size of set": shares.set_size,
     }
     if "real" in clf.classes_ and (y != "real").any():
-        called = single & (clf.classes_[best] == "real")
+        called = single & (clf.classes_[judged.nearest] == "real")
         figures["generated called real"] = called[y != "real"].mean()
     return {name: float(value) for name, value in figures.items()}
 

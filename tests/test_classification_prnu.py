@@ -290,3 +290,19 @@ def test_energies_decide_where_photos_are_unlike_flat_fields(camera_model, make_
     rejected = [" not rejected " not in line for line in lines[:10]]
     assert rejected == [*(y != "left"), True, True]
     assert "rejected (energy below 60): 6 of 10" in out
+
+
+def test_evaluate_goes_by_energies(camera_model, make_photos, ganprint, tmp_path):
+    model, write = camera_model
+    scenes, y = make_photos(seed=3, size=(160, 128))
+    for label in ("left", "right"):
+        write(f"new/{label}", scenes[y == label])
+    others = np.random.default_rng(0).integers(60, 200, (2, 160, 128, 3), dtype=np.uint8)
+    write("new/none", others)
+    found = json.loads(ganprint("evaluate", model, tmp_path / "new", "--format", "json")[1])
+    assert (found["match_energy"], found["coverage"]) == (60, None)
+    assert found["all"]["known"]["right"] == found["all"]["unknown"]["unknown"] == 1
+    out = ganprint("evaluate", model, tmp_path / "new")[1]
+    assert out.splitlines()[-1] == "unknown: energy below 60"
+    status, _, err = ganprint("evaluate", model, tmp_path / "new", "--coverage", 0.9)
+    assert status == 2 and "makes no sets of sources" in err

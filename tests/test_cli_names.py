@@ -135,6 +135,7 @@ def test_a_terminal_gets_no_name_as_it_is(hostile, fit, tmp_path, on_terminal):
     model, files = str(tmp_path / "m.skops"), str(hostile)
     predict = ["predict", model, files, "--false-alarm", "0.1", "--format"]
     forms = [[*predict, form] for form in ("table", "csv", "json", "spreadsheet")]
+    forms.append(["evaluate", model, files])
     text = on_terminal(*forms, ["verify", model, SOURCES[1], files], ["predict", model, "\x9bno"])
     steering = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", text)  # of progress bars
     assert not unseen(steering)
@@ -153,6 +154,21 @@ def test_a_program_gets_every_name_as_it_is(hostile, fit, tmp_path):
         rows = json.loads(text)["results"] if form == "json" else list(table)
         assert sorted(row["file"] for row in rows) == expected
         assert {row["nearest"] for row in rows} == set(SOURCES)
+
+
+def test_sources_of_any_names_are_evaluated(hostile, fit, ganprint, tmp_path):
+    assert fit(hostile, tmp_path / "m.skops")[0] == 0
+    evaluate = ["evaluate", tmp_path / "m.skops", hostile, "--format"]
+    found = json.loads(ganprint(*evaluate, "json")[1])
+    assert {source["name"] for source in found["sources"]} == set(SOURCES)
+    assert sorted(found["confusion"]) == sorted(SOURCES)
+    assert found["all"]["known"]["images"] == 24 and found["all"]["unknown"] is None
+    status, out, err = ganprint(*evaluate, "table")
+    assert status == 0 and not unseen(out) and not unseen(err)
+    spreadsheet = [*COMMAND, *evaluate, "spreadsheet"]
+    text = subprocess.run(spreadsheet, capture_output=True, check=True).stdout
+    rows = csv.DictReader(io.StringIO(text.decode("utf-8", "surrogateescape"), newline=""))
+    assert {row["name"] for row in rows if row["by"] == "source"} == {"'=1+1", *SOURCES[1:]}
 
 
 @pytest.mark.parametrize(("form", "cell"), [("csv", "=1+1"), ("spreadsheet", "'=1+1")])

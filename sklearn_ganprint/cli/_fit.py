@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from sklearn_ganprint import pipelines
-from sklearn_ganprint.cli import _arguments, _console, _images, _models
+from sklearn_ganprint.cli import _arguments, _console, _images, _models, _shares
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.cli.pages._folder import check_file
@@ -281,7 +281,6 @@ def _print(
     rows: list[Row], model: Model, args: argparse.Namespace, failures: Sequence[ImageReadError]
 ) -> None:
     channels = None if model.residual is None else model.residual.channels
-    notes = _notes(model, args, channels)
     document = {
         "model": args.model,
         "task": args.task,
@@ -293,6 +292,7 @@ def _print(
         "groups": args.groups,
         "calibration": model.calibration_way,
         "smallest_p_value": model.smallest_known_p_value,
+        "out_of_fold": _shares.out_of_fold(model),
         "sources": rows,
         "failures": _images.failure_rows(failures),
         "histories": model.whole.history_summary_,
@@ -303,12 +303,16 @@ def _print(
         document,
         Table(columns(*_COLUMNS, "smallest_p_value"), rows),
         shown=[Table(_COLUMNS, rows).filled()],
-        notes=notes,
+        notes=[
+            *_notes(model, args, channels),
+            *_shares.notes_of_out_of_fold(document["out_of_fold"]),
+            _calibration(model),
+        ],
     )
 
 
 def _notes(model: Model, args: argparse.Namespace, channels: str | None) -> list[str]:
-    """Say how the model was made, and what its answers are calibrated on."""
+    """Say how the model was made."""
     height, width = model.whole.reader_.crop
     residual = f"{channels}, {args.denoiser}" if channels else "several residuals"
     notes = [*filter(None, [_models.covered(model)])]
@@ -326,6 +330,11 @@ def _notes(model: Model, args: argparse.Namespace, channels: str | None) -> list
         )
     if (least := model.match_energy) is not None:
         notes.append(f"photos match a camera from a peak-to-correlation energy of {least:g} on")
+    return notes
+
+
+def _calibration(model: Model) -> str:
+    """Say what answers are calibrated on."""
     what = "regions" if model.localizes else "p-values"
     smallest = model.smallest_known_p_value
-    return [*notes, _models.calibrated_on(model.calibration_in_words, smallest, what)]
+    return _models.calibrated_on(model.calibration_in_words, smallest, what)

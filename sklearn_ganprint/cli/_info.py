@@ -3,7 +3,9 @@
 import argparse
 from typing import Any
 
-from sklearn_ganprint.cli import _arguments, _models
+import numpy as np
+
+from sklearn_ganprint.cli import _arguments, _models, _shares
 from sklearn_ganprint.cli._console import ENERGY, Column, Row, Table, columns, print_results
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.denoisers import check_denoiser
@@ -33,11 +35,13 @@ def run(args: argparse.Namespace) -> int:
     settings = {"model": args.model, **versions, **_settings(model)}
     sources = Table(_SOURCES, _sources(model))
     rows = [{"setting": key, "value": _in_words(value)} for key, value in settings.items()]
+    unseen = _shares.out_of_fold(model)
     print_results(
         args.format,
-        {**settings, "sources": sources.rows},
+        {**settings, "out_of_fold": unseen, "sources": sources.rows},
         sources,
         shown=[Table(columns("setting", "value"), rows), sources.filled()],
+        notes=_shares.notes_of_out_of_fold(unseen),
     )
     return 0
 
@@ -70,6 +74,9 @@ def _weights(classifier: Any) -> dict[str, float] | None:
     if weights is None:
         return None
     names = [name for name, _ in classifier.estimators]
+    # Weights of what fingerprints have above their floors are behind those of all scores.
+    floors = getattr(classifier, "floors_", [])
+    names += [f"{names[part]} above its floor" for part in np.flatnonzero(np.isfinite(floors))]
     return dict(zip(names, map(float, weights), strict=True))
 
 

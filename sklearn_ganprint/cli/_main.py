@@ -21,6 +21,7 @@ _COMMANDS = {
     "fit": "learn the traces of sources from labelled images",
     "predict": "attribute images to the sources of a model, or to none",
     "verify": "test whether images are from a source that is claimed",
+    "evaluate": "tell how often a model is right about labelled images",
     "info": "show what a model was made of",
     "cluster": "sort unlabelled images by their source",
     "localize": "find the parts of images that come from elsewhere",

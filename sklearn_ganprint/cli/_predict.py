@@ -46,10 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Attribute images and print the result of each."""
     model = _models.open_model(args.model)
-    rate, coverage = _rate(args, model), _coverage(args, model)
+    rate, coverage = choose_rate(args, model), choose_coverage(args, model)
     files, failures = _images.find_files(args.paths)
     few = _models.warning_of_few_for_sets(model, coverage)
-    MESSAGES.warn(_warning(args.model, model, rate), few)
+    MESSAGES.warn(warning_of_no_unknown(args.model, model, rate), few)
     scored = _models.score_files(model, files, failures, args.jobs, "attributing")
     rows = _models.add_histories(_rows(model, scored, rate), model, scored)
     judged, notes = _console.judged(rows), []
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     return _images.exit_status(scored.failures, len(judged))
 
 
-def _rate(args: argparse.Namespace, model: Model) -> float | None:
+def choose_rate(args: argparse.Namespace, model: Model) -> float | None:
     """Find the rate of false alarms; models of cameras and those without p-values have none."""
     if model.open_set is not None or model.match_energy is not None:
         return _models.choose_rate(model, args.false_alarm)
@@ -75,7 +75,7 @@ def _rate(args: argparse.Namespace, model: Model) -> float | None:
     return None
 
 
-def _coverage(args: argparse.Namespace, model: Model) -> float | None:
+def choose_coverage(args: argparse.Namespace, model: Model) -> float | None:
     """Find the coverage of sets; models of cameras and those of former versions have no sets."""
     if model.prediction_sets is not None:
         return args.coverage or DEFAULT_COVERAGE
@@ -87,7 +87,7 @@ def _coverage(args: argparse.Namespace, model: Model) -> float | None:
     return None
 
 
-def _warning(path: str, model: Model, rate: float | None) -> str | None:
+def warning_of_no_unknown(path: str, model: Model, rate: float | None) -> str | None:
     """Say before the work that no image will be called unknown, if so."""
     if model.open_set is not None:
         return _models.warning_of_few(model, rate)

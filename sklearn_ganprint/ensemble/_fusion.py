@@ -365,11 +365,11 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         return self
 
     def _floors(self, unseen: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Find the score that few images of other classes reach, of each fingerprint; else NaN."""
+        """Find the score that few images of other classes reach; infinite but for fingerprints."""
         of_others = codes[:, np.newaxis] != np.arange(len(self.classes_))
         reached = [np.quantile(scores[of_others], FLOOR) for scores in unseen.swapaxes(0, 1)]
         mergeable = [offers(split_steps(model)[1][0], Mergeable) for model in self.estimators_]
-        return np.where(mergeable, reached, np.nan)
+        return np.where(mergeable, reached, np.inf)
 
     def _columns(self, scores: np.ndarray) -> np.ndarray:
         """Add, behind the scores of the classifiers, what those of fingerprints exceed floors by.

@@ -1,6 +1,7 @@
 """Experiments as functions that return their results."""
 
 from sklearn_ganprint._public import former_names, publish
+from sklearn_ganprint.experiments._answers import Answers, AnswerShares, judge_answers
 from sklearn_ganprint.experiments._attribution import AttributionResult, evaluate_attribution, oscr
 from sklearn_ganprint.experiments._convergence import ConvergenceResult, measure_convergence
 from sklearn_ganprint.experiments._correlations import CorrelationResult, measure_correlations
@@ -17,6 +18,8 @@ from sklearn_ganprint.experiments._run import BatchOptions, ReproductionSettings
 from sklearn_ganprint.experiments._selection import difference_hash, near_duplicates
 
 __all__ = [
+    "AnswerShares",
+    "Answers",
     "AttributionResult",
     "BatchOptions",
     "ConvergenceResult",
@@ -29,6 +32,7 @@ __all__ = [
     "compare_predictions",
     "difference_hash",
     "evaluate_attribution",
+    "judge_answers",
     "mcnemar_test",
     "measure_convergence",
     "measure_correlations",

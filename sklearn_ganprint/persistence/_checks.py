@@ -35,7 +35,7 @@ _SHAPES = {
     ),
     "PooledDiscriminantAnalysis": "classes_ c, priors_ c, means_ cf, coef_ rf, intercept_ r",
     "FusionClassifier": (
-        "classes_ c, scales_ m, weights_ m, class_weights_ cmc, intercept_ c, own_means_ m, "
+        "classes_ c, scales_ k, weights_ k, class_weights_ ckc, intercept_ c, own_means_ m, "
         "out_of_fold_codes_ n, out_of_fold_scores_ nc, out_of_fold_typicality_ nc"
     ),
     "OpenSetClassifier": (
@@ -59,6 +59,7 @@ _MAY_BE_INFINITE = frozenset(
         "calibration_class_scores_",
         "calibration_peaks_",
         "calibration_scores_",
+        "floors_",
         "grow_threshold_",
         "offset_",
         "out_of_fold_scores_",
