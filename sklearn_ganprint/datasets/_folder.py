@@ -133,8 +133,7 @@ def load_image_folder(
     Bunch
         Sorted by label and path, or in the order of the CSV file:
 
-        data : ndarray of shape (n_images, height, width, n_channels), if `load_content`; a list of
-            arrays where the reader's ``min_side`` lets sizes differ
+        data : ndarray of shape (n_images, height, width, n_channels), if `load_content`
         target : ndarray of int64; ``target_names[target]`` are the labels
         target_names : ndarray of str, sorted
         architectures : ndarray of str, one for each of `target_names`, or None
@@ -148,7 +147,8 @@ def load_image_folder(
         duplicates : list of (filename, first filename), copies within one label
         DESCR : str, a summary.
 
-        None stands for what is not known of every image, or of every label.
+        None stands for what is not known of every image, or of every label. `data` is a list of
+        arrays where the reader's ``min_side`` lets sizes differ.
 
     Raises
     ------
