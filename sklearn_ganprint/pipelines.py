@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -65,9 +66,6 @@ _WITHOUT_TILES = ("robust", "fingerprint", "prnu")
 #: Of the pooled covariance. Ledoit and Wolf's estimate (shrinkage="auto") is made for each class,
 #: and fails with two or three images.
 SHRINKAGE = 0.03
-
-#: Processed copies of each image in the fit of "robust".
-N_COPIES = 24
 
 #: Beside the denoiser that is asked for, in the correlations of "robust".
 OTHER_DENOISERS = (WaveletDenoiser(sigma=2.0), GaussianDenoiser(0.7))
@@ -307,7 +305,9 @@ def _fusion(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
 
 def _robust(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
     residual = _colour_residual(denoiser, data_range).set_params(anchor="top-left")
-    features = CorrelationTransformer((denoiser, *OTHER_DENOISERS), data_range=data_range)
+    # A filter of its own, whose parameters can be set without those of the fingerprint's.
+    denoisers = (clone(denoiser, safe=False), *OTHER_DENOISERS)
+    features = CorrelationTransformer(denoisers, data_range=data_range)
     fingerprint = Pipeline([("residual", residual), ("fingerprint", FingerprintClassifier())])
     lda = SubclassDiscriminantAnalysis()
     # The first to take an image makes the residuals of both.
@@ -316,9 +316,7 @@ def _robust(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
         ("fingerprint", fingerprint),
     ]
     history = RandomHistory(data_range=data_range)
-    return Pipeline(
-        [("fusion", FusionClassifier(traces, perturbations=history, n_copies=N_COPIES))]
-    )
+    return Pipeline([("fusion", FusionClassifier(traces, perturbations=history))])
 
 
 def _second_order(tile_size: Any) -> list[tuple[str, Any]]:

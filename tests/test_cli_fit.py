@@ -99,7 +99,7 @@ def test_fit_takes_as_many_copies_as_the_pipeline_does(tmp_path, image_folder, f
     folder, *_ = image_folder(n_per_class=2, labels=("a", "b"), shape=(40, 40, 3))
     status, out, _ = fit_default(folder, tmp_path / "m", "--format", "json")
     document = json.loads(out)
-    expected = make_attribution_pipeline()["fusion"].n_copies
+    expected = 24
     assert (status, document["kind"], document["copies"]) == (0, "robust", expected)
     assert list(document)[-1] == "copies"
     assert len(load_model(tmp_path / "m").estimator_.estimator_[-1].versions_) == expected + 1

@@ -34,7 +34,6 @@ DEFAULT_KIND = "robust"
 #: The kind that ``--fast`` fits, and the one that ``--copies`` is for.
 FAST_KIND = "fusion"
 COPYING_KIND = "robust"
-DEFAULT_COPIES = pipelines.make_attribution_pipeline(COPYING_KIND)["fusion"].n_copies
 
 #: What images from no source are called, as in OpenSetClassifier.
 UNKNOWN = "unknown"
@@ -83,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_arguments.copies,
         metavar="N",
         help=f"number of processed copies of each image that --kind {COPYING_KIND} is fitted on: "
-        f"compressed, resized, cropped and more (default: {DEFAULT_COPIES})",
+        f"compressed, resized, cropped and more (default: 24, fewer of more than 1000 images)",
     )
     _arguments.add(parser, "--crop", "--anchor")
     _arguments.add(parser, "--channels", what="rgb; with --kind prnu luminance")
@@ -138,15 +137,13 @@ def _settle_task(args: argparse.Namespace) -> None:
 
 
 def _settle_kind(args: argparse.Namespace) -> None:
-    """Choose the kind that was not named, and the number of copies that it is fitted on."""
+    """Choose the kind that was not named."""
     if args.fast and args.kind not in (None, FAST_KIND):
         raise CommandError(
             f"--fast is --kind {FAST_KIND}, got --kind {args.kind}; leave one of them out"
         )
     args.kind = args.kind or (FAST_KIND if args.fast else DEFAULT_KIND)
-    if args.kind == COPYING_KIND:
-        args.copies = args.copies or DEFAULT_COPIES
-    elif args.copies:
+    if args.copies and args.kind != COPYING_KIND:
         named = "--fast" if args.fast else f"--kind {args.kind}"
         raise CommandError(
             f"--copies {args.copies}: {named} makes no copies; leave --copies out, or choose "
@@ -296,7 +293,7 @@ def _print(
         "sources": rows,
         "failures": _images.failure_rows(failures),
         "histories": model.whole.history_summary_,
-        "copies": args.copies or 0,
+        "copies": model.n_copies,
     }
     _console.print_results(
         args.format,
@@ -317,10 +314,10 @@ def _notes(model: Model, args: argparse.Namespace, channels: str | None) -> list
     residual = f"{channels}, {args.denoiser}" if channels else "several residuals"
     notes = [*filter(None, [_models.covered(model)])]
     notes += [f"{args.kind or args.task}: crop {height} x {width} ({args.anchor}), {residual}"]
-    if args.copies:
+    if model.n_copies:
         notes.append(
-            f"fitted on each image and {args.copies} "
-            f"{'copies' if args.copies > 1 else 'copy'} of it, processed as images on the web are"
+            f"fitted on each image and {model.n_copies} "
+            f"{'copies' if model.n_copies > 1 else 'copy'} of it, processed as images on the web are"
         )
     if model.whole.takes_any_size:
         height, width = model.whole.predict_reader_.crop

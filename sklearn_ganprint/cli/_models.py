@@ -101,10 +101,14 @@ class Model(NamedTuple):
         return "pooled" if self.localizes else str(self.open_set.calibration_)
 
     @property
+    def n_copies(self) -> int:
+        """Number of processed copies of each image that the model is fitted on, too."""
+        return len(getattr(self.classifier, "versions_", ["original"])) - 1
+
+    @property
     def calibration_units(self) -> str:
         """What p-values are calibrated on: images, or also copies that were made of them."""
-        versions = getattr(self.classifier, "out_of_fold_versions_", np.zeros(0))
-        return "images and copies" if versions.any() else "images"
+        return "images and copies" if self.n_copies else "images"
 
     @property
     def calibration_in_words(self) -> str:

@@ -11,7 +11,7 @@ from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin, clone
 from sklearn.ensemble._base import _BaseHeterogeneousEnsemble
 from sklearn.utils import Bunch, check_array, deprecated, get_tags
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
@@ -37,6 +37,9 @@ from sklearn_ganprint.residuals._cache import shared_residuals
 
 #: Fewer where a class has fewer images.
 N_FOLDS = 10
+
+#: Copies of each image, at least and at most, and of all images together, if not the least.
+COPIES, ALL_COPIES = (4, 24), 24_000
 
 #: Copies of each image that are scored by models without it, beside the image.
 SCORED_COPIES = 3
@@ -76,8 +79,9 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         and ``merge``, such as mean fingerprints, on the images alone; weights and out-of-fold
         scores are those of images and some copies. Images of a copy may have another size, if the
         classifiers take it. None makes no copies.
-    n_copies : int, default=12
-        Number of copies that a RandomHistory makes of each image.
+    n_copies : int or "auto", default="auto"
+        Number of copies that a RandomHistory makes of each image. "auto" is 24 for up to 1000
+        images, and fewer for more: 24,000 over their number, but at least 4.
     n_jobs : int, default=None
         Number of folds fitted at a time.
 
@@ -168,7 +172,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         "cv": ["cv_object"],
         "penalty": [Interval(Real, 0, None, closed="neither")],
         "perturbations": ["array-like", RandomHistory, str, None],
-        "n_copies": [Interval(Integral, 1, None, closed="left")],
+        "n_copies": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "n_jobs": [Integral, None],
     }
 
@@ -179,7 +183,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         cv: Any = None,
         penalty: float = 30.0,
         perturbations: Sequence[Perturbation] | RandomHistory | str | None = None,
-        n_copies: int = 12,
+        n_copies: int | str = "auto",
         n_jobs: int | None = None,
     ) -> None:
         self.estimators = estimators
@@ -273,7 +277,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         check_classification_targets(y)
         estimators = self._checked_estimators()
         fold_of = self._folds(y, groups)
-        plan = self._versions()
+        plan = self._versions(len(y))
         # A copy is near the image that it was made from, which so must not be in the fit either.
         closed = self.cv is None and groups is None and plan.n_all == 1
         first = batches.first
@@ -292,12 +296,15 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         self.versions_ = [chain_name(chain) for chain in plan.chains]
         return self._weigh(unseen, y, fold_of)
 
-    def _versions(self) -> Versions:
+    def _versions(self, n_images: int) -> Versions:
         """Plan the copies; a few of each image are enough to be scored."""
+        n_copies = self.n_copies
+        if isinstance(n_copies, str):
+            n_copies = int(np.clip(ALL_COPIES // n_images, *COPIES))
         chains = (
             [[]]
             if self.perturbations is None
-            else perturbation_chains(self.perturbations, self.n_copies)
+            else perturbation_chains(self.perturbations, n_copies)
         )
         return Versions(chains, min(len(chains), 1 + SCORED_COPIES), self.n_jobs)
 
@@ -531,7 +538,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Classifiers saved by earlier versions made no copies.
-        super().__setstate__({"perturbations": None, "n_copies": 12, **state})
+        super().__setstate__({"perturbations": None, "n_copies": "auto", **state})
         if "weights_" in state:
             self.__dict__.setdefault("floors_", np.array([]))
             self.__dict__.setdefault("typicality_weights_", 1 / self.scales_)
