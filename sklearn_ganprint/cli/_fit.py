@@ -315,10 +315,8 @@ def _notes(model: Model, args: argparse.Namespace, channels: str | None) -> list
     notes = [*filter(None, [_models.covered(model)])]
     notes += [f"{args.kind or args.task}: crop {height} x {width} ({args.anchor}), {residual}"]
     if model.n_copies:
-        notes.append(
-            f"fitted on each image and {model.n_copies} "
-            f"{'copies' if model.n_copies > 1 else 'copy'} of it, processed as images on the web are"
-        )
+        copies = "1 copy" if model.n_copies == 1 else f"{model.n_copies} copies"
+        notes.append(f"fitted on each image and {copies}, processed as images on the web are")
     if model.whole.takes_any_size:
         height, width = model.whole.predict_reader_.crop
         notes.append(
