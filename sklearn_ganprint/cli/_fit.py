@@ -63,6 +63,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "verify); localize, to find the parts of an image that come from elsewhere (ganprint "
         "localize) (default: %(default)s)",
     )
+    _add_kinds(parser)
+    _arguments.add(parser, "--crop", "--anchor")
+    _arguments.add(parser, "--channels", what="rgb; with --kind prnu luminance")
+    _arguments.add(parser, "--denoiser")
+    parser.add_argument(
+        "--groups",
+        choices=("name",),
+        help="files of one name, such as versions of one scene, calibrate together: none is scored "
+        "by a model that has seen another (default: the column group of a CSV file, if any)",
+    )
+    _arguments.add(parser, "--jobs", "--batch-size", "--format")
+    _arguments.add(parser, "--force", help="replace the model if it exists")
+
+
+def _add_kinds(parser: argparse.ArgumentParser) -> None:
     kinds = "; ".join(f"{kind}, {traces}" for kind, traces in pipelines.KINDS.items())
     parser.add_argument(
         "--kind",
@@ -84,17 +99,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"number of processed copies of each image that --kind {COPYING_KIND} is fitted on: "
         f"compressed, resized, cropped and more (default: 24, fewer of more than 1000 images)",
     )
-    _arguments.add(parser, "--crop", "--anchor")
-    _arguments.add(parser, "--channels", what="rgb; with --kind prnu luminance")
-    _arguments.add(parser, "--denoiser")
-    parser.add_argument(
-        "--groups",
-        choices=("name",),
-        help="files of one name, such as versions of one scene, calibrate together: none is scored "
-        "by a model that has seen another (default: the column group of a CSV file, if any)",
-    )
-    _arguments.add(parser, "--jobs", "--batch-size", "--format")
-    _arguments.add(parser, "--force", help="replace the model if it exists")
 
 
 def run(args: argparse.Namespace) -> int:

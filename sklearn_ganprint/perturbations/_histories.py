@@ -290,7 +290,7 @@ class RandomHistory(BasePerturbation):
         --------
         >>> from sklearn_ganprint.perturbations import RandomHistory
         >>> RandomHistory(webp=None).covers()
-        HistoryCoverage(jpeg=(50, 99), webp=None, scale=(0.6, 1.5), longest_side=None)
+        HistoryCoverage(jpeg=(50, 99), webp=None, scale=(0.5, 1.5), longest_side=None)
         """
         jpeg, webp, scale = (
             (getattr(self, name)[1], getattr(self, name)[2]) if self._chance(name) else None
