@@ -11,7 +11,6 @@ fusion is fitted on clean images and tested on both kinds, then on compressed on
 
 import argparse
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
