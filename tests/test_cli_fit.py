@@ -14,7 +14,7 @@ from cli_helpers import add_broken_files, no_leftovers
 from PIL import Image
 from sklearn.base import clone
 
-from sklearn_ganprint import load_model, make_attribution_pipeline
+from sklearn_ganprint import load_model
 from sklearn_ganprint.datasets import load_image_folder
 from sklearn_ganprint.pipelines import KINDS
 

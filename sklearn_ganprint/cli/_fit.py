@@ -63,6 +63,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "verify); localize, to find the parts of an image that come from elsewhere (ganprint "
         "localize) (default: %(default)s)",
     )
+    _add_kinds(parser)
+    _arguments.add(parser, "--crop", "--anchor")
+    _arguments.add(parser, "--channels", what="rgb; with --kind prnu luminance")
+    _arguments.add(parser, "--denoiser")
+    parser.add_argument(
+        "--groups",
+        choices=("name",),
+        help="files of one name, such as versions of one scene, calibrate together: none is scored "
+        "by a model that has seen another (default: the column group of a CSV file, if any)",
+    )
+    _arguments.add(parser, "--jobs", "--batch-size", "--format")
+    _arguments.add(parser, "--force", help="replace the model if it exists")
+
+
+def _add_kinds(parser: argparse.ArgumentParser) -> None:
     kinds = "; ".join(f"{kind}, {traces}" for kind, traces in pipelines.KINDS.items())
     parser.add_argument(
         "--kind",
@@ -84,17 +99,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"number of processed copies of each image that --kind {COPYING_KIND} is fitted on: "
         f"compressed, resized, cropped and more (default: 24, fewer of more than 1000 images)",
     )
-    _arguments.add(parser, "--crop", "--anchor")
-    _arguments.add(parser, "--channels", what="rgb; with --kind prnu luminance")
-    _arguments.add(parser, "--denoiser")
-    parser.add_argument(
-        "--groups",
-        choices=("name",),
-        help="files of one name, such as versions of one scene, calibrate together: none is scored "
-        "by a model that has seen another (default: the column group of a CSV file, if any)",
-    )
-    _arguments.add(parser, "--jobs", "--batch-size", "--format")
-    _arguments.add(parser, "--force", help="replace the model if it exists")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -315,10 +319,8 @@ def _notes(model: Model, args: argparse.Namespace, channels: str | None) -> list
     notes = [*filter(None, [_models.covered(model)])]
     notes += [f"{args.kind or args.task}: crop {height} x {width} ({args.anchor}), {residual}"]
     if model.n_copies:
-        notes.append(
-            f"fitted on each image and {model.n_copies} "
-            f"{'copies' if model.n_copies > 1 else 'copy'} of it, processed as images on the web are"
-        )
+        copies = "1 copy" if model.n_copies == 1 else f"{model.n_copies} copies"
+        notes.append(f"fitted on each image and {copies}, processed as images on the web are")
     if model.whole.takes_any_size:
         height, width = model.whole.predict_reader_.crop
         notes.append(

@@ -3,11 +3,10 @@
 import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 from sklearn.base import ClassifierMixin, clone
 from sklearn.ensemble._base import _BaseHeterogeneousEnsemble
 from sklearn.utils import Bunch, check_array, deprecated, get_tags
@@ -31,6 +30,7 @@ from sklearn_ganprint.ensemble._fusion_members import (
     make_member,
     positive,
 )
+from sklearn_ganprint.ensemble._fusion_weights import Weights, about_mean, choose_weights
 from sklearn_ganprint.perturbations import RandomHistory
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 from sklearn_ganprint.residuals._cache import shared_residuals
@@ -46,9 +46,6 @@ SCORED_COPIES = 3
 
 #: Share of the scores for other classes that are below the floor of a fingerprint.
 FLOOR = 0.99
-
-#: Standard errors by which weights by class must raise the likelihood of images left out.
-CLEARLY = 2.0
 
 
 class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
@@ -560,86 +557,3 @@ def as_batch(X: Any) -> Any:
     """Stack and check what all classifiers are given; data frames stay, for their names."""
     checked = check_array(stack_images(X), allow_nd=True, ensure_all_finite=False)
     return X if hasattr(X, "iloc") else checked
-
-
-class Weights(NamedTuple):
-    """Weights that fuse the scores of several classifiers."""
-
-    shared: np.ndarray  # (n_classifiers,)
-    by_class: np.ndarray  # (n_classes, n_classifiers, n_classes)
-    intercept: np.ndarray  # (n_classes,)
-
-    def fuse(self, scores: np.ndarray) -> np.ndarray:
-        """Make scores (n, n_classes) of scores (n, n_classifiers, n_classes)."""
-        own = np.einsum("m,imc->ic", self.shared, scores)
-        by_class = self.by_class.reshape(len(self.intercept), -1)
-        return own + scores.reshape(len(scores), -1) @ by_class.T + self.intercept
-
-
-def choose_weights(
-    scores: np.ndarray, codes: np.ndarray, fold_of: np.ndarray, penalty: float
-) -> Weights:
-    """Fit shared weights, and others by class where images left out clearly ask for them.
-
-    Scores are about 0 for each image and of about unit spread. A classifier whose shared weight is
-    0 has none by class: these could turn its sign, and scores that are worse than chance come from
-    folds more often than from images. If all shared weights are 0, all become 1.
-    """
-    shared = fit_weights(scores, codes, np.inf)
-    useful = shared.shared > 0
-    if not useful.any():
-        return shared._replace(shared=np.ones(len(useful)))
-    scores = scores * useful[:, np.newaxis]
-    gains = np.zeros(len(codes))
-    for fold in np.unique(fold_of):
-        out, rest = fold_of == fold, fold_of != fold
-        for sign, strength in ((1, penalty), (-1, np.inf)):
-            found = fit_weights(scores[rest], codes[rest], strength)
-            gains[out] += sign * log_likelihoods(found.fuse(scores[out]), codes[out])
-    if gains.sum() > CLEARLY * gains.std() * len(gains) ** 0.5:
-        return fit_weights(scores, codes, penalty)
-    return shared
-
-
-def log_likelihoods(fused: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Logarithms of the probabilities that the classes of images get."""
-    return log_softmax(fused, axis=1)[np.arange(len(codes)), codes]
-
-
-def fit_weights(scores: np.ndarray, codes: np.ndarray, penalty: float) -> Weights:
-    """Fit weights by penalised maximum likelihood.
-
-    Half of `penalty` times the squares of weights by class and intercepts is taken off the
-    likelihood, and half the squares of the shared weights. If it is infinite, weights by class and
-    intercepts are 0.
-    """
-    _, n_classifiers, n_classes = scores.shape
-    n_free = 0 if np.isinf(penalty) else n_classes * (n_classifiers * n_classes + 1)
-    strength = np.repeat([1.0, penalty], [n_classifiers, n_free])
-    own = np.eye(n_classes)[codes]
-
-    def unpack(flat: np.ndarray) -> Weights:
-        shared, free = flat[:n_classifiers], flat[n_classifiers:]
-        free = free if n_free else np.zeros(n_classes * (n_classifiers * n_classes + 1))
-        by_class, intercept = free[:-n_classes], free[-n_classes:]
-        return Weights(shared, by_class.reshape(n_classes, n_classifiers, n_classes), intercept)
-
-    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        fused = unpack(flat).fuse(scores)
-        surplus = softmax(fused, axis=1) - own
-        slope = np.einsum("ic,imc->m", surplus, scores)
-        if n_free:
-            by_class = surplus.T @ scores.reshape(len(scores), -1)
-            slope = np.concatenate([slope, by_class.ravel(), surplus.sum(axis=0)])
-        missed = -log_likelihoods(fused, codes).sum()
-        return missed + strength @ flat**2 / 2, slope + strength * flat
-
-    start = np.repeat([1.0, 0.0], [n_classifiers, n_free])
-    bounds = [(0, None)] * n_classifiers + [(None, None)] * n_free
-    found = minimize(loss, start, jac=True, bounds=bounds, options={"maxiter": 1000})
-    return unpack(found.x)
-
-
-def about_mean(scores: np.ndarray) -> np.ndarray:
-    """Subtract the mean over the classes, which is the last axis."""
-    return scores - scores.mean(axis=-1, keepdims=True)
