@@ -239,7 +239,7 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict(self, X: Any) -> np.ndarray:
-        """Give the class with the nearest mean.
+        """Give the class with the highest score.
 
         Parameters
         ----------
@@ -251,8 +251,8 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         ndarray of shape (n,)
             Class labels.
         """
-        nearest = self.class_scores(X).argmax(axis=1)
-        return self.classes_[nearest]
+        codes = self.class_scores(X).argmax(axis=1)
+        return self.classes_[codes]
 
     def _check(self, X: Any, y: Any, subclasses: Any) -> tuple[np.ndarray, np.ndarray]:
         """Validate; store classes, parts and the scale; return features and the part of each."""

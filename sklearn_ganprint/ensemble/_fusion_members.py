@@ -22,7 +22,7 @@ from sklearn_ganprint import _batches
 from sklearn_ganprint._batches import Batches
 from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint._metaestimators import LeavesOneOut, Mergeable, ScoresFolds, offers
-from sklearn_ganprint.classification._scores import typicality
+from sklearn_ganprint.classification._scores import all_scores
 from sklearn_ganprint.ensemble._augmented import Chain
 from sklearn_ganprint.perturbations import RandomHistory
 from sklearn_ganprint.residuals._cache import shared_residuals
@@ -104,14 +104,15 @@ class Member:
             return clone(self.rest[0]).fold_scores(X, y, fold_of, rows=scored, **params)
         found = Parallel(n_jobs=n_jobs)(
             delayed(_fold_scores)(
-                clone(_batches.without_leading(self.estimator)), X, y, fold_of == fold, scored
+                clone(_batches.without_leading(self.estimator)),
+                *(X, y, fold_of == fold, scored, params),
             )
             for fold in np.unique(fold_of)
         )
-        scores = np.empty((len(y), len(np.unique(y))))
+        scores = np.empty((len(y), *found[0].shape[1:]))
         for fold, part in zip(np.unique(fold_of), found, strict=True):
             scores[(fold_of == fold) & scored] = part
-        return scores[scored][:, np.newaxis]
+        return scores[scored]
 
 
 class SummedMember(Member):
@@ -164,7 +165,7 @@ class SummedMember(Member):
         scores = np.empty((len(y), len(classes)))
         for fold in np.unique(fold_of).tolist():
             own = np.flatnonzero(fold_of == fold)
-            scores[own] = aligned(self.models[fold], _safe_indexing(rows, own), classes)
+            scores[own] = aligned(self.models[fold], _safe_indexing(rows, own), classes)[:, 0]
         return scores
 
 
@@ -199,9 +200,9 @@ def map_members(
 
 
 def _make_version(images: Any, chain: Chain) -> Any:
-    """Perturb the images of a batch; they need not stay of one size."""
+    """Perturb the images of a batch; they need not stay of one size, but rows do."""
     for step in chain:
-        whole = isinstance(step, RandomHistory)
+        whole = isinstance(step, RandomHistory) and getattr(images, "ndim", 3) > 2
         images = step.transform_whole(images) if whole else _batches.transform_batch(images, [step])
     return images
 
@@ -268,18 +269,24 @@ def score_members(
 
 
 def aligned(estimator: Any, X: Any, classes: np.ndarray) -> np.ndarray:
-    """Score all classes; one that the estimator does not know gets its lowest score."""
-    scores = typicality(estimator, X)
-    full = np.repeat(scores.min(axis=1, keepdims=True), len(classes), axis=1)
-    full[:, np.searchsorted(classes, estimator.classes_)] = scores
+    """Score all classes, (n, n_scores, n_classes); of one that is unknown, with the lowest."""
+    scores = all_scores(estimator, X)
+    full = np.repeat(scores.min(axis=2, keepdims=True), len(classes), axis=2)
+    full[..., np.searchsorted(classes, estimator.classes_)] = scores
     return full
 
 
 def _fold_scores(
-    estimator: Any, X: Any, y: np.ndarray, left_out: np.ndarray, scored: np.ndarray
+    estimator: Any,
+    X: Any,
+    y: np.ndarray,
+    left_out: np.ndarray,
+    scored: np.ndarray,
+    params: dict[str, np.ndarray],
 ) -> np.ndarray:
     fit, test = np.flatnonzero(~left_out), np.flatnonzero(left_out & scored)
-    estimator.fit(_safe_indexing(X, fit), y[fit])
+    params = _batches.at(fit, params)
+    estimator = _batches.fit_rest(estimator, _safe_indexing(X, fit), y[fit], **params)
     return aligned(estimator, _safe_indexing(X, test), np.unique(y))
 
 
