@@ -566,6 +566,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         inner = [get_tags(model) for _, model in self.estimators]
         if inner:
             tags.input_tags = inner[0].input_tags
+            tags.input_tags.sparse = False
             tags.classifier_tags.poor_score = all(
                 tags.classifier_tags is not None and tags.classifier_tags.poor_score
                 for tags in inner
