@@ -21,6 +21,7 @@ from . import residuals as residuals
 from .classification import FingerprintClassifier as FingerprintClassifier
 from .classification import PooledDiscriminantAnalysis as PooledDiscriminantAnalysis
 from .classification import PRNUClassifier as PRNUClassifier
+from .classification import SubclassDiscriminantAnalysis as SubclassDiscriminantAnalysis
 from .clustering import FingerprintClustering as FingerprintClustering
 from .ensemble import AugmentedClassifier as AugmentedClassifier
 from .ensemble import FusionClassifier as FusionClassifier

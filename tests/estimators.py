@@ -22,7 +22,10 @@ from sklearn_ganprint import (
     TiledClassifier,
     make_attribution_pipeline,
 )
-from sklearn_ganprint.classification import PooledDiscriminantAnalysis
+from sklearn_ganprint.classification import (
+    PooledDiscriminantAnalysis,
+    SubclassDiscriminantAnalysis,
+)
 from sklearn_ganprint.denoisers import (
     GaussianDenoiser,
     MedianDenoiser,
@@ -101,7 +104,18 @@ ESTIMATORS = {
         [("first", FingerprintClassifier("cosine")), ("other", LinearDiscriminantAnalysis())]
     ),
     "fusion-folds": FusionClassifier([("first", FingerprintClassifier())], cv=3),
+    "fusion-copies": FusionClassifier(
+        [("first", FingerprintClassifier("cosine")), ("other", SubclassDiscriminantAnalysis())],
+        perturbations=["noise 0.1"],
+    ),
+    "fusion-histories": FusionClassifier(
+        [("only", LogisticRegression())],
+        perturbations=RandomHistory(resize=None, jpeg=None, webp=None),
+        n_copies=2,
+    ),
     "discriminant": PooledDiscriminantAnalysis(),
+    "discriminant-parts": SubclassDiscriminantAnalysis(),
+    "discriminant-plain": SubclassDiscriminantAnalysis(0.3, squash=None),
     "detector": FingerprintDetector(),
     "localizer": FingerprintLocalizer(),
     "localizer-small": FingerprintLocalizer(window_size=2, max_lag=1, smoothing=1, cv=2),

@@ -88,7 +88,7 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn_ganprint.classification import SubclassDiscriminantAnalysis
+    >>> from sklearn_ganprint import SubclassDiscriminantAnalysis
     >>> rng = np.random.default_rng(0)
     >>> parts = np.repeat([0, 1, 2, 3], 20)
     >>> X = rng.normal(size=(80, 2)) + 6 * np.stack([parts % 2, parts // 2], axis=1)
@@ -167,8 +167,9 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
             If rows outside of a fold are of fewer than two classes.
         """
         X, parts = self._check(X, y, subclasses)
-        fold_of = np.asarray(fold_of)
-        scored = np.ones(len(X), dtype=bool) if rows is None else np.asarray(rows)
+        fold_of = column_or_1d(fold_of)
+        scored = np.ones(len(X), dtype=bool) if rows is None else column_or_1d(rows)
+        check_consistent_length(X, fold_of, scored)
         scores = np.empty((len(X), 2, len(self.classes_)))
         centres = self._centres(X, parts)
         together = self._moments(X, parts, centres)
@@ -239,7 +240,7 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict(self, X: Any) -> np.ndarray:
-        """Give the class with the nearest mean.
+        """Give the class with the highest score.
 
         Parameters
         ----------
@@ -251,8 +252,8 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         ndarray of shape (n,)
             Class labels.
         """
-        nearest = self.class_scores(X).argmax(axis=1)
-        return self.classes_[nearest]
+        codes = self.class_scores(X).argmax(axis=1)
+        return self.classes_[codes]
 
     def _check(self, X: Any, y: Any, subclasses: Any) -> tuple[np.ndarray, np.ndarray]:
         """Validate; store classes, parts and the scale; return features and the part of each."""

@@ -3,8 +3,6 @@
 import argparse
 from typing import Any
 
-import numpy as np
-
 from sklearn_ganprint.cli import _arguments, _models, _shares
 from sklearn_ganprint.cli._console import ENERGY, Column, Row, Table, columns, print_results
 from sklearn_ganprint.cli._models import Model
@@ -69,15 +67,11 @@ def _settings(model: Model) -> dict[str, Any]:
 
 
 def _weights(classifier: Any) -> dict[str, float] | None:
-    """Weight of each part of a fusion, by its name."""
+    """Weight of each score of a fusion, by its name."""
     weights = getattr(classifier, "weights_", None)
     if weights is None:
         return None
-    names = [name for name, _ in classifier.estimators]
-    # Weights of what fingerprints have above their floors are behind those of all scores.
-    floors = getattr(classifier, "floors_", [])
-    names += [f"{names[part]} above its floor" for part in np.flatnonzero(np.isfinite(floors))]
-    return dict(zip(names, map(float, weights), strict=True))
+    return dict(zip(classifier.score_names_, map(float, weights), strict=True))
 
 
 def _denoiser(residual: Any) -> dict[str, Any]:

@@ -74,8 +74,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         Processing that copies of each image go through, as in :class:`AugmentedClassifier`. The
         classifiers are then fitted on the images and their copies, but those with ``partial_fit``
         and ``merge``, such as mean fingerprints, on the images alone; weights and out-of-fold
-        scores are those of images and some copies. Images of a copy may have another size, if the
-        classifiers take it. None makes no copies.
+        scores are those of images and of their first 3 copies. A RandomHistory may change the size
+        of images, unless these come as rows; the classifiers must take it. None makes no copies.
     n_copies : int or "auto", default="auto"
         Number of copies that a RandomHistory makes of each image. "auto" is 24 for up to 1000
         images, and fewer for more: 24,000 over their number, but at least 4.
@@ -86,17 +86,27 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     ----------
     estimators_ : list of estimator
         The classifiers, fitted on all images.
-    weights_ : ndarray of float64, shape (n_estimators,)
-        Weight of each classifier, the same for all classes, in units of `scales_`.
-    class_weights_ : ndarray of float64, shape (n_classes, n_estimators, n_classes)
+    score_names_ : list of str
+        What is weighed: the scores of each classifier by its name, of which most have one, and
+        :class:`SubclassDiscriminantAnalysis` two; then, for each finite entry of `floors_`, what
+        a score exceeds its floor by.
+    weights_ : ndarray of float64, shape (n_weights,)
+        Weight of each of `score_names_`, the same for all classes, in units of `scales_`.
+    class_weights_ : ndarray of float64, shape (n_classes, n_weights, n_classes)
         Weights that are added to these: of the score of a classifier for one class (last axis) in
         the fused score of another (first axis). Often 0.
     intercept_ : ndarray of float64, shape (n_classes,)
         Constants of the fused scores.
-    scales_ : ndarray of float64, shape (n_estimators,)
-        Root mean square of each classifier's scores about their mean over the classes.
-    own_means_ : ndarray of float64, shape (n_estimators,)
+    scales_ : ndarray of float64, shape (n_weights,)
+        Root mean square of each score about its mean over the classes.
+    floors_ : ndarray of float64, shape (n_scores,), or (0,) without copies
+        Score that one in a hundred unseen images and copies reaches for a class that is not its
+        own; infinite for classifiers without ``partial_fit`` and ``merge``.
+    own_means_ : ndarray of float64, shape (n_scores,)
         Mean score of unseen images for their own class.
+    typicality_weights_ : ndarray of float64, shape (n_scores,)
+        Weight of each score in the typicality: 1 over its scale, or 0. If a classifier has several
+        scores, its first one counts alone, and classifiers with a single score do not.
     classes_ : ndarray of shape (n_classes,)
         The class labels.
     out_of_fold_scores_ : ndarray of float64, shape (n, n_classes)
@@ -361,6 +371,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         if max(numbers) > 1:
             judging &= np.repeat(numbers, numbers) > 1
         self.floors_ = np.array([]) if n_scored == 1 else self._floors(unseen, codes, numbers)
+        self.score_names_ = self._names(numbers)
         columns = self._columns(unseen)
         self.scales_ = positive(np.sqrt(np.square(about_mean(columns)).mean(axis=(0, 2))))
         scaled = about_mean(columns) / self.scales_[:, np.newaxis]
@@ -381,6 +392,14 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         reached = [np.quantile(scores[of_others], FLOOR) for scores in unseen.swapaxes(0, 1)]
         mergeable = [offers(split_steps(model)[1][0], Mergeable) for model in self.estimators_]
         return np.where(np.repeat(mergeable, numbers), reached, np.inf)
+
+    def _names(self, numbers: list[int]) -> list[str]:
+        """Name what each weight is of; `numbers` are those of the scores of each classifier."""
+        names = []
+        for (name, _), number in zip(self.estimators, numbers, strict=True):
+            names += [name, *(f"{name}, score {part}" for part in range(2, number + 1))]
+        having = np.flatnonzero(np.isfinite(self.floors_))
+        return names + [f"{names[part]} above its floor" for part in having]
 
     def _columns(self, scores: np.ndarray) -> np.ndarray:
         """Add, behind the scores of the classifiers, what those of fingerprints exceed floors by.
@@ -469,8 +488,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         Returns
         -------
         ndarray of shape (n, n_classes)
-            Sum over the classifiers of the score for a class, less the mean score of unseen images
-            for their own class, over `scales_`. :class:`OpenSetClassifier` decides by these. Images
+            Sum over the scores for a class, less the mean score of unseen images for their own
+            class, times `typicality_weights_`. :class:`OpenSetClassifier` decides by these. Images
             without a residual have the lowest finite number of single precision.
         """
         typicality = self._typicality(self._member_scores(X))
@@ -539,6 +558,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         if "weights_" in state:
             self.__dict__.setdefault("floors_", np.array([]))
             self.__dict__.setdefault("typicality_weights_", 1 / self.scales_)
+            self.__dict__.setdefault("score_names_", [name for name, _ in self.estimators])
 
     def __sklearn_tags__(self) -> Any:
         """Take over the tags of the classifiers."""
@@ -546,6 +566,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         inner = [get_tags(model) for _, model in self.estimators]
         if inner:
             tags.input_tags = inner[0].input_tags
+            tags.input_tags.sparse = False
             tags.classifier_tags.poor_score = all(
                 tags.classifier_tags is not None and tags.classifier_tags.poor_score
                 for tags in inner

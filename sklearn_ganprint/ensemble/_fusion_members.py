@@ -22,8 +22,8 @@ from sklearn_ganprint import _batches
 from sklearn_ganprint._batches import Batches
 from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint._metaestimators import LeavesOneOut, Mergeable, ScoresFolds, offers
-from sklearn_ganprint.classification._scores import typicality
-from sklearn_ganprint.ensemble._augmented import Chain
+from sklearn_ganprint.classification._scores import all_scores
+from sklearn_ganprint.ensemble._augmented import Chain, chain_name
 from sklearn_ganprint.perturbations import RandomHistory
 from sklearn_ganprint.residuals._cache import shared_residuals
 
@@ -64,7 +64,20 @@ class Member:
         first = _batches.fit_leading(self.leading, first)
         if isinstance(self.rest[0], ImageInputMixin):
             self.rest[0]._warn_of_images(np.asarray(first), first)
+        self.frame = first if hasattr(first, "iloc") else None
         self.values: list[Any] = []
+
+    def check_change(self, chain: Chain, shapes: set[tuple[int, ...]]) -> None:
+        """Raise where the classifier does not take what perturbations have made of the size."""
+        first, shape = [*self.leading, *self.rest][0], min(shapes)
+        strict = isinstance(first, ImageInputMixin) and not _batches.takes_any_size(first)
+        if strict or len(shape) == 1:
+            raise ValueError(
+                f"{chain_name(chain)!r} leads to images of shape {shape}, which a classifier that "
+                f"begins with {type(first).__name__} does not take after others. "
+                f"Begin with CorrelationTransformer() or ResidualTransformer(anchor='top-left'), "
+                f"or keep the size, as 'resize 0.75 and back' does."
+            )
 
     def map(self, versions: list[Any], y: np.ndarray, fold_of: np.ndarray) -> Any:
         """Compute the features of a batch, (n, n_versions, ...), or (n, ...) of images alone."""
@@ -81,6 +94,8 @@ class Member:
         self.values = []
         if plan.n_all > 1:
             X = X.reshape(-1, *X.shape[2:])
+            if self.frame is not None:
+                X = type(self.frame)(X, columns=self.frame.columns)
         labels, folds = np.repeat(y, plan.n_all), np.repeat(fold_of, plan.n_all)
         version = np.tile(np.arange(plan.n_all), len(y))
         params = {}
@@ -104,14 +119,15 @@ class Member:
             return clone(self.rest[0]).fold_scores(X, y, fold_of, rows=scored, **params)
         found = Parallel(n_jobs=n_jobs)(
             delayed(_fold_scores)(
-                clone(_batches.without_leading(self.estimator)), X, y, fold_of == fold, scored
+                clone(_batches.without_leading(self.estimator)),
+                *(X, y, fold_of == fold, scored, params),
             )
             for fold in np.unique(fold_of)
         )
-        scores = np.empty((len(y), len(np.unique(y))))
+        scores = np.empty((len(y), *found[0].shape[1:]))
         for fold, part in zip(np.unique(fold_of), found, strict=True):
             scores[(fold_of == fold) & scored] = part
-        return scores[scored][:, np.newaxis]
+        return scores[scored]
 
 
 class SummedMember(Member):
@@ -164,7 +180,7 @@ class SummedMember(Member):
         scores = np.empty((len(y), len(classes)))
         for fold in np.unique(fold_of).tolist():
             own = np.flatnonzero(fold_of == fold)
-            scores[own] = aligned(self.models[fold], _safe_indexing(rows, own), classes)
+            scores[own] = aligned(self.models[fold], _safe_indexing(rows, own), classes)[:, 0]
         return scores
 
 
@@ -193,17 +209,32 @@ def map_members(
     images: Any, y: np.ndarray, fold_of: np.ndarray, members: list[Any], chains: list[Chain]
 ) -> list[Any]:
     """Compute what each member needs of a batch."""
-    versions = [_make_version(images, chain) for chain in chains]
+    versions = [_make_version(images, chain, members) for chain in chains]
     with shared_residuals():
         return [member.map(versions, y, fold_of) for member in members]
 
 
-def _make_version(images: Any, chain: Chain) -> Any:
-    """Perturb the images of a batch; they need not stay of one size."""
+def _make_version(images: Any, chain: Chain, members: list[Any]) -> Any:
+    """Perturb the images of a batch, which may change their size; rows are left at theirs."""
+    version = images
     for step in chain:
-        whole = isinstance(step, RandomHistory)
-        images = step.transform_whole(images) if whole else _batches.transform_batch(images, [step])
-    return images
+        if isinstance(step, RandomHistory) and getattr(version, "ndim", 3) > 2:
+            version = step.transform_whole(version)
+        else:
+            version = _batches.transform_batch(version, [step])
+    if new := _shapes(version) - _shapes(images):
+        for member in members:
+            member.check_change(chain, new)
+    if chain and hasattr(images, "iloc"):  # columns have names
+        return type(images)(np.asarray(version), columns=images.columns)
+    return version
+
+
+def _shapes(images: Any) -> set[tuple[int, ...]]:
+    """Return the sizes (H, W) of images, or the length of rows."""
+    if isinstance(images, list):
+        return {image.shape[:2] for image in images}
+    return {np.shape(images)[1:3]}
 
 
 def gather_again(
@@ -262,24 +293,30 @@ def score_members(
     """Score versions of a batch, (n, n_scored, n_members, n_classes), by models without them."""
     scores = []
     for chain in chains:
-        version = _make_version(images, chain)
+        version = _make_version(images, chain, members)
         scores.append([member.score(version, y, fold_of, classes) for member in members])
     return np.array(scores).transpose(2, 0, 1, 3)
 
 
 def aligned(estimator: Any, X: Any, classes: np.ndarray) -> np.ndarray:
-    """Score all classes; one that the estimator does not know gets its lowest score."""
-    scores = typicality(estimator, X)
-    full = np.repeat(scores.min(axis=1, keepdims=True), len(classes), axis=1)
-    full[:, np.searchsorted(classes, estimator.classes_)] = scores
+    """Score all classes, (n, n_scores, n_classes); of one that is unknown, with the lowest."""
+    scores = all_scores(estimator, X)
+    full = np.repeat(scores.min(axis=2, keepdims=True), len(classes), axis=2)
+    full[..., np.searchsorted(classes, estimator.classes_)] = scores
     return full
 
 
 def _fold_scores(
-    estimator: Any, X: Any, y: np.ndarray, left_out: np.ndarray, scored: np.ndarray
+    estimator: Any,
+    X: Any,
+    y: np.ndarray,
+    left_out: np.ndarray,
+    scored: np.ndarray,
+    params: dict[str, np.ndarray],
 ) -> np.ndarray:
     fit, test = np.flatnonzero(~left_out), np.flatnonzero(left_out & scored)
-    estimator.fit(_safe_indexing(X, fit), y[fit])
+    params = _batches.at(fit, params)
+    estimator = _batches.fit_rest(estimator, _safe_indexing(X, fit), y[fit], **params)
     return aligned(estimator, _safe_indexing(X, test), np.unique(y))
 
 
@@ -314,6 +351,9 @@ class SharedContent:
         self.width = min(MOST_VALUES, SKETCH_VALUES // max(n_images, 1))
         self.shape = np.shape(first)[1:]
         self.sketches: list[np.ndarray] = []
+
+    def check_change(self, chain: Chain, shapes: set[tuple[int, ...]]) -> None:
+        """Only images as they are get sketches."""
 
     def map(self, versions: list[Any], y: np.ndarray, fold_of: np.ndarray) -> np.ndarray:
         """Sketch the images of a batch."""

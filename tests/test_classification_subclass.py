@@ -1,0 +1,258 @@
+"""Discriminant analysis of classes in parts, held to normal distributions written out."""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+from sklearn.base import clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+from sklearn_ganprint import SubclassDiscriminantAnalysis, load_model, save_model
+from sklearn_ganprint.open_set import discriminant_distances
+
+
+@pytest.fixture
+def make_parts():
+    """Features, classes and parts; the parts of a class lie apart and scatter differently."""
+
+    def make(n_classes=3, n_parts=2, n_features=6, n=90, seed=0):
+        rng = np.random.default_rng(seed)
+        y, parts = rng.integers(n_classes, size=n), rng.integers(n_parts, size=n)
+        means = rng.normal(scale=3, size=(n_classes, n_parts, n_features))
+        mixed = rng.normal(size=(n, n_features)) @ rng.normal(size=(n_features, n_features))
+        return means[y, parts] + (1 + parts[:, np.newaxis]) * mixed, np.array(list("abc"))[y], parts
+
+    return make
+
+
+def squashed(X, mean, scale, squash):
+    z = (X - mean) / scale
+    return z if squash is None else squash * np.tanh(z / squash)
+
+
+def shrunk(covariance, shrinkage):
+    identity = np.eye(len(covariance)) * np.trace(covariance) / len(covariance)
+    return (1 - shrinkage) * covariance + shrinkage * identity
+
+
+def reference(X, y, parts, X_new, *, shrinkage=0.1, squash=2.0, mean=None, scale=None):
+    """Scores (n, 2, n_classes) of the classes in `y`, by whitening and singular values."""
+    mean = X.mean(axis=0) if mean is None else mean
+    scale = X.std(axis=0) if scale is None else scale
+    Z, new = (squashed(rows, mean, scale, squash) for rows in (X, X_new))
+    labels = sorted({*zip(y, parts, strict=True)})
+    members = [(y == label) & (parts == part) for label, part in labels]
+    means = np.array([Z[own].mean(axis=0) for own in members])
+    within = sum(np.cov(Z[own].T, bias=True) * own.sum() for own in members) / len(Z)
+    white = np.linalg.inv(np.linalg.cholesky(shrunk(within, shrinkage)))
+    centre = means.mean(axis=0)
+    _, lengths, directions = np.linalg.svd((means - centre) @ white.T, full_matrices=False)
+    project = directions[lengths > 1e-6 * lengths.max()] @ white
+    scatter = [(Z[own] - m) @ project.T for own, m in zip(members, means, strict=True)]
+    pooled = sum(rows.T @ rows for rows in scatter) / len(Z)
+    r = len(project)
+    densities, distances = {}, {}
+    for (label, _), m, rows in zip(labels, means, scatter, strict=True):
+        share = max(0.3, r / (r + len(rows) - 1))
+        covariance = (1 - share) * rows.T @ rows / len(rows) + share * pooled
+        about = (new - m) @ project.T
+        density = multivariate_normal(np.zeros(r), covariance).logpdf(about)
+        densities.setdefault(label, []).append(density.reshape(-1) + r / 2 * np.log(2 * np.pi))
+        distances.setdefault(label, []).append((about**2).sum(axis=1))
+    return np.stack(
+        [
+            np.array([logsumexp(d, axis=0) - np.log(len(d)) for d in densities.values()]).T,
+            -np.log1p(np.array([np.min(d, axis=0) for d in distances.values()]).T),
+        ],
+        axis=1,
+    )
+
+
+@pytest.mark.parametrize("n_parts", [1, 2, 4])
+@pytest.mark.parametrize(("shrinkage", "squash"), [(0.0, None), (0.1, 2.0), (1.0, 0.5)])
+def test_scores_are_those_of_normal_parts(make_parts, n_parts, shrinkage, squash):
+    X, y, parts = make_parts(n_parts=n_parts)
+    model = SubclassDiscriminantAnalysis(shrinkage, squash=squash).fit(X, y, subclasses=parts)
+    new = X + np.random.default_rng(1).normal(size=X.shape)
+    expected = reference(X, y, parts, new, shrinkage=shrinkage, squash=squash)
+    np.testing.assert_allclose(model.all_scores(new), expected, rtol=1e-7, atol=1e-7)
+    np.testing.assert_array_equal(model.class_scores(new), model.all_scores(new)[:, 0])
+    np.testing.assert_array_equal(model.decision_function(new), model.class_scores(new))
+    np.testing.assert_array_equal(model.predict(new), model.classes_[expected[:, 0].argmax(1)])
+
+
+def test_more_features_than_rows(make_parts):
+    X, y, parts = make_parts(n_features=60, n=40)
+    model = SubclassDiscriminantAnalysis().fit(X, y, subclasses=parts)
+    expected = reference(X, y, parts, X)
+    np.testing.assert_allclose(model.all_scores(X), expected, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("shrinkage", [0.0, 0.3])
+def test_distances_of_one_part_are_those_of_scikit_learn(make_parts, shrinkage):
+    X, y, _ = make_parts()
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage).fit(Z, y)
+    model = SubclassDiscriminantAnalysis(shrinkage, squash=None).fit(X, y)
+    expected = -np.log1p(discriminant_distances(lda, Z))
+    np.testing.assert_allclose(model.all_scores(X)[:, 1], expected, rtol=1e-7, atol=1e-9)
+
+
+def test_of_classes_that_scatter_alike_scores_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    noise, means = rng.normal(size=(25, 4)), rng.normal(size=(3, 1, 4))
+    X, y = (noise + means).reshape(-1, 4), np.repeat([0, 1, 2], 25)
+    lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.0).fit(X, y)
+    model = SubclassDiscriminantAnalysis(0.0, squash=None).fit(X, y)
+    expected, actual = lda.decision_function(X), model.decision_function(X)
+    for scores in (expected, actual):
+        scores -= scores.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(actual, expected, rtol=1e-7, atol=1e-7)
+
+
+def test_two_classes_have_one_decision(make_parts):
+    X, y, parts = make_parts(n_classes=2)
+    model = SubclassDiscriminantAnalysis().fit(X, y, subclasses=parts)
+    scores = model.class_scores(X)
+    assert scores.shape == (90, 2)
+    np.testing.assert_array_equal(model.decision_function(X), scores[:, 1] - scores[:, 0])
+    np.testing.assert_array_equal(model.predict(X) == "b", model.decision_function(X) > 0)
+
+
+@pytest.mark.parametrize("squash", [None, 2.0])
+def test_fold_scores_are_those_of_fits_without_the_fold(make_parts, squash):
+    X, y, parts = make_parts()
+    fold_of = np.random.default_rng(2).integers(4, size=len(y))
+    model = SubclassDiscriminantAnalysis(squash=squash)
+    actual = model.fold_scores(X, y, fold_of, subclasses=parts)
+    for fold in range(4):
+        own, rest = fold_of == fold, fold_of != fold
+        expected = reference(
+            *(X[rest], y[rest], parts[rest], X[own]),
+            **{"squash": squash, "mean": X.mean(axis=0), "scale": X.std(axis=0)},
+        )
+        np.testing.assert_allclose(actual[own], expected, rtol=1e-7, atol=1e-7)
+
+
+def test_only_the_rows_asked_for_are_scored(make_parts):
+    X, y, parts = make_parts()
+    fold_of, rows = np.arange(len(y)) % 5, parts == 0
+    everything = SubclassDiscriminantAnalysis().fold_scores(X, y, fold_of, parts)
+    some = SubclassDiscriminantAnalysis().fold_scores(X, y, fold_of, parts, rows=rows)
+    np.testing.assert_array_equal(some, everything[rows])
+
+
+@pytest.mark.parametrize("label", ["a", "b", "c"])
+def test_a_part_may_be_in_one_fold_only(make_parts, label):
+    X, y, parts = make_parts()
+    fold_of = np.arange(len(y)) % 3
+    fold_of[(y == label) & (parts == 1)] = 2
+    actual = SubclassDiscriminantAnalysis().fold_scores(X, y, fold_of, subclasses=parts)
+    own, rest = fold_of == 2, fold_of != 2
+    assert set(parts[rest & (y == label)]) == {0}
+    scale = {"mean": X.mean(axis=0), "scale": X.std(axis=0)}
+    expected = reference(X[rest], y[rest], parts[rest], X[own], **scale)
+    np.testing.assert_allclose(actual[own], expected, rtol=1e-7, atol=1e-7)
+
+
+def test_a_class_that_is_in_one_fold_only_gets_the_lowest_score_there(make_parts):
+    X, y, parts = make_parts()
+    fold_of = np.where(y == "b", 1, np.arange(len(y)) % 3)
+    actual = SubclassDiscriminantAnalysis().fold_scores(X, y, fold_of, subclasses=parts)
+    own, rest = fold_of == 1, fold_of != 1
+    scale = {"mean": X.mean(axis=0), "scale": X.std(axis=0)}
+    known = reference(X[rest], y[rest], parts[rest], X[own], **scale)
+    np.testing.assert_allclose(actual[own][..., [0, 2]], known, rtol=1e-7, atol=1e-7)
+    np.testing.assert_array_equal(actual[own][..., 1], actual[own][..., [0, 2]].min(axis=2))
+    assert np.isfinite(actual).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [0.0, 0.1, -1e5])
+def test_constant_features_say_nothing(make_parts, dtype, value):
+    X, y, parts = make_parts()
+    X = np.insert(X, 2, value, axis=1).astype(dtype)
+    model = SubclassDiscriminantAnalysis().fit(X, y, subclasses=parts)
+    assert model.scale_[2] == 1
+    scale = np.where(np.arange(7) == 2, 1, X.std(axis=0, dtype=float))
+    expected = reference(X.astype(float), y, parts, X.astype(float), scale=scale)
+    tolerance = 1e-7 if dtype == np.float64 else 2e-3
+    np.testing.assert_allclose(model.all_scores(X), expected, rtol=tolerance, atol=tolerance)
+
+
+def test_where_all_features_are_constant_no_class_is_preferred():
+    X, y = np.full((12, 3), 0.5), np.repeat([0, 1, 2], 4)
+    scores = SubclassDiscriminantAnalysis().fit(X, y).all_scores(X)
+    assert np.isfinite(scores).all()
+    np.testing.assert_array_equal(scores, scores[:, :, :1].repeat(3, axis=2))
+
+
+def test_parts_of_copies_go_by_the_nearest_mean():
+    means = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 6.0]])
+    X, y = np.repeat(means, 3, axis=0), np.repeat([0, 1, 2], 3)
+    model = SubclassDiscriminantAnalysis(squash=None).fit(X, y)
+    assert model.predict([[1.5, 1.0], [2.5, 1.0], [0.5, 3.5]]).tolist() == [0, 1, 2]
+    assert np.isfinite(model.all_scores(means)).all()
+
+
+def test_single_precision_stays_and_is_enough(make_parts):
+    X, y, parts = make_parts()
+    single = SubclassDiscriminantAnalysis().fit(X.astype(np.float32), y, subclasses=parts)
+    assert single.components_.dtype == single.centre_.dtype == np.float32
+    expected = SubclassDiscriminantAnalysis().fit(X, y, subclasses=parts)
+    actual = single.all_scores(X.astype(np.float32))
+    np.testing.assert_allclose(actual, expected.all_scores(X), rtol=1e-3, atol=1e-3)
+
+
+def test_names_of_parts_do_not_matter(make_parts):
+    X, y, parts = make_parts()
+    expected = SubclassDiscriminantAnalysis().fit(X, y, subclasses=parts).all_scores(X)
+    # Parts of several classes may have one name.
+    other = 7 - 3 * parts + 10 * (y == "b")
+    actual = SubclassDiscriminantAnalysis().fit(X, y, subclasses=other).all_scores(X)
+    np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("copy", ["clone", "pickle", "skops"])
+def test_copies_answer_alike(make_parts, tmp_path, copy):
+    X, y, parts = make_parts()
+    model = SubclassDiscriminantAnalysis(0.2, squash=3.0).fit(X, y, subclasses=parts)
+    if copy == "clone":
+        again = clone(model).fit(X, y, subclasses=parts)
+    elif copy == "pickle":
+        again = pickle.loads(pickle.dumps(model))
+    else:
+        save_model(model, tmp_path / "model.skops")
+        again = load_model(tmp_path / "model.skops")
+    np.testing.assert_array_equal(again.all_scores(X), model.all_scores(X))
+
+
+@pytest.mark.parametrize(
+    ("labels", "parts", "message"),
+    [
+        ("aaaa", None, "got 1 class: 'a'"),
+        ("aabb", [0, 1, 0, 1], "more rows than parts of classes, got 4 parts in 4 rows"),
+        ("abcd", None, "got 4 parts in 4 rows"),
+        ("aabb", [0, 1], "inconsistent numbers of samples"),
+        ("aabb", np.zeros((4, 2)), "should be a 1d array"),
+    ],
+)
+def test_too_few_classes_or_rows_are_refused(labels, parts, message):
+    with pytest.raises(ValueError, match=message):
+        SubclassDiscriminantAnalysis().fit(np.eye(4), list(labels), subclasses=parts)
+
+
+def test_without_shrinkage_a_covariance_needs_enough_rows(make_parts):
+    X, y, _ = make_parts(n_features=30, n=20)
+    with pytest.raises(np.linalg.LinAlgError):
+        SubclassDiscriminantAnalysis(0.0).fit(X, y)
+
+
+def test_folds_leave_two_classes():
+    X, y = np.random.default_rng(0).normal(size=(8, 2)), np.repeat([0, 1], 4)
+    with pytest.raises(ValueError, match="outside of fold 0 are of one class"):
+        SubclassDiscriminantAnalysis().fold_scores(X, y, y)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        SubclassDiscriminantAnalysis().fold_scores(X, y, [0, 1])
