@@ -37,11 +37,17 @@ def image_sets(options: argparse.Namespace) -> Iterator[tuple[str, Bunch]]:
     yield from folders(options)
 
 
+def photo_or_prompt(filename: str) -> str:
+    """Name of what an image shows: that of its file, up to a double underscore if there is one."""
+    return Path(filename).stem.split("__")[0]
+
+
 def folders(options: argparse.Namespace) -> Iterator[tuple[str, Bunch]]:
     """Yield each folder, with its name."""
     for directory in options.directories:
         reader = ImageReader(options.crop)
-        yield directory, load_image_folder(directory, reader=reader, groups=options.groups)
+        groups = photo_or_prompt if options.groups else None
+        yield directory, load_image_folder(directory, reader=reader, groups=groups)
 
 
 def halve(target: np.ndarray, groups: np.ndarray | None, seed: int) -> Split:

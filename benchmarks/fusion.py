@@ -11,11 +11,10 @@ fusion is fitted on clean images and tested on both kinds, then on compressed on
 
 import argparse
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import describe, halves, header, line, make_parser, write_json
+from common import describe, halves, header, line, make_parser, photo_or_prompt, write_json
 from sklearn.utils import Bunch
 
 from sklearn_ganprint import make_attribution_pipeline
@@ -24,11 +23,6 @@ from sklearn_ganprint.perturbations import JPEGCompression
 
 #: What is fitted on, and what is tested.
 CASES = (("clean", "clean"), ("JPEG", "JPEG"), ("clean", "JPEG"))
-
-
-def photo_or_prompt(filename: str) -> str:
-    """Name of what an image shows."""
-    return Path(filename).stem.split("__")[0]
 
 
 def load(directory: str, options: argparse.Namespace) -> Bunch:

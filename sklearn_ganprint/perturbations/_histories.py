@@ -93,7 +93,7 @@ class RandomHistory(BasePerturbation):
     rotate : tuple of (probability, low, high) or None, default=(0.03, -3.0, 3.0)
         Rotation in degrees, at most 45 to either side; the upright part without empty corners is
         kept.
-    resize : tuple of (probability, low, high) or None, default=(0.55, 0.5, 1.5)
+    resize : tuple of (probability, low, high) or None, default=(0.55, 0.4, 1.5)
         Ratio of new to old side lengths; its logarithm is uniform.
     blur : tuple of (probability, low, high) or None, default=(0.25, 0.3, 1.3)
         Standard deviation of a Gaussian, in pixels.
@@ -199,7 +199,7 @@ class RandomHistory(BasePerturbation):
         *,
         crop: Range = (0.5, 0.5, 1.0),
         rotate: Range = (0.03, -3.0, 3.0),
-        resize: Range = (0.55, 0.5, 1.5),
+        resize: Range = (0.55, 0.4, 1.5),
         blur: Range = (0.25, 0.3, 1.3),
         sharpen: Range = (0.1, 0.2, 1.5),
         contrast: Range = (0.1, 0.8, 1.25),
