@@ -1,5 +1,7 @@
 """Estimators that several test modules and the saved models are made of."""
 
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
@@ -179,3 +181,22 @@ def attribution_pipeline(kind, **params):
             fusion__correlations__features__window=3,
         )
     return pipeline
+
+
+class GivenScores(ClassifierMixin, BaseEstimator):
+    """Its scores stand in the features: those of member 0 in the first columns, and so on."""
+
+    def __init__(self, member=0):
+        self.member = member
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def decision_function(self, X):
+        n_classes = len(self.classes_)
+        scores = X[:, self.member * n_classes : (self.member + 1) * n_classes]
+        return scores[:, 1] - scores[:, 0] if n_classes == 2 else scores
+
+    def predict(self, X):
+        return self.classes_[self.decision_function(X).argmax(axis=1)]

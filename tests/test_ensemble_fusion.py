@@ -3,9 +3,10 @@ import warnings
 
 import numpy as np
 import pytest
+from estimators import GivenScores
 from PIL import Image
 from scipy.special import log_softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
@@ -110,25 +111,6 @@ def test_groups_are_left_out_together(make_traces, estimator):
         scores = model.decision_function(X[test])
         expected[test] = clf._fuse(scores[:, np.newaxis])
     np.testing.assert_allclose(clf.out_of_fold_scores_, expected, atol=1e-6)
-
-
-class GivenScores(ClassifierMixin, BaseEstimator):
-    """Its scores stand in the features: those of member 0 in the first columns, and so on."""
-
-    def __init__(self, member=0):
-        self.member = member
-
-    def fit(self, X, y):
-        self.classes_ = np.unique(y)
-        return self
-
-    def decision_function(self, X):
-        n_classes = len(self.classes_)
-        scores = X[:, self.member * n_classes : (self.member + 1) * n_classes]
-        return scores[:, 1] - scores[:, 0] if n_classes == 2 else scores
-
-    def predict(self, X):
-        return self.classes_[self.decision_function(X).argmax(axis=1)]
 
 
 def fuse_given(scores, codes, **params):

@@ -79,3 +79,14 @@ def test_models_without_class_scores_of_unseen_images_say_what_to_do(answers):
     model = load(FOLDER / "paper.skops").estimator_
     with pytest.raises(AttributeError, match="a former version has saved it.* Fit it anew"):
         model.predict_set(answers["images"])
+
+
+@pytest.mark.parametrize("name", ["combined", "fusion"])
+def test_a_fusion_saved_before_there_were_copies_has_what_one_without_copies_has(answers, name):
+    model = load(FOLDER / f"{name}.skops")
+    last = model.estimator_.estimator_[-1] if name == "combined" else model
+    assert last.perturbations is None
+    assert last.score_names_ == [member for member, _ in last.estimators]
+    assert last.floors_.shape == (0,)
+    np.testing.assert_array_equal(last.typicality_weights_, 1 / last.scales_)
+    assert set(last.get_params(deep=False)) == set(type(last)([]).get_params(deep=False))

@@ -383,3 +383,76 @@ def test_of_images_that_change_size_at_least_32_pixels_are_left(side, least):
     sides = [min(image.shape[:2]) for image in history.transform_whole(images)]
     assert min(sides) >= least
     assert (min(sides) < side) == (side > 32)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_whole_images_are_those_of_the_frame_without_what_fills_it(preset):
+    images = noise_images(10, (96, 128, 3))
+    history = RandomHistory.preset(preset, rounds=(1,))
+    wholes = history.transform_whole(images)
+    for whole, framed in zip(wholes, history.transform(images), strict=True):
+        height, width = np.minimum(whole.shape[:2], (96, 128))
+        np.testing.assert_array_equal(whole[:height, :width], framed[:height, :width])
+    # Images that are sent are only reduced, and to more than these have.
+    assert (len({whole.shape for whole in wholes}) > 1) == (preset in ("web", "challenge"))
+
+
+@pytest.mark.parametrize("share", [0.6, 0.875, 1.0])
+def test_a_crop_is_a_share_of_both_sides(share):
+    images = noise_images(6, (80, 100, 3))
+    history = only(crop=(1, share, share))
+    wholes = history.transform_whole(images)
+    sides = round(80 * share), round(100 * share)
+    assert {whole.shape for whole in wholes} == {(*sides, 3)}
+    for image, whole, [crop] in zip(images, wholes, history.histories(images), strict=True):
+        assert crop.parameters["share"] == share
+        places = np.lib.stride_tricks.sliding_window_view(image, (*sides, 3))
+        assert (places[:, :, 0] == whole).all(axis=(2, 3, 4)).sum() == 1
+
+
+def test_crops_lie_anywhere():
+    places = {name: drawn(only(crop=(1, 0.5, 1)), "crop", name) for name in ("top", "left")}
+    for values in places.values():
+        assert kstest(values, "uniform").pvalue > 1e-3
+    assert abs(np.corrcoef(*places.values())[0, 1]) < 0.2
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_images_of_several_sizes_go_through_the_same_as_alone(dtype):
+    shapes = [(48, 64, 3), (40, 40), (64, 48, 3), (48, 64, 3), (40, 40, 1)]
+    images = [noise_images(1, shape, seed)[0].astype(dtype) for seed, shape in enumerate(shapes)]
+    history = RandomHistory().fit(noise_images(1))  # whose size binds nobody here
+    for image, whole in zip(images, history.transform_whole(images), strict=True):
+        [alone] = RandomHistory().transform_whole(image[np.newaxis])
+        assert whole.dtype == dtype
+        assert whole.shape[2] == (image.shape[2] if image.ndim == 3 else 1)
+        np.testing.assert_array_equal(whole, alone)
+
+
+@pytest.mark.parametrize(
+    ("params", "odd", "words"),
+    [
+        ({"jpeg": (1, 0, 70)}, np.zeros((40, 40, 3), np.uint8), "from 1 to 100"),
+        ({}, np.full((40, 40, 3), np.nan), "NaN"),
+        ({}, np.zeros((2, 16384, 3), np.uint8), "16383 pixels a side"),
+        ({}, np.zeros((40, 40, 2), np.uint8), "1 or 3 channels"),
+    ],
+)
+def test_images_of_several_sizes_are_validated_as_others_are(params, odd, words):
+    for images in ([odd, noise_images(1, (48, 48, 3))[0]], odd[np.newaxis]):
+        with pytest.raises(ValueError, match=words):
+            RandomHistory(**params).transform_whole(images)
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"jpeg": (0.1, 50, 99)}, ((50, 99), None, None, None)),
+        ({"webp": (0.1, 1, 2), "jpeg": (0.0, 1, 2)}, (None, (1, 2), None, None)),
+        ({"resize": (1, 0.5, 2.0)}, (None, None, (0.5, 2.0), None)),
+        ({"resize": None, "longest_side": (9, 19)}, (None, None, None, None)),
+        ({"resize": (1, 1, 1), "longest_side": (9, 19)}, (None, None, None, (9, 19))),
+    ],
+)
+def test_what_is_covered_is_what_can_be_drawn(params, expected):
+    assert only(**params).covers() == expected

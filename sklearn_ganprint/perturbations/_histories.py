@@ -6,8 +6,15 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_array
 
-from sklearn_ganprint._images import ImageShape, differ_in_shape
+from sklearn_ganprint._images import (
+    IMAGE_DTYPES,
+    ImageShape,
+    batch_image_shape,
+    by_shape,
+    differ_in_shape,
+)
 from sklearn_ganprint.perturbations._base import BasePerturbation, HistoryCoverage
 from sklearn_ganprint.perturbations._operations import OPERATIONS
 from sklearn_ganprint.perturbations._perturbations import (
@@ -289,8 +296,8 @@ class RandomHistory(BasePerturbation):
         Examples
         --------
         >>> from sklearn_ganprint.perturbations import RandomHistory
-        >>> RandomHistory(webp=None).covers()
-        HistoryCoverage(jpeg=(50, 99), webp=None, scale=(0.5, 1.5), longest_side=None)
+        >>> RandomHistory(jpeg=(0.5, 70, 95), webp=None, resize=(0.5, 0.4, 1.5)).covers()
+        HistoryCoverage(jpeg=(70, 95), webp=None, scale=(0.4, 1.5), longest_side=None)
         """
         jpeg, webp, scale = (
             (getattr(self, name)[1], getattr(self, name)[2]) if self._chance(name) else None
@@ -332,6 +339,11 @@ class RandomHistory(BasePerturbation):
         list of ndarray of shape (H', W', C)
             The images, in the dtype of `X`.
 
+        Raises
+        ------
+        ValueError
+            If images are not finite, or larger than a format holds.
+
         Examples
         --------
         >>> import numpy as np
@@ -341,8 +353,20 @@ class RandomHistory(BasePerturbation):
         >>> [image.shape for image in half.transform_whole(images)]
         [(32, 32, 3), (32, 32, 3)]
         """
-        images = X if differ_in_shape(X) else self._take(X, reset=False)
+        if differ_in_shape(X):
+            self._validate_params()
+            images = by_shape(self._of_one_size, X)
+        else:
+            images = self._take(X, reset=False)
+        for image in images:
+            self._output_shape(image.shape)
         return [self._go_through(image, LEAST_SIDE) for image in images]
+
+    def _of_one_size(self, X: Any) -> list[np.ndarray]:
+        """Validate some images of a list, whose size need not be that seen in ``fit``."""
+        images = check_array(X, allow_nd=True, dtype=list(IMAGE_DTYPES))
+        batch_image_shape(images, self._n_channels)  # raises where there are 2 channels
+        return list(images.reshape(*images.shape[:3], -1))
 
     def _history(self, image: np.ndarray) -> Iterator[Operation]:
         seeds = image_generator(image, self.random_state).integers(2**63, size=2)

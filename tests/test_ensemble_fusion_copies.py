@@ -1,0 +1,338 @@
+"""Fusion of classifiers that are fitted on copies, held to copies that are made by hand."""
+
+import warnings
+
+import numpy as np
+import pytest
+from estimators import GivenScores
+from PIL import Image
+from sklearn.base import clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import PredefinedSplit, StratifiedGroupKFold, StratifiedKFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from sklearn_ganprint import (
+    CorrelationTransformer,
+    FileBatchEstimator,
+    FingerprintClassifier,
+    FusionClassifier,
+    ResidualTransformer,
+    SubclassDiscriminantAnalysis,
+    load_model,
+    save_model,
+)
+from sklearn_ganprint.open_set import discriminant_distances
+from sklearn_ganprint.perturbations import RandomHistory, check_perturbation
+
+COPIES = ["jpeg 60", "blur 1", ("noise 2", "jpeg 80"), "noise 4", "jpeg 90"]
+NAMES = ["original", "JPEG 60", "blur 1", "noise 2, JPEG 80", "noise 4", "JPEG 90"]
+#: Copies of each image that are scored, beside the image.
+N_SCORED = 4
+
+
+def few_pixels(X):
+    return np.reshape(X, (len(X), -1))[:, ::97].astype(np.float64)
+
+
+FEW_PIXELS = FunctionTransformer(few_pixels)
+
+
+def discriminant():
+    return make_pipeline(FEW_PIXELS, LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.1))
+
+
+def fingerprint(**params):
+    return make_pipeline(ResidualTransformer("gaussian", **params), FingerprintClassifier())
+
+
+def distance_scores(model, X):
+    return -np.log1p(discriminant_distances(model[-1], model[:-1].transform(X)))[:, np.newaxis]
+
+
+def all_scores(model, X):
+    return model[-1].all_scores(model[:-1].transform(X))
+
+
+def copies_of(X, perturbations=COPIES):
+    """The images, and a copy for each perturbation."""
+    versions = [X]
+    for chain in perturbations:
+        version = X
+        for step in [chain] if isinstance(chain, str) else chain:
+            version = check_perturbation(step).transform(version)
+        versions.append(version)
+    return versions
+
+
+def unseen_scores(estimator, score, versions, y, fold_of, *, subclasses=""):
+    """Score versions, (n, n_scored, n_scores, n_classes), by models without all of the image."""
+    scores = {}
+    for fold in np.unique(fold_of):
+        rest = fold_of != fold
+        params = {subclasses: np.repeat(np.arange(len(versions)) > 0, rest.sum())}
+        model = clone(estimator).fit(
+            np.concatenate([version[rest] for version in versions]),
+            np.tile(y[rest], len(versions)),
+            **(params if subclasses else {}),
+        )
+        for image in np.flatnonzero(fold_of == fold):
+            own = [score(model, version[[image]])[0] for version in versions[:N_SCORED]]
+            scores[image] = own
+    return np.array([scores[image] for image in range(len(y))])
+
+
+def unseen_correlations(versions, y, fold_of):
+    """Correlate versions with mean fingerprints of images that are as they are."""
+    found = np.empty((len(y), N_SCORED, 1, len(np.unique(y))))
+    for fold in np.unique(fold_of):
+        own, rest = fold_of == fold, fold_of != fold
+        model = fingerprint().fit(versions[0][rest], y[rest])
+        for number, version in enumerate(versions[:N_SCORED]):
+            found[own, number, 0] = model.decision_function(version[own])
+    return found
+
+
+def check_unseen(clf, expected, y):
+    """Compare what a fusion knows of unseen versions with scores (n, n_scored, m, n_classes)."""
+    flat = expected.reshape(-1, *expected.shape[2:])
+    np.testing.assert_allclose(clf.out_of_fold_scores_, clf._fuse(flat), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        clf.out_of_fold_typicality_, clf._typicality(flat), rtol=1e-4, atol=1e-4
+    )
+    n_scored = expected.shape[1]
+    np.testing.assert_array_equal(clf.out_of_fold_versions_, np.tile(np.arange(n_scored), len(y)))
+    codes = np.searchsorted(clf.classes_, y)
+    np.testing.assert_array_equal(clf.out_of_fold_codes_, np.repeat(codes, n_scored))
+
+
+@pytest.mark.parametrize("by_group", [False, True])
+def test_copies_of_an_image_are_left_out_with_it(make_images, by_group):
+    X, y = make_images(n_per_class=6, shape=(24, 24, 3))
+    splitter = StratifiedGroupKFold(3) if by_group else StratifiedKFold(3)
+    groups = np.tile(np.arange(6) // 2, 3) if by_group else None
+    fold_of = np.empty(len(y), dtype=int)
+    for fold, (_, test) in enumerate(splitter.split(X, y, groups)):
+        fold_of[test] = fold
+    clf = FusionClassifier([("lda", discriminant())], cv=splitter, perturbations=COPIES)
+    clf.fit(X, y, groups=groups)
+    assert clf.versions_ == NAMES
+    versions = copies_of(X)
+    expected = unseen_scores(discriminant(), distance_scores, versions, y, fold_of)
+    check_unseen(clf, expected, y)
+    whole = discriminant().fit(np.concatenate(versions), np.tile(y, len(versions)))
+    np.testing.assert_allclose(
+        clf.estimators_[0].decision_function(X), whole.decision_function(X), rtol=1e-6, atol=1e-6
+    )
+
+
+def test_mean_fingerprints_are_those_of_images_alone(make_images):
+    X, y = make_images(n_per_class=5, shape=(24, 24, 3))
+    fold_of = np.tile(np.arange(5), 3)
+    clf = FusionClassifier(
+        [("first", fingerprint())], cv=PredefinedSplit(fold_of), perturbations=COPIES
+    ).fit(X, y)
+    check_unseen(clf, unseen_correlations(copies_of(X), y, fold_of), y)
+    alone = fingerprint().fit(X, y)
+    np.testing.assert_allclose(
+        clf.estimators_[0][-1].fingerprints_, alone[-1].fingerprints_, rtol=1e-5, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_images_and_copies_are_parts_of_a_class(make_images, scaled):
+    X, y = make_images(n_per_class=6, shape=(24, 24, 3))
+    fold_of = np.tile(np.arange(6) % 3, 3)
+    scaler = [("scaler", StandardScaler())] if scaled else []
+    member = Pipeline([("rows", FEW_PIXELS), *scaler, ("lda", SubclassDiscriminantAnalysis())])
+    clf = FusionClassifier(
+        [("parts", member)], cv=PredefinedSplit(fold_of), perturbations=COPIES[:2]
+    ).fit(X, y)
+    versions = copies_of(X, COPIES[:2])
+    if scaled:
+        expected = unseen_scores(
+            member, all_scores, versions, y, fold_of, subclasses="lda__subclasses"
+        )
+    else:
+        # Mean and scale of the features are those of all rows.
+        rows = np.concatenate([few_pixels(version) for version in versions])
+        subclasses = np.repeat([0, 1, 1], len(y))
+        expected = SubclassDiscriminantAnalysis().fold_scores(
+            rows, np.tile(y, 3), np.tile(fold_of, 3), subclasses
+        )
+        expected = expected.reshape(3, len(y), 2, 3).swapaxes(0, 1)
+    check_unseen(clf, expected, y)
+    assert clf.score_names_ == ["parts", "parts, score 2"]
+    np.testing.assert_array_equal(clf.typicality_weights_, [1 / clf.scales_[0], 0])
+
+
+def test_weights_are_those_of_scores_of_unseen_versions(make_images):
+    X, y = make_images(n_per_class=8, shape=(24, 24, 3), strength=2)
+    fold_of = np.tile(np.arange(8) % 4, 3)
+    members = [("lda", discriminant()), ("first", fingerprint())]
+    folds = PredefinedSplit(fold_of)
+    clf = FusionClassifier(members, cv=folds, perturbations=COPIES).fit(X, y)
+    versions = copies_of(X)
+    scores = unseen_scores(discriminant(), distance_scores, versions, y, fold_of)
+    prints = unseen_correlations(versions, y, fold_of)
+    scores, prints = scores.reshape(-1, 1, 3), prints.reshape(-1, 1, 3)
+    codes = np.repeat(np.searchsorted(["a", "b", "c"], y), N_SCORED)
+    of_others = codes[:, np.newaxis] != np.arange(3)
+    floor = np.quantile(prints[:, 0][of_others], 0.99)
+    given = np.concatenate([scores, prints, (prints - floor).clip(0)], axis=1)
+    expected = FusionClassifier(
+        [(f"member{number}", GivenScores(number)) for number in range(3)],
+        cv=PredefinedSplit(np.repeat(fold_of, N_SCORED)),
+    ).fit(given.reshape(len(codes), -1), codes)
+    assert clf.score_names_ == ["lda", "first", "first above its floor"]
+    np.testing.assert_allclose(clf.floors_, [np.inf, floor], rtol=1e-5)
+    for name in ("scales_", "weights_", "class_weights_", "intercept_", "out_of_fold_scores_"):
+        actual, wanted = getattr(clf, name), getattr(expected, name)
+        np.testing.assert_allclose(actual, wanted, rtol=1e-3, atol=1e-3, err_msg=name)
+    np.testing.assert_allclose(clf.own_means_, expected.own_means_[:2], rtol=1e-5)
+    np.testing.assert_array_equal(clf.typicality_weights_, 1 / clf.scales_[:2])
+
+
+def test_a_classifier_that_is_blind_to_processed_images_does_not_lead(make_images):
+    X, y = make_images(20, labels=("a", "b"), shape=(24, 24, 3), strength=3)
+    members = [("brightness", discriminant()), ("fingerprint", fingerprint())]
+    X[y == "b"] += 20
+    shares = []
+    for perturbations in (None, ["blur 2", "blur 3"]):
+        clf = FusionClassifier(members, cv=4, perturbations=perturbations).fit(X, y)
+        shares.append(clf.weights_[1] / clf.weights_.sum())
+    assert shares[1] < shares[0] / 2
+
+
+ANY_SIZE = FusionClassifier(
+    [
+        (
+            "correlations",
+            make_pipeline(
+                CorrelationTransformer(("gaussian",), max_lag=2, colour_lag=None, window=3),
+                SubclassDiscriminantAnalysis(),
+            ),
+        ),
+        ("fingerprint", fingerprint(anchor="top-left")),
+    ],
+    perturbations=RandomHistory(),
+    n_copies=3,
+)
+
+
+@pytest.fixture
+def sources(make_images):
+    return make_images(n_per_class=5, shape=(72, 80, 3), strength=12)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_files_are_answered_as_images_in_memory_by_any_number_of_workers(sources, tmp_path, n_jobs):
+    X, y = sources
+    paths = [str(tmp_path / f"{number}.png") for number in range(len(X))]
+    for image, path in zip(X, paths, strict=True):
+        Image.fromarray(image).save(path)
+    files = FileBatchEstimator(ANY_SIZE, batch_size=4, n_jobs=n_jobs).fit(paths, y)
+    memory = clone(ANY_SIZE).set_params(n_jobs=n_jobs).fit(X, y)
+    found = files.estimator_
+    assert found.versions_ == memory.versions_
+    assert found.versions_[1:] == ["history web", "history web, draw 1", "history web, draw 2"]
+    for name in ("out_of_fold_scores_", "out_of_fold_typicality_", "weights_", "floors_"):
+        actual, expected = getattr(found, name), getattr(memory, name)
+        np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-3, err_msg=name)
+    np.testing.assert_array_equal(found.out_of_fold_versions_, memory.out_of_fold_versions_)
+    scores = memory.class_scores(X)
+    np.testing.assert_allclose(files.estimator_.class_scores(X), scores, rtol=1e-3, atol=1e-3)
+
+
+def test_a_history_gives_the_copies_of_its_draws(sources):
+    X, y = sources
+    features = ANY_SIZE.estimators[0][1]
+    clf = FusionClassifier(
+        [("only", features)], perturbations=RandomHistory(draw=5), n_copies=2, cv=3
+    ).fit(X, y)
+    rows = [features[0].transform(X)]
+    for draw in (5, 6):
+        whole = RandomHistory(draw=draw).transform_whole(X)
+        rows.append(np.concatenate([features[0].transform(image[np.newaxis]) for image in whole]))
+    alone = SubclassDiscriminantAnalysis().fit(
+        np.concatenate(rows), np.tile(y, 3), subclasses=np.repeat([0, 1, 1], len(y))
+    )
+    new = features[0].transform(X)
+    np.testing.assert_allclose(
+        clf.estimators_[0][-1].all_scores(new), alone.all_scores(new), rtol=1e-3, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize(("n_images", "expected"), [(10, 24), (2000, 12), (10**6, 4)])
+def test_of_many_images_there_are_fewer_copies(n_images, expected):
+    clf = FusionClassifier([("only", discriminant())], perturbations=RandomHistory())
+    assert len(clf._versions(n_images).chains) == 1 + expected
+    assert len(clf.set_params(n_copies=7)._versions(n_images).chains) == 8
+    assert len(clf.set_params(perturbations=COPIES)._versions(n_images).chains) == 6
+
+
+def test_a_saved_fusion_answers_alike(sources, tmp_path):
+    X, y = sources
+    clf = clone(ANY_SIZE).fit(X, y)
+    save_model(clf, tmp_path / "model.skops")
+    again = load_model(tmp_path / "model.skops")
+    np.testing.assert_array_equal(again.class_scores(X), clf.class_scores(X))
+    np.testing.assert_array_equal(again.typicality_scores(X), clf.typicality_scores(X))
+    assert again.score_names_ == clf.score_names_
+    assert again.versions_ == clf.versions_
+
+
+def test_an_empty_list_makes_no_copies(make_images):
+    X, y = make_images(n_per_class=4, shape=(24, 24, 3))
+    members = [("lda", discriminant()), ("first", fingerprint())]
+    clf = FusionClassifier(members, perturbations=[]).fit(X, y)
+    expected = FusionClassifier(members).fit(X, y)
+    np.testing.assert_array_equal(clf.out_of_fold_scores_, expected.out_of_fold_scores_)
+    assert clf.versions_ == expected.versions_ == ["original"]
+    assert expected.floors_.shape == (0,)
+
+
+def test_rows_stay_at_their_length(sources):
+    X, y = sources
+    rows, history = X.reshape(len(X), -1), RandomHistory(image_shape=(72, 80, 3))
+    clf = FusionClassifier([("only", discriminant())], perturbations=history, n_copies=1)
+    clf.fit(rows, y)
+    assert clf.n_features_in_ == rows.shape[1]
+    images = np.concatenate([rows, history.transform(rows)])
+    expected = discriminant().fit(images, np.tile(y, 2))
+    np.testing.assert_allclose(
+        clf.estimators_[0].decision_function(rows),
+        expected.decision_function(rows),
+        rtol=1e-5,
+        atol=1e-5,
+    )
+    with pytest.warns(UserWarning, match="RandomHistory got rows without image_shape"):
+        clf.set_params(perturbations=RandomHistory()).fit(rows[:, :500], y)
+
+
+@pytest.mark.parametrize(
+    ("member", "perturbations", "message"),
+    [
+        (fingerprint(), ["resize 0.75"], r"'resize 0.75' leads to images of shape \(54, 60\)"),
+        (fingerprint(), RandomHistory(crop=(1, 0.5, 0.5)), "begins with ResidualTransformer"),
+        (fingerprint(), "jpeg 75", "must be a sequence such as"),
+        (fingerprint(), ["jpg"], "got 'jpg'"),
+        (fingerprint(), 3, "'perturbations' parameter"),
+    ],
+)
+def test_copies_that_a_classifier_does_not_take_are_refused(
+    sources, member, perturbations, message
+):
+    clf = FusionClassifier([("only", member)], perturbations=perturbations, n_copies=1)
+    with pytest.raises(ValueError, match=message):
+        clf.fit(*sources)
+
+
+def test_rows_of_another_length_are_refused(sources):
+    X, y = sources
+    clf = FusionClassifier([("only", LogisticRegression())], perturbations=["resize 0.75"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(ValueError, match="begins with LogisticRegression does not take"):
+            clf.fit(X.reshape(len(X), -1), y)
