@@ -16,7 +16,7 @@ from sklearn_ganprint import (
     FingerprintClassifier,
     ResidualTransformer,
 )
-from sklearn_ganprint.denoisers import GaussianDenoiser, MedianDenoiser
+from sklearn_ganprint.denoisers import GaussianDenoiser, MedianDenoiser, WaveletDenoiser
 from sklearn_ganprint.residuals import set_cache_size
 
 # No public name tells how many bytes are in use, or holds the lock while a process forks.
@@ -234,6 +234,17 @@ def test_correlations_and_residuals_of_one_kind_are_one_in_the_cache(images, com
     np.testing.assert_array_equal(alone.transform(images), expected[0])
     np.testing.assert_array_equal(several.transform(images), expected[1])
     assert sum(computed) == 2 * len(images)
+
+
+def test_correlations_are_the_same_where_one_of_their_residuals_is_known(make_images):
+    # Wavelet filters share a transform, unless one of them is left out.
+    images = make_images(n_per_class=2, shape=(96, 96, 3))[0]
+    several = correlations("wavelet", WaveletDenoiser(sigma=2.0))
+    expected = without_cache(several, images)
+    alone = ResidualTransformer(channels="rgb")
+    alone.transform(images), alone.transform(images)
+    assert CACHE.used == len(images) * 96 * 96 * 3 * (1 + 4)
+    np.testing.assert_array_equal(several.transform(images), expected)
 
 
 @pytest.mark.parametrize("suspended", [nullcontext, cache_unused])

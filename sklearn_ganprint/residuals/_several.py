@@ -32,7 +32,7 @@ class SeveralResiduals:
         residuals = np.empty((len(self.denoisers), *planes.shape), self.dtype)
         # As ResidualTransformer has them.
         as_images = list(np.moveaxis(residuals, 2, -1))
-        if missing := self.keeper.missing(images, as_images):
+        if missing := self._missing(images, as_images):
             denoisers = [self.denoisers[place] for place in missing]
             for channel in range(planes.shape[1]):
                 found = residuals_by_each(denoisers, planes[:, channel])
@@ -41,3 +41,15 @@ class SeveralResiduals:
             residuals[:, lack_residual(images, self.transformer.data_range)] = 0
             self.keeper.keep(images, as_images)
         return residuals
+
+    def _missing(self, images: np.ndarray, residuals: list[np.ndarray]) -> list[int]:
+        """Return the places of the residuals to compute.
+
+        Rounding depends on which filters share a transform. Of residuals that can be known, all are
+        computed or none, so that they are what they would be without a cache.
+        """
+        missing = self.keeper.missing(images, residuals)
+        can_be_known = [
+            place for place, recipe in enumerate(self.keeper.recipes) if recipe is not None
+        ]
+        return missing if set(missing).isdisjoint(can_be_known) else list(range(len(residuals)))
