@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -204,10 +206,11 @@ def test_scores_that_tell_nothing_make_full_sets():
     assert sets.predict_set(np.zeros((1, 3)), 0.9).all()
 
 
-@pytest.mark.parametrize("coverage", [0, 1, -0.5, 95])
+@pytest.mark.parametrize("coverage", [0, 1, -0.5, 95, "0.9", None, [0.9, 0.95]])
 def test_impossible_coverages_and_shapes_are_refused(coverage):
     sets = PredictionSets(*draw_scores(np.random.default_rng(0), 40))
-    with pytest.raises(ValueError, match=rf"coverage must be in \(0, 1\), got {coverage}"):
+    told = re.escape(f"coverage must be in (0, 1), got {coverage!r}.")
+    with pytest.raises(ValueError, match=told):
         sets.predict_set(np.zeros((2, 4)), coverage)
     with pytest.raises(ValueError, match=r"\(n, 4\) that class_scores returns, got \(2, 3\)"):
         sets.predict_set(np.zeros((2, 3)))
