@@ -52,3 +52,9 @@ def test_classes_of_copies_go_by_the_nearest_mean():
 def test_too_few_classes_or_rows_are_refused(labels, message):
     with pytest.raises(ValueError, match=message):
         PooledDiscriminantAnalysis().fit(np.eye(3), list(labels))
+
+
+def test_a_covariance_without_inverse_asks_for_more_shrinkage():
+    rows = np.random.default_rng(0).normal(size=(4, 6))
+    with pytest.raises(np.linalg.LinAlgError, match=r"of 6 features has no inverse .*shrinkage=0"):
+        PooledDiscriminantAnalysis(shrinkage=0).fit(rows, ["a", "a", "b", "b"])

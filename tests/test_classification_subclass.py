@@ -246,7 +246,7 @@ def test_too_few_classes_or_rows_are_refused(labels, parts, message):
 
 def test_without_shrinkage_a_covariance_needs_enough_rows(make_parts):
     X, y, _ = make_parts(n_features=30, n=20)
-    with pytest.raises(np.linalg.LinAlgError):
+    with pytest.raises(np.linalg.LinAlgError, match=r"no inverse with shrinkage=0.*greater shrink"):
         SubclassDiscriminantAnalysis(0.0).fit(X, y)
 
 

@@ -112,7 +112,9 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
         self.priors_ = np.bincount(codes) / len(codes)
         self.means_ = np.stack([X[codes == code].mean(axis=0) for code in range(codes.max() + 1)])
         covariance = shrunk_covariance(X - self.means_[codes], self.shrinkage)
-        weights = cho_solve(cho_factor(covariance), self.means_.T.astype(np.float64)).T
+        weights = cho_solve(
+            cholesky_of(covariance, self.shrinkage), self.means_.T.astype(np.float64)
+        ).T
         constants = np.log(self.priors_) - (weights * self.means_).sum(axis=1) / 2
         if len(self.classes_) == 2:
             weights, constants = (np.diff(values, axis=0) for values in (weights, constants))
@@ -148,3 +150,15 @@ def shrunk_covariance(rows: np.ndarray, shrinkage: float) -> np.ndarray:
     covariance *= 1 - shrinkage
     covariance.flat[:: len(covariance) + 1] += diagonal
     return covariance
+
+
+def cholesky_of(covariance: np.ndarray, shrinkage: float) -> tuple[np.ndarray, bool]:
+    """Factorize a shrunk covariance, as ``cho_solve`` takes it."""
+    try:
+        return cho_factor(covariance)
+    except np.linalg.LinAlgError as error:
+        raise np.linalg.LinAlgError(
+            f"The covariance of {len(covariance)} features has no inverse with "
+            f"shrinkage={shrinkage!r}. Expected more rows than features, none of which follows "
+            f"from others; or set a greater shrinkage."
+        ) from error

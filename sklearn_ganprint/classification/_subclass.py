@@ -4,7 +4,7 @@ from numbers import Real
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.linalg import cho_solve, cholesky, solve_triangular
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
 from sklearn_ganprint._images import FLOAT_DTYPES
 from sklearn_ganprint._metaestimators import check_classes
 from sklearn_ganprint._parallel import row_chunks
+from sklearn_ganprint.classification._discriminant import cholesky_of
 
 #: Least share of the mean covariance of all parts in that of one.
 LEAST_SHARE = 0.3
@@ -312,7 +313,8 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         means = centres + off
         centre = means.mean(axis=0)
         about = means - centre
-        weights = cho_solve(cho_factor(shrink(within, self.shrinkage)), about.T).T
+        factor = cholesky_of(shrink(within, self.shrinkage), self.shrinkage)
+        weights = cho_solve(factor, about.T).T
         gram = weights @ about.T
         values, vectors = np.linalg.eigh((gram + gram.T) / 2)
         spanned = values > 1e-9 * values.max()
