@@ -145,6 +145,10 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     these are small where an image is far from all classes, and vary as much for images fitted on
     as for new ones.
 
+    An image off the pixel grid of a mean fingerprint, as most copies are, correlates with it at
+    random. With copies, scores of such classifiers are therefore weighed twice, as they are and by
+    what they exceed their floor, where that is more than 0.
+
     An image that is left out leaves translations of the same photo in the other classes. Their
     common content draws the image there, and the weight of the best classifier comes out lowest.
     Without `groups`, a sketch of each image is therefore compared with those of all images of
