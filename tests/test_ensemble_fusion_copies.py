@@ -127,12 +127,13 @@ def test_copies_of_an_image_are_left_out_with_it(make_images, by_group):
     )
 
 
-def test_mean_fingerprints_are_those_of_images_alone(make_images):
+@pytest.mark.parametrize("cv", [None, 3])
+def test_mean_fingerprints_are_those_of_images_alone(make_images, cv):
     X, y = make_images(n_per_class=5, shape=(24, 24, 3))
-    fold_of = np.tile(np.arange(5), 3)
-    clf = FusionClassifier(
-        [("first", fingerprint())], cv=PredefinedSplit(fold_of), perturbations=COPIES
-    ).fit(X, y)
+    fold_of = np.empty(len(y), dtype=int)
+    for fold, (_, test) in enumerate(StratifiedKFold(cv or 5).split(X, y)):
+        fold_of[test] = fold
+    clf = FusionClassifier([("first", fingerprint())], cv=cv, perturbations=COPIES).fit(X, y)
     check_unseen(clf, unseen_correlations(copies_of(X), y, fold_of), y)
     alone = fingerprint().fit(X, y)
     np.testing.assert_allclose(
