@@ -87,8 +87,8 @@ def fingerprint_set(model: Any) -> FingerprintSet:
     steps, holder = find_fingerprints(model)
     if holder is None:
         raise ValueError(
-            f"{type(model).__name__} has no fingerprints to compare. Pipelines of the "
-            f"kinds 'fingerprint', 'fusion' and 'prnu' have; 'autocorrelation' has other traces."
+            f"{type(model).__name__} has no fingerprints to compare. Pipelines of all "
+            f"kinds but 'autocorrelation' have some."
         )
     names = getattr(holder, "classes_", np.arange(len(holder.fingerprints_)))
     if not np.array_equal(getattr(model, "classes_", names), names):
@@ -302,7 +302,7 @@ def _steps(like: Any) -> list[Any]:
     if not offers(holder, Mergeable):
         raise ValueError(
             f"like: expected a model with fingerprints of image files, got {like!r}, which has "
-            f"none. The kinds 'fingerprint', 'fusion' and 'prnu' have."
+            f"none. All kinds but 'autocorrelation' have."
         )
     *leading, last = (hand_on_arrays(clone(step)) for step in (*steps, holder))
     if leading and hasattr(leading[-1], "flatten"):
