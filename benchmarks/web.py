@@ -4,11 +4,11 @@ Usage: python benchmarks/web.py [DIR ...] [--groups name] [--kind robust] [--cop
        [--unseen DIR] [--control {labels,content}] [--seeds 5] [--json FILE]
 
 The bundled samples, then each DIR, which has a folder per source. Half of each class, or of the
-groups, is fitted on; nothing is chosen on the other half, which is tested under histories that
-Pillow alone makes here, with kernels and parameters that no fit of the package shares. Each image
-gets one source, a set of them, none, or a wrong one; prints the shares, means over the seeds. With
---unseen, images of sources in the folder that no fit has seen are tested too. --control permutes
-the labels, or shrinks images to a quarter and enlarges them again, so that only content is left.
+groups, is fitted on. The other half is tested under histories that Pillow alone makes here, some
+with kernels that no copy in the fit goes through. Each image gets one source, a set of them, none,
+or a wrong one; prints the shares, means over the seeds. With --unseen, images of sources in the
+folder that no fit has seen are tested too. --control permutes the labels, or shrinks images to a
+quarter and enlarges them again, so that only content is left.
 """
 
 import io

@@ -1,8 +1,9 @@
-"""Searches that the documentation shows run as they stand there, and links lead somewhere."""
+"""Searches and commands that the documentation shows are right, and links lead somewhere."""
 
 import importlib
 import pkgutil
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from sklearn.utils import Bunch
 
 import sklearn_ganprint
 from sklearn_ganprint import FingerprintClassifier, ResidualTransformer
+from sklearn_ganprint.cli._main import _parser
 from sklearn_ganprint.denoisers import GaussianDenoiser
 from sklearn_ganprint.features import SpectralLineTransformer
 
@@ -28,6 +30,14 @@ SEARCHES = [
     for block in BLOCK.findall(page.read_text(encoding="utf-8"))
     if "SearchCV(" in block
 ]
+COMMANDS = sorted(
+    {
+        command
+        for page in PAGES
+        for block in re.findall(r"```\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        for command in re.findall(r"^(?:.* && )?(ganprint .*)$", block, re.MULTILINE)
+    }
+)
 
 
 @pytest.fixture
@@ -62,6 +72,33 @@ def test_pages_name_searches_in_blocks_that_run(page):
 
 def test_there_are_searches_to_run():
     assert {page for page, _ in SEARCHES} >= {"getting_started.md", "perturbations.md"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_that_pages_show_have_such_options(command):
+    args = _parser().parse_args(shlex.split(command, comments=True)[1:])
+    assert args.run.__module__ == f"sklearn_ganprint.cli._{command.split()[1]}"
+
+
+def test_there_are_commands_to_parse():
+    assert {command.split()[1] for command in COMMANDS} >= {"fit", "predict", "evaluate", "demo"}
+
+
+def test_the_example_of_images_from_the_web_writes_its_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (block,) = BLOCK.findall((ROOT / "docs/web.md").read_text(encoding="utf-8"))
+    exec(block, {})
+    names = {path.parts[-3:] for path in tmp_path.rglob("*.*")}
+    folders = [folder for folder, _, _ in names]
+    assert {folder: folders.count(folder) for folder in folders} == {
+        "known": 168,
+        "clean": 168,
+        "web": 168,
+    }
+    # No image is both fitted on and asked for.
+    stems = {folder: {name[:3] for own, _, name in names if own == folder} for folder in folders}
+    assert stems["clean"] == stems["web"]
+    assert not stems["known"] & stems["web"]
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
