@@ -106,7 +106,7 @@ def test_scores_of_a_pipeline_need_no_tiles():
     X[16:] += np.roll(X[16:], 1, axis=2)
     tiled = TiledTransformer(AutocorrelationTransformer(1), 16, flatten=False)
     pipeline = make_pipeline(tiled, TiledClassifier(LinearDiscriminantAnalysis()))
-    fitted = OpenSetClassifier(pipeline, cv=2).fit(X, y)
+    fitted = OpenSetClassifier(pipeline, false_alarm_rate=0.2, cv=2).fit(X, y)
     parts = fitted.estimator_[0].transform(X)
     np.testing.assert_array_equal(parts[:, 0], fitted.estimator_[0].whole_features(X))
     expected = fitted.estimator_[-1].decision_function(parts)
