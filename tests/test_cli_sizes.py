@@ -128,6 +128,23 @@ def test_small_images_that_shrink_the_crop_are_told(tmp_path, image_folder, ganp
     assert "warning: a crop of 40 x 40 pixels holds little of a trace" in err
 
 
+@pytest.mark.parametrize(
+    ("crop", "refused", "most"),
+    [("4096", "4096x4096", "80x120"), ("64x121", "64x121", "64x120"), ("81x64", "81x64", "80x64")],
+)
+def test_a_crop_larger_than_all_files_is_refused(
+    tmp_path, image_folder, ganprint, crop, refused, most
+):
+    folder, *_ = image_folder(shape=(80, 120, 3), strength=12)
+    options = ["--model", tmp_path / "m", "--crop", crop, "--copies", 1]
+    status, _, err = ganprint("fit", folder, *options)
+    assert status == 2 and not (tmp_path / "m").exists()
+    assert (
+        f"error: --crop {refused}: no file has as many rows and columns; leave --crop out, or "
+        f"choose at most {most}\n"
+    ) in err
+
+
 @pytest.mark.parametrize(("crop", "warned"), [("48", True), ("80x63", True), ("64x80", False)])
 def test_an_absurd_crop_is_warned_of(tmp_path, image_folder, ganprint, crop, warned):
     folder, *_ = image_folder(labels=("a", "b"), n_per_class=3, shape=(80, 80, 3))

@@ -110,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
     bunch = _images.find_images(args, any_size=any_size, groups=args.groups)
     failures = list(bunch.failures)
     whole_from = 0 if args.kind == "prnu" else math.inf  # of a sensor all is used
+    if args.crop:
+        _images.check_crop(bunch, args.crop)
     crop = args.crop or _images.auto_crop(bunch, whole_from=whole_from, any_size=any_size)
     MESSAGES.warn(_images.warning_of_small(crop))
     labels = _labels(args)

@@ -258,6 +258,17 @@ def warning_of_small(crop: tuple[int, int]) -> str | None:
     )
 
 
+def check_crop(bunch: Bunch, crop: tuple[int, int]) -> None:
+    """Refuse a crop larger than all files: beyond them fingerprints would be empty, but large."""
+    largest = int(bunch.heights.max()), int(bunch.widths.max())
+    if crop[0] > largest[0] or crop[1] > largest[1]:
+        height, width = np.minimum(crop, largest).tolist()
+        raise CommandError(
+            f"--crop {crop[0]}x{crop[1]}: no file has as many rows and columns; leave --crop out, "
+            f"or choose at most {height}x{width}"
+        )
+
+
 def sizes_of(bunch: Bunch) -> Counter[tuple[int, int]]:
     """Count the files of each height and width."""
     return Counter(zip(bunch.heights.tolist(), bunch.widths.tolist(), strict=True))
