@@ -22,7 +22,6 @@ import better_fingerprints
 import numpy as np
 import open_set
 import real_or_generated
-import web
 from common import header, line, samples_by_crop, write_json
 from photo_formats import make_task
 from sklearn.utils import Bunch
@@ -111,12 +110,6 @@ def autocorrelation_report(name: str, data: Bunch, n_seeds: int) -> Figures:
     return autocorrelation.report(name, data, n_seeds, search=False)
 
 
-def web_report(name: str, data: Bunch, n_seeds: int) -> Figures:
-    """Run it for the default kind, without unseen sources and controls."""
-    options = argparse.Namespace(kind="robust", copies=None, control=None, seeds=n_seeds)
-    return web.report(name, data, options, None)
-
-
 def real_report(name: str, data: Bunch, n_seeds: int) -> Figures:
     """Run it without further generators."""
     return real_or_generated.report(make_task(name, data, "real"), n_seeds, None)
@@ -135,10 +128,8 @@ BY_NAME = ("same_scene", "--groups name")
 PARTS = {
     "samples": Part("autocorrelation", lambda _: samples_by_crop(), autocorrelation_report),
     "photos apart": Part("autocorrelation", lambda _: load_samples(), autocorrelation_report),
-    "samples web": Part("web", lambda _: samples_by_crop(), web_report),
     "samples open set": Part("open_set", lambda _: samples_by_crop(), open_set.report),
     "same_scene": Part("autocorrelation", SCENE, autocorrelation_report, *BY_NAME),
-    "web": Part("web", SCENE, web_report, *BY_NAME),
     "open set": Part("open_set", SCENE, open_set.report, *BY_NAME),
     "real": Part("real_or_generated", SCENE, real_report, *BY_NAME),
     "first order": Part("better_fingerprints", SCENE, better_fingerprints.report, *BY_NAME),
@@ -163,11 +154,6 @@ def accuracy(row: str, model: str = BEST) -> Callable[[Figures], Values]:
 def compared(text: str, part: str, row: str, must: Any = None, aim: Any = None) -> Row:
     """Make a row of the kind "fusion" beside the paper's fingerprint."""
     return Row(text, part, accuracy(row), accuracy(row, PAPER), must, aim)
-
-
-def right(history: str) -> Callable[[Figures], Values]:
-    """Find the share of right answers to images of one history, of the benchmark web."""
-    return lambda figures: [seed["right"] for seed in figures[history]]
 
 
 def unknown(figure: str, model: str = BEST) -> Callable[[Figures], Values]:
@@ -236,25 +222,6 @@ def control_rows() -> Iterator[Row]:
         yield Row(f"{name}: file properties only", part, accuracy(forest, ""))
 
 
-def web_rows() -> Iterator[Row]:
-    """Images as people find them, under the default kind."""
-    bounds = {
-        "clean": (0.985, 0.998),
-        "JPEG 90": (0.92, 0.97),
-        "JPEG 75": (0.87, 0.94),
-        "JPEG 50": (0.83, 0.90),
-        "x .8, JPEG 85": (0.85, 0.93),
-        "x 1.1": (0.97, 0.99),
-        "crop": (0.97, 0.99),
-        "WebP 80": (0.85, 0.93),
-        "JPEG 90, crop, JPEG 75": (0.80, 0.90),
-        "x .5": (0.55, 0.80),
-        "blur 1, JPEG 80": (0.80, 0.90),
-    }
-    for history, (must, aim) in bounds.items():
-        yield Row(f"default kind: {history}", "web", right(history), None, must, aim)
-
-
 def open_set_rows() -> Iterator[Row]:
     """Judge sources that were never fitted on."""
     part = "open set"
@@ -272,7 +239,6 @@ def open_set_rows() -> Iterator[Row]:
 
 ROWS = [
     *autocorrelation_rows(),
-    *web_rows(),
     *open_set_rows(),
     *real_rows(),
     *better_fingerprint_rows(),

@@ -112,6 +112,12 @@ class ChangesInput(Protocol):
     def inner_input(self, X: Any) -> Any: ...
 
 
+class MakesParts(Protocol):
+    """Makes features of the parts of images, and can make those of the whole alone."""
+
+    def whole_features(self, X: Any) -> np.ndarray: ...
+
+
 class Discriminates(Protocol):
     """Has the means and coefficients of a linear discriminant analysis."""
 

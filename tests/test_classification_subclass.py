@@ -11,6 +11,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from sklearn_ganprint import SubclassDiscriminantAnalysis, load_model, save_model
 from sklearn_ganprint.open_set import discriminant_distances
+from sklearn_ganprint.persistence import ModelFileError
 
 
 @pytest.fixture
@@ -256,3 +257,21 @@ def test_folds_leave_two_classes():
         SubclassDiscriminantAnalysis().fold_scores(X, y, y)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         SubclassDiscriminantAnalysis().fold_scores(X, y, [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"subclass_codes_": np.array([0, 0, 1, 1, 2, 3])}, "not positions in classes_"),
+        ({"means_": np.zeros((6, 2))}, "means_ has shape .* disagrees"),
+        ({"covariances_": np.full((6, 5, 5), np.nan)}, "covariances_ holds NaN"),
+        ({"squash": -1.0}, "'squash' parameter"),
+    ],
+)
+def test_what_no_fit_leaves_is_not_saved(make_parts, tmp_path, attributes, message):
+    X, y, parts = make_parts()
+    model = SubclassDiscriminantAnalysis().fit(X, y, subclasses=parts)
+    assert (len(model.means_), len(model.components_)) == (6, 5)
+    vars(model).update(attributes)
+    with pytest.raises(ModelFileError, match=message):
+        save_model(model, tmp_path / "model.skops")

@@ -92,7 +92,11 @@ def test_the_default_is_fitted_on_copies_too(tmp_path, image_folder, fit_default
     assert fusion.get_params()["fingerprint__residual__anchor"] == "center"
     # From the centre of the crop on, as of the whole image.
     assert (model.predict(paths) == y).all()
-    assert json.loads(ganprint("info", tmp_path / "m", "--format", "json")[1])["kind"] == "robust"
+    document = json.loads(ganprint("info", tmp_path / "m", "--format", "json")[1])
+    assert document["kind"] == "robust"
+    weights = dict(zip(fusion.score_names_, fusion.weights_.tolist(), strict=True))
+    assert document["weights"] == weights
+    assert {"correlations", "fingerprint", "fingerprint above its floor"} < set(weights)
 
 
 def test_fit_takes_as_many_copies_as_the_pipeline_does(tmp_path, image_folder, fit_default):

@@ -183,7 +183,7 @@ def test_fit_keeps_small_images_whole_and_names_those_too_small(tmp_path, image_
     folder, paths, y = image_folder(labels=("a", "b"), n_per_class=6, shape=(100, 100, 3))
     cut(paths[0], 66, 100)
     cut(paths[1], 60, 100)
-    options = ("--kind", "robust", "--anchor", "center", "--crop", "100")
+    options = ("--kind", "robust", "--anchor", "center", "--crop", "100", "--copies", "2")
     status, out, err = ganprint("fit", folder, "--model", tmp_path / "m", *options)
     assert status == 1
     assert re.findall(r"^(.*): its \(height, width\).* is too small", err, re.MULTILINE) == [

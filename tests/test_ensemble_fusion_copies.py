@@ -24,7 +24,7 @@ from sklearn_ganprint import (
     save_model,
 )
 from sklearn_ganprint.open_set import discriminant_distances
-from sklearn_ganprint.perturbations import RandomHistory, check_perturbation
+from sklearn_ganprint.perturbations import GaussianNoise, RandomHistory, check_perturbation
 
 COPIES = ["jpeg 60", "blur 1", ("noise 2", "jpeg 80"), "noise 4", "jpeg 90"]
 NAMES = ["original", "JPEG 60", "blur 1", "noise 2, JPEG 80", "noise 4", "JPEG 90"]
@@ -127,17 +127,30 @@ def test_copies_of_an_image_are_left_out_with_it(make_images, by_group):
     )
 
 
-def test_mean_fingerprints_are_those_of_images_alone(make_images):
+@pytest.mark.parametrize("cv", [None, 3])
+def test_mean_fingerprints_are_those_of_images_alone(make_images, cv):
     X, y = make_images(n_per_class=5, shape=(24, 24, 3))
-    fold_of = np.tile(np.arange(5), 3)
-    clf = FusionClassifier(
-        [("first", fingerprint())], cv=PredefinedSplit(fold_of), perturbations=COPIES
-    ).fit(X, y)
+    fold_of = np.empty(len(y), dtype=int)
+    for fold, (_, test) in enumerate(StratifiedKFold(cv or 5).split(X, y)):
+        fold_of[test] = fold
+    clf = FusionClassifier([("first", fingerprint())], cv=cv, perturbations=COPIES).fit(X, y)
     check_unseen(clf, unseen_correlations(copies_of(X), y, fold_of), y)
     alone = fingerprint().fit(X, y)
     np.testing.assert_allclose(
         clf.estimators_[0][-1].fingerprints_, alone[-1].fingerprints_, rtol=1e-5, atol=1e-5
     )
+
+
+def test_all_classifiers_score_the_same_copies(make_images):
+    X, y = make_images(n_per_class=5, shape=(24, 24, 3))
+    members = [("first", fingerprint()), ("lda", discriminant()), ("again", fingerprint())]
+    drawing = GaussianNoise(40, random_state=np.random.RandomState(3))
+    drawn = clone(drawing).random_state.randint(np.iinfo(np.int32).max)
+    found = FusionClassifier(members, perturbations=[drawing]).fit(X, y)
+    expected = clone(found).set_params(perturbations=[GaussianNoise(40, random_state=drawn)])
+    expected.fit(X, y)
+    np.testing.assert_array_equal(found.out_of_fold_scores_, expected.out_of_fold_scores_)
+    assert isinstance(drawing.random_state, np.random.RandomState)
 
 
 @pytest.mark.parametrize("scaled", [False, True])

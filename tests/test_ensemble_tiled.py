@@ -4,8 +4,10 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.pipeline import make_pipeline
 
-from sklearn_ganprint import TiledClassifier
+from sklearn_ganprint import OpenSetClassifier, TiledClassifier
+from sklearn_ganprint.features import AutocorrelationTransformer, TiledTransformer
 
 
 @pytest.fixture
@@ -95,3 +97,17 @@ def test_images_of_another_number_of_parts_are_refused(parts):
     clf = TiledClassifier(LogisticRegression()).fit(X, y)
     with pytest.raises(ValueError, match="12 features, .* expecting 30"):
         clf.predict(X[:, :2])
+
+
+def test_scores_of_a_pipeline_need_no_tiles():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(24, 32, 32)), np.repeat(["a", "b", "c"], 8)
+    X[8:] += np.roll(X[8:], 1, axis=1)
+    X[16:] += np.roll(X[16:], 1, axis=2)
+    tiled = TiledTransformer(AutocorrelationTransformer(1), 16, flatten=False)
+    pipeline = make_pipeline(tiled, TiledClassifier(LinearDiscriminantAnalysis()))
+    fitted = OpenSetClassifier(pipeline, false_alarm_rate=0.2, cv=2).fit(X, y)
+    parts = fitted.estimator_[0].transform(X)
+    np.testing.assert_array_equal(parts[:, 0], fitted.estimator_[0].whole_features(X))
+    expected = fitted.estimator_[-1].decision_function(parts)
+    np.testing.assert_array_equal(fitted.class_scores(X), expected)

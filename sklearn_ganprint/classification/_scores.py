@@ -10,6 +10,7 @@ from sklearn_ganprint._metaestimators import (
     ChangesInput,
     Decides,
     Discriminates,
+    MakesParts,
     ScoresClasses,
     ScoresInSeveralWays,
     ScoresSamples,
@@ -21,12 +22,23 @@ def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
     """Return the last step of a fitted pipeline, or in a meta-estimator, and what reaches it."""
     while True:
         if isinstance(estimator, Pipeline):
-            X = estimator[:-1].transform(X) if len(estimator) > 1 else X
-            estimator = estimator[-1]
+            *steps, estimator = (step for _, step in estimator.steps)
+            if steps and offers(estimator, ChangesInput) and offers(steps[-1], MakesParts):
+                # Of all parts of an image, such a classifier looks at the whole.
+                parts, estimator = steps.pop(), estimator.estimator_
+                X = parts.whole_features(_through(steps, X))
+            else:
+                X = _through(steps, X)
         elif offers(estimator, ChangesInput):
             X, estimator = estimator.inner_input(X), estimator.estimator_
         else:
             return estimator, X
+
+
+def _through(steps: list[Any], X: Any) -> Any:
+    for step in steps:
+        X = X if step in (None, "passthrough") else step.transform(X)
+    return X
 
 
 def sources(estimator: Any) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin, clone
 from sklearn.ensemble._base import _BaseHeterogeneousEnsemble
-from sklearn.utils import Bunch, check_array, deprecated, get_tags
+from sklearn.utils import Bunch, check_array, check_random_state, deprecated, get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
@@ -31,7 +31,7 @@ from sklearn_ganprint.ensemble._fusion_members import (
     positive,
 )
 from sklearn_ganprint.ensemble._fusion_weights import Weights, about_mean, choose_weights
-from sklearn_ganprint.perturbations import RandomHistory
+from sklearn_ganprint.perturbations import BasePerturbation, RandomHistory
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 from sklearn_ganprint.residuals._cache import shared_residuals
 
@@ -145,6 +145,10 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     these are small where an image is far from all classes, and vary as much for images fitted on
     as for new ones.
 
+    An image off the pixel grid of a mean fingerprint, as most copies are, correlates with it at
+    random. With copies, scores of such classifiers are therefore weighed twice, as they are and by
+    what they exceed their floor, where that is more than 0.
+
     An image that is left out leaves translations of the same photo in the other classes. Their
     common content draws the image there, and the weight of the best classifier comes out lowest.
     Without `groups`, a sketch of each image is therefore compared with those of all images of
@@ -246,7 +250,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         Raises
         ------
         ValueError
-            If there are fewer than two classes, or a class has a single image or group.
+            If there are fewer than two classes, a class has a single image or group, or copies
+            are of a size that a classifier does not take.
 
         Warns
         -----
@@ -313,6 +318,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
             if self.perturbations is None
             else perturbation_chains(self.perturbations, n_copies)
         )
+        chains = [[with_fixed_state(step) for step in chain] for chain in chains]
         return Versions(chains, min(len(chains), 1 + SCORED_COPIES), self.n_jobs)
 
     def _checked_estimators(self) -> list[Any]:
@@ -572,6 +578,15 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
                 for tags in inner
             )
         return tags
+
+
+def with_fixed_state(perturbation: BasePerturbation) -> BasePerturbation:
+    """Let a perturbation that draws anew in each call make the same copies in each pass."""
+    state = getattr(perturbation, "random_state", 0)
+    if isinstance(state, Integral):
+        return perturbation
+    drawn = check_random_state(state).randint(np.iinfo(np.int32).max)
+    return clone(perturbation).set_params(random_state=drawn)
 
 
 def as_batch(X: Any) -> Any:

@@ -113,6 +113,21 @@ class TiledTransformer(MetaEstimatorMixin, ResidualFeatures):
             parts.append(tiles)
         return np.concatenate(parts, axis=1)
 
+    def whole_features(self, X: Any) -> np.ndarray:
+        """Compute the features of whole images alone.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Residuals, or the same as rows.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features_out)
+            What ``transform`` gives for the first part of each image.
+        """
+        return self._apply(self._take(X, reset=False))
+
     def _apply(self, images: np.ndarray) -> np.ndarray:
         # Fitted anew for each size of image, since the shape is all that it may learn.
         transformer = hand_on_arrays(clone(self.transformer))
