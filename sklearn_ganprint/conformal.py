@@ -1,7 +1,6 @@
 """Conformal p-values, thresholds and prediction sets, from scores whose source is known."""
 
 import math
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -297,7 +296,7 @@ class PredictionSets(_KnownScores):
         ValueError
             If `coverage` is not in (0, 1).
         """
-        if not (isinstance(coverage, Real) and 0 < coverage < 1):
+        if not (isinstance(coverage, int | float | np.floating) and 0 < coverage < 1):
             raise ValueError(f"coverage must be in (0, 1), got {coverage!r}.")
         known = self._probabilities(self.scores)[np.arange(len(self.codes)), self.codes]
         limits = [
