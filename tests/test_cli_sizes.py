@@ -158,7 +158,7 @@ def test_an_absurd_crop_is_warned_of(tmp_path, image_folder, ganprint, crop, war
     [
         (0, 0, 100, "which 40 of 40 files can give"),
         (2, 0, 100, "which 38 of 40 files can give; 2 are smaller, and used whole"),
-        (1, 9, 100, "which 30 of 40 files can give; 1 are smaller, and used whole"),
+        (1, 9, 100, "which 30 of 40 files can give; 1 is smaller, and used whole"),
         (4, 0, 66, "which 40 of 40 files can give"),
         (0, 30, 40, "which 40 of 40 files can give"),
     ],

@@ -219,7 +219,8 @@ def auto_crop(
     side = _given_by(AUTO_SHARE, sides[large] if any_size and large.mean() > 0.5 else sides)
     n_fitting = int((sides >= side).sum())
     n_whole = int((large & (sides < side)).sum()) if any_size else 0
-    whole = f"; {n_whole} are smaller, and used whole" if n_whole else ""
+    are = "is" if n_whole == 1 else "are"
+    whole = f"; {n_whole} {are} smaller, and used whole" if n_whole else ""
     MESSAGES.say(
         f"--crop auto: {side} x {side} pixels, which {n_fitting} of {n_files} files can give{whole}"
     )
