@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from cli_helpers import COMMAND
 
-#: What comes first on the path, and presses Ctrl-C when it is imported.
-PRESS = "import os, signal; os.killpg(0, signal.SIGINT)"
+#: What comes first on the path, and presses Ctrl-C when it is imported. Another thread than the one
+#: that imports may be given the signal, and this one sees it a little later.
+PRESS = "import os, signal, time; os.killpg(0, signal.SIGINT); time.sleep(0.5)"
 SCRIPT = "import sys\nfrom sklearn_ganprint.cli import main\nsys.exit(main())\n"
 
 
