@@ -9,19 +9,22 @@ from pathlib import Path
 import pytest
 from cli_helpers import COMMAND
 
-#: What comes first on the path, and presses Ctrl-C when it is imported. Another thread than the one
-#: that imports may be given the signal, and this one sees it a little later.
-PRESS = "import os, signal, time; os.killpg(0, signal.SIGINT); time.sleep(0.5)"
+#: What comes first on the path, and presses Ctrl-C when it is imported.
+PRESS = "import os, signal; os.killpg(0, signal.SIGINT)"
 SCRIPT = "import sys\nfrom sklearn_ganprint.cli import main\nsys.exit(main())\n"
 
 
 def run(words, folder):
-    """Run a command in a process group of its own, with a folder first on the path."""
+    """Run a command in a process group of its own, with a folder first on the path.
+
+    What runs the tests in the background may ignore Ctrl-C, which processes inherit.
+    """
     return subprocess.run(
         words,
         capture_output=True,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env={**os.environ, "PYTHONPATH": str(folder)},
     )
 
