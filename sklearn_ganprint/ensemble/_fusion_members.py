@@ -2,8 +2,8 @@
 
 Each batch of images goes through :meth:`Member.map` in a worker, whose value :meth:`Member.add`
 keeps; :meth:`Member.fit` follows. Scores of images under models without them take a second pass
-over the images where no features were kept. What is mapped are versions of a batch: the images as
-they are, then a copy for each perturbation.
+over the images where no features were kept. Versions of a batch are mapped one by one: the images
+as they are, then, for members that take copies, one for each perturbation.
 """
 
 import copy
@@ -57,6 +57,7 @@ class Member:
     """A classifier that is fitted on features of all images and their copies."""
 
     second_pass = False
+    takes_copies = True
 
     def __init__(self, estimator: Any, first: Any) -> None:
         self.estimator = estimator
@@ -79,10 +80,9 @@ class Member:
                 f"or keep the size, as 'resize 0.75 and back' does."
             )
 
-    def map(self, versions: list[Any], y: np.ndarray, fold_of: np.ndarray) -> Any:
-        """Compute the features of a batch, (n, n_versions, ...), or (n, ...) of images alone."""
-        rows = [_batches.transform_batch(images, self.leading) for images in versions]
-        return rows[0] if len(rows) == 1 else np.stack(rows, axis=1)
+    def map(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> Any:
+        """Compute the features of a batch, of which all versions are put side by side."""
+        return _batches.transform_batch(images, self.leading)
 
     def add(self, value: Any) -> None:
         """Keep the features of a batch."""
@@ -134,15 +134,15 @@ class SummedMember(Member):
     """A classifier that is fitted on images as they are, batch by batch, and keeps no features."""
 
     second_pass = True
+    takes_copies = False
 
     def __init__(self, estimator: Any, first: Any, *, leave_one_out: bool) -> None:
         super().__init__(estimator, first)
         self.leave_one_out = leave_one_out and offers(self.rest[0], LeavesOneOut)
         self.models: dict[int, Any] = {}
 
-    def map(self, versions: list[Any], y: np.ndarray, fold_of: np.ndarray) -> Any:
+    def map(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> Any:
         """Fit on the images of each fold in a batch."""
-        images = versions[0]
         if self.leave_one_out:
             return {0: _batches.fit_part(images, y, self.leading, self.rest[0])}
         parts = {fold: np.flatnonzero(fold_of == fold) for fold in np.unique(fold_of).tolist()}
@@ -209,9 +209,14 @@ def map_members(
     images: Any, y: np.ndarray, fold_of: np.ndarray, members: list[Any], chains: list[Chain]
 ) -> list[Any]:
     """Compute what each member needs of a batch."""
-    versions = [_make_version(images, chain, members) for chain in chains]
-    with shared_residuals():
-        return [member.map(versions, y, fold_of) for member in members]
+    found: list[list[Any]] = [[] for _ in members]
+    for number, chain in enumerate(chains):  # of all copies, one is in memory at a time
+        version = _make_version(images, chain, members)
+        with shared_residuals():
+            for values, member in zip(found, members, strict=True):
+                if number == 0 or member.takes_copies:
+                    values.append(member.map(version, y, fold_of))
+    return [values[0] if len(values) == 1 else np.stack(values, axis=1) for values in found]
 
 
 def _make_version(images: Any, chain: Chain, members: list[Any]) -> Any:
@@ -347,6 +352,8 @@ class SharedContent:
     lower than that of a new image, which has no twins: twins must be left out together.
     """
 
+    takes_copies = False
+
     def __init__(self, n_images: int, first: Any) -> None:
         self.width = min(MOST_VALUES, SKETCH_VALUES // max(n_images, 1))
         self.shape = np.shape(first)[1:]
@@ -355,9 +362,9 @@ class SharedContent:
     def check_change(self, chain: Chain, shapes: set[tuple[int, ...]]) -> None:
         """Only images as they are get sketches."""
 
-    def map(self, versions: list[Any], y: np.ndarray, fold_of: np.ndarray) -> np.ndarray:
+    def map(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> np.ndarray:
         """Sketch the images of a batch."""
-        return sketch(versions[0], self.width, self.shape)
+        return sketch(images, self.width, self.shape)
 
     def add(self, value: np.ndarray) -> None:
         """Keep the sketches of a batch."""
