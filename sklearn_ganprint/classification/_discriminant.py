@@ -111,7 +111,8 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
             )
         self.priors_ = np.bincount(codes) / len(codes)
         self.means_ = np.stack([X[codes == code].mean(axis=0) for code in range(codes.max() + 1)])
-        covariance = shrunk_covariance(X - self.means_[codes], self.shrinkage)
+        rows = X - self.means_[codes]
+        covariance = shrink((rows.T @ rows).astype(np.float64) / len(rows), self.shrinkage)
         weights = cho_solve(
             cholesky_of(covariance, self.shrinkage), self.means_.T.astype(np.float64)
         ).T
@@ -138,12 +139,11 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
         return softmax(np.column_stack([0 * scores, scores]) if scores.ndim == 1 else scores)
 
 
-def shrunk_covariance(rows: np.ndarray, shrinkage: float) -> np.ndarray:
-    """Return ``(1 - shrinkage) C + shrinkage trace(C) / n_features I`` of centred rows.
+def shrink(covariance: np.ndarray, shrinkage: float) -> np.ndarray:
+    """Make a covariance C ``(1 - shrinkage) C + shrinkage trace(C) / n_features I``, in place.
 
-    C is their covariance. Where nothing scatters, as in classes of copies, the result is I.
+    Where nothing scatters, as in classes of copies, the result is I.
     """
-    covariance = (rows.T @ rows).astype(np.float64) / len(rows)
     if not covariance.any():
         return np.eye(len(covariance))
     diagonal = shrinkage * np.trace(covariance) / len(covariance)

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
 
+from sklearn_ganprint._batches import transform_batch
 from sklearn_ganprint._metaestimators import (
     ChangesInput,
     Decides,
@@ -22,23 +23,18 @@ def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
     """Return the last step of a fitted pipeline, or in a meta-estimator, and what reaches it."""
     while True:
         if isinstance(estimator, Pipeline):
-            *steps, estimator = (step for _, step in estimator.steps)
+            steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
+            estimator = steps.pop()
             if steps and offers(estimator, ChangesInput) and offers(steps[-1], MakesParts):
                 # Of all parts of an image, such a classifier looks at the whole.
                 parts, estimator = steps.pop(), estimator.estimator_
-                X = parts.whole_features(_through(steps, X))
+                X = parts.whole_features(transform_batch(X, steps))
             else:
-                X = _through(steps, X)
+                X = transform_batch(X, steps)
         elif offers(estimator, ChangesInput):
             X, estimator = estimator.inner_input(X), estimator.estimator_
         else:
             return estimator, X
-
-
-def _through(steps: list[Any], X: Any) -> Any:
-    for step in steps:
-        X = X if step in (None, "passthrough") else step.transform(X)
-    return X
 
 
 def sources(estimator: Any) -> np.ndarray:

@@ -7,7 +7,6 @@ import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
@@ -18,7 +17,7 @@ from sklearn.utils.validation import (
 from sklearn_ganprint._images import FLOAT_DTYPES
 from sklearn_ganprint._metaestimators import check_classes
 from sklearn_ganprint._parallel import row_chunks
-from sklearn_ganprint.classification._discriminant import cholesky_of
+from sklearn_ganprint.classification._discriminant import cholesky_of, shrink
 
 #: Least share of the mean covariance of all parts in that of one.
 LEAST_SHARE = 0.3
@@ -259,7 +258,6 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
     def _check(self, X: Any, y: Any, subclasses: Any) -> tuple[np.ndarray, np.ndarray]:
         """Validate; store classes, parts and the scale; return features and the part of each."""
         X, y = validate_data(self, X, y, dtype=list(FLOAT_DTYPES))
-        check_classification_targets(y)
         check_classes(self, y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         subclasses = np.zeros(len(y), dtype=int) if subclasses is None else column_or_1d(subclasses)
@@ -375,13 +373,3 @@ class Moments(NamedTuple):
 def _members(parts: np.ndarray, n_parts: int) -> np.ndarray:
     """Mask (n_parts, n) of the rows of each part."""
     return np.arange(n_parts)[:, np.newaxis] == parts
-
-
-def shrink(covariance: np.ndarray, shrinkage: float) -> np.ndarray:
-    """Return ``(1 - shrinkage) C + shrinkage trace(C) / n_features I``; I where C is 0."""
-    if not covariance.any():  # parts of copies
-        return np.eye(len(covariance))
-    diagonal = shrinkage * np.trace(covariance) / len(covariance)
-    covariance = covariance * (1 - shrinkage)
-    covariance.flat[:: len(covariance) + 1] += diagonal
-    return covariance
