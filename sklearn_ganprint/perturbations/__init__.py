@@ -11,6 +11,7 @@ from sklearn_ganprint.perturbations._perturbations import (
     Resize,
     check_perturbation,
 )
+from sklearn_ganprint.perturbations._sources import SimulatedSource
 
 __all__ = [
     "BasePerturbation",
@@ -21,6 +22,7 @@ __all__ = [
     "JPEGCompression",
     "RandomHistory",
     "Resize",
+    "SimulatedSource",
     "check_perturbation",
 ]
 
