@@ -70,7 +70,13 @@ class ScoresFolds(Protocol):
     """Scores rows, (n, n_scores, n_classes), as if fitted without the fold of each."""
 
     def fold_scores(
-        self, X: Any, y: Any, fold_of: Any, subclasses: Any = None, rows: Any = None
+        self,
+        X: Any,
+        y: Any,
+        fold_of: Any,
+        subclasses: Any = None,
+        background: Any = None,
+        rows: Any = None,
     ) -> np.ndarray: ...
 
 

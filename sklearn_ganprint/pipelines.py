@@ -24,7 +24,7 @@ from sklearn_ganprint.features import (
     TiledTransformer,
 )
 from sklearn_ganprint.localization import FingerprintLocalizer
-from sklearn_ganprint.perturbations import RandomHistory
+from sklearn_ganprint.perturbations import RandomHistory, SimulatedSource
 from sklearn_ganprint.residuals import ResidualTransformer
 
 __all__ = [
@@ -69,6 +69,9 @@ SHRINKAGE = 0.03
 
 #: Beside the denoiser that is asked for, in the correlations of "robust".
 OTHER_DENOISERS = (WaveletDenoiser(sigma=2.0), GaussianDenoiser(0.7))
+
+#: Simulated sources that images are held against; twice as many found no more unknown ones.
+N_BACKGROUND = 20
 
 #: Of the noise of photos, in 8-bit grey levels: what work on sensor patterns takes.
 CAMERA_SIGMA = 3.0
@@ -316,7 +319,9 @@ def _robust(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
         ("fingerprint", fingerprint),
     ]
     history = RandomHistory(data_range=data_range)
-    return Pipeline([("fusion", FusionClassifier(traces, perturbations=history))])
+    background = [SimulatedSource(n, data_range=data_range) for n in range(N_BACKGROUND)]
+    fusion = FusionClassifier(traces, perturbations=history, background=background)
+    return Pipeline([("fusion", fusion)])
 
 
 def _second_order(tile_size: Any) -> list[tuple[str, Any]]:

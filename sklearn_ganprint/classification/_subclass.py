@@ -5,6 +5,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import (
@@ -48,6 +49,10 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         Mean and standard deviation of the features; 1 for one that is constant.
     subclass_codes_ : ndarray of int, shape (n_subclasses,)
         Index in `classes_` of the class of each part.
+    background_means_ : ndarray of float64, shape (n_kinds, n_components)
+        Mean of the means of all background sources, for each of their parts; no rows without.
+    background_covariances_ : ndarray of float64, shape (n_kinds, n_components, n_components)
+        Covariance of rows of background sources about these.
     centre_ : ndarray of shape (n_features,)
         Mean of the means of all parts, in squashed features.
     components_ : ndarray of shape (n_components, n_features)
@@ -72,6 +77,14 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
     share of .3 or, with n rows and r directions, r / (r + n - 1) if that is more. The score of a
     class is the logarithm of the mean density of its parts.
 
+    With rows of background sources, the parts of these have means as well, and share in S; the
+    means of the parts of all classes and sources span the directions. For each kind of part, means
+    of sources are normal about their mean, and rows about the mean of their source with the mean
+    covariance of all parts of classes: the two-covariance model of speaker recognition [2]_. The
+    mean density of the kinds is that of an image of a source not seen, and its logarithm is
+    subtracted from all scores. What is typical of no class then scores low, however near it lies
+    to one of them.
+
     A second score, ``-log(1 + d^2)`` with the least distance d to a mean under S, is less sure
     where an image is far from all classes, as after strong compression. :class:`FusionClassifier`
     weighs both.
@@ -84,6 +97,7 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
     ----------
     .. [1] T. Hastie, R. Tibshirani, "Discriminant analysis by Gaussian mixtures", Journal of the
        Royal Statistical Society B 58 (1), 1996.
+    .. [2] N. Brümmer, E. de Villiers, "The speaker partitioning problem", Odyssey, 2010.
 
     Examples
     --------
@@ -108,7 +122,7 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         self.squash = squash
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, subclasses: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, subclasses: Any = None, background: Any = None) -> Self:
         """Estimate means and the covariance.
 
         Parameters
@@ -119,6 +133,9 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
             Class of each row.
         subclasses : array-like of int, shape (n,), default=None
             Part of its class that each row belongs to. None makes a class one part.
+        background : array-like of int, shape (n,), default=None
+            Number, from 0, of a source that is none of the classes, for rows that show how sources
+            may differ; -1 for rows of classes. The entries of `y` of such rows are not used.
 
         Returns
         -------
@@ -132,13 +149,19 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         numpy.linalg.LinAlgError
             If the covariance has no inverse: more shrinkage is needed.
         """
-        X, parts = self._check(X, y, subclasses)
-        centres = self._centres(X, parts)
-        self._solve(self._moments(X, parts, centres), centres, X.dtype)
-        return self._spread(X, parts)
+        X, parts, of_rows = self._check(X, y, subclasses, background)
+        centres = self._centres(X, of_rows)
+        self._solve(parts, self._moments(X, of_rows, centres), centres, X.dtype)
+        return self._spread(parts, X, of_rows)
 
     def fold_scores(
-        self, X: Any, y: Any, fold_of: Any, subclasses: Any = None, rows: Any = None
+        self,
+        X: Any,
+        y: Any,
+        fold_of: Any,
+        subclasses: Any = None,
+        background: Any = None,
+        rows: Any = None,
     ) -> np.ndarray:
         """Score rows as classifiers do that have been fitted without the fold of each.
 
@@ -152,6 +175,8 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
             Number of the fold of each row.
         subclasses : array-like of int, shape (n,), default=None
             Part of its class that each row belongs to, as in ``fit``.
+        background : array-like of int, shape (n,), default=None
+            Rows of other sources, as in ``fit``.
         rows : array-like of bool, shape (n,), default=None
             The rows to score; None is all.
 
@@ -166,25 +191,23 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         ValueError
             If rows outside of a fold are of fewer than two classes.
         """
-        X, parts = self._check(X, y, subclasses)
+        X, parts, of_rows = self._check(X, y, subclasses, background)
         fold_of = column_or_1d(fold_of)
         scored = np.ones(len(X), dtype=bool) if rows is None else column_or_1d(rows)
         check_consistent_length(X, fold_of, scored)
         scores = np.empty((len(X), 2, len(self.classes_)))
-        centres = self._centres(X, parts)
-        together = self._moments(X, parts, centres)
+        centres = self._centres(X, of_rows)
+        together = self._moments(X, of_rows, centres)
         for fold in np.unique(fold_of[scored]):
-            own = np.flatnonzero(fold_of == fold)
-            rest = together.without(self._moments(X[own], parts[own], centres))
+            own, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
+            rest = together.without(self._moments(X[own], of_rows[own], centres))
             left = np.flatnonzero(rest.counts)
-            known = np.unique(self.subclass_codes_[left])
-            if len(known) < 2:
+            if len(np.unique(parts.of_classes(left).codes)) < 2:
                 raise ValueError(f"All rows outside of fold {fold} are of one class.")
-            model = self._like_this(self.subclass_codes_[left])
+            model = self._like_this()
             rest = Moments(rest.counts[left], rest.sums[left], rest.products)
-            model._solve(rest, centres[left], X.dtype)
-            others = np.flatnonzero(fold_of != fold)
-            model._spread(X, np.searchsorted(left, parts[others]), others)
+            model._solve(parts.at(left), rest, centres[left], X.dtype)
+            model._spread(parts.at(left), X, np.searchsorted(left, of_rows[others]), others)
             own = own[scored[own]]
             scores[own] = model._scores(model._along(X[own]))
         return scores[scored]
@@ -255,31 +278,36 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         codes = self.class_scores(X).argmax(axis=1)
         return self.classes_[codes]
 
-    def _check(self, X: Any, y: Any, subclasses: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Validate; store classes, parts and the scale; return features and the part of each."""
+    def _check(
+        self, X: Any, y: Any, subclasses: Any, background: Any
+    ) -> tuple[np.ndarray, "Parts", np.ndarray]:
+        """Validate; store classes and the scale; return features, all parts, and that of each."""
         X, y = validate_data(self, X, y, dtype=list(FLOAT_DTYPES))
-        check_classes(self, y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
+        source = np.full(len(y), -1) if background is None else column_or_1d(background)
         subclasses = np.zeros(len(y), dtype=int) if subclasses is None else column_or_1d(subclasses)
-        check_consistent_length(X, subclasses)
-        pairs, parts = np.unique(np.stack([codes, subclasses]), axis=1, return_inverse=True)
+        check_consistent_length(X, subclasses, source)
+        known = source < 0
+        check_classes(self, y[known])
+        self.classes_ = np.unique(y[known])
+        n_classes = len(self.classes_)
+        codes = np.where(known, np.searchsorted(self.classes_, y), n_classes + source)
+        pairs, of_rows = np.unique(np.stack([codes, subclasses]), axis=1, return_inverse=True)
         if pairs.shape[1] == len(y):
             raise ValueError(
                 f"{type(self).__name__} needs more rows than parts of classes, got "
                 f"{pairs.shape[1]} parts in {len(y)} rows."
             )
-        self.subclass_codes_ = pairs[0]
-        self.mean_ = X.mean(axis=0, dtype=np.float64)
-        self.scale_ = X.std(axis=0, dtype=np.float64)
+        rows = {"axis": 0, "where": known[:, np.newaxis], "dtype": np.float64}
+        self.mean_, self.scale_ = X.mean(**rows), X.std(**rows)
         # What rounding leaves of the deviation of a constant is none.
         self.scale_[self.scale_ <= 1e-6 * np.abs(self.mean_)] = 1.0
         self.scale_[self.scale_ == 0] = 1.0
-        return X, parts.ravel()
+        return X, Parts(pairs[0], pairs[1], n_classes), of_rows.ravel()
 
-    def _like_this(self, subclass_codes: np.ndarray) -> Self:
-        """Make a model of some parts of the same classes, with the same scale."""
+    def _like_this(self) -> Self:
+        """Make a model of the same classes, with the same scale."""
         model = clone(self)
-        model.classes_, model.subclass_codes_ = self.classes_, subclass_codes
+        model.classes_ = self.classes_
         model.mean_, model.scale_ = self.mean_, self.scale_
         return model
 
@@ -303,13 +331,17 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
             sums += _members(parts[chunk], len(sums)) @ rows
         return Moments(np.bincount(parts, minlength=len(sums)), sums, products)
 
-    def _solve(self, moments: "Moments", centres: np.ndarray, dtype: np.dtype) -> None:
+    def _solve(
+        self, parts: "Parts", moments: "Moments", centres: np.ndarray, dtype: np.dtype
+    ) -> None:
         """Set directions and means from the moments of the rows about centres of the parts."""
         counts = moments.counts[:, np.newaxis]
         off = moments.sums / counts
         within = (moments.products - (counts * off).T @ off) / counts.sum()
         means = centres + off
-        centre = means.mean(axis=0)
+        self.subclass_codes_ = parts.of_classes().codes
+        n_known = len(self.subclass_codes_)
+        centre = means[:n_known].mean(axis=0)
         about = means - centre
         factor = cholesky_of(shrink(within, self.shrinkage), self.shrinkage)
         weights = cho_solve(factor, about.T).T
@@ -318,7 +350,14 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         spanned = values > 1e-9 * values.max()
         components = (vectors[:, spanned] / np.sqrt(values[spanned])).T @ weights
         self.centre_, self.components_ = centre.astype(dtype), components.astype(dtype)
-        self.means_ = about @ components.T
+        means = about @ components.T
+        self.means_, of_sources = means[:n_known], means[n_known:]
+        kinds = [of_sources[parts.kinds[n_known:] == kind] for kind in parts.background_kinds]
+        r = len(components)
+        self.background_means_ = np.reshape([own.mean(axis=0) for own in kinds], (len(kinds), r))
+        self.background_covariances_ = np.reshape(
+            [_scatter(own) for own in kinds], (len(kinds), r, r)
+        )
 
     def _along(self, X: np.ndarray) -> np.ndarray:
         """Give the coordinates of rows along the directions."""
@@ -327,17 +366,23 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
             rows[chunk] = (self._squashed(X[chunk]) - self.centre_) @ self.components_.T
         return rows
 
-    def _spread(self, X: np.ndarray, parts: np.ndarray, rows: Any = slice(None)) -> Self:
-        """Set the covariance of each part; `parts` are those of the rows."""
-        about = self._along(X[rows]) - self.means_[parts]
+    def _spread(
+        self, parts: "Parts", X: np.ndarray, of_rows: np.ndarray, rows: Any = slice(None)
+    ) -> Self:
+        """Set the covariance of each part; `of_rows` are the parts of the rows."""
+        known = of_rows < len(self.means_)
+        of_rows = of_rows[known]
+        about = self._along(X[rows])[known] - self.means_[of_rows]
         pooled = about.T @ about / len(about)
         r = len(pooled)
         covariances = []
         for part in range(len(self.means_)):
-            own = about[parts == part]
+            own = about[of_rows == part]
             share = max(LEAST_SHARE, r / (r + len(own) - 1))
             covariances.append((1 - share) * own.T @ own / len(own) + share * pooled)
         self.covariances_ = np.stack(covariances) + 1e-12 * np.eye(r)
+        if len(self.background_means_):
+            self.background_covariances_ += pooled + 1e-12 * np.eye(r)
         return self
 
     def _scores(self, rows: np.ndarray) -> np.ndarray:
@@ -347,15 +392,58 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         for code, mean, covariance in zip(
             self.subclass_codes_, self.means_, self.covariances_, strict=True
         ):
-            about = rows - mean
-            factor = cholesky(covariance, lower=True)
-            own = np.square(solve_triangular(factor, about.T, lower=True)).sum(axis=0)
-            density = -own / 2 - np.log(factor.diagonal()).sum() - np.log(n_parts[code])
-            distance = -np.log1p(np.square(about).sum(axis=1))
+            density = _log_density(rows, mean, covariance) - np.log(n_parts[code])
+            distance = -np.log1p(np.square(rows - mean).sum(axis=1))
             scores[:, 0, code] = np.logaddexp(scores[:, 0, code], density)
             scores[:, 1, code] = np.maximum(scores[:, 1, code], distance)
         lowest = np.where(np.isfinite(scores), scores, np.inf).min(axis=2, keepdims=True)
-        return np.where(np.isfinite(scores), scores, lowest)
+        scores = np.where(np.isfinite(scores), scores, lowest)
+        scores[:, 0] -= self._background_density(rows)[:, np.newaxis]
+        return scores
+
+    def _background_density(self, rows: np.ndarray) -> np.ndarray:
+        """Logarithm of the density of rows of sources that are none of the classes, 0 without."""
+        means = getattr(self, "background_means_", ())  # models of former versions have none
+        if not len(means):
+            return np.zeros(len(rows))
+        kinds = zip(means, self.background_covariances_, strict=True)
+        densities = [_log_density(rows, *kind) for kind in kinds]
+        return logsumexp(densities, axis=0) - np.log(len(densities))
+
+
+def _log_density(rows: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Logarithm of a normal density, up to what is the same for all."""
+    factor = cholesky(covariance, lower=True)
+    about = solve_triangular(factor, (rows - mean).T, lower=True)
+    return -np.square(about).sum(axis=0) / 2 - np.log(factor.diagonal()).sum()
+
+
+def _scatter(rows: np.ndarray) -> np.ndarray:
+    """Covariance of rows; 0 of a single one."""
+    about = rows - rows.mean(axis=0)
+    return about.T @ about / max(len(rows) - 1, 1)
+
+
+class Parts(NamedTuple):
+    """Parts of classes, then of background sources: an index of each, and the kind of part."""
+
+    codes: np.ndarray  # (n_parts,), of a class, or the number of classes plus that of a source
+    kinds: np.ndarray  # (n_parts,)
+    n_classes: int
+
+    def at(self, chosen: np.ndarray) -> "Parts":
+        """Return some of the parts."""
+        return Parts(self.codes[chosen], self.kinds[chosen], self.n_classes)
+
+    def of_classes(self, chosen: Any = slice(None)) -> "Parts":
+        """Return those of some of the parts that are of classes."""
+        parts = self.at(chosen)
+        return parts.at(parts.codes < self.n_classes)
+
+    @property
+    def background_kinds(self) -> np.ndarray:
+        """Kinds of the parts of background sources."""
+        return np.unique(self.kinds[self.codes >= self.n_classes])
 
 
 class Moments(NamedTuple):

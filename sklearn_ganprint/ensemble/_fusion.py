@@ -23,15 +23,20 @@ from sklearn_ganprint.ensemble._augmented import Perturbation, chain_name, pertu
 from sklearn_ganprint.ensemble._fusion_members import (
     FEW,
     SharedContent,
-    Versions,
     fit_members,
     gather,
     gather_again,
     make_member,
     positive,
 )
-from sklearn_ganprint.ensemble._fusion_weights import Weights, about_mean, choose_weights
-from sklearn_ganprint.perturbations import BasePerturbation, RandomHistory
+from sklearn_ganprint.ensemble._fusion_weights import (
+    Weights,
+    about_mean,
+    choose_weights,
+    slope_of_quantile,
+)
+from sklearn_ganprint.ensemble._versions import Versions, log_sizes
+from sklearn_ganprint.perturbations import BasePerturbation, RandomHistory, check_perturbation
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 from sklearn_ganprint.residuals._cache import shared_residuals
 
@@ -79,6 +84,13 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     n_copies : int or "auto", default="auto"
         Number of copies that a RandomHistory makes of each image. "auto" is 24 for up to 1000
         images, and fewer for more: 24,000 over their number, but at least 4.
+    background : sequence, default=None
+        Perturbations, such as :class:`SimulatedSource`, that each give images the traces of another
+        source than the classes. Classifiers with the fit parameter `background`, such as
+        :class:`SubclassDiscriminantAnalysis`, are then fitted on such images too: as they are, and
+        after the first of `perturbations`. Image i, in the order of the fit, gets those of source
+        ``i % len(background)``. An image is then typical of a class if it is more like the class
+        than like other sources.
     n_jobs : int, default=None
         Number of folds fitted at a time.
 
@@ -107,6 +119,10 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     typicality_weights_ : ndarray of float64, shape (n_scores,)
         Weight of each score in the typicality: 1 over its scale, or 0. If a classifier has several
         scores, its first one counts alone, and classifiers with a single score do not.
+    size_slope_ : float
+        What is taken off the typicality for each unit of the natural logarithm of the number of
+        pixels: its 5 % quantile grows by so much among unseen images and copies. 0 if all have one
+        size.
     classes_ : ndarray of shape (n_classes,)
         The class labels.
     out_of_fold_scores_ : ndarray of float64, shape (n, n_classes)
@@ -184,6 +200,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         "penalty": [Interval(Real, 0, None, closed="neither")],
         "perturbations": ["array-like", RandomHistory, str, None],
         "n_copies": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "background": ["array-like", None],
         "n_jobs": [Integral, None],
     }
 
@@ -195,6 +212,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         penalty: float = 30.0,
         perturbations: Sequence[Perturbation] | RandomHistory | str | None = None,
         n_copies: int | str = "auto",
+        background: Sequence[BasePerturbation | str] | None = None,
         n_jobs: int | None = None,
     ) -> None:
         self.estimators = estimators
@@ -202,6 +220,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         self.penalty = penalty
         self.perturbations = perturbations
         self.n_copies = n_copies
+        self.background = background
         self.n_jobs = n_jobs
 
     __metadata_request__fit = _metaestimators.ASKS_FOR_GROUPS
@@ -297,16 +316,19 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         # A splitter that is passed is used as it is.
         searched = groups is None and (self.cv is None or isinstance(self.cv, Integral))
         contents = [SharedContent(len(y), first)] if searched else []
-        members, positions = gather(batches, [*blank, *contents], y, fold_of, plan)
+        found = gather(batches, [*blank, *contents], y, fold_of, plan)
+        members, facts, positions = found
         self.classes_ = np.unique(y[positions])
         if contents and (twins := self._twin_folds(members.pop(), y[positions])) is not None:
             fold_of[positions] = twins
             split = [make_member(clone(model), first, leave_one_out=False) for model in estimators]
             members = gather_again(batches, members, split, y, fold_of, plan)
-        unseen = fit_members(batches, members, y, positions, fold_of, plan)
+        unseen = fit_members(batches, members, y, positions, fold_of, plan, facts)
         self.estimators_ = [member.estimator for member in members]
         self.versions_ = [chain_name(chain) for chain in plan.chains]
-        return self._weigh(unseen, y, fold_of)
+        sizes = np.full((len(y), plan.n_scored), np.nan)
+        sizes[positions] = facts.log_sizes[:, : plan.n_scored]
+        return self._weigh(unseen, y, fold_of, sizes)
 
     def _versions(self, n_images: int) -> Versions:
         """Plan the copies; a few of each image are enough to be scored."""
@@ -319,7 +341,9 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
             else perturbation_chains(self.perturbations, n_copies)
         )
         chains = [[with_fixed_state(step) for step in chain] for chain in chains]
-        return Versions(chains, min(len(chains), 1 + SCORED_COPIES), self.n_jobs)
+        background = [check_perturbation(source) for source in self.background or ()]
+        n_scored = min(len(chains), 1 + SCORED_COPIES)
+        return Versions(chains, n_scored, self.n_jobs, background)
 
     def _checked_estimators(self) -> list[Any]:
         if not self.estimators:
@@ -351,10 +375,17 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         )
         return self._folds(y, groups) if apart else None
 
-    def _weigh(self, by_estimator: list[np.ndarray], y: np.ndarray, fold_of: np.ndarray) -> Self:
+    def _weigh(
+        self,
+        by_estimator: list[np.ndarray],
+        y: np.ndarray,
+        fold_of: np.ndarray,
+        sizes: np.ndarray,
+    ) -> Self:
         """Set the weights from scores by models without the images.
 
-        These are (n, n_scored, n_scores, n_classes) of each classifier, of versions of each image.
+        These are (n, n_scored, n_scores, n_classes) of each classifier, of versions of each image
+        with logarithms of sizes (n, n_scored).
         """
         numbers = [scores.shape[2] for scores in by_estimator]
         unseen = np.concatenate(by_estimator, axis=2)
@@ -389,7 +420,11 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         self.out_of_fold_codes_ = codes
         self.out_of_fold_versions_ = kept % n_scored
         self.out_of_fold_scores_ = self._fuse(unseen)
-        self.out_of_fold_typicality_ = self._typicality(unseen)
+        sizes = sizes.ravel()[kept]
+        self.size_slope_ = 0.0
+        typicality = self._typicality(unseen, sizes)
+        self.size_slope_ = slope_of_quantile(sizes, typicality[np.arange(len(codes)), codes])
+        self.out_of_fold_typicality_ = self._typicality(unseen, sizes)
         return self
 
     def _floors(self, unseen: np.ndarray, codes: np.ndarray, numbers: list[int]) -> np.ndarray:
@@ -428,9 +463,11 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         scaled = about_mean(self._columns(scores)) / self.scales_[:, np.newaxis]
         return Weights(self.weights_, self.class_weights_, self.intercept_).fuse(scaled)
 
-    def _typicality(self, scores: np.ndarray) -> np.ndarray:
+    def _typicality(self, scores: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         about = scores - self.own_means_[:, np.newaxis]
-        return np.einsum("imc,m->ic", about, self.typicality_weights_)
+        typicality = np.einsum("imc,m->ic", about, self.typicality_weights_)
+        slope = getattr(self, "size_slope_", 0.0)  # models of former versions have none
+        return typicality - slope * sizes[:, np.newaxis]
 
     def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
         """Return the number of the fold that each image is left out in."""
@@ -498,14 +535,14 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
             class, times `typicality_weights_`. :class:`OpenSetClassifier` decides by these. Images
             without a residual have the lowest finite number of single precision.
         """
-        typicality = self._typicality(self._member_scores(X))
+        typicality = self._typicality(self._member_scores(X), log_sizes(X))
         typicality[without_residual(self, X)] = LOWEST
         return typicality
 
     def _both_scores(self, X: Any) -> np.ndarray:
         """Class and typicality scores, shape (n, 2, n_classes), in one pass over the images."""
         scores = self._member_scores(X)
-        both = np.stack([self._fuse(scores), self._typicality(scores)], axis=1)
+        both = np.stack([self._fuse(scores), self._typicality(scores, log_sizes(X))], axis=1)
         both[without_residual(self, X), 1] = LOWEST
         return both
 

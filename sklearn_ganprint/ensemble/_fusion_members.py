@@ -8,7 +8,7 @@ as they are, then, for members that take copies, one for each perturbation.
 
 import copy
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -16,7 +16,6 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_ganprint import _batches
 from sklearn_ganprint._batches import Batches
@@ -24,7 +23,13 @@ from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint._metaestimators import LeavesOneOut, Mergeable, ScoresFolds, offers
 from sklearn_ganprint.classification._scores import all_scores
 from sklearn_ganprint.ensemble._augmented import Chain, chain_name
-from sklearn_ganprint.perturbations import RandomHistory
+from sklearn_ganprint.ensemble._versions import (
+    Facts,
+    Version,
+    Versions,
+    make_versions,
+    takes_background,
+)
 from sklearn_ganprint.residuals._cache import shared_residuals
 
 #: Values of the sketches of all images, 128 MiB; comparing them takes n times as many products.
@@ -40,24 +45,10 @@ FARTHER = 1.5
 FEW = 0.2
 
 
-class Versions(NamedTuple):
-    """What copies of each image are made, of which the first few are scored unseen too."""
-
-    chains: list[Chain]  # perturbations that lead to each version; none to the image itself
-    n_scored: int
-    n_jobs: int | None
-
-    @property
-    def n_all(self) -> int:
-        """Number of versions of each image."""
-        return len(self.chains)
-
-
 class Member:
     """A classifier that is fitted on features of all images and their copies."""
 
     second_pass = False
-    takes_copies = True
 
     def __init__(self, estimator: Any, first: Any) -> None:
         self.estimator = estimator
@@ -67,6 +58,11 @@ class Member:
             self.rest[0]._warn_of_images(np.asarray(first), first)
         self.frame = first if hasattr(first, "iloc") else None
         self.values: list[Any] = []
+
+    def takes(self, version: Version, first: bool) -> bool:
+        """Whether to map a version of a batch; the first one are the images as they are."""
+        other = version.background.max(initial=-1) >= 0
+        return first or not other or takes_background(self.rest[-1])
 
     def check_change(self, chain: Chain, shapes: set[tuple[int, ...]]) -> None:
         """Raise where the classifier does not take what perturbations have made of the size."""
@@ -88,19 +84,20 @@ class Member:
         """Keep the features of a batch."""
         self.values.append(value)
 
-    def fit(self, y: np.ndarray, fold_of: np.ndarray, plan: Versions) -> np.ndarray | None:
+    def fit(
+        self, y: np.ndarray, fold_of: np.ndarray, plan: Versions, facts: Facts
+    ) -> np.ndarray | None:
         """Fit on all; return scores (n, n_scored, n_scores, n_classes) of what was left out."""
         X = self.values[0] if len(self.values) == 1 else _join(self.values)
         self.values = []
-        if plan.n_all > 1:
+        n_versions = plan.n_all if takes_background(self.rest[-1]) else plan.n_known
+        if n_versions > 1:
             X = X.reshape(-1, *X.shape[2:])
             if self.frame is not None:
                 X = type(self.frame)(X, columns=self.frame.columns)
-        labels, folds = np.repeat(y, plan.n_all), np.repeat(fold_of, plan.n_all)
-        version = np.tile(np.arange(plan.n_all), len(y))
-        params = {}
-        if plan.n_all > 1 and has_fit_parameter(self.rest[-1], "subclasses"):
-            params = {"subclasses": np.minimum(version, 1)}  # images as they are, and copies
+        labels, folds = np.repeat(y, n_versions), np.repeat(fold_of, n_versions)
+        version = np.tile(np.arange(n_versions), len(y))
+        params = facts.params_for(self.rest[-1], n_versions)
         scores = self._unseen(X, labels, folds, version < plan.n_scored, params, plan.n_jobs)
         self.estimator = _batches.fit_rest(self.estimator, X, labels, **params)
         return scores.reshape(len(y), plan.n_scored, *scores.shape[1:])
@@ -134,7 +131,6 @@ class SummedMember(Member):
     """A classifier that is fitted on images as they are, batch by batch, and keeps no features."""
 
     second_pass = True
-    takes_copies = False
 
     def __init__(self, estimator: Any, first: Any, *, leave_one_out: bool) -> None:
         super().__init__(estimator, first)
@@ -157,7 +153,13 @@ class SummedMember(Member):
             known = self.models.get(fold)
             self.models[fold] = model if known is None else known.merge(model)
 
-    def fit(self, y: np.ndarray, fold_of: np.ndarray, plan: Versions) -> np.ndarray | None:
+    def takes(self, version: Version, first: bool) -> bool:
+        """Only images as they are are fitted on."""
+        return first
+
+    def fit(
+        self, y: np.ndarray, fold_of: np.ndarray, plan: Versions, facts: Facts
+    ) -> np.ndarray | None:
         """Merge the fits of all folds, and for each fold those of the others."""
         merged = _merge(self.models.values())
         if self.leave_one_out:
@@ -194,45 +196,45 @@ def make_member(estimator: Any, first: Any, *, leave_one_out: bool) -> Member:
 
 def gather(
     batches: Batches, blank: list[Any], y: np.ndarray, fold_of: np.ndarray, plan: Versions
-) -> tuple[list[Any], np.ndarray]:
-    """Map all images for members; return these, and the positions of the images mapped."""
+) -> tuple[list[Any], Facts, np.ndarray]:
+    """Map all images for members; return these, facts, and the positions of the images mapped."""
     # What members have gathered must not travel to the workers with the batches to come.
-    members, kept = copy.deepcopy(blank), []
-    for positions, values in batches.map(map_members, blank, plan.chains, rows=(y, fold_of)):
+    members, facts, kept = copy.deepcopy(blank), [], []
+    rows = y, fold_of, plan.sources(len(y))
+    for positions, (values, own) in batches.map(map_members, blank, plan, rows=rows):
         kept.append(positions)
+        facts.append(own)
         for member, value in zip(members, values, strict=True):
             member.add(value)
-    return members, np.concatenate(kept)
+    return members, Facts(*np.moveaxis(np.concatenate(facts), 2, 0)), np.concatenate(kept)
 
 
 def map_members(
-    images: Any, y: np.ndarray, fold_of: np.ndarray, members: list[Any], chains: list[Chain]
-) -> list[Any]:
-    """Compute what each member needs of a batch."""
+    images: Any,
+    y: np.ndarray,
+    fold_of: np.ndarray,
+    sources: np.ndarray,
+    members: list[Any],
+    plan: Versions,
+) -> tuple[list[Any], np.ndarray]:
+    """Compute what each member needs of a batch; return facts about the versions too."""
     found: list[list[Any]] = [[] for _ in members]
-    for number, chain in enumerate(chains):  # of all copies, one is in memory at a time
-        version = _make_version(images, chain, members)
+    facts = []
+    for number, version in enumerate(make_versions(images, sources, plan)):
+        _check_change(images, version, members)
+        facts.append(version.facts())
         with shared_residuals():
             for values, member in zip(found, members, strict=True):
-                if number == 0 or member.takes_copies:
-                    values.append(member.map(version, y, fold_of))
-    return [values[0] if len(values) == 1 else np.stack(values, axis=1) for values in found]
+                if member.takes(version, first=number == 0):
+                    values.append(member.map(version.images, y, fold_of))
+    values = [own[0] if len(own) == 1 else np.stack(own, axis=1) for own in found]
+    return values, np.stack(facts, axis=1)
 
 
-def _make_version(images: Any, chain: Chain, members: list[Any]) -> Any:
-    """Perturb the images of a batch, which may change their size; rows are left at theirs."""
-    version = images
-    for step in chain:
-        if isinstance(step, RandomHistory) and getattr(version, "ndim", 3) > 2:
-            version = step.transform_whole(version)
-        else:
-            version = _batches.transform_batch(version, [step])
-    if new := _shapes(version) - _shapes(images):
+def _check_change(images: Any, version: Version, members: list[Any]) -> None:
+    if new := _shapes(version.images) - _shapes(images):
         for member in members:
-            member.check_change(chain, new)
-    if chain and hasattr(images, "iloc"):  # columns have names
-        return type(images)(np.asarray(version), columns=images.columns)
-    return version
+            member.check_change(version.chain, new)
 
 
 def _shapes(images: Any) -> set[tuple[int, ...]]:
@@ -254,7 +256,7 @@ def gather_again(
     summed = [member for member in blank if member.second_pass]
     if not summed:
         return members
-    again, _ = gather(batches, summed, y, fold_of, plan._replace(chains=[[]]))
+    again, _, _ = gather(batches, summed, y, fold_of, plan.originals())
     return [again.pop(0) if member.second_pass else member for member in members]
 
 
@@ -265,6 +267,7 @@ def fit_members(
     positions: np.ndarray,
     fold_of: np.ndarray,
     plan: Versions,
+    facts: Facts,
 ) -> list[np.ndarray]:
     """Fit; return scores of images by each member, under models without them, or NaN.
 
@@ -273,14 +276,15 @@ def fit_members(
     classes = np.unique(y[positions])
     unseen = []
     for member in members:
-        scores = member.fit(y[positions], fold_of[positions], plan)
+        scores = member.fit(y[positions], fold_of[positions], plan, facts)
         n_scores = 1 if scores is None else scores.shape[2]
         unseen.append(np.full((len(y), plan.n_scored, n_scores, len(classes)), np.nan))
         if scores is not None:
             unseen[-1][positions] = scores
     summed = [number for number, member in enumerate(members) if member.second_pass]
     if summed:
-        again = [members[number] for number in summed], classes, plan.chains[: plan.n_scored]
+        scored = plan._replace(chains=plan.chains[: plan.n_scored], background=())
+        again = [members[number] for number in summed], classes, scored
         for kept, scores in batches.map(score_members, *again, rows=(y, fold_of)):
             for number, found in zip(summed, np.moveaxis(scores, 2, 0), strict=True):
                 unseen[number][kept, :, 0] = found
@@ -293,13 +297,12 @@ def score_members(
     fold_of: np.ndarray,
     members: list[SummedMember],
     classes: np.ndarray,
-    chains: list[Chain],
+    plan: Versions,
 ) -> np.ndarray:
     """Score versions of a batch, (n, n_scored, n_members, n_classes), by models without them."""
     scores = []
-    for chain in chains:
-        version = _make_version(images, chain, members)
-        scores.append([member.score(version, y, fold_of, classes) for member in members])
+    for version in make_versions(images, np.zeros(len(y), dtype=int), plan):
+        scores.append([member.score(version.images, y, fold_of, classes) for member in members])
     return np.array(scores).transpose(2, 0, 1, 3)
 
 
@@ -352,15 +355,17 @@ class SharedContent:
     lower than that of a new image, which has no twins: twins must be left out together.
     """
 
-    takes_copies = False
-
     def __init__(self, n_images: int, first: Any) -> None:
         self.width = min(MOST_VALUES, SKETCH_VALUES // max(n_images, 1))
         self.shape = np.shape(first)[1:]
         self.sketches: list[np.ndarray] = []
 
-    def check_change(self, chain: Chain, shapes: set[tuple[int, ...]]) -> None:
+    def takes(self, version: Version, first: bool) -> bool:
         """Only images as they are get sketches."""
+        return first
+
+    def check_change(self, chain: Chain, shapes: set[tuple[int, ...]]) -> None:
+        """Sketches are of what lies within the shape of the first image."""
 
     def map(self, images: Any, y: np.ndarray, fold_of: np.ndarray) -> np.ndarray:
         """Sketch the images of a batch."""

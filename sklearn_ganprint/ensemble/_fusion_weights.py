@@ -5,9 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
+from sklearn.linear_model import QuantileRegressor
 
 #: Standard errors by which weights by class must raise the likelihood of images left out.
 CLEARLY = 2.0
+
+#: Share of the images below the line that follows their sizes, and how many it is fitted to.
+LOW, MOST_ROWS = 0.05, 4000
 
 
 class Weights(NamedTuple):
@@ -91,3 +95,12 @@ def fit_weights(scores: np.ndarray, codes: np.ndarray, penalty: float) -> Weight
 def about_mean(scores: np.ndarray) -> np.ndarray:
     """Subtract the mean over the classes, which is the last axis."""
     return scores - scores.mean(axis=-1, keepdims=True)
+
+
+def slope_of_quantile(x: np.ndarray, values: np.ndarray) -> float:
+    """Fit a line with few of the values below it, and return its slope."""
+    if np.ptp(x) == 0:
+        return 0.0
+    chosen = np.linspace(0, len(x) - 1, min(len(x), MOST_ROWS)).astype(int)
+    line = QuantileRegressor(quantile=LOW, alpha=0).fit(x[chosen, np.newaxis], values[chosen])
+    return float(line.coef_[0])

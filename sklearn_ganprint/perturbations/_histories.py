@@ -1,6 +1,6 @@
 """Random histories: what an image may have gone through before it is found."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -324,7 +324,7 @@ class RandomHistory(BasePerturbation):
         self._validate_params()
         return [list(self._history(image)) for image in self._take(X, reset=False)]
 
-    def transform_whole(self, X: Any) -> list[np.ndarray]:
+    def transform_whole(self, X: Any, *, return_histories: bool = False) -> Any:
         """Give images their histories, and leave each at the size that it then has.
 
         Crops, reductions and rotations that would leave less than 32 pixels a side are left out.
@@ -333,11 +333,15 @@ class RandomHistory(BasePerturbation):
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features), or list of images
             Images, or images as rows. A list may hold images of several sizes.
+        return_histories : bool, default=False
+            Whether to return the histories too.
 
         Returns
         -------
-        list of ndarray of shape (H', W', C)
+        images : list of ndarray of shape (H', W', C)
             The images, in the dtype of `X`.
+        histories : list of list of Operation
+            What :meth:`histories` returns. Only returned if `return_histories` is True.
 
         Raises
         ------
@@ -360,7 +364,12 @@ class RandomHistory(BasePerturbation):
             images = self._take(X, reset=False)
         for image in images:
             self._output_shape(image.shape)
-        return [self._go_through(image, LEAST_SIDE) for image in images]
+        histories = [list(self._history(image)) for image in images]
+        processed = [
+            self._go_through(image, history, LEAST_SIDE)
+            for image, history in zip(images, histories, strict=True)
+        ]
+        return (processed, histories) if return_histories else processed
 
     def _of_one_size(self, X: Any) -> list[np.ndarray]:
         """Validate some images of a list, whose size need not be that seen in ``fit``."""
@@ -416,12 +425,14 @@ class RandomHistory(BasePerturbation):
         return found
 
     def _perturb(self, image: np.ndarray) -> np.ndarray:
-        return _to_frame(self._go_through(image), image.shape)
+        return _to_frame(self._go_through(image, self._history(image)), image.shape)
 
-    def _go_through(self, image: np.ndarray, least_side: int = 1) -> np.ndarray:
+    def _go_through(
+        self, image: np.ndarray, history: Iterable[Operation], least_side: int = 1
+    ) -> np.ndarray:
         """Apply the history of an image, which may change its size."""
         current = image
-        for operation in self._history(image):
+        for operation in history:
             values = OPERATIONS[operation.name](current, self.data_range, **operation.parameters)
             sides = zip(values.shape[:2], current.shape[:2], strict=True)
             if any(new < min(least_side, old) for new, old in sides):

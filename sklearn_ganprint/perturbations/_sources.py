@@ -162,8 +162,8 @@ def _resampled(planes: np.ndarray, traces: Traces) -> np.ndarray:
     """Reduce planes (C, H, W) and enlarge them to their size again."""
     height, width = planes.shape[1:]
     if traces.scale < 1:
-        small = [max(1, round(side * traces.scale)) for side in (height, width)]
-        reduced = _resized(planes, *small, traces.reduction)
+        rows, columns = (max(1, round(side * traces.scale)) for side in (height, width))
+        reduced = _resized(planes, rows, columns, traces.reduction)
         return _resized(reduced, height, width, traces.enlargement)
     if not traces.doublings:
         return planes
