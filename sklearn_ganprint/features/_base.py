@@ -1,5 +1,6 @@
 """The bases of transformers of residuals, and of images, to features."""
 
+from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -34,10 +35,13 @@ class ResidualFeatures(ImageTransformer):
         parts = thread_map(
             # Contiguous: faster, and sums over whole rows are pairwise, so that float32 suffices.
             lambda rows: self._features(np.ascontiguousarray(np.moveaxis(images[rows], -1, 1))),
-            row_chunks(len(images), images[0].size),
+            self._chunks(images),
             self.n_jobs,
         )
         return np.concatenate(parts)
+
+    def _chunks(self, images: np.ndarray) -> Iterable[slice]:
+        return row_chunks(len(images), images[0].size)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the features, in the order of a row.
@@ -68,7 +72,7 @@ class ResidualFeatures(ImageTransformer):
 class ImageFeatures(ResidualFeatures):
     """Base of the transformers that make a row of features from each image, of whatever size.
 
-    A subclass writes `_size_needed` beside what others write.
+    A subclass writes `_row` and `_size_needed`, and `_names` as others do.
     """
 
     _takes_residuals: ClassVar[bool] = False
@@ -127,12 +131,26 @@ class ImageFeatures(ResidualFeatures):
         """Return the least side, in words what takes it, and what to do about it if anything."""
         raise NotImplementedError
 
+    def _features(self, planes: np.ndarray) -> np.ndarray:
+        # Image by image, in arrays that stay in the cache.
+        rows = np.stack([self._row(image) for image in self._in_grey_levels(planes)])
+        return rows.astype(np.float64 if planes.dtype == np.float64 else np.float32, copy=False)
+
+    def _chunks(self, images: np.ndarray) -> Iterable[slice]:
+        # Some images more: once one large array was freed, memory of smaller ones is used again
+        # and not given back each time, which would take as long as the features do.
+        return row_chunks(len(images), images[0].size // 4)
+
     def _in_grey_levels(self, planes: np.ndarray) -> np.ndarray:
         """Return planes of images in 8-bit grey levels, in single precision."""
         levels = planes.astype(np.float32)
         if self.data_range != 255:
             levels *= np.float32(255 / self.data_range)
         return levels
+
+    def _row(self, planes: np.ndarray) -> np.ndarray:
+        """Compute the features of one image, float32 ``(C, H, W)`` in grey levels."""
+        raise NotImplementedError
 
 
 def channel_names(n_channels: int) -> str:

@@ -114,23 +114,14 @@ class BlockTransformer(ImageFeatures):
     def _size_needed(self, n_channels: int) -> tuple[int, str, str]:
         return _SIDE, f"blocks of {_SIDE} pixels a side", ""
 
-    def _features(self, planes: np.ndarray) -> np.ndarray:
-        colours = self._colours(planes)
-        residuals = _DENOISER.residual(colours)
-        rows = [
-            np.concatenate([*_of_residuals(residual), *_of_coefficients(image)], axis=None)
-            for image, residual in zip(colours, residuals, strict=True)
+    def _row(self, planes: np.ndarray) -> np.ndarray:
+        colours = _colours(planes)
+        # Plane by plane, which then stay in the cache.
+        features = [
+            [*_of_residual(residual), *_of_coefficients(plane)]
+            for plane, residual in zip(colours, _DENOISER.residual(colours), strict=True)
         ]
-        return np.stack(rows).astype(np.float64 if planes.dtype == np.float64 else np.float32)
-
-    def _colours(self, planes: np.ndarray) -> np.ndarray:
-        """Luminance and colour differences ``(n, C, H, W)``, less 128."""
-        levels = self._in_grey_levels(planes)
-        if levels.shape[1] == 3:
-            weights = YCBCR_WEIGHTS.T.astype(np.float32)
-            levels = (weights @ levels.reshape(len(levels), 3, -1)).reshape(levels.shape)
-        levels -= 128
-        return levels
+        return np.hstack([value for own in zip(*features, strict=True) for value in own])
 
     def _names(self, image_shape: ImageShape) -> list[str]:
         planes = _COLOURS if image_shape[2] == 3 else ("l",)
@@ -147,54 +138,62 @@ class BlockTransformer(ImageFeatures):
         return names
 
 
-def _of_residuals(residuals: np.ndarray) -> list[np.ndarray]:
-    """Features of the residuals ``(C, H, W)`` of one image."""
-    squares = np.square(residuals)
-    power = squares.mean(axis=(1, 2)) + np.float32(POWER_FLOOR)
+def _colours(planes: np.ndarray) -> np.ndarray:
+    """Luminance and colour differences ``(C, H, W)``, less 128."""
+    weights = YCBCR_WEIGHTS.T if len(planes) == 3 else np.eye(1)
+    colours = weights.astype(np.float32) @ planes.reshape(len(planes), -1)
+    colours -= 128
+    return colours.reshape(planes.shape)
+
+
+def _of_residual(residual: np.ndarray) -> list[Any]:
+    """Features of the residual ``(H, W)`` of a plane."""
+    squares = np.square(residual)
+    power = squares.mean() + np.float32(POWER_FLOOR)
+    kurtosis = np.square(squares, out=squares).mean() / power**2
     deviation = np.sqrt(power)
-    kurtosis = np.square(squares, out=squares).mean(axis=(1, 2)) / power**2
-    magnitudes = np.abs(residuals, out=squares)
-    mean_abs = magnitudes.mean(axis=(1, 2)) / deviation
+    magnitudes = np.abs(residual, out=squares)
     return [
         np.log(kurtosis + np.float32(POWER_FLOOR)),
-        np.log(mean_abs + np.float32(POWER_FLOOR)),
-        _spectra(residuals, deviation),
-        _spectra(magnitudes, deviation),
+        np.log(magnitudes.mean() / deviation + np.float32(POWER_FLOOR)),
+        _spectrum(residual, deviation),
+        _spectrum(magnitudes, deviation),
     ]
 
 
-def _spectra(planes: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """Spectra of the mean block of planes ``(C, H, W)``, in units of their deviation."""
-    blocks = _blocks(planes)
-    n_blocks = blocks.shape[1] * blocks.shape[3]
-    means = _mean_block(blocks) / deviation[:, np.newaxis, np.newaxis]
-    magnitudes = np.abs(fft.rfft2(means))[:, _ROWS, _COLUMNS]
+def _spectrum(plane: np.ndarray, deviation: np.float32) -> np.ndarray:
+    """Spectrum of the mean block of a plane ``(H, W)``, in units of its deviation."""
+    blocks = _blocks(plane)
+    n_blocks = blocks.shape[0] * blocks.shape[2]
+    magnitudes = np.abs(fft.rfft2(_mean_block(blocks) / deviation))[_ROWS, _COLUMNS]
     return np.log(magnitudes * np.float32(np.sqrt(n_blocks) / _SIDE) + _SPECTRUM_FLOOR)
 
 
-def _of_coefficients(planes: np.ndarray) -> list[np.ndarray]:
-    """Features of the DCT coefficients of planes ``(C, H, W)`` of one image."""
-    blocks = _blocks(planes)
-    n_planes, n_rows, _, n_columns, _ = blocks.shape
-    down = _DCT @ blocks.reshape(n_planes * n_rows, _SIDE, n_columns * _SIDE)
-    coefficients = (down.reshape(-1, _SIDE) @ _DCT.T).reshape(blocks.shape)
-    magnitudes = np.abs(coefficients, out=coefficients)
+def _of_coefficients(plane: np.ndarray) -> list[np.ndarray]:
+    """Features of the DCT coefficients of a plane ``(H, W)``."""
+    blocks = _blocks(plane)
+    n_rows, _, n_columns, _ = blocks.shape
+    down = _DCT @ blocks.reshape(n_rows, _SIDE, n_columns * _SIDE)
+    magnitudes = down.reshape(-1, _SIDE) @ _DCT.T
+    np.abs(magnitudes, out=magnitudes)
+    magnitudes = magnitudes.reshape(blocks.shape)
     means = _mean_block(magnitudes)
     zeros = _mean_block((magnitudes < _ZERO).astype(np.float32))
     squares = _mean_block(np.square(magnitudes, out=magnitudes))
     shape = squares / (means**2 + np.float32(1e-3))
-    return [np.log(means + _MEAN_FLOOR), np.log(shape + _SHAPE_FLOOR), zeros]
+    features = np.log(means + _MEAN_FLOOR), np.log(shape + _SHAPE_FLOOR), zeros
+    return [values.ravel() for values in features]
 
 
-def _blocks(planes: np.ndarray) -> np.ndarray:
-    """Cut planes ``(C, H, W)`` into blocks ``(C, n_rows, 8, n_columns, 8)``."""
-    n_rows, n_columns = (side // _SIDE for side in planes.shape[1:])
-    whole = planes[:, : n_rows * _SIDE, : n_columns * _SIDE]
-    return whole.reshape(len(planes), n_rows, _SIDE, n_columns, _SIDE)
+def _blocks(plane: np.ndarray) -> np.ndarray:
+    """Cut a plane ``(H, W)`` into blocks ``(n_rows, 8, n_columns, 8)``."""
+    n_rows, n_columns = (side // _SIDE for side in plane.shape)
+    whole = plane[: n_rows * _SIDE, : n_columns * _SIDE]
+    return whole.reshape(n_rows, _SIDE, n_columns, _SIDE)
 
 
 def _mean_block(blocks: np.ndarray) -> np.ndarray:
-    """Average blocks ``(C, n_rows, 8, n_columns, 8)``; 0 if there are none."""
-    n_blocks = blocks.shape[1] * blocks.shape[3]
-    mean: np.ndarray = blocks.sum(axis=1).sum(axis=2) / np.float32(max(n_blocks, 1))
+    """Average blocks ``(n_rows, 8, n_columns, 8)``; 0 if there are none."""
+    n_blocks = blocks.shape[0] * blocks.shape[2]
+    mean: np.ndarray = blocks.sum(axis=0).sum(axis=1) / np.float32(max(n_blocks, 1))
     return mean
