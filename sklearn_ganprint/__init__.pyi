@@ -27,10 +27,12 @@ from .ensemble import AugmentedClassifier as AugmentedClassifier
 from .ensemble import FusionClassifier as FusionClassifier
 from .ensemble import TiledClassifier as TiledClassifier
 from .features import AutocorrelationTransformer as AutocorrelationTransformer
+from .features import BlockTransformer as BlockTransformer
 from .features import CorrelationTransformer as CorrelationTransformer
 from .features import PartialCorrelationTransformer as PartialCorrelationTransformer
 from .features import SpectralLineTransformer as SpectralLineTransformer
 from .features import SpectrumTransformer as SpectrumTransformer
+from .features import TextureTransformer as TextureTransformer
 from .features import TiledTransformer as TiledTransformer
 from .files import FileBatchClassifier as FileBatchClassifier
 from .files import FileBatchClustering as FileBatchClustering

@@ -36,10 +36,12 @@ from sklearn_ganprint.denoisers import (
 )
 from sklearn_ganprint.features import (
     AutocorrelationTransformer,
+    BlockTransformer,
     CorrelationTransformer,
     PartialCorrelationTransformer,
     SpectralLineTransformer,
     SpectrumTransformer,
+    TextureTransformer,
     TiledTransformer,
 )
 from sklearn_ganprint.perturbations import (
@@ -157,6 +159,10 @@ ESTIMATORS = {
     "correlations-few": CorrelationTransformer(
         ("gaussian", "median"), max_lag=(1, 2), colour_lag=None, window=3, n_jobs=2
     ),
+    "texture": TextureTransformer(),
+    "texture-few": TextureTransformer(3.0, n_scales=1, data_range=1.0, n_jobs=2),
+    "blocks": BlockTransformer(),
+    "blocks-threads": BlockTransformer(data_range=1.0, n_jobs=2),
     "partial": PartialCorrelationTransformer(),
     "partial-few": PartialCorrelationTransformer(3, scales=(1, 2), cross_channel=False, n_jobs=2),
     "spectrum": SpectrumTransformer(),

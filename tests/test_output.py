@@ -27,6 +27,7 @@ from sklearn_ganprint import (
 )
 from sklearn_ganprint.features import (
     AutocorrelationTransformer,
+    BlockTransformer,
     CorrelationTransformer,
     PartialCorrelationTransformer,
     SpectralLineTransformer,
@@ -140,6 +141,8 @@ TRANSFORMERS = {
     "residual": residual(True),
     **{type(feature).__name__: feature for feature in FEATURES},
     "correlations": CorrelationTransformer(("gaussian", "wavelet"), max_lag=1, window=3),
+    "texture": TextureTransformer(n_scales=1),
+    "blocks": BlockTransformer(),
 }
 TO_IMAGES = {
     "residual": residual(),

@@ -1,13 +1,16 @@
-"""The base of transformers of residuals to features."""
+"""The bases of transformers of residuals, and of images, to features."""
 
-from numbers import Integral
+from collections.abc import Iterable
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklearn_ganprint._images import ImageShape, ImageTransformer
 from sklearn_ganprint._parallel import row_chunks, thread_map
+from sklearn_ganprint.residuals._blanks import lack_residual, report_blank
 
 #: Least mean square, in squared grey levels: that of a flat residual is 0, without logarithm.
 POWER_FLOOR = 1e-6
@@ -32,10 +35,13 @@ class ResidualFeatures(ImageTransformer):
         parts = thread_map(
             # Contiguous: faster, and sums over whole rows are pairwise, so that float32 suffices.
             lambda rows: self._features(np.ascontiguousarray(np.moveaxis(images[rows], -1, 1))),
-            row_chunks(len(images), images[0].size),
+            self._chunks(images),
             self.n_jobs,
         )
         return np.concatenate(parts)
+
+    def _chunks(self, images: np.ndarray) -> Iterable[slice]:
+        return row_chunks(len(images), images[0].size)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Name the features, in the order of a row.
@@ -60,6 +66,90 @@ class ResidualFeatures(ImageTransformer):
 
     def _features(self, planes: np.ndarray) -> np.ndarray:
         """Compute features ``(n, n_features_out)`` of residuals ``(n, C, H, W)``."""
+        raise NotImplementedError
+
+
+class ImageFeatures(ResidualFeatures):
+    """Base of the transformers that make a row of features from each image, of whatever size.
+
+    A subclass writes `_row` and `_size_needed`, and `_names` as others do.
+    """
+
+    _takes_residuals: ClassVar[bool] = False
+    _takes_any_size = True
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ResidualFeatures._parameter_constraints,
+        "data_range": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    data_range: float
+
+    def lacks_residual(self, X: Any) -> np.ndarray:
+        """Mask the images without residual, which are flat, smooth or saturated.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            Where less than :data:`MIN_SHARE` of the pixels carry a residual.
+
+        Raises
+        ------
+        ValueError
+            If the images have another number of channels than those seen in ``fit``, or are not
+            finite.
+
+        See Also
+        --------
+        residual_share : How much of each image carries a residual.
+        """
+        return lack_residual(self._validate_images(X, reset=False), self.data_range)
+
+    def _learn(self, images: np.ndarray, y: Any) -> None:
+        # A single image, without labels, only tells the shape.
+        if len(images) > 1 or y is not None:
+            report_blank(lack_residual(images, self.data_range), y)
+
+    def _take(self, X: Any, *, reset: bool) -> np.ndarray:
+        images = super()._take(X, reset=reset)
+        height, width, n_channels = images.shape[1:]
+        side, settings, remedy = self._size_needed(n_channels)
+        # Rows without `image_shape` are taken for images of one line, and pass.
+        if 1 < height < side or (width < side and height > 1):
+            raise ValueError(
+                f"Images of {height} x {width} pixels are too small for {settings}, which take "
+                f"{side} x {side}. Leave these images out{remedy}."
+            )
+        return images
+
+    def _size_needed(self, n_channels: int) -> tuple[int, str, str]:
+        """Return the least side, in words what takes it, and what to do about it if anything."""
+        raise NotImplementedError
+
+    def _features(self, planes: np.ndarray) -> np.ndarray:
+        # Image by image, in arrays that stay in the cache.
+        rows = np.stack([self._row(image) for image in self._in_grey_levels(planes)])
+        return rows.astype(np.float64 if planes.dtype == np.float64 else np.float32, copy=False)
+
+    def _chunks(self, images: np.ndarray) -> Iterable[slice]:
+        # Some images more: once one large array was freed, memory of smaller ones is used again
+        # and not given back each time, which would take as long as the features do.
+        return row_chunks(len(images), images[0].size // 4)
+
+    def _in_grey_levels(self, planes: np.ndarray) -> np.ndarray:
+        """Return planes of images in 8-bit grey levels, in single precision."""
+        levels = planes.astype(np.float32)
+        if self.data_range != 255:
+            levels *= np.float32(255 / self.data_range)
+        return levels
+
+    def _row(self, planes: np.ndarray) -> np.ndarray:
+        """Compute the features of one image, float32 ``(C, H, W)`` in grey levels."""
         raise NotImplementedError
 
 

@@ -22,14 +22,13 @@ from sklearn_ganprint.features._autocorrelation import (
     correlation_names,
     correlation_rows,
 )
-from sklearn_ganprint.features._base import ResidualFeatures, channel_names
+from sklearn_ganprint.features._base import ImageFeatures, channel_names
 from sklearn_ganprint.features._partial_correlation import (
     covariance_table,
     kept_weights,
     linear_prediction,
     weight_names,
 )
-from sklearn_ganprint.residuals._blanks import lack_residual, report_blank
 from sklearn_ganprint.residuals._several import SeveralResiduals
 
 #: Luminance, blue and red difference.
@@ -46,7 +45,7 @@ SMALL_SIDE = 64
 TABLE_IMAGES = 32
 
 
-class CorrelationTransformer(ResidualFeatures):
+class CorrelationTransformer(ImageFeatures):
     """Correlations and partial correlations of several residuals of each image, in one row.
 
     What one denoiser leaves in its residual, another takes for content. Their correlations side by
@@ -132,18 +131,14 @@ class CorrelationTransformer(ResidualFeatures):
     ((4, 690), (4, 690))
     """
 
-    _takes_residuals: ClassVar[bool] = False
-    _takes_any_size = True
-
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **ResidualFeatures._parameter_constraints,
+        **ImageFeatures._parameter_constraints,
         "denoisers": ["array-like", None],
         "max_lag": [Interval(Integral, 0, None, closed="left"), "array-like"],
         "colour_lag": [Interval(Integral, 0, None, closed="left"), None],
         "window": [Interval(Integral, 0, None, closed="left"), None],
         "ridge": [Interval(Real, 0, None, closed="neither")],
         "log_norm": ["boolean"],
-        "data_range": [Interval(Real, 0, None, closed="neither")],
     }
 
     def __init__(
@@ -169,49 +164,17 @@ class CorrelationTransformer(ResidualFeatures):
         self.data_range = data_range
         self.n_jobs = n_jobs
 
-    def lacks_residual(self, X: Any) -> np.ndarray:
-        """Mask the images without residual, which are flat, smooth or saturated.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images, or images as rows.
-
-        Returns
-        -------
-        ndarray of bool, shape (n,)
-            Where less than :data:`MIN_SHARE` of the pixels carry a residual.
-
-        Raises
-        ------
-        ValueError
-            If the images have another number of channels than those seen in ``fit``, or are not
-            finite.
-
-        See Also
-        --------
-        residual_share : How much of each image carries a residual.
-        """
-        return lack_residual(self._validate_images(X, reset=False), self.data_range)
-
-    def _learn(self, images: np.ndarray, y: Any) -> None:
-        # A single image, without labels, only tells the shape.
-        if len(images) > 1 or y is not None:
-            report_blank(lack_residual(images, self.data_range), y)
-
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:
         self._check_params()
-        images = super()._take(X, reset=reset)
-        height, width, n_channels = images.shape[1:]
+        return super()._take(X, reset=reset)
+
+    def _size_needed(self, n_channels: int) -> tuple[int, str, str]:
         greatest = max(*self._lags(), self._colour_lag(n_channels))
         side = max(2 * greatest + 1, self.window or 0)
-        if 1 < height < side or (width < side and height > 1):
-            raise ValueError(
-                f"Images of {height} x {width} pixels are too small for max_lag={self.max_lag}, "
-                f"colour_lag={self.colour_lag} and window={self.window}, which take {side} x "
-                f"{side}. Leave these images out, or set smaller lags."
-            )
-        return images
+        settings = (
+            f"max_lag={self.max_lag}, colour_lag={self.colour_lag} and window={self.window}"
+        )
+        return side, settings, ", or set smaller lags"
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
         residuals = SeveralResiduals(self._denoisers(), self.data_range, images)
