@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_ganprint._public import publish
@@ -20,7 +20,9 @@ from sklearn_ganprint.denoisers import BaseDenoiser, GaussianDenoiser, WaveletDe
 from sklearn_ganprint.ensemble import FusionClassifier, TiledClassifier
 from sklearn_ganprint.features import (
     AutocorrelationTransformer,
+    BlockTransformer,
     CorrelationTransformer,
+    TextureTransformer,
     TiledTransformer,
 )
 from sklearn_ganprint.localization import FingerprintLocalizer
@@ -309,8 +311,15 @@ def _fusion(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
 def _robust(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
     residual = _colour_residual(denoiser, data_range).set_params(anchor="top-left")
     # A filter of its own, whose parameters can be set without those of the fingerprint's.
-    denoisers = (clone(denoiser, safe=False), *OTHER_DENOISERS)
-    features = CorrelationTransformer(denoisers, data_range=data_range)
+    denoisers = (clone(denoiser, safe=False), GaussianDenoiser(0.7))
+    correlations = CorrelationTransformer(denoisers, max_lag=(8, 3), data_range=data_range)
+    features = FeatureUnion(
+        [
+            ("correlations", correlations),
+            ("texture", TextureTransformer(data_range=data_range)),
+            ("blocks", BlockTransformer(data_range=data_range)),
+        ]
+    )
     fingerprint = Pipeline([("residual", residual), ("fingerprint", FingerprintClassifier())])
     lda = SubclassDiscriminantAnalysis()
     # The first to take an image makes the residuals of both.

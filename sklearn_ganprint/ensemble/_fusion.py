@@ -44,7 +44,7 @@ from sklearn_ganprint.residuals._cache import shared_residuals
 N_FOLDS = 10
 
 #: Copies of each image, at least and at most, and of all images together, if not the least.
-COPIES, ALL_COPIES = (4, 24), 24_000
+COPIES, ALL_COPIES = (4, 16), 16_000
 
 #: Copies of each image that are scored by models without it, beside the image.
 SCORED_COPIES = 3

@@ -125,7 +125,9 @@ class BlockTransformer(ImageFeatures):
 
     def _names(self, image_shape: ImageShape) -> list[str]:
         planes = _COLOURS if image_shape[2] == 3 else ("l",)
-        names = [f"{name}[{plane}]" for name in ("log_kurtosis", "log_mean_abs") for plane in planes]
+        names = [
+            f"{name}[{plane}]" for name in ("log_kurtosis", "log_mean_abs") for plane in planes
+        ]
         coefficients = list(product(range(_SIDE), repeat=2))
         for name, places in (
             ("residual", _FREQUENCIES),
