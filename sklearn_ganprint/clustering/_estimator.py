@@ -18,8 +18,7 @@ from sklearn_ganprint._batches import Batches
 from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint.clustering import _merging
-from sklearn_ganprint.clustering._features import part_spectra
-from sklearn_ganprint.clustering._whitening import Axes, whitened_axes
+from sklearn_ganprint.clustering._features import Axes, part_spectra, whitened_axes
 from sklearn_ganprint.residuals._blanks import zero_rows
 
 #: Components on which images are assigned.

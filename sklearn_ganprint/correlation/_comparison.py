@@ -1,4 +1,4 @@
-"""Two fingerprints: how alike they are, and how much of that is chance."""
+"""Two fingerprints, or two sets of them: how alike they are, and how much of that is chance."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,9 +6,15 @@ from typing import Any
 import numpy as np
 from scipy import fft
 from scipy.stats import norm
+from scipy.stats import t as student
 
 #: Side of the blocks that the strength of a pattern is followed by, in pixels.
 BLOCK = 16
+#: Rounds of subtracting medians of rows and columns; the values hardly change after a few.
+N_ROUNDS = 10
+
+#: Correlations of the fingerprints of two sets, and their standard errors.
+Pairs = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -188,3 +194,60 @@ def _block_sums(values: np.ndarray) -> np.ndarray:
         starts = np.arange(0, side, max(1, min(BLOCK, side // 4)))
         values = np.add.reduceat(values, starts, axis=axis)
     return values
+
+
+def z_scores(correlation: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Return correlations over their standard errors; 0 for a fingerprint that is constant."""
+    return np.divide(correlation, error, out=np.zeros_like(correlation), where=error != 0)
+
+
+def p_values_among_sources(
+    pairs: Pairs, others: Pairs | None = None, *, symmetric: bool = False
+) -> np.ndarray:
+    """Compute one-sided p-values of correlations (k, m) against pairs of different sources.
+
+    A fingerprint of one side has at most one partner on the other. `others` (m, m) are pairs
+    within the second side, which serve as further rows. `symmetric` says that `pairs` are within
+    one model, so that every pair is there twice. NaN is where there is no pair.
+
+    What a fingerprint has in common with all others, such as a JPEG grid or aligned content, adds
+    to its whole row and column. So the medians of rows and columns are subtracted in turn (Tukey's
+    median polish, which few pairs of one source do not disturb). The standard deviation is that of
+    the rest without the greatest value of each row, which may be a match; with so few values
+    Student's distribution takes the place of the normal one.
+    """
+    k, m = pairs[0].shape
+    correlation, error = (
+        pairs if others is None else map(np.vstack, zip(pairs, others, strict=True))
+    )
+    rest = correlation / _product_of_effects(error)
+    for _ in range(N_ROUNDS):
+        rest -= np.nanmedian(rest, axis=1, keepdims=True)
+        rest -= np.nanmedian(rest, axis=0, keepdims=True)
+    if symmetric:  # rows were first; a pair has one p-value, whichever comes first
+        rest = (rest + rest.T) / 2
+    null = np.sort(rest, axis=1)  # NaN go last
+    greatest = np.isfinite(null[:k]).sum(axis=1) - 1
+    null[np.arange(k), greatest] = np.nan
+    # Pairs that are there twice count once.
+    weight = np.ones((len(null), 1))
+    weight[0 if symmetric else k :] = 0.5
+    effects = m if symmetric else k + m - 1
+    degrees = float((weight * np.isfinite(null)).sum()) - effects
+    scale = np.sqrt(np.nansum(weight * null**2) / max(degrees, 1.0))
+    with np.errstate(over="ignore"):  # copies have a scale of 0, and infinitely many of it
+        standardized = rest[:k] / max(scale, np.finfo(np.float64).tiny)
+    return student.sf(standardized, max(degrees, 1.0))
+
+
+def _product_of_effects(error: np.ndarray) -> np.ndarray:
+    """Smooth standard errors, which come from single pairs, to a factor for each row and column."""
+    known = np.isfinite(error) & (error > 0)
+    logarithm = np.where(known, np.log(np.where(known, error, 1.0)), np.nan)
+    if not known.any():
+        return np.ones_like(error)
+    for axis in (0, 1):  # a fingerprint that is constant has no pair of a known error
+        blank = ~known.any(axis=axis)
+        logarithm.swapaxes(0, axis)[:, blank] = np.nanmean(logarithm)
+    rows, columns = (np.nanmean(logarithm, axis=axis, keepdims=True) for axis in (1, 0))
+    return np.exp(rows + columns - np.nanmean(logarithm))

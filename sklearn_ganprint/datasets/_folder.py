@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 
 from sklearn_ganprint._output import as_label, csv_rows, printable
 from sklearn_ganprint.datasets import _reader
-from sklearn_ganprint.datasets._decoding._decode import FilePath, ImageReadError
+from sklearn_ganprint.datasets._decoding import FilePath, ImageReadError
 from sklearn_ganprint.datasets._layouts import list_container
 from sklearn_ganprint.datasets._listing import Entry, Listing, list_all
 from sklearn_ganprint.datasets._reader import ImageReader

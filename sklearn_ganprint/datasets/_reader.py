@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
 from sklearn_ganprint._output import printable
-from sklearn_ganprint.datasets._decoding._decode import (
+from sklearn_ganprint.datasets._decoding import (
     Channels,
     FilePath,
     ImageInfo,

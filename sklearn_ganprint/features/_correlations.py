@@ -30,7 +30,7 @@ from sklearn_ganprint.features._partial_correlation import (
     weight_names,
 )
 from sklearn_ganprint.residuals._blanks import lack_residual, report_blank
-from sklearn_ganprint.residuals._several import SeveralResiduals
+from sklearn_ganprint.residuals._residual import SeveralResiduals
 
 #: Luminance, blue and red difference.
 _COLOURS = ("y", "cb", "cr")

@@ -1,19 +1,26 @@
-"""An estimator that finds the parts of an image that come from elsewhere."""
+"""An estimator that finds the parts of an image that come from elsewhere, in any size of image."""
 
 import warnings
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from sklearn_ganprint import _images, _metaestimators
-from sklearn_ganprint._batches import Batches, Result
+from sklearn_ganprint._batches import (
+    Batches,
+    Result,
+    hand_on_arrays,
+    learns_nothing,
+    transform_batch,
+)
 from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint._parallel import one_blas_thread
 from sklearn_ganprint.conformal import conformal_p_values, scores_needed
@@ -580,3 +587,82 @@ def locate(
             _model.project(image, projections[fold], settings)
             for image, fold in zip(localizer.as_images(residuals), folds, strict=True)
         ]
+
+
+class LocalizationResult(NamedTuple):
+    """Result of :func:`localize_images`.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (n, H, W)
+        Greater is less likely from the claimed source; NaN where the image is flat.
+    masks : ndarray of bool, shape (n, H, W)
+        Regions that do not come from the claimed source.
+    claimed : ndarray of shape (n,)
+        The claimed sources, or the most likely ones where none was given.
+    """
+
+    maps: np.ndarray
+    masks: np.ndarray
+    claimed: np.ndarray
+
+
+def localize_images(model: Any, X: Any, claimed: Any = None) -> LocalizationResult:
+    """Find the parts of images of any size that do not come from a claimed source.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted pipeline that ends with a :class:`FingerprintLocalizer`, or a
+        :class:`~sklearn_ganprint.FileBatchEstimator` over one.
+    X : array-like of shape (n, H, W) or (n, H, W, C)
+        Images as the pipeline takes them, of any size.
+    claimed : label or array-like of shape (n,), default=None
+        Claimed source, one for all images or one for each. None is the most likely source of the
+        whole image.
+
+    Returns
+    -------
+    LocalizationResult
+        Maps, masks and claimed sources.
+
+    Raises
+    ------
+    TypeError
+        If the model does not end with a localizer, or a step before it learns from images.
+    ValueError
+        If a claimed source is not one of those fitted on.
+
+    See Also
+    --------
+    sklearn_ganprint.make_localization_pipeline : Makes such a pipeline, and has an example.
+
+    Notes
+    -----
+    A fitted pipeline takes images of the size that it was fitted on, and no others. The steps
+    before the localizer learn nothing else, so unfitted copies of them serve images of any size.
+    """
+    check_is_fitted(model)
+    steps, localizer = localizer_of(model)
+    residuals = transform_batch(X, [hand_on_arrays(clone(step)) for step in steps])
+    maps, labels = localizer.map_and_attribute(residuals, claimed)
+    masks = np.stack([localizer.mask_of(values) for values in maps])
+    return LocalizationResult(maps, masks, labels)
+
+
+def localizer_of(model: Any) -> tuple[list[Any], FingerprintLocalizer]:
+    """Return the steps before the localizer, and the localizer."""
+    model = getattr(model, "estimator_", model)
+    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+    *leading, localizer = steps
+    if not isinstance(localizer, FingerprintLocalizer):
+        raise TypeError(
+            f"model: expected a pipeline that ends with a FingerprintLocalizer, got one that ends "
+            f"with {type(localizer).__name__}."
+        )
+    learned = [type(step).__name__ for step in leading if not learns_nothing(step)]
+    if learned:
+        raise TypeError(
+            f"model: expected steps that learn nothing before the localizer, got {learned}."
+        )
+    return [step for step in leading if step not in (None, "passthrough")], localizer
