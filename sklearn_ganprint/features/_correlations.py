@@ -29,7 +29,7 @@ from sklearn_ganprint.features._partial_correlation import (
     linear_prediction,
     weight_names,
 )
-from sklearn_ganprint.residuals._blanks import lack_residual, report_blank
+from sklearn_ganprint.residuals._blanks import BlankTeller
 from sklearn_ganprint.residuals._residual import SeveralResiduals
 
 #: Luminance, blue and red difference.
@@ -46,7 +46,7 @@ SMALL_SIDE = 64
 TABLE_IMAGES = 32
 
 
-class CorrelationTransformer(ResidualFeatures):
+class CorrelationTransformer(BlankTeller, ResidualFeatures):
     """Correlations and partial correlations of several residuals of each image, in one row.
 
     What one denoiser leaves in its residual, another takes for content. Their correlations side by
@@ -168,36 +168,6 @@ class CorrelationTransformer(ResidualFeatures):
         self.image_shape = image_shape
         self.data_range = data_range
         self.n_jobs = n_jobs
-
-    def lacks_residual(self, X: Any) -> np.ndarray:
-        """Mask the images without residual, which are flat, smooth or saturated.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images, or images as rows.
-
-        Returns
-        -------
-        ndarray of bool, shape (n,)
-            Where less than :data:`MIN_SHARE` of the pixels carry a residual.
-
-        Raises
-        ------
-        ValueError
-            If the images have another number of channels than those seen in ``fit``, or are not
-            finite.
-
-        See Also
-        --------
-        residual_share : How much of each image carries a residual.
-        """
-        return lack_residual(self._validate_images(X, reset=False), self.data_range)
-
-    def _learn(self, images: np.ndarray, y: Any) -> None:
-        # A single image, without labels, only tells the shape.
-        if len(images) > 1 or y is not None:
-            report_blank(lack_residual(images, self.data_range), y)
 
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:
         self._check_params()

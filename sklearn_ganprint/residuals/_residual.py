@@ -13,21 +13,25 @@ from sklearn_ganprint._images import (
     YCBCR_WEIGHTS,
     ImageShape,
     ImageTransformer,
-    by_shape,
     shape_groups,
 )
 from sklearn_ganprint._metaestimators import with_objects
 from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
 from sklearn_ganprint.denoisers._filters import residuals_by_each, settable_denoiser
-from sklearn_ganprint.residuals._blanks import lack_residual, report_blank, zero_rows
+from sklearn_ganprint.residuals._blanks import (
+    BlankTeller,
+    lack_residual,
+    report_blank,
+    zero_rows,
+)
 from sklearn_ganprint.residuals._cache import ResidualKeeper
 
 #: Weights of red, green and blue, in columns, in luminance, red less green and blue less green.
 _OPPONENT_WEIGHTS = np.column_stack([LUMINANCE_WEIGHTS, (1, -1, 0), (0, -1, 1)])
 
 
-class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
+class ResidualTransformer(BlankTeller, ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     """Noise residuals of images: what a denoiser takes away.
 
     Parameters
@@ -178,7 +182,6 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             If no image of a class in `y` has a residual. Other images without one are warned of.
         """
         images = self._take(X, reset=True)
-        self.residual_shape_ = self._output_shape(images.shape[1:])
         residuals = self.transform(X)
         blank = zero_rows(residuals)
         if blank.any() and (len(images) > 1 or y is not None):
@@ -187,11 +190,11 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             report_blank(blank, y)
         return residuals
 
-    def _learn(self, images: np.ndarray, y: Any) -> None:
-        self.residual_shape_ = self._output_shape(images.shape[1:])
-        # A single image, without labels, only tells the shape.
-        if len(images) > 1 or y is not None:
-            report_blank(lack_residual(images, self.data_range), y)
+    def _take(self, X: Any, *, reset: bool) -> np.ndarray:
+        images = super()._take(X, reset=reset)
+        if reset:
+            self.residual_shape_ = self._output_shape(images.shape[1:])
+        return images
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
         residuals = np.zeros(
@@ -234,33 +237,6 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         parameters = repr(sorted(denoiser.get_params().items()))
         treatment = self.channels, float(self.data_range), bool(self.intensity)
         return type(denoiser), parameters, *treatment, images.shape[1:], images.dtype.str
-
-    def lacks_residual(self, X: Any) -> np.ndarray:
-        """Mask the images without residual, which are flat, smooth or saturated.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images, or images as rows; with an `anchor` also a list of images of several sizes.
-
-        Returns
-        -------
-        ndarray of bool, shape (n,)
-            Where less than :data:`MIN_SHARE` of the pixels carry a residual.
-
-        Raises
-        ------
-        ValueError
-            If the images are not of the shape seen in ``fit``, or not finite.
-
-        See Also
-        --------
-        residual_share : How much of each image carries a residual.
-        """
-        return by_shape(self._lacks_residual, X)
-
-    def _lacks_residual(self, X: Any) -> np.ndarray:
-        return lack_residual(self._cut(self._validate_images(X, reset=False)), self.data_range)
 
     def class_sums(self, X: Any, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Add up the residuals of each class, without computing every residual.

@@ -101,8 +101,8 @@ def has_image_suffix(name: str) -> bool:
 
 def decode_image(
     path: FilePath, *, channels: Channels, max_pixels: int, window: Window | None = None
-) -> Pixels:
-    """Read the pixels of one image file; `window` chooses a part, or refuses the size.
+) -> tuple[Pixels, ImageInfo]:
+    """Read pixels and header of one image file; `window` chooses a part, or refuses the size.
 
     As :class:`~sklearn_ganprint.datasets.ImageReader` says. Luminance is not rounded: rounding adds
     noise of the size of a fingerprint. Palettes are looked up; CMYK, YCbCr and LAB go through
@@ -116,8 +116,9 @@ def decode_image(
         if not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
             raise UnusableImageError(f"has no part {box} in its {width} x {height} pixels")
         _require_memory(image, prepared, max_pixels, box, channels)
+        info = _info(image, prepared)
         _load(image, prepared)
-        return _as_pixels(image, box, channels, prepared)
+        return _as_pixels(image, box, channels, prepared), info
 
 
 def inspect_image(path: FilePath, max_pixels: int, window: Window | None = None) -> ImageInfo:
@@ -126,14 +127,18 @@ def inspect_image(path: FilePath, max_pixels: int, window: Window | None = None)
         _require_memory(image, prepared, max_pixels)
         if window is not None:
             window(image.width, image.height)
-        tables = getattr(image, "quantization", None)
-        return ImageInfo(
-            format=prepared.format or str(image.format),
-            width=image.width,
-            height=image.height,
-            mode=image.mode,
-            jpeg_quality=_jpeg.estimate_jpeg_quality(tables) if tables else float("nan"),
-        )
+        return _info(image, prepared)
+
+
+def _info(image: ImageFile, prepared: Prepared) -> ImageInfo:
+    tables = getattr(image, "quantization", None)
+    return ImageInfo(
+        format=prepared.format or str(image.format),
+        width=image.width,
+        height=image.height,
+        mode=image.mode,
+        jpeg_quality=_jpeg.estimate_jpeg_quality(tables) if tables else float("nan"),
+    )
 
 
 @contextmanager
