@@ -8,6 +8,8 @@ from scipy import fft
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from sklearn_ganprint._images import scaled_planes
+
 #: Side of the blocks that the strength of a pattern is followed by, in pixels.
 BLOCK = 16
 #: Rounds of subtracting medians of rows and columns; the values hardly change after a few.
@@ -164,13 +166,7 @@ class _Pattern:
     """A fingerprint of zero mean and unit norm, with its spectrum."""
 
     def __init__(self, values: np.ndarray) -> None:
-        planes = np.array(values, dtype=np.float64)
-        planes = np.moveaxis(planes[..., np.newaxis] if planes.ndim == 2 else planes, 2, 0)
-        means = planes.mean(axis=(1, 2), keepdims=True)
-        planes = planes - means
-        # What rounding leaves of a constant plane is not a pattern.
-        planes[np.abs(planes).max(axis=(1, 2)) <= 4e-16 * np.abs(means[:, 0, 0])] = 0
-        planes /= np.abs(planes).max() or 1.0
+        planes = scaled_planes(values)
         self.planes = planes / (np.sqrt(np.vdot(planes, planes)) or 1.0)
         self.spectra = fft.rfft2(self.planes, norm="ortho")
         # Columns that stand for two: those whose mirror image is not stored.

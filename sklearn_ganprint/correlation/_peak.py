@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import fft
 
+from sklearn_ganprint._images import scaled_planes
+
 #: Side of the square around a peak that does not count as noise, in pixels [1]_ of
 #: :func:`peak_to_correlation_energy`.
 NEIGHBOURHOOD = 11
@@ -156,18 +158,8 @@ def locate_peaks(
 
 def _spectra(image: np.ndarray, size: tuple[int, ...], dtype: np.dtype) -> list[np.ndarray]:
     """Transform each channel less its mean, continued by zeros; what is constant becomes 0."""
-    planes = [_centred(plane, dtype) for plane in np.moveaxis(image, -1, 0)]
-    # Energies are free of the scale; so scaled, none of their squares overflows.
-    peak = dtype.type(max(float(np.abs(plane).max()) for plane in planes) or 1.0)
-    return [fft.rfft2(plane / peak, s=size) for plane in planes]
-
-
-def _centred(plane: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    mean = plane.mean(dtype=np.float64)
-    values = plane.astype(dtype) - dtype.type(mean)
-    # What rounding leaves of a constant plane is not a signal.
-    rounding = 4 * float(np.finfo(dtype).eps) * abs(mean)
-    return values if np.abs(values).max() > rounding else np.zeros_like(values)
+    # Energies are free of the scale.
+    return [fft.rfft2(plane, s=size) for plane in scaled_planes(image, dtype)]
 
 
 def _energy_ratio(values: np.ndarray, peak: np.ndarray, neighbourhood: int) -> float:

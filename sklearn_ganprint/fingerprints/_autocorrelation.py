@@ -6,6 +6,8 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import maximum_filter, median_filter
 
+from sklearn_ganprint._images import scaled_planes
+
 #: Chance that white noise has one spectral line, and so a period.
 FALSE_ALARM_RATE = 1e-3
 #: Share of the lines that a period must account for.
@@ -65,7 +67,10 @@ def autocorrelation(
            [-1.,  1., -1.],
            [-1.,  1., -1.]])
     """
-    planes = _planes(fingerprint, centre)
+    values = np.asarray(fingerprint)
+    if values.ndim not in (2, 3) or not values.size:
+        raise ValueError(f"fingerprint: expected shape (H, W) or (H, W, C), got {values.shape}.")
+    planes = scaled_planes(values, centre=centre)
     shape = planes.shape[1:]
     spectra = fft.rfft2(planes)
     power = (spectra.real**2 + spectra.imag**2).sum(axis=0)
@@ -81,21 +86,6 @@ def autocorrelation(
         )
     rows, columns = (slice(lag_0 - max_lag, lag_0 + max_lag + 1) for lag_0 in middle)
     return values[rows, columns]
-
-
-def _planes(fingerprint: Any, centre: bool) -> np.ndarray:
-    """Return channels (C, H, W) in float64, of squares that neither over- nor underflow."""
-    values = np.array(fingerprint, dtype=np.float64)
-    if values.ndim not in (2, 3) or not values.size:
-        raise ValueError(f"fingerprint: expected shape (H, W) or (H, W, C), got {values.shape}.")
-    planes = np.moveaxis(values if values.ndim == 3 else values[..., np.newaxis], 2, 0)
-    mean = planes.mean(axis=(1, 2), keepdims=True)
-    if centre:
-        planes -= mean
-        # What rounding leaves of a constant channel is not a pattern.
-        rounding = 4 * np.finfo(np.float64).eps * np.abs(mean)
-        planes[np.abs(planes).max(axis=(1, 2)) <= rounding[:, 0, 0]] = 0
-    return planes / (np.abs(planes).max() or 1.0)
 
 
 def autocorrelation_period(acf: Any) -> tuple[int | None, int | None]:

@@ -1,7 +1,6 @@
 """AVIF and JPEG 2000 files: whether the size they state is the coded one, and their bit depth."""
 
 from collections.abc import Iterator
-from itertools import count
 from typing import BinaryIO, NamedTuple
 
 from sklearn_ganprint.datasets._decoding import _structure
@@ -22,8 +21,7 @@ class _Box(NamedTuple):
 
 def _boxes(stream: BinaryIO, start: int, stop: int) -> Iterator[_Box]:
     """Yield the boxes between two positions; one that does not fit ends the sequence."""
-    for number in count():
-        _structure.count_parts(number)
+    for _ in _structure.parts():
         stream.seek(start)
         head = stream.read(16)
         if start + 8 > stop or len(head) < 8:

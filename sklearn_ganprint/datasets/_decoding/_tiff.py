@@ -28,18 +28,16 @@ _KEPT = frozenset(
 )
 _DEFLATE = (8, 32946)
 _BLOCK, _LONGEST_HEADER = 1 << 20, 16
-_COLOUR_SPACES = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "LAB"}
-# Bits of a sample that are read, by colour space.
 _GREY_BITS = (1, 2, 4, 8, 12, 16, 32)
-_READ_BITS: dict[int, tuple[int, ...]]
-_READ_BITS = {
-    0: _GREY_BITS,
-    1: _GREY_BITS,
-    2: (8, 16),
-    3: (1, 2, 4, 8),
-    5: (8, 16),
-    6: (8,),
-    8: (8,),
+# Colour spaces that are read, and bits of their samples.
+_SPACES: dict[int, tuple[str, tuple[int, ...]]] = {
+    0: ("grey", _GREY_BITS),
+    1: ("grey", _GREY_BITS),
+    2: ("RGB", (8, 16)),
+    3: ("palette", (1, 2, 4, 8)),
+    5: ("CMYK", (8, 16)),
+    6: ("YCbCr", (8,)),
+    8: ("LAB", (8,)),
 }
 
 
@@ -95,10 +93,11 @@ def _white(page: Directory) -> tuple[int | None, bool]:
             f"holds {bits}-bit signed integers, whose white level is unknown; "
             "convert it to unsigned integers of 8 or 16 bits first"
         )
-    if bits not in _READ_BITS.get(space, ()) or (bits == 32 and space != 1):
-        expected = ", ".join(map(str, _READ_BITS.get(space, ()))) or "grey, RGB, palette, CMYK"
+    name, read = _SPACES.get(space, (space, ()))
+    if bits not in read or (bits == 32 and space != 1):
+        expected = ", ".join(map(str, read)) or "grey, RGB, palette, CMYK"
         raise UnusableImageError(
-            f"holds {bits}-bit samples of the kind {_COLOUR_SPACES.get(space, space)}, read are "
+            f"holds {bits}-bit samples of the kind {name}, read are "
             f"{expected}; convert it to 8 or 16 bits first"
         )
     if bits == 12 and page.order == ">":
