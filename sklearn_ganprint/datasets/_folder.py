@@ -227,9 +227,13 @@ def load_image_folder(
     entries, duplicates = _resolve_copies(entries, reader.n_jobs, failures)
     content = {}
     if load_content:
-        content["data"], kept, unread = reader.try_read([entry.filename for entry in entries])
-        entries = [entries[index] for index in kept]
-        failures += unread
+        # The headers are known: files are opened for their pixels alone.
+        size = _reader.most_common_size(entry.info for entry in entries if entry.info)
+        names = [entry.filename for entry in entries]
+        found = _reader.read_usable(reader, names, size, whose="the most common size")
+        content["data"] = found.images
+        entries = [entries[index] for index in found.kept]
+        failures += found.failures
     _require_two_labels(container, listing, entries)
     failures.sort(key=lambda failure: failure.filename)
     usable = {entry.filename for entry in entries}

@@ -252,12 +252,8 @@ class ImageReader(BaseEstimator):
         window = crop_window(self)
         if window is not None:
             return window.size
-        sizes = Counter(
-            (result.height, result.width)
-            for result in inspect_files(self, _as_names(paths))
-            if not isinstance(result, ImageReadError)
-        )
-        return max(sizes, key=lambda size: sizes[size], default=None)
+        results = inspect_files(self, _as_names(paths))
+        return most_common_size(info for info in results if not isinstance(info, ImageReadError))
 
     def _decode(self, path: FilePath, window: Window | None) -> tuple[Pixels, ImageInfo]:
         return decode_image(path, channels=self.channels, max_pixels=self.max_pixels, window=window)
@@ -300,14 +296,23 @@ class ReadFiles(NamedTuple):
     infos: list[ImageInfo]
 
 
+def most_common_size(infos: Iterable[ImageInfo]) -> _Size | None:
+    """Return the most common (height, width), of equally common ones the first; None for none."""
+    sizes = Counter((info.height, info.width) for info in infos)
+    return max(sizes, key=lambda size: sizes[size], default=None)
+
+
 def read_usable(
-    reader: ImageReader, paths: Iterable[FilePath], expected_size: _Size | None = None
+    reader: ImageReader,
+    paths: Iterable[FilePath],
+    expected_size: _Size | None = None,
+    whose: str = "the expected size",
 ) -> ReadFiles:
     """Read those files that are usable, as `ImageReader.try_read` does."""
     names = _as_names(paths)
     window = crop_window(reader)
     if window is None and expected_size is not None:
-        window = _Part(_as_size(expected_size, "expected_size"), whose="the expected size")
+        window = _Part(_as_size(expected_size, "expected_size"), whose=whose)
     elif window is None and (common := reader.common_size(names)) is not None:
         window = _Part(common, whose="the most common size")
     return reader._collect(names, window, stop=False)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, eigh
 
-from sklearn_ganprint.residuals._local_variance import divide_by_local_rms
+from sklearn_ganprint.residuals._residual import divide_by_local_rms
 
 #: Pixels whose products are in memory at a time: large images are read in strips.
 STRIP_PIXELS = 1 << 17

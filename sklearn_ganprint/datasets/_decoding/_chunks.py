@@ -40,8 +40,10 @@ def prepare_png(stream: BinaryIO, whole: bool) -> Prepared:
 def _png_parts(stream: BinaryIO, whole: bool) -> dict[bytes, list[bytes]]:
     """Return what the chunks that matter hold; without `whole`, up to the image data."""
     kept: dict[bytes, list[bytes]] = {kind: [] for kind in _CRITICAL}
-    for kind, size in _png_chunks(stream):
-        if kind == b"IDAT" and not whole:
+    for _ in _structure.parts():
+        head = stream.read(8)
+        kind, size = head[4:], int.from_bytes(head[:4])
+        if len(head) < 8 or kind == b"IEND" or (kind == b"IDAT" and not whole):
             break
         if kind in _CRITICAL:
             kept[kind].append(_checked(stream, kind, size))
@@ -52,15 +54,6 @@ def _png_parts(stream: BinaryIO, whole: bool) -> dict[bytes, list[bytes]]:
         else:
             stream.seek(size + 4, 1)
     return kept
-
-
-def _png_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Yield kind and size of each chunk up to the end; its user reads it, or goes past it."""
-    for _ in _structure.parts():
-        head = stream.read(8)
-        if len(head) < 8 or head[4:] == b"IEND":
-            return
-        yield head[4:], int.from_bytes(head[:4])
 
 
 def _checked(stream: BinaryIO, kind: bytes, size: int) -> bytes:
