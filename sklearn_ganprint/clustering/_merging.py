@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from scipy.cluster.hierarchy import cut_tree, fcluster, linkage
-from scipy.spatial.distance import squareform
+from scipy.spatial.distance import cdist, squareform
 
 #: Folds of a cluster: members are projected on an axis that is found without their fold.
 N_FOLDS = 5
@@ -182,7 +182,7 @@ def reassign(points: np.ndarray, labels: np.ndarray, n_rounds: int = 5) -> np.nd
         ids, codes = np.unique(labels, return_inverse=True)
         means = cluster_means(points, codes)
         root = sphering(points - means[codes], len(ids))
-        nearest = ids[squared_distances(points @ root, means @ root).argmin(axis=1)]
+        nearest = ids[cdist(points @ root, means @ root).argmin(axis=1)]
         if len(np.unique(nearest)) < len(ids) or (nearest == labels).all():
             break
         labels = nearest
@@ -198,11 +198,6 @@ def sphering(centred: np.ndarray, n_means: int) -> np.ndarray:
     """Return the matrix that gives centred rows unit covariance."""
     covariance = shrink(centred.T @ centred / max(1, len(centred) - n_means))
     return np.linalg.inv(np.linalg.cholesky(covariance)).T
-
-
-def squared_distances(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Return squared Euclidean distances ``(n, n_centres)``."""
-    return np.stack([np.square(points - centre).sum(axis=1) for centre in centres], axis=1)
 
 
 def cluster_points(
