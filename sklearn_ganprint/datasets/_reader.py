@@ -10,12 +10,12 @@ from numbers import Integral
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
 from sklearn_ganprint._output import printable
+from sklearn_ganprint._parallel import map_in_order
 from sklearn_ganprint.datasets._decoding import (
     Channels,
     FilePath,
@@ -28,10 +28,6 @@ from sklearn_ganprint.datasets._decoding import (
 )
 from sklearn_ganprint.datasets._decoding._structure import UnusableImageError
 from sklearn_ganprint.datasets._tar import file_size, open_file
-
-# Files handed to the threads at a time: enough to keep them busy, few enough that little
-# work is lost when `read` stops at a bad file.
-_BLOCK = 64
 
 _Size: TypeAlias = tuple[int, int]
 Images: TypeAlias = Pixels | list[Pixels]
@@ -409,9 +405,9 @@ def property_arrays(infos: Sequence[ImageInfo]) -> dict[str, NDArray[np.generic]
 def inspect_files(
     reader: ImageReader, names: Sequence[str]
 ) -> Iterator[ImageInfo | ImageReadError]:
-    """Yield what each header says; an image that the crop does not fit into is an error."""
+    """Return what each header says; an image that the crop does not fit into is an error."""
     inspect = partial(inspect_image, max_pixels=reader.max_pixels, window=crop_window(reader))
-    yield from map_files(inspect, names, reader.n_jobs)
+    return map_files(inspect, names, reader.n_jobs)
 
 
 def content_keys(paths: Iterable[FilePath], *, n_jobs: int | None = None) -> list[tuple[int, str]]:
@@ -475,11 +471,8 @@ def _digest(name: str) -> str:
 def map_files(
     function: Callable[[str], _Result], names: Sequence[str], n_jobs: int | None
 ) -> Iterator[_Result | ImageReadError]:
-    """Yield ``function(name)``, or the ImageReadError it raised, in the order of names."""
-    with Parallel(n_jobs=n_jobs, prefer="threads") as parallel:
-        for start in range(0, len(names), _BLOCK):
-            block = names[start : start + _BLOCK]
-            yield from parallel(delayed(_attempt)(function, name) for name in block)
+    """Return ``function(name)``, or the ImageReadError it raised, in the order of names."""
+    return map_in_order(_attempt, ((function, name) for name in names), n_jobs, prefer="threads")
 
 
 def _attempt(function: Callable[[str], _Result], name: str) -> _Result | ImageReadError:
