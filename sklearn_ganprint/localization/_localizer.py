@@ -10,7 +10,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from sklearn_ganprint import _images, _metaestimators
@@ -249,14 +248,8 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
             )
         first = self._validate_images(batches.first, reset=True)
         y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs images of at least 2 sources to tell apart, got "
-                f"1 class: {classes.tolist()}."
-            )
-        self.classes_ = classes
+        _metaestimators.check_classes(self, y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
         folds = self._folds(y, groups)
         n_folds = int(folds.max()) + 1
         sums = batches.map(add_up, self, n_folds, rows=(codes, folds))
