@@ -395,6 +395,11 @@ class ModelComparison:
         """Normal deviates, whose upper tail is `p_value`.
 
         With the null "chance" they are the correlations over their standard errors.
+
+        Returns
+        -------
+        ndarray of float64, shape (k, m)
+            Greater is more alike; NaN where a fingerprint would meet itself.
         """
         if self.null == "chance":
             return z_scores(self.correlation, self.standard_error)

@@ -120,11 +120,6 @@ def projected_moments(
     return n, mean, np.maximum(raw - mean**2, 0)
 
 
-def cut_ward(points: np.ndarray, n_clusters: int) -> np.ndarray:
-    """Cut Ward's tree into clusters, deliberately too many."""
-    return fcluster(linkage(points, "ward"), n_clusters, "maxclust") - 1
-
-
 def merge_clusters(
     points: np.ndarray, labels: np.ndarray, min_separation: float, n_clusters: int | None = None
 ) -> np.ndarray:
@@ -212,9 +207,11 @@ def cluster_points(
     partitions = []
     for n_components in sorted({min(n, points.shape[1]) for n in PARTITION_COMPONENTS}):
         used = points[:, :n_components]
-        for size in CUT_SIZES:
+        tree = linkage(used, "ward")
+        for size in CUT_SIZES:  # too many clusters, deliberately
             n_cut = int(np.clip(len(points) // size, *CUT_LIMITS))
-            labels = cut_ward(used, min(len(points), max(n_cut, 2 * (n_clusters or 0))))
+            n_cut = min(len(points), max(n_cut, 2 * (n_clusters or 0)))
+            labels = fcluster(tree, n_cut, "maxclust")
             labels = merge_clusters(used, labels, min_separation, n_clusters)
             partitions.append(reassign(used, labels))
     last = points[:, : max(PARTITION_COMPONENTS)]
