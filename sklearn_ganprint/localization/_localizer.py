@@ -253,7 +253,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         folds = self._folds(y, groups)
         n_folds = int(folds.max()) + 1
         sums = batches.map(add_up, self, n_folds, rows=(codes, folds))
-        moments, codes = self._gather(sums, codes)
+        moments, codes = self._gather(sums, codes, n_folds)
         self._check_windows(moments)
         whole, *left_out = _windows.projections(moments, self.shrinkage, first.dtype)
         self.coef_, self.intercept_ = whole
@@ -262,17 +262,14 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         return self._calibrate([*chain(*located)], codes[positions], folds[positions])
 
     def _gather(
-        self, sums: Iterator[Result], codes: np.ndarray
+        self, sums: Iterator[Result], codes: np.ndarray, n_folds: int
     ) -> tuple[_windows.Moments, np.ndarray]:
         """Add up moments, and leave out the sources without a readable image."""
         read = np.zeros(len(self.classes_), dtype=bool)
-
-        def parts() -> Iterator[_windows.Moments]:
-            for positions, moments in sums:
-                read[codes[positions]] = True
-                yield moments
-
-        moments = _windows.total(parts())
+        moments = self.no_moments(n_folds)
+        for positions, part in sums:
+            read[codes[positions]] = True
+            moments = moments.plus(part)
         self.classes_ = self.classes_[read]
         moments = moments._replace(counts=moments.counts[:, read], sums=moments.sums[:, read])
         return moments, (np.cumsum(read) - 1)[codes]
@@ -393,6 +390,11 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
     def window_settings(self) -> _model.WindowSettings:
         """Return the parameters that say what windows are."""
         return _model.WindowSettings(self.window_size, self.max_lag, self.min_power)
+
+    def no_moments(self, n_folds: int) -> _windows.Moments:
+        """Return the moments of no windows."""
+        n_features = _windows.n_window_features(self.max_lag, self.image_shape_[2])
+        return _windows.Moments.zeros(n_folds, len(self.classes_), n_features)
 
     def as_images(self, residuals: Any) -> np.ndarray:
         """Validate residuals like those fitted on, return them as ``(n, H, W, C)``."""
@@ -562,8 +564,7 @@ def add_up(
     """Return the moments of the windows of a batch."""
     images = localizer.as_images(residuals)
     settings = localizer.window_settings()
-    n_features = _windows.n_window_features(localizer.max_lag, images.shape[-1])
-    moments = _windows.Moments.zeros(n_folds, len(localizer.classes_), n_features)
+    moments = localizer.no_moments(n_folds)
     with one_blas_thread():
         for image, code, fold in zip(images, codes, folds, strict=True):
             moments.add(fold, code, _model.whole_windows(image, settings))
