@@ -185,6 +185,21 @@ def quiet_about_images() -> Iterator[None]:
         _QUIET.reset(token)
 
 
+def scaled_planes(image: Any, dtype: Any = np.float64, *, centre: bool = True) -> np.ndarray:
+    """Return the channels ``(C, H, W)`` of an image ``(H, W[, C])``, less their means.
+
+    They are scaled to 1 at the most, so that no square overflows. What rounding leaves of a
+    constant channel becomes 0.
+    """
+    planes = np.ascontiguousarray(np.moveaxis(np.atleast_3d(image), 2, 0))
+    mean = planes.mean(axis=(1, 2), dtype=np.float64) if centre else np.zeros(len(planes))
+    planes = planes.astype(dtype) - mean.astype(dtype)[:, np.newaxis, np.newaxis]
+    peaks = np.abs(planes).max(axis=(1, 2))
+    planes[peaks <= 4 * np.finfo(dtype).eps * np.abs(mean)] = 0
+    planes /= np.abs(planes).max() or 1
+    return planes
+
+
 class ImageInputMixin:
     """Lets an estimator take images, or rows, and know which shape they have.
 

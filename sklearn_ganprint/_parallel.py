@@ -34,7 +34,10 @@ def thread_map(
 
 
 def map_in_order(
-    function: Callable[..., Any], items: Iterable[tuple[Any, ...]], n_jobs: int | None
+    function: Callable[..., Any],
+    items: Iterable[tuple[Any, ...]],
+    n_jobs: int | None,
+    prefer: str = "processes",
 ) -> Iterator[Any]:
     """Yield ``function(*item)`` of each item, from joblib's workers, in order as they are ready.
 
@@ -43,7 +46,7 @@ def map_in_order(
     """
     tasks = (delayed(function)(*item) for item in items)
     # Items are batches already: joblib's own would take more of them the faster they are.
-    options = {"n_jobs": n_jobs, "prefer": "processes", "batch_size": 1}
+    options = {"n_jobs": n_jobs, "prefer": prefer, "batch_size": 1}
     try:
         parallel = Parallel(**options, return_as="generator")
     except ValueError:  # multiprocessing, for one

@@ -41,7 +41,7 @@ def test_private_imports_are_seen():
     source = (
         "from sklearn_ganprint.files._batches import FileBatches\n"
         "from sklearn_ganprint.files import _batches, FileBatchClassifier\n"
-        "import sklearn_ganprint.persistence._archive\n"
+        "import sklearn_ganprint.persistence._models\n"
         "from sklearn_ganprint import __version__\n"
         "from sklearn_ganprint._output import printable\n"
         "from sklearn_ganprint.cli._main import main\n"
@@ -49,5 +49,5 @@ def test_private_imports_are_seen():
     assert list(private_imports(source)) == [
         "sklearn_ganprint.files._batches.FileBatches",
         "sklearn_ganprint.files._batches",
-        "sklearn_ganprint.persistence._archive",
+        "sklearn_ganprint.persistence._models",
     ]

@@ -364,7 +364,7 @@ def test_models_from_the_future(model, ganprint, monkeypatch):
     status, out, err = ganprint("predict", path, folder)
     assert status == 0
     assert re.match(r"warning: .*which is newer than this, 0\.0\.1\.\n", err)
-    monkeypatch.setattr("sklearn_ganprint.persistence._archive.FORMAT_VERSION", 0)
+    monkeypatch.setattr("sklearn_ganprint.persistence._models.FORMAT_VERSION", 0)
     status, out, err = ganprint("predict", path, folder)
     assert (status, out) == (2, "")
     assert "Upgrade sklearn_ganprint" in err

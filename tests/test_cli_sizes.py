@@ -179,6 +179,18 @@ def test_images_of_any_size_do_not_shrink_the_crop(
     assert ("which they are used whole" in err) is (n_small == 4)
 
 
+@pytest.mark.parametrize(("n_small", "warned"), [(7, True), (4, False)])
+def test_a_crop_larger_than_most_files_is_warned_of(image_folder, capsys, n_small, warned):
+    _, paths, _ = image_folder(labels=("a", "b"), n_per_class=4, shape=(120, 120, 3))
+    for path in paths[1 : 1 + n_small]:
+        cut(path, 60, 80)
+    _images.check_crop(inspect_images(paths), (120, 120))
+    assert capsys.readouterr().err.splitlines() == warned * [
+        "warning: --crop 120x120: only 1 of 8 files are so large, and the model takes space for "
+        "all of it: 4 times that of --crop 60, which half of the files can give"
+    ]
+
+
 def test_fit_keeps_small_images_whole_and_names_those_too_small(tmp_path, image_folder, ganprint):
     folder, paths, y = image_folder(labels=("a", "b"), n_per_class=6, shape=(100, 100, 3))
     cut(paths[0], 66, 100)

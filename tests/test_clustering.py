@@ -19,6 +19,13 @@ from sklearn_ganprint import (
     save_model,
 )
 from sklearn_ganprint.clustering import part_spectra
+from sklearn_ganprint.clustering._features import (
+    inverse_root,
+    neighbor_whitening,
+    principal_axes,
+    whitened_axes,
+    within_scatter,
+)
 
 # Steps of the clustering, held to slow references.
 from sklearn_ganprint.clustering._merging import (
@@ -29,13 +36,6 @@ from sklearn_ganprint.clustering._merging import (
     merge_clusters,
     reassign,
     separability,
-)
-from sklearn_ganprint.clustering._whitening import (
-    inverse_root,
-    neighbor_whitening,
-    principal_axes,
-    whitened_axes,
-    within_scatter,
 )
 from sklearn_ganprint.files import UnreadableImageWarning
 

@@ -26,7 +26,7 @@ from sklearn_ganprint.comparison import (
 )
 
 # A law over many sets of fingerprints, which would take minutes with images.
-from sklearn_ganprint.comparison._comparison import p_values_among_sources
+from sklearn_ganprint.correlation._comparison import p_values_among_sources
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.files import UnreadableImageWarning
 

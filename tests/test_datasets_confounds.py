@@ -83,3 +83,16 @@ def test_disjoint_quality_ranges_are_a_confound():
     quality = np.concatenate([rng.integers(60, 80, 20), rng.integers(80, 100, 20)]).astype(float)
     [found] = confounds(_properties(2, jpeg_quality=quality))
     assert found.startswith("JPEG quality: ")
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "sentence"),
+    [
+        (2, "format: 9 of 20 of 'c1' are JPEG, 0 of 20 of 'c0'"),
+        (5, "format: 9 of 20 of 'c1' are JPEG, 0 of 80 of all other classes"),
+    ],
+)
+def test_a_class_of_two_formats_is_told_by_its_shares(n_classes, sentence):
+    formats = np.full(20 * n_classes, "PNG", dtype="<U4")
+    formats[20:29] = "JPEG"
+    assert confounds(_properties(n_classes, formats=formats)) == [sentence]

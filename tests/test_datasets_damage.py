@@ -15,7 +15,7 @@ from PIL import Image, PngImagePlugin
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, load_image_folder
 
 # No reader asks for a part that reaches outside.
-from sklearn_ganprint.datasets._decoding._decode import decode_image
+from sklearn_ganprint.datasets._decoding import decode_image
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ from sklearn.utils.metaestimators import available_if
 
 from sklearn_ganprint.classification._base import BaseFingerprintClassifier, Sums
 from sklearn_ganprint.correlation import negative_distance
-from sklearn_ganprint.correlation._index import SCORES, negative_squared_distance
-from sklearn_ganprint.correlation._unit_rows import kept_unit_rows
+from sklearn_ganprint.correlation._index import SCORES, kept_unit_rows, negative_squared_distance
 from sklearn_ganprint.fingerprints import class_sums, energy
 from sklearn_ganprint.residuals._blanks import LOWEST
 

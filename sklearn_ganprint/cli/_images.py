@@ -260,13 +260,25 @@ def warning_of_small(crop: tuple[int, int]) -> str | None:
 
 
 def check_crop(bunch: Bunch, crop: tuple[int, int]) -> None:
-    """Refuse a crop larger than all files: beyond them fingerprints would be empty, but large."""
+    """Refuse a crop larger than all files, and warn of one larger than most.
+
+    Beyond the files fingerprints are empty, but as large as the crop.
+    """
     largest = int(bunch.heights.max()), int(bunch.widths.max())
     if crop[0] > largest[0] or crop[1] > largest[1]:
         height, width = np.minimum(crop, largest).tolist()
         raise CommandError(
             f"--crop {crop[0]}x{crop[1]}: no file has as many rows and columns; leave --crop out, "
             f"or choose at most {height}x{width}"
+        )
+    n_files = len(bunch.heights)
+    n_large = int(((bunch.heights >= crop[0]) & (bunch.widths >= crop[1])).sum())
+    usual = _given_by(0.5, np.minimum(bunch.heights, bunch.widths))
+    if 2 * n_large < n_files and crop[0] * crop[1] > usual**2:
+        MESSAGES.warn(
+            f"--crop {crop[0]}x{crop[1]}: only {n_large} of {n_files} files are so large, and the "
+            f"model takes space for all of it: {crop[0] * crop[1] / usual**2:.3g} times that of "
+            f"--crop {usual}, which half of the files can give"
         )
 
 

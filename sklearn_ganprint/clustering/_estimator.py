@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import cdist, pdist
 from sklearn.base import BaseEstimator, ClusterMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -18,8 +18,7 @@ from sklearn_ganprint._batches import Batches
 from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint.clustering import _merging
-from sklearn_ganprint.clustering._features import part_spectra
-from sklearn_ganprint.clustering._whitening import Axes, whitened_axes
+from sklearn_ganprint.clustering._features import Axes, part_spectra, whitened_axes
 from sklearn_ganprint.residuals._blanks import zero_rows
 
 #: Components on which images are assigned.
@@ -60,9 +59,9 @@ class Assignment(NamedTuple):
 
     def labels(self, features: np.ndarray) -> np.ndarray:
         """Return the cluster of each image, -1 for outliers."""
-        distances = _merging.squared_distances(self.axes.apply(features), self.centers)
+        distances = cdist(self.axes.apply(features), self.centers)
         nearest = distances.argmin(axis=1)
-        nearest[distances.min(axis=1) > self.max_distances[nearest] ** 2] = NOWHERE
+        nearest[distances.min(axis=1) > self.max_distances[nearest]] = NOWHERE
         return nearest
 
 
@@ -345,7 +344,7 @@ def fit_assignment(axes: Axes, features: np.ndarray, codes: np.ndarray) -> Assig
     means = _merging.cluster_means(points, codes)
     root = _merging.sphering(points - means[codes], len(means))
     points, means = points @ root, means @ root
-    distances = _merging.squared_distances(points, means)
+    distances = cdist(points, means, "sqeuclidean")
     kept, nearest = np.unique(distances.argmin(axis=1), return_inverse=True)
     own = distances.min(axis=1)
     median = np.array([np.median(own[nearest == code]) for code in range(len(kept))])

@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from scipy.cluster.hierarchy import cut_tree, fcluster, linkage
-from scipy.spatial.distance import squareform
+from scipy.spatial.distance import cdist, squareform
 
 #: Folds of a cluster: members are projected on an axis that is found without their fold.
 N_FOLDS = 5
@@ -120,11 +120,6 @@ def projected_moments(
     return n, mean, np.maximum(raw - mean**2, 0)
 
 
-def cut_ward(points: np.ndarray, n_clusters: int) -> np.ndarray:
-    """Cut Ward's tree into clusters, deliberately too many."""
-    return fcluster(linkage(points, "ward"), n_clusters, "maxclust") - 1
-
-
 def merge_clusters(
     points: np.ndarray, labels: np.ndarray, min_separation: float, n_clusters: int | None = None
 ) -> np.ndarray:
@@ -182,7 +177,7 @@ def reassign(points: np.ndarray, labels: np.ndarray, n_rounds: int = 5) -> np.nd
         ids, codes = np.unique(labels, return_inverse=True)
         means = cluster_means(points, codes)
         root = sphering(points - means[codes], len(ids))
-        nearest = ids[squared_distances(points @ root, means @ root).argmin(axis=1)]
+        nearest = ids[cdist(points @ root, means @ root).argmin(axis=1)]
         if len(np.unique(nearest)) < len(ids) or (nearest == labels).all():
             break
         labels = nearest
@@ -200,11 +195,6 @@ def sphering(centred: np.ndarray, n_means: int) -> np.ndarray:
     return np.linalg.inv(np.linalg.cholesky(covariance)).T
 
 
-def squared_distances(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Return squared Euclidean distances ``(n, n_centres)``."""
-    return np.stack([np.square(points - centre).sum(axis=1) for centre in centres], axis=1)
-
-
 def cluster_points(
     points: np.ndarray, min_separation: float, n_clusters: int | None = None
 ) -> np.ndarray:
@@ -217,9 +207,11 @@ def cluster_points(
     partitions = []
     for n_components in sorted({min(n, points.shape[1]) for n in PARTITION_COMPONENTS}):
         used = points[:, :n_components]
-        for size in CUT_SIZES:
+        tree = linkage(used, "ward")
+        for size in CUT_SIZES:  # too many clusters, deliberately
             n_cut = int(np.clip(len(points) // size, *CUT_LIMITS))
-            labels = cut_ward(used, min(len(points), max(n_cut, 2 * (n_clusters or 0))))
+            n_cut = min(len(points), max(n_cut, 2 * (n_clusters or 0)))
+            labels = fcluster(tree, n_cut, "maxclust")
             labels = merge_clusters(used, labels, min_separation, n_clusters)
             partitions.append(reassign(used, labels))
     last = points[:, : max(PARTITION_COMPONENTS)]

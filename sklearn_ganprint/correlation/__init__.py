@@ -7,9 +7,12 @@ Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial fingerprints?", 
 
 from sklearn_ganprint._public import former_names, publish
 from sklearn_ganprint.correlation._comparison import (
+    CorrelationPeaks,
     FingerprintComparison,
     compare_fingerprints,
     correlations_and_errors,
+    locate_peaks,
+    peak_to_correlation_energy,
 )
 from sklearn_ganprint.correlation._index import (
     correlation_index,
@@ -17,11 +20,6 @@ from sklearn_ganprint.correlation._index import (
     negative_distance,
     pairwise_correlation,
     pairwise_correlation_blocks,
-)
-from sklearn_ganprint.correlation._peak import (
-    CorrelationPeaks,
-    locate_peaks,
-    peak_to_correlation_energy,
 )
 
 __all__ = [

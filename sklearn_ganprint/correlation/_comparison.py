@@ -1,14 +1,25 @@
-"""Two fingerprints: how alike they are, and how much of that is chance."""
+"""Patterns compared: how alike two fingerprints are by chance, and where correlations peak."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import fft
 from scipy.stats import norm
+from scipy.stats import t as student
+
+from sklearn_ganprint._images import scaled_planes
 
 #: Side of the blocks that the strength of a pattern is followed by, in pixels.
 BLOCK = 16
+#: Rounds of subtracting medians of rows and columns; the values hardly change after a few.
+N_ROUNDS = 10
+#: Side of the square around a peak that does not count as noise, in pixels [1]_ of
+#: :func:`peak_to_correlation_energy`.
+NEIGHBOURHOOD = 11
+
+#: Correlations of the fingerprints of two sets, and their standard errors.
+Pairs = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -158,13 +169,7 @@ class _Pattern:
     """A fingerprint of zero mean and unit norm, with its spectrum."""
 
     def __init__(self, values: np.ndarray) -> None:
-        planes = np.array(values, dtype=np.float64)
-        planes = np.moveaxis(planes[..., np.newaxis] if planes.ndim == 2 else planes, 2, 0)
-        means = planes.mean(axis=(1, 2), keepdims=True)
-        planes = planes - means
-        # What rounding leaves of a constant plane is not a pattern.
-        planes[np.abs(planes).max(axis=(1, 2)) <= 4e-16 * np.abs(means[:, 0, 0])] = 0
-        planes /= np.abs(planes).max() or 1.0
+        planes = scaled_planes(values)
         self.planes = planes / (np.sqrt(np.vdot(planes, planes)) or 1.0)
         self.spectra = fft.rfft2(self.planes, norm="ortho")
         # Columns that stand for two: those whose mirror image is not stored.
@@ -188,3 +193,262 @@ def _block_sums(values: np.ndarray) -> np.ndarray:
         starts = np.arange(0, side, max(1, min(BLOCK, side // 4)))
         values = np.add.reduceat(values, starts, axis=axis)
     return values
+
+
+def z_scores(correlation: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Return correlations over their standard errors; 0 for a fingerprint that is constant."""
+    return np.divide(correlation, error, out=np.zeros_like(correlation), where=error != 0)
+
+
+def p_values_among_sources(
+    pairs: Pairs, others: Pairs | None = None, *, symmetric: bool = False
+) -> np.ndarray:
+    """Compute one-sided p-values of correlations (k, m) against pairs of different sources.
+
+    A fingerprint of one side has at most one partner on the other. `others` (m, m) are pairs
+    within the second side, which serve as further rows. `symmetric` says that `pairs` are within
+    one model, so that every pair is there twice. NaN is where there is no pair.
+
+    What a fingerprint has in common with all others, such as a JPEG grid or aligned content, adds
+    to its whole row and column. So the medians of rows and columns are subtracted in turn (Tukey's
+    median polish, which few pairs of one source do not disturb). The standard deviation is that of
+    the rest without the greatest value of each row, which may be a match; with so few values
+    Student's distribution takes the place of the normal one.
+    """
+    k, m = pairs[0].shape
+    correlation, error = (
+        pairs if others is None else map(np.vstack, zip(pairs, others, strict=True))
+    )
+    rest = correlation / _product_of_effects(error)
+    for _ in range(N_ROUNDS):
+        rest -= np.nanmedian(rest, axis=1, keepdims=True)
+        rest -= np.nanmedian(rest, axis=0, keepdims=True)
+    if symmetric:  # rows were first; a pair has one p-value, whichever comes first
+        rest = (rest + rest.T) / 2
+    null = np.sort(rest, axis=1)  # NaN go last
+    greatest = np.isfinite(null[:k]).sum(axis=1) - 1
+    null[np.arange(k), greatest] = np.nan
+    # Pairs that are there twice count once.
+    weight = np.ones((len(null), 1))
+    weight[0 if symmetric else k :] = 0.5
+    effects = m if symmetric else k + m - 1
+    degrees = float((weight * np.isfinite(null)).sum()) - effects
+    scale = np.sqrt(np.nansum(weight * null**2) / max(degrees, 1.0))
+    with np.errstate(over="ignore"):  # copies have a scale of 0, and infinitely many of it
+        standardized = rest[:k] / max(scale, np.finfo(np.float64).tiny)
+    return student.sf(standardized, max(degrees, 1.0))
+
+
+def _product_of_effects(error: np.ndarray) -> np.ndarray:
+    """Smooth standard errors, which come from single pairs, to a factor for each row and column."""
+    known = np.isfinite(error) & (error > 0)
+    logarithm = np.where(known, np.log(np.where(known, error, 1.0)), np.nan)
+    if not known.any():
+        return np.ones_like(error)
+    for axis in (0, 1):  # a fingerprint that is constant has no pair of a known error
+        blank = ~known.any(axis=axis)
+        logarithm.swapaxes(0, axis)[:, blank] = np.nanmean(logarithm)
+    rows, columns = (np.nanmean(logarithm, axis=axis, keepdims=True) for axis in (1, 0))
+    return np.exp(rows + columns - np.nanmean(logarithm))
+
+
+class CorrelationPeaks(NamedTuple):
+    """Greatest cross-correlations of residuals with fingerprints.
+
+    Attributes
+    ----------
+    pce : ndarray of float64, shape (n, k)
+        Signed peak-to-correlation energy of each peak.
+    offset : ndarray of int, shape (n, k, 2)
+        Row and column of the fingerprint that the first pixel of the residual falls on.
+    """
+
+    pce: np.ndarray
+    offset: np.ndarray
+
+
+def peak_to_correlation_energy(
+    residuals: Any, fingerprints: Any, *, search: bool = False, neighbourhood: int = NEIGHBOURHOOD
+) -> np.ndarray:
+    """Compute the peak-to-correlation energy of residuals and fingerprints.
+
+    Parameters
+    ----------
+    residuals : array-like of shape (n, h, w) or (n, h, w, C)
+        Residuals, in any unit. For the fingerprint of a camera, which multiplies what it sees,
+        residuals times the intensity of their images.
+    fingerprints : array-like of shape (k, H, W) or (k, H, W, C)
+        Fingerprints. Without `search`, of the residuals' shape.
+    search : bool, default=False
+        Whether the residual may lie anywhere. False takes the correlation in place, True the
+        greatest there is: a residual smaller than the fingerprint at each position where it fits
+        in, one of equal size at each circular shift.
+    neighbourhood : int, default=11
+        Side of the square around the peak that does not count as noise, odd. It is made smaller
+        where it is more than half of an image's side.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, k)
+        Energies, with the sign of the correlation; 0 where either side is constant.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not go together, or the neighbourhood is not odd.
+
+    See Also
+    --------
+    locate_peaks : Also returns the position of the peak.
+    correlation_index : The correlation itself.
+
+    Notes
+    -----
+    With the circular cross-correlation ``c`` of both sides, each less its mean, ``PCE = sign(c_0)
+    c_0^2 / mean(c_s^2)``, where the mean is over all shifts outside of the neighbourhood of the
+    peak [1]_. Channels are correlated one by one and added.
+
+    Where residual and fingerprint have nothing in common, the PCE in place is about the square of
+    a standard normal variable, and the greatest of m positions that of the greatest of m. Cameras
+    are matched above 50 or 60 by convention. No such number holds for the fingerprints of
+    generators: they are periodic, with as many peaks as periods, and all peaks but one count as
+    noise.
+
+    References
+    ----------
+    .. [1] M. Goljan, J. Fridrich, T. Filler, "Large scale test of sensor fingerprint camera
+       identification", Proc. SPIE 7254, 2009.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.correlation import peak_to_correlation_energy
+    >>> fingerprints = np.random.default_rng(0).normal(size=(2, 64, 64))
+    >>> peak_to_correlation_energy(fingerprints[:1], fingerprints).round()
+    array([[4368.,   -0.]])
+    """
+    return locate_peaks(residuals, fingerprints, search=search, neighbourhood=neighbourhood).pce
+
+
+def locate_peaks(
+    residuals: Any, fingerprints: Any, *, search: bool = True, neighbourhood: int = NEIGHBOURHOOD
+) -> CorrelationPeaks:
+    """Locate each residual in each fingerprint, and compute how far the peak stands out.
+
+    Parameters
+    ----------
+    residuals : array-like of shape (n, h, w) or (n, h, w, C)
+        Residuals, for example of images that were cropped.
+    fingerprints : array-like of shape (k, H, W) or (k, H, W, C)
+        Fingerprints, at least as large.
+    search : bool, default=True
+        As in :func:`peak_to_correlation_energy`.
+    neighbourhood : int, default=11
+        As in :func:`peak_to_correlation_energy`.
+
+    Returns
+    -------
+    CorrelationPeaks
+        Energy and position of each peak.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not go together, or the neighbourhood is not odd.
+
+    See Also
+    --------
+    peak_to_correlation_energy : The formula.
+
+    Notes
+    -----
+    All positions come from one Fourier transform of either side and one back, of the size of the
+    fingerprint.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.correlation import locate_peaks
+    >>> fingerprint = np.random.default_rng(0).normal(size=(1, 64, 64))
+    >>> peaks = locate_peaks(fingerprint[:, 7:39, 21:53], fingerprint)
+    >>> peaks.offset[0, 0]
+    array([ 7, 21])
+    """
+    residuals, fingerprints = _with_channels(residuals), _with_channels(fingerprints)
+    _check(residuals, fingerprints, search, neighbourhood)
+    dtype = np.dtype(np.float32 if residuals.dtype == np.float32 else np.float64)
+    size, small = fingerprints.shape[1:3], residuals.shape[1:3]
+    # All shifts if the sizes are equal; else those where the residual fits in.
+    fits = [slice(n - m + 1) for n, m in zip(size, small, strict=True)]
+    shifts = (slice(None),) * 2 if small == size else tuple(fits)
+    spectra = [_spectra(fingerprint, size, dtype) for fingerprint in fingerprints]
+    pce = np.zeros((len(residuals), len(fingerprints)))
+    offset = np.zeros((*pce.shape, 2), np.intp)
+    for row, residual in enumerate(residuals):
+        channels = _spectra(residual, size, dtype)
+        for column, fingerprint in enumerate(spectra):
+            cross = sum(f * r.conj() for f, r in zip(fingerprint, channels, strict=True))
+            values = fft.irfft2(cross, s=size)
+            if search:
+                among = values[shifts]
+                offset[row, column] = np.unravel_index(among.argmax(), among.shape)
+            pce[row, column] = _energy_ratio(values, offset[row, column], neighbourhood)
+    return CorrelationPeaks(pce, offset)
+
+
+def _spectra(image: np.ndarray, size: tuple[int, ...], dtype: np.dtype) -> list[np.ndarray]:
+    """Transform each channel less its mean, continued by zeros; what is constant becomes 0."""
+    # Energies are free of the scale.
+    return [fft.rfft2(plane, s=size) for plane in scaled_planes(image, dtype)]
+
+
+def _energy_ratio(values: np.ndarray, peak: np.ndarray, neighbourhood: int) -> float:
+    """Divide the signed square of a peak by the mean square outside of its neighbourhood."""
+    reach = [min(neighbourhood // 2, max(0, (side // 2 - 1) // 2)) for side in values.shape]
+    near = [
+        np.arange(at - r, at + r + 1) % side
+        for at, r, side in zip(peak, reach, values.shape, strict=True)
+    ]
+    inside = np.square(values[np.ix_(*near)], dtype=np.float64).sum()
+    total = sum(float(np.vdot(row, row)) for row in values)
+    n_outside = values.size - len(near[0]) * len(near[1])
+    height = float(values[tuple(peak)])
+    noise = max(total - float(inside), 0.0)
+    # The rest of a difference of nearly equal sums is rounding.
+    if not n_outside or noise <= 1e-9 * total:
+        return 0.0
+    return height * abs(height) * n_outside / noise
+
+
+def _with_channels(values: Any) -> np.ndarray:
+    """Add an axis of one channel where there is none."""
+    values = np.asarray(values)
+    if values.ndim not in (3, 4) or 0 in values.shape[1:]:
+        raise ValueError(
+            f"Expected residuals and fingerprints of shape (n, H, W) or (n, H, W, C), got "
+            f"{values.shape}."
+        )
+    return values if values.ndim == 4 else values[..., np.newaxis]
+
+
+def _check(
+    residuals: np.ndarray, fingerprints: np.ndarray, search: bool, neighbourhood: int
+) -> None:
+    if neighbourhood < 1 or neighbourhood % 2 == 0:
+        raise ValueError(f"neighbourhood: expected an odd number of pixels, got {neighbourhood!r}.")
+    (*small, n_channels), (*large, expected) = residuals.shape[1:], fingerprints.shape[1:]
+    if n_channels != expected:
+        raise ValueError(
+            f"Expected residuals and fingerprints of as many channels, got {n_channels} and "
+            f"{expected}."
+        )
+    if small != large and not search:
+        raise ValueError(
+            f"Expected residuals of the fingerprints' size, {tuple(large)}, got {tuple(small)}. "
+            f"search=True finds where smaller ones lie."
+        )
+    if small[0] > large[0] or small[1] > large[1]:
+        raise ValueError(
+            f"Expected residuals no larger than the fingerprints, {tuple(large)}, got "
+            f"{tuple(small)}. Crop them first."
+        )

@@ -9,11 +9,12 @@ from typing import Literal, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import Bunch
 
 from sklearn_ganprint._output import as_label, csv_rows, printable
 from sklearn_ganprint.datasets import _reader
-from sklearn_ganprint.datasets._decoding._decode import FilePath, ImageReadError
+from sklearn_ganprint.datasets._decoding import FilePath, ImageReadError
 from sklearn_ganprint.datasets._layouts import list_container
 from sklearn_ganprint.datasets._listing import Entry, Listing, list_all
 from sklearn_ganprint.datasets._reader import ImageReader
@@ -226,9 +227,13 @@ def load_image_folder(
     entries, duplicates = _resolve_copies(entries, reader.n_jobs, failures)
     content = {}
     if load_content:
-        content["data"], kept, unread = reader.try_read([entry.filename for entry in entries])
-        entries = [entries[index] for index in kept]
-        failures += unread
+        # The headers are known: files are opened for their pixels alone.
+        size = _reader.most_common_size(entry.info for entry in entries if entry.info)
+        names = [entry.filename for entry in entries]
+        found = _reader.read_usable(reader, names, size, whose="the most common size")
+        content["data"] = found.images
+        entries = [entries[index] for index in found.kept]
+        failures += found.failures
     _require_two_labels(container, listing, entries)
     failures.sort(key=lambda failure: failure.filename)
     usable = {entry.filename for entry in entries}
@@ -451,45 +456,57 @@ def confounds(bunch: Bunch) -> list[str]:
         ("colour mode", bunch.modes, everything),
         ("JPEG quality", bunch.jpeg_quality[jpeg].astype(int), jpeg),
     ]
-    return [
-        f"{name}: {_describe(values, bunch.target[among], bunch.target_names)}"
-        for name, values, among in properties
-        if _is_telling(values, bunch.target[among])
-    ]
+    found = []
+    for name, values, among in properties:
+        labels, target = np.unique(bunch.target[among], return_inverse=True)
+        if len(labels) < 2:
+            continue
+        counts = contingency_matrix(target, values)
+        total = counts.sum(axis=0)
+        if max(_balanced_accuracy(own, total - own) for own in counts) >= _TELLING:
+            found.append(f"{name}: {_describe(counts, bunch.target_names[labels], values)}")
+    return found
 
 
-def _is_telling(values: NDArray[np.generic], target: NDArray[np.int64]) -> bool:
-    """Return whether the values tell some class from the others."""
-    if len(np.unique(target)) < 2:
-        return False
-    _, codes = np.unique(values, return_inverse=True)
-    return any(_balanced_accuracy(codes, target == label) >= _TELLING for label in set(target))
-
-
-def _balanced_accuracy(codes: NDArray[np.intp], inside: NDArray[np.bool_]) -> float:
-    """Compute how often the codes tell `inside`, leaving one out, both sides weighing alike."""
-    rates, n_values = [], codes.max() + 1
-    for side in (inside, ~inside):
+def _balanced_accuracy(inside: NDArray[np.int64], outside: NDArray[np.int64]) -> float:
+    """Compute how often values tell `inside`, leaving one out, both sides weighing alike."""
+    rates = []
+    for own, other in ((inside, outside), (outside, inside)):
         # The judged image is taken out of its own side: a value seen once proves nothing.
-        own = (np.bincount(codes[side], minlength=n_values) - 1) / max(side.sum() - 1, 1)
-        other = np.bincount(codes[~side], minlength=n_values) / (~side).sum()
-        right = (own > other) + 0.5 * (own == other)
-        rates.append(float(right[codes[side]].mean()))
+        difference = (own - 1) / max(own.sum() - 1, 1) - other / other.sum()
+        right = (np.sign(difference) + 1) / 2
+        rates.append(float(right @ own / own.sum()))
     return sum(rates) / 2
 
 
-def _describe(values: NDArray[np.generic], target: NDArray[np.int64], names: Sequence[str]) -> str:
-    """Return a sentence on the most frequent value of the classes, equal ones together."""
-    classes: dict[object, list[int]] = defaultdict(list)
-    for label in np.unique(target):
-        classes[Counter(values[target == label].tolist()).most_common(1)[0][0]].append(label)
-    order = sorted(classes.items(), key=lambda item: len(item[1]))
+def _describe(counts: NDArray[np.int64], names: Sequence[str], values: NDArray[np.generic]) -> str:
+    """Return a sentence on the most frequent value of the classes, equal ones together.
+
+    Where it is the same in all classes, on the value whose share tells one class best.
+    """
+    kinds, usual = np.unique(values), counts.argmax(axis=1)
+    order = sorted(dict.fromkeys(usual.tolist()), key=lambda kind: np.sum(usual == kind))
+    if len(order) == 1:
+        return _describe_shares(counts, names, kinds)
     parts = []
-    for value, labels in order:
-        is_rest = len(order) > 1 and value == order[-1][0] and len(labels) > 1
-        quoted = " and ".join(f"'{names[label]}'" for label in labels)
-        who = "all other classes" if is_rest else quoted
-        verb = "is" if len(labels) == 1 else "are"
-        own = values[np.isin(target, labels)]
-        parts.append(f"{who} {verb} {value} ({np.sum(own == value)} of {len(own)})")
+    for kind in order:
+        own = usual == kind
+        is_rest = kind == order[-1] and own.sum() > 1
+        quoted = " and ".join(f"'{name}'" for name in np.asarray(names)[own])
+        who = f"{'all other classes' if is_rest else quoted} {'is' if own.sum() == 1 else 'are'}"
+        parts.append(f"{who} {kinds[kind]} ({counts[own, kind].sum()} of {counts[own].sum()})")
     return ", ".join(parts)
+
+
+def _describe_shares(
+    counts: NDArray[np.int64], names: Sequence[str], kinds: NDArray[np.generic]
+) -> str:
+    """Return a sentence on the class and the value that differ most in share from all others."""
+    others = counts.sum(axis=0) - counts
+    shares, other_shares = (n / n.sum(axis=1, keepdims=True) for n in (counts, others))
+    label, kind = np.unravel_index((shares - other_shares).argmax(), counts.shape)
+    rest = f"'{names[1 - label]}'" if len(names) == 2 else "all other classes"
+    return (
+        f"{counts[label, kind]} of {counts[label].sum()} of '{names[label]}' are {kinds[kind]}, "
+        f"{others[label, kind]} of {others[label].sum()} of {rest}"
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sklearn_ganprint._output import as_label, csv_rows, printable
-from sklearn_ganprint.datasets._decoding._decode import ImageInfo, ImageReadError
+from sklearn_ganprint.datasets._decoding import ImageInfo, ImageReadError
 
 #: The label of real images wherever a layout tells them from generated ones.
 REAL = "real"

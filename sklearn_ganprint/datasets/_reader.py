@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
 from sklearn_ganprint._output import printable
-from sklearn_ganprint.datasets._decoding._decode import (
+from sklearn_ganprint._parallel import map_in_order
+from sklearn_ganprint.datasets._decoding import (
     Channels,
     FilePath,
     ImageInfo,
@@ -28,10 +28,6 @@ from sklearn_ganprint.datasets._decoding._decode import (
 )
 from sklearn_ganprint.datasets._decoding._structure import UnusableImageError
 from sklearn_ganprint.datasets._tar import file_size, open_file
-
-# Files handed to the threads at a time: enough to keep them busy, few enough that little
-# work is lost when `read` stops at a bad file.
-_BLOCK = 64
 
 _Size: TypeAlias = tuple[int, int]
 Images: TypeAlias = Pixels | list[Pixels]
@@ -165,7 +161,7 @@ class ImageReader(BaseEstimator):
         ValueError
             If a parameter of the reader is not valid.
         """
-        return self._decode(path, crop_window(self))
+        return self._decode(path, crop_window(self))[0]
 
     def read(self, paths: Iterable[FilePath]) -> Images:
         """Read files that must all be usable.
@@ -195,8 +191,7 @@ class ImageReader(BaseEstimator):
             info = inspect_image(names[0], self.max_pixels)
             first = f"that of the first file, {printable(names[0])}"
             window = _Part((info.height, info.width), whose=first)
-        images, _, _ = self._collect(names, window, stop=True)
-        return images
+        return self._collect(names, window, stop=True).images
 
     def try_read(
         self, paths: Iterable[FilePath], expected_size: _Size | None = None
@@ -227,13 +222,8 @@ class ImageReader(BaseEstimator):
         TypeError, ValueError
             If `paths` is a single path, or holds anything but paths; if a parameter is not valid.
         """
-        names = _as_names(paths)
-        window = crop_window(self)
-        if window is None and expected_size is not None:
-            window = _Part(_as_size(expected_size, "expected_size"), whose="the expected size")
-        elif window is None and (common := self.common_size(names)) is not None:
-            window = _Part(common, whose="the most common size")
-        return self._collect(names, window, stop=False)
+        found = read_usable(self, paths, expected_size)
+        return found.images, found.kept, found.failures
 
     def common_size(self, paths: Iterable[FilePath]) -> tuple[int, int] | None:
         """Return the size of the images that `try_read` makes of files, or the largest size.
@@ -258,33 +248,29 @@ class ImageReader(BaseEstimator):
         window = crop_window(self)
         if window is not None:
             return window.size
-        sizes = Counter(
-            (result.height, result.width)
-            for result in inspect_files(self, _as_names(paths))
-            if not isinstance(result, ImageReadError)
-        )
-        return max(sizes, key=lambda size: sizes[size], default=None)
+        results = inspect_files(self, _as_names(paths))
+        return most_common_size(info for info in results if not isinstance(info, ImageReadError))
 
-    def _decode(self, path: FilePath, window: Window | None) -> Pixels:
+    def _decode(self, path: FilePath, window: Window | None) -> tuple[Pixels, ImageInfo]:
         return decode_image(path, channels=self.channels, max_pixels=self.max_pixels, window=window)
 
-    def _collect(
-        self, names: Sequence[str], window: _Part | None, *, stop: bool
-    ) -> tuple[Images, NDArray[np.intp], list[ImageReadError]]:
+    def _collect(self, names: Sequence[str], window: _Part | None, *, stop: bool) -> "ReadFiles":
         """Read the files into one array or list; raise at the first bad one if told to stop."""
         images: Images = self._no_images(window)
         kept: list[int] = []
-        failures = []
+        infos, failures = [], []
         results = map_files(partial(self._decode, window=window), names, self.n_jobs)
         for index, result in enumerate(results):
             if not isinstance(result, ImageReadError):
-                images = _store(images, len(kept), result, len(names))
+                image, info = result
+                images = _store(images, len(kept), image, len(names))
                 kept.append(index)
+                infos.append(info)
             elif stop:
                 raise result
             else:
                 failures.append(result)
-        return images[: len(kept)], np.array(kept, dtype=np.intp), failures
+        return ReadFiles(images[: len(kept)], np.array(kept, dtype=np.intp), failures, infos)
 
     def _no_images(self, window: _Part | None) -> Pixels:
         size = (0, 0) if window is None else window.size
@@ -295,6 +281,37 @@ class ImageReader(BaseEstimator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Readers saved by earlier versions refused images smaller than the crop.
         super().__setstate__({"min_side": None, **state})
+
+
+class ReadFiles(NamedTuple):
+    """The images of usable files, their positions, what is wrong with others, and headers."""
+
+    images: Images
+    kept: NDArray[np.intp]
+    failures: list[ImageReadError]
+    infos: list[ImageInfo]
+
+
+def most_common_size(infos: Iterable[ImageInfo]) -> _Size | None:
+    """Return the most common (height, width), of equally common ones the first; None for none."""
+    sizes = Counter((info.height, info.width) for info in infos)
+    return max(sizes, key=lambda size: sizes[size], default=None)
+
+
+def read_usable(
+    reader: ImageReader,
+    paths: Iterable[FilePath],
+    expected_size: _Size | None = None,
+    whose: str = "the expected size",
+) -> ReadFiles:
+    """Read those files that are usable, as `ImageReader.try_read` does."""
+    names = _as_names(paths)
+    window = crop_window(reader)
+    if window is None and expected_size is not None:
+        window = _Part(_as_size(expected_size, "expected_size"), whose=whose)
+    elif window is None and (common := reader.common_size(names)) is not None:
+        window = _Part(common, whose="the most common size")
+    return reader._collect(names, window, stop=False)
 
 
 def crop_window(reader: ImageReader) -> _Part | None:
@@ -388,9 +405,9 @@ def property_arrays(infos: Sequence[ImageInfo]) -> dict[str, NDArray[np.generic]
 def inspect_files(
     reader: ImageReader, names: Sequence[str]
 ) -> Iterator[ImageInfo | ImageReadError]:
-    """Yield what each header says; an image that the crop does not fit into is an error."""
+    """Return what each header says; an image that the crop does not fit into is an error."""
     inspect = partial(inspect_image, max_pixels=reader.max_pixels, window=crop_window(reader))
-    yield from map_files(inspect, names, reader.n_jobs)
+    return map_files(inspect, names, reader.n_jobs)
 
 
 def content_keys(paths: Iterable[FilePath], *, n_jobs: int | None = None) -> list[tuple[int, str]]:
@@ -454,11 +471,8 @@ def _digest(name: str) -> str:
 def map_files(
     function: Callable[[str], _Result], names: Sequence[str], n_jobs: int | None
 ) -> Iterator[_Result | ImageReadError]:
-    """Yield ``function(name)``, or the ImageReadError it raised, in the order of names."""
-    with Parallel(n_jobs=n_jobs, prefer="threads") as parallel:
-        for start in range(0, len(names), _BLOCK):
-            block = names[start : start + _BLOCK]
-            yield from parallel(delayed(_attempt)(function, name) for name in block)
+    """Return ``function(name)``, or the ImageReadError it raised, in the order of names."""
+    return map_in_order(_attempt, ((function, name) for name in names), n_jobs, prefer="threads")
 
 
 def _attempt(function: Callable[[str], _Result], name: str) -> _Result | ImageReadError:

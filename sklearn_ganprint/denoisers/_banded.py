@@ -1,11 +1,12 @@
-"""Multiplication with matrices that are zero but near the diagonal."""
+"""Matrices that are zero but near the diagonal, and those of a discrete wavelet transform."""
 
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
+import pywt
 from scipy import sparse
 
 #: Rows of a block that multiplies from the left: few, or most of it is zeros beside the band.
@@ -14,6 +15,9 @@ LEFT_ROWS = 4
 RIGHT_ROWS = 16
 #: Values that are multiplied from the right at a time: blocks share columns, which stay cached.
 STRIP_VALUES = 1 << 18
+
+#: Sides up to which matrices are kept, so that images of every size have theirs soon.
+KEPT_SIDE = 1024
 
 
 #: Two stacks of factors, and where their products go.
@@ -150,3 +154,35 @@ def identity_columns(n: int, width: int = 64) -> Iterator[np.ndarray]:
     """
     for start in range(0, n, width):
         yield np.eye(n, min(width, n - start), -start)
+
+
+def level_matrices(
+    n: int, wavelet: str, mode: str, dtype: str, scale: float
+) -> tuple[BandedMatrix, BandedMatrix]:
+    """Return the matrices of one level along n pixels, which scale there and back again."""
+    find = _cut_matrices if n <= KEPT_SIDE else _cut_matrices.__wrapped__
+    return find(n, wavelet, mode, dtype, scale)
+
+
+@lru_cache(maxsize=512)
+def _cut_matrices(
+    n: int, wavelet: str, mode: str, dtype: str, scale: float
+) -> tuple[BandedMatrix, BandedMatrix]:
+    forward, inverse = _transform_matrices(n, wavelet, mode)
+    return BandedMatrix(forward * scale, dtype), BandedMatrix(inverse / scale, dtype)
+
+
+@lru_cache(maxsize=64)
+def _transform_matrices(n: int, wavelet: str, mode: str) -> tuple[Any, Any]:
+    """Make the matrices of one level along n pixels, there and back; low and high alternate.
+
+    They are read off PyWavelets, so that every wavelet and mode is what it says there.
+    """
+    forward, inverse = [], []
+    for unit in identity_columns(n):
+        bands = np.stack(pywt.dwt(unit, wavelet, mode, axis=0), axis=1)
+        forward.append(sparse.csc_array(bands.reshape(-1, unit.shape[1])))
+    for unit in identity_columns(forward[0].shape[0]):
+        low, high = np.ascontiguousarray(unit[0::2]), np.ascontiguousarray(unit[1::2])
+        inverse.append(sparse.csc_array(pywt.idwt(low, high, wavelet, mode, axis=0)[:n]))
+    return sparse.hstack(forward, format="csr"), sparse.hstack(inverse, format="csr")

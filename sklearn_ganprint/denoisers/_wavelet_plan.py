@@ -11,8 +11,7 @@ import numpy as np
 import pywt
 
 from sklearn_ganprint._parallel import one_blas_thread
-from sklearn_ganprint.denoisers._banded import BandedMatrix
-from sklearn_ganprint.denoisers._wavelet_matrices import level_matrices
+from sklearn_ganprint.denoisers._banded import BandedMatrix, level_matrices
 
 #: Values of the images that go through a plan together: small images are too short alone.
 BATCH_VALUES = 1 << 19

@@ -10,7 +10,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklearn_ganprint._images import ImageShape, ImageTransformer
 from sklearn_ganprint._parallel import row_chunks, thread_map
-from sklearn_ganprint.residuals._blanks import lack_residual, report_blank
+from sklearn_ganprint.residuals._blanks import BlankTeller
 
 #: Least mean square, in squared grey levels: that of a flat residual is 0, without logarithm.
 POWER_FLOOR = 1e-6
@@ -69,7 +69,7 @@ class ResidualFeatures(ImageTransformer):
         raise NotImplementedError
 
 
-class ImageFeatures(ResidualFeatures):
+class ImageFeatures(BlankTeller, ResidualFeatures):
     """Base of the transformers that make a row of features from each image, of whatever size.
 
     A subclass writes `_row` and `_size_needed`, and `_names` as others do.
@@ -82,38 +82,6 @@ class ImageFeatures(ResidualFeatures):
         **ResidualFeatures._parameter_constraints,
         "data_range": [Interval(Real, 0, None, closed="neither")],
     }
-
-    data_range: float
-
-    def lacks_residual(self, X: Any) -> np.ndarray:
-        """Mask the images without residual, which are flat, smooth or saturated.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images, or images as rows.
-
-        Returns
-        -------
-        ndarray of bool, shape (n,)
-            Where less than :data:`MIN_SHARE` of the pixels carry a residual.
-
-        Raises
-        ------
-        ValueError
-            If the images have another number of channels than those seen in ``fit``, or are not
-            finite.
-
-        See Also
-        --------
-        residual_share : How much of each image carries a residual.
-        """
-        return lack_residual(self._validate_images(X, reset=False), self.data_range)
-
-    def _learn(self, images: np.ndarray, y: Any) -> None:
-        # A single image, without labels, only tells the shape.
-        if len(images) > 1 or y is not None:
-            report_blank(lack_residual(images, self.data_range), y)
 
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:
         images = super()._take(X, reset=reset)

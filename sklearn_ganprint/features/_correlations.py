@@ -29,7 +29,7 @@ from sklearn_ganprint.features._partial_correlation import (
     linear_prediction,
     weight_names,
 )
-from sklearn_ganprint.residuals._several import SeveralResiduals
+from sklearn_ganprint.residuals._residual import SeveralResiduals
 
 #: Luminance, blue and red difference.
 _COLOURS = ("y", "cb", "cr")

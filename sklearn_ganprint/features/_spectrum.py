@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ganprint._images import ImageShape
 from sklearn_ganprint.features._base import POWER_FLOOR, ResidualFeatures, channel_names
-from sklearn_ganprint.residuals._local_variance import divide_by_local_rms
+from sklearn_ganprint.residuals._residual import divide_by_local_rms
 
 #: Of the local power, in squared grey levels: rounding to 8 bits alone has a third of it.
 ROUNDING_FLOOR = 0.25

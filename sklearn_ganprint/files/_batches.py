@@ -10,17 +10,26 @@ from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
 from sklearn_ganprint._batches import Batches, Result, transform_batch
 from sklearn_ganprint._parallel import map_in_order
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.datasets._reader import ReadFiles, read_usable
 from sklearn_ganprint.files._histories import FileHistory, file_histories
 from sklearn_ganprint.residuals._blanks import lack_residual, residual_share, share_in_words
 from sklearn_ganprint.residuals._cache import cache_unused
 
 #: Values of the images of one batch, at the most: 48 MiB in uint8. Large photos come in fewer.
 BATCH_VALUES = 3 << 24
+
+#: Shortest side of the images that are judged by what takes any size, unless crops are smaller.
+MIN_SIDE = 64
+
+#: Longest side of the part that is judged of an image, unless crops are larger. It takes 16 times
+#: as long as one of 256 pixels.
+MAX_SIDE = 1024
 
 
 class UnreadableImageWarning(UserWarning):
@@ -41,19 +50,22 @@ class Reading(NamedTuple):
     size: tuple[int, int] | None = None
     data_range: float | None = None
 
-    def load(self, items: Any) -> tuple[Any, np.ndarray, list[ImageReadError]]:
+    def load(self, items: Any) -> ReadFiles:
         """Return images, the positions of the items they are of, and the files that have failed."""
         if self.reader is None:
-            return items, np.arange(len(items)), []
-        images, kept, failures = self.reader.try_read(items, expected_size=self.size)
+            return ReadFiles(items, np.arange(len(items)), [], [])
+        images, kept, failures, infos = found = read_usable(self.reader, items, self.size)
         if self.data_range is None or not len(kept):
-            return images, kept, failures
+            return found
         blank = lack_residual(images, self.data_range)
         for position in np.flatnonzero(blank):
             (share,) = residual_share(images[position][np.newaxis], self.data_range)
             name = os.fsdecode(items[kept[position]])
             failures.append(NoResidualError(name, share_in_words(share)))
-        return images if not blank.any() else _safe_indexing(images, ~blank), kept[~blank], failures
+        if not blank.any():
+            return found
+        images, infos = (_safe_indexing(values, ~blank) for values in (images, infos))
+        return ReadFiles(images, kept[~blank], failures, infos)
 
 
 @dataclass(eq=False)
@@ -107,10 +119,10 @@ class FileBatches(Batches):
         """One image, the first that can be used, to learn shapes from."""
         failures: list[ImageReadError] = []
         for position in range(len(self)):
-            images, kept, failed = self.reading.load(self.items[position : position + 1])
-            failures += failed
-            if len(kept):
-                return _repeated(images, self.reading.size)
+            found = self.reading.load(self.items[position : position + 1])
+            failures += found.failures
+            if len(found.kept):
+                return _repeated(found.images, self.reading.size)
         for error in failures:
             self._handle(error)
         reasons = "\n".join(map(str, failures[:10]))
@@ -173,12 +185,11 @@ class FileBatches(Batches):
         if callable(self.on_error):
             self.on_error(error)
 
-    def _keep_histories(self, kept: np.ndarray, found: Sequence[FileHistory | None]) -> None:
+    def _keep_histories(self, kept: np.ndarray, found: Sequence[FileHistory]) -> None:
         for position, history in zip(kept.tolist(), found, strict=False):  # none in later maps
-            if history is not None:
-                self.histories[position] = history
-                if self.on_history is not None:
-                    self.on_history(os.fsdecode(self.items[position]), history)
+            self.histories[position] = history
+            if self.on_history is not None:
+                self.on_history(os.fsdecode(self.items[position]), history)
 
     def _warn_of_memory(self, rows: Any) -> None:
         """Say how much it takes to collect whole residuals, before it is taken."""
@@ -211,7 +222,7 @@ class FileBatches(Batches):
         )
 
 
-def _repeated(images: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+def _repeated(images: Any, size: tuple[int, int] | None) -> np.ndarray:
     """Repeat images ``(n, H, W, C)`` that are smaller than the crop up to its size."""
     if size is None or images.shape[1:3] == size:
         return images
@@ -227,14 +238,12 @@ def _work(
     rows: Sequence[np.ndarray],
     args: Sequence[Any],
     looked_at: np.ndarray | None,
-) -> tuple[np.ndarray, Any, list[ImageReadError], list[FileHistory | None]]:
+) -> tuple[np.ndarray, Any, list[ImageReadError], list[FileHistory]]:
     """Read, compute, and send back what is small: what one worker does."""
-    images, kept, failures = reading.load(items)
+    images, kept, failures, infos = reading.load(items)
     if not len(kept):
         return kept, None, failures, []
-    histories: list[FileHistory | None] = []
-    if looked_at is not None and reading.reader is not None:
-        histories = file_histories(reading.reader, items[kept], images, looked_at[kept])
+    histories = [] if looked_at is None else file_histories(infos, images, looked_at[kept])
     with cache_unused() if reading.reader is not None else nullcontext():
         images = transform_batch(images, steps)
         value = function(images, *(values[kept] for values in rows), *args)
@@ -280,3 +289,16 @@ def _only_column(X: Any) -> Any:
 
 def _is_path(value: Any) -> bool:
     return isinstance(value, (str, bytes, os.PathLike))
+
+
+def reader_of_any_size(reader: ImageReader, size: tuple[int, int]) -> ImageReader:
+    """Give a reader that keeps images smaller than `size` whole, and reads more of larger ones."""
+    # By an even number more, or the middle of an image would not be that of its crop.
+    crop = tuple(side + max(0, MAX_SIDE - side) // 2 * 2 for side in size)
+    return clone(reader).set_params(crop=crop, min_side=min(MIN_SIDE, *size))
+
+
+def part_that_is_read(reader: ImageReader, height: int, width: int) -> tuple[int, int]:
+    """Return how many rows and columns are read of an image of this size."""
+    limits = (height, width) if reader.crop is None else np.broadcast_to(reader.crop, 2).tolist()
+    return min(height, limits[0]), min(width, limits[1])

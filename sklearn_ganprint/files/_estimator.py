@@ -33,9 +33,14 @@ from sklearn_ganprint._batches import fit_on_batches, takes_any_size
 from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
 from sklearn_ganprint._metaestimators import RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
-from sklearn_ganprint.files._batches import FileBatches, UnreadableImageWarning, is_paths
+from sklearn_ganprint.files._batches import (
+    FileBatches,
+    UnreadableImageWarning,
+    is_paths,
+    part_that_is_read,
+    reader_of_any_size,
+)
 from sklearn_ganprint.files._histories import FileHistory, some_of_each, summarize_histories
-from sklearn_ganprint.files._sizes import part_that_is_read, reader_of_any_size
 from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
 
 #: Methods that give one value an image, whatever the number of classes.

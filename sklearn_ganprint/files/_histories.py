@@ -1,12 +1,12 @@
 """What files have been through, what a fit on files covers, and what it does not."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_ganprint.datasets import ImageHistory, ImageReader, estimate_history, inspect_images
+from sklearn_ganprint.datasets import ImageHistory, estimate_history
+from sklearn_ganprint.datasets._decoding import ImageInfo
 from sklearn_ganprint.perturbations import BasePerturbation, HistoryCoverage, check_perturbation
 
 #: Files of each class whose pixels are looked at in a fit: enough to say what it covers.
@@ -77,23 +77,19 @@ class FileHistory(NamedTuple):
 
 
 def file_histories(
-    reader: ImageReader, paths: Sequence[Any], images: Iterable[Any], looked_at: np.ndarray
-) -> list[FileHistory | None]:
-    """Return the history of each file that was read; None for one that is gone by now."""
-    names = [os.fsdecode(path) for path in paths]
-    bunch = inspect_images(names, reader=reader)
-    keys = ("formats", "widths", "heights", "jpeg_quality")
-    stated = zip(*(bunch[key].tolist() for key in keys), strict=True)
-    by_name = dict(zip(bunch.filenames, stated, strict=True))
-    found: list[FileHistory | None] = []
-    for name, image, look in zip(names, images, looked_at, strict=True):
-        if name not in by_name:
-            found.append(None)
-            continue
-        form, width, height, quality = by_name[name]
-        pixels = estimate_history(image) if look else None
-        found.append(FileHistory(form, width, height, quality if quality > 0 else None, pixels))
-    return found
+    infos: Iterable[ImageInfo], images: Iterable[Any], looked_at: np.ndarray
+) -> list[FileHistory]:
+    """Return the histories of files, by their headers and, where these are looked at, pixels."""
+    return [
+        FileHistory(
+            info.format,
+            info.width,
+            info.height,
+            info.jpeg_quality if info.jpeg_quality > 0 else None,
+            estimate_history(image) if look else None,
+        )
+        for info, image, look in zip(infos, images, looked_at, strict=True)
+    ]
 
 
 def some_of_each(codes: np.ndarray) -> np.ndarray:

@@ -7,9 +7,10 @@ integrity using sensor noise", IEEE Transactions on Information Forensics and Se
 """
 
 from sklearn_ganprint._public import former_names, publish
-from sklearn_ganprint.fingerprints._autocorrelation import autocorrelation, autocorrelation_period
 from sklearn_ganprint.fingerprints._energy import (
     EnergyFit,
+    autocorrelation,
+    autocorrelation_period,
     energy,
     fit_energy,
     split_half_energy,

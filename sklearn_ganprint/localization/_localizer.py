@@ -1,19 +1,25 @@
-"""An estimator that finds the parts of an image that come from elsewhere."""
+"""An estimator that finds the parts of an image that come from elsewhere, in any size of image."""
 
 import warnings
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from sklearn_ganprint import _images, _metaestimators
-from sklearn_ganprint._batches import Batches, Result
+from sklearn_ganprint._batches import (
+    Batches,
+    Result,
+    hand_on_arrays,
+    learns_nothing,
+    transform_batch,
+)
 from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint._parallel import one_blas_thread
 from sklearn_ganprint.conformal import conformal_p_values, scores_needed
@@ -242,18 +248,12 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
             )
         first = self._validate_images(batches.first, reset=True)
         y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs images of at least 2 sources to tell apart, got "
-                f"1 class: {classes.tolist()}."
-            )
-        self.classes_ = classes
+        _metaestimators.check_classes(self, y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
         folds = self._folds(y, groups)
         n_folds = int(folds.max()) + 1
         sums = batches.map(add_up, self, n_folds, rows=(codes, folds))
-        moments, codes = self._gather(sums, codes)
+        moments, codes = self._gather(sums, codes, n_folds)
         self._check_windows(moments)
         whole, *left_out = _windows.projections(moments, self.shrinkage, first.dtype)
         self.coef_, self.intercept_ = whole
@@ -262,17 +262,14 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         return self._calibrate([*chain(*located)], codes[positions], folds[positions])
 
     def _gather(
-        self, sums: Iterator[Result], codes: np.ndarray
+        self, sums: Iterator[Result], codes: np.ndarray, n_folds: int
     ) -> tuple[_windows.Moments, np.ndarray]:
         """Add up moments, and leave out the sources without a readable image."""
         read = np.zeros(len(self.classes_), dtype=bool)
-
-        def parts() -> Iterator[_windows.Moments]:
-            for positions, moments in sums:
-                read[codes[positions]] = True
-                yield moments
-
-        moments = _windows.total(parts())
+        moments = self.no_moments(n_folds)
+        for positions, part in sums:
+            read[codes[positions]] = True
+            moments = moments.plus(part)
         self.classes_ = self.classes_[read]
         moments = moments._replace(counts=moments.counts[:, read], sums=moments.sums[:, read])
         return moments, (np.cumsum(read) - 1)[codes]
@@ -393,6 +390,11 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
     def window_settings(self) -> _model.WindowSettings:
         """Return the parameters that say what windows are."""
         return _model.WindowSettings(self.window_size, self.max_lag, self.min_power)
+
+    def no_moments(self, n_folds: int) -> _windows.Moments:
+        """Return the moments of no windows."""
+        n_features = _windows.n_window_features(self.max_lag, self.image_shape_[2])
+        return _windows.Moments.zeros(n_folds, len(self.classes_), n_features)
 
     def as_images(self, residuals: Any) -> np.ndarray:
         """Validate residuals like those fitted on, return them as ``(n, H, W, C)``."""
@@ -562,8 +564,7 @@ def add_up(
     """Return the moments of the windows of a batch."""
     images = localizer.as_images(residuals)
     settings = localizer.window_settings()
-    n_features = _windows.n_window_features(localizer.max_lag, images.shape[-1])
-    moments = _windows.Moments.zeros(n_folds, len(localizer.classes_), n_features)
+    moments = localizer.no_moments(n_folds)
     with one_blas_thread():
         for image, code, fold in zip(images, codes, folds, strict=True):
             moments.add(fold, code, _model.whole_windows(image, settings))
@@ -580,3 +581,82 @@ def locate(
             _model.project(image, projections[fold], settings)
             for image, fold in zip(localizer.as_images(residuals), folds, strict=True)
         ]
+
+
+class LocalizationResult(NamedTuple):
+    """Result of :func:`localize_images`.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (n, H, W)
+        Greater is less likely from the claimed source; NaN where the image is flat.
+    masks : ndarray of bool, shape (n, H, W)
+        Regions that do not come from the claimed source.
+    claimed : ndarray of shape (n,)
+        The claimed sources, or the most likely ones where none was given.
+    """
+
+    maps: np.ndarray
+    masks: np.ndarray
+    claimed: np.ndarray
+
+
+def localize_images(model: Any, X: Any, claimed: Any = None) -> LocalizationResult:
+    """Find the parts of images of any size that do not come from a claimed source.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted pipeline that ends with a :class:`FingerprintLocalizer`, or a
+        :class:`~sklearn_ganprint.FileBatchEstimator` over one.
+    X : array-like of shape (n, H, W) or (n, H, W, C)
+        Images as the pipeline takes them, of any size.
+    claimed : label or array-like of shape (n,), default=None
+        Claimed source, one for all images or one for each. None is the most likely source of the
+        whole image.
+
+    Returns
+    -------
+    LocalizationResult
+        Maps, masks and claimed sources.
+
+    Raises
+    ------
+    TypeError
+        If the model does not end with a localizer, or a step before it learns from images.
+    ValueError
+        If a claimed source is not one of those fitted on.
+
+    See Also
+    --------
+    sklearn_ganprint.make_localization_pipeline : Makes such a pipeline, and has an example.
+
+    Notes
+    -----
+    A fitted pipeline takes images of the size that it was fitted on, and no others. The steps
+    before the localizer learn nothing else, so unfitted copies of them serve images of any size.
+    """
+    check_is_fitted(model)
+    steps, localizer = localizer_of(model)
+    residuals = transform_batch(X, [hand_on_arrays(clone(step)) for step in steps])
+    maps, labels = localizer.map_and_attribute(residuals, claimed)
+    masks = np.stack([localizer.mask_of(values) for values in maps])
+    return LocalizationResult(maps, masks, labels)
+
+
+def localizer_of(model: Any) -> tuple[list[Any], FingerprintLocalizer]:
+    """Return the steps before the localizer, and the localizer."""
+    model = getattr(model, "estimator_", model)
+    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+    *leading, localizer = steps
+    if not isinstance(localizer, FingerprintLocalizer):
+        raise TypeError(
+            f"model: expected a pipeline that ends with a FingerprintLocalizer, got one that ends "
+            f"with {type(localizer).__name__}."
+        )
+    learned = [type(step).__name__ for step in leading if not learns_nothing(step)]
+    if learned:
+        raise TypeError(
+            f"model: expected steps that learn nothing before the localizer, got {learned}."
+        )
+    return [step for step in leading if step not in (None, "passthrough")], localizer

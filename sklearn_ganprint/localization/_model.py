@@ -252,20 +252,11 @@ def likeliest_source(evidence: Evidence) -> int:
 
 def to_pixels(grid: np.ndarray, shape: tuple[int, int], block: int) -> np.ndarray:
     """Interpolate values of windows, at their centres, linearly; constant beyond the outer ones."""
-    (above, below, down), (left, right, aside) = (
-        _neighbours(side, n, block) for side, n in zip(shape, grid.shape, strict=True)
-    )
-    rows = grid[above] + down[:, np.newaxis] * (grid[below] - grid[above])
-    return rows[:, left] + aside * (rows[:, right] - rows[:, left])
-
-
-def _neighbours(side: int, n_windows: int, block: int) -> tuple[np.ndarray, ...]:
-    """Return the windows before and behind each pixel of a line, and its place between them."""
     # The centre of window i lies between blocks i and i + 1.
-    places = np.clip((np.arange(side) + 0.5) / block - 1, 0, n_windows - 1)
-    before = places.astype(int)
-    behind = np.minimum(before + 1, n_windows - 1)
-    return before, behind, (places - before).astype(np.float32)
+    step = 1 / block
+    return ndimage.affine_transform(
+        grid, (step, step), step / 2 - 1, shape, order=1, mode="nearest"
+    )
 
 
 def blocks_to_pixels(blocks: np.ndarray, shape: tuple[int, int], block: int) -> np.ndarray:
@@ -305,7 +296,7 @@ def find_regions(values: np.ndarray, high: float, low: float, size: int) -> np.n
             own, inside = labels[box] == label, values[box]
             core = own & (inside >= high)
             cut = np.clip((np.median(inside[core]) + level) / 2, low, high)
-            mask[box][own] = _connected(own & (inside >= cut), core)[own]
+            mask[box][own] = ndimage.binary_propagation(core, mask=own & (inside >= cut))[own]
     return mask
 
 
@@ -315,14 +306,6 @@ def _regions(values: np.ndarray, low: float, size: int) -> tuple[np.ndarray, np.
     counts = np.bincount(labels.ravel(), minlength=n + 1)[1:]
     # An image of fewer pixels is large enough as a whole.
     return labels, 1 + np.flatnonzero(counts >= min(size, values.size))
-
-
-def _connected(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """Return the parts of a mask that hold a seed."""
-    labels, n = ndimage.label(mask)
-    held = np.zeros(n + 1, dtype=bool)
-    held[labels[seeds]] = True
-    return held[labels]
 
 
 def peak_threshold(peaks: np.ndarray, rate: float) -> float:

@@ -1,12 +1,12 @@
 """Windows of a residual: its correlations with itself, and coordinates that separate sources."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, eigh
 
-from sklearn_ganprint.residuals._local_variance import divide_by_local_rms
+from sklearn_ganprint.residuals._residual import divide_by_local_rms
 
 #: Pixels whose products are in memory at a time: large images are read in strips.
 STRIP_PIXELS = 1 << 17
@@ -171,21 +171,15 @@ class Moments(NamedTuple):
         self.image_products[fold] += np.outer(added, added / len(rows))
         self.n_images[fold] += 1
 
+    def plus(self, other: "Moments") -> "Moments":
+        """Return the moments of both."""
+        return Moments(*map(np.add, self, other))
+
     def leave_out(self, fold: int) -> "Moments":
         """Return the moments of all other folds; of all folds if the others lack a class."""
         kept = np.arange(len(self.counts)) != fold
         others = Moments(*(values[kept] for values in self))
         return others if (others.counts.sum(axis=0) > 0).all() else self
-
-
-def total(parts: Iterable[Moments]) -> Moments:
-    """Return the sum of moments, added as they come in."""
-    added: Moments | None = None
-    for part in parts:
-        added = part if added is None else Moments(*map(np.add, added, part))
-    if added is None:
-        raise ValueError("Expected the windows of at least one batch of images, got none.")
-    return added
 
 
 class Projection(NamedTuple):

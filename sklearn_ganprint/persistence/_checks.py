@@ -129,22 +129,20 @@ def find_fault(model: Any) -> str | None:
 
 def _estimators(model: Any) -> list[BaseEstimator]:
     """List a model and all estimators in it, each once."""
-    found: dict[int, BaseEstimator] = {}
-    seen: set[int] = set()
+    found: dict[int, Any] = {}
     pending = [model]
     while pending:
         value = pending.pop()
-        if id(value) in seen:
+        if id(value) in found:
             continue
-        seen.add(id(value))
+        found[id(value)] = value
         if isinstance(value, BaseEstimator):
-            found[id(value)] = value
             pending += vars(value).values()
         elif isinstance(value, dict):
             pending += value.values()
         elif isinstance(value, list | tuple):
             pending += value
-    return list(found.values())
+    return [value for value in found.values() if isinstance(value, BaseEstimator)]
 
 
 def _fitted(estimator: BaseEstimator) -> dict[str, Any]:

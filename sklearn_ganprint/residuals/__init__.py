@@ -4,8 +4,7 @@ from sklearn_ganprint._public import publish
 from sklearn_ganprint.residuals._blanks import MIN_DEVIATION, MIN_SHARE, residual_share
 from sklearn_ganprint.residuals._blanks import share_in_words as share_in_words  # for commands
 from sklearn_ganprint.residuals._cache import set_cache_size
-from sklearn_ganprint.residuals._local_variance import LocalVarianceNormalizer
-from sklearn_ganprint.residuals._residual import ResidualTransformer
+from sklearn_ganprint.residuals._residual import LocalVarianceNormalizer, ResidualTransformer
 
 __all__ = [
     "MIN_DEVIATION",

@@ -1,7 +1,7 @@
 """Images without residual, since nearly all of their area is flat, smooth or saturated."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,51 @@ LOWEST = float(np.finfo(np.float32).min)
 
 #: Rows of an image that are looked at together; most images have shown enough in the first few.
 _STRIP = 16
+
+
+class BlankTeller:
+    """What transformers of images share that tell which images have no residual."""
+
+    data_range: float
+    _validate_images: Callable[..., np.ndarray]
+
+    def lacks_residual(self, X: Any) -> np.ndarray:
+        """Mask the images without residual, which are flat, smooth or saturated.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Images, or images as rows; also a list of images of several sizes, where these are
+            taken.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            Where less than :data:`MIN_SHARE` of the pixels carry a residual.
+
+        Raises
+        ------
+        ValueError
+            If the images are not of the shape, or of a size, that is taken after ``fit``, or not
+            finite.
+
+        See Also
+        --------
+        residual_share : How much of each image carries a residual.
+        """
+        return by_shape(self._lacks_residual, X)
+
+    def _lacks_residual(self, X: Any) -> np.ndarray:
+        return lack_residual(self._cut(self._validate_images(X, reset=False)), self.data_range)
+
+    def _cut(self, images: np.ndarray) -> np.ndarray:
+        """Part of images that is used."""
+        return images
+
+    def _learn(self, images: np.ndarray, y: Any) -> None:
+        # A single image, without labels, only tells the shape.
+        if len(images) > 1 or y is not None:
+            report_blank(lack_residual(images, self.data_range), y)
 
 
 def residual_share(images: Any, data_range: float = 255.0) -> np.ndarray:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Lock
 from typing import Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -36,8 +35,6 @@ class ResidualCache:
         self.used = 0
         self._recipes: OrderedDict[Hashable, dict[bytes, tuple[np.ndarray, np.ndarray]]]
         self._recipes = OrderedDict()
-        #: All recipes share one copy of an image; each is counted in full, to be on the safe side.
-        self._images: WeakValueDictionary[bytes, np.ndarray] = WeakValueDictionary()
         self._seen: set[int] = set()
         self.lock = Lock()
 
@@ -92,10 +89,7 @@ class ResidualCache:
                 if self.used + n_bytes > self.size:
                     return
                 self.used += n_bytes
-            image = self._images.get(key)
-            if image is None or (image != pixels).any():
-                image = self._images[key] = pixels.copy()
-            kept[key] = image, residual.copy()
+            kept[key] = pixels.copy(), residual.copy()
 
     def _make_room(self, n_bytes: int, recipe: Hashable = None) -> None:
         """Drop residuals of other recipes, of the one least recently used first."""
@@ -153,13 +147,6 @@ def set_cache_size(n_bytes: int) -> None:
     CACHE.resize(int(n_bytes))
 
 
-def caches_in_use() -> tuple[ResidualCache, ...]:
-    """Return where residuals are to be kept; ask in the thread of the call, not in others."""
-    shared = _shared.get()
-    caches = (shared, CACHE if _in_use.get() else None)
-    return tuple(cache for cache in caches if cache is not None and cache.size > 0)
-
-
 @contextmanager
 def shared_residuals() -> Iterator[None]:
     """Let several estimators, one after the other, take the same images, and denoise them once.
@@ -194,7 +181,9 @@ class ResidualKeeper:
 
     def __init__(self, recipes: Sequence[Hashable]) -> None:
         self.recipes = recipes
-        self.caches = caches_in_use()
+        # Asked for here, in the thread of the call, and not in others.
+        caches = (_shared.get(), CACHE if _in_use.get() else None)
+        self.caches = [cache for cache in caches if cache is not None and cache.size > 0]
 
     def missing(self, images: np.ndarray, residuals: Sequence[np.ndarray]) -> list[int]:
         """Fill in what is known of the residuals by each recipe; return the places of the rest."""

@@ -1,11 +1,12 @@
-"""From images to noise residuals."""
+"""From images to noise residuals, by one denoiser or by several."""
 
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, _fit_context
+from scipy.ndimage import uniform_filter
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ganprint._images import (
@@ -13,21 +14,25 @@ from sklearn_ganprint._images import (
     YCBCR_WEIGHTS,
     ImageShape,
     ImageTransformer,
-    by_shape,
     shape_groups,
 )
 from sklearn_ganprint._metaestimators import with_objects
 from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
-from sklearn_ganprint.denoisers._filters import settable_denoiser
-from sklearn_ganprint.residuals._blanks import lack_residual, report_blank, zero_rows
+from sklearn_ganprint.denoisers._filters import residuals_by_each, settable_denoiser
+from sklearn_ganprint.residuals._blanks import (
+    BlankTeller,
+    lack_residual,
+    report_blank,
+    zero_rows,
+)
 from sklearn_ganprint.residuals._cache import ResidualKeeper
 
 #: Weights of red, green and blue, in columns, in luminance, red less green and blue less green.
 _OPPONENT_WEIGHTS = np.column_stack([LUMINANCE_WEIGHTS, (1, -1, 0), (0, -1, 1)])
 
 
-class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
+class ResidualTransformer(BlankTeller, ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     """Noise residuals of images: what a denoiser takes away.
 
     Parameters
@@ -178,7 +183,6 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             If no image of a class in `y` has a residual. Other images without one are warned of.
         """
         images = self._take(X, reset=True)
-        self.residual_shape_ = self._output_shape(images.shape[1:])
         residuals = self.transform(X)
         blank = zero_rows(residuals)
         if blank.any() and (len(images) > 1 or y is not None):
@@ -187,11 +191,11 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
             report_blank(blank, y)
         return residuals
 
-    def _learn(self, images: np.ndarray, y: Any) -> None:
-        self.residual_shape_ = self._output_shape(images.shape[1:])
-        # A single image, without labels, only tells the shape.
-        if len(images) > 1 or y is not None:
-            report_blank(lack_residual(images, self.data_range), y)
+    def _take(self, X: Any, *, reset: bool) -> np.ndarray:
+        images = super()._take(X, reset=reset)
+        if reset:
+            self.residual_shape_ = self._output_shape(images.shape[1:])
+        return images
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
         residuals = np.zeros(
@@ -234,33 +238,6 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         parameters = repr(sorted(denoiser.get_params().items()))
         treatment = self.channels, float(self.data_range), bool(self.intensity)
         return type(denoiser), parameters, *treatment, images.shape[1:], images.dtype.str
-
-    def lacks_residual(self, X: Any) -> np.ndarray:
-        """Mask the images without residual, which are flat, smooth or saturated.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images, or images as rows; with an `anchor` also a list of images of several sizes.
-
-        Returns
-        -------
-        ndarray of bool, shape (n,)
-            Where less than :data:`MIN_SHARE` of the pixels carry a residual.
-
-        Raises
-        ------
-        ValueError
-            If the images are not of the shape seen in ``fit``, or not finite.
-
-        See Also
-        --------
-        residual_share : How much of each image carries a residual.
-        """
-        return by_shape(self._lacks_residual, X)
-
-    def _lacks_residual(self, X: Any) -> np.ndarray:
-        return lack_residual(self._cut(self._validate_images(X, reset=False)), self.data_range)
 
     def class_sums(self, X: Any, codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Add up the residuals of each class, without computing every residual.
@@ -379,3 +356,153 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Transformers saved by earlier versions refused images of another size.
         super().__setstate__({"anchor": None, **state})
+
+
+class SeveralResiduals:
+    """Computes residuals of chunks of images by several denoisers, in any thread.
+
+    Each is that of ``ResidualTransformer(denoiser, channels="rgb")``, and kept where that keeps
+    it. `images` are all images, validated; chunks are of their shape and dtype.
+    """
+
+    def __init__(self, denoisers: Sequence[Any], data_range: float, images: np.ndarray) -> None:
+        self.denoisers = [check_denoiser(denoiser) for denoiser in denoisers]
+        self.transformer = ResidualTransformer(channels="rgb", data_range=data_range)
+        recipes = [self.transformer._recipe(denoiser, images) for denoiser in self.denoisers]
+        self.dtype = self.transformer._dtype(images)
+        self.keeper = ResidualKeeper(recipes)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Compute residuals ``(n_denoisers, n, C, H, W)`` of images ``(n, H, W, C)``."""
+        planes = self.transformer._planes(images)
+        residuals = np.empty((len(self.denoisers), *planes.shape), self.dtype)
+        # As ResidualTransformer has them.
+        as_images = list(np.moveaxis(residuals, 2, -1))
+        if missing := self._missing(images, as_images):
+            denoisers = [self.denoisers[place] for place in missing]
+            for channel in range(planes.shape[1]):
+                found = residuals_by_each(denoisers, planes[:, channel])
+                for place, own in zip(missing, found, strict=True):
+                    residuals[place, :, channel] = own
+            residuals[:, lack_residual(images, self.transformer.data_range)] = 0
+            self.keeper.keep(images, as_images)
+        return residuals
+
+    def _missing(self, images: np.ndarray, residuals: list[np.ndarray]) -> list[int]:
+        """Return the places of the residuals to compute.
+
+        Rounding depends on which filters share a transform. Of residuals that can be known, all are
+        computed or none, so that they are what they would be without a cache.
+        """
+        missing = self.keeper.missing(images, residuals)
+        can_be_known = [
+            place for place, recipe in enumerate(self.keeper.recipes) if recipe is not None
+        ]
+        return missing if set(missing).isdisjoint(can_be_known) else list(range(len(residuals)))
+
+
+class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
+    """Divide residuals by their own standard deviation around each pixel.
+
+    Edges and texture leave residuals many times as strong as a fingerprint, which make most of the
+    noise of a correlation. Divided by its local strength, a residual weighs no more there than
+    elsewhere.
+
+    Parameters
+    ----------
+    size : int, default=9
+        Side of the square window of the local variance, in pixels.
+    offset : float, default=0.5
+        Added to the local variance, in squared units of the residuals, which are 8-bit grey
+        levels as a rule. The offset keeps flat areas, whose residual is rounding alone, from
+        being amplified.
+    image_shape : tuple of int, default=None
+        ``(H, W[, C])`` of residuals that come as rows; None takes a row as one line, and warns.
+    flatten : bool, default=True
+        Whether residuals come out as rows ``(n, H*W*C)`` or as images ``(n, H, W, C)``.
+    n_jobs : int, default=None
+        Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
+
+    Attributes
+    ----------
+    image_shape_ : tuple of int
+        ``(H, W, C)`` of the residuals.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of values of a residual, and names of the columns of a data frame.
+
+    See Also
+    --------
+    ResidualTransformer : Makes the residuals.
+    FingerprintClassifier : Averages and correlates them.
+
+    Notes
+    -----
+    ``Z / sqrt(mean(Z^2) + offset)``, channel by channel, where the mean is over the pixels of the
+    window and the image is continued by reflection beyond its borders. This is the divisive
+    normalization of local contrast [1]_; the local mean has been subtracted by the denoiser, so the
+    variance is taken about zero. Nothing is learned, and the transformer can be used without
+    ``fit``. Differences in strength between sources are lost.
+
+    References
+    ----------
+    .. [1] A. Mittal, A. K. Moorthy, A. C. Bovik, "No-reference image quality assessment in the
+       spatial domain", IEEE Transactions on Image Processing 21(12), 2012, eq. 1-3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint import LocalVarianceNormalizer
+    >>> residuals = np.random.default_rng(0).normal(size=(2, 32, 32, 3))
+    >>> residuals[:, :, 16:] *= 100
+    >>> even = LocalVarianceNormalizer(flatten=False).fit_transform(residuals)
+    >>> bool(even[:, :, 20:].std() < 2 * even[:, :, :12].std())
+    True
+    """
+
+    _takes_residuals: ClassVar[bool] = True
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "size": [Interval(Integral, 1, None, closed="left")],
+        "offset": [Interval(Real, 0, None, closed="neither")],
+        "image_shape": ["array-like", None],
+        "flatten": ["boolean"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        size: int = 9,
+        offset: float = 0.5,
+        *,
+        image_shape: Sequence[int] | None = None,
+        flatten: bool = True,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.size = size
+        self.offset = offset
+        self.image_shape = image_shape
+        self.flatten = flatten
+        self.n_jobs = n_jobs
+
+    def _transform_images(self, images: np.ndarray) -> np.ndarray:
+        normalized = np.empty(images.shape, images.dtype)
+        window = (1, self.size, self.size, 1)
+        thread_map(
+            lambda chunk: divide_by_local_rms(
+                images[chunk], window, self.offset, normalized[chunk]
+            ),
+            row_chunks(len(images), images[0].size),
+            self.n_jobs,
+        )
+        return normalized
+
+
+def divide_by_local_rms(
+    residuals: np.ndarray, window: Sequence[int], floor: float, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Divide by the root of `floor` and the mean square in a window, which has a side an axis."""
+    power = uniform_filter(np.square(residuals), tuple(window), mode="reflect")
+    # Running sums leave a little less than nothing behind where the residual is zero.
+    np.maximum(power, 0, out=power)
+    power += power.dtype.type(floor)
+    return np.divide(residuals, np.sqrt(power, out=power), out=out)

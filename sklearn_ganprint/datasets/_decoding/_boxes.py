@@ -1,69 +1,53 @@
 """AVIF and JPEG 2000 files: whether the size they state is the coded one, and their bit depth."""
 
 from collections.abc import Iterator
-from itertools import count
 from typing import BinaryIO, NamedTuple
 
 from sklearn_ganprint.datasets._decoding import _structure
 from sklearn_ganprint.datasets._decoding._structure import Prepared, UnusableImageError
 
 _Size = tuple[int, int]
-_Place = tuple[int, int]
 
 _MAX_HEADER = 1 << 24
 _SIZ = b"\xff\x4f\xff\x51"
 
 
-class _Box(NamedTuple):
-    kind: bytes
-    start: int
-    stop: int
-
-
-def _boxes(stream: BinaryIO, start: int, stop: int) -> Iterator[_Box]:
-    """Yield the boxes between two positions; one that does not fit ends the sequence."""
-    for number in count():
-        _structure.count_parts(number)
-        stream.seek(start)
-        head = stream.read(16)
-        if start + 8 > stop or len(head) < 8:
+def _boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+    """Yield kind and content of boxes; one that does not fit ends the sequence."""
+    for _ in _structure.parts():
+        if len(data) < 8:
             return
-        size, inner = int.from_bytes(head[:4]), 8
+        size, inner = int.from_bytes(data[:4]), 8
         if size == 1:
-            size, inner = int.from_bytes(head[8:16]), 16
-        end = start + size if size else stop
-        if end < start + inner or end > stop:
-            end = stop
-        yield _Box(head[4:8], start + inner, end)
-        start = end
+            size, inner = int.from_bytes(data[8:16]), 16
+        end = size if inner <= size <= len(data) else len(data)
+        yield data[4:8].tobytes(), data[inner:end]
+        data = data[end:]
 
 
 def prepare_jpeg2000(stream: BinaryIO, whole: bool) -> Prepared:
     """Read the coded size and bit depth of a JPEG 2000 file."""
-    end = stream.seek(0, 2)
-    stream.seek(0)
-    start = 0
-    if stream.read(4) != _SIZ:
-        places = [box.start for box in _boxes(stream, 0, end) if box.kind == b"jp2c"]
-        if not places:
+    data = memoryview(stream.read(-1 if whole else _MAX_HEADER))
+    if data[:4] != _SIZ:
+        streams = (content for kind, content in _boxes(data) if kind == b"jp2c")
+        data = next(streams, memoryview(b""))
+        if not data:
             raise UnusableImageError("is truncated: the JPEG 2000 file has no codestream")
-        start = places[0]
-    stream.seek(start)
-    head = _structure.take(stream, 42, "its header")
-    right, bottom, left, top = (int.from_bytes(head[i : i + 4]) for i in (8, 12, 16, 20))
-    n_components = int.from_bytes(head[40:42])
-    depth, *others = set(_structure.take(stream, 3 * n_components, "its header")[::3]) or {7}
+    right, bottom, left, top = (int.from_bytes(data[i : i + 4]) for i in (8, 12, 16, 20))
+    n_components = int.from_bytes(data[40:42])
+    depths = data[42 : 42 + 3 * n_components].tobytes()
+    if len(depths) < 3 * n_components or len(data) < 42:
+        raise UnusableImageError("is truncated: the file ends within its header")
+    depth, *others = set(depths[::3]) or {7}
     bits = (depth & 0x7F) + 1
     if others or (bits != 8 and n_components > 1) or bits > 16:
         raise UnusableImageError(
             f"holds {n_components} components of {bits} bits; read are JPEG 2000 files of 8 bits, "
             "and grey ones of up to 16; convert it to 8 bits, or to TIFF, first"
         )
-    if whole:
-        stream.seek(start)
-        # Packets hold no such bytes, and the decoder makes do with some that are missing.
-        if b"\xff\xd9" not in stream.read():
-            raise UnusableImageError("is truncated: the JPEG 2000 codestream has no end")
+    # Packets hold no such bytes, and the decoder makes do with some that are missing.
+    if whole and b"\xff\xd9" not in data.tobytes():
+        raise UnusableImageError("is truncated: the JPEG 2000 codestream has no end")
     # Pillow moves what has fewer bits to the upper end of 8 or 16 bits, and leaves 0 behind it.
     width = 8 if bits <= 8 else 16
     return Prepared(
@@ -73,36 +57,51 @@ def prepare_jpeg2000(stream: BinaryIO, whole: bool) -> Prepared:
     )
 
 
+class _Place(NamedTuple):
+    """Where a part of an item is: in the file, or in a box; a size of 0 goes to its end."""
+
+    data: memoryview
+    start: int
+    size: int
+
+    def read(self) -> bytes:
+        """Return the part."""
+        if self.start + self.size > len(self.data):
+            raise UnusableImageError("is truncated: parts of the image lie outside the AVIF file")
+        stop = self.start + self.size if self.size else len(self.data)
+        return self.data[self.start : stop].tobytes()
+
+
 def prepare_avif(stream: BinaryIO, whole: bool) -> Prepared:
     """Compare the sizes that an AVIF file announces with those that its images are coded in.
 
     Where they differ, the decoder would stretch the image.
     """
-    end = stream.seek(0, 2)
-    meta = next((box for box in _boxes(stream, 0, end) if box.kind == b"meta"), None)
-    if meta is None or meta.stop - meta.start > _MAX_HEADER:
+    data = memoryview(stream.read())
+    meta = next((content for kind, content in _boxes(data) if kind == b"meta"), None)
+    if meta is None or len(meta) > _MAX_HEADER:
         return Prepared(scratch_bytes=12)  # an image sequence alone, or nothing
     try:
-        items = _coded_items(stream, meta)
+        items = _coded_items(meta, data)
     except (IndexError, ValueError) as error:
         raise UnusableImageError("is damaged: the AVIF file's header ends too early") from error
     for announced, places in items:
-        data = b"".join(_read_place(stream, place, end) for place in places)
-        coded = _coded_size(data)
+        content = b"".join(place.read() for place in places)
+        coded = _coded_size(content)
         if announced and coded and announced != coded:
             raise UnusableImageError(
                 f"is damaged: announces {announced[0]} x {announced[1]} pixels, but "
                 f"{coded[0]} x {coded[1]} are coded"
             )
         if whole:
-            _structure.refuse_zeroed(data, "AVIF data")
+            _structure.refuse_zeroed(content, "AVIF data")
     return Prepared(scratch_bytes=12)
 
 
 class _Fields:
     """Whole numbers that are read one after the other; an IndexError where the data end."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | memoryview) -> None:
         self._data, self._position, self._end = data, 0, 8 * len(data)  # in bits
 
     def take(self, n_bytes: int) -> int:
@@ -119,52 +118,31 @@ class _Fields:
         return number & ((1 << n_bits) - 1)
 
 
-def _read_place(stream: BinaryIO, place: _Place, end: int) -> bytes:
-    offset, size = place
-    size = size or end - offset
-    if offset + size > end:
-        raise UnusableImageError("is truncated: parts of the image lie outside the AVIF file")
-    stream.seek(offset)
-    return stream.read(size)
-
-
-def _inner(stream: BinaryIO, box: _Box | None, n_before: int = 0) -> list[_Box]:
-    """Return the boxes in a box, behind some bytes of its own; none where there is no box."""
-    return [] if box is None else list(_boxes(stream, box.start + n_before, box.stop))
-
-
-def _content(stream: BinaryIO, box: _Box | None, n_bytes: int | None = None) -> bytes:
-    if box is None:
-        return b""
-    stream.seek(box.start)
-    return stream.read(box.stop - box.start if n_bytes is None else n_bytes)
-
-
-def _coded_items(stream: BinaryIO, meta: _Box) -> list[tuple[_Size | None, list[_Place]]]:
+def _coded_items(meta: memoryview, file: memoryview) -> list[tuple[_Size | None, list[_Place]]]:
     """Return announced size and places of the data of each AV1 image except thumbnails."""
-    found = {box.kind: box for box in _inner(stream, meta, 4)}
-    inner = _inner(stream, found.get(b"iprp"))
-    properties = _inner(stream, next((box for box in inner if box.kind == b"ipco"), None))
+    nothing = memoryview(b"")
+    found = dict(_boxes(meta[4:]))
+    inner = list(_boxes(found.get(b"iprp", nothing)))
+    properties = next((content for kind, content in inner if kind == b"ipco"), nothing)
     sizes: dict[int, _Size] = {}
-    for number, box in enumerate(properties, start=1):
-        if box.kind == b"ispe":
-            fields = _Fields(_content(stream, box)[4:])
+    for number, (kind, content) in enumerate(_boxes(properties), start=1):
+        if kind == b"ispe":
+            fields = _Fields(content[4:])
             sizes[number] = fields.take(4), fields.take(4)
-    owned = _owned([_content(stream, box) for box in inner if box.kind == b"ipma"])
-    idat = found.get(b"idat")
-    places = _places(_content(stream, found.get(b"iloc")), idat.start if idat else 0)
-    thumbnails = _thumbnails(stream, found.get(b"iref"))
+    owned = _owned([content for kind, content in inner if kind == b"ipma"])
+    places = _places(found.get(b"iloc", nothing), file, found.get(b"idat", file))
+    thumbnails = _thumbnails(found.get(b"iref", nothing))
     return [
         (next((sizes[key] for key in owned.get(item, ()) if key in sizes), None), places[item])
-        for item in _av1_items(stream, found.get(b"iinf"))
+        for item in _av1_items(found.get(b"iinf", nothing))
         if item in places and item not in thumbnails
     ]
 
 
-def _av1_items(stream: BinaryIO, iinf: _Box | None) -> list[int]:
+def _av1_items(iinf: memoryview) -> list[int]:
     found = []
-    for box in _inner(stream, iinf, 6 if _content(stream, iinf, 1) == b"\0" else 8):
-        fields = _Fields(_content(stream, box, 12))
+    for _, content in _boxes(iinf[6 if bytes(iinf[:1]) == b"\0" else 8 :]):
+        fields = _Fields(content)
         version = fields.take(4) >> 24
         item = fields.take(4 if version > 2 else 2)
         fields.take(2)
@@ -173,16 +151,14 @@ def _av1_items(stream: BinaryIO, iinf: _Box | None) -> list[int]:
     return found
 
 
-def _thumbnails(stream: BinaryIO, iref: _Box | None) -> set[int]:
-    width = 2 if _content(stream, iref, 1) == b"\0" else 4
+def _thumbnails(iref: memoryview) -> set[int]:
+    width = 2 if bytes(iref[:1]) == b"\0" else 4
     return {
-        int.from_bytes(_content(stream, box, width))
-        for box in _inner(stream, iref, 4)
-        if box.kind == b"thmb"
+        int.from_bytes(content[:width]) for kind, content in _boxes(iref[4:]) if kind == b"thmb"
     }
 
 
-def _owned(associations: list[bytes]) -> dict[int, list[int]]:
+def _owned(associations: list[memoryview]) -> dict[int, list[int]]:
     """Return the numbers of the properties of each item."""
     found: dict[int, list[int]] = {}
     for data in associations:
@@ -196,24 +172,24 @@ def _owned(associations: list[bytes]) -> dict[int, list[int]]:
     return found
 
 
-def _places(data: bytes, idat: int) -> dict[int, list[_Place]]:
-    """Return where in the file the data of each item are."""
+def _places(iloc: memoryview, file: memoryview, idat: memoryview) -> dict[int, list[_Place]]:
+    """Return where the data of each item are."""
     found: dict[int, list[_Place]] = {}
-    if not data:
+    if not iloc:
         return found
-    fields = _Fields(data)
+    fields = _Fields(iloc)
     version = fields.take(4) >> 24
     offset, length, base, index = (fields.bits(4) for _ in range(4))
     width = 4 if version == 2 else 2
     for _ in range(fields.take(width)):
         item = fields.take(width)
-        method = fields.take(2) & 15 if version else 0
+        data = idat if version and fields.take(2) & 15 == 1 else file
         fields.take(2)
-        start = fields.take(base) + (idat if method == 1 else 0)
+        start = fields.take(base)
         found[item] = []
         for _ in range(fields.take(2)):
             fields.take(index if version else 0)
-            found[item].append((start + fields.take(offset), fields.take(length)))
+            found[item].append(_Place(data, start + fields.take(offset), fields.take(length)))
     return found
 
 

@@ -4,7 +4,6 @@ import re
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
-from itertools import count
 from typing import BinaryIO
 
 import numpy as np
@@ -41,8 +40,10 @@ def prepare_png(stream: BinaryIO, whole: bool) -> Prepared:
 def _png_parts(stream: BinaryIO, whole: bool) -> dict[bytes, list[bytes]]:
     """Return what the chunks that matter hold; without `whole`, up to the image data."""
     kept: dict[bytes, list[bytes]] = {kind: [] for kind in _CRITICAL}
-    for kind, size in _png_chunks(stream):
-        if kind == b"IDAT" and not whole:
+    for _ in _structure.parts():
+        head = stream.read(8)
+        kind, size = head[4:], int.from_bytes(head[:4])
+        if len(head) < 8 or kind == b"IEND" or (kind == b"IDAT" and not whole):
             break
         if kind in _CRITICAL:
             kept[kind].append(_checked(stream, kind, size))
@@ -53,16 +54,6 @@ def _png_parts(stream: BinaryIO, whole: bool) -> dict[bytes, list[bytes]]:
         else:
             stream.seek(size + 4, 1)
     return kept
-
-
-def _png_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Yield kind and size of each chunk up to the end; its user reads it, or goes past it."""
-    for number in count():
-        _structure.count_parts(number)
-        head = stream.read(8)
-        if len(head) < 8 or head[4:] == b"IEND":
-            return
-        yield head[4:], int.from_bytes(head[:4])
 
 
 def _checked(stream: BinaryIO, kind: bytes, size: int) -> bytes:
@@ -125,8 +116,7 @@ def _webp_size(content: bytes) -> tuple[int, int] | None:
 
 
 def _riff_chunks(stream: BinaryIO, end: int) -> Iterator[tuple[bytes, int]]:
-    for number in count():
-        _structure.count_parts(number)
+    for _ in _structure.parts():
         start = stream.tell()
         if start + 8 > end:
             return
@@ -151,8 +141,7 @@ def prepare_gif(stream: BinaryIO, whole: bool) -> Prepared:
     data = stream.read()
     position = 13 + _gif_palette_size(data[10])
     kept, n_frames = [data[:position]], 0
-    for number in count():
-        _structure.count_parts(number)
+    for _ in _structure.parts():
         start = position
         kind = data[start : start + 1]
         if kind not in (b"!", b","):

@@ -72,16 +72,14 @@ class _Header:
         self.chosen, self.first_coefficient = b"", 0
         self.spectrum: dict[int, list[int]] = {}  # of a progressive file
         self.xmp, self.n_images = b"", 1
-        self.n_segments = 0
+        self.parts = _structure.parts()
 
     def read_until_scan(self, stream: BinaryIO) -> bool:
         """Read segments up to the next scan's data; False at the end of the image."""
-        while True:
-            _structure.count_parts(self.n_segments)
-            self.n_segments += 1
+        for _ in self.parts:
             marker = _next_marker(stream)
             if marker == _EOI:
-                return False
+                break
             if marker <= 0x01 or 0xD0 <= marker <= _SOI:
                 continue  # stands alone
             length = int.from_bytes(_structure.take(stream, 2, "a JPEG segment")) - 2
@@ -97,6 +95,7 @@ class _Header:
                 stream.seek(length, 1)
             if marker == _SOS:
                 return True
+        return False
 
     def _keep(self, marker: int, body: bytes) -> None:
         self.kept += bytes((0xFF, marker)) + (len(body) + 2).to_bytes(2) + body

@@ -1,8 +1,10 @@
 """What a file's own structure says, before Pillow is asked to decode it: counts, sizes, tags."""
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import repeat
 from typing import BinaryIO, NamedTuple
 
 # Chunks, segments, boxes or pages of one file. Whole photos have a few thousand; each costs
@@ -51,12 +53,12 @@ def take(stream: BinaryIO, size: int, what: str) -> bytes:
     return data
 
 
-def count_parts(n_parts: int) -> None:
-    """Raise for a file that consists of too many parts to be read in good time."""
-    if n_parts > MAX_PARTS:
-        raise UnusableImageError(
-            f"consists of more than {MAX_PARTS} chunks, segments or boxes; save it anew"
-        )
+def parts() -> Iterator[None]:
+    """Go on for ever, but raise for a file of too many parts to be read in good time."""
+    yield from repeat(None, MAX_PARTS + 1)
+    raise UnusableImageError(
+        f"consists of more than {MAX_PARTS} chunks, segments or boxes; save it anew"
+    )
 
 
 def refuse_zeroed(data: bytes, what: str) -> None:

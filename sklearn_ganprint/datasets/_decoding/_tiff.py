@@ -4,6 +4,7 @@ import math
 import os
 import struct
 import zlib
+from collections.abc import Sequence
 from io import BufferedReader, RawIOBase
 from typing import Any, BinaryIO
 
@@ -28,18 +29,16 @@ _KEPT = frozenset(
 )
 _DEFLATE = (8, 32946)
 _BLOCK, _LONGEST_HEADER = 1 << 20, 16
-_COLOUR_SPACES = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "LAB"}
-# Bits of a sample that are read, by colour space.
 _GREY_BITS = (1, 2, 4, 8, 12, 16, 32)
-_READ_BITS: dict[int, tuple[int, ...]]
-_READ_BITS = {
-    0: _GREY_BITS,
-    1: _GREY_BITS,
-    2: (8, 16),
-    3: (1, 2, 4, 8),
-    5: (8, 16),
-    6: (8,),
-    8: (8,),
+# Colour spaces that are read, and bits of their samples.
+_SPACES: dict[int, tuple[str, tuple[int, ...]]] = {
+    0: ("grey", _GREY_BITS),
+    1: ("grey", _GREY_BITS),
+    2: ("RGB", (8, 16)),
+    3: ("palette", (1, 2, 4, 8)),
+    5: ("CMYK", (8, 16)),
+    6: ("YCbCr", (8,)),
+    8: ("LAB", (8,)),
 }
 
 
@@ -51,10 +50,12 @@ def prepare_tiff(stream: BinaryIO, whole: bool) -> Prepared:
     except EOFError as error:
         raise UnusableImageError(f"is truncated: {error}") from error
     white, inverted = _white(page)
-    end = _require_pixels(page, stream.seek(0, os.SEEK_END))
+    parts = _parts(page, stream.seek(0, os.SEEK_END))
+    _require_pixels(page, [length for _, length in parts])
+    end = max(_LONGEST_HEADER, *map(sum, parts))
     packed = page.first(_COMPRESSION) != 1
     if whole and page.first(_COMPRESSION) in _DEFLATE:
-        _require_checksums(stream, page)
+        _require_checksums(stream, page, parts)
     tags = dict(page.tags)
     if inverted:
         tags[_PHOTOMETRIC] = Tag(3, 1, struct.pack(page.order + "H", 1))
@@ -95,10 +96,11 @@ def _white(page: Directory) -> tuple[int | None, bool]:
             f"holds {bits}-bit signed integers, whose white level is unknown; "
             "convert it to unsigned integers of 8 or 16 bits first"
         )
-    if bits not in _READ_BITS.get(space, ()) or (bits == 32 and space != 1):
-        expected = ", ".join(map(str, _READ_BITS.get(space, ()))) or "grey, RGB, palette, CMYK"
+    name, read = _SPACES.get(space, (space, ()))
+    if bits not in read or (bits == 32 and space != 1):
+        expected = ", ".join(map(str, read)) or "grey, RGB, palette, CMYK"
         raise UnusableImageError(
-            f"holds {bits}-bit samples of the kind {_COLOUR_SPACES.get(space, space)}, read are "
+            f"holds {bits}-bit samples of the kind {name}, read are "
             f"{expected}; convert it to 8 or 16 bits first"
         )
     if bits == 12 and page.order == ">":
@@ -107,13 +109,20 @@ def _white(page: Directory) -> tuple[int | None, bool]:
     return (2**bits - 1 if grey and bits in (12, 16) else None), space == 0 and bits in (12, 16)
 
 
-def _require_pixels(page: Directory, size: int) -> int:
-    """Return where the image's data end in the file; raise unless they are there and suffice."""
+def _parts(page: Directory, size: int) -> list[tuple[int, int]]:
+    """Return place and length of each strip or tile; raise unless all are in the file."""
     tiled = _STRIP_OFFSETS not in page.tags
     offsets = page.get(_TILE_OFFSETS if tiled else _STRIP_OFFSETS) or ()
     counts = page.get(_TILE_BYTES if tiled else _STRIP_BYTES) or [size - at for at in offsets]
-    if any(sum(part) > size for part in zip(offsets, counts, strict=False)):
+    parts = list(zip(offsets, counts, strict=False))
+    if any(sum(part) > size for part in parts):
         raise UnusableImageError("is truncated: parts of the image lie outside the TIFF file")
+    return parts
+
+
+def _require_pixels(page: Directory, counts: Sequence[int]) -> None:
+    """Raise unless there are as many strips or tiles, and as long ones, as the pixels take."""
+    tiled = _STRIP_OFFSETS not in page.tags
     width, height = page.first(_WIDTH, 0), page.first(_HEIGHT, 0)
     part_width = page.first(_TILE_WIDTH, width) if tiled else width
     part_height = page.first(_TILE_HEIGHT if tiled else _ROWS, height)
@@ -122,7 +131,7 @@ def _require_pixels(page: Directory, size: int) -> int:
     n_down = -(-height // part_height)
     n_parts = n_down * -(-width // part_width)
     separate = page.first(_PLANES) == 2
-    if len(offsets) < n_parts * (page.first(_SAMPLES) if separate else 1):
+    if len(counts) < n_parts * (page.first(_SAMPLES) if separate else 1):
         raise UnusableImageError("is damaged: the TIFF file has fewer strips or tiles than needed")
     if page.first(_COMPRESSION) == 1:
         together = 1 if separate else page.first(_SAMPLES)
@@ -132,7 +141,6 @@ def _require_pixels(page: Directory, size: int) -> int:
             if count < row * (last if number % n_down == n_down - 1 else part_height):
                 raise UnusableImageError("is damaged: a strip or tile is shorter than its pixels")
         _require_full_range(page)
-    return max(_LONGEST_HEADER, *map(sum, zip(offsets, counts, strict=False)))
 
 
 def _require_full_range(page: Directory) -> None:
@@ -149,17 +157,13 @@ def _require_full_range(page: Directory) -> None:
         )
 
 
-def _require_checksums(stream: BinaryIO, page: Directory) -> None:
+def _require_checksums(stream: BinaryIO, page: Directory, parts: Sequence[tuple[int, int]]) -> None:
     """Raise if data in the deflate format are not what was packed: libtiff does not look."""
-    offsets, counts = (
-        page.get(strips) or page.get(tiles) or ()
-        for strips, tiles in ((_STRIP_OFFSETS, _TILE_OFFSETS), (_STRIP_BYTES, _TILE_BYTES))
-    )
     # Strips may overlap, and unpack to much more than their pixels.
     left = _BLOCK + 2 * page.first(_WIDTH) * page.first(_HEIGHT) * (
         1 + page.first(_SAMPLES) * page.first(_BITS) // 8
     )
-    for offset, count in zip(offsets, counts, strict=False):
+    for offset, count in parts:
         stream.seek(offset)
         data, inflater = stream.read(count), zlib.decompressobj()
         try:
