@@ -171,9 +171,7 @@ class CorrelationTransformer(ImageFeatures):
     def _size_needed(self, n_channels: int) -> tuple[int, str, str]:
         greatest = max(*self._lags(), self._colour_lag(n_channels))
         side = max(2 * greatest + 1, self.window or 0)
-        settings = (
-            f"max_lag={self.max_lag}, colour_lag={self.colour_lag} and window={self.window}"
-        )
+        settings = f"max_lag={self.max_lag}, colour_lag={self.colour_lag} and window={self.window}"
         return side, settings, ", or set smaller lags"
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
