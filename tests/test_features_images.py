@@ -186,14 +186,14 @@ def check_blocks(images, tolerance):
 
 
 @pytest.mark.parametrize(("n_channels", "n_features"), [(1, 260), (3, 780)])
-@pytest.mark.parametrize("shape", [(32, 32), (37, 26), (8, 15)], ids=str)
+@pytest.mark.parametrize("shape", [(32, 32), (37, 26), (24, 15)], ids=str)
 @pytest.mark.parametrize("change", [np.asarray, smooth])
 def test_block_statistics_are_those_of_the_blocks_one_by_one(
     make_images, shape, n_channels, n_features, change
 ):
     images = change(make_images(n_per_class=1, shape=(*shape, n_channels))[0])
-    # Single precision, and logarithms of single coefficients near 0 make twenty times as much of it.
-    check_blocks(images, 1e-3)
+    # Single precision, of which logarithms of small coefficients make twenty times as much.
+    check_blocks(images, 5e-4)
     assert BlockTransformer().fit_transform(images).shape == (len(images), n_features)
 
 
