@@ -32,6 +32,7 @@ from sklearn_ganprint.features import (
     PartialCorrelationTransformer,
     SpectralLineTransformer,
     SpectrumTransformer,
+    TextureTransformer,
     TiledTransformer,
 )
 from sklearn_ganprint.localization import localize_images

@@ -19,6 +19,10 @@ _DENOISER = GaussianDenoiser(0.7)
 #: Discrete cosine transform of a column, orthonormal.
 _DCT = fft.dct(np.eye(_SIDE), axis=0, norm="ortho").astype(np.float32)
 
+#: Least power of a residual, in squared grey levels: below it are errors of single precision, as
+#: of colour differences of grey images.
+_ROUNDING = 1e-8
+
 #: Coefficients below this are zeros, in grey levels. It is a little less than a half, since some
 #: coefficients of grey images are multiples of 1/8, and rounding would tell for those of a half.
 _ZERO = np.float32(0.4995)
@@ -69,9 +73,10 @@ class BlockTransformer(ImageFeatures):
 
     Notes
     -----
-    With planes x, the luminance and colour differences (ITU-R BT.601) less 128, residuals r of
-    ``GaussianDenoiser(0.7)`` over the root of their mean square, and coefficients d of the
-    orthonormal DCT of blocks of x, the features are, in this order, each of all planes:
+    Planes are the luminance and colour differences (ITU-R BT.601). With their residuals r by
+    ``GaussianDenoiser(0.7)``, over the root of the mean square, and coefficients d of the
+    orthonormal DCT of blocks of each plane less 128, features are, in this order, each of all
+    planes:
 
     - ``log_kurtosis[y]`` and ``log_mean_abs[y]``, the logarithms of the means of r**4 and abs(r);
     - ``residual_y[u,v]`` and ``abs_residual_y[u,v]``, the spectra of r and abs(r), averaged over
@@ -87,6 +92,7 @@ class BlockTransformer(ImageFeatures):
     columns that fill no block only count for the first two.
 
     Sides of less than 8 pixels are refused. Images of one line have no blocks, and means of 0.
+    Residuals of a mean square below 1e-8 are rounding, and taken to be 0.
 
     Examples
     --------
@@ -141,16 +147,17 @@ class BlockTransformer(ImageFeatures):
 
 
 def _colours(planes: np.ndarray) -> np.ndarray:
-    """Luminance and colour differences ``(C, H, W)``, less 128."""
+    """Luminance and colour differences ``(C, H, W)``."""
     weights = YCBCR_WEIGHTS.T if len(planes) == 3 else np.eye(1)
     colours = weights.astype(np.float32) @ planes.reshape(len(planes), -1)
-    colours -= 128
     return colours.reshape(planes.shape)
 
 
 def _of_residual(residual: np.ndarray) -> list[Any]:
     """Features of the residual ``(H, W)`` of a plane."""
     squares = np.square(residual)
+    if squares.mean() < _ROUNDING:
+        squares, residual = np.zeros((2, *residual.shape), np.float32)
     power = squares.mean() + np.float32(POWER_FLOOR)
     kurtosis = np.square(squares, out=squares).mean() / power**2
     deviation = np.sqrt(power)
@@ -176,9 +183,9 @@ def _of_coefficients(plane: np.ndarray) -> list[np.ndarray]:
     blocks = _blocks(plane)
     n_rows, _, n_columns, _ = blocks.shape
     down = _DCT @ blocks.reshape(n_rows, _SIDE, n_columns * _SIDE)
-    magnitudes = down.reshape(-1, _SIDE) @ _DCT.T
-    np.abs(magnitudes, out=magnitudes)
-    magnitudes = magnitudes.reshape(blocks.shape)
+    coefficients = (down.reshape(-1, _SIDE) @ _DCT.T).reshape(blocks.shape)
+    coefficients[:, 0, :, 0] -= _SIDE * 128  # instead of 128 less in each pixel
+    magnitudes = np.abs(coefficients, out=coefficients)
     means = _mean_block(magnitudes)
     zeros = _mean_block((magnitudes < _ZERO).astype(np.float32))
     squares = _mean_block(np.square(magnitudes, out=magnitudes))
