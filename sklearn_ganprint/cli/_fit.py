@@ -15,7 +15,7 @@ from sklearn_ganprint import pipelines
 from sklearn_ganprint.cli import _arguments, _console, _images, _models, _shares
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._models import Model
-from sklearn_ganprint.cli.pages._folder import check_file
+from sklearn_ganprint.cli._pages import check_file
 from sklearn_ganprint.datasets import ImageReadError, list_images
 from sklearn_ganprint.files import MIN_SIDE
 from sklearn_ganprint.localization import LocalizationWarning

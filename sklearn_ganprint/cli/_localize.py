@@ -10,10 +10,9 @@ from scipy import ndimage
 
 from sklearn_ganprint._output import printable
 from sklearn_ganprint._parallel import map_in_order
-from sklearn_ganprint.cli import _arguments, _console, _images, _models
+from sklearn_ganprint.cli import _arguments, _console, _images, _models, _pages
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
-from sklearn_ganprint.cli._findings import Question, localization_notes
-from sklearn_ganprint.cli.pages import _figures, _folder, _views
+from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.localization import localize_images
 from sklearn_ganprint.plotting import LocalizationDisplay
@@ -40,6 +39,9 @@ _KEYS = (*(column.key for column in _COLUMNS), "regions", "map", "mask", "error"
 #: Folders in OUT.
 _FOLDERS = {"map": ("maps", "png"), "image": ("images", "jpg"), "mask": ("masks", "png")}
 
+#: Maps on the page, those with regions first; all are in the folder.
+_SHOWN_MAPS = 300
+
 #: Longer side of a map that is drawn, and of the copy of the image beside it, in pixels.
 _MAP_SIDE, _COPY_SIDE = 1200, 640
 
@@ -48,6 +50,20 @@ _WIDTH, _BAR = 6.0, 1.2
 
 #: Colours end at so many times the threshold, so that all pictures of a model share a scale.
 _SCALE = 2.0
+
+
+class Question(NamedTuple):
+    """What is asked of the images."""
+
+    model: Model
+    claimed: Any  # a source, or None
+    rate: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images that the rate was set on."""
+        height, width = self.model.classifier.image_shape_[:2]
+        return height, width
 
 
 class Wanted(NamedTuple):
@@ -88,15 +104,18 @@ def run(args: argparse.Namespace) -> int:
     if args.masks and args.out is None:
         raise CommandError("--masks: expected --out DIR, the folder that they go to")
     question = _question(args)
-    _folder.begin_out(args)
+    _pages.begin_out(args)
     files, failures = _images.find_files(args.paths)
     files = _images.outside(files, args.out)
     MESSAGES.warn(_models.warning_of_few(question.model, question.rate))
     rows = _rows(files, failures, question, args)
-    index = _write_page(rows, question, args)
+    index = None
+    if args.out is not None:
+        table = Table(columns(*_COLUMNS, "map", "mask", "error", "reason"), rows)
+        page = _page(rows, question, failures, args)
+        index = _pages.write_page(args.out, page, [("results.csv", _console.csv_file(table))])
     _print(rows, question, index, args)
-    if index:
-        MESSAGES.say(f"maps and explanations: {index}")
+    _pages.say_where(index, "maps and explanations")
     return _images.exit_status(failures, len(_console.judged(rows)))
 
 
@@ -116,7 +135,7 @@ def _rows(
     """Localize in each file, write its pictures, and make one row of it."""
     wanted = Wanted(question.model.pipeline, question.claimed, args.out is not None, args.masks)
     tasks = ((file, wanted) for file in files)
-    slugs = _console.file_slugs(files)
+    slugs = _pages.file_slugs(files)
     rows: list[Row] = []
     with MESSAGES.progress("localizing") as progress:
         for file, found in zip(files, map_in_order(locate_file, tasks, args.jobs), strict=True):
@@ -169,9 +188,9 @@ def locate(image: np.ndarray, wanted: Wanted) -> tuple[Row, dict[str, bytes]]:
     pictures = {}
     if wanted.pictures:
         pictures["map"] = _drawn(values, image, mask, str(claimed), localizer.threshold_)
-        pictures["image"] = _figures.small_copy(image, _COPY_SIDE)
+        pictures["image"] = _pages.small_copy(image, _COPY_SIDE)
     if wanted.masks:
-        pictures["mask"] = _figures.mask_file(mask)
+        pictures["mask"] = _pages.mask_file(mask)
     return row, pictures
 
 
@@ -207,14 +226,14 @@ def _drawn(
     )
     figure.colorbar(display.im_, cax=bar, extend="both")
     bar.set_ylabel(printable(f"evidence against {claimed}"), parse_math=False)
-    return _figures.png(figure)
+    return _pages.png(figure)
 
 
 def _frame(n_rows: int, n_columns: int) -> tuple[Any, Any, Any]:
     """Make a figure that a picture of a shape fills but for a colour bar on the right."""
     wide = _WIDTH * min(1.0, 1.5 * n_columns / n_rows)
     width, height = wide + _BAR, max(wide * n_rows / n_columns, 1.6)
-    figure = _figures.new_figure(width, height, constrained=False)
+    figure = _pages.new_figure(width, height, constrained=False)
     picture = figure.add_axes((0, 0, wide / width, 1))
     bar = figure.add_axes(((wide + 0.15) / width, 0.08, 0.2 / width, 0.84))
     return figure, picture, bar
@@ -224,17 +243,8 @@ def _write_pictures(pictures: dict[str, bytes], slug: str, out: str | None) -> d
     """Write the pictures of one image; return their names in the folder, by what they are."""
     names = {kind: f"{_FOLDERS[kind][0]}/{slug}.{_FOLDERS[kind][1]}" for kind in pictures}
     # Without a folder there are none.
-    _folder.write_files(out or "", ((names[kind], content) for kind, content in pictures.items()))
+    _pages.write_files(out or "", ((names[kind], content) for kind, content in pictures.items()))
     return names
-
-
-def _write_page(rows: list[Row], question: Question, args: argparse.Namespace) -> str | None:
-    if args.out is None:
-        return None
-    csv_columns = columns(*_COLUMNS, "map", "mask", "error", "reason")
-    table = _console.csv_file(Table(csv_columns, rows))
-    page = _views.render_localization(rows, question, localization_notes(rows, question), args)
-    return _folder.write_page(args.out, page, [("results.csv", table)])
 
 
 def _print(
@@ -256,5 +266,68 @@ def _print(
         document,
         Table(_COLUMNS, rows),
         shown=[column for column in _TABLE if column.key not in hidden],
-        notes=localization_notes(rows, question),
+        notes=_notes(rows, question),
     )
+
+
+def _page(
+    rows: Sequence[Row],
+    question: Question,
+    failures: Sequence[ImageReadError],
+    args: argparse.Namespace,
+) -> str:
+    """Fill the template with what one run has found."""
+    images = _console.judged(rows)
+    images.sort(key=lambda row: (row["false_region"] != "yes", -(row["score"] or 0)))
+    return _pages.render_page(
+        "localize",
+        args,
+        images=images[:_SHOWN_MAPS],
+        n_more=max(0, len(images) - _SHOWN_MAPS),
+        n_images=len(images),
+        n_found=sum(row["false_region"] == "yes" for row in images),
+        failures=failures,
+        localizer=question.model.classifier,
+        claimed=None if question.claimed is None else str(question.claimed),
+        sources=question.model.labels,
+        notes=_notes(rows, question),
+        size=question.size,
+    )
+
+
+def _notes(rows: Sequence[Row], question: Question) -> list[str]:
+    """Say what was found, and at which rate of false alarms."""
+    rows = _console.judged(rows)
+    n_found = sum(row["false_region"] == "yes" for row in rows)
+    height, width = question.size
+    # Of few images no lower rate can be kept.
+    rate = max(question.rate, question.model.smallest_known_p_value)
+    found = [
+        f"images with a false region: {n_found} of {len(rows)}",
+        f"at most {100 * rate:.3g} % of clean images of {height} x {width} pixels get one; regions "
+        f"are calibrated on {question.model.calibration_in_words}",
+    ]
+    n_larger = sum(row["image_size"][0] * row["image_size"][1] > height * width for row in rows)
+    if n_larger:
+        found.append(
+            f"larger than that: {n_larger}; there the rate holds for parts of {height} x {width}, "
+            f"so that more of the clean images get a false region"
+        )
+    n_mostly = sum(row["share"] > 0.5 for row in rows)
+    if n_mostly:
+        found.append(
+            f"marked for more than half: {n_mostly}; such an image more likely comes from "
+            f"elsewhere as a whole, or was edited or saved anew as a whole"
+        )
+    n_grey = sum(row["grey"] and row["flat"] < 1 for row in rows)
+    if n_grey and question.model.residual.channels != "luminance":
+        found.append(
+            f"grey: {n_grey}; the answers of a model of colour images mean little for these"
+        )
+    if question.claimed is None:
+        found.append(
+            "no source was claimed, so each image is tested against the source most likely for the "
+            "whole image; if much of an image is from elsewhere, that source may be the wrong one, "
+            "and the rest be marked"
+        )
+    return found

@@ -8,11 +8,10 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from sklearn_ganprint import experiments
-from sklearn_ganprint.cli import _arguments, _images
+from sklearn_ganprint.cli import _arguments, _images, _pages
 from sklearn_ganprint.cli._console import MESSAGES, Column, Table, columns, print_results
-from sklearn_ganprint.cli._demo import ACCURACY
-from sklearn_ganprint.cli.pages import _folder
-from sklearn_ganprint.cli.pages._reproduction import render_reproduction, write_figures
+from sklearn_ganprint.cli._demo import ACCURACY, notes_of_accuracy
+from sklearn_ganprint.cli._reproduction import render_reproduction, write_figures
 from sklearn_ganprint.datasets import ImageReader
 
 REQUIRES = ("rich", "jinja2", "matplotlib")
@@ -105,22 +104,22 @@ def run(args: argparse.Namespace) -> int:
         write_figures(result, *folders, progress)
     result.save(args.out)
     page = render_reproduction(result, bunch, crop, args)
-    index = _folder.write_page(args.out, page)
+    index = _pages.write_page(args.out, page)
     shutil.rmtree(os.path.join(args.out, _PARTS))
     _print(result, index, args)
-    MESSAGES.say(f"report: {index}")
+    _pages.say_where(index, "report")
     return _images.exit_status([*bunch.failures, *result.failures], len(bunch.filenames))
 
 
 def _check_out(out: str, force: bool) -> None:
     """Refuse a folder that holds something else than an interrupted run; try to write there."""
     interrupted = os.path.isdir(os.path.join(out, _PARTS))
-    finished = os.path.lexists(os.path.join(out, _folder.PAGE))
+    finished = os.path.lexists(os.path.join(out, _pages.PAGE))
     if finished or not interrupted:
-        _folder.check_folder(out, force=force, files="the files of the earlier run")
+        _pages.check_folder(out, force=force, files="the files of the earlier run")
     elif not force:
         MESSAGES.say(f"going on with the run that was interrupted in {out}; --force starts again")
-    _folder.probe_folder(out)
+    _pages.probe_folder(out)
     if force:
         shutil.rmtree(os.path.join(out, _PARTS), ignore_errors=True)
 
@@ -164,14 +163,9 @@ def short_names(bunch: Bunch) -> np.ndarray:
 
 
 def _print(result: experiments.ReproductionResult, index: str, args: argparse.Namespace) -> None:
-    attribution = result.attribution
-    low, high = attribution.accuracy_interval
     print_results(
         args.format,
         {**result.to_dict(), "report": index},
         Table(_COLUMNS, result.rows()),
-        notes=[
-            f"accuracy {attribution.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f})",
-            f"always naming the largest source: {attribution.chance:.3f}",
-        ],
+        notes=notes_of_accuracy(result.attribution),
     )

@@ -11,10 +11,9 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from sklearn_ganprint import experiments, plotting
-from sklearn_ganprint.cli._console import slugs
+from sklearn_ganprint.cli import _pages
 from sklearn_ganprint.cli._images import sizes_of
-from sklearn_ganprint.cli.pages import _figures, _folder
-from sklearn_ganprint.cli.pages._folder import number, percent
+from sklearn_ganprint.cli._pages import number, percent
 from sklearn_ganprint.denoisers import check_denoiser
 
 #: Numbers of images whose fingerprints the paper shows.
@@ -33,27 +32,27 @@ def write_figures(
         drawn, files = Path(parts, f"{name}.drawn"), [f"{name}.png", f"{name}.svg"]
         if not (drawn.exists() and all(Path(folder, file).exists() for file in files)):
             figure = draw()
-            contents = zip(files, (_figures.png(figure), _figures.svg(figure)), strict=True)
-            _folder.write_files(folder, contents)
+            contents = zip(files, (_pages.png(figure), _pages.svg(figure)), strict=True)
+            _pages.write_files(folder, contents)
             drawn.touch()
         progress(done, len(todo))
 
 
 def _drawings(result: experiments.ReproductionResult) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Yield the name of each figure, and what draws it."""
-    names = slugs(result.attribution.classes)
+    names = _pages.slugs(result.attribution.classes)
     for source in result.convergence:
         name = str(source.name)
         yield f"fingerprints-{names[name]}", partial(_fingerprints, source)
         yield f"energy-{names[name]}", partial(_energy, source)
-        draw = partial(_figures.autocorrelation, source.autocorrelation, name)
+        draw = partial(_pages.autocorrelation, source.autocorrelation, name)
         yield f"autocorrelation-{names[name]}", draw
     for index, pair in enumerate(_shown_pairs(result.correlation), start=1):
         yield f"histogram-{index}", partial(_histogram, result.correlation, *pair)
     yield "correlations", partial(_matrix, result.correlation)
-    yield "roc", partial(_figures.roc_curves, result.attribution)
-    yield "roc-zoomed", partial(_figures.roc_curves, result.attribution, zoom=2)
-    yield "confusion", partial(_figures.confusion, result.attribution, blank_below=0.01)
+    yield "roc", partial(_pages.roc_curves, result.attribution)
+    yield "roc-zoomed", partial(_pages.roc_curves, result.attribution, zoom=2)
+    yield "confusion", partial(_pages.confusion, result.attribution, blank_below=0.01)
     if result.robustness is not None:
         for index, family in enumerate(result.robustness.families, start=1):
             chance = result.attribution.chance
@@ -79,14 +78,14 @@ def _fingerprints(result: experiments.ConvergenceResult) -> Any:
     numbers = _shown_numbers(result)
     known = result.n_images.tolist()
     shown = [result.fingerprints[known.index(n)] for n in numbers]
-    figure = _figures.new_figure(2.6 * len(numbers) + 0.4, 3.1)
+    figure = _pages.new_figure(2.6 * len(numbers) + 0.4, 3.1)
     axes = figure.subplots(1, len(numbers), squeeze=False)[0]
     plotting.FingerprintDisplay.from_series(shown, numbers, name=result.name, axes=axes)
     return figure
 
 
 def _energy(result: experiments.ConvergenceResult) -> Any:
-    figure = _figures.new_figure(5.6, 4.4)
+    figure = _pages.new_figure(5.6, 4.4)
     plotting.EnergyCurveDisplay.from_fit(
         result.fit,
         compared_with=result.printed_fit,
@@ -101,7 +100,7 @@ def _energy(result: experiments.ConvergenceResult) -> Any:
 
 
 def _histogram(result: experiments.CorrelationResult, own: int, other: int) -> Any:
-    figure = _figures.new_figure(5.6, 4.2)
+    figure = _pages.new_figure(5.6, 4.2)
     same, cross = result.pair(result.classes[own], result.classes[other])
     plotting.CorrelationHistogramDisplay.from_correlations(
         same,
@@ -123,7 +122,7 @@ def _matrix(result: experiments.CorrelationResult) -> Any:
     if families is not None:
         order.sort(key=lambda code: families.index(families[code]))
     side = 4.4 + 0.28 * len(order)
-    figure = _figures.new_figure(side + 1.4, side)
+    figure = _pages.new_figure(side + 1.4, side)
     plotting.CorrelationMatrixDisplay.from_matrix(
         result.mean[np.ix_(order, order)],
         [result.classes[code] for code in order],
@@ -137,7 +136,7 @@ def _matrix(result: experiments.CorrelationResult) -> Any:
 
 def _robustness(result: experiments.RobustnessResult, family: str, chance: float) -> Any:
     strengths, accuracies, intervals = result.curve(family)
-    figure = _figures.new_figure(4.8, 3.8)
+    figure = _pages.new_figure(4.8, 3.8)
     plotting.RobustnessCurveDisplay.from_curves(
         {family: (strengths, accuracies)},
         intervals={family: (intervals[:, 0], intervals[:, 1])},
@@ -160,17 +159,15 @@ def render_reproduction(
     attribution = result.attribution
     document = attribution.to_dict()
     params = check_denoiser(args.denoiser).get_params()
-    return _folder.render_page(
+    return _pages.render_page(
         "reproduce",
         args,
         **{key: document[key] for key in ("accuracy", "accuracy_interval", "chance", "n_test")},
-        folder=args.source,
         n_images=int(attribution.n_fit.sum() + attribution.n_test.sum()),
         n_fit=int(attribution.n_fit.max()),
         test_numbers=_range(attribution.n_test),
-        seed=args.seed,
         grouped=bunch.groups is not None,
-        size=f"{crop[1]} × {crop[0]}",
+        size=crop,
         crop_note=_crop_note(bunch, crop, args.anchor),
         denoiser=f"{args.denoiser} ({', '.join(f'{key} {params[key]}' for key in params)})",
         channels="red, green and blue, each with a fingerprint of its own"
@@ -181,7 +178,6 @@ def render_reproduction(
         comparison=_comparison(result),
         histograms=_histograms(result),
         blocks=result.correlation.blocks,
-        jpeg=args.jpeg,
         recompressed=_listed(result.recompressed, len(attribution.classes)),
         recompression=result.recompression.rows(),
         robustness=_robustness_curves(result),
@@ -207,12 +203,12 @@ def _crop_note(bunch: Bunch, crop: tuple[int, int], anchor: str) -> str:
         return ""
     whole = ", ".join(f"{w} × {h} ({n})" for (h, w), n in sizes.most_common(3))
     more = f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""
-    return f"cut {_folder.place_in_words(anchor)} from images of {whole}{more}"
+    return f"cut {_pages.place_in_words(anchor)} from images of {whole}{more}"
 
 
 def _sources(result: experiments.ReproductionResult) -> list[dict[str, Any]]:
     """Return each source's row of the table, and the words beside its pictures."""
-    names = slugs(result.attribution.classes)
+    names = _pages.slugs(result.attribution.classes)
     shown = _first_of_each(result)
     return [
         {
@@ -223,7 +219,7 @@ def _sources(result: experiments.ReproductionResult) -> list[dict[str, Any]]:
             "shown_numbers": ", ".join(map(str, _shown_numbers(convergence))),
             "limit_text": f"{number(row['energy_limit'], 4)} by the fit, "
             f"{number(row['unbiased_limit'], 4)} unbiased",
-            "period_text": _folder.period_in_words(convergence.period),
+            "period_text": _pages.period_in_words(convergence.period),
         }
         for row, convergence in zip(result.rows(), result.convergence, strict=True)
     ]
