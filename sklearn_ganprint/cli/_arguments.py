@@ -182,3 +182,10 @@ def add_out(parser: argparse.ArgumentParser, what: str) -> None:
     """Add the folder of a page, which is not made unless asked for."""
     add(parser, "--out", what=what)
     add(parser, "--force", what="the command's")
+
+
+def add_answers(parser: argparse.ArgumentParser) -> None:
+    """Add what decides which sources are named of an image, and how results are printed."""
+    share = "share of the sources' own images that may be called unknown, in (0, 1)"
+    add(parser, "--false-alarm", what=share)
+    add(parser, "--coverage", "--format", "--jobs")

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_ganprint._output import as_label
-from sklearn_ganprint.cli import _arguments, _console, _images, _models, _predict, _shares
+from sklearn_ganprint.cli import _answers, _arguments, _console, _images, _models
+from sklearn_ganprint.cli._answers import Rule, Scored
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
-from sklearn_ganprint.cli._models import Model, Scored
+from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.datasets import list_images
 from sklearn_ganprint.experiments import Answers, AnswerShares, judge_answers
 
@@ -23,13 +24,35 @@ DESCRIPTION = (
     "better than they are: evaluate on others."
 )
 
-_IN_CSV = (*columns("by", "name", "known"), *_shares.COLUMNS)
+_SHARES = ("right", "unsure", "unknown", "wrong", "accuracy", "coverage")
+
+#: Columns of a table of shares; CSV has the limits of the intervals instead.
+_SHOWN = (
+    *columns("images", Column("right", "right", 3), Column("interval", "95 % interval")),
+    *(Column(name, name, 3) for name in _SHARES[1:]),
+    Column("set_size", "set size", 2),
+)
+_LIMITS = columns(
+    *("images", *_SHARES, "set_size"),
+    *(f"{name}_{limit}" for name in _SHARES for limit in ("low", "high")),
+)
+_IN_CSV = (*columns("by", "name", "known"), *_LIMITS)
 
 #: Lowest JPEG quality of each class.
 _QUALITIES = {90: "90-100", 70: "70-89", 50: "50-69", 0: "below 50"}
 
 #: Wrong answers that are named below a table.
 _NAMED = 3
+
+
+def _shares_row(shares: AnswerShares) -> Row:
+    """Make the values of one row of a table, with the limits of intervals."""
+    (row,) = shares.rows()
+    for name in _SHARES:
+        row[f"{name}_low"], row[f"{name}_high"] = shares.intervals.get(name, (None, None))
+    low, high = row["right_low"], row["right_high"]
+    row["interval"] = None if low is None else f"{low:.3f} to {high:.3f}"
+    return row
 
 
 class Line(NamedTuple):
@@ -50,7 +73,7 @@ class Line(NamedTuple):
             **{"by": self.by, "name": self.name, "known": self.known},
             "history": f"{self.by}: {self.name}",
             "sources": None if self.known else "unknown ones",
-            **_shares.shares_row(self.shares),
+            **_shares_row(self.shares),
         }
 
 
@@ -82,15 +105,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "path and label; images that the model was not fitted on",
     )
     _arguments.add(parser, "--layout", default="folders")
-    share = "share of the sources' own images that may be called unknown, in (0, 1)"
-    _arguments.add(parser, "--false-alarm", what=share)
-    _arguments.add(parser, "--coverage", "--format", "--jobs")
+    _arguments.add_answers(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Attribute labelled images, and print how many answers are right."""
     model = _models.open_model(args.model)
-    rate, coverage = _predict.choose_rate(args, model), _predict.choose_coverage(args, model)
+    rule, coverage = _answers.unknown_rule(args, model), _answers.choose_coverage(args, model)
     listed = list_images(args.source, layout=args.layout)
     MESSAGES.say(*listed.failures)
     if not (files := listed.filenames.tolist()):
@@ -98,52 +119,48 @@ def run(args: argparse.Namespace) -> int:
             f"{args.source}: no image found; expected one folder of images per source"
         )
     few = _models.warning_of_few_for_sets(model, coverage)
-    MESSAGES.warn(_predict.warning_of_no_unknown(args.model, model, rate), few)
-    scored = _models.score_files(model, files, listed.failures, args.jobs, "evaluating")
+    MESSAGES.warn(_answers.warning_of_no_unknown(args.model, model, rule), few)
+    scored = _answers.score_files(model, files, listed.failures, args.jobs, "evaluating")
     # Sets that hold all sources say nothing: the nearest one is the answer.
     coverage = coverage if few is None else None
-    judged = _judge(model, scored, listed.labels, rate, coverage)
+    judged = _judge(model, scored, files, listed.labels, rule, coverage)
     if not len(judged.labels):
         first = scored.failures[0]
         raise CommandError(f"none of the {len(files)} files can be used; the first: {first}")
     settings = {
         "model": args.model,
-        "false_alarm_rate": rate,
+        "false_alarm_rate": rule.rate,
         "coverage": coverage,
-        "unknown_label": str(getattr(model.open_set, "unknown_label_", "unknown")),
-        "match_energy": model.match_energy,
+        "unknown_label": rule.word,
+        "match_energy": rule.least,
     }
     _print(args.format, settings, model, judged, scored)
     return _images.exit_status(scored.failures, len(judged.labels))
 
 
 def _judge(
-    model: Model, scored: Scored, labels: np.ndarray, rate: float | None, coverage: float | None
+    model: Model,
+    scored: Scored,
+    files: Sequence[str],
+    labels: np.ndarray,
+    rule: Rule,
+    coverage: float | None,
 ) -> Judged:
     """Hold the answers for all files that could be used against their labels."""
+    known = rule.passes(scored.scores.max(axis=1), scored.known_p_values)
+    known[list(scored.reasons)] = False
     used = ~np.isnan(scored.scores).any(axis=1)
-    scores, known = scored.scores[used], _known(model, scored, rate)[used]
+    scores, known = scored.scores[used], known[used]
     names = {as_label(name): code for code, name in enumerate(model.labels)}
     codes = np.array([names.get(as_label(label), -1) for label in labels[used]], dtype=int)
     sets = None if coverage is None else model.prediction_sets.predict_set(scores, coverage)
-    files = [{"file": file} for file, use in zip(scored.files, used, strict=True) if use]
+    rows = [{"file": file} for file, use in zip(files, used, strict=True) if use]
     return Judged(
         # As the model spells them.
         np.where(codes < 0, labels[used], np.array(model.labels)[codes]),
-        _models.add_histories(files, model, scored),
+        _answers.add_histories(rows, model, scored),
         judge_answers(scores, codes, known=known, sets=sets),
     )
-
-
-def _known(model: Model, scored: Scored, rate: float | None) -> np.ndarray:
-    """Tell the files that predict attributes from those that it calls unknown."""
-    known = np.ones(len(scored.files), dtype=bool)
-    if model.match_energy is not None:
-        known = scored.scores.max(axis=1) >= model.match_energy
-    elif rate is not None:
-        known = scored.known_p_values > rate
-    known[list(scored.reasons)] = False
-    return known
 
 
 def _by_history(judged: Judged, model: Model) -> list[Line]:
@@ -202,7 +219,7 @@ def _print(form: str, settings: Row, model: Model, judged: Judged, scored: Score
         document,
         Table(_IN_CSV, all_rows),
         shown=_tables(sources, totals, histories),
-        notes=[*_notes(settings, judged, answers), *_models.note_of_parts(judged.histories)],
+        notes=[*_notes(settings, judged, answers), *_answers.note_of_parts(judged.histories)],
     )
 
 
@@ -211,11 +228,11 @@ def _tables(sources: list[Line], totals: list[Line], histories: list[Line]) -> l
     names = {True: "all known sources", False: "all unknown sources"}
     rows = [line.row() for line in sources]
     rows += [{**line.row(), "name": names[line.known]} for line in totals]
-    tables = [Table((Column("name", "source"), *_shares.SHOWN), rows).filled()]
+    tables = [Table((Column("name", "source"), *_SHOWN), rows).filled()]
     classes = Counter(by for by, _ in {(line.by, line.name) for line in histories})
     rows = [line.row() for line in histories if classes[line.by] > 1]
     if rows:
-        tables.append(Table((*columns("history", "sources"), *_shares.SHOWN), rows).filled())
+        tables.append(Table((*columns("history", "sources"), *_SHOWN), rows).filled())
     return tables
 
 

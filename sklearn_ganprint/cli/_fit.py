@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from sklearn_ganprint import pipelines
-from sklearn_ganprint.cli import _arguments, _console, _images, _models, _shares
+from sklearn_ganprint.cli import _arguments, _console, _images, _models
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.cli._pages import check_file
@@ -295,7 +295,7 @@ def _print(
         "groups": args.groups,
         "calibration": model.calibration_way,
         "smallest_p_value": model.smallest_known_p_value,
-        "out_of_fold": _shares.out_of_fold(model),
+        "out_of_fold": _models.out_of_fold(model),
         "sources": rows,
         "failures": _images.failure_rows(failures),
         "histories": model.whole.history_summary_,
@@ -308,7 +308,7 @@ def _print(
         shown=[Table(_COLUMNS, rows).filled()],
         notes=[
             *_notes(model, args, channels),
-            *_shares.notes_of_out_of_fold(document["out_of_fold"]),
+            *_models.notes_of_out_of_fold(document["out_of_fold"]),
             _calibration(model),
         ],
     )

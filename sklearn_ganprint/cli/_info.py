@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from sklearn_ganprint.cli import _arguments, _models, _shares
+from sklearn_ganprint.cli import _arguments, _models
 from sklearn_ganprint.cli._console import ENERGY, Column, Row, Table, columns, print_results
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.denoisers import check_denoiser
@@ -33,13 +33,13 @@ def run(args: argparse.Namespace) -> int:
     settings = {"model": args.model, **versions, **_settings(model)}
     sources = Table(_SOURCES, _sources(model))
     rows = [{"setting": key, "value": _in_words(value)} for key, value in settings.items()]
-    unseen = _shares.out_of_fold(model)
+    unseen = _models.out_of_fold(model)
     print_results(
         args.format,
         {**settings, "out_of_fold": unseen, "sources": sources.rows},
         sources,
         shown=[Table(columns("setting", "value"), rows), sources.filled()],
-        notes=_shares.notes_of_out_of_fold(unseen),
+        notes=_models.notes_of_out_of_fold(unseen),
     )
     return 0
 
