@@ -328,7 +328,7 @@ def _section(clusters: Clusters, row: Row) -> Row:
     files, period = clusters.files_of(name), None
     if name != NOWHERE:
         lags = autocorrelation(clusters.fingerprints[clusters.names.index(name)])
-        period = _pages.period_in_words(autocorrelation_period(lags))
+        period = autocorrelation_period(lags)
     return {
         **row,
         "thumbnails": _thumbnails(clusters, name),

@@ -33,6 +33,8 @@ def run(args: argparse.Namespace) -> int:
     settings = {"model": args.model, **versions, **_settings(model)}
     sources = Table(_SOURCES, _sources(model))
     rows = [{"setting": key, "value": _in_words(value)} for key, value in settings.items()]
+    if settings["covers"] is not None:
+        rows[-1]["value"] = settings["covers"].removeprefix("covers ")
     unseen = _models.out_of_fold(model)
     print_results(
         args.format,
@@ -83,8 +85,9 @@ def _denoiser(residual: Any) -> dict[str, Any]:
 def _in_words(value: Any) -> str | None:
     """Write a setting in one cell: sizes as height x width, a denoiser with its parameters."""
     if isinstance(value, dict):
-        params = ", ".join(f"{key}={_in_words(value[key])}" for key in value if key != "name")
-        return f"{value['name']}({params})" if "name" in value else params
+        params = [f"{key}={_in_words(value[key])}" for key in value if key != "name"]
+        # Names of scores have commas in them.
+        return f"{value['name']}({', '.join(params)})" if "name" in value else "; ".join(params)
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, tuple | list):

@@ -122,7 +122,8 @@ def environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(percent=percent, number=number, sides=sides, place=place_in_words)
+    made.filters.update(percent=percent, number=number, sides=sides)
+    made.filters.update(place=place_in_words, period=period_in_words)
     return made
 
 
@@ -215,6 +216,11 @@ def new_figure(width: float, height: float, *, constrained: bool = True) -> Any:
     return Figure(figsize=(width, height), dpi=_DPI, layout="constrained" if constrained else None)
 
 
+def new_axes(width: float, height: float) -> Any:
+    """Return the axes of a figure of a size in inches, with a constrained layout."""
+    return new_figure(width, height).subplots()
+
+
 def png(figure: Any) -> bytes:
     """Write a figure as PNG; equal figures give equal bytes."""
     # Leave out the version of matplotlib.
@@ -240,8 +246,7 @@ def _saved(figure: Any, **how: Any) -> bytes:
 
 def roc_curves(result: AttributionResult, *, zoom: float = 1) -> Any:
     """Draw the ROC curve of each source against all others, or their upper left corner."""
-    figure = new_figure(6.4, 6.2)
-    ax = figure.subplots()
+    ax = new_axes(6.4, 6.2)
     for column, label in enumerate(result.classes):
         RocCurveDisplay.from_predictions(
             result.y_test == label,
@@ -260,13 +265,12 @@ def roc_curves(result: AttributionResult, *, zoom: float = 1) -> Any:
         ylim=(1 - 1.01 / zoom, 1 + 0.01 / zoom),
     )
     _take_literally(ax.legend(loc="lower right", fontsize="small").get_texts())
-    return figure
+    return ax.figure
 
 
 def confusion(result: AttributionResult, *, blank_below: float = 0) -> Any:
     """Draw the confusion matrix in shares of each source's images, small ones without number."""
     side = 4.2 + 0.4 * len(result.classes)
-    figure = new_figure(side, side)
     display = ConfusionMatrixDisplay.from_predictions(
         result.y_test,
         result.y_pred,
@@ -278,7 +282,7 @@ def confusion(result: AttributionResult, *, blank_below: float = 0) -> Any:
         xticks_rotation=45,
         colorbar=False,
         im_kw={"vmin": 0, "vmax": 1},
-        ax=figure.subplots(),
+        ax=new_axes(side, side),
     )
     display.ax_.set(xlabel="attributed to", ylabel="made by", title="Where each source's images go")
     for share, text in zip(display.confusion_matrix.flat, display.text_.flat, strict=True):
@@ -286,42 +290,39 @@ def confusion(result: AttributionResult, *, blank_below: float = 0) -> Any:
     for tick in display.ax_.get_xticklabels():
         tick.set(ha="right", rotation_mode="anchor")
     _take_literally([*display.ax_.get_xticklabels(), *display.ax_.get_yticklabels()])
-    return figure
+    return display.figure_
 
 
 def fingerprint(values: np.ndarray, name: str) -> Any:
     """Draw a fingerprint of shape (H, W) or (H, W, C)."""
-    figure, ax = _framed(values.shape[:2])
-    plotting.FingerprintDisplay.from_fingerprint(values, name=name, ax=ax)
-    return figure
+    ax = _framed(values.shape[:2])
+    return plotting.FingerprintDisplay.from_fingerprint(values, name=name, ax=ax).figure_
 
 
 def class_fingerprint(result: AttributionResult, label: Any) -> Any:
     """Draw the fingerprint of one class of the estimator behind a result."""
-    figure, ax = _framed((1, 1))
-    plotting.FingerprintDisplay.from_estimator(result.estimator, label, ax=ax)
-    return figure
+    ax = _framed((1, 1))
+    return plotting.FingerprintDisplay.from_estimator(result.estimator, label, ax=ax).figure_
 
 
-def _framed(shape: tuple[int, ...]) -> tuple[Any, Any]:
-    """Return a figure for a picture of a shape and its colour bar, and the axes in it.
+def _framed(shape: tuple[int, ...]) -> Any:
+    """Return the axes of a figure for a picture of a shape and its colour bar.
 
     The frame is fixed: else the labels of the colour bar would change the size of the picture.
     """
     height = min(max(4.0 * shape[0] / shape[1], 2.0), 8.0)
     figure = new_figure(4.6, height, constrained=False)
     frame = {"left": 0.02, "right": 0.92, "bottom": 0.03, "top": 1 - 0.32 / height}
-    return figure, figure.subplots(gridspec_kw=frame)
+    return figure.subplots(gridspec_kw=frame)
 
 
 def autocorrelation(values: np.ndarray, name: str) -> Any:
     """Draw the middle of the autocorrelation of a fingerprint, given all its lags."""
-    figure = new_figure(5.0, 4.4)
     max_lag = min(_MAX_LAG, *(max(side // 2 - 1, 1) for side in values.shape))
-    plotting.AutocorrelationDisplay.from_autocorrelation(
-        values, name=name, max_lag=max_lag, ax=figure.subplots()
+    display = plotting.AutocorrelationDisplay.from_autocorrelation(
+        values, name=name, max_lag=max_lag, ax=new_axes(5.0, 4.4)
     )
-    return figure
+    return display.figure_
 
 
 def comparison(found: Any, level: float) -> Any:
@@ -330,11 +331,11 @@ def comparison(found: Any, level: float) -> Any:
     cell = 0.55 if max(shape) <= 25 else 0.25
     longest = [0.085 * max(map(len, sources)) for sources in names]
     width = max(cell * shape[1], 1.2) + longest[0] + 1.6
-    figure = new_figure(width, max(cell * shape[0], 1.8) + longest[1] + 0.5)
+    ax = new_axes(width, max(cell * shape[0], 1.8) + longest[1] + 0.5)
     weak = found.correlation < found.least_correlation
     found = replace(found, p_value=np.where(weak, 1.0, found.p_value))
-    plotting.ComparisonMatrixDisplay.from_comparison(found, ax=figure.subplots(), level=level)
-    return figure
+    display = plotting.ComparisonMatrixDisplay.from_comparison(found, ax=ax, level=level)
+    return display.figure_
 
 
 def _take_literally(texts: Sequence[Any]) -> None:

@@ -2,7 +2,7 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from sklearn.utils import Bunch
 
 from sklearn_ganprint import experiments, plotting
 from sklearn_ganprint.cli import _pages
+from sklearn_ganprint.cli._console import Row
 from sklearn_ganprint.cli._images import sizes_of
 from sklearn_ganprint.cli._pages import number, percent
 from sklearn_ganprint.denoisers import check_denoiser
@@ -85,34 +86,28 @@ def _fingerprints(result: experiments.ConvergenceResult) -> Any:
 
 
 def _energy(result: experiments.ConvergenceResult) -> Any:
-    figure = _pages.new_figure(5.6, 4.4)
-    plotting.EnergyCurveDisplay.from_fit(
+    display = plotting.EnergyCurveDisplay.from_fit(
         result.fit,
         compared_with=result.printed_fit,
-        estimates={
-            "unbiased": result.unbiased_limit,
-            "split-half": result.split_half_limit,
-        },
+        estimates={"unbiased": result.unbiased_limit, "split-half": result.split_half_limit},
         name=result.name,
-        ax=figure.subplots(),
+        ax=_pages.new_axes(5.6, 4.4),
     )
-    return figure
+    return display.figure_
 
 
 def _histogram(result: experiments.CorrelationResult, own: int, other: int) -> Any:
-    figure = _pages.new_figure(5.6, 4.2)
-    same, cross = result.pair(result.classes[own], result.classes[other])
-    plotting.CorrelationHistogramDisplay.from_correlations(
-        same,
-        cross,
+    name, cross_name = result.classes[[own, other]]
+    display = plotting.CorrelationHistogramDisplay.from_correlations(
+        *result.pair(name, cross_name),
         auc=result.auc[own, other],
         d_prime=result.d_prime[own, other],
-        name=f"Images of {result.classes[own]}",
-        ax=figure.subplots(),
+        name=f"Images of {name}",
+        ax=_pages.new_axes(5.6, 4.2),
         same_label="own fingerprint",
-        cross_label=f"that of {result.classes[other]}",
+        cross_label=f"that of {cross_name}",
     )
-    return figure
+    return display.figure_
 
 
 def _matrix(result: experiments.CorrelationResult) -> Any:
@@ -122,31 +117,29 @@ def _matrix(result: experiments.CorrelationResult) -> Any:
     if families is not None:
         order.sort(key=lambda code: families.index(families[code]))
     side = 4.4 + 0.28 * len(order)
-    figure = _pages.new_figure(side + 1.4, side)
-    plotting.CorrelationMatrixDisplay.from_matrix(
+    display = plotting.CorrelationMatrixDisplay.from_matrix(
         result.mean[np.ix_(order, order)],
         [result.classes[code] for code in order],
         architectures=None if families is None else [families[code] for code in order],
-        ax=figure.subplots(),
+        ax=_pages.new_axes(side + 1.4, side),
         # On a linear scale the diagonal leaves nothing of the blocks.
         scale="sqrt",
     )
-    return figure
+    return display.figure_
 
 
 def _robustness(result: experiments.RobustnessResult, family: str, chance: float) -> Any:
     strengths, accuracies, intervals = result.curve(family)
-    figure = _pages.new_figure(4.8, 3.8)
-    plotting.RobustnessCurveDisplay.from_curves(
+    display = plotting.RobustnessCurveDisplay.from_curves(
         {family: (strengths, accuracies)},
         intervals={family: (intervals[:, 0], intervals[:, 1])},
         clean=result.clean.accuracy,
         chance=chance,
         xlabel=family,
-        ax=figure.subplots(),
+        ax=_pages.new_axes(4.8, 3.8),
         log2=family == "images to fit",
     )
-    return figure
+    return display.figure_
 
 
 def render_reproduction(
@@ -156,40 +149,23 @@ def render_reproduction(
     args: argparse.Namespace,
 ) -> str:
     """Fill the template with the figures of one run."""
-    attribution = result.attribution
-    document = attribution.to_dict()
-    params = check_denoiser(args.denoiser).get_params()
+    names = result.attribution.classes
     return _pages.render_page(
         "reproduce",
         args,
-        **{key: document[key] for key in ("accuracy", "accuracy_interval", "chance", "n_test")},
-        n_images=int(attribution.n_fit.sum() + attribution.n_test.sum()),
-        n_fit=int(attribution.n_fit.max()),
-        test_numbers=_range(attribution.n_test),
-        grouped=bunch.groups is not None,
+        result=result,
+        attribution=result.attribution,
+        bunch=bunch,
+        test_numbers=_range(result.attribution.n_test),
         size=crop,
         crop_note=_crop_note(bunch, crop, args.anchor),
-        denoiser=f"{args.denoiser} ({', '.join(f'{key} {params[key]}' for key in params)})",
-        channels="red, green and blue, each with a fingerprint of its own"
-        if args.channels == "rgb"
-        else "one fingerprint, of the luminance",
+        denoiser=check_denoiser(args.denoiser).get_params(),
         warnings=[*bunch.warnings, *result.warnings],
         sources=_sources(result),
         comparison=_comparison(result),
-        histograms=_histograms(result),
-        blocks=result.correlation.blocks,
-        recompressed=_listed(result.recompressed, len(attribution.classes)),
-        recompression=result.recompression.rows(),
-        robustness=_robustness_curves(result),
-        n_robustness=None if result.robustness is None else result.robustness.clean.n_test,
-        tables=[f"{name}.csv" for name in result.tables()],
+        pairs=[names[list(pair)].tolist() for pair in _shown_pairs(result.correlation)],
+        lowest=[] if result.robustness is None else _lowest(result.robustness),
     )
-
-
-def _listed(names: Sequence[str], n_all: int) -> str:
-    if len(names) == n_all:
-        return "all sources"
-    return ", ".join(names) if names else "no source, since none was made by a network,"
 
 
 def _range(values: np.ndarray) -> str:
@@ -206,20 +182,16 @@ def _crop_note(bunch: Bunch, crop: tuple[int, int], anchor: str) -> str:
     return f"cut {_pages.place_in_words(anchor)} from images of {whole}{more}"
 
 
-def _sources(result: experiments.ReproductionResult) -> list[dict[str, Any]]:
-    """Return each source's row of the table, and the words beside its pictures."""
+def _sources(result: experiments.ReproductionResult) -> list[Row]:
+    """Return each source's row of the table, and what is shown of it."""
     names = _pages.slugs(result.attribution.classes)
     shown = _first_of_each(result)
     return [
         {
             **row,
-            "name": row["source"],
             "slug": names[row["source"]],
             "shown": row["source"] in shown,
-            "shown_numbers": ", ".join(map(str, _shown_numbers(convergence))),
-            "limit_text": f"{number(row['energy_limit'], 4)} by the fit, "
-            f"{number(row['unbiased_limit'], 4)} unbiased",
-            "period_text": _pages.period_in_words(convergence.period),
+            "shown_numbers": _shown_numbers(convergence),
         }
         for row, convergence in zip(result.rows(), result.convergence, strict=True)
     ]
@@ -257,27 +229,11 @@ def _comparison(result: experiments.ReproductionResult) -> list[tuple[str, str, 
     return [(item, paper, here[key]) for key, (item, paper) in result.paper.items()]
 
 
-def _histograms(result: experiments.ReproductionResult) -> list[tuple[str, str]]:
-    """Return the name of each histogram and its caption."""
-    names = result.correlation.classes
-    return [
-        (
-            f"histogram-{index}",
-            f"Fig. 5: correlation of the residuals of {names[own]} with its own fingerprint and "
-            f"with that of {names[other]}.",
-        )
-        for index, (own, other) in enumerate(_shown_pairs(result.correlation), start=1)
-    ]
-
-
-def _robustness_curves(result: experiments.ReproductionResult) -> list[tuple[str, str, str]]:
-    """Return the file, the title and the caption of each robustness curve."""
-    if result.robustness is None:
-        return []
-    rows = []
-    for index, family in enumerate(result.robustness.families, start=1):
-        strengths, accuracies, _ = result.robustness.curve(family)
+def _lowest(result: experiments.RobustnessResult) -> list[tuple[str, float, float]]:
+    """Return each kind of change with the lowest accuracy, and the strength that has it."""
+    found = []
+    for family in result.families:
+        strengths, accuracies, _ = result.curve(family)
         worst = int(accuracies.argmin())
-        text = f"lowest {percent(accuracies[worst])} at {strengths[worst]:g}"
-        rows.append((f"robustness-{index}", f"Accuracy against {family}", f"{family}: {text}."))
-    return rows
+        found.append((family, accuracies[worst], strengths[worst]))
+    return found
