@@ -86,9 +86,8 @@ class Rule(NamedTuple):
         """Say how many images fail, or that none can."""
         if not self.testable:
             return f"none can be {self.word} at a false-alarm rate of {self.rate:g}"
-        limit = f"p-value at most {self.rate:g}"
-        if self.least is not None:
-            limit = f"energy below {self.least:g}"
+        by_energy = self.least is not None
+        limit = f"energy below {self.least:g}" if by_energy else f"p-value at most {self.rate:g}"
         return f"{self.word} ({limit}): {n_failed} of {n_images}"
 
     def basis(self) -> str:

@@ -102,6 +102,11 @@ def crop(text: str) -> tuple[int, int] | None:
 #: command says what that is.
 _ARGUMENTS: dict[str, dict[str, Any]] = {
     "model": {"metavar": "MODEL", "help": "a file from `ganprint fit`"},
+    "source": {
+        "metavar": "DIR_OR_CSV",
+        "help": "a folder with one folder of images per source, or a CSV file with the columns "
+        "path and label{what}",
+    },
     "paths": {
         "metavar": "PATH",
         "nargs": "+",
@@ -163,6 +168,7 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
         "help": "share of the sources' own images for which the sources that are named are to hold "
         f"the right one, in (0, 1) (default: {DEFAULT_COVERAGE:g})",
     },
+    "--groups": {"choices": ("name",), "help": "{what}"},
     "--out": {"metavar": "DIR", "help": "folder for a page to look at, index.html, with {what}"},
     "--force": {
         "action": "store_true",

@@ -96,8 +96,8 @@ def run(args: argparse.Namespace) -> int:
     if args.csv is not None:
         _pages.check_file("--csv", args.csv, force=args.force)
     _pages.begin_out(args)
-    files, failures = _images.find_files(args.paths)
-    bunch = _images.inspect_images(_images.outside(files, args.out), args, failures)
+    files, failures = _images.find_files(args.paths, args.out)
+    bunch = _images.inspect_images(files, args, failures)
     crop = args.crop or _images.auto_crop(bunch)
     clusters = _cluster(bunch, crop, failures, args)
     MESSAGES.warn(*clusters.warnings)

@@ -33,18 +33,9 @@ _COLUMNS = columns(Column("name", "source"), *ACCURACY)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "--out",
-        default="ganprint-demo",
-        metavar="DIR",
-        help="folder for the page and the pictures (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--channels",
-        choices=("rgb", "luminance"),
-        default="rgb",
-        help="a fingerprint of each colour, or one of the luminance (default: %(default)s)",
-    )
+    out = "folder for the page and the pictures (default: %(default)s)"
+    _arguments.add(parser, "--out", default="ganprint-demo", help=out)
+    _arguments.add(parser, "--channels", default="rgb", what="rgb")
     _arguments.add(parser, "--seed", what="which images are held out")
     _arguments.add(parser, "--jobs", "--format")
     _arguments.add(parser, "--force", what="the demo's")

@@ -81,6 +81,7 @@ class Judged(NamedTuple):
     """Files that could be used, their sources and histories, and the answers for them."""
 
     labels: np.ndarray  # (n,): of str
+    named: np.ndarray  # (n,): the source that each file is attributed to, or "unknown"
     histories: list[Row]
     answers: Answers
 
@@ -98,12 +99,7 @@ class Judged(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _arguments.add(parser, "model")
-    parser.add_argument(
-        "source",
-        metavar="DIR_OR_CSV",
-        help="a folder with one folder of images per source, or a CSV file with the columns "
-        "path and label; images that the model was not fitted on",
-    )
+    _arguments.add(parser, "source", what="; images that the model was not fitted on")
     _arguments.add(parser, "--layout", default="folders")
     _arguments.add_answers(parser)
 
@@ -155,11 +151,12 @@ def _judge(
     codes = np.array([names.get(as_label(label), -1) for label in labels[used]], dtype=int)
     sets = None if coverage is None else model.prediction_sets.predict_set(scores, coverage)
     rows = [{"file": file} for file, use in zip(files, used, strict=True) if use]
+    answers, spelt = judge_answers(scores, codes, known=known, sets=sets), np.array(model.labels)
     return Judged(
-        # As the model spells them.
-        np.where(codes < 0, labels[used], np.array(model.labels)[codes]),
+        np.where(codes < 0, labels[used], spelt[codes]),
+        np.where(known, spelt[answers.nearest], rule.word),
         _answers.add_histories(rows, model, scored),
-        judge_answers(scores, codes, known=known, sets=sets),
+        answers,
     )
 
 
@@ -184,24 +181,9 @@ def _quality(row: Row) -> str | None:
     return next(name for limit, name in _QUALITIES.items() if round(min(known)) >= limit)
 
 
-def _named_answers(model: Model, judged: Judged, unknown: str) -> list[str]:
-    """Name the source that each image is attributed to, or none of them."""
-    nearest = np.array(model.labels, dtype=object)[judged.answers.nearest]
-    return np.where(judged.answers.known, nearest, unknown).tolist()
-
-
-def _confusion(labels: Sequence[str], answers: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Count the answers for each source, the most common first."""
-    counts: dict[str, Counter[str]] = {}
-    for label, answer in zip(labels, answers, strict=True):
-        counts.setdefault(label, Counter())[answer] += 1
-    return {label: dict(counts[label].most_common()) for label in sorted(counts)}
-
-
 def _print(form: str, settings: Row, model: Model, judged: Judged, scored: Scored) -> None:
     """Print all images, those of each source, and those of each history."""
     labels = judged.labels.tolist()
-    answers = _named_answers(model, judged, settings["unknown_label"])
     totals = judged.lines("all", ["all"] * len(labels))
     sources, histories = judged.lines("source", labels), _by_history(judged, model)
     document = {
@@ -210,7 +192,10 @@ def _print(form: str, settings: Row, model: Model, judged: Judged, scored: Score
         | {"known" if line.known else "unknown": line.document() for line in totals},
         "sources": [line.document("name", "known") for line in sources],
         "histories": [line.document("by", "name", "known") for line in histories],
-        "confusion": _confusion(labels, answers),
+        "confusion": {
+            label: dict(Counter(judged.named[judged.labels == label].tolist()).most_common())
+            for label in sorted(set(labels))
+        },
         "failures": _images.failure_rows(scored.failures),
     }
     all_rows = [line.row() for line in (*sources, *totals, *histories)]
@@ -219,7 +204,7 @@ def _print(form: str, settings: Row, model: Model, judged: Judged, scored: Score
         document,
         Table(_IN_CSV, all_rows),
         shown=_tables(sources, totals, histories),
-        notes=[*_notes(settings, judged, answers), *_answers.note_of_parts(judged.histories)],
+        notes=[*_notes(settings, judged), *_answers.note_of_parts(judged.histories)],
     )
 
 
@@ -236,22 +221,22 @@ def _tables(sources: list[Line], totals: list[Line], histories: list[Line]) -> l
     return tables
 
 
-def _notes(settings: Row, judged: Judged, answers: Sequence[str]) -> list[str]:
+def _notes(settings: Row, judged: Judged) -> list[str]:
     """Say which answers are wrong, for which sources, and what the words of a table mean."""
     notes, foreign = [], judged.answers.foreign
     if not foreign.all():
-        notes.append(f"wrong{_wrong(judged, answers, ~foreign)}")
+        notes.append(f"wrong{_wrong(judged, ~foreign)}")
     if foreign.any():
         names = ", ".join(sorted(set(judged.labels[foreign])))
         notes.append(f"the model does not know {names}, where unknown is the right answer")
-        notes.append(f"wrong of unknown sources{_wrong(judged, answers, foreign)}")
+        notes.append(f"wrong of unknown sources{_wrong(judged, foreign)}")
     return [*notes, *_meaning(settings)]
 
 
-def _wrong(judged: Judged, answers: Sequence[str], of: np.ndarray) -> str:
+def _wrong(judged: Judged, of: np.ndarray) -> str:
     """Count the wrong answers for some of the images, and name the most common ones."""
     wrong = of & judged.answers.wrong
-    pairs = zip(judged.labels[wrong], np.array(answers, dtype=object)[wrong], strict=True)
+    pairs = zip(judged.labels[wrong], judged.named[wrong], strict=True)
     totals = Counter(judged.labels.tolist())
     most = [
         f"{n} of {totals[label]} of {label} are taken for {answer}"

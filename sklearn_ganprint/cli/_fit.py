@@ -47,12 +47,7 @@ FEW_RATE = 0.05
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "source",
-        metavar="DIR_OR_CSV",
-        help="a folder with one folder of images per source, or a CSV file with the columns "
-        "path and label",
-    )
+    _arguments.add(parser, "source")
     _arguments.add(parser, "--layout", default="folders")
     parser.add_argument("--model", required=True, metavar="FILE", help="the file to write")
     parser.add_argument(
@@ -67,12 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments.add(parser, "--crop", "--anchor")
     _arguments.add(parser, "--channels", what="rgb; with --kind prnu luminance")
     _arguments.add(parser, "--denoiser")
-    parser.add_argument(
-        "--groups",
-        choices=("name",),
-        help="files of one name, such as versions of one scene, calibrate together: none is scored "
-        "by a model that has seen another (default: the column group of a CSV file, if any)",
+    groups = (
+        "files of one name, such as versions of one scene, calibrate together: none is scored by "
+        "a model that has seen another (default: the column group of a CSV file, if any)"
     )
+    _arguments.add(parser, "--groups", what=groups)
     _arguments.add(parser, "--jobs", "--batch-size", "--format")
     _arguments.add(parser, "--force", help="replace the model if it exists")
 

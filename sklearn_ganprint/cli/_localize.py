@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
+from sklearn.pipeline import Pipeline
 
 from sklearn_ganprint._output import printable
 from sklearn_ganprint._parallel import map_in_order
@@ -36,8 +37,8 @@ _COLUMNS = (
 _TABLE = columns(*_ANSWER, "pixels", _BOX, _FLAT)
 _KEYS = (*(column.key for column in _COLUMNS), "regions", "map", "mask", "error", "reason")
 
-#: Folders in OUT.
-_FOLDERS = {"map": ("maps", "png"), "image": ("images", "jpg"), "mask": ("masks", "png")}
+#: Files in OUT, by what they are.
+_FILES = {"map": "maps/{}.png", "image": "images/{}.jpg", "mask": "masks/{}.png"}
 
 #: Maps on the page, those with regions first; all are in the folder.
 _SHOWN_MAPS = 300
@@ -64,15 +65,6 @@ class Question(NamedTuple):
         """Height and width of the images that the rate was set on."""
         height, width = self.model.classifier.image_shape_[:2]
         return height, width
-
-
-class Wanted(NamedTuple):
-    """What is to be made of each image."""
-
-    model: Any  # a pipeline that ends with a localizer
-    claimed: Any  # a source, or None for the most likely one
-    pictures: bool
-    masks: bool
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,8 +97,7 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError("--masks: expected --out DIR, the folder that they go to")
     question = _question(args)
     _pages.begin_out(args)
-    files, failures = _images.find_files(args.paths)
-    files = _images.outside(files, args.out)
+    files, failures = _images.find_files(args.paths, args.out)
     MESSAGES.warn(_models.warning_of_few(question.model, question.rate))
     rows = _rows(files, failures, question, args)
     index = None
@@ -121,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _question(args: argparse.Namespace) -> Question:
     """Load the model, find the claimed source in it, and set the rate."""
-    model = _models.open_localizer(args.model)
+    model = _models.open_model(args.model, (_arguments.LOCALIZE,))
     rate = args.false_alarm or _arguments.LOCALIZATION_RATE
     model.classifier.set_false_alarm_rate(rate)
     if args.claimed is None:
@@ -133,8 +124,8 @@ def _rows(
     files: list[str], failures: list[ImageReadError], question: Question, args: argparse.Namespace
 ) -> list[Row]:
     """Localize in each file, write its pictures, and make one row of it."""
-    wanted = Wanted(question.model.pipeline, question.claimed, args.out is not None, args.masks)
-    tasks = ((file, wanted) for file in files)
+    kinds = [] if args.out is None else ["map", "image", *["mask"] * args.masks]
+    tasks = ((file, question.model.pipeline, question.claimed, kinds) for file in files)
     slugs = _pages.file_slugs(files)
     rows: list[Row] = []
     with MESSAGES.progress("localizing") as progress:
@@ -145,30 +136,41 @@ def _rows(
                 rows.append({})
             else:
                 row, pictures = found
-                rows.append(row | _write_pictures(pictures, slugs[file], args.out))
+                names = {kind: _FILES[kind].format(slugs[file]) for kind in pictures}
+                _pages.write_files(
+                    args.out or "", zip(names.values(), pictures.values(), strict=True)
+                )
+                rows.append(row | names)
             progress(len(rows), len(files))
     return _images.file_rows(files, failures, _KEYS, rows.__getitem__)
 
 
-def locate_file(path: str, wanted: Wanted) -> tuple[Row, dict[str, bytes]] | ImageReadError:
+def locate_file(
+    path: str, model: Pipeline, claimed: Any, kinds: Sequence[str]
+) -> tuple[Row, dict[str, bytes]] | ImageReadError:
     """Localize in one file; what is wrong with it is returned."""
-    return _images.attempt(lambda name: locate(ImageReader().read_one(name), wanted), path)
-
-
-def locate(image: np.ndarray, wanted: Wanted) -> tuple[Row, dict[str, bytes]]:
-    """Localize in an image of shape (H, W, 3): what was found, and the files of its pictures."""
-    localizer = wanted.model[-1]
-    (values,), (mask,), (claimed,) = localize_images(
-        wanted.model, image[np.newaxis], wanted.claimed
+    return _images.attempt(
+        lambda name: locate(ImageReader().read_one(name), model, claimed, kinds), path
     )
+
+
+def locate(
+    image: np.ndarray, model: Pipeline, given: Any, kinds: Sequence[str]
+) -> tuple[Row, dict[str, bytes]]:
+    """Localize in an image of shape (H, W, 3): what was found, and pictures of some kinds.
+
+    `given` is the source that is claimed; None claims the most likely one.
+    """
+    localizer = model[-1]
+    (values,), (mask,), (claimed,) = localize_images(model, image[np.newaxis], given)
     peak, flat = localizer.peak_of(values), float(np.isnan(values).mean())
-    reason, regions = _models.no_residual(wanted.model, image), _regions(mask)
+    reason, regions = _models.no_residual(model, image), _regions(mask)
     n_pixels = sum(region["pixels"] for region in regions)
     largest = regions[0] if regions else {}
     # Of larger images than were fitted on, no chance of such a score in a clean one is known.
     n_known = math.prod(localizer.image_shape_[:2])
     row = {
-        "claimed": None if reason and wanted.claimed is None else str(claimed),
+        "claimed": None if reason and given is None else str(claimed),
         # Where all is flat, nothing can be said.
         "false_region": "yes" if regions else "no" if flat < 1 else None,
         "p_value": None if reason or mask.size > n_known else float(localizer.p_value_of(peak)),
@@ -186,10 +188,11 @@ def locate(image: np.ndarray, wanted: Wanted) -> tuple[Row, dict[str, bytes]]:
         "reason": reason,
     }
     pictures = {}
-    if wanted.pictures:
+    if "map" in kinds:
         pictures["map"] = _drawn(values, image, mask, str(claimed), localizer.threshold_)
+    if "image" in kinds:
         pictures["image"] = _pages.small_copy(image, _COPY_SIDE)
-    if wanted.masks:
+    if "mask" in kinds:
         pictures["mask"] = _pages.mask_file(mask)
     return row, pictures
 
@@ -237,14 +240,6 @@ def _frame(n_rows: int, n_columns: int) -> tuple[Any, Any, Any]:
     picture = figure.add_axes((0, 0, wide / width, 1))
     bar = figure.add_axes(((wide + 0.15) / width, 0.08, 0.2 / width, 0.84))
     return figure, picture, bar
-
-
-def _write_pictures(pictures: dict[str, bytes], slug: str, out: str | None) -> dict[str, str]:
-    """Write the pictures of one image; return their names in the folder, by what they are."""
-    names = {kind: f"{_FOLDERS[kind][0]}/{slug}.{_FOLDERS[kind][1]}" for kind in pictures}
-    # Without a folder there are none.
-    _pages.write_files(out or "", ((names[kind], content) for kind, content in pictures.items()))
-    return names
 
 
 def _print(

@@ -1,6 +1,7 @@
 """Models as the commands need them: opened, described in words, and asked for scores."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn_ganprint._output import as_label
 from sklearn_ganprint.classification import MATCH_ENERGY, FingerprintClassifier, PRNUClassifier
 from sklearn_ganprint.cli._arguments import (
+    ATTRIBUTE,
     DEFAULT_COVERAGE,
     DEFAULT_RATE,
     LOCALIZATION_RATE,
@@ -51,6 +53,11 @@ class Model(NamedTuple):
     def localizes(self) -> bool:
         """Whether the model finds parts of images, and attributes nothing."""
         return isinstance(self.classifier, FingerprintLocalizer)
+
+    @property
+    def task(self) -> str:
+        """What the model is for."""
+        return LOCALIZE if self.localizes else ATTRIBUTE
 
     @property
     def match_energy(self) -> float | None:
@@ -109,40 +116,29 @@ class Model(NamedTuple):
         return f"the {self.calibration_units} of each source, at least {counts.min()}"
 
 
-def open_model(path: str, *, localizers: bool = False) -> Model:
-    """Load a model that was made by ``ganprint fit``, or in the same way.
-
-    Models that localize, and attribute nothing, are taken only if `localizers`.
-    """
+def open_model(path: str, tasks: Sequence[str] = (ATTRIBUTE,)) -> Model:
+    """Load a model that was made for some tasks by ``ganprint fit``, or in the same way."""
     whole, found = load_model(path), ""
     if isinstance(whole, FileBatchEstimator):
         model = model_parts(whole)
-        if model.localizes and not localizers:
+        scores = model.open_set is not None or isinstance(model.classifier, FingerprintClassifier)
+        if model.task in tasks and (model.localizes or scores):
+            return model
+        if model.localizes:
             raise CommandError(
                 f"{path} is for `ganprint localize`: it says where in an image a trace is "
                 f"missing, and not who made the image. Fit a model without --task {LOCALIZE}"
             )
-        known = model.localizes or isinstance(model.classifier, FingerprintClassifier)
-        if known or model.open_set is not None:
-            return model
         found = f" over {type(model.classifier).__name__}"
+    if ATTRIBUTE not in tasks:
+        raise CommandError(
+            f"{path}: expected a model from `ganprint fit --task {LOCALIZE}`, this is another; its "
+            f"images can be fitted on again for that task"
+        )
     raise CommandError(
         f"{path}: expected a model from `ganprint fit` (a FileBatchEstimator over an "
         f"OpenSetClassifier, or over a FingerprintClassifier), this is a "
         f"{type(whole).__name__}{found}; use it from Python"
-    )
-
-
-def open_localizer(path: str) -> Model:
-    """Load a model that was made by ``ganprint fit --task localize``."""
-    whole = load_model(path)
-    if isinstance(whole, FileBatchEstimator):
-        model = model_parts(whole)
-        if model.localizes:
-            return model
-    raise CommandError(
-        f"{path}: expected a model from `ganprint fit --task {LOCALIZE}`, this is another; its "
-        f"images can be fitted on again for that task"
     )
 
 

@@ -30,15 +30,13 @@ _COLUMNS = columns("source", "architecture", *ACCURACY, _LIMIT)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "source",
-        metavar="DIR_OR_CSV",
-        help="a folder per source, or per architecture with a folder per source in it; or a CSV "
-        "file with the columns path, label and perhaps group and architecture",
+    source = (
+        "a folder per source, or per architecture with a folder per source in it; or a CSV file "
+        "with the columns path, label and perhaps group and architecture"
     )
-    parser.add_argument(
-        "--out", required=True, metavar="OUT", help="folder for the page, figures and tables"
-    )
+    _arguments.add(parser, "source", help=source)
+    out = "folder for the page, figures and tables"
+    _arguments.add(parser, "--out", required=True, metavar="OUT", help=out)
     _add_images(parser)
     _add_method(parser)
     _arguments.add(parser, "--jobs", "--batch-size", "--format")
@@ -54,11 +52,8 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
         help="a CSV file with the columns source and architecture: sources of one architecture "
         "are siblings; camera and real are not recompressed in the JPEG experiment",
     )
-    parser.add_argument(
-        "--groups",
-        choices=("name",),
-        help="keep files of one name, such as versions of one scene, on one side of the split",
-    )
+    groups = "keep files of one name, such as versions of one scene, on one side of the split"
+    _arguments.add(parser, "--groups", what=groups)
     for name, what in (("fit", "to estimate each fingerprint from"), ("test", "to test it on")):
         default = "512, or 51.2 %% of the smallest source" if name == "fit" else "all others"
         parser.add_argument(
