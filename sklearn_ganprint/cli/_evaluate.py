@@ -13,7 +13,7 @@ from sklearn_ganprint.cli._answers import Rule, Scored
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.datasets import list_images
-from sklearn_ganprint.experiments import Answers, AnswerShares, judge_answers
+from sklearn_ganprint.experiments import Answers, judge_answers
 
 REQUIRES = ("rich", "skops")
 DESCRIPTION = (
@@ -32,49 +32,18 @@ _SHOWN = (
     *(Column(name, name, 3) for name in _SHARES[1:]),
     Column("set_size", "set size", 2),
 )
-_LIMITS = columns(
-    *("images", *_SHARES, "set_size"),
+#: By what images were grouped, the name of the group, and whether the model knows their sources.
+_GROUP = ("by", "name", "known")
+_IN_CSV = columns(
+    *(*_GROUP, "images", *_SHARES, "set_size"),
     *(f"{name}_{limit}" for name in _SHARES for limit in ("low", "high")),
 )
-_IN_CSV = (*columns("by", "name", "known"), *_LIMITS)
 
 #: Lowest JPEG quality of each class.
 _QUALITIES = {90: "90-100", 70: "70-89", 50: "50-69", 0: "below 50"}
 
 #: Wrong answers that are named below a table.
 _NAMED = 3
-
-
-def _shares_row(shares: AnswerShares) -> Row:
-    """Make the values of one row of a table, with the limits of intervals."""
-    (row,) = shares.rows()
-    for name in _SHARES:
-        row[f"{name}_low"], row[f"{name}_high"] = shares.intervals.get(name, (None, None))
-    low, high = row["right_low"], row["right_high"]
-    row["interval"] = None if low is None else f"{low:.3f} to {high:.3f}"
-    return row
-
-
-class Line(NamedTuple):
-    """Shares of some of the images: of known sources, or of unknown ones."""
-
-    by: str
-    name: str
-    known: bool
-    shares: AnswerShares
-
-    def document(self, *keys: str) -> Row:
-        """Give it as plain values, for JSON."""
-        return {**{key: getattr(self, key) for key in keys}, **self.shares.to_dict()}
-
-    def row(self) -> Row:
-        """Give it as the row of a table."""
-        return {
-            **{"by": self.by, "name": self.name, "known": self.known},
-            "history": f"{self.by}: {self.name}",
-            "sources": None if self.known else "unknown ones",
-            **_shares_row(self.shares),
-        }
 
 
 class Judged(NamedTuple):
@@ -85,15 +54,15 @@ class Judged(NamedTuple):
     histories: list[Row]
     answers: Answers
 
-    def lines(self, by: str, names: Sequence[str | None]) -> list[Line]:
-        """Sum up the images of each name; those without one are in none."""
-        given = np.array(names, dtype=object)
-        found = [
-            Line(by, name, known, self.answers.shares(given == name, foreign=not known))
-            for known in (True, False)
-            for name in sorted({name for name in names if name is not None})
-        ]
-        return [line for line in found if line.shares.images]
+    def lines(self, by: str, names: Sequence[str | None]) -> list[Row]:
+        """Give the shares of the images of each name; those without one are in none."""
+        given, found = np.array(names, dtype=object), []
+        for known in (True, False):
+            for name in sorted({name for name in names if name is not None}):
+                shares = self.answers.shares(given == name, foreign=not known)
+                if shares.images:
+                    found.append({"by": by, "name": name, "known": known, **shares.to_dict()})
+        return found
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -160,7 +129,7 @@ def _judge(
     )
 
 
-def _by_history(judged: Judged, model: Model) -> list[Line]:
+def _by_history(judged: Judged, model: Model) -> list[Row]:
     """Sum up the images by what their files and pixels show."""
     rows, found = judged.histories, []
     found += judged.lines("format", [row["format"] for row in rows])
@@ -189,33 +158,49 @@ def _print(form: str, settings: Row, model: Model, judged: Judged, scored: Score
     document = {
         **settings,
         "all": {"known": None, "unknown": None}
-        | {"known" if line.known else "unknown": line.document() for line in totals},
-        "sources": [line.document("name", "known") for line in sources],
-        "histories": [line.document("by", "name", "known") for line in histories],
+        | {("known" if line["known"] else "unknown"): _without(line, *_GROUP) for line in totals},
+        "sources": [_without(line, "by") for line in sources],
+        "histories": histories,
         "confusion": {
             label: dict(Counter(judged.named[judged.labels == label].tolist()).most_common())
             for label in sorted(set(labels))
         },
         "failures": _images.failure_rows(scored.failures),
     }
-    all_rows = [line.row() for line in (*sources, *totals, *histories)]
     _console.print_results(
         form,
         document,
-        Table(_IN_CSV, all_rows),
+        Table(_IN_CSV, list(map(_row, [*sources, *totals, *histories]))),
         shown=_tables(sources, totals, histories),
         notes=[*_notes(settings, judged), *_answers.note_of_parts(judged.histories)],
     )
 
 
-def _tables(sources: list[Line], totals: list[Line], histories: list[Line]) -> list[Table]:
+def _without(line: Row, *keys: str) -> Row:
+    return {key: value for key, value in line.items() if key not in keys}
+
+
+def _row(line: Row) -> Row:
+    """Make the row of a table, which has the limits of intervals."""
+    limits = {name: line["intervals"].get(name, (None, None)) for name in _SHARES}
+    low, high = limits["right"]
+    return {
+        **line,
+        **{f"{name}_low": low for name, (low, _) in limits.items()},
+        **{f"{name}_high": high for name, (_, high) in limits.items()},
+        "interval": None if low is None else f"{low:.3f} to {high:.3f}",
+        "history": f"{line['by']}: {line['name']}",
+        "sources": None if line["known"] else "unknown ones",
+    }
+
+
+def _tables(sources: list[Row], totals: list[Row], histories: list[Row]) -> list[Table]:
     """Make a table of the sources, and one of the histories where these differ."""
     names = {True: "all known sources", False: "all unknown sources"}
-    rows = [line.row() for line in sources]
-    rows += [{**line.row(), "name": names[line.known]} for line in totals]
-    tables = [Table((Column("name", "source"), *_SHOWN), rows).filled()]
-    classes = Counter(by for by, _ in {(line.by, line.name) for line in histories})
-    rows = [line.row() for line in histories if classes[line.by] > 1]
+    rows = [*sources, *({**line, "name": names[line["known"]]} for line in totals)]
+    tables = [Table((Column("name", "source"), *_SHOWN), list(map(_row, rows))).filled()]
+    classes = Counter(by for by, _ in {(line["by"], line["name"]) for line in histories})
+    rows = [_row(line) for line in histories if classes[line["by"]] > 1]
     if rows:
         tables.append(Table((*columns("history", "sources"), *_SHOWN), rows).filled())
     return tables
