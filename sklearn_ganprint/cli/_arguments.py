@@ -184,6 +184,19 @@ def add(parser: argparse.ArgumentParser, *names: str, what: str = "", **others: 
         parser.add_argument(name, **argument | {"help": argument["help"].format(what=what)})
 
 
+def add_number(
+    parser: argparse.ArgumentParser,
+    name: str,
+    what: str,
+    check: Callable[[str], int] = positive,
+    default: int | None = None,
+) -> None:
+    """Add a whole number; `what` says what it is, and what None is."""
+    if default is not None:
+        what = f"{what} (default: {default})"
+    parser.add_argument(name, type=check, default=default, metavar="N", help=what)
+
+
 def add_out(parser: argparse.ArgumentParser, what: str) -> None:
     """Add the folder of a page, which is not made unless asked for."""
     add(parser, "--out", what=what)

@@ -72,12 +72,8 @@ def cluster_names(n_clusters: int) -> list[str]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _arguments.add(parser, "paths")
-    parser.add_argument(
-        "--clusters",
-        type=_arguments.positive,
-        metavar="N",
-        help="number of sources, if it is known (default: it is found)",
-    )
+    number = "number of sources, if it is known (default: it is found)"
+    _arguments.add_number(parser, "--clusters", number)
     _arguments.add(parser, "--crop", "--anchor")
     _arguments.add_out(parser, "images of each cluster and its fingerprint")
     parser.add_argument(

@@ -98,14 +98,8 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
     )
     _arguments.add(parser, "--crop")
     _arguments.add(parser, "--anchor", default=None)  # as in a model, if there is one
-    parser.add_argument(
-        "--trim",
-        type=_arguments.natural,
-        default=0,
-        metavar="N",
-        help="pixels to leave out at each border, where unrelated networks leave like traces "
-        "(default: %(default)s)",
-    )
+    trim = "pixels to leave out at each border, where unrelated networks leave like traces"
+    _arguments.add_number(parser, "--trim", trim, _arguments.natural, 0)
     parser.add_argument(
         "--null",
         choices=("auto", "sources", "chance"),

@@ -86,13 +86,11 @@ def _add_kinds(parser: argparse.ArgumentParser) -> None:
         f"images as they are and no copies; of compressed, resized or cropped images its answers "
         f"are often wrong",
     )
-    parser.add_argument(
-        "--copies",
-        type=_arguments.copies,
-        metavar="N",
-        help=f"number of processed copies of each image that --kind {COPYING_KIND} is fitted on: "
-        f"compressed, resized, cropped and more (default: 24, fewer of more than 1000 images)",
+    copies = (
+        f"number of processed copies of each image that --kind {COPYING_KIND} is fitted on: "
+        f"compressed, resized, cropped and more (default: 24, fewer of more than 1000 images)"
     )
+    _arguments.add_number(parser, "--copies", copies, _arguments.copies)
 
 
 def run(args: argparse.Namespace) -> int:
