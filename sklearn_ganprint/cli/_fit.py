@@ -124,18 +124,12 @@ def _settle_task(args: argparse.Namespace) -> None:
     """Choose the kind that was not named; a model that localizes has none."""
     if args.kind == _arguments.FORMER_KIND:
         args.task, args.kind = _arguments.LOCALIZE, None
-    if args.task == _arguments.ATTRIBUTE:
-        _settle_kind(args)
+    if args.task == _arguments.LOCALIZE:
+        kind, copies = f"--kind {args.kind}", f"--copies {args.copies}"
+        for named, given in ((kind, args.kind), ("--fast", args.fast), (copies, args.copies)):
+            if given:
+                raise CommandError(f"{named}: leave this out with --task {args.task}")
         return
-    given = {"--kind": args.kind, "--fast": args.fast or None, "--copies": args.copies}
-    for option, value in given.items():
-        if value is not None:
-            named = option if value is True else f"{option} {value}"
-            raise CommandError(f"{named}: leave this out with --task {args.task}")
-
-
-def _settle_kind(args: argparse.Namespace) -> None:
-    """Choose the kind that was not named."""
     if args.fast and args.kind not in (None, FAST_KIND):
         raise CommandError(
             f"--fast is --kind {FAST_KIND}, got --kind {args.kind}; leave one of them out"
@@ -301,7 +295,11 @@ def _print(
         notes=[
             *_notes(model, args, channels),
             *_models.notes_of_out_of_fold(document["out_of_fold"]),
-            _calibration(model),
+            _models.calibrated_on(
+                model.calibration_in_words,
+                model.smallest_known_p_value,
+                "regions" if model.localizes else "p-values",
+            ),
         ],
     )
 
@@ -324,10 +322,3 @@ def _notes(model: Model, args: argparse.Namespace, channels: str | None) -> list
     if (least := model.match_energy) is not None:
         notes.append(f"photos match a camera from a peak-to-correlation energy of {least:g} on")
     return notes
-
-
-def _calibration(model: Model) -> str:
-    """Say what answers are calibrated on."""
-    what = "regions" if model.localizes else "p-values"
-    smallest = model.smallest_known_p_value
-    return _models.calibrated_on(model.calibration_in_words, smallest, what)
