@@ -1,4 +1,4 @@
-"""Models as the commands need them: opened, described in words, and asked for scores."""
+"""Models as the commands need them: opened, and described in words."""
 
 import math
 from collections.abc import Sequence

@@ -176,12 +176,12 @@ def say_where(index: str | None, what: str = "pictures and explanations") -> Non
         MESSAGES.say(f"{what}: {index}")
 
 
-def write_page(folder: str, page: str, tables: Sequence[tuple[str, bytes]] = ()) -> str:
-    """Write the page of a command, after its tables, and return its path.
+def write_page(folder: str, page: str, files: Sequence[tuple[str, bytes]] = ()) -> str:
+    """Write the page of a command, after the files that it links to, and return its path.
 
     The page comes last: where there is one, all that it shows is there too.
     """
-    return write_files(folder, [*tables, (PAGE, page.encode("utf-8"))])
+    return write_files(folder, [*files, (PAGE, page.encode("utf-8"))])
 
 
 def file_slugs(files: Iterable[str]) -> dict[str, str]:
