@@ -104,7 +104,33 @@ class Rule(NamedTuple):
         return P_VALUE._replace(digits=min(4, max(1, digits)))
 
 
-def unknown_rule(args: argparse.Namespace, model: Model) -> Rule:
+def choose_rate(model: Model, given: float | None) -> float | None:
+    """Return the rate of false alarms; models whose energies decide have none."""
+    if (least := model.match_energy) is None:
+        return given or DEFAULT_RATE
+    if given is not None:
+        MESSAGES.warn(f"--false-alarm: not used, since energies of {least:g} or more match")
+    return None
+
+
+def settle_answers(args: argparse.Namespace, model: Model) -> tuple[Rule, float | None, bool]:
+    """Return what is unknown, the coverage of sets, and whether sets can leave out any source.
+
+    What answers there cannot be is warned of before the work.
+    """
+    rule, coverage = _unknown_rule(args, model), _coverage(args, model)
+    few, no_unknown = _models.warning_of_few_for_sets(model, coverage), rule.warning()
+    if model.open_set is None:
+        no_unknown = (
+            f"{args.model} has no calibration images, so there are no p-values, and every image "
+            f"gets a source, also one from none of them; models of this version's `ganprint fit` "
+            f"have some"
+        )
+    MESSAGES.warn(no_unknown, few)
+    return rule, coverage, few is None
+
+
+def _unknown_rule(args: argparse.Namespace, model: Model) -> Rule:
     """Return what is unknown to a model; to one without p-values, nothing is."""
     if model.open_set is None and model.match_energy is None:
         if args.false_alarm is not None:
@@ -120,16 +146,7 @@ def unknown_rule(args: argparse.Namespace, model: Model) -> Rule:
     return Rule(word, rate, least, model.smallest_known_p_value, images)
 
 
-def choose_rate(model: Model, given: float | None) -> float | None:
-    """Return the rate of false alarms; models whose energies decide have none."""
-    if (least := model.match_energy) is None:
-        return given or DEFAULT_RATE
-    if given is not None:
-        MESSAGES.warn(f"--false-alarm: not used, since energies of {least:g} or more match")
-    return None
-
-
-def choose_coverage(args: argparse.Namespace, model: Model) -> float | None:
+def _coverage(args: argparse.Namespace, model: Model) -> float | None:
     """Find the coverage of sets; models of cameras and those of former versions have no sets."""
     if model.prediction_sets is not None:
         return args.coverage or DEFAULT_COVERAGE
@@ -139,16 +156,6 @@ def choose_coverage(args: argparse.Namespace, model: Model) -> float | None:
             f"scores of calibration images; leave this out, or fit the model anew"
         )
     return None
-
-
-def warning_of_no_unknown(path: str, model: Model, rule: Rule) -> str | None:
-    """Say before the work that no image will be called unknown, if so."""
-    if model.open_set is not None:
-        return rule.warning()
-    return (
-        f"{path} has no calibration images, so there are no p-values, and every image gets a "
-        f"source, also one from none of them; models of this version's `ganprint fit` have some"
-    )
 
 
 def score_files(

@@ -76,18 +76,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Attribute labelled images, and print how many answers are right."""
     model = _models.open_model(args.model)
-    rule, coverage = _answers.unknown_rule(args, model), _answers.choose_coverage(args, model)
     listed = list_images(args.source, layout=args.layout)
     MESSAGES.say(*listed.failures)
     if not (files := listed.filenames.tolist()):
         raise CommandError(
             f"{args.source}: no image found; expected one folder of images per source"
         )
-    few = _models.warning_of_few_for_sets(model, coverage)
-    MESSAGES.warn(_answers.warning_of_no_unknown(args.model, model, rule), few)
+    rule, coverage, with_sets = _answers.settle_answers(args, model)
     scored = _answers.score_files(model, files, listed.failures, args.jobs, "evaluating")
     # Sets that hold all sources say nothing: the nearest one is the answer.
-    coverage = coverage if few is None else None
+    coverage = coverage if with_sets else None
     judged = _judge(model, scored, files, listed.labels, rule, coverage)
     if not len(judged.labels):
         first = scored.failures[0]

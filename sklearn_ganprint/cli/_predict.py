@@ -7,7 +7,7 @@ import numpy as np
 
 from sklearn_ganprint.cli import _answers, _arguments, _console, _images, _models
 from sklearn_ganprint.cli._answers import Rule, Scored
-from sklearn_ganprint.cli._console import MESSAGES, Column, Row, Table, columns
+from sklearn_ganprint.cli._console import Column, Row, Table, columns
 from sklearn_ganprint.cli._models import Model
 
 REQUIRES = ("rich", "skops")
@@ -44,17 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Attribute images and print the result of each."""
     model = _models.open_model(args.model)
-    rule, coverage = _answers.unknown_rule(args, model), _answers.choose_coverage(args, model)
     files, failures = _images.find_files(args.paths)
-    few = _models.warning_of_few_for_sets(model, coverage)
-    MESSAGES.warn(_answers.warning_of_no_unknown(args.model, model, rule), few)
+    rule, coverage, with_sets = _answers.settle_answers(args, model)
     scored = _answers.score_files(model, files, failures, args.jobs, "attributing")
     rows = _images.file_rows(files, scored.failures, _KEYS, lambda n: _row(n, model, scored, rule))
     rows = _answers.add_histories(rows, model, scored)
     if coverage is not None:
         _add_sets(rows, model, scored.scores, coverage)
     # Where sets say nothing, the nearest source does.
-    _print(rows, model, rule, coverage, args, with_sets=few is None)
+    _print(rows, model, rule, coverage, args, with_sets=with_sets)
     return _images.exit_status(scored.failures, len(_console.judged(rows)))
 
 
