@@ -145,13 +145,13 @@ def _alike(comparison: ModelComparison | None) -> list[str]:
     """Name pairs of clusters whose fingerprints are more alike than those of different sources."""
     if comparison is None or comparison.null != "sources":
         return []
+    level = _pair_level(comparison)
     return [
         f"the fingerprints of {row['first']} and {row['second']} are more alike than those of the "
         f"other clusters (correlation {row['correlation']:.2f}, p-value {row['p_value']:.1g}): the "
         f"two may be one source, or close relatives"
         for row in comparison.rows()
-        if row["p_value"] <= _pair_level(comparison)
-        and row["correlation"] >= comparison.least_correlation
+        if row["p_value"] <= level and row["correlation"] >= comparison.least_correlation
     ]
 
 
