@@ -11,7 +11,7 @@ from cli_helpers import add_broken_files
 from PIL import Image
 
 # Words for any p-values, and for correlations that images show by chance only.
-from sklearn_ganprint.cli._findings import Compared, p_number, p_text, verdict
+from sklearn_ganprint.cli._compare import Compared, p_number, p_text, verdict
 from sklearn_ganprint.comparison import compare_models, fingerprint_set
 from sklearn_ganprint.persistence import load_model
 
@@ -212,6 +212,6 @@ def test_small_correlations_are_called_no_evidence(strength, expected):
     second[0] += strength * first[0]
     found = compare_models(*(dict(zip("abcdefgh", each, strict=True)) for each in (first, second)))
     match = found.matches()[0]
-    words = verdict(match, Compared((None, None), (None, None), found, 0.01, ({}, {}), [], []))
+    words = verdict(match, Compared([], found, 0.01, [], []))
     assert words.startswith("No evidence that a and a share a source") is not expected
     assert ("below 0.0391" in words) is not expected

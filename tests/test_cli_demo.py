@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn_ganprint import FingerprintClassifier, ResidualTransformer
 
 # No two of the samples have names alike.
-from sklearn_ganprint.cli.pages._views import draw_demo
+from sklearn_ganprint.cli._demo import draw_demo
 from sklearn_ganprint.experiments import evaluate_attribution
 
 
@@ -72,7 +72,7 @@ def test_demo_that_cannot_write_leaves_no_part(tmp_path, ganprint):
 def test_sources_of_like_names_keep_their_pictures(make_images):
     X, y = make_images(labels=("a b", "a/b"), n_per_class=4)
     pipeline = make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier())
-    pictures = draw_demo(evaluate_attribution(pipeline, X, y))
+    pictures = dict(draw_demo(evaluate_attribution(pipeline, X, y)))
     names = ["fingerprint-a-b.png", "fingerprint-a-b-2.png"]
     assert set(pictures) == {*names, "roc.png", "confusion.png"}
     assert pictures[names[0]] != pictures[names[1]]

@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn_ganprint import FingerprintClassifier
 
 # What several commands draw on their pages.
-from sklearn_ganprint.cli.pages._figures import (
+from sklearn_ganprint.cli._pages import (
     confusion,
     new_figure,
     png,

@@ -8,7 +8,7 @@ from cli_helpers import no_leftovers
 
 # What pages of any command share.
 from sklearn_ganprint.cli._console import CommandError
-from sklearn_ganprint.cli.pages._folder import (
+from sklearn_ganprint.cli._pages import (
     check_folder,
     environment,
     percent,

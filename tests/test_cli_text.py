@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 # Names of any letters and numbers, which take too long as files that a command is run on.
-from sklearn_ganprint.cli._console import file_slugs, one_line, slugs
+from sklearn_ganprint.cli._console import one_line
+from sklearn_ganprint.cli._pages import file_slugs, slugs
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,11 @@ def crop(text: str) -> tuple[int, int] | None:
 #: command says what that is.
 _ARGUMENTS: dict[str, dict[str, Any]] = {
     "model": {"metavar": "MODEL", "help": "a file from `ganprint fit`"},
+    "source": {
+        "metavar": "DIR_OR_CSV",
+        "help": "a folder with one folder of images per source, or a CSV file with the columns "
+        "path and label{what}",
+    },
     "paths": {
         "metavar": "PATH",
         "nargs": "+",
@@ -163,6 +168,7 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
         "help": "share of the sources' own images for which the sources that are named are to hold "
         f"the right one, in (0, 1) (default: {DEFAULT_COVERAGE:g})",
     },
+    "--groups": {"choices": ("name",), "help": "{what}"},
     "--out": {"metavar": "DIR", "help": "folder for a page to look at, index.html, with {what}"},
     "--force": {
         "action": "store_true",
@@ -178,7 +184,27 @@ def add(parser: argparse.ArgumentParser, *names: str, what: str = "", **others: 
         parser.add_argument(name, **argument | {"help": argument["help"].format(what=what)})
 
 
+def add_number(
+    parser: argparse.ArgumentParser,
+    name: str,
+    what: str,
+    check: Callable[[str], int] = positive,
+    default: int | None = None,
+) -> None:
+    """Add a whole number; `what` says what it is, and what None is."""
+    if default is not None:
+        what = f"{what} (default: {default})"
+    parser.add_argument(name, type=check, default=default, metavar="N", help=what)
+
+
 def add_out(parser: argparse.ArgumentParser, what: str) -> None:
     """Add the folder of a page, which is not made unless asked for."""
     add(parser, "--out", what=what)
     add(parser, "--force", what="the command's")
+
+
+def add_answers(parser: argparse.ArgumentParser) -> None:
+    """Add what decides which sources are named of an image, and how results are printed."""
+    share = "share of the sources' own images that may be called unknown, in (0, 1)"
+    add(parser, "--false-alarm", what=share)
+    add(parser, "--coverage", "--format", "--jobs")

@@ -2,20 +2,20 @@
 
 import argparse
 import os
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 
-from sklearn_ganprint.cli import _arguments, _console, _images
+from sklearn_ganprint.cli import _arguments, _console, _images, _pages
 from sklearn_ganprint.cli._console import MESSAGES, CommandError, Row, Table, columns
-from sklearn_ganprint.cli._findings import NOWHERE, Clusters, cluster_names, in_words, pair_level
-from sklearn_ganprint.cli.pages import _folder, _views
 from sklearn_ganprint.clustering import FingerprintClustering
 from sklearn_ganprint.comparison import ModelComparison, compare_models
 from sklearn_ganprint.datasets import ImageReadError, confounds, content_keys
 from sklearn_ganprint.files import FileBatchEstimator, NoResidualError
-from sklearn_ganprint.fingerprints import energy
+from sklearn_ganprint.fingerprints import autocorrelation, autocorrelation_period, energy
 from sklearn_ganprint.residuals import ResidualTransformer
 
 REQUIRES = ("rich", "jinja2", "matplotlib")
@@ -24,6 +24,15 @@ DESCRIPTION = (
     "done to images, such as a compression, can look like a source. No file is moved or changed."
 )
 
+#: What the cluster of an image is called that fits nowhere.
+NOWHERE = "nowhere"
+
+#: Chance that any two clusters are called alike by accident.
+LEVEL = 0.01
+
+#: Images shown of each cluster, of those that fit nowhere, and names of files in a list.
+_SHOWN, _SHOWN_NOWHERE, _NAMED = 12, 24, 1000
+
 #: Of fewer images a source is hardly found, and of fewer in all the number of sources is not.
 FEW = 20
 
@@ -31,15 +40,40 @@ _COLUMNS = columns("cluster", "images", *_images.PROPERTIES, _console.ENERGY)
 _FILES = columns("file", "cluster", "error", "reason")
 
 
+class Clusters(NamedTuple):
+    """What a run has found."""
+
+    bunch: Bunch  # files whose header can be read
+    labels: np.ndarray  # (n_files,): number of the cluster from 0, -1 nowhere, -2 not usable
+    fingerprints: np.ndarray  # (n_clusters, H, W, C)
+    comparison: ModelComparison | None  # of the clusters with each other, if there are several
+    crop: tuple[int, int]
+    failures: list[ImageReadError]
+    warnings: list[str]
+    reasons: dict[str, str]  # of files that fit nowhere since they have no residual
+
+    @property
+    def names(self) -> list[str]:
+        """Name of each cluster."""
+        return cluster_names(len(self.fingerprints))
+
+    def files_of(self, name: str) -> list[str]:
+        """Files of one cluster, or those that fit nowhere."""
+        code = -1 if name == NOWHERE else self.names.index(name)
+        files: list[str] = self.bunch.filenames[self.labels == code].tolist()
+        return files
+
+
+def cluster_names(n_clusters: int) -> list[str]:
+    """Name clusters by their numbers from 1."""
+    return [f"cluster-{number}" for number in range(1, n_clusters + 1)]
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _arguments.add(parser, "paths")
-    parser.add_argument(
-        "--clusters",
-        type=_arguments.positive,
-        metavar="N",
-        help="number of sources, if it is known (default: it is found)",
-    )
+    number = "number of sources, if it is known (default: it is found)"
+    _arguments.add_number(parser, "--clusters", number)
     _arguments.add(parser, "--crop", "--anchor")
     _arguments.add_out(parser, "images of each cluster and its fingerprint")
     parser.add_argument(
@@ -56,18 +90,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Cluster images, write what is asked for, print the clusters."""
     if args.csv is not None:
-        _folder.check_file("--csv", args.csv, force=args.force)
-    _folder.begin_out(args)
-    files, failures = _images.find_files(args.paths)
-    bunch = _images.inspect_images(_images.outside(files, args.out), args, failures)
+        _pages.check_file("--csv", args.csv, force=args.force)
+    _pages.begin_out(args)
+    files, failures = _images.find_files(args.paths, args.out)
+    bunch = _images.inspect_images(files, args, failures)
     crop = args.crop or _images.auto_crop(bunch)
     clusters = _cluster(bunch, crop, failures, args)
     MESSAGES.warn(*clusters.warnings)
     rows = _rows(clusters)
     index = _write(clusters, rows, args)
     _print(clusters, rows, index, args)
-    if index:
-        MESSAGES.say(f"pictures and explanations: {index}")
+    _pages.say_where(index)
     return _images.exit_status(clusters.failures, int((clusters.labels > -2).sum()))
 
 
@@ -112,7 +145,7 @@ def _alike(comparison: ModelComparison | None) -> list[str]:
     """Name pairs of clusters whose fingerprints are more alike than those of different sources."""
     if comparison is None or comparison.null != "sources":
         return []
-    level = pair_level(comparison)
+    level = _pair_level(comparison)
     return [
         f"the fingerprints of {row['first']} and {row['second']} are more alike than those of the "
         f"other clusters (correlation {row['correlation']:.2f}, p-value {row['p_value']:.1g}): the "
@@ -120,6 +153,11 @@ def _alike(comparison: ModelComparison | None) -> list[str]:
         for row in comparison.rows()
         if row["p_value"] <= level and row["correlation"] >= comparison.least_correlation
     ]
+
+
+def _pair_level(comparison: ModelComparison) -> float:
+    """p-value that a pair of clusters must have to stand out from as many as there are."""
+    return LEVEL / len(comparison.rows())
 
 
 def _by_size(labels: np.ndarray, n_clusters: int) -> tuple[np.ndarray, np.ndarray]:
@@ -180,14 +218,13 @@ def _write(clusters: Clusters, rows: list[Row], args: argparse.Namespace) -> str
     ]
     labelled = _console.csv_file(Table(columns("path", "label"), paths))
     if args.csv is not None:
-        _folder.write_files("", [(args.csv, labelled)])
+        _pages.write_files("", [(args.csv, labelled)])
         MESSAGES.say(f"saved {args.csv}")
     if args.out is None:
         return None
     with MESSAGES.progress("drawing") as progress:
-        _folder.write_files(args.out, _views.draw_clusters(clusters, progress))
-    page = _views.render_clusters(clusters, rows, args)
-    return _folder.write_page(args.out, page, [("clusters.csv", labelled)])
+        _pages.write_files(args.out, _pictures(clusters, progress))
+    return _pages.write_page(args.out, _page(clusters, rows, args), [("clusters.csv", labelled)])
 
 
 def _file_rows(clusters: Clusters) -> list[Row]:
@@ -195,13 +232,12 @@ def _file_rows(clusters: Clusters) -> list[Row]:
     used = clusters.labels > -2
     files, codes = clusters.bunch.filenames[used].tolist(), clusters.labels[used]
     names = [*clusters.names, NOWHERE]  # nowhere is -1
-
-    def row(position: int) -> Row:
-        reason = clusters.reasons.get(files[position])
-        return {"cluster": names[codes[position]], "reason": reason}
-
-    keys = [column.key for column in _FILES]
-    return _images.file_rows(files, clusters.failures, keys, row)
+    return _images.file_rows(
+        files,
+        clusters.failures,
+        [column.key for column in _FILES],
+        lambda n: {"cluster": names[codes[n]], "reason": clusters.reasons.get(files[n])},
+    )
 
 
 def _print(
@@ -222,5 +258,77 @@ def _print(
         document,
         Table(_FILES, files),
         shown=[Table(_COLUMNS, rows).filled()],
-        notes=[in_words(clusters), f"crop {height} x {width} ({args.anchor})"],
+        notes=[_in_words(clusters), f"crop {height} x {width} ({args.anchor})"],
     )
+
+
+def _in_words(clusters: Clusters) -> str:
+    """Sum up what was found."""
+    n_used = int((clusters.labels > -2).sum())
+    n_nowhere = int((clusters.labels == -1).sum())
+    n_clusters = len(clusters.names)
+    plural = "" if n_clusters == 1 else "s"
+    rest = f"; {n_nowhere} fit nowhere" if n_nowhere else ""
+    if clusters.reasons:
+        rest += f", {len(clusters.reasons)} of them without a residual"
+    return f"{n_clusters} cluster{plural} in {n_used} images{rest}"
+
+
+def _pictures(
+    clusters: Clusters, progress: Callable[[int, int], None]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and the content of each picture on the page."""
+    for done, name in enumerate([*clusters.names, NOWHERE], start=1):
+        for picture, file in _thumbnails(clusters, name):
+            yield picture, _pages.thumbnail(file)
+        if name != NOWHERE:
+            values = clusters.fingerprints[done - 1]
+            drawn = _pages.fingerprint(values, name)
+            yield f"figures/fingerprint-{name}.png", _pages.png(drawn)
+            drawn = _pages.autocorrelation(autocorrelation(values), name)
+            yield f"figures/autocorrelation-{name}.png", _pages.png(drawn)
+        progress(done, len(clusters.names) + 1)
+    if clusters.comparison is not None:
+        drawn = _pages.comparison(clusters.comparison, _pair_level(clusters.comparison))
+        yield "figures/correlations.png", _pages.png(drawn)
+
+
+def _thumbnails(clusters: Clusters, name: str) -> list[tuple[str, str]]:
+    """Return the names of thumbnails of a cluster, and of the files that these are made from."""
+    most = _SHOWN_NOWHERE if name == NOWHERE else _SHOWN
+    shown = _pages.spread(clusters.files_of(name), most)
+    return [(f"images/{name}-{n:02d}.jpg", file) for n, file in enumerate(shown, start=1)]
+
+
+def _page(clusters: Clusters, rows: list[Row], args: argparse.Namespace) -> str:
+    """Fill the template with what one run has found."""
+    sections = {row["cluster"]: _section(clusters, row) for row in rows}
+    nowhere = sections.pop(NOWHERE, None)
+    return _pages.render_page(
+        "cluster",
+        args,
+        summary=_in_words(clusters),
+        n_clusters=len(clusters.names),
+        warnings=clusters.warnings,
+        clusters=list(sections.values()),
+        nowhere=nowhere,
+        failures=clusters.failures,
+        folders=", ".join(args.paths),
+        size=clusters.crop,
+    )
+
+
+def _section(clusters: Clusters, row: Row) -> Row:
+    """Return what is shown of one cluster."""
+    name = row["cluster"]
+    files, period = clusters.files_of(name), None
+    if name != NOWHERE:
+        lags = autocorrelation(clusters.fingerprints[clusters.names.index(name)])
+        period = autocorrelation_period(lags)
+    return {
+        **row,
+        "thumbnails": _thumbnails(clusters, name),
+        "files": files[:_NAMED],
+        "n_more": max(0, len(files) - _NAMED),
+        "period": period,
+    }

@@ -2,18 +2,21 @@
 
 import argparse
 import math
-import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
-from sklearn_ganprint import comparison, datasets
-from sklearn_ganprint._output import as_label
-from sklearn_ganprint.cli import _arguments, _console, _findings, _images
-from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Table, columns
-from sklearn_ganprint.cli._findings import Collection, Compared
-from sklearn_ganprint.cli._models import Model, open_model
-from sklearn_ganprint.cli.pages import _folder, _views
-from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint import comparison
+from sklearn_ganprint.cli import _arguments, _console, _images, _pages
+from sklearn_ganprint.cli._collections import (
+    Collection,
+    check_pair,
+    make_fingerprints,
+    open_collection,
+)
+from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
+from sklearn_ganprint.comparison import Match, ModelComparison
+from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint.fingerprints import energy
 from sklearn_ganprint.pipelines import current_kind
 
 REQUIRES = ("rich", "skops", "jinja2", "matplotlib")
@@ -31,6 +34,12 @@ FEW, FEW_PIXELS = 20, 256 * 256
 #: As many pairs as a table lists; of more it lists the best match of each source.
 _MOST_PAIRS = 24
 
+#: As many sources without a partner as are named in sentences.
+_MOST_WITHOUT = 3
+
+#: Images shown of each source.
+_SHOWN = 6
+
 _EVIDENCE = (
     Column("correlation", "correlation", 4),
     Column("z_score", "z-score", 1),
@@ -39,6 +48,21 @@ _EVIDENCE = (
 _PAIRS = columns("first", "second", *_EVIDENCE)
 _BEST = Column("p_value_of_best", "p as best of all")
 _MATCHES = columns("source", Column("match", "most alike"), *_EVIDENCE, _BEST)
+
+
+class Compared(NamedTuple):
+    """What a run has found."""
+
+    collections: Sequence[Collection]  # A, and B if there is one
+    result: ModelComparison
+    level: float
+    failures: list[ImageReadError]
+    warnings: list[str]
+
+    @property
+    def itself(self) -> bool:
+        """Whether the sources of one collection are compared with each other."""
+        return len(self.collections) < 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,14 +98,8 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
     )
     _arguments.add(parser, "--crop")
     _arguments.add(parser, "--anchor", default=None)  # as in a model, if there is one
-    parser.add_argument(
-        "--trim",
-        type=_arguments.natural,
-        default=0,
-        metavar="N",
-        help="pixels to leave out at each border, where unrelated networks leave like traces "
-        "(default: %(default)s)",
-    )
+    trim = "pixels to leave out at each border, where unrelated networks leave like traces"
+    _arguments.add_number(parser, "--trim", trim, _arguments.natural, 0)
     parser.add_argument(
         "--null",
         choices=("auto", "sources", "chance"),
@@ -94,197 +112,47 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, write what is asked for, print what was found."""
-    _folder.begin_out(args)
+    _pages.begin_out(args)
     compared = _compare(args)
     MESSAGES.warn(*compared.warnings)
-    index = _write(compared, args)
+    index = None
+    if args.out is not None:
+        with MESSAGES.progress("drawing") as progress:
+            _pages.write_files(args.out, _pictures(compared, progress))
+        index = _pages.write_page(args.out, _page(compared, args))
     _print(compared, index, args)
-    if index:
-        MESSAGES.say(f"pictures and explanations: {index}")
-    return _images.exit_status(compared.failures, sum(sum(own.values()) for own in compared.counts))
+    _pages.say_where(index)
+    n_used = sum(len(collection.images) for collection in compared.collections)
+    return _images.exit_status(compared.failures, n_used)
 
 
 def _compare(args: argparse.Namespace) -> Compared:
     failures: list[ImageReadError] = []
-    paths = [args.first] if args.second is None else [args.first, args.second]
-    found = [_open_collection(path, failures, one_source=args.one_source) for path in paths]
-    warnings = _settle(found)
-    models = [collection.model for collection in found if collection.model is not None]
-    reader = _make_reader(found, args)
-    like = models[0].whole if models else "prnu" if args.kind == "prnu" else None
-    sets = [_fingerprints_of(collection, like, reader, args, failures) for collection in found]
+    paths = [path for path in (args.first, args.second) if path is not None]
+    found = [open_collection(path, failures, one_source=args.one_source) for path in paths]
+    warnings = check_pair(*found) if len(found) > 1 else []
+    make_fingerprints(found, args, failures)
+    sets = [collection.fingerprints for collection in found]
     if len(sets) == 1 and len(sets[0].names) < 2:
         raise CommandError(f"{args.first}: it has one source only; name B, to compare it with")
     try:
         result = comparison.compare_models(*sets, trim=args.trim, null=args.null)
     except ValueError as error:
         raise CommandError(f"{' and '.join(paths)}: {error}") from error
-    failed = {failure.filename for failure in failures}
-    counts = [collection.counts(failed) for collection in found]
-    warnings += _warnings_of_few(found, counts, sets[0].fingerprints.shape[1:3])
-    return Compared(
-        (found[0], found[1] if len(found) == 2 else None),
-        (sets[0], sets[-1]),
-        result,
-        args.false_alarm or _arguments.DEFAULT_RATE,
-        (counts[0], counts[-1]),
-        failures,
-        warnings,
-    )
+    warnings += _warnings_of_few(found)
+    level = args.false_alarm or _arguments.DEFAULT_RATE
+    return Compared(found, result, level, failures, warnings)
 
 
-def _warnings_of_few(
-    found: Sequence[Collection], counts: Sequence[dict[str, int]], size: tuple[int, ...]
-) -> list[str]:
+def _warnings_of_few(collections: Sequence[Collection]) -> list[str]:
     """Name the sources of too few images for the size of their fingerprints."""
-    n_pixels = math.prod(size)
     return [
         f"{source} in {collection.path} has {n} images, which is few: its fingerprint is noise "
         f"and content for the most part, and what is not found in it may still be there"
-        for collection, own in zip(found, counts, strict=True)
-        for source, n in own.items()
-        if n * n_pixels < FEW * FEW_PIXELS
+        for collection in collections
+        for source, n in collection.counts.items()
+        if n * math.prod(collection.fingerprints.fingerprints.shape[1:3]) < FEW * FEW_PIXELS
     ]
-
-
-def _settle(found: list[Collection]) -> list[str]:
-    """See to it that both collections can be compared; say what was left out for that."""
-    if len(found) == 1:
-        return []
-    first, second = found
-    if os.path.realpath(first.path) == os.path.realpath(second.path):
-        raise CommandError(
-            f"{second.path}: this is A once more; leave out B to compare its sources with "
-            f"each other"
-        )
-    if first.model is not None and second.model is not None:
-        _check_models(first.model, second.model, [first.path, second.path])
-    if first.model is not None or second.model is not None:
-        return []
-    found[1], n_copies = _leave_out_copies(first, second)
-    copies = (
-        f"{n_copies} images of {second.path} are copies of images of {first.path}, whose content "
-        f"would match; they were left out of {second.path}"
-    )
-    return [copies] if n_copies else []
-
-
-def _open_collection(path: str, failures: list[ImageReadError], *, one_source: bool) -> Collection:
-    """Find out what a path is, and list it or load it."""
-    if not os.path.lexists(path):
-        raise CommandError(
-            f"{path}: expected a model, a folder of images or a CSV file, found nothing of that "
-            f"name"
-        )
-    if os.path.isdir(path):
-        return _list_folder(path, failures, one_source=one_source)
-    if path.lower().endswith(".csv"):
-        listed = datasets.list_images(path)
-        images = zip(listed.filenames.tolist(), listed.labels.tolist(), strict=True)
-        return Collection(path, None, list(images))
-    if len(datasets.inspect_images([path]).filenames):
-        raise CommandError(
-            f"{path}: one image has no fingerprint that could be told from its noise; give a "
-            f"folder of many, or ask `ganprint predict` which source of a model made it"
-        )
-    return Collection(path, open_model(path), [])
-
-
-def _list_folder(path: str, failures: list[ImageReadError], *, one_source: bool) -> Collection:
-    """List a folder: its folders are sources, or, where there are none, it is one."""
-    try:
-        listed = datasets.list_images(path, layout=None if one_source else "folders")
-    except ValueError:  # there are no folders in it
-        listed = datasets.list_images(path, layout=None)
-    MESSAGES.say(*listed.failures)
-    failures += listed.failures
-    files = listed.filenames.tolist()
-    if not files:
-        raise CommandError(
-            f"{path}: expected images, or a folder of them for each source; found no file"
-        )
-    name = as_label(os.path.basename(os.path.abspath(path)))
-    labels = [name] * len(files) if listed.labels is None else listed.labels.tolist()
-    return Collection(path, None, list(zip(files, labels, strict=True)))
-
-
-def _check_models(first: Model, second: Model, paths: Sequence[str]) -> None:
-    """Refuse two models whose fingerprints are of different pixels or residuals."""
-    one, other = paths
-    of_one, of_other = map(comparison.fingerprint_settings, (first.whole, second.whole))
-    for key, value in of_one.items():
-        if value != of_other[key]:
-            raise CommandError(
-                f"cannot compare models of another {key}: {one} has {value}, {other} has "
-                f"{of_other[key]}. Fit both alike, or give one of them and the images of the other"
-            )
-
-
-def _leave_out_copies(first: Collection, second: Collection) -> tuple[Collection, int]:
-    """Leave out of the second collection copies of files of the first; say how many there are."""
-    known = [file for file, _ in (*first.images, *second.images) if os.path.isfile(file)]
-    keys = dict(zip(known, datasets.content_keys(known), strict=True))
-    there = {keys[file] for file, _ in first.images if file in keys}
-    kept = [(file, label) for file, label in second.images if keys.get(file) not in there]
-    if not kept:
-        raise CommandError(
-            f"all images of {second.path} are copies of images of {first.path}, whose content "
-            f"would match; give other images of the sources"
-        )
-    return second._replace(images=kept), len(second.images) - len(kept)
-
-
-def _make_reader(collections: Sequence[Collection], args: argparse.Namespace) -> ImageReader | None:
-    """Choose what is cut of the images: as a model does it, or as the arguments say."""
-    model = next((found for found in collections if found.model is not None), None)
-    if model is not None:
-        if (args.crop, args.anchor, args.kind) != (None, None, None):
-            raise CommandError(
-                f"--crop, --anchor, --kind: leave these out: {model.path} says what is cut of the "
-                f"images and how fingerprints are made, for both collections"
-            )
-        return None
-    args.anchor = args.anchor or "top-left"
-    files = [file for found in collections for file, _ in found.images]
-    # What fails is named when its pixels are read.
-    bunch = _images.inspect_images(files, args, [], quiet=True)
-    # Of images of one size all is used: the more pixels, the stronger the evidence.
-    crop = args.crop or _images.auto_crop(bunch, whole_from=_arguments.AUTO_SHARE)
-    return ImageReader(crop=crop, anchor=args.anchor)
-
-
-def _fingerprints_of(
-    collection: Collection,
-    like: Any,
-    reader: ImageReader | None,
-    args: argparse.Namespace,
-    failures: list[ImageReadError],
-) -> comparison.FingerprintSet:
-    """Take the fingerprints out of a model, or make them of images as `like` says."""
-    name = os.path.basename(os.path.abspath(collection.path))
-    try:
-        if collection.model is not None:
-            return comparison.fingerprint_set(collection.model.whole)
-        with MESSAGES.progress(f"reading {name}") as progress:
-            return comparison.estimate_fingerprints(
-                *zip(*collection.images, strict=True),
-                like=like,
-                reader=reader,
-                batch_size=args.batch_size,
-                n_jobs=args.jobs,
-                on_error=_images.collect_failures(failures),
-                progress=progress,
-            )
-    except ValueError as error:
-        raise CommandError(f"{collection.path}: {error}") from error
-
-
-def _write(compared: Compared, args: argparse.Namespace) -> str | None:
-    if args.out is None:
-        return None
-    with MESSAGES.progress("drawing") as progress:
-        _folder.write_files(args.out, _views.draw_comparison(compared, progress))
-    return _folder.write_page(args.out, _views.render_comparison(compared, args))
 
 
 def _print(compared: Compared, index: str | None, args: argparse.Namespace) -> None:
@@ -293,12 +161,12 @@ def _print(compared: Compared, index: str | None, args: argparse.Namespace) -> N
     document = {
         "first": args.first,
         "second": args.second,
-        "size": compared.sets[0].fingerprints.shape[1:3],
+        "size": compared.collections[0].fingerprints.fingerprints.shape[1:3],
         "trim": args.trim,
         "false_alarm_rate": compared.level,
         **result.to_dict(),
-        "verdicts": [_findings.verdict(match, compared) for match in matches],
-        "images": compared.counts,
+        "verdicts": [verdict(match, compared) for match in matches],
+        "images": [compared.collections[n].counts for n in (0, -1)],
         "warnings": compared.warnings,
         "report": index,
         "failures": _images.failure_rows(compared.failures),
@@ -311,11 +179,160 @@ def _print(compared: Compared, index: str | None, args: argparse.Namespace) -> N
         document,
         Table(columns(*_PAIRS, "null"), [{**row, "null": result.null} for row in rows]),
         shown=[_with_p_in_words(shown)],
-        notes=["", *_findings.sentences(matches, compared), *_findings.comparison_notes(compared)],
+        notes=["", *sentences(matches, compared), *comparison_notes(compared)],
     )
 
 
 def _with_p_in_words(table: Table) -> Table:
     keys = [key for key in table.keys if key.startswith("p_value")]
-    rows = [{**row, **{key: _findings.p_number(row[key]) for key in keys}} for row in table.rows]
+    rows = [{**row, **{key: p_number(row[key]) for key in keys}} for row in table.rows]
     return Table(table.columns, rows)
+
+
+def verdict(match: Match, compared: Compared) -> str:
+    """Say in a sentence whether a source has a partner."""
+    p_value = p_text(match.p_value_of_best)
+    if match.n_compared > 1:
+        p_value += f" for the best of {match.n_compared}"
+    result = compared.result
+    source, partner = match.source, match.match
+    if not compared.itself:
+        source, partner = f"{source} of A", f"{partner} of B"
+    if match.p_value_of_best <= compared.level and not result.is_found(match, compared.level):
+        return (
+            f"No evidence that {source} and {partner} share a source: they stand out among the "
+            f"others, {p_value}, but a correlation of {match.correlation:.4f} is below "
+            f"{result.least_correlation:.4f}"
+        )
+    if match.p_value_of_best > compared.level:
+        if len(result.second_names) == 1:
+            return f"No evidence that {source} and {partner} share a source: {p_value}"
+        return (
+            f"No evidence that {source} shares a source with any of the others: the most "
+            f"alike is {partner}, {p_value}"
+        )
+    if result.null == "chance":
+        return f"{source} and {partner} have a pattern in common: {p_value}"
+    return f"{source} and {partner} share a source, or a close relative: {p_value}"
+
+
+def p_text(p_value: float) -> str:
+    """Write what a p-value is equal to, or less than."""
+    text = p_number(p_value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def p_number(p_value: float) -> str:
+    """Write a p-value; of very small ones only how small they are at the least."""
+    if p_value < 1e-12:
+        return "< 1e-12"
+    return f"{p_value:.3f}" if p_value >= 0.001 else f"{p_value:.1e}"
+
+
+def sentences(matches: Sequence[Match], compared: Compared) -> list[str]:
+    """Say which sources have a partner, and of those that have none how many they are."""
+    found = [match for match in matches if compared.result.is_found(match, compared.level)]
+    without = [match for match in matches if match not in found]
+    if len(without) <= _MOST_WITHOUT:
+        return [verdict(match, compared) for match in matches]
+    rest = f"No evidence that {'any' if not found else 'any other'} source has a partner"
+    return [*(verdict(match, compared) for match in found), rest]
+
+
+def comparison_notes(compared: Compared) -> list[str]:
+    """Say what the p-values are calibrated on, and what else than a source can make a match."""
+    notes = []
+    if not compared.itself and any(found.model is not None for found in compared.collections):
+        notes.append(
+            "images that a model was fitted on match it by their content; the other collection "
+            "must not hold any of them"
+        )
+    if compared.result.null == "sources":
+        notes.append(
+            "z-scores and p-values are calibrated on the other pairs of sources, assuming that "
+            "each source has at most one partner; a common source also takes a correlation of "
+            f"{compared.result.least_correlation:.4f} or more. Processing of two sources alone, "
+            "such as resizing, can look like a common source"
+        )
+    else:
+        notes.append(
+            "z-scores and p-values are calibrated on patterns that have nothing in common. Other "
+            "causes than a common source can make a match: a JPEG grid, resizing, one camera model "
+            "or architecture, aligned content. To tell these apart, compare with 4 or more sources "
+            "that were treated alike"
+        )
+    return notes
+
+
+def _pictures(
+    compared: Compared, progress: Callable[[int, int], None]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and the content of each picture on the page."""
+    result = compared.result
+    n_pairs = len(result.rows())
+    if n_pairs > 1:
+        matrix = _pages.comparison(result, compared.level / n_pairs)
+        yield "figures/correlations.png", _pages.png(matrix)
+    # All fingerprints of A are drawn, and of B those that are most alike.
+    partners = {match.match for match in result.matches()}
+    todo = [
+        (side, name, values)
+        for side, found in enumerate(compared.collections)
+        for name, values in zip(
+            found.fingerprints.names, found.fingerprints.fingerprints, strict=True
+        )
+        if side == 0 or name in partners
+    ]
+    for done, (side, name, values) in enumerate(todo, start=1):
+        source = _source(compared, side, name)
+        yield source["figure"], _pages.png(_pages.fingerprint(values, name))
+        for picture, file in source["thumbnails"]:
+            yield picture, _pages.thumbnail(file)
+        progress(done, len(todo))
+
+
+def _page(compared: Compared, args: argparse.Namespace) -> str:
+    """Fill the template with what one run has found."""
+    result = compared.result
+    matches = [
+        {
+            **match._asdict(),
+            "p_text": p_number(match.p_value_of_best),
+            "verdict": verdict(match, compared),
+            "pair_text": p_number(match.p_value),
+            "found": result.is_found(match, compared.level),
+            "sides": (_source(compared, 0, match.source), _source(compared, -1, match.match)),
+        }
+        for match in result.matches()
+    ]
+    return _pages.render_page(
+        "compare",
+        args,
+        matches=sorted(matches, key=lambda match: match["p_value_of_best"]),
+        n_found=sum(match["found"] for match in matches),
+        notes=comparison_notes(compared),
+        n_pairs=len(result.rows()),
+        level=compared.level,
+        null=result.null,
+        least=result.least_correlation,
+        warnings=compared.warnings,
+        failures=compared.failures,
+        size=compared.collections[0].fingerprints.fingerprints.shape[1:3],
+    )
+
+
+def _source(compared: Compared, side: int, name: str) -> Row:
+    """Return what is shown of one source of A (0), or of B or A (-1)."""
+    found = compared.collections[side]
+    names, fingerprints = found.fingerprints.names, found.fingerprints.fingerprints
+    code = names.index(name)
+    slug = f"{'a' if found is compared.collections[0] else 'b'}-{_pages.slugs(names)[name]}"
+    files = [file for file, label in found.images if label == name]
+    shown = enumerate(_pages.spread(files, _SHOWN), start=1)
+    return {
+        "name": name,
+        "figure": f"figures/fingerprint-{slug}.png",
+        "energy": float(energy(fingerprints[code : code + 1])[0]),
+        "n_images": found.counts.get(name),
+        "thumbnails": [(f"images/{slug}-{number}.jpg", file) for number, file in shown],
+    }

@@ -1,12 +1,9 @@
-"""Results to stdout as table, CSV or JSON; messages to stderr; names of files to be written."""
+"""Results to stdout as table, CSV or JSON; messages to stderr."""
 
-import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
-from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from sklearn_ganprint._output import csv_bytes, csv_text, json_text, printable
@@ -18,10 +15,6 @@ _WIDE = 10_000
 
 #: Entries of a list that a table shows; CSV and JSON hold all.
 _LISTED = 3
-
-#: Letters of a part of a file's name, at the most: file systems take some 255 bytes in all, and
-#: beginnings, numbers and extensions are added.
-_LONGEST = 80
 
 
 class CommandError(Exception):
@@ -170,30 +163,6 @@ def _shown(value: Any, digits: int | None) -> str:
 def one_line(text: object) -> str:
     """Write a message so that it is one line: line ends become spaces, the rest is printable."""
     return printable(" ".join(str(text).splitlines()))
-
-
-def file_slugs(files: Iterable[str]) -> dict[str, str]:
-    """Give each file a slug of its name without folder and extension."""
-    return slugs(files, lambda file: Path(file).stem)
-
-
-def slugs(names: Iterable[object], short: Callable[[str], str] = str) -> dict[str, str]:
-    """Give each name a part of a file's name that is plain, and no other's.
-
-    Where two names would have the same one, the later gets a number. Capitals do not tell them
-    apart, as they do not on every file system.
-    """
-    found: dict[str, str] = {}
-    taken: set[str] = set()
-    numbers: dict[str, Iterator[int]] = {}
-    for name in dict.fromkeys(map(str, names)):
-        slug = plain = re.sub(r"[^A-Za-z0-9_-]+", "-", short(name))[:_LONGEST]
-        number = numbers.setdefault(plain.lower(), count(2))
-        while slug.lower() in taken:
-            slug = f"{plain}-{next(number)}"
-        taken.add(slug.lower())
-        found[name] = slug
-    return found
 
 
 class Messages:

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_ganprint._output import as_label
-from sklearn_ganprint.cli import _arguments, _console, _images, _models, _predict, _shares
+from sklearn_ganprint.cli import _answers, _arguments, _console, _images, _models
+from sklearn_ganprint.cli._answers import Rule, Scored
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
-from sklearn_ganprint.cli._models import Model, Scored
+from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.datasets import list_images
-from sklearn_ganprint.experiments import Answers, AnswerShares, judge_answers
+from sklearn_ganprint.experiments import Answers, judge_answers
 
 REQUIRES = ("rich", "skops")
 DESCRIPTION = (
@@ -23,7 +24,20 @@ DESCRIPTION = (
     "better than they are: evaluate on others."
 )
 
-_IN_CSV = (*columns("by", "name", "known"), *_shares.COLUMNS)
+_SHARES = ("right", "unsure", "unknown", "wrong", "accuracy", "coverage")
+
+#: Columns of a table of shares; CSV has the limits of the intervals instead.
+_SHOWN = (
+    *columns("images", Column("right", "right", 3), Column("interval", "95 % interval")),
+    *(Column(name, name, 3) for name in _SHARES[1:]),
+    Column("set_size", "set size", 2),
+)
+#: By what images were grouped, the name of the group, and whether the model knows their sources.
+_GROUP = ("by", "name", "known")
+_IN_CSV = columns(
+    *(*_GROUP, "images", *_SHARES, "set_size"),
+    *(f"{name}_{limit}" for name in _SHARES for limit in ("low", "high")),
+)
 
 #: Lowest JPEG quality of each class.
 _QUALITIES = {90: "90-100", 70: "70-89", 50: "50-69", 0: "below 50"}
@@ -32,121 +46,88 @@ _QUALITIES = {90: "90-100", 70: "70-89", 50: "50-69", 0: "below 50"}
 _NAMED = 3
 
 
-class Line(NamedTuple):
-    """Shares of some of the images: of known sources, or of unknown ones."""
-
-    by: str
-    name: str
-    known: bool
-    shares: AnswerShares
-
-    def document(self, *keys: str) -> Row:
-        """Give it as plain values, for JSON."""
-        return {**{key: getattr(self, key) for key in keys}, **self.shares.to_dict()}
-
-    def row(self) -> Row:
-        """Give it as the row of a table."""
-        return {
-            **{"by": self.by, "name": self.name, "known": self.known},
-            "history": f"{self.by}: {self.name}",
-            "sources": None if self.known else "unknown ones",
-            **_shares.shares_row(self.shares),
-        }
-
-
 class Judged(NamedTuple):
     """Files that could be used, their sources and histories, and the answers for them."""
 
     labels: np.ndarray  # (n,): of str
+    named: np.ndarray  # (n,): the source that each file is attributed to, or "unknown"
     histories: list[Row]
     answers: Answers
 
-    def lines(self, by: str, names: Sequence[str | None]) -> list[Line]:
-        """Sum up the images of each name; those without one are in none."""
-        given = np.array(names, dtype=object)
-        found = [
-            Line(by, name, known, self.answers.shares(given == name, foreign=not known))
-            for known in (True, False)
-            for name in sorted({name for name in names if name is not None})
-        ]
-        return [line for line in found if line.shares.images]
+    def lines(self, by: str, names: Sequence[str | None]) -> list[Row]:
+        """Give the shares of the images of each name; those without one are in none."""
+        given, found = np.array(names, dtype=object), []
+        for known in (True, False):
+            for name in sorted({name for name in names if name is not None}):
+                shares = self.answers.shares(given == name, foreign=not known)
+                if shares.images:
+                    found.append({"by": by, "name": name, "known": known, **shares.to_dict()})
+        return found
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _arguments.add(parser, "model")
-    parser.add_argument(
-        "source",
-        metavar="DIR_OR_CSV",
-        help="a folder with one folder of images per source, or a CSV file with the columns "
-        "path and label; images that the model was not fitted on",
-    )
+    _arguments.add(parser, "source", what="; images that the model was not fitted on")
     _arguments.add(parser, "--layout", default="folders")
-    share = "share of the sources' own images that may be called unknown, in (0, 1)"
-    _arguments.add(parser, "--false-alarm", what=share)
-    _arguments.add(parser, "--coverage", "--format", "--jobs")
+    _arguments.add_answers(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Attribute labelled images, and print how many answers are right."""
     model = _models.open_model(args.model)
-    rate, coverage = _predict.choose_rate(args, model), _predict.choose_coverage(args, model)
     listed = list_images(args.source, layout=args.layout)
     MESSAGES.say(*listed.failures)
     if not (files := listed.filenames.tolist()):
         raise CommandError(
             f"{args.source}: no image found; expected one folder of images per source"
         )
-    few = _models.warning_of_few_for_sets(model, coverage)
-    MESSAGES.warn(_predict.warning_of_no_unknown(args.model, model, rate), few)
-    scored = _models.score_files(model, files, listed.failures, args.jobs, "evaluating")
+    rule, coverage, with_sets = _answers.settle_answers(args, model)
+    scored = _answers.score_files(model, files, listed.failures, args.jobs, "evaluating")
     # Sets that hold all sources say nothing: the nearest one is the answer.
-    coverage = coverage if few is None else None
-    judged = _judge(model, scored, listed.labels, rate, coverage)
+    coverage = coverage if with_sets else None
+    judged = _judge(model, scored, files, listed.labels, rule, coverage)
     if not len(judged.labels):
         first = scored.failures[0]
         raise CommandError(f"none of the {len(files)} files can be used; the first: {first}")
     settings = {
         "model": args.model,
-        "false_alarm_rate": rate,
+        "false_alarm_rate": rule.rate,
         "coverage": coverage,
-        "unknown_label": str(getattr(model.open_set, "unknown_label_", "unknown")),
-        "match_energy": model.match_energy,
+        "unknown_label": rule.word,
+        "match_energy": rule.least,
     }
     _print(args.format, settings, model, judged, scored)
     return _images.exit_status(scored.failures, len(judged.labels))
 
 
 def _judge(
-    model: Model, scored: Scored, labels: np.ndarray, rate: float | None, coverage: float | None
+    model: Model,
+    scored: Scored,
+    files: Sequence[str],
+    labels: np.ndarray,
+    rule: Rule,
+    coverage: float | None,
 ) -> Judged:
     """Hold the answers for all files that could be used against their labels."""
+    known = rule.passes(scored.scores.max(axis=1), scored.known_p_values)
+    known[list(scored.reasons)] = False
     used = ~np.isnan(scored.scores).any(axis=1)
-    scores, known = scored.scores[used], _known(model, scored, rate)[used]
+    scores, known = scored.scores[used], known[used]
     names = {as_label(name): code for code, name in enumerate(model.labels)}
     codes = np.array([names.get(as_label(label), -1) for label in labels[used]], dtype=int)
     sets = None if coverage is None else model.prediction_sets.predict_set(scores, coverage)
-    files = [{"file": file} for file, use in zip(scored.files, used, strict=True) if use]
+    rows = [{"file": file} for file, use in zip(files, used, strict=True) if use]
+    answers, spelt = judge_answers(scores, codes, known=known, sets=sets), np.array(model.labels)
     return Judged(
-        # As the model spells them.
-        np.where(codes < 0, labels[used], np.array(model.labels)[codes]),
-        _models.add_histories(files, model, scored),
-        judge_answers(scores, codes, known=known, sets=sets),
+        np.where(codes < 0, labels[used], spelt[codes]),
+        np.where(known, spelt[answers.nearest], rule.word),
+        _answers.add_histories(rows, model, scored),
+        answers,
     )
 
 
-def _known(model: Model, scored: Scored, rate: float | None) -> np.ndarray:
-    """Tell the files that predict attributes from those that it calls unknown."""
-    known = np.ones(len(scored.files), dtype=bool)
-    if model.match_energy is not None:
-        known = scored.scores.max(axis=1) >= model.match_energy
-    elif rate is not None:
-        known = scored.known_p_values > rate
-    known[list(scored.reasons)] = False
-    return known
-
-
-def _by_history(judged: Judged, model: Model) -> list[Line]:
+def _by_history(judged: Judged, model: Model) -> list[Row]:
     """Sum up the images by what their files and pixels show."""
     rows, found = judged.histories, []
     found += judged.lines("format", [row["format"] for row in rows])
@@ -167,74 +148,78 @@ def _quality(row: Row) -> str | None:
     return next(name for limit, name in _QUALITIES.items() if round(min(known)) >= limit)
 
 
-def _named_answers(model: Model, judged: Judged, unknown: str) -> list[str]:
-    """Name the source that each image is attributed to, or none of them."""
-    nearest = np.array(model.labels, dtype=object)[judged.answers.nearest]
-    return np.where(judged.answers.known, nearest, unknown).tolist()
-
-
-def _confusion(labels: Sequence[str], answers: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Count the answers for each source, the most common first."""
-    counts: dict[str, Counter[str]] = {}
-    for label, answer in zip(labels, answers, strict=True):
-        counts.setdefault(label, Counter())[answer] += 1
-    return {label: dict(counts[label].most_common()) for label in sorted(counts)}
-
-
 def _print(form: str, settings: Row, model: Model, judged: Judged, scored: Scored) -> None:
     """Print all images, those of each source, and those of each history."""
     labels = judged.labels.tolist()
-    answers = _named_answers(model, judged, settings["unknown_label"])
     totals = judged.lines("all", ["all"] * len(labels))
     sources, histories = judged.lines("source", labels), _by_history(judged, model)
     document = {
         **settings,
         "all": {"known": None, "unknown": None}
-        | {"known" if line.known else "unknown": line.document() for line in totals},
-        "sources": [line.document("name", "known") for line in sources],
-        "histories": [line.document("by", "name", "known") for line in histories],
-        "confusion": _confusion(labels, answers),
+        | {("known" if line["known"] else "unknown"): _without(line, *_GROUP) for line in totals},
+        "sources": [_without(line, "by") for line in sources],
+        "histories": histories,
+        "confusion": {
+            label: dict(Counter(judged.named[judged.labels == label].tolist()).most_common())
+            for label in sorted(set(labels))
+        },
         "failures": _images.failure_rows(scored.failures),
     }
-    all_rows = [line.row() for line in (*sources, *totals, *histories)]
     _console.print_results(
         form,
         document,
-        Table(_IN_CSV, all_rows),
+        Table(_IN_CSV, list(map(_row, [*sources, *totals, *histories]))),
         shown=_tables(sources, totals, histories),
-        notes=[*_notes(settings, judged, answers), *_models.note_of_parts(judged.histories)],
+        notes=[*_notes(settings, judged), *_answers.note_of_parts(judged.histories)],
     )
 
 
-def _tables(sources: list[Line], totals: list[Line], histories: list[Line]) -> list[Table]:
+def _without(line: Row, *keys: str) -> Row:
+    return {key: value for key, value in line.items() if key not in keys}
+
+
+def _row(line: Row) -> Row:
+    """Make the row of a table, which has the limits of intervals."""
+    limits = {name: line["intervals"].get(name, (None, None)) for name in _SHARES}
+    low, high = limits["right"]
+    return {
+        **line,
+        **{f"{name}_low": low for name, (low, _) in limits.items()},
+        **{f"{name}_high": high for name, (_, high) in limits.items()},
+        "interval": None if low is None else f"{low:.3f} to {high:.3f}",
+        "history": f"{line['by']}: {line['name']}",
+        "sources": None if line["known"] else "unknown ones",
+    }
+
+
+def _tables(sources: list[Row], totals: list[Row], histories: list[Row]) -> list[Table]:
     """Make a table of the sources, and one of the histories where these differ."""
     names = {True: "all known sources", False: "all unknown sources"}
-    rows = [line.row() for line in sources]
-    rows += [{**line.row(), "name": names[line.known]} for line in totals]
-    tables = [Table((Column("name", "source"), *_shares.SHOWN), rows).filled()]
-    classes = Counter(by for by, _ in {(line.by, line.name) for line in histories})
-    rows = [line.row() for line in histories if classes[line.by] > 1]
+    rows = [*sources, *({**line, "name": names[line["known"]]} for line in totals)]
+    tables = [Table((Column("name", "source"), *_SHOWN), list(map(_row, rows))).filled()]
+    classes = Counter(by for by, _ in {(line["by"], line["name"]) for line in histories})
+    rows = [_row(line) for line in histories if classes[line["by"]] > 1]
     if rows:
-        tables.append(Table((*columns("history", "sources"), *_shares.SHOWN), rows).filled())
+        tables.append(Table((*columns("history", "sources"), *_SHOWN), rows).filled())
     return tables
 
 
-def _notes(settings: Row, judged: Judged, answers: Sequence[str]) -> list[str]:
+def _notes(settings: Row, judged: Judged) -> list[str]:
     """Say which answers are wrong, for which sources, and what the words of a table mean."""
     notes, foreign = [], judged.answers.foreign
     if not foreign.all():
-        notes.append(f"wrong{_wrong(judged, answers, ~foreign)}")
+        notes.append(f"wrong{_wrong(judged, ~foreign)}")
     if foreign.any():
         names = ", ".join(sorted(set(judged.labels[foreign])))
         notes.append(f"the model does not know {names}, where unknown is the right answer")
-        notes.append(f"wrong of unknown sources{_wrong(judged, answers, foreign)}")
+        notes.append(f"wrong of unknown sources{_wrong(judged, foreign)}")
     return [*notes, *_meaning(settings)]
 
 
-def _wrong(judged: Judged, answers: Sequence[str], of: np.ndarray) -> str:
+def _wrong(judged: Judged, of: np.ndarray) -> str:
     """Count the wrong answers for some of the images, and name the most common ones."""
     wrong = of & judged.answers.wrong
-    pairs = zip(judged.labels[wrong], np.array(answers, dtype=object)[wrong], strict=True)
+    pairs = zip(judged.labels[wrong], judged.named[wrong], strict=True)
     totals = Counter(judged.labels.tolist())
     most = [
         f"{n} of {totals[label]} of {label} are taken for {answer}"

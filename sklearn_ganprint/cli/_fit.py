@@ -12,10 +12,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from sklearn_ganprint import pipelines
-from sklearn_ganprint.cli import _arguments, _console, _images, _models, _shares
+from sklearn_ganprint.cli import _arguments, _console, _images, _models
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._models import Model
-from sklearn_ganprint.cli.pages._folder import check_file
+from sklearn_ganprint.cli._pages import check_file
 from sklearn_ganprint.datasets import ImageReadError, list_images
 from sklearn_ganprint.files import MIN_SIDE
 from sklearn_ganprint.localization import LocalizationWarning
@@ -47,12 +47,7 @@ FEW_RATE = 0.05
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "source",
-        metavar="DIR_OR_CSV",
-        help="a folder with one folder of images per source, or a CSV file with the columns "
-        "path and label",
-    )
+    _arguments.add(parser, "source")
     _arguments.add(parser, "--layout", default="folders")
     parser.add_argument("--model", required=True, metavar="FILE", help="the file to write")
     parser.add_argument(
@@ -67,12 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments.add(parser, "--crop", "--anchor")
     _arguments.add(parser, "--channels", what="rgb; with --kind prnu luminance")
     _arguments.add(parser, "--denoiser")
-    parser.add_argument(
-        "--groups",
-        choices=("name",),
-        help="files of one name, such as versions of one scene, calibrate together: none is scored "
-        "by a model that has seen another (default: the column group of a CSV file, if any)",
+    groups = (
+        "files of one name, such as versions of one scene, calibrate together: none is scored by "
+        "a model that has seen another (default: the column group of a CSV file, if any)"
     )
+    _arguments.add(parser, "--groups", what=groups)
     _arguments.add(parser, "--jobs", "--batch-size", "--format")
     _arguments.add(parser, "--force", help="replace the model if it exists")
 
@@ -92,13 +86,11 @@ def _add_kinds(parser: argparse.ArgumentParser) -> None:
         f"images as they are and no copies; of compressed, resized or cropped images its answers "
         f"are often wrong",
     )
-    parser.add_argument(
-        "--copies",
-        type=_arguments.copies,
-        metavar="N",
-        help=f"number of processed copies of each image that --kind {COPYING_KIND} is fitted on: "
-        f"compressed, resized, cropped and more (default: 24, fewer of more than 1000 images)",
+    copies = (
+        f"number of processed copies of each image that --kind {COPYING_KIND} is fitted on: "
+        f"compressed, resized, cropped and more (default: 24, fewer of more than 1000 images)"
     )
+    _arguments.add_number(parser, "--copies", copies, _arguments.copies)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -132,18 +124,12 @@ def _settle_task(args: argparse.Namespace) -> None:
     """Choose the kind that was not named; a model that localizes has none."""
     if args.kind == _arguments.FORMER_KIND:
         args.task, args.kind = _arguments.LOCALIZE, None
-    if args.task == _arguments.ATTRIBUTE:
-        _settle_kind(args)
+    if args.task == _arguments.LOCALIZE:
+        kind, copies = f"--kind {args.kind}", f"--copies {args.copies}"
+        for named, given in ((kind, args.kind), ("--fast", args.fast), (copies, args.copies)):
+            if given:
+                raise CommandError(f"{named}: leave this out with --task {args.task}")
         return
-    given = {"--kind": args.kind, "--fast": args.fast or None, "--copies": args.copies}
-    for option, value in given.items():
-        if value is not None:
-            named = option if value is True else f"{option} {value}"
-            raise CommandError(f"{named}: leave this out with --task {args.task}")
-
-
-def _settle_kind(args: argparse.Namespace) -> None:
-    """Choose the kind that was not named."""
     if args.fast and args.kind not in (None, FAST_KIND):
         raise CommandError(
             f"--fast is --kind {FAST_KIND}, got --kind {args.kind}; leave one of them out"
@@ -295,7 +281,7 @@ def _print(
         "groups": args.groups,
         "calibration": model.calibration_way,
         "smallest_p_value": model.smallest_known_p_value,
-        "out_of_fold": _shares.out_of_fold(model),
+        "out_of_fold": _models.out_of_fold(model),
         "sources": rows,
         "failures": _images.failure_rows(failures),
         "histories": model.whole.history_summary_,
@@ -308,8 +294,12 @@ def _print(
         shown=[Table(_COLUMNS, rows).filled()],
         notes=[
             *_notes(model, args, channels),
-            *_shares.notes_of_out_of_fold(document["out_of_fold"]),
-            _calibration(model),
+            *_models.notes_of_out_of_fold(document["out_of_fold"]),
+            _models.calibrated_on(
+                model.calibration_in_words,
+                model.smallest_known_p_value,
+                "regions" if model.localizes else "p-values",
+            ),
         ],
     )
 
@@ -332,10 +322,3 @@ def _notes(model: Model, args: argparse.Namespace, channels: str | None) -> list
     if (least := model.match_energy) is not None:
         notes.append(f"photos match a camera from a peak-to-correlation energy of {least:g} on")
     return notes
-
-
-def _calibration(model: Model) -> str:
-    """Say what answers are calibrated on."""
-    what = "regions" if model.localizes else "p-values"
-    smallest = model.smallest_known_p_value
-    return _models.calibrated_on(model.calibration_in_words, smallest, what)

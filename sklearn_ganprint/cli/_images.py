@@ -119,8 +119,13 @@ def exit_status(failures: Sequence[Any], n_used: int) -> int:
     return 1
 
 
-def find_files(paths: Sequence[str]) -> tuple[list[str], list[ImageReadError]]:
-    """List the files and those in folders, each once, and the folders that fail to open."""
+def find_files(
+    paths: Sequence[str], out: str | None = None
+) -> tuple[list[str], list[ImageReadError]]:
+    """List the files and those in folders, each once, and the folders that fail to open.
+
+    Files in ``--out`` are left out, such as the pictures that an earlier run left there.
+    """
     failures: list[ImageReadError] = []
     files: dict[str, None] = {}
     for path in paths:
@@ -136,21 +141,16 @@ def find_files(paths: Sequence[str]) -> tuple[list[str], list[ImageReadError]]:
             f"no image found: expected files that exist, or folders that hold some, got "
             f"{', '.join(paths)}"
         )
-    return list(files), failures
-
-
-def outside(files: Sequence[str], folder: str | None) -> list[str]:
-    """Leave out the files in ``--out``, such as the pictures that an earlier run left there."""
-    if folder is None:
-        return list(files)
-    inside = os.path.join(os.path.realpath(folder), "")
+    if out is None:
+        return list(files), failures
+    inside = os.path.join(os.path.realpath(out), "")
     kept = [file for file in files if not os.path.realpath(file).startswith(inside)]
     if not kept:
         raise CommandError(
-            f"no image found outside of --out {folder}; name files that are not in it, or another "
+            f"no image found outside of --out {out}; name files that are not in it, or another "
             f"folder"
         )
-    return kept
+    return kept, failures
 
 
 def find_images(args: argparse.Namespace, *, any_size: bool = False, **params: Any) -> Bunch:

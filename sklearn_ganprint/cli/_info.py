@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from sklearn_ganprint.cli import _arguments, _models, _shares
+from sklearn_ganprint.cli import _arguments, _models
 from sklearn_ganprint.cli._console import ENERGY, Column, Row, Table, columns, print_results
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.denoisers import check_denoiser
@@ -28,37 +28,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the settings and the sources of a model."""
     metadata = read_metadata(args.model)
-    model = _models.open_model(args.model, localizers=True)
+    model = _models.open_model(args.model, (_arguments.ATTRIBUTE, _arguments.LOCALIZE))
     versions = {key: metadata[key] for key in _VERSIONS}
     settings = {"model": args.model, **versions, **_settings(model)}
     sources = Table(_SOURCES, _sources(model))
-    rows = [{"setting": key, "value": _in_words(value)} for key, value in settings.items()]
-    unseen = _shares.out_of_fold(model)
+    shown = settings | {"covers": (settings["covers"] or "").removeprefix("covers ") or None}
+    rows = [{"setting": key, "value": _in_words(value)} for key, value in shown.items()]
+    unseen = _models.out_of_fold(model)
     print_results(
         args.format,
         {**settings, "out_of_fold": unseen, "sources": sources.rows},
         sources,
         shown=[Table(columns("setting", "value"), rows), sources.filled()],
-        notes=_shares.notes_of_out_of_fold(unseen),
+        notes=_models.notes_of_out_of_fold(unseen),
     )
     return 0
 
 
 def _settings(model: Model) -> dict[str, Any]:
-    reader, residual = model.whole.reader_, model.residual
+    reader, residual, classifier = model.whole.reader_, model.residual, model.classifier
+    denoiser, weights = None, getattr(classifier, "weights_", None)
+    if residual is not None:
+        # By its parameters, the default ones too where it is given by name.
+        found = check_denoiser(residual.denoiser)
+        denoiser = {"name": type(found).__name__, **found.get_params(deep=False)}
+    if weights is not None:
+        weights = dict(zip(classifier.score_names_, map(float, weights), strict=True))
     calibrated = model.open_set is not None or model.localizes
     return {
-        "task": _arguments.LOCALIZE if model.localizes else _arguments.ATTRIBUTE,
+        "task": model.task,
         "kind": _arguments.FORMER_KIND if model.localizes else _models.model_kind(model),
         "image_size": model.whole.image_size_,
         "crop": reader.crop,
         "anchor": reader.anchor,
         "reader_channels": reader.channels,
         "channels": None if residual is None else residual.channels,
-        "denoiser": None if residual is None else _denoiser(residual),
-        "classifier": type(model.classifier).__name__,
-        "metric": getattr(model.classifier, "metric", None),
-        "weights": _weights(model.classifier),
+        "denoiser": denoiser,
+        "classifier": type(classifier).__name__,
+        "metric": getattr(classifier, "metric", None),
+        "weights": weights,
         "calibration": model.calibration_way if calibrated else None,
         "p_values_by": model.calibration_in_words if calibrated else None,
         "smallest_p_value": model.smallest_known_p_value if calibrated else None,
@@ -66,25 +74,12 @@ def _settings(model: Model) -> dict[str, Any]:
     }
 
 
-def _weights(classifier: Any) -> dict[str, float] | None:
-    """Weight of each score of a fusion, by its name."""
-    weights = getattr(classifier, "weights_", None)
-    if weights is None:
-        return None
-    return dict(zip(classifier.score_names_, map(float, weights), strict=True))
-
-
-def _denoiser(residual: Any) -> dict[str, Any]:
-    """Name and parameters, the default ones of a denoiser given by name too."""
-    denoiser = check_denoiser(residual.denoiser)
-    return {"name": type(denoiser).__name__, **denoiser.get_params(deep=False)}
-
-
 def _in_words(value: Any) -> str | None:
     """Write a setting in one cell: sizes as height x width, a denoiser with its parameters."""
     if isinstance(value, dict):
-        params = ", ".join(f"{key}={_in_words(value[key])}" for key in value if key != "name")
-        return f"{value['name']}({params})" if "name" in value else params
+        params = [f"{key}={_in_words(value[key])}" for key in value if key != "name"]
+        # Names of scores have commas in them.
+        return f"{value['name']}({', '.join(params)})" if "name" in value else "; ".join(params)
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, tuple | list):

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
+from sklearn.pipeline import Pipeline
 
 from sklearn_ganprint._output import printable
 from sklearn_ganprint._parallel import map_in_order
-from sklearn_ganprint.cli import _arguments, _console, _images, _models
+from sklearn_ganprint.cli import _arguments, _console, _images, _models, _pages
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
-from sklearn_ganprint.cli._findings import Question, localization_notes
-from sklearn_ganprint.cli.pages import _figures, _folder, _views
+from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.localization import localize_images
 from sklearn_ganprint.plotting import LocalizationDisplay
@@ -37,8 +37,11 @@ _COLUMNS = (
 _TABLE = columns(*_ANSWER, "pixels", _BOX, _FLAT)
 _KEYS = (*(column.key for column in _COLUMNS), "regions", "map", "mask", "error", "reason")
 
-#: Folders in OUT.
-_FOLDERS = {"map": ("maps", "png"), "image": ("images", "jpg"), "mask": ("masks", "png")}
+#: Files in OUT, by what they are.
+_FILES = {"map": "maps/{}.png", "image": "images/{}.jpg", "mask": "masks/{}.png"}
+
+#: Maps on the page, those with regions first; all are in the folder.
+_SHOWN_MAPS = 300
 
 #: Longer side of a map that is drawn, and of the copy of the image beside it, in pixels.
 _MAP_SIDE, _COPY_SIDE = 1200, 640
@@ -50,13 +53,18 @@ _WIDTH, _BAR = 6.0, 1.2
 _SCALE = 2.0
 
 
-class Wanted(NamedTuple):
-    """What is to be made of each image."""
+class Question(NamedTuple):
+    """What is asked of the images."""
 
-    model: Any  # a pipeline that ends with a localizer
-    claimed: Any  # a source, or None for the most likely one
-    pictures: bool
-    masks: bool
+    model: Model
+    claimed: Any  # a source, or None
+    rate: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images that the rate was set on."""
+        height, width = self.model.classifier.image_shape_[:2]
+        return height, width
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,21 +96,23 @@ def run(args: argparse.Namespace) -> int:
     if args.masks and args.out is None:
         raise CommandError("--masks: expected --out DIR, the folder that they go to")
     question = _question(args)
-    _folder.begin_out(args)
-    files, failures = _images.find_files(args.paths)
-    files = _images.outside(files, args.out)
+    _pages.begin_out(args)
+    files, failures = _images.find_files(args.paths, args.out)
     MESSAGES.warn(_models.warning_of_few(question.model, question.rate))
     rows = _rows(files, failures, question, args)
-    index = _write_page(rows, question, args)
+    index = None
+    if args.out is not None:
+        table = Table(columns(*_COLUMNS, "map", "mask", "error", "reason"), rows)
+        page = _page(rows, question, failures, args)
+        index = _pages.write_page(args.out, page, [("results.csv", _console.csv_file(table))])
     _print(rows, question, index, args)
-    if index:
-        MESSAGES.say(f"maps and explanations: {index}")
+    _pages.say_where(index, "maps and explanations")
     return _images.exit_status(failures, len(_console.judged(rows)))
 
 
 def _question(args: argparse.Namespace) -> Question:
     """Load the model, find the claimed source in it, and set the rate."""
-    model = _models.open_localizer(args.model)
+    model = _models.open_model(args.model, (_arguments.LOCALIZE,))
     rate = args.false_alarm or _arguments.LOCALIZATION_RATE
     model.classifier.set_false_alarm_rate(rate)
     if args.claimed is None:
@@ -114,9 +124,9 @@ def _rows(
     files: list[str], failures: list[ImageReadError], question: Question, args: argparse.Namespace
 ) -> list[Row]:
     """Localize in each file, write its pictures, and make one row of it."""
-    wanted = Wanted(question.model.pipeline, question.claimed, args.out is not None, args.masks)
-    tasks = ((file, wanted) for file in files)
-    slugs = _console.file_slugs(files)
+    kinds = [] if args.out is None else ["map", "image", *["mask"] * args.masks]
+    tasks = ((file, question.model.pipeline, question.claimed, kinds) for file in files)
+    slugs = _pages.file_slugs(files)
     rows: list[Row] = []
     with MESSAGES.progress("localizing") as progress:
         for file, found in zip(files, map_in_order(locate_file, tasks, args.jobs), strict=True):
@@ -126,30 +136,41 @@ def _rows(
                 rows.append({})
             else:
                 row, pictures = found
-                rows.append(row | _write_pictures(pictures, slugs[file], args.out))
+                names = {kind: _FILES[kind].format(slugs[file]) for kind in pictures}
+                _pages.write_files(
+                    args.out or "", zip(names.values(), pictures.values(), strict=True)
+                )
+                rows.append(row | names)
             progress(len(rows), len(files))
     return _images.file_rows(files, failures, _KEYS, rows.__getitem__)
 
 
-def locate_file(path: str, wanted: Wanted) -> tuple[Row, dict[str, bytes]] | ImageReadError:
+def locate_file(
+    path: str, model: Pipeline, claimed: Any, kinds: Sequence[str]
+) -> tuple[Row, dict[str, bytes]] | ImageReadError:
     """Localize in one file; what is wrong with it is returned."""
-    return _images.attempt(lambda name: locate(ImageReader().read_one(name), wanted), path)
-
-
-def locate(image: np.ndarray, wanted: Wanted) -> tuple[Row, dict[str, bytes]]:
-    """Localize in an image of shape (H, W, 3): what was found, and the files of its pictures."""
-    localizer = wanted.model[-1]
-    (values,), (mask,), (claimed,) = localize_images(
-        wanted.model, image[np.newaxis], wanted.claimed
+    return _images.attempt(
+        lambda name: locate(ImageReader().read_one(name), model, claimed, kinds), path
     )
+
+
+def locate(
+    image: np.ndarray, model: Pipeline, given: Any, kinds: Sequence[str]
+) -> tuple[Row, dict[str, bytes]]:
+    """Localize in an image of shape (H, W, 3): what was found, and pictures of some kinds.
+
+    `given` is the source that is claimed; None claims the most likely one.
+    """
+    localizer = model[-1]
+    (values,), (mask,), (claimed,) = localize_images(model, image[np.newaxis], given)
     peak, flat = localizer.peak_of(values), float(np.isnan(values).mean())
-    reason, regions = _models.no_residual(wanted.model, image), _regions(mask)
+    reason, regions = _models.no_residual(model, image), _regions(mask)
     n_pixels = sum(region["pixels"] for region in regions)
     largest = regions[0] if regions else {}
     # Of larger images than were fitted on, no chance of such a score in a clean one is known.
     n_known = math.prod(localizer.image_shape_[:2])
     row = {
-        "claimed": None if reason and wanted.claimed is None else str(claimed),
+        "claimed": None if reason and given is None else str(claimed),
         # Where all is flat, nothing can be said.
         "false_region": "yes" if regions else "no" if flat < 1 else None,
         "p_value": None if reason or mask.size > n_known else float(localizer.p_value_of(peak)),
@@ -167,11 +188,12 @@ def locate(image: np.ndarray, wanted: Wanted) -> tuple[Row, dict[str, bytes]]:
         "reason": reason,
     }
     pictures = {}
-    if wanted.pictures:
+    if "map" in kinds:
         pictures["map"] = _drawn(values, image, mask, str(claimed), localizer.threshold_)
-        pictures["image"] = _figures.small_copy(image, _COPY_SIDE)
-    if wanted.masks:
-        pictures["mask"] = _figures.mask_file(mask)
+    if "image" in kinds:
+        pictures["image"] = _pages.small_copy(image, _COPY_SIDE)
+    if "mask" in kinds:
+        pictures["mask"] = _pages.mask_file(mask)
     return row, pictures
 
 
@@ -207,34 +229,17 @@ def _drawn(
     )
     figure.colorbar(display.im_, cax=bar, extend="both")
     bar.set_ylabel(printable(f"evidence against {claimed}"), parse_math=False)
-    return _figures.png(figure)
+    return _pages.png(figure)
 
 
 def _frame(n_rows: int, n_columns: int) -> tuple[Any, Any, Any]:
     """Make a figure that a picture of a shape fills but for a colour bar on the right."""
     wide = _WIDTH * min(1.0, 1.5 * n_columns / n_rows)
     width, height = wide + _BAR, max(wide * n_rows / n_columns, 1.6)
-    figure = _figures.new_figure(width, height, constrained=False)
+    figure = _pages.new_figure(width, height, constrained=False)
     picture = figure.add_axes((0, 0, wide / width, 1))
     bar = figure.add_axes(((wide + 0.15) / width, 0.08, 0.2 / width, 0.84))
     return figure, picture, bar
-
-
-def _write_pictures(pictures: dict[str, bytes], slug: str, out: str | None) -> dict[str, str]:
-    """Write the pictures of one image; return their names in the folder, by what they are."""
-    names = {kind: f"{_FOLDERS[kind][0]}/{slug}.{_FOLDERS[kind][1]}" for kind in pictures}
-    # Without a folder there are none.
-    _folder.write_files(out or "", ((names[kind], content) for kind, content in pictures.items()))
-    return names
-
-
-def _write_page(rows: list[Row], question: Question, args: argparse.Namespace) -> str | None:
-    if args.out is None:
-        return None
-    csv_columns = columns(*_COLUMNS, "map", "mask", "error", "reason")
-    table = _console.csv_file(Table(csv_columns, rows))
-    page = _views.render_localization(rows, question, localization_notes(rows, question), args)
-    return _folder.write_page(args.out, page, [("results.csv", table)])
 
 
 def _print(
@@ -256,5 +261,68 @@ def _print(
         document,
         Table(_COLUMNS, rows),
         shown=[column for column in _TABLE if column.key not in hidden],
-        notes=localization_notes(rows, question),
+        notes=_notes(rows, question),
     )
+
+
+def _page(
+    rows: Sequence[Row],
+    question: Question,
+    failures: Sequence[ImageReadError],
+    args: argparse.Namespace,
+) -> str:
+    """Fill the template with what one run has found."""
+    images = _console.judged(rows)
+    images.sort(key=lambda row: (row["false_region"] != "yes", -(row["score"] or 0)))
+    return _pages.render_page(
+        "localize",
+        args,
+        images=images[:_SHOWN_MAPS],
+        n_more=max(0, len(images) - _SHOWN_MAPS),
+        n_images=len(images),
+        n_found=sum(row["false_region"] == "yes" for row in images),
+        failures=failures,
+        localizer=question.model.classifier,
+        claimed=None if question.claimed is None else str(question.claimed),
+        sources=question.model.labels,
+        notes=_notes(rows, question),
+        size=question.size,
+    )
+
+
+def _notes(rows: Sequence[Row], question: Question) -> list[str]:
+    """Say what was found, and at which rate of false alarms."""
+    rows = _console.judged(rows)
+    n_found = sum(row["false_region"] == "yes" for row in rows)
+    height, width = question.size
+    # Of few images no lower rate can be kept.
+    rate = max(question.rate, question.model.smallest_known_p_value)
+    found = [
+        f"images with a false region: {n_found} of {len(rows)}",
+        f"at most {100 * rate:.3g} % of clean images of {height} x {width} pixels get one; regions "
+        f"are calibrated on {question.model.calibration_in_words}",
+    ]
+    n_larger = sum(row["image_size"][0] * row["image_size"][1] > height * width for row in rows)
+    if n_larger:
+        found.append(
+            f"larger than that: {n_larger}; there the rate holds for parts of {height} x {width}, "
+            f"so that more of the clean images get a false region"
+        )
+    n_mostly = sum(row["share"] > 0.5 for row in rows)
+    if n_mostly:
+        found.append(
+            f"marked for more than half: {n_mostly}; such an image more likely comes from "
+            f"elsewhere as a whole, or was edited or saved anew as a whole"
+        )
+    n_grey = sum(row["grey"] and row["flat"] < 1 for row in rows)
+    if n_grey and question.model.residual.channels != "luminance":
+        found.append(
+            f"grey: {n_grey}; the answers of a model of colour images mean little for these"
+        )
+    if question.claimed is None:
+        found.append(
+            "no source was claimed, so each image is tested against the source most likely for the "
+            "whole image; if much of an image is from elsewhere, that source may be the wrong one, "
+            "and the rest be marked"
+        )
+    return found

@@ -1,4 +1,4 @@
-"""Models as the commands need them: opened, described in words, and asked for scores."""
+"""Models as the commands need them: opened, and described in words."""
 
 import math
 from collections.abc import Sequence
@@ -9,11 +9,16 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_ganprint._output import as_label
 from sklearn_ganprint.classification import MATCH_ENERGY, FingerprintClassifier, PRNUClassifier
-from sklearn_ganprint.cli._arguments import DEFAULT_RATE, LOCALIZATION_RATE, LOCALIZE
-from sklearn_ganprint.cli._console import MESSAGES, P_VALUE, Column, CommandError, Row, columns
-from sklearn_ganprint.cli._images import collect_failures
-from sklearn_ganprint.datasets import ImageReadError
-from sklearn_ganprint.files import FileBatchEstimator, FileHistory, coverage_in_words, uncovered
+from sklearn_ganprint.cli._arguments import (
+    ATTRIBUTE,
+    DEFAULT_COVERAGE,
+    DEFAULT_RATE,
+    LOCALIZATION_RATE,
+    LOCALIZE,
+)
+from sklearn_ganprint.cli._console import CommandError, Row
+from sklearn_ganprint.experiments import Answers, judge_answers
+from sklearn_ganprint.files import FileBatchEstimator, coverage_in_words
 from sklearn_ganprint.localization import FingerprintLocalizer
 from sklearn_ganprint.open_set import OpenSetClassifier, scores_needed
 from sklearn_ganprint.persistence import load_model
@@ -25,24 +30,9 @@ from sklearn_ganprint.residuals import (
     share_in_words,
 )
 
-#: What is said below a table of cameras.
-OF_ENERGIES = (
-    "scores are peak-to-correlation energies; p-values decide nothing here, since they hold only "
-    "for photos like those fitted on"
-)
-
 #: A kind that is not made any more, whose saved models there are, and its steps.
 SIBLINGS = "fusion-siblings"
 OF_SIBLINGS = [("fusion", "FusionClassifier", ["fingerprint", "second_order"])]
-
-#: What is told of the history of each file; tables have the first two if an image lies outside.
-HISTORY = columns(
-    *("history", "outside", "format", "width", "height"),
-    *("jpeg_quality", "pixel_jpeg_quality", "jpeg_grid", "judged"),
-)
-
-#: What is judged of an image, if that is not a part of it.
-WHOLE = "whole"
 
 
 class Model(NamedTuple):
@@ -63,6 +53,11 @@ class Model(NamedTuple):
     def localizes(self) -> bool:
         """Whether the model finds parts of images, and attributes nothing."""
         return isinstance(self.classifier, FingerprintLocalizer)
+
+    @property
+    def task(self) -> str:
+        """What the model is for."""
+        return LOCALIZE if self.localizes else ATTRIBUTE
 
     @property
     def match_energy(self) -> float | None:
@@ -121,56 +116,29 @@ class Model(NamedTuple):
         return f"the {self.calibration_units} of each source, at least {counts.min()}"
 
 
-class Scored(NamedTuple):
-    """Files, their scores of shape (n, n_classes), and what could not be used.
-
-    The greatest score says which source. Models without calibration have no p-values. Images
-    without a residual have no answer, for which `reasons` says why, by position.
-    """
-
-    files: list[str]
-    scores: np.ndarray
-    known_p_values: Any  # (n,): of the image's being from any source
-    p_values: Any  # (n, n_classes): each among the source's own images
-    failures: list[ImageReadError]
-    reasons: dict[int, str]
-    histories: dict[str, FileHistory]
-
-
-def open_model(path: str, *, localizers: bool = False) -> Model:
-    """Load a model that was made by ``ganprint fit``, or in the same way.
-
-    Models that localize, and attribute nothing, are taken only if `localizers`.
-    """
+def open_model(path: str, tasks: Sequence[str] = (ATTRIBUTE,)) -> Model:
+    """Load a model that was made for some tasks by ``ganprint fit``, or in the same way."""
     whole, found = load_model(path), ""
     if isinstance(whole, FileBatchEstimator):
         model = model_parts(whole)
-        if model.localizes and not localizers:
+        scores = model.open_set is not None or isinstance(model.classifier, FingerprintClassifier)
+        if model.task in tasks and (model.localizes or scores):
+            return model
+        if model.localizes:
             raise CommandError(
                 f"{path} is for `ganprint localize`: it says where in an image a trace is "
                 f"missing, and not who made the image. Fit a model without --task {LOCALIZE}"
             )
-        known = model.localizes or isinstance(model.classifier, FingerprintClassifier)
-        if known or model.open_set is not None:
-            return model
         found = f" over {type(model.classifier).__name__}"
+    if ATTRIBUTE not in tasks:
+        raise CommandError(
+            f"{path}: expected a model from `ganprint fit --task {LOCALIZE}`, this is another; its "
+            f"images can be fitted on again for that task"
+        )
     raise CommandError(
         f"{path}: expected a model from `ganprint fit` (a FileBatchEstimator over an "
         f"OpenSetClassifier, or over a FingerprintClassifier), this is a "
         f"{type(whole).__name__}{found}; use it from Python"
-    )
-
-
-def open_localizer(path: str) -> Model:
-    """Load a model that was made by ``ganprint fit --task localize``."""
-    whole = load_model(path)
-    if isinstance(whole, FileBatchEstimator):
-        model = model_parts(whole)
-        if model.localizes:
-            return model
-    raise CommandError(
-        f"{path}: expected a model from `ganprint fit --task {LOCALIZE}`, this is another; its "
-        f"images can be fitted on again for that task"
     )
 
 
@@ -214,101 +182,10 @@ def _structure(pipeline: Any) -> list[tuple[str, str, list[str]]]:
     ]
 
 
-def choose_rate(model: Model, given: float | None) -> float | None:
-    """Return the rate of false alarms; models whose energies decide have none."""
-    if (least := model.match_energy) is None:
-        return given or DEFAULT_RATE
-    if given is not None:
-        MESSAGES.warn(f"--false-alarm: not used, since energies of {least:g} or more match")
-    return None
-
-
-def too_low(score: float, least: float) -> str | None:
-    """Say that an energy makes no match, if so."""
-    return None if score >= least else f"no match: an energy of {score:.1f} is below {least:g}"
-
-
-def score_files(
-    model: Model, files: list[str], failures: list[ImageReadError], n_jobs: int, title: str
-) -> Scored:
-    """Score each file, in one pass over the pixels; `failures` are those there are already."""
-    failures, known, own = list(failures), None, None
-    histories: dict[str, FileHistory] = {}
-    with MESSAGES.progress(title) as progress:
-        model.whole.set_params(
-            n_jobs=n_jobs,
-            on_error=collect_failures(failures),
-            progress=progress,
-            on_history=histories.__setitem__,
-        )
-        if model.open_set is None:
-            scores = judged = model.whole.class_scores(files)
-        else:
-            scores, judged = model.whole.assess(files).swapaxes(0, 1)
-            calibration = model.open_set.calibration_set_
-            known = calibration.known_p_values(judged)
-            own = calibration.p_values(judged, pooled=False)
-    return Scored(files, scores, known, own, failures, _reasons(model, files, judged), histories)
-
-
 def covered(model: Model) -> str | None:
     """Say which histories the fit covers; models of before do not know."""
     summary = getattr(model.whole, "history_summary_", None)
     return None if summary is None else coverage_in_words(summary)
-
-
-def add_histories(rows: Sequence[Row], model: Model, scored: Scored) -> list[Row]:
-    """Add to each row the history of its file, what of it no fit covers, and what was judged."""
-    return [{**row, **_history(scored.histories.get(row["file"]), model)} for row in rows]
-
-
-def _history(history: FileHistory | None, model: Model) -> Row:
-    summary = getattr(model.whole, "history_summary_", None)  # models of before have none
-    found: Row = dict.fromkeys(column.key for column in HISTORY)
-    if history is None:
-        return found
-    found.update(history._asdict(), history=str(history))
-    pixels = found.pop("pixels")
-    found.update(pixel_jpeg_quality=pixels.jpeg_quality, jpeg_grid=pixels.grid)
-    found["outside"] = (uncovered(history, summary) if summary else None) or None
-    height, width = model.whole.judged_part(history.height, history.width)
-    whole = (height, width) == (history.height, history.width)
-    part = f"{width} x {height} of {history.width} x {history.height}"
-    found["judged"] = WHOLE if whole else part
-    return found
-
-
-def shown_history(rows: Sequence[Row]) -> tuple[Column, ...]:
-    """Give the columns of a table on histories: none where all that is known is covered."""
-    return HISTORY[:2] if any(row["outside"] for row in rows) else ()
-
-
-def note_of_outside(rows: Sequence[Row]) -> list[str]:
-    """Count the images that lie outside of what the fit covers, if there are some."""
-    n_outside = sum(row["outside"] is not None for row in rows)
-    if not n_outside:
-        return []
-    return [
-        f"outside of what the fit covers: {n_outside} of {len(rows)}, whose answers may be wrong "
-        f"without a sign of it"
-    ]
-
-
-def note_of_parts(rows: Sequence[Row]) -> list[str]:
-    """Count the images that are judged by a part of them, if there are some."""
-    parts = [row["judged"] for row in rows if row["judged"] not in (WHOLE, None)]
-    if not parts:
-        return []
-    return [f"judged by a part: {len(parts)} of {len(rows)}, such as {parts[0]} pixels"]
-
-
-def _reasons(model: Model, files: list[str], scores: np.ndarray) -> dict[int, str]:
-    """Say of each image without a residual how little of it carries one."""
-    reader = model.whole.predict_reader_
-    # As near to one source as to any other: few others are, so that few files are read again.
-    suspects = np.flatnonzero((scores == scores[:, :1]).all(axis=1))
-    reasons = ((n, no_residual(model.pipeline, reader.read_one(files[n]))) for n in suspects)
-    return {int(position): reason for position, reason in reasons if reason is not None}
 
 
 def no_residual(pipeline: Any, image: np.ndarray) -> str | None:
@@ -375,11 +252,6 @@ def calibrated_on(images: str, smallest: float, what: str = "p-values") -> str:
     return f"{what} are calibrated on {images} ({lowest}: {as_fraction(smallest)})"
 
 
-def p_value_column(smallest: float) -> Column:
-    """Return a column of p-values with the digits that multiples of the smallest have."""
-    return P_VALUE._replace(digits=min(4, max(1, math.ceil(-math.log10(smallest) - 1e-9))))
-
-
 def as_fraction(smallest: float) -> str:
     """Write the smallest of all p-values exactly."""
     return f"1 / {round(1 / smallest)}"
@@ -390,3 +262,61 @@ def round_up(p_value: float) -> str:
     digits = 2 - math.floor(math.log10(p_value))
     # 0.04 * 10**4 and its like may come out just above the whole number.
     return f"{math.ceil(p_value * 10**digits - 1e-9) / 10**digits:.3g}"
+
+
+def out_of_fold(model: Model) -> Row | None:
+    """Tell how images of the fit are answered by models that have not seen them, if it is known.
+
+    Images as they are stand apart from the processed copies of them, if the fit has made some.
+    """
+    sets = model.prediction_sets
+    if sets is None:
+        return None
+    known = model.open_set.calibration_set_.known_p_values(model.open_set.calibration_scores_)
+    few = warning_of_few_for_sets(model, DEFAULT_COVERAGE) is not None
+    answers = judge_answers(
+        sets.scores,
+        sets.codes,
+        known=known > DEFAULT_RATE,
+        sets=None if few else sets.predict_set(sets.scores, DEFAULT_COVERAGE),
+    )
+    processed = _processed(model, answers)
+    return {
+        "false_alarm_rate": DEFAULT_RATE,
+        "coverage": None if few else DEFAULT_COVERAGE,
+        "clean": answers.shares(~processed).to_dict(),
+        "processed": answers.shares(processed).to_dict() if processed.any() else None,
+    }
+
+
+def _processed(model: Model, answers: Answers) -> np.ndarray:
+    """Tell copies from the images themselves; models of before have no copies."""
+    versions = np.asarray(getattr(model.classifier, "out_of_fold_versions_", ()))
+    if versions.shape != answers.codes.shape:
+        return np.zeros(len(answers.codes), dtype=bool)
+    return versions > 0
+
+
+def notes_of_out_of_fold(found: Row | None) -> list[str]:
+    """Say in words what `out_of_fold` has found, and what of it is no finding."""
+    if found is None:
+        return []
+    parts = [f"images as they are, {_in_words(found['clean'])}"]
+    if found["processed"] is not None:
+        parts.append(f"processed copies, {_in_words(found['processed'])}")
+    no_finding = "the share called unknown is not, since p-values are"
+    if found["coverage"] is not None:
+        no_finding = "coverage and the share called unknown are not, since sets and p-values are"
+    return [
+        f"under models that have not seen them: {'; '.join(parts)}",
+        f"accuracy is a finding; {no_finding} calibrated on these same images",
+    ]
+
+
+def _in_words(shares: Row) -> str:
+    low, high = shares["intervals"]["accuracy"]
+    words = f"accuracy {shares['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f})"
+    if shares["coverage"] is not None:
+        size = "-" if shares["set_size"] is None else f"{shares['set_size']:.2f}"
+        words += f", coverage of sets {shares['coverage']:.3f} (mean size {size})"
+    return f"{words}, unknown {shares['unknown']:.3f}"

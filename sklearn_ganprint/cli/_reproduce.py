@@ -3,17 +3,22 @@
 import argparse
 import os
 import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_ganprint import experiments
-from sklearn_ganprint.cli import _arguments, _images
-from sklearn_ganprint.cli._console import MESSAGES, Column, Table, columns, print_results
-from sklearn_ganprint.cli._demo import ACCURACY
-from sklearn_ganprint.cli.pages import _folder
-from sklearn_ganprint.cli.pages._reproduction import render_reproduction, write_figures
+from sklearn_ganprint import experiments, plotting
+from sklearn_ganprint.cli import _arguments, _images, _pages
+from sklearn_ganprint.cli._console import MESSAGES, Column, Row, Table, columns, print_results
+from sklearn_ganprint.cli._demo import ACCURACY, notes_of_accuracy
+from sklearn_ganprint.cli._pages import number, percent
 from sklearn_ganprint.datasets import ImageReader
+from sklearn_ganprint.denoisers import check_denoiser
 
 REQUIRES = ("rich", "jinja2", "matplotlib")
 DESCRIPTION = (
@@ -25,29 +30,22 @@ DESCRIPTION = (
 #: Folder in OUT with what an interrupted run has computed.
 _PARTS = "parts"
 
+#: Numbers of images whose fingerprints the paper shows.
+_PAPER_NUMBERS = (2, 8, 32, 128, 512)
+
 _LIMIT = Column("energy_limit", "fingerprint energy", 4)
 _COLUMNS = columns("source", "architecture", *ACCURACY, _LIMIT)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "source",
-        metavar="DIR_OR_CSV",
-        help="a folder per source, or per architecture with a folder per source in it; or a CSV "
-        "file with the columns path, label and perhaps group and architecture",
+    source = (
+        "a folder per source, or per architecture with a folder per source in it; or a CSV file "
+        "with the columns path, label and perhaps group and architecture"
     )
-    parser.add_argument(
-        "--out", required=True, metavar="OUT", help="folder for the page, figures and tables"
-    )
-    _add_images(parser)
-    _add_method(parser)
-    _arguments.add(parser, "--jobs", "--batch-size", "--format")
-    _arguments.add(parser, "--force", help="replace the files of an earlier run in OUT")
-
-
-def _add_images(parser: argparse.ArgumentParser) -> None:
-    """Add what decides on the images."""
+    _arguments.add(parser, "source", help=source)
+    out = "folder for the page, figures and tables"
+    _arguments.add(parser, "--out", required=True, metavar="OUT", help=out)
     _arguments.add(parser, "--layout", default="auto")
     parser.add_argument(
         "--architectures",
@@ -55,42 +53,23 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
         help="a CSV file with the columns source and architecture: sources of one architecture "
         "are siblings; camera and real are not recompressed in the JPEG experiment",
     )
-    parser.add_argument(
-        "--groups",
-        choices=("name",),
-        help="keep files of one name, such as versions of one scene, on one side of the split",
-    )
-    for name, what in (("fit", "to estimate each fingerprint from"), ("test", "to test it on")):
-        default = "512, or 51.2 %% of the smallest source" if name == "fit" else "all others"
-        parser.add_argument(
-            f"--n-{name}",
-            type=_arguments.positive,
-            metavar="N",
-            help=f"images of each source {what} (default: {default})",
-        )
+    groups = "keep files of one name, such as versions of one scene, on one side of the split"
+    _arguments.add(parser, "--groups", what=groups)
+    smallest = "default: 512, or 51.2 %% of the smallest source"
+    n_fit = f"images of each source to estimate each fingerprint from ({smallest})"
+    _arguments.add_number(parser, "--n-fit", n_fit)
+    n_test = "images of each source to test it on (default: all others)"
+    _arguments.add_number(parser, "--n-test", n_test)
     _arguments.add(parser, "--crop", "--anchor")
-
-
-def _add_method(parser: argparse.ArgumentParser) -> None:
-    """Add what is done with the images."""
     _arguments.add(parser, "--channels", default="rgb", what="rgb")
     _arguments.add(parser, "--denoiser")
-    parser.add_argument(
-        "--jpeg",
-        type=_arguments.quality,
-        default=95,
-        metavar="Q",
-        help="JPEG quality of the recompression experiment (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--n-robustness",
-        type=_arguments.natural,
-        default=100,
-        metavar="N",
-        help="test images of each source in the robustness study, 0 for none "
-        "(default: %(default)s)",
-    )
+    jpeg = "JPEG quality of the recompression experiment"
+    _arguments.add_number(parser, "--jpeg", jpeg, _arguments.quality, 95)
+    robustness = "test images of each source in the robustness study, 0 for none"
+    _arguments.add_number(parser, "--n-robustness", robustness, _arguments.natural, 100)
     _arguments.add(parser, "--seed", what="draws which images are fitted on")
+    _arguments.add(parser, "--jobs", "--batch-size", "--format")
+    _arguments.add(parser, "--force", help="replace the files of an earlier run in OUT")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -100,27 +79,25 @@ def run(args: argparse.Namespace) -> int:
     crop = args.crop or _images.auto_crop(bunch)
     result = _reproduce(bunch, crop, args)
     MESSAGES.warn(*result.warnings)
-    with MESSAGES.progress("drawing") as progress:
-        folders = os.path.join(args.out, "figures"), os.path.join(args.out, _PARTS)
-        write_figures(result, *folders, progress)
+    _write_figures(result, args.out)
     result.save(args.out)
-    page = render_reproduction(result, bunch, crop, args)
-    index = _folder.write_page(args.out, page)
+    page = _page(result, bunch, crop, args)
+    index = _pages.write_page(args.out, page)
     shutil.rmtree(os.path.join(args.out, _PARTS))
     _print(result, index, args)
-    MESSAGES.say(f"report: {index}")
+    _pages.say_where(index, "report")
     return _images.exit_status([*bunch.failures, *result.failures], len(bunch.filenames))
 
 
 def _check_out(out: str, force: bool) -> None:
     """Refuse a folder that holds something else than an interrupted run; try to write there."""
     interrupted = os.path.isdir(os.path.join(out, _PARTS))
-    finished = os.path.lexists(os.path.join(out, _folder.PAGE))
+    finished = os.path.lexists(os.path.join(out, _pages.PAGE))
     if finished or not interrupted:
-        _folder.check_folder(out, force=force, files="the files of the earlier run")
+        _pages.check_folder(out, force=force, files="the files of the earlier run")
     elif not force:
         MESSAGES.say(f"going on with the run that was interrupted in {out}; --force starts again")
-    _folder.probe_folder(out)
+    _pages.probe_folder(out)
     if force:
         shutil.rmtree(os.path.join(out, _PARTS), ignore_errors=True)
 
@@ -164,14 +141,224 @@ def short_names(bunch: Bunch) -> np.ndarray:
 
 
 def _print(result: experiments.ReproductionResult, index: str, args: argparse.Namespace) -> None:
-    attribution = result.attribution
-    low, high = attribution.accuracy_interval
     print_results(
         args.format,
         {**result.to_dict(), "report": index},
         Table(_COLUMNS, result.rows()),
-        notes=[
-            f"accuracy {attribution.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f})",
-            f"always naming the largest source: {attribution.chance:.3f}",
-        ],
+        notes=notes_of_accuracy(result.attribution),
     )
+
+
+def _write_figures(result: experiments.ReproductionResult, out: str) -> None:
+    """Draw every figure and write it as PNG and SVG, unless it is marked as written."""
+    todo = list(_drawings(result))
+    with MESSAGES.progress("drawing") as progress:
+        for done, (name, draw) in enumerate(todo, start=1):
+            mark = Path(out, _PARTS, f"{name}.drawn")
+            files = [f"figures/{name}.png", f"figures/{name}.svg"]
+            if not (mark.exists() and all(Path(out, file).exists() for file in files)):
+                figure = draw()
+                contents = _pages.png(figure), _pages.svg(figure)
+                _pages.write_files(out, zip(files, contents, strict=True))
+                mark.touch()
+            progress(done, len(todo))
+
+
+def _drawings(result: experiments.ReproductionResult) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Yield the name of each figure, and what draws it."""
+    names = _pages.slugs(result.attribution.classes)
+    for source in result.convergence:
+        name = str(source.name)
+        yield f"fingerprints-{names[name]}", partial(_fingerprints, source)
+        yield f"energy-{names[name]}", partial(_energy, source)
+        draw = partial(_pages.autocorrelation, source.autocorrelation, name)
+        yield f"autocorrelation-{names[name]}", draw
+    for index, pair in enumerate(_shown_pairs(result.correlation), start=1):
+        yield f"histogram-{index}", partial(_histogram, result.correlation, *pair)
+    yield "correlations", partial(_matrix, result.correlation)
+    yield "roc", partial(_pages.roc_curves, result.attribution)
+    yield "roc-zoomed", partial(_pages.roc_curves, result.attribution, zoom=2)
+    yield "confusion", partial(_pages.confusion, result.attribution, blank_below=0.01)
+    if result.robustness is not None:
+        for index, family in enumerate(result.robustness.families, start=1):
+            chance = result.attribution.chance
+            yield f"robustness-{index}", partial(_robustness, result.robustness, family, chance)
+
+
+def _shown_pairs(result: experiments.CorrelationResult) -> list[tuple[int, int]]:
+    """Choose two sources, of two architectures if there are, and compare them both ways."""
+    architectures = result.architectures or tuple(range(len(result.classes)))
+    others = [code for code, name in enumerate(architectures) if name != architectures[0]]
+    other = others[0] if others else 1
+    return [(0, other), (other, 0)]
+
+
+def _shown_numbers(result: experiments.ConvergenceResult) -> list[int]:
+    """Choose at most five numbers of images whose fingerprints are shown, as the paper does."""
+    known = result.n_images.tolist()
+    chosen = [n for n in _PAPER_NUMBERS if n in known]
+    return chosen if known[-1] in chosen else [*chosen[-4:], known[-1]]
+
+
+def _fingerprints(result: experiments.ConvergenceResult) -> Any:
+    numbers = _shown_numbers(result)
+    known = result.n_images.tolist()
+    shown = [result.fingerprints[known.index(n)] for n in numbers]
+    figure = _pages.new_figure(2.6 * len(numbers) + 0.4, 3.1)
+    axes = figure.subplots(1, len(numbers), squeeze=False)[0]
+    plotting.FingerprintDisplay.from_series(shown, numbers, name=result.name, axes=axes)
+    return figure
+
+
+def _energy(result: experiments.ConvergenceResult) -> Any:
+    display = plotting.EnergyCurveDisplay.from_fit(
+        result.fit,
+        compared_with=result.printed_fit,
+        estimates={"unbiased": result.unbiased_limit, "split-half": result.split_half_limit},
+        name=result.name,
+        ax=_pages.new_axes(5.6, 4.4),
+    )
+    return display.figure_
+
+
+def _histogram(result: experiments.CorrelationResult, own: int, other: int) -> Any:
+    name, cross_name = result.classes[[own, other]]
+    display = plotting.CorrelationHistogramDisplay.from_correlations(
+        *result.pair(name, cross_name),
+        auc=result.auc[own, other],
+        d_prime=result.d_prime[own, other],
+        name=f"Images of {name}",
+        ax=_pages.new_axes(5.6, 4.2),
+        same_label="own fingerprint",
+        cross_label=f"that of {cross_name}",
+    )
+    return display.figure_
+
+
+def _matrix(result: experiments.CorrelationResult) -> Any:
+    """Draw eq. 8, siblings side by side."""
+    families = result.architectures
+    order = list(range(len(result.classes)))
+    if families is not None:
+        order.sort(key=lambda code: families.index(families[code]))
+    side = 4.4 + 0.28 * len(order)
+    display = plotting.CorrelationMatrixDisplay.from_matrix(
+        result.mean[np.ix_(order, order)],
+        [result.classes[code] for code in order],
+        architectures=None if families is None else [families[code] for code in order],
+        ax=_pages.new_axes(side + 1.4, side),
+        # On a linear scale the diagonal leaves nothing of the blocks.
+        scale="sqrt",
+    )
+    return display.figure_
+
+
+def _robustness(result: experiments.RobustnessResult, family: str, chance: float) -> Any:
+    strengths, accuracies, intervals = result.curve(family)
+    display = plotting.RobustnessCurveDisplay.from_curves(
+        {family: (strengths, accuracies)},
+        intervals={family: (intervals[:, 0], intervals[:, 1])},
+        clean=result.clean.accuracy,
+        chance=chance,
+        xlabel=family,
+        ax=_pages.new_axes(4.8, 3.8),
+        log2=family == "images to fit",
+    )
+    return display.figure_
+
+
+def _page(
+    result: experiments.ReproductionResult,
+    bunch: Bunch,
+    crop: tuple[int, int],
+    args: argparse.Namespace,
+) -> str:
+    """Fill the template with the figures of one run."""
+    names = result.attribution.classes
+    return _pages.render_page(
+        "reproduce",
+        args,
+        result=result,
+        attribution=result.attribution,
+        bunch=bunch,
+        test_numbers=_range(result.attribution.n_test),
+        size=crop,
+        crop_note=_crop_note(bunch, crop, args.anchor),
+        denoiser=check_denoiser(args.denoiser).get_params(),
+        warnings=[*bunch.warnings, *result.warnings],
+        sources=_sources(result),
+        comparison=_comparison(result),
+        pairs=[names[list(pair)].tolist() for pair in _shown_pairs(result.correlation)],
+        lowest=[] if result.robustness is None else _lowest(result.robustness),
+    )
+
+
+def _range(values: np.ndarray) -> str:
+    low, high = values.min(), values.max()
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _crop_note(bunch: Bunch, crop: tuple[int, int], anchor: str) -> str:
+    sizes = _images.sizes_of(bunch)
+    if set(sizes) == {crop}:
+        return ""
+    whole = ", ".join(f"{w} × {h} ({n})" for (h, w), n in sizes.most_common(3))
+    more = f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""
+    return f"cut {_pages.place_in_words(anchor)} from images of {whole}{more}"
+
+
+def _sources(result: experiments.ReproductionResult) -> list[Row]:
+    """Return each source's row of the table, and what is shown of it."""
+    names = _pages.slugs(result.attribution.classes)
+    shown = _first_of_each(result)
+    return [
+        {
+            **row,
+            "slug": names[row["source"]],
+            "shown": row["source"] in shown,
+            "shown_numbers": _shown_numbers(convergence),
+        }
+        for row, convergence in zip(result.rows(), result.convergence, strict=True)
+    ]
+
+
+def _first_of_each(result: experiments.ReproductionResult) -> set[str]:
+    """Choose the sources shown first: one of each architecture, or two where none are known."""
+    classes = result.attribution.classes.astype(str).tolist()
+    architectures = result.correlation.architectures
+    if architectures is None:
+        return set(classes[:2])
+    return {classes[architectures.index(name)] for name in dict.fromkeys(architectures)}
+
+
+def _comparison(result: experiments.ReproductionResult) -> list[tuple[str, str, str]]:
+    """Return what the paper says and what was found: item, the paper, here."""
+    correlation, attribution = result.correlation, result.attribution
+    limits = np.array([convergence.fit.limit for convergence in result.convergence])
+    pairs = _shown_pairs(correlation)
+    blocks = {name: number(value, 4) for name, value in correlation.blocks.items()}
+    accuracies = [percent(row["accuracy"], 1) for row in result.recompression.rows()]
+    counts = Counter(correlation.architectures or ())
+    families = ", ".join(f"{n} {name}" for name, n in counts.items())
+    here = {
+        "sources": f"{len(correlation.classes)}{': ' if families else ''}{families}",
+        "images": f"{_range(attribution.n_fit)} and {_range(attribution.n_test)}",
+        "limit": f"{number(limits.min(), 4)} to {number(limits.max(), 4)} squared grey levels",
+        "auc": " and ".join(number(correlation.auc[pair], 3) for pair in pairs),
+        "d_prime": " and ".join(number(correlation.d_prime[pair], 2) for pair in pairs),
+        "correlation": f"own {blocks['own']}, siblings {blocks['sibling']}, "
+        f"others {blocks['other']}",
+        "accuracy": percent(attribution.accuracy, 1),
+        "recompressed": " or ".join(accuracies[1:]) + ", in two readings",
+    }
+    return [(item, paper, here[key]) for key, (item, paper) in result.paper.items()]
+
+
+def _lowest(result: experiments.RobustnessResult) -> list[tuple[str, float, float]]:
+    """Return each kind of change with the lowest accuracy, and the strength that has it."""
+    found = []
+    for family in result.families:
+        strengths, accuracies, _ = result.curve(family)
+        worst = int(accuracies.argmin())
+        found.append((family, accuracies[worst], strengths[worst]))
+    return found

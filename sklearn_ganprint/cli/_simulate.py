@@ -23,13 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", metavar="DIR", help="the folder to write; images go to DIR/ARCHITECTURE/SOURCE/"
     )
-    parser.add_argument(
-        "--images",
-        type=_arguments.positive,
-        default=100,
-        metavar="N",
-        help="images of each source (default: %(default)s)",
-    )
+    _arguments.add_number(parser, "--images", "images of each source", default=100)
     parser.add_argument(
         "--size",
         type=_arguments.size,

@@ -4,9 +4,10 @@ import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sklearn_ganprint.cli import _arguments, _console, _images, _models
+from sklearn_ganprint.cli import _answers, _arguments, _console, _images, _models
+from sklearn_ganprint.cli._answers import Rule, Scored
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
-from sklearn_ganprint.cli._models import Model, Scored
+from sklearn_ganprint.cli._models import Model
 
 REQUIRES = ("rich", "skops")
 DESCRIPTION = (
@@ -32,34 +33,12 @@ _KEYS = (
 
 
 class Claim(NamedTuple):
-    """The source that is claimed, and how it can be tested."""
+    """The source that is claimed, its calibration images, and by what images are rejected."""
 
     source: str
     code: int
-    rate: float | None  # None where energies decide
     n_images: int
-    least: float | None  # energy of a match, for cameras
-
-    @property
-    def smallest(self) -> float:
-        """Smallest p-value that there can be."""
-        return 1 / (self.n_images + 1)
-
-    @property
-    def testable(self) -> bool:
-        """Whether any image can be rejected."""
-        return self.rate is None or self.smallest <= self.rate
-
-    @property
-    def images(self) -> str:
-        """The images that p-values are calibrated on."""
-        return f"{self.n_images} images of {self.source}"
-
-    def warning(self) -> str | None:
-        """Say that no image can be rejected, if so."""
-        if self.rate is None:
-            return None
-        return _models.few_images(self.rate, self.smallest, "rejected", self.images)
+    rule: Rule
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,12 +58,10 @@ def run(args: argparse.Namespace) -> int:
     model = _models.open_model(args.model)
     claim = _claim(args, model)
     files, failures = _images.find_files(args.paths)
-    MESSAGES.warn(claim.warning())
-    scored = _models.score_files(model, files, failures, args.jobs, "verifying")
-    rows = _images.file_rows(
-        files, scored.failures, _KEYS, lambda n: _row(scored, n, model.labels, claim)
-    )
-    rows = _models.add_histories(rows, model, scored)
+    MESSAGES.warn(claim.rule.warning())
+    scored = _answers.score_files(model, files, failures, args.jobs, "verifying")
+    rows = _images.file_rows(files, scored.failures, _KEYS, lambda n: _row(n, model, scored, claim))
+    rows = _answers.add_histories(rows, model, scored)
     _print(rows, claim, args)
     return _images.exit_status(scored.failures, len(_console.judged(rows)))
 
@@ -96,79 +73,70 @@ def _claim(args: argparse.Namespace, model: Model) -> Claim:
             f"{args.model} has no calibration images, so there are no p-values to verify by; fit "
             f"it anew with `ganprint fit`"
         )
-    label = _models.find_source(model, args.source, "SOURCE", args.model)
-    code = model.whole.classes_.tolist().index(label)
+    source = str(_models.find_source(model, args.source, "SOURCE", args.model))
+    code = model.labels.index(source)
     n_images = int(_models.calibration_counts(model.open_set)[code])
-    rate = _models.choose_rate(model, args.false_alarm)
-    return Claim(str(label), code, rate, n_images, model.match_energy)
+    rate = _answers.choose_rate(model, args.false_alarm)
+    smallest, images = 1 / (n_images + 1), f"{n_images} images of {source}"
+    rule = Rule(_answers.REJECTED, rate, model.match_energy, smallest, images)
+    return Claim(source, code, n_images, rule)
 
 
-def _row(scored: Scored, position: int, names: Sequence[str], claim: Claim) -> Row:
+def _row(position: int, model: Model, scored: Scored, claim: Claim) -> Row:
     """Judge one file, by the source's own images: the rate is promised for these alone."""
     if position in scored.reasons:
         return {"reason": scored.reasons[position]}
+    names, code, rule = model.labels, claim.code, claim.rule
     scores, p_values = scored.scores[position], scored.p_values[position]
-    code = claim.code
     ranked = (-scores).argsort(kind="stable")
     other = int(ranked[ranked != code][0])
-    reason = None if claim.least is None else _models.too_low(float(scores[code]), claim.least)
-    below = claim.rate is not None and p_values[code] <= claim.rate
-    verdict = "rejected" if below or reason is not None else "not rejected"
-    margin = float(scores[code] - scores[other])
+    score, margin = float(scores[code]), float(scores[code] - scores[other])
+    verdict = f"not {rule.word}" if rule.passes(score, p_values[code]) else rule.word
     return {
-        "verdict": verdict if claim.testable else None,
+        "verdict": verdict if rule.testable else None,
         "p_value": float(p_values[code]),
-        "score": float(scores[code]),
+        "score": score,
         "margin": margin,
         "fits_better": names[other] if margin < 0 else None,
         "best_other": names[other],
         "best_other_score": float(scores[other]),
         "scores": dict(zip(names, scores.tolist(), strict=True)),
         "p_values": dict(zip(names, p_values.tolist(), strict=True)),
-        "reason": reason,
-        "smallest_p_value": claim.smallest,
+        "reason": rule.reason(score),
+        "smallest_p_value": rule.smallest,
     }
 
 
 def _print(rows: Sequence[Row], claim: Claim, args: argparse.Namespace) -> None:
+    rule = claim.rule
     document = {
         "model": args.model,
         "source": claim.source,
-        "false_alarm_rate": claim.rate,
+        "false_alarm_rate": rule.rate,
         "calibration_images": claim.n_images,
-        "smallest_p_value": claim.smallest,
-        "match_energy": claim.least,
+        "smallest_p_value": rule.smallest,
+        "match_energy": rule.least,
     }
-    known = {column.key: column for column in _COLUMNS}
-    known["p_value"] = _models.p_value_column(claim.smallest)
-    judged = _console.judged(rows)
-    shown = [known[key] for key in _IN_TABLE if claim.least is None or key != "p_value"]
+    known = {column.key: column for column in _COLUMNS} | {"p_value": rule.p_value_column()}
+    shown = [known[key] for key in _IN_TABLE if rule.least is None or key != "p_value"]
     _console.print_file_results(
         args.format,
         document,
         Table(_COLUMNS, rows),
-        shown=[*shown, *_models.shown_history(rows)],
-        notes=[
-            *_notes(judged, claim),
-            *_models.note_of_parts(judged),
-            *_models.note_of_outside(judged),
-        ],
-        appended=_models.HISTORY,
+        shown=[*shown, *_answers.shown_history(rows)],
+        notes=_notes(_console.judged(rows), rule),
+        appended=_answers.HISTORY,
     )
 
 
-def _notes(rows: Sequence[Row], claim: Claim) -> list[str]:
-    """Say what the p-values of a table are, and what rejected means in it."""
+def _notes(rows: Sequence[Row], rule: Rule) -> list[str]:
+    """Say what rejected means in a table, and what the p-values are."""
     tested = [row for row in rows if row["score"] is not None]
-    n_blank = len(rows) - len(tested)
-    notes = [f"no verdict, since there is no residual: {n_blank} of {len(rows)}"] if n_blank else []
-    n_rejected = sum(row["verdict"] == "rejected" for row in tested)
+    n_rejected = sum(row["verdict"] == rule.word for row in tested)
     n_better = sum(row["fits_better"] is not None for row in tested)
-    better = f"another source fits better: {n_better}"
-    if claim.least is not None:
-        outcome = f"rejected (energy below {claim.least:g}): {n_rejected} of {len(tested)}"
-        return [*notes, f"{outcome}; {better}", _models.OF_ENERGIES]
-    outcome = f"rejected (p-value at most {claim.rate:g}): {n_rejected} of {len(tested)}"
-    if not claim.testable:
-        outcome = f"none can be rejected at a false-alarm rate of {claim.rate:g}"
-    return [*notes, f"{outcome}; {better}", _models.calibrated_on(claim.images, claim.smallest)]
+    return [
+        *_answers.notes_of_blank(len(rows) - len(tested), len(rows), "verdict"),
+        f"{rule.outcome(n_rejected, len(tested))}; another source fits better: {n_better}",
+        rule.basis(),
+        *_answers.notes_of_histories(rows),
+    ]

@@ -1,12 +1,22 @@
 """Experiments as functions that return their results."""
 
 from sklearn_ganprint._public import former_names, publish
-from sklearn_ganprint.experiments._answers import Answers, AnswerShares, judge_answers
-from sklearn_ganprint.experiments._attribution import AttributionResult, evaluate_attribution, oscr
-from sklearn_ganprint.experiments._convergence import ConvergenceResult, measure_convergence
-from sklearn_ganprint.experiments._correlations import CorrelationResult, measure_correlations
+from sklearn_ganprint.experiments._attribution import (
+    Answers,
+    AnswerShares,
+    AttributionResult,
+    evaluate_attribution,
+    judge_answers,
+    oscr,
+)
+from sklearn_ganprint.experiments._fingerprints import (
+    ConvergenceResult,
+    CorrelationResult,
+    measure_convergence,
+    measure_correlations,
+)
 from sklearn_ganprint.experiments._reproduction import ReproductionResult, reproduce_paper
-from sklearn_ganprint.experiments._robustness import (
+from sklearn_ganprint.experiments._results import (
     McNemarResult,
     RobustnessResult,
     ScoredPredictions,
@@ -47,16 +57,16 @@ __getattr__ = former_names(
     __name__,
     {
         "Passes": "_run",
-        "RecompressionResult": "_robustness",
+        "RecompressionResult": "_results",
         "Selection": "_selection",
-        "block_means": "_correlations",
-        "convergence_from_sums": "_convergence",
-        "d_prime": "_correlations",
+        "block_means": "_fingerprints",
+        "convergence_from_sums": "_fingerprints",
+        "d_prime": "_fingerprints",
         "detection_rate": "_attribution",
-        "mean_correlation_matrix": "_correlations",
+        "mean_correlation_matrix": "_fingerprints",
         "one_vs_rest_auc": "_attribution",
-        "same_cross_correlations": "_correlations",
+        "same_cross_correlations": "_fingerprints",
         "select_images": "_selection",
-        "wilson_interval": "_robustness",
+        "wilson_interval": "_results",
     },
 )

@@ -17,17 +17,36 @@ from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.experiments import _run, _selection
 from sklearn_ganprint.experiments._attribution import AttributionResult, attribution_result
 from sklearn_ganprint.experiments._checkpoints import Checkpoints
-from sklearn_ganprint.experiments._convergence import ConvergenceResult, convergence_from_sums
-from sklearn_ganprint.experiments._correlations import CorrelationResult, measure_correlations
-from sklearn_ganprint.experiments._results import PAPER, Result, plain
-from sklearn_ganprint.experiments._robustness import (
+from sklearn_ganprint.experiments._fingerprints import (
+    ConvergenceResult,
+    CorrelationResult,
+    convergence_from_sums,
+    measure_correlations,
+)
+from sklearn_ganprint.experiments._results import (
+    Result,
     RobustnessResult,
     compare_predictions,
     measure_robustness,
+    plain,
 )
 from sklearn_ganprint.experiments._run import BatchOptions, Part, ReproductionSettings, Run, Scored
 from sklearn_ganprint.files._batches import FileBatches, is_paths
 
+#: What the paper states: an item and its value, by what is found in its place.
+PAPER = {
+    "sources": ("sources", "22: 9 Cycle-GAN, 6 Pro-GAN, 5 Star-GAN, 2 cameras"),
+    "images": ("images of each to fit on and to test on", "512 and 488"),
+    "limit": ("Fig. 3: limit of the energy", "0.0377 and 0.0088 (two sources, unit not stated)"),
+    "auc": ("Fig. 5: AUC, same against cross", "0.990 and 0.998"),
+    "d_prime": ("Fig. 5: d′ of these", "3.29 and 4.07 (from the AUC, if normal)"),
+    "correlation": (
+        "Fig. 6: mean correlation",
+        "large with the own fingerprint, weaker with siblings, none with others",
+    ),
+    "accuracy": ("Fig. 8: accuracy", "90.3 %"),
+    "recompressed": ("accuracy after JPEG compression (QF 95 in the paper)", "90.1 %"),
+}
 #: Architectures and labels without a network: as in the paper, they are not recompressed.
 NOT_GENERATED = frozenset({"camera", "real", "n/a"})
 #: The images that are compressed in each reading of the JPEG experiment.

@@ -1,0 +1,240 @@
+"""What a model says of files: their scores and histories, and what is unknown by these."""
+
+import argparse
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sklearn_ganprint.cli import _models
+from sklearn_ganprint.cli._arguments import DEFAULT_COVERAGE, DEFAULT_RATE
+from sklearn_ganprint.cli._console import MESSAGES, P_VALUE, Column, CommandError, Row, columns
+from sklearn_ganprint.cli._images import collect_failures
+from sklearn_ganprint.cli._models import Model
+from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint.files import FileHistory, uncovered
+
+#: What is said below a table of cameras.
+_OF_ENERGIES = (
+    "scores are peak-to-correlation energies; p-values decide nothing here, since they hold only "
+    "for photos like those fitted on"
+)
+
+#: What is told of the history of each file; tables have the first two if an image lies outside.
+HISTORY = columns(
+    *("history", "outside", "format", "width", "height"),
+    *("jpeg_quality", "pixel_jpeg_quality", "jpeg_grid", "judged"),
+)
+
+#: What an image is that fails the test of a claim.
+REJECTED = "rejected"
+
+#: What is judged of an image, if that is not a part of it.
+WHOLE = "whole"
+
+
+class Scored(NamedTuple):
+    """Scores of files, of shape (n, n_classes), and what could not be used.
+
+    The greatest score says which source. Models without calibration have no p-values. Images
+    without a residual have no answer, for which `reasons` says why, by position.
+    """
+
+    scores: np.ndarray
+    known_p_values: Any  # (n,): of the image's being from any source
+    p_values: Any  # (n, n_classes): each among the source's own images
+    failures: list[ImageReadError]
+    reasons: dict[int, str]
+    histories: dict[str, FileHistory]
+
+
+class Rule(NamedTuple):
+    """By what images are called unknown, or rejected: by p-values, or by energies of cameras."""
+
+    word: str  # "unknown" or "rejected"
+    rate: float | None  # p-values up to this fail; None where energies decide, or nothing does
+    least: float | None  # energy of a match
+    smallest: float | None  # smallest p-value that there can be
+    images: str  # those that p-values are calibrated on
+
+    @property
+    def testable(self) -> bool:
+        """Whether any image can fail."""
+        return self.rate is None or self.smallest is None or self.smallest <= self.rate
+
+    def passes(self, scores: Any, p_values: Any) -> Any:
+        """Whether images do not fail, by the score and the p-value of each."""
+        if self.least is not None:
+            return scores >= self.least
+        return np.isfinite(scores) if self.rate is None else p_values > self.rate
+
+    def reason(self, score: float) -> str | None:
+        """Say that an energy makes no match, if so."""
+        if self.least is None or score >= self.least:
+            return None
+        return f"no match: an energy of {score:z.1f} is below {self.least:g}"
+
+    def warning(self) -> str | None:
+        """Say that no image can fail, if so."""
+        if self.rate is None or self.smallest is None:
+            return None
+        outcome = self.word if self.word == REJECTED else f"called {self.word}"
+        return _models.few_images(self.rate, self.smallest, outcome, self.images)
+
+    def outcome(self, n_failed: int, n_images: int) -> str:
+        """Say how many images fail, or that none can."""
+        if not self.testable:
+            return f"none can be {self.word} at a false-alarm rate of {self.rate:g}"
+        by_energy = self.least is not None
+        limit = f"energy below {self.least:g}" if by_energy else f"p-value at most {self.rate:g}"
+        return f"{self.word} ({limit}): {n_failed} of {n_images}"
+
+    def basis(self) -> str:
+        """Say what the p-values are, or that they decide nothing."""
+        if self.least is not None or self.smallest is None:
+            return _OF_ENERGIES
+        return _models.calibrated_on(self.images, self.smallest)
+
+    def p_value_column(self) -> Column:
+        """Return a column of p-values with the digits that multiples of the smallest have."""
+        if self.smallest is None:
+            return P_VALUE
+        digits = math.ceil(-math.log10(self.smallest) - 1e-9)
+        return P_VALUE._replace(digits=min(4, max(1, digits)))
+
+
+def choose_rate(model: Model, given: float | None) -> float | None:
+    """Return the rate of false alarms; models whose energies decide have none."""
+    if (least := model.match_energy) is None:
+        return given or DEFAULT_RATE
+    if given is not None:
+        MESSAGES.warn(f"--false-alarm: not used, since energies of {least:g} or more match")
+    return None
+
+
+def settle_answers(args: argparse.Namespace, model: Model) -> tuple[Rule, float | None, bool]:
+    """Return what is unknown, the coverage of sets, and whether sets can leave out any source.
+
+    What answers there cannot be is warned of before the work.
+    """
+    rule, coverage = _unknown_rule(args, model), _coverage(args, model)
+    few, no_unknown = _models.warning_of_few_for_sets(model, coverage), rule.warning()
+    if model.open_set is None:
+        no_unknown = (
+            f"{args.model} has no calibration images, so there are no p-values, and every image "
+            f"gets a source, also one from none of them; models of this version's `ganprint fit` "
+            f"have some"
+        )
+    MESSAGES.warn(no_unknown, few)
+    return rule, coverage, few is None
+
+
+def _unknown_rule(args: argparse.Namespace, model: Model) -> Rule:
+    """Return what is unknown to a model; to one without p-values, nothing is."""
+    if model.open_set is None and model.match_energy is None:
+        if args.false_alarm is not None:
+            raise CommandError(
+                f"--false-alarm: {args.model} has no calibration images, so it can call nothing "
+                f"unknown; fit it anew with `ganprint fit`"
+            )
+        return Rule("unknown", None, None, None, "")
+    rate, least = choose_rate(model, args.false_alarm), model.match_energy
+    if model.open_set is None:
+        return Rule("unknown", rate, least, None, "")
+    word, images = str(model.open_set.unknown_label_), model.calibration_in_words
+    return Rule(word, rate, least, model.smallest_known_p_value, images)
+
+
+def _coverage(args: argparse.Namespace, model: Model) -> float | None:
+    """Find the coverage of sets; models of cameras and those of former versions have no sets."""
+    if model.prediction_sets is not None:
+        return args.coverage or DEFAULT_COVERAGE
+    if args.coverage is not None:
+        raise CommandError(
+            f"--coverage: {args.model} makes no sets of sources: it is of cameras, or lacks class "
+            f"scores of calibration images; leave this out, or fit the model anew"
+        )
+    return None
+
+
+def score_files(
+    model: Model, files: list[str], failures: list[ImageReadError], n_jobs: int, title: str
+) -> Scored:
+    """Score each file, in one pass over the pixels; `failures` are those there are already."""
+    failures, known, own = list(failures), None, None
+    histories: dict[str, FileHistory] = {}
+    with MESSAGES.progress(title) as progress:
+        model.whole.set_params(
+            n_jobs=n_jobs,
+            on_error=collect_failures(failures),
+            progress=progress,
+            on_history=histories.__setitem__,
+        )
+        if model.open_set is None:
+            scores = judged = model.whole.class_scores(files)
+        else:
+            scores, judged = model.whole.assess(files).swapaxes(0, 1)
+            calibration = model.open_set.calibration_set_
+            known = calibration.known_p_values(judged)
+            own = calibration.p_values(judged, pooled=False)
+    reasons = {}
+    # As near to one source as to any other: few others are, so that few files are read again.
+    for position in np.flatnonzero((judged == judged[:, :1]).all(axis=1)).tolist():
+        image = model.whole.predict_reader_.read_one(files[position])
+        if (reason := _models.no_residual(model.pipeline, image)) is not None:
+            reasons[position] = reason
+    return Scored(scores, known, own, failures, reasons, histories)
+
+
+def add_histories(rows: Sequence[Row], model: Model, scored: Scored) -> list[Row]:
+    """Add to each row the history of its file, what of it no fit covers, and what was judged."""
+    return [{**row, **_history(scored.histories.get(row["file"]), model)} for row in rows]
+
+
+def _history(history: FileHistory | None, model: Model) -> Row:
+    summary = getattr(model.whole, "history_summary_", None)  # models of before have none
+    found: Row = dict.fromkeys(column.key for column in HISTORY)
+    if history is None:
+        return found
+    found.update(history._asdict(), history=str(history))
+    pixels = found.pop("pixels")
+    found.update(pixel_jpeg_quality=pixels.jpeg_quality, jpeg_grid=pixels.grid)
+    found["outside"] = (uncovered(history, summary) if summary else None) or None
+    height, width = model.whole.judged_part(history.height, history.width)
+    whole = (height, width) == (history.height, history.width)
+    part = f"{width} x {height} of {history.width} x {history.height}"
+    found["judged"] = WHOLE if whole else part
+    return found
+
+
+def shown_history(rows: Sequence[Row]) -> tuple[Column, ...]:
+    """Give the columns of a table on histories: none where all that is known is covered."""
+    return HISTORY[:2] if any(row["outside"] for row in rows) else ()
+
+
+def notes_of_histories(rows: Sequence[Row]) -> list[str]:
+    """Count the images that are judged by a part, and those that the fit does not cover."""
+    notes = note_of_parts(rows)
+    n_outside = sum(row["outside"] is not None for row in rows)
+    if n_outside:
+        notes.append(
+            f"outside of what the fit covers: {n_outside} of {len(rows)}, whose answers may be "
+            f"wrong without a sign of it"
+        )
+    return notes
+
+
+def note_of_parts(rows: Sequence[Row]) -> list[str]:
+    """Count the images that are judged by a part of them, if there are some."""
+    parts = [row["judged"] for row in rows if row["judged"] not in (WHOLE, None)]
+    if not parts:
+        return []
+    return [f"judged by a part: {len(parts)} of {len(rows)}, such as {parts[0]} pixels"]
+
+
+def notes_of_blank(n_blank: int, n_images: int, missing: str) -> list[str]:
+    """Count the images without a residual, which have no answer or verdict."""
+    if not n_blank:
+        return []
+    return [f"no {missing}, since there is no residual: {n_blank} of {n_images}"]

@@ -1,0 +1,163 @@
+"""What `compare` takes: models and folders of images, and the fingerprints of their sources."""
+
+import argparse
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn_ganprint import comparison, datasets
+from sklearn_ganprint._output import as_label
+from sklearn_ganprint.cli import _images
+from sklearn_ganprint.cli._arguments import AUTO_SHARE
+from sklearn_ganprint.cli._console import MESSAGES, CommandError
+from sklearn_ganprint.cli._models import Model, open_model
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
+
+
+@dataclass
+class Collection:
+    """What an argument of `compare` stands for: a model, or image files of one or more sources."""
+
+    path: str
+    model: Model | None
+    images: list[tuple[str, str]]  # files and their labels, once read those that can be used
+    fingerprints: Any = None  # FingerprintSet, once it is made
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of images of each source."""
+        return Counter(label for _, label in self.images)
+
+
+def open_collection(path: str, failures: list[ImageReadError], *, one_source: bool) -> Collection:
+    """Find out what a path is, and list it or load it."""
+    if not os.path.lexists(path):
+        raise CommandError(
+            f"{path}: expected a model, a folder of images or a CSV file, found nothing of that "
+            f"name"
+        )
+    if os.path.isdir(path):
+        return _list_folder(path, failures, one_source=one_source)
+    if path.lower().endswith(".csv"):
+        listed = datasets.list_images(path)
+        images = zip(listed.filenames.tolist(), listed.labels.tolist(), strict=True)
+        return Collection(path, None, list(images))
+    if len(datasets.inspect_images([path]).filenames):
+        raise CommandError(
+            f"{path}: one image has no fingerprint that could be told from its noise; give a "
+            f"folder of many, or ask `ganprint predict` which source of a model made it"
+        )
+    return Collection(path, open_model(path), [])
+
+
+def _list_folder(path: str, failures: list[ImageReadError], *, one_source: bool) -> Collection:
+    """List a folder: its folders are sources, or, where there are none, it is one."""
+    try:
+        listed = datasets.list_images(path, layout=None if one_source else "folders")
+    except ValueError:  # there are no folders in it
+        listed = datasets.list_images(path, layout=None)
+    MESSAGES.say(*listed.failures)
+    failures += listed.failures
+    files = listed.filenames.tolist()
+    if not files:
+        raise CommandError(
+            f"{path}: expected images, or a folder of them for each source; found no file"
+        )
+    name = as_label(os.path.basename(os.path.abspath(path)))
+    labels = [name] * len(files) if listed.labels is None else listed.labels.tolist()
+    return Collection(path, None, list(zip(files, labels, strict=True)))
+
+
+def check_pair(first: Collection, second: Collection) -> list[str]:
+    """See to it that two collections can be compared; say what was left out for that."""
+    if os.path.realpath(first.path) == os.path.realpath(second.path):
+        raise CommandError(
+            f"{second.path}: this is A once more; leave out B to compare its sources with "
+            f"each other"
+        )
+    if first.model is None and second.model is None:
+        return _leave_out_copies(first, second)
+    if first.model is not None and second.model is not None:
+        of_first = comparison.fingerprint_settings(first.model.whole)
+        of_second = comparison.fingerprint_settings(second.model.whole)
+        for key, value in of_first.items():
+            if value != of_second[key]:
+                raise CommandError(
+                    f"cannot compare models of another {key}: {first.path} has {value}, "
+                    f"{second.path} has {of_second[key]}. Fit both alike, or give one of them and "
+                    f"the images of the other"
+                )
+    return []
+
+
+def _leave_out_copies(first: Collection, second: Collection) -> list[str]:
+    """Leave out of the second collection copies of files of the first; say how many there are."""
+    known = [file for file, _ in (*first.images, *second.images) if os.path.isfile(file)]
+    keys = dict(zip(known, datasets.content_keys(known), strict=True))
+    there = {keys[file] for file, _ in first.images if file in keys}
+    kept = [(file, label) for file, label in second.images if keys.get(file) not in there]
+    n_copies = len(second.images) - len(kept)
+    copies = f"of {second.path} are copies of images of {first.path}, whose content would match; "
+    if not kept:
+        raise CommandError(f"all images {copies}give other images of the sources")
+    second.images = kept
+    return [f"{n_copies} images {copies}they were left out of {second.path}"] if n_copies else []
+
+
+def make_fingerprints(
+    collections: Sequence[Collection], args: argparse.Namespace, failures: list[ImageReadError]
+) -> None:
+    """Take the fingerprints out of models; make those of images as a model or the arguments say."""
+    models = [(found.path, found.model.whole) for found in collections if found.model is not None]
+    if models and (args.crop, args.anchor, args.kind) != (None, None, None):
+        raise CommandError(
+            f"--crop, --anchor, --kind: leave these out: {models[0][0]} says what is cut of the "
+            f"images and how fingerprints are made, for both collections"
+        )
+    like: Any = "prnu" if args.kind == "prnu" else None
+    reader = None if models else _make_reader(collections, args)
+    if models:
+        _, like = models[0]
+    for found in collections:
+        try:
+            if found.model is not None:
+                found.fingerprints = comparison.fingerprint_set(found.model.whole)
+            else:
+                found.fingerprints = _estimate(found, like, reader, args, failures)
+        except ValueError as error:
+            raise CommandError(f"{found.path}: {error}") from error
+
+
+def _make_reader(collections: Sequence[Collection], args: argparse.Namespace) -> ImageReader:
+    args.anchor = args.anchor or "top-left"
+    files = [file for found in collections for file, _ in found.images]
+    # What fails is named when its pixels are read.
+    bunch = _images.inspect_images(files, args, [], quiet=True)
+    # Of images of one size all is used: the more pixels, the stronger the evidence.
+    crop = args.crop or _images.auto_crop(bunch, whole_from=AUTO_SHARE)
+    return ImageReader(crop=crop, anchor=args.anchor)
+
+
+def _estimate(
+    collection: Collection,
+    like: Any,
+    reader: ImageReader | None,
+    args: argparse.Namespace,
+    failures: list[ImageReadError],
+) -> comparison.FingerprintSet:
+    name = os.path.basename(os.path.abspath(collection.path))
+    with MESSAGES.progress(f"reading {name}") as progress:
+        found = comparison.estimate_fingerprints(
+            *zip(*collection.images, strict=True),
+            like=like,
+            reader=reader,
+            batch_size=args.batch_size,
+            n_jobs=args.jobs,
+            on_error=_images.collect_failures(failures),
+            progress=progress,
+        )
+    failed = {failure.filename for failure in failures}
+    collection.images = [image for image in collection.images if image[0] not in failed]
+    return found
