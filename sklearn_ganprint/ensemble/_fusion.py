@@ -21,13 +21,10 @@ from sklearn_ganprint._metaestimators import Mergeable, offers
 from sklearn_ganprint.classification._scores import all_scores
 from sklearn_ganprint.ensemble._augmented import Perturbation, chain_name, perturbation_chains
 from sklearn_ganprint.ensemble._fusion_members import (
-    FEW,
-    SharedContent,
     fit_members,
     gather,
     gather_again,
     make_member,
-    positive,
 )
 from sklearn_ganprint.ensemble._fusion_weights import (
     Weights,
@@ -35,6 +32,7 @@ from sklearn_ganprint.ensemble._fusion_weights import (
     choose_weights,
     slope_of_quantile,
 )
+from sklearn_ganprint.ensemble._twins import FEW, SharedContent, positive
 from sklearn_ganprint.ensemble._versions import Versions, log_sizes
 from sklearn_ganprint.perturbations import BasePerturbation, RandomHistory, check_perturbation
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
