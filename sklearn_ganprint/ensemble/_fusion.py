@@ -29,8 +29,9 @@ from sklearn_ganprint.ensemble._fusion_members import (
 from sklearn_ganprint.ensemble._fusion_weights import (
     Weights,
     about_mean,
+    around,
     choose_weights,
-    slope_of_quantile,
+    size_slopes,
 )
 from sklearn_ganprint.ensemble._twins import FEW, SharedContent, positive
 from sklearn_ganprint.ensemble._versions import Versions, log_sizes
@@ -42,7 +43,7 @@ from sklearn_ganprint.residuals._cache import shared_residuals
 N_FOLDS = 10
 
 #: Copies of each image, at least and at most, and of all images together, if not the least.
-COPIES, ALL_COPIES = (4, 16), 16_000
+COPIES, ALL_COPIES = (4, 20), 20_000
 
 #: Copies of each image that are scored by models without it, beside the image.
 SCORED_COPIES = 3
@@ -80,8 +81,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         scores are those of images and of their first 3 copies. A RandomHistory may change the size
         of images, unless these come as rows; the classifiers must take it. None makes no copies.
     n_copies : int or "auto", default="auto"
-        Number of copies that a RandomHistory makes of each image. "auto" is 24 for up to 1000
-        images, and fewer for more: 24,000 over their number, but at least 4.
+        Number of copies that a RandomHistory makes of each image. "auto" is 20 for up to 1000
+        images, and fewer for more: 20,000 over their number, but at least 4.
     background : sequence, default=None
         Perturbations, such as :class:`SimulatedSource`, that each give images the traces of another
         source than the classes. Classifiers with the fit parameter `background`, such as
@@ -117,10 +118,12 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     typicality_weights_ : ndarray of float64, shape (n_scores,)
         Weight of each score in the typicality: 1 over its scale, or 0. If a classifier has several
         scores, its first one counts alone, and classifiers with a single score do not.
-    size_slope_ : float
-        What is taken off the typicality for each unit of the natural logarithm of the number of
-        pixels: its 5 % quantile grows by so much among unseen images and copies. 0 if all have one
-        size.
+    usual_log_size_ : float
+        Natural logarithm of the median number of pixels of the images fitted on.
+    size_slopes_ : ndarray of float64, shape (2,)
+        What is taken off the typicality for each unit by which the logarithm of the number of
+        pixels is below the usual one (first) or above it: so much the 5 % quantile grows there
+        among unseen images and copies. 0 where all have one size.
     classes_ : ndarray of shape (n_classes,)
         The class labels.
     out_of_fold_scores_ : ndarray of float64, shape (n, n_classes)
@@ -419,9 +422,10 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         self.out_of_fold_versions_ = kept % n_scored
         self.out_of_fold_scores_ = self._fuse(unseen)
         sizes = sizes.ravel()[kept]
-        self.size_slope_ = 0.0
-        typicality = self._typicality(unseen, sizes)
-        self.size_slope_ = slope_of_quantile(sizes, typicality[np.arange(len(codes)), codes])
+        self.usual_log_size_ = float(np.median(sizes[self.out_of_fold_versions_ == 0]))
+        self.size_slopes_ = np.zeros(2)
+        typicality = self._typicality(unseen, sizes)[np.arange(len(codes)), codes]
+        self.size_slopes_ = size_slopes(sizes, self.usual_log_size_, typicality)
         self.out_of_fold_typicality_ = self._typicality(unseen, sizes)
         return self
 
@@ -464,8 +468,9 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     def _typicality(self, scores: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         about = scores - self.own_means_[:, np.newaxis]
         typicality = np.einsum("imc,m->ic", about, self.typicality_weights_)
-        slope = getattr(self, "size_slope_", 0.0)  # models of former versions have none
-        return typicality - slope * sizes[:, np.newaxis]
+        if not hasattr(self, "size_slopes_"):  # of a former version
+            return typicality
+        return typicality - (around(sizes, self.usual_log_size_) @ self.size_slopes_)[:, np.newaxis]
 
     def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
         """Return the number of the fold that each image is left out in."""
