@@ -182,9 +182,9 @@ def attribution_pipeline(kind, **params):
     if kind == "robust":
         pipeline.set_params(
             fusion__n_copies=2,
-            fusion__correlations__features__max_lag=2,
-            fusion__correlations__features__colour_lag=1,
-            fusion__correlations__features__window=3,
+            fusion__correlations__features__correlations__max_lag=2,
+            fusion__correlations__features__correlations__colour_lag=1,
+            fusion__correlations__features__correlations__window=3,
         )
     return pipeline
 

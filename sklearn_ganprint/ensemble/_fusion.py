@@ -464,8 +464,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     def _typicality(self, scores: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         about = scores - self.own_means_[:, np.newaxis]
         typicality = np.einsum("imc,m->ic", about, self.typicality_weights_)
-        slope = getattr(self, "size_slope_", 0.0)  # models of former versions have none
-        return typicality - slope * sizes[:, np.newaxis]
+        return typicality - self.size_slope_ * sizes[:, np.newaxis]
 
     def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
         """Return the number of the fold that each image is left out in."""
@@ -594,11 +593,13 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Classifiers saved by earlier versions made no copies.
-        super().__setstate__({"perturbations": None, "n_copies": "auto", **state})
+        # Classifiers saved by earlier versions made no copies, and knew of no other sources.
+        former = {"perturbations": None, "n_copies": "auto", "background": None}
+        super().__setstate__({**former, **state})
         if "weights_" in state:
             self.__dict__.setdefault("floors_", np.array([]))
             self.__dict__.setdefault("typicality_weights_", 1 / self.scales_)
+            self.__dict__.setdefault("size_slope_", 0.0)
             self.__dict__.setdefault("score_names_", [name for name, _ in self.estimators])
 
     def __sklearn_tags__(self) -> Any:
