@@ -52,8 +52,10 @@ def reference(X, y, parts, X_new, *, shrinkage=0.1, squash=2.0, mean=None, scale
     _, lengths, directions = np.linalg.svd((means - centre) @ white.T, full_matrices=False)
     project = directions[lengths > 1e-6 * lengths.max()] @ white
     scatter = [(Z[own] - m) @ project.T for own, m in zip(members, means, strict=True)]
-    pooled = sum(rows.T @ rows for rows in scatter) / len(Z)
     r = len(project)
+    share = r / (r + len(Z) - 1)
+    # The shrunk covariance is the identity in the projection.
+    pooled = (1 - share) * sum(rows.T @ rows for rows in scatter) / len(Z) + share * np.eye(r)
     densities, distances = {}, {}
     for (label, _), m, rows in zip(labels, means, scatter, strict=True):
         share = max(0.3, r / (r + len(rows) - 1))
