@@ -51,6 +51,7 @@ from sklearn_ganprint.perturbations import (
     JPEGCompression,
     RandomHistory,
     Resize,
+    SimulatedSource,
 )
 
 #: One of each kind, with parameters that are not the default.
@@ -112,6 +113,11 @@ ESTIMATORS = {
         [("first", FingerprintClassifier("cosine")), ("other", SubclassDiscriminantAnalysis())],
         perturbations=["noise 0.1"],
     ),
+    "fusion-background": FusionClassifier(
+        [("parts", SubclassDiscriminantAnalysis()), ("other", LogisticRegression())],
+        perturbations=["noise 0.1"],
+        background=["noise 1", "blur 0.5", SimulatedSource(3)],
+    ),
     "fusion-histories": FusionClassifier(
         [("only", LogisticRegression())],
         perturbations=RandomHistory(resize=None, jpeg=None, webp=None),
@@ -151,6 +157,8 @@ ESTIMATORS = {
     "noise": GaussianNoise(),
     "crop": Crop(),
     "crop-random": Crop(1, offset="random"),
+    "source": SimulatedSource(),
+    "source-resized": SimulatedSource(2, data_range=1.0),
     "history": RandomHistory(),
     "history-challenge": RandomHistory.preset("challenge", data_range=1.0),
     "autocorrelation": AutocorrelationTransformer(),
