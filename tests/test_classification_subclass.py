@@ -35,7 +35,10 @@ def with_background(make_parts):
     def make(n_sources=5, n_kinds=2, n_others=40, seed=3, **params):
         X, y, parts = make_parts(**params)
         rng = np.random.default_rng(seed)
-        sources, kinds = rng.integers(n_sources, size=n_others), rng.integers(n_kinds, size=n_others)
+        sources, kinds = (
+            rng.integers(n_sources, size=n_others),
+            rng.integers(n_kinds, size=n_others),
+        )
         others = rng.normal(scale=2, size=(n_sources, n_kinds, X.shape[1]))[sources, kinds]
         X = np.concatenate([X, others + rng.normal(size=others.shape)])
         labels = np.concatenate([y, rng.choice(["a", "z"], n_others)])
