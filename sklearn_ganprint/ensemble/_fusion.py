@@ -80,8 +80,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         scores are those of images and of their first 3 copies. A RandomHistory may change the size
         of images, unless these come as rows; the classifiers must take it. None makes no copies.
     n_copies : int or "auto", default="auto"
-        Number of copies that a RandomHistory makes of each image. "auto" is 24 for up to 1000
-        images, and fewer for more: 24,000 over their number, but at least 4.
+        Number of copies that a RandomHistory makes of each image. "auto" is 16 for up to 1000
+        images, and fewer for more: 16,000 over their number, but at least 4.
     background : sequence, default=None
         Perturbations, such as :class:`SimulatedSource`, that each give images the traces of another
         source than the classes. Classifiers with the fit parameter `background`, such as
@@ -163,6 +163,22 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     random. With copies, scores of such classifiers are therefore weighed twice, as they are and by
     what they exceed their floor, where that is more than 0.
 
+    With copies, classifiers with the fit parameter `subclasses` are told the part of its class
+    that each version belongs to: 0 for images as they are, 1 for copies that were not compressed,
+    2 for copies that were, by :class:`~sklearn_ganprint.perturbations.JPEGCompression` or in a
+    RandomHistory.
+
+    Known classes alone do not show how sources differ. Each image therefore gets two more versions
+    with the traces of a source of `background`, which are rows of other sources to the classifiers
+    that take such: their parts are 0, then 1 or 2. These rows are neither scored nor calibrated by.
+    A score of :class:`SubclassDiscriminantAnalysis` is then the logarithm of how much more likely
+    the image is of the class than of a source not seen. This takes the same off the scores of all
+    classes, which the typicality shows, and the fused scores do not.
+
+    The typicality of own images grows with the number of their pixels, and so do the differences
+    between classes. A linear quantile regression [2]_ finds by how much the lowest of it do, which
+    is taken off, so that one threshold serves images of any size.
+
     An image that is left out leaves translations of the same photo in the other classes. Their
     common content draws the image there, and the weight of the best classifier comes out lowest.
     Without `groups`, a sketch of each image is therefore compared with those of all images of
@@ -176,6 +192,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     ----------
     .. [1] D. McFadden, "Conditional logit analysis of qualitative choice behavior", in Frontiers
        in Econometrics, 1974.
+    .. [2] R. Koenker, G. Bassett, "Regression quantiles", Econometrica 46 (1), 1978.
 
     Examples
     --------
