@@ -41,8 +41,8 @@ Denoiser = str | BaseDenoiser | Callable[[np.ndarray], np.ndarray]
 
 #: The kinds of :func:`make_attribution_pipeline`, and the traces by which they attribute images.
 KINDS = {
-    "robust": "fingerprint, and correlations of several residuals, as they are and as images are "
-    "found on the web: compressed, resized, cropped",
+    "robust": "fingerprint, and correlations of several residuals, texture and blocks, of "
+    "images as made and as found on the web: compressed, resized, cropped",
     "fingerprint": "the mean residual of each source",
     "autocorrelation": "how neighbouring pixels and colours of a residual depend on each other",
     "fusion": "fingerprint and autocorrelation, each weighted by its worth on images left out",
@@ -68,9 +68,6 @@ _WITHOUT_TILES = ("robust", "fingerprint", "prnu")
 #: Of the pooled covariance. Ledoit and Wolf's estimate (shrinkage="auto") is made for each class,
 #: and fails with two or three images.
 SHRINKAGE = 0.03
-
-#: Beside the denoiser that is asked for, in the correlations of "robust".
-OTHER_DENOISERS = (WaveletDenoiser(sigma=2.0), GaussianDenoiser(0.7))
 
 #: Simulated sources that images are held against; twice as many found no more unknown ones.
 N_BACKGROUND = 20
@@ -137,10 +134,11 @@ def make_attribution_pipeline(
     kind : {"robust", "fusion", "autocorrelation", "fingerprint", "prnu"}, default="robust"
         The traces to attribute images by:
 
-        - "robust": correlations of several residuals and mean residuals, weighted by what each is
-          worth on images left out of its fit. Fitted on the images and on copies of them that have
-          gone through what images on the web go through: compression, resizing, crops and more.
-          Images may have any size.
+        - "robust": correlations of several residuals with texture and block statistics, and mean
+          residuals, weighted by what each is worth on images left out of its fit. Fitted on the
+          images, on copies of them that have gone through what images on the web go through
+          (compression, resizing, crops and more), and on images with the traces of simulated
+          sources. Images may have any size.
         - "fingerprint": the mean residual of each source, and the correlation with this mean.
         - "autocorrelation": correlations of each residual with itself at small lags, within and
           between colours, and linear discriminant analysis.
@@ -166,10 +164,14 @@ def make_attribution_pipeline(
         A scikit-learn pipeline. Its steps are
 
         - "robust": ``fusion``, a :class:`FusionClassifier` of two pipelines from images:
-          ``correlations``, with the steps ``features``, a :class:`CorrelationTransformer`, and
-          ``lda``, a :class:`~sklearn_ganprint.classification.SubclassDiscriminantAnalysis`; and
+          ``correlations``, with the steps ``features``, a
+          :class:`~sklearn.pipeline.FeatureUnion` of ``correlations``, a
+          :class:`CorrelationTransformer`, ``texture``, a :class:`TextureTransformer`, and
+          ``blocks``, a :class:`BlockTransformer`, and ``lda``, a
+          :class:`~sklearn_ganprint.classification.SubclassDiscriminantAnalysis`; and
           ``fingerprint``, with ``residual`` and ``fingerprint``. The parameters `perturbations`
-          and `n_copies` of ``fusion`` tell what copies it is fitted on.
+          and `n_copies` of ``fusion`` tell what copies it is fitted on, and `background` which
+          other sources it is held against.
         - "fingerprint": ``residual`` and ``fingerprint``.
         - "autocorrelation": ``residual``, ``features`` and ``classifier``, whose ``estimator`` is
           again a pipeline, of ``scaler`` and ``lda``. Without tiles: ``residual``, ``features``,
@@ -195,8 +197,9 @@ def make_attribution_pipeline(
     --------
     FileBatchEstimator : Fits and applies such a pipeline over image files.
     AutocorrelationTransformer : The features of "autocorrelation".
-    CorrelationTransformer : Those of "robust".
+    CorrelationTransformer, TextureTransformer, BlockTransformer : Those of "robust".
     sklearn_ganprint.perturbations.RandomHistory : What the copies of "robust" have gone through.
+    sklearn_ganprint.perturbations.SimulatedSource : Sources that "robust" holds images against.
 
     Notes
     -----

@@ -51,6 +51,7 @@ from sklearn_ganprint.perturbations import (
     JPEGCompression,
     RandomHistory,
     Resize,
+    SimulatedSource,
 )
 
 #: One of each kind, with parameters that are not the default.
@@ -112,6 +113,11 @@ ESTIMATORS = {
         [("first", FingerprintClassifier("cosine")), ("other", SubclassDiscriminantAnalysis())],
         perturbations=["noise 0.1"],
     ),
+    "fusion-background": FusionClassifier(
+        [("parts", SubclassDiscriminantAnalysis()), ("other", LogisticRegression())],
+        perturbations=["noise 0.1"],
+        background=["noise 1", "blur 0.5", SimulatedSource(3)],
+    ),
     "fusion-histories": FusionClassifier(
         [("only", LogisticRegression())],
         perturbations=RandomHistory(resize=None, jpeg=None, webp=None),
@@ -151,6 +157,8 @@ ESTIMATORS = {
     "noise": GaussianNoise(),
     "crop": Crop(),
     "crop-random": Crop(1, offset="random"),
+    "source": SimulatedSource(),
+    "source-resized": SimulatedSource(2, data_range=1.0),
     "history": RandomHistory(),
     "history-challenge": RandomHistory.preset("challenge", data_range=1.0),
     "autocorrelation": AutocorrelationTransformer(),
@@ -180,11 +188,14 @@ def attribution_pipeline(kind, **params):
     """Make a pipeline; that of the default kind with few copies and features, which are slow."""
     pipeline = make_attribution_pipeline(kind, **params)
     if kind == "robust":
+        features = "fusion__correlations__features"
         pipeline.set_params(
             fusion__n_copies=2,
-            fusion__correlations__features__max_lag=2,
-            fusion__correlations__features__colour_lag=1,
-            fusion__correlations__features__window=3,
+            fusion__background=pipeline["fusion"].background[:4],
+            **{f"{features}__correlations__max_lag": 2},
+            **{f"{features}__correlations__colour_lag": 1},
+            **{f"{features}__correlations__window": 3},
+            **{f"{features}__texture__n_scales": 1},
         )
     return pipeline
 

@@ -28,6 +28,26 @@ def make_parts():
     return make
 
 
+@pytest.fixture
+def with_background(make_parts):
+    """The same with rows of sources that are none of the classes; their labels mean nothing."""
+
+    def make(n_sources=5, n_kinds=2, n_others=40, seed=3, **params):
+        X, y, parts = make_parts(**params)
+        rng = np.random.default_rng(seed)
+        sources, kinds = (
+            rng.integers(n_sources, size=n_others),
+            rng.integers(n_kinds, size=n_others),
+        )
+        others = rng.normal(scale=2, size=(n_sources, n_kinds, X.shape[1]))[sources, kinds]
+        X = np.concatenate([X, others + rng.normal(size=others.shape)])
+        labels = np.concatenate([y, rng.choice(["a", "z"], n_others)])
+        background = np.concatenate([np.full(len(y), -1), sources])
+        return X, labels, np.concatenate([parts, kinds]), background
+
+    return make
+
+
 def squashed(X, mean, scale, squash):
     z = (X - mean) / scale
     return z if squash is None else squash * np.tanh(z / squash)
@@ -38,37 +58,61 @@ def shrunk(covariance, shrinkage):
     return (1 - shrinkage) * covariance + shrinkage * identity
 
 
-def reference(X, y, parts, X_new, *, shrinkage=0.1, squash=2.0, mean=None, scale=None):
+def reference(
+    X, y, parts, X_new, *, background=None, shrinkage=0.1, squash=2.0, mean=None, scale=None
+):
     """Scores (n, 2, n_classes) of the classes in `y`, by whitening and singular values."""
-    mean = X.mean(axis=0) if mean is None else mean
-    scale = X.std(axis=0) if scale is None else scale
+    source = np.full(len(y), -1) if background is None else background
+    known = source < 0
+    mean = X[known].mean(axis=0) if mean is None else mean
+    scale = X[known].std(axis=0) if scale is None else scale
     Z, new = (squashed(rows, mean, scale, squash) for rows in (X, X_new))
-    labels = sorted({*zip(y, parts, strict=True)})
-    members = [(y == label) & (parts == part) for label, part in labels]
-    means = np.array([Z[own].mean(axis=0) for own in members])
-    within = sum(np.cov(Z[own].T, bias=True) * own.sum() for own in members) / len(Z)
+    labels = sorted({*zip(y[known], parts[known], strict=True)})
+    others = sorted({*zip(parts[~known], source[~known], strict=True)})
+    members = [known & (y == label) & (parts == part) for label, part in labels]
+    of_others = [(source == number) & (parts == kind) for kind, number in others]
+    means = np.array([Z[own].mean(axis=0) for own in [*members, *of_others]])
+    within = sum(np.cov(Z[own].T, bias=True) * own.sum() for own in [*members, *of_others]) / len(Z)
     white = np.linalg.inv(np.linalg.cholesky(shrunk(within, shrinkage)))
-    centre = means.mean(axis=0)
+    centre = means[: len(labels)].mean(axis=0)
     _, lengths, directions = np.linalg.svd((means - centre) @ white.T, full_matrices=False)
     project = directions[lengths > 1e-6 * lengths.max()] @ white
-    scatter = [(Z[own] - m) @ project.T for own, m in zip(members, means, strict=True)]
-    pooled = sum(rows.T @ rows for rows in scatter) / len(Z)
+    scatter = [(Z[own] - m) @ project.T for own, m in zip(members, means, strict=False)]
     r = len(project)
+    share = r / (r + known.sum() - 1)
+    # The shrunk covariance is the identity in the projection.
+    pooled = sum(rows.T @ rows for rows in scatter) / known.sum()
+    pooled = (1 - share) * pooled + share * np.eye(r)
     densities, distances = {}, {}
-    for (label, _), m, rows in zip(labels, means, scatter, strict=True):
+    for (label, _), m, rows in zip(labels, means, scatter, strict=False):
         share = max(0.3, r / (r + len(rows) - 1))
         covariance = (1 - share) * rows.T @ rows / len(rows) + share * pooled
         about = (new - m) @ project.T
-        density = multivariate_normal(np.zeros(r), covariance).logpdf(about)
-        densities.setdefault(label, []).append(density.reshape(-1) + r / 2 * np.log(2 * np.pi))
+        density = log_density(about, covariance)
+        densities.setdefault(label, []).append(density)
         distances.setdefault(label, []).append((about**2).sum(axis=1))
-    return np.stack(
-        [
-            np.array([logsumexp(d, axis=0) - np.log(len(d)) for d in densities.values()]).T,
-            -np.log1p(np.array([np.min(d, axis=0) for d in distances.values()]).T),
-        ],
-        axis=1,
-    )
+    likely = np.array([logsumexp(d, axis=0) - np.log(len(d)) for d in densities.values()]).T
+    of_kinds = []
+    for kind in sorted({kind for kind, _ in others}):
+        of_sources = np.array(
+            [m for m, own in zip(means[len(labels) :], others, strict=True) if own[0] == kind]
+        )
+        between = np.zeros((r, r))
+        if len(of_sources) > 1:
+            between = np.atleast_2d(np.cov((of_sources @ project.T).T))
+        about = (new - of_sources.mean(axis=0)) @ project.T
+        of_kinds.append(log_density(about, between + pooled))
+    if of_kinds:
+        likely -= np.log(np.mean(np.exp(of_kinds), axis=0))[:, np.newaxis]
+    far = -np.log1p(np.array([np.min(d, axis=0) for d in distances.values()]).T)
+    return np.stack([likely, far], axis=1)
+
+
+def log_density(about, covariance):
+    """Logarithms of densities up to what is the same for all."""
+    r = len(covariance)
+    density = multivariate_normal(np.zeros(r), covariance).logpdf(about)
+    return np.reshape(density, -1) + r / 2 * np.log(2 * np.pi)
 
 
 @pytest.mark.parametrize("n_parts", [1, 2, 4])
@@ -84,11 +128,59 @@ def test_scores_are_those_of_normal_parts(make_parts, n_parts, shrinkage, squash
     np.testing.assert_array_equal(model.predict(new), model.classes_[expected[:, 0].argmax(1)])
 
 
+@pytest.mark.parametrize(("n_sources", "n_kinds"), [(1, 1), (2, 1), (6, 2), (12, 3)])
+def test_scores_are_those_above_an_unseen_source(with_background, n_sources, n_kinds):
+    X, y, parts, background = with_background(n_sources, n_kinds)
+    model = SubclassDiscriminantAnalysis().fit(X, y, subclasses=parts, background=background)
+    assert model.classes_.tolist() == ["a", "b", "c"]
+    assert (len(model.means_), len(model.background_means_)) == (6, n_kinds)
+    new = X + np.random.default_rng(1).normal(size=X.shape)
+    expected = reference(X, y, parts, new, background=background)
+    np.testing.assert_allclose(model.all_scores(new), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_without_rows_of_other_sources_there_is_no_background(make_parts):
+    X, y, parts = make_parts()
+    expected = SubclassDiscriminantAnalysis().fit(X, y, parts).all_scores(X)
+    model = SubclassDiscriminantAnalysis().fit(X, y, parts, background=np.full(len(y), -1))
+    np.testing.assert_array_equal(model.all_scores(X), expected)
+    assert model.background_means_.shape == (0, len(model.components_))
+    for name in ("background_means_", "background_covariances_"):
+        delattr(model, name)  # as former versions leave it
+    np.testing.assert_array_equal(model.all_scores(X), expected)
+
+
+def test_a_source_between_the_classes_is_typical_of_none():
+    rng = np.random.default_rng(0)
+    means = {"a": [6, 0, 0, 0], "b": [-6, 0, 0, 0]}
+    y = np.repeat(["a", "b"], 30)
+    X = np.array([means[label] for label in y]) + rng.normal(size=(60, 4))
+    sources = np.repeat(np.arange(20), 3)
+    others = rng.normal(scale=4, size=(20, 4))[sources] + rng.normal(size=(60, 4))
+    background = np.concatenate([np.full(60, -1), sources])
+    model = SubclassDiscriminantAnalysis(squash=None).fit(
+        np.concatenate([X, others]), np.concatenate([y, y]), background=background
+    )
+    unseen = rng.normal(size=(50, 4)) + [6, 5, 0, 0]  # as near to a along what tells a from b
+    plain = SubclassDiscriminantAnalysis(squash=None).fit(X, y)
+    lowest = [clf.class_scores(X).max(axis=1).min() for clf in (plain, model)]
+    found = [clf.class_scores(unseen).max(axis=1) for clf in (plain, model)]
+    assert (found[0] < lowest[0]).mean() < 0.5 < 0.95 < (found[1] < lowest[1]).mean()
+
+
 def test_more_features_than_rows(make_parts):
     X, y, parts = make_parts(n_features=60, n=40)
     model = SubclassDiscriminantAnalysis().fit(X, y, subclasses=parts)
     expected = reference(X, y, parts, X)
     np.testing.assert_allclose(model.all_scores(X), expected, rtol=1e-7, atol=1e-7)
+
+
+def test_more_background_sources_than_rows_of_classes(with_background):
+    X, y, parts, background = with_background(n_sources=40, n_others=90, n_features=60, n=30)
+    model = SubclassDiscriminantAnalysis().fit(X, y, parts, background)
+    assert len(model.components_) > 30
+    expected = reference(X, y, parts, X, background=background)
+    np.testing.assert_allclose(model.all_scores(X), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("shrinkage", [0.0, 0.3])
@@ -137,11 +229,29 @@ def test_fold_scores_are_those_of_fits_without_the_fold(make_parts, squash):
         np.testing.assert_allclose(actual[own], expected, rtol=1e-7, atol=1e-7)
 
 
-def test_only_the_rows_asked_for_are_scored(make_parts):
-    X, y, parts = make_parts()
-    fold_of, rows = np.arange(len(y)) % 5, parts == 0
-    everything = SubclassDiscriminantAnalysis().fold_scores(X, y, fold_of, parts)
-    some = SubclassDiscriminantAnalysis().fold_scores(X, y, fold_of, parts, rows=rows)
+@pytest.mark.parametrize("together", [False, True])
+def test_fold_scores_leave_background_rows_out_too(with_background, together):
+    X, y, parts, background = with_background()
+    fold_of = np.random.default_rng(2).integers(4, size=len(y))
+    if together:
+        fold_of[background >= 0] = 3  # there is none without this fold
+    actual = SubclassDiscriminantAnalysis().fold_scores(X, y, fold_of, parts, background)
+    known = X[background < 0]
+    for fold in range(4):
+        own, rest = fold_of == fold, fold_of != fold
+        expected = reference(
+            *(X[rest], y[rest], parts[rest], X[own]),
+            background=background[rest],
+            **{"mean": known.mean(axis=0), "scale": known.std(axis=0)},
+        )
+        np.testing.assert_allclose(actual[own], expected, rtol=1e-6, atol=1e-6)
+
+
+def test_only_the_rows_asked_for_are_scored(with_background):
+    X, y, parts, background = with_background()
+    fold_of, rows = np.arange(len(y)) % 5, (parts == 0) & (background < 0)
+    everything = SubclassDiscriminantAnalysis().fold_scores(X, y, fold_of, parts, background)
+    some = SubclassDiscriminantAnalysis().fold_scores(X, y, fold_of, parts, background, rows)
     np.testing.assert_array_equal(some, everything[rows])
 
 
@@ -217,11 +327,11 @@ def test_names_of_parts_do_not_matter(make_parts):
 
 
 @pytest.mark.parametrize("copy", ["clone", "pickle", "skops"])
-def test_copies_answer_alike(make_parts, tmp_path, copy):
-    X, y, parts = make_parts()
-    model = SubclassDiscriminantAnalysis(0.2, squash=3.0).fit(X, y, subclasses=parts)
+def test_copies_answer_alike(with_background, tmp_path, copy):
+    X, y, *rest = with_background()
+    model = SubclassDiscriminantAnalysis(0.2, squash=3.0).fit(X, y, *rest)
     if copy == "clone":
-        again = clone(model).fit(X, y, subclasses=parts)
+        again = clone(model).fit(X, y, *rest)
     elif copy == "pickle":
         again = pickle.loads(pickle.dumps(model))
     else:
@@ -245,6 +355,21 @@ def test_too_few_classes_or_rows_are_refused(labels, parts, message):
         SubclassDiscriminantAnalysis().fit(np.eye(4), list(labels), subclasses=parts)
 
 
+@pytest.mark.parametrize(
+    ("background", "message"),
+    [
+        ([0, 0, 0, 0], "got 0 class"),
+        ([-1, -1, 0, 0], "got 1 class: 'a'"),
+        ([-1, -1, -1], "inconsistent numbers of samples"),
+        (np.zeros((4, 2)), "should be a 1d array"),
+        ([-1, 0, -1, 1], "got 4 parts in 4 rows"),
+    ],
+)
+def test_backgrounds_that_leave_no_classes_are_refused(background, message):
+    with pytest.raises(ValueError, match=message):
+        SubclassDiscriminantAnalysis().fit(np.eye(4), list("aabb"), background=background)
+
+
 def test_without_shrinkage_a_covariance_needs_enough_rows(make_parts):
     X, y, _ = make_parts(n_features=30, n=20)
     with pytest.raises(np.linalg.LinAlgError, match=r"no inverse with shrinkage=0.*greater shrink"):
@@ -264,6 +389,7 @@ def test_folds_leave_two_classes():
     [
         ({"subclass_codes_": np.array([0, 0, 1, 1, 2, 3])}, "not positions in classes_"),
         ({"means_": np.zeros((6, 2))}, "means_ has shape .* disagrees"),
+        ({"background_covariances_": np.zeros((1, 5, 5))}, "_covariances_ has shape .* disagrees"),
         ({"covariances_": np.full((6, 5, 5), np.nan)}, "covariances_ holds NaN"),
         ({"squash": -1.0}, "'squash' parameter"),
     ],

@@ -16,6 +16,7 @@ from sklearn.base import clone
 
 from sklearn_ganprint import load_model
 from sklearn_ganprint.datasets import load_image_folder
+from sklearn_ganprint.ensemble._fusion import COPIES
 from sklearn_ganprint.pipelines import KINDS
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder of Linux")
@@ -103,7 +104,7 @@ def test_fit_takes_as_many_copies_as_the_pipeline_does(tmp_path, image_folder, f
     folder, *_ = image_folder(n_per_class=2, labels=("a", "b"), shape=(40, 40, 3))
     status, out, _ = fit_default(folder, tmp_path / "m", "--format", "json")
     document = json.loads(out)
-    expected = 24
+    expected = COPIES[1]
     assert (status, document["kind"], document["copies"]) == (0, "robust", expected)
     assert list(document)[-1] == "copies"
     assert len(load_model(tmp_path / "m").estimator_.estimator_[-1].versions_) == expected + 1

@@ -16,9 +16,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 
 import sklearn_ganprint
-from sklearn_ganprint import FingerprintClassifier, ResidualTransformer
+from sklearn_ganprint import FingerprintClassifier, FusionClassifier, ResidualTransformer
 from sklearn_ganprint.cli._main import _parser
 from sklearn_ganprint.denoisers import GaussianDenoiser
+from sklearn_ganprint.ensemble._fusion import ALL_COPIES, COPIES
 from sklearn_ganprint.features import SpectralLineTransformer
 
 ROOT = Path(__file__).parents[1]
@@ -38,6 +39,10 @@ COMMANDS = sorted(
         for command in re.findall(r"^(?:.* && )?(ganprint .*)$", block, re.MULTILINE)
     }
 )
+
+
+def read(page):
+    return (ROOT / "docs" / page).read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -78,6 +83,13 @@ def test_there_are_searches_to_run():
 def test_commands_that_pages_show_have_such_options(command):
     args = _parser().parse_args(shlex.split(command, comments=True)[1:])
     assert args.run.__module__ == f"sklearn_ganprint.cli._{command.split()[1]}"
+
+
+def test_pages_tell_the_number_of_copies():
+    most, all_together = COPIES[1], ALL_COPIES
+    for text in (*map(read, ("web.md", "command_line.md")), FusionClassifier.__doc__):
+        assert re.search(rf"\b{most} (of|for)\s+up\s+to\s+{all_together // most}\s", text)
+    assert f"{all_together:,} over their number" in FusionClassifier.__doc__
 
 
 def test_there_are_commands_to_parse():

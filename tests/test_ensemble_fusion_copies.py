@@ -1,11 +1,14 @@
 """Fusion of classifiers that are fitted on copies, held to copies that are made by hand."""
 
 import warnings
+from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from estimators import GivenScores
 from PIL import Image
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
@@ -23,11 +26,20 @@ from sklearn_ganprint import (
     load_model,
     save_model,
 )
+from sklearn_ganprint.ensemble._fusion import ALL_COPIES
+from sklearn_ganprint.ensemble._fusion import COPIES as NUMBERS_OF_COPIES
 from sklearn_ganprint.open_set import discriminant_distances
-from sklearn_ganprint.perturbations import GaussianNoise, RandomHistory, check_perturbation
+from sklearn_ganprint.perturbations import (
+    GaussianBlur,
+    GaussianNoise,
+    RandomHistory,
+    check_perturbation,
+)
 
 COPIES = ["jpeg 60", "blur 1", ("noise 2", "jpeg 80"), "noise 4", "jpeg 90"]
 NAMES = ["original", "JPEG 60", "blur 1", "noise 2, JPEG 80", "noise 4", "JPEG 90"]
+#: What versions have gone through: nothing, no compression, or compression.
+PARTS = [0, 2, 1, 2, 1, 2]
 #: Copies of each image that are scored, beside the image.
 N_SCORED = 4
 
@@ -66,16 +78,18 @@ def copies_of(X, perturbations=COPIES):
     return versions
 
 
-def unseen_scores(estimator, score, versions, y, fold_of, *, subclasses=""):
-    """Score versions, (n, n_scored, n_scores, n_classes), by models without all of the image."""
+def unseen_scores(estimator, score, versions, y, fold_of, **params):
+    """Score versions, (n, n_scored, n_scores, n_classes), by models without all of the image.
+
+    `params` of the fit are (n_versions, n).
+    """
     scores = {}
     for fold in np.unique(fold_of):
         rest = fold_of != fold
-        params = {subclasses: np.repeat(np.arange(len(versions)) > 0, rest.sum())}
         model = clone(estimator).fit(
             np.concatenate([version[rest] for version in versions]),
             np.tile(y[rest], len(versions)),
-            **(params if subclasses else {}),
+            **{name: values[:, rest].ravel() for name, values in params.items()},
         )
         for image in np.flatnonzero(fold_of == fold):
             own = [score(model, version[[image]])[0] for version in versions[:N_SCORED]]
@@ -98,9 +112,12 @@ def check_unseen(clf, expected, y):
     """Compare what a fusion knows of unseen versions with scores (n, n_scored, m, n_classes)."""
     flat = expected.reshape(-1, *expected.shape[2:])
     np.testing.assert_allclose(clf.out_of_fold_scores_, clf._fuse(flat), rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(
-        clf.out_of_fold_typicality_, clf._typicality(flat), rtol=1e-4, atol=1e-4
+    # Images of one size.
+    assert clf.size_slope_ == 0
+    typicality = np.einsum(
+        "imc,m->ic", flat - clf.own_means_[:, np.newaxis], clf.typicality_weights_
     )
+    np.testing.assert_allclose(clf.out_of_fold_typicality_, typicality, rtol=1e-4, atol=1e-4)
     n_scored = expected.shape[1]
     np.testing.assert_array_equal(clf.out_of_fold_versions_, np.tile(np.arange(n_scored), len(y)))
     codes = np.searchsorted(clf.classes_, y)
@@ -153,31 +170,151 @@ def test_all_classifiers_score_the_same_copies(make_images):
     assert isinstance(drawing.random_state, np.random.RandomState)
 
 
+@pytest.fixture
+def parts_member():
+    """A classifier of classes in parts, which scales its features by those of its fit or not."""
+
+    def make(scaled):
+        scaler = [("scaler", StandardScaler())] if scaled else []
+        return Pipeline([("rows", FEW_PIXELS), *scaler, ("lda", SubclassDiscriminantAnalysis())])
+
+    return make
+
+
+def unseen_part_scores(member, versions, y, fold_of, **params):
+    """The same by a classifier of parts; `params` are (n_versions, n)."""
+    if len(member) == 3:
+        steps = {f"lda__{name}": values for name, values in params.items()}
+        return unseen_scores(member, all_scores, versions, y, fold_of, **steps)
+    # Mean and scale of the features are those of all rows.
+    rows = np.concatenate([few_pixels(version) for version in versions])
+    n_versions = len(versions)
+    flat = {name: values.ravel() for name, values in params.items()}
+    scores = SubclassDiscriminantAnalysis().fold_scores(
+        rows, np.tile(y, n_versions), np.tile(fold_of, n_versions), **flat
+    )
+    scores = scores.reshape(n_versions, len(y), 2, 3).swapaxes(0, 1)
+    return scores[:, :N_SCORED]
+
+
 @pytest.mark.parametrize("scaled", [False, True])
-def test_images_and_copies_are_parts_of_a_class(make_images, scaled):
+def test_images_and_copies_are_parts_of_a_class(make_images, parts_member, scaled):
     X, y = make_images(n_per_class=6, shape=(24, 24, 3))
     fold_of = np.tile(np.arange(6) % 3, 3)
-    scaler = [("scaler", StandardScaler())] if scaled else []
-    member = Pipeline([("rows", FEW_PIXELS), *scaler, ("lda", SubclassDiscriminantAnalysis())])
+    member = parts_member(scaled)
     clf = FusionClassifier(
-        [("parts", member)], cv=PredefinedSplit(fold_of), perturbations=COPIES[:2]
+        [("parts", member)], cv=PredefinedSplit(fold_of), perturbations=COPIES
     ).fit(X, y)
-    versions = copies_of(X, COPIES[:2])
-    if scaled:
-        expected = unseen_scores(
-            member, all_scores, versions, y, fold_of, subclasses="lda__subclasses"
-        )
-    else:
-        # Mean and scale of the features are those of all rows.
-        rows = np.concatenate([few_pixels(version) for version in versions])
-        subclasses = np.repeat([0, 1, 1], len(y))
-        expected = SubclassDiscriminantAnalysis().fold_scores(
-            rows, np.tile(y, 3), np.tile(fold_of, 3), subclasses
-        )
-        expected = expected.reshape(3, len(y), 2, 3).swapaxes(0, 1)
-    check_unseen(clf, expected, y)
+    parts = np.tile(PARTS, (len(y), 1)).T
+    check_unseen(clf, unseen_part_scores(member, copies_of(X), y, fold_of, subclasses=parts), y)
     assert clf.score_names_ == ["parts", "parts, score 2"]
     np.testing.assert_array_equal(clf.typicality_weights_, [1 / clf.scales_[0], 0])
+
+
+#: Other sources: whose traces image i gets, goes by i.
+SOURCES = ["source 5", "source 19", GaussianNoise(8, random_state=0), "blur 2"]
+
+
+def of_other_sources(X):
+    """Give each image the traces of its source; tell which that is."""
+    numbers = np.arange(len(X)) % len(SOURCES)
+    made = [
+        check_perturbation(SOURCES[number]).transform(image[np.newaxis])[0]
+        for image, number in zip(X, numbers, strict=True)
+    ]
+    return np.stack(made), numbers
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("n_copies", [0, 1, 5])
+def test_images_of_other_sources_are_a_background(make_images, parts_member, scaled, n_copies):
+    X, y = make_images(n_per_class=8, shape=(24, 24, 3))
+    fold_of = np.tile(np.arange(8) // 2, 3)
+    member, copies = parts_member(scaled), COPIES[:n_copies]
+    clf = FusionClassifier(
+        [("parts", member)], cv=PredefinedSplit(fold_of), perturbations=copies, background=SOURCES
+    ).fit(X, y)
+    others, sources = of_other_sources(X)
+    versions = [*copies_of(X, copies), *copies_of(others, copies[:1])]
+    parts = [*PARTS[: 1 + n_copies], *PARTS[: 1 + min(1, n_copies)]]
+    background = np.full((len(versions), len(y)), -1)
+    background[1 + n_copies :] = sources
+    params = {"subclasses": np.tile(parts, (len(y), 1)).T, "background": background}
+    expected = unseen_part_scores(member, versions, y, fold_of, **params)
+    check_unseen(clf, expected[:, : 1 + n_copies], y)
+    whole = clf.estimators_[0][-1]
+    assert len(whole.background_means_) == 1 + min(1, n_copies)
+    rows = np.concatenate([few_pixels(version) for version in versions])
+    if not scaled:
+        flat = {name: values.ravel() for name, values in params.items()}
+        alone = SubclassDiscriminantAnalysis().fit(rows, np.tile(y, len(versions)), **flat)
+        new = few_pixels(X)
+        np.testing.assert_allclose(whole.all_scores(new), alone.all_scores(new), rtol=1e-6)
+
+
+@pytest.mark.parametrize("member", [discriminant(), fingerprint()], ids=["lda", "fingerprint"])
+def test_other_classifiers_see_no_images_of_other_sources(make_images, parts_member, member):
+    X, y = make_images(n_per_class=6, shape=(24, 24, 3))
+    folds = PredefinedSplit(np.tile(np.arange(6) % 3, 3))
+    members = [("parts", parts_member(False)), ("other", member)]
+    clf, alone = (
+        FusionClassifier(which, cv=folds, perturbations=COPIES, background=SOURCES).fit(X, y)
+        for which in (members, members[1:])
+    )
+    expected = FusionClassifier(members[1:], cv=folds, perturbations=COPIES).fit(X, y)
+    np.testing.assert_array_equal(alone.out_of_fold_scores_, expected.out_of_fold_scores_)
+    new = X + 1
+    np.testing.assert_array_equal(
+        clf.estimators_[1].decision_function(new), expected.estimators_[0].decision_function(new)
+    )
+
+
+def test_background_images_are_those_of_files_in_any_batches(sources, tmp_path):
+    X, y = sources
+    paths = [str(tmp_path / f"{number}.png") for number in range(len(X))]
+    for image, path in zip(X, paths, strict=True):
+        Image.fromarray(image).save(path)
+    clf = clone(ANY_SIZE).set_params(n_copies=1, background=SOURCES)
+    expected = clone(clf).fit(X, y).estimators_[0][-1]
+    for batch_size in (3, 100):
+        found = FileBatchEstimator(clf, batch_size=batch_size).fit(paths, y).estimator_
+        for name in ("background_means_", "background_covariances_"):
+            actual, wanted = getattr(found.estimators_[0][-1], name), getattr(expected, name)
+            np.testing.assert_allclose(actual, wanted, rtol=1e-2, atol=1e-2, err_msg=name)
+
+
+@pytest.mark.parametrize("background", [["sauce 3"], [3], 3, ["source -1"]])
+def test_what_is_no_background_is_refused(make_images, background):
+    X, y = make_images(n_per_class=4, shape=(24, 24, 3))
+    clf = FusionClassifier([("lda", discriminant())], background=background)
+    with pytest.raises((ValueError, TypeError), match="sauce 3|such as|'background'|'number'"):
+        clf.fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names, but")
+def test_columns_keep_their_names_in_all_versions(make_images):
+    X, y = make_images(n_per_class=5, shape=(6, 6))
+    frame = pd.DataFrame(X.reshape(len(X), -1).astype(float)).add_prefix("pixel")
+    names, positions = ["pixel3", "pixel7", "pixel20", "pixel30"], [3, 7, 20, 30]
+    clf = FusionClassifier(
+        [("lda", SubclassDiscriminantAnalysis())],
+        cv=3,
+        perturbations=[GaussianNoise(9, random_state=0, image_shape=(6, 6))],
+        background=[GaussianBlur(1, image_shape=(6, 6))],
+    )
+    found, expected = (
+        clone(clf).set_params(
+            estimators=[("lda", make_pipeline(FunctionTransformer(some), clf.estimators[0][1]))]
+        )
+        for some in (lambda rows: rows[names], lambda rows: rows[:, positions])
+    )
+    with config_context(transform_output="pandas"):
+        found.fit(frame, y)
+    expected.fit(frame.to_numpy(), y)
+    np.testing.assert_allclose(
+        found.out_of_fold_scores_, expected.out_of_fold_scores_, rtol=1e-6, atol=1e-6
+    )
+    assert len(found.estimators_[0][-1].background_means_) == 2
 
 
 def test_weights_are_those_of_scores_of_unseen_versions(make_images):
@@ -231,6 +368,7 @@ ANY_SIZE = FusionClassifier(
     ],
     perturbations=RandomHistory(),
     n_copies=3,
+    background=["source 5", "source 19", "source 3"],
 )
 
 
@@ -258,18 +396,27 @@ def test_files_are_answered_as_images_in_memory_by_any_number_of_workers(sources
     np.testing.assert_allclose(files.estimator_.class_scores(X), scores, rtol=1e-3, atol=1e-3)
 
 
+def copies_with_histories(X, draws):
+    """For each draw the copies of all images, and the part of its class that each belongs to."""
+    for draw in draws:
+        history = RandomHistory(draw=draw)
+        names = [{str(step).split()[0] for step in own} for own in history.histories(X)]
+        yield history.transform_whole(X), [2 if own & {"jpeg", "webp"} else 1 for own in names]
+
+
 def test_a_history_gives_the_copies_of_its_draws(sources):
     X, y = sources
     features = ANY_SIZE.estimators[0][1]
     clf = FusionClassifier(
         [("only", features)], perturbations=RandomHistory(draw=5), n_copies=2, cv=3
     ).fit(X, y)
-    rows = [features[0].transform(X)]
-    for draw in (5, 6):
-        whole = RandomHistory(draw=draw).transform_whole(X)
+    rows, parts = [features[0].transform(X)], [[0] * len(y)]
+    for whole, own in copies_with_histories(X, (5, 6)):
         rows.append(np.concatenate([features[0].transform(image[np.newaxis]) for image in whole]))
+        parts.append(own)
+    assert {*parts[1]} == {*parts[2]} == {1, 2}
     alone = SubclassDiscriminantAnalysis().fit(
-        np.concatenate(rows), np.tile(y, 3), subclasses=np.repeat([0, 1, 1], len(y))
+        np.concatenate(rows), np.tile(y, 3), subclasses=np.concatenate(parts)
     )
     new = features[0].transform(X)
     np.testing.assert_allclose(
@@ -277,8 +424,45 @@ def test_a_history_gives_the_copies_of_its_draws(sources):
     )
 
 
-@pytest.mark.parametrize(("n_images", "expected"), [(10, 24), (2000, 12), (10**6, 4)])
-def test_of_many_images_there_are_fewer_copies(n_images, expected):
+def pinball(values):
+    """What a line with 5 % of the values below it has least of."""
+    return np.maximum(0.05 * values, -0.95 * values).sum()
+
+
+def test_sizes_of_images_are_taken_off_their_typicality(sources):
+    X, y = sources
+    clf = clone(ANY_SIZE).fit(X, y)
+    sizes = [[np.log(72 * 80)] * len(X)]
+    for whole, _ in copies_with_histories(X, (0, 1, 2)):
+        sizes.append([np.log(image.shape[0] * image.shape[1]) for image in whole])
+    sizes = np.transpose(sizes).ravel()
+    own = clf.out_of_fold_typicality_[np.arange(len(sizes)), clf.out_of_fold_codes_]
+    own = own + clf.size_slope_ * sizes
+    assert len(own) == 60 and clf.size_slope_ != 0
+    # The best line goes through two of the values.
+    lines = [
+        (own[i] - own[j]) / (sizes[i] - sizes[j])
+        for i, j in combinations(range(60), 2)
+        if sizes[i] != sizes[j]
+    ]
+    least = [min(pinball(own - a * sizes - c) for c in own - a * sizes) for a in lines]
+    found = own - clf.size_slope_ * sizes
+    assert min(pinball(found - c) for c in found) == pytest.approx(min(least), rel=1e-6)
+    mixed = [X[0], X[1, :40, :50], X[2].repeat(2, axis=0)]
+    actual = clf.typicality_scores(mixed)
+    np.testing.assert_allclose(clf._both_scores(mixed)[:, 1], actual)
+    slope, clf.size_slope_ = clf.size_slope_, 0.0
+    taken = clf.typicality_scores(mixed) - actual
+    expected = slope * np.log([72 * 80, 40 * 50, 144 * 80])
+    np.testing.assert_allclose(taken, np.tile(expected, (3, 1)).T, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("n_images", [10, 2000, 10**6])
+def test_of_many_images_there_are_fewer_copies(n_images):
+    least, most = NUMBERS_OF_COPIES
+    expected = min(max(ALL_COPIES // n_images, least), most)
+    assert (expected == most) == (n_images == 10)
+    assert (expected == least) == (n_images == 10**6)
     clf = FusionClassifier([("only", discriminant())], perturbations=RandomHistory())
     assert len(clf._versions(n_images).chains) == 1 + expected
     assert len(clf.set_params(n_copies=7)._versions(n_images).chains) == 8

@@ -446,7 +446,8 @@ def test_images_are_read_as_often_as_the_estimator_maps_them(image_folder, monke
     assert asked == [("fit_part", 0, [24]), ("apply_batch", 0, [])]
     asked.clear()
     FileBatchEstimator(make_attribution_pipeline("fusion")).fit(paths, y)
-    assert [(steps, lengths) for _, steps, lengths in asked] == [(1, [24, 24])] * 2
+    # Classes, folds and background sources; then classes and folds.
+    assert [(steps, lengths) for _, steps, lengths in asked] == [(1, [24] * 3), (1, [24] * 2)]
 
 
 def test_transformed_files_are_rows_of_a_data_frame(image_folder):

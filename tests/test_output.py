@@ -36,7 +36,7 @@ from sklearn_ganprint.features import (
     TiledTransformer,
 )
 from sklearn_ganprint.localization import localize_images
-from sklearn_ganprint.perturbations import Crop, RandomHistory, Resize
+from sklearn_ganprint.perturbations import Crop, RandomHistory, Resize, SimulatedSource
 from sklearn_ganprint.pipelines import KINDS
 
 pytestmark = pytest.mark.filterwarnings(
@@ -47,7 +47,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:.*takes noise residuals",
 )
 
-PERTURBED = [*PERTURBATIONS, Crop(trim=2), Resize(0.5), RandomHistory()]
+PERTURBED = [*PERTURBATIONS, Crop(trim=2), Resize(0.5), RandomHistory(), SimulatedSource(2)]
 
 
 def residual(flatten=False):

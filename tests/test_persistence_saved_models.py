@@ -12,7 +12,7 @@ from sklearn_ganprint import load_model
 from sklearn_ganprint.persistence import read_metadata
 
 FOLDER = Path(__file__).parent / "models"
-MODELS = sorted(path.stem for path in FOLDER.glob("*.skops"))
+MODELS = sorted(FOLDER.glob("**/*.skops"))
 
 
 def load(path):
@@ -22,10 +22,14 @@ def load(path):
         return load_model(path)
 
 
+def saved_answers(folder):
+    with np.load(folder / "answers.npz") as arrays:
+        return dict(arrays)
+
+
 @pytest.fixture(scope="module")
 def answers():
-    with np.load(FOLDER / "answers.npz") as arrays:
-        return dict(arrays)
+    return saved_answers(FOLDER)
 
 
 def ask(model, name, method, images):
@@ -50,11 +54,13 @@ def check_answers(model, name, answers):
             np.testing.assert_allclose(actual, expected, atol=1e-4 * scale, rtol=0, err_msg=key)
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_models_saved_by_earlier_versions_answer_as_they_did(answers, name):
-    assert any(key.startswith(f"{name}.") for key in answers)
-    assert read_metadata(FOLDER / f"{name}.skops")["format_version"] == 1
-    check_answers(load(FOLDER / f"{name}.skops"), name, answers)
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_models_saved_by_earlier_versions_answer_as_they_did(path):
+    answers = saved_answers(path.parent)
+    assert any(key.startswith(f"{path.stem}.") for key in answers)
+    expected = 1 if path.parent == FOLDER else int(path.parent.name.removeprefix("format_"))
+    assert read_metadata(path)["format_version"] == expected
+    check_answers(load(path), path.stem, answers)
 
 
 @pytest.mark.parametrize("name", ["combined", "augmented", "clustering"])
@@ -85,7 +91,8 @@ def test_models_without_class_scores_of_unseen_images_say_what_to_do(answers):
 def test_a_fusion_saved_before_there_were_copies_has_what_one_without_copies_has(answers, name):
     model = load(FOLDER / f"{name}.skops")
     last = model.estimator_.estimator_[-1] if name == "combined" else model
-    assert last.perturbations is None
+    assert last.perturbations is None and last.background is None
+    assert last.size_slope_ == 0
     assert last.score_names_ == [member for member, _ in last.estimators]
     assert last.floors_.shape == (0,)
     np.testing.assert_array_equal(last.typicality_weights_, 1 / last.scales_)

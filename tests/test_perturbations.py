@@ -25,6 +25,7 @@ from sklearn_ganprint.perturbations import (
     JPEGCompression,
     RandomHistory,
     Resize,
+    SimulatedSource,
     check_perturbation,
 )
 
@@ -40,8 +41,13 @@ PERTURBATIONS = [
     RandomHistory(),
     RandomHistory.preset("messenger", random_state=1),
     RandomHistory.preset("challenge"),
+    *map(SimulatedSource, (2, 6, 9, 19)),
 ]
-KINDS = [JPEGCompression, Resize, GaussianBlur, GaussianNoise, Crop, RandomHistory]
+#: Their noise depends on the values of an image, which other dtypes have others of.
+NOISY = [SimulatedSource(2)]
+KINDS = [
+    *(JPEGCompression, Resize, GaussianBlur, GaussianNoise, Crop, RandomHistory, SimulatedSource),
+]
 each_perturbation = pytest.mark.parametrize("perturbation", PERTURBATIONS, ids=str)
 
 batches = st.sampled_from([(8, 9), (11, 7, 1), (7, 16, 3)]).flatmap(
@@ -96,7 +102,8 @@ def test_the_dtype_stays_and_integers_are_rounded(make_images, perturbation, dty
     images, white = with_dtype(make_images(shape=(16, 16, 3))[0], dtype)
     perturbed = set_white(perturbation, white).fit_transform(images)
     assert perturbed.dtype == dtype
-    if perturbed.dtype.kind == "u" and "random_state" not in perturbation.get_params():
+    noisy = "random_state" in perturbation.get_params() or str(perturbation) in map(str, NOISY)
+    if perturbed.dtype.kind == "u" and not noisy:
         floats = perturbation.transform(images * np.float32(255 / white))
         # Of 8-bit images, Pillow rounds what it has resized along one axis too.
         assert np.abs(perturbed * (255 / white) - floats).max() < 3
@@ -155,6 +162,7 @@ def test_copies_do_the_same(make_images, perturbation):
         (Crop(), "crop"),
         (Crop((128, 96), trim=8, offset=(3, 5)), "trim 8 crop 128x96 at 3,5"),
         (Crop(64, offset="center"), "crop 64 center"),
+        (SimulatedSource(12), "source 12"),
     ],
 )
 def test_each_says_in_a_word_what_it_does(perturbation, text):
@@ -172,6 +180,7 @@ def test_each_says_in_a_word_what_it_does(perturbation, text):
         GaussianNoise(2, random_state=0),
         Crop(128),
         Crop(trim=16),
+        SimulatedSource(3),
     ],
     ids=str,
 )
@@ -185,12 +194,14 @@ def test_the_word_is_read_as_the_same_perturbation(perturbation):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("jpg 85", "blur, crop, jpeg, noise, resize, trim and a number.*got 'jpg 85'"),
+        ("jpg 85", "blur, crop, jpeg, noise, resize, source, trim and a number.*got 'jpg 85'"),
         ("jpeg", "got 'jpeg'"),
         ("jpeg high", "got 'jpeg high'"),
         ("blur 1 and back", "got 'blur 1 and back'"),
         ("jpeg 101", "'quality' parameter of JPEGCompression"),
         ("blur 0", "'sigma' parameter of GaussianBlur"),
+        ("source 1.5", "got 'source 1.5'"),
+        ("source -1", "'number' parameter of SimulatedSource"),
     ],
 )
 def test_other_words_are_refused(text, words):

@@ -429,6 +429,17 @@ def test_images_of_several_sizes_go_through_the_same_as_alone(dtype):
         np.testing.assert_array_equal(whole, alone)
 
 
+def test_whole_images_come_with_their_histories_on_request():
+    history = RandomHistory(rounds=(1, 2))
+    images = noise_images(8, (48, 64, 3))
+    for given in (images, [*images, noise_images(1, (40, 40, 3), 9)[0]]):
+        wholes, told = history.transform_whole(given, return_histories=True)
+        assert told == [history.histories(image[np.newaxis])[0] for image in given]
+        assert any(told) and len(wholes) == len(given)
+        for image, expected in zip(wholes, history.transform_whole(given), strict=True):
+            np.testing.assert_array_equal(image, expected)
+
+
 @pytest.mark.parametrize(
     ("params", "odd", "words"),
     [

@@ -18,7 +18,7 @@ from sklearn_ganprint.denoisers import GaussianDenoiser, WaveletDenoiser
 from sklearn_ganprint.features import AutocorrelationTransformer
 from sklearn_ganprint.open_set import discriminant_distances
 from sklearn_ganprint.perturbations import JPEGCompression
-from sklearn_ganprint.pipelines import KINDS, current_kind
+from sklearn_ganprint.pipelines import KINDS, N_BACKGROUND, current_kind
 
 WITH_TILES = ["autocorrelation", "fusion"]
 FORMER = {
@@ -217,14 +217,33 @@ def test_a_search_over_the_parameters_of_the_default_denoiser(make_images, kind)
 
 def test_the_default_is_fitted_on_copies_of_any_size(make_filtered):
     X, y = make_filtered(n_per_class=6, side=72)
-    pipeline = make_attribution_pipeline()
-    assert described(pipeline) == described(make_attribution_pipeline("robust"))
-    pipeline.set_params(fusion__n_copies=2).fit(X, y)
+    assert described(make_attribution_pipeline()) == described(make_attribution_pipeline("robust"))
+    pipeline = attribution_pipeline("robust").fit(X, y)
     assert len(pipeline["fusion"].versions_) == 3
     compressed = JPEGCompression(80).transform(X)
     assert pipeline.score(compressed, y) > 0.8
     mixed = [X[0], compressed[6, :66], X[12].repeat(2, axis=1)]
     assert pipeline.predict(mixed).shape == (3,)
+
+
+def test_the_default_joins_features_and_holds_them_against_simulated_sources(make_filtered):
+    pipeline = make_attribution_pipeline(data_range=1.0)
+    traces = dict(pipeline["fusion"].estimators)
+    features, lda = traces["correlations"]
+    joined = dict(features.transformer_list)
+    assert list(joined) == ["correlations", "texture", "blocks"]
+    sources = pipeline["fusion"].background
+    assert len({str(source) for source in sources}) == len(sources) == N_BACKGROUND
+    assert {part.data_range for part in (*joined.values(), *sources)} == {1.0}
+    X, y = make_filtered(n_per_class=4)
+    fitted = attribution_pipeline("robust").fit(X, y)["fusion"]
+    parts = [part.transform(X) for _, part in fitted.estimators_[0][0].transformer_list]
+    scores = fitted.estimators_[0][1].all_scores(np.hstack(parts))
+    np.testing.assert_array_equal(fitted.estimators_[0].predict(X), y)
+    np.testing.assert_allclose(
+        fitted.estimators_[0].decision_function(X), scores[:, 0], rtol=1e-4, atol=1e-3
+    )
+    assert len(fitted.estimators_[0][1].background_means_) > 1
 
 
 def test_the_default_takes_grey_images(make_filtered):

@@ -74,8 +74,9 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
     One covariance S makes the directions, as in the mixture discriminant analysis of Hastie and
     Tibshirani [1]_ with known parts: the means of the parts span them. Along these each part has a
     normal distribution of its own, whose covariance is mixed with the mean one of all parts, at a
-    share of .3 or, with n rows and r directions, r / (r + n - 1) if that is more. The score of a
-    class is the logarithm of the mean density of its parts.
+    share of .3 or, with n rows and r directions, r / (r + n - 1) if that is more. The mean one is
+    mixed with S, n being the rows of all classes there. The score of a class is the logarithm of
+    the mean density of its parts.
 
     With rows of background sources, the parts of these have means as well, and share in S; the
     means of the parts of all classes and sources span the directions. For each kind of part, means
@@ -375,16 +376,18 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         known = of_rows < len(self.means_)
         of_rows = of_rows[known]
         about = self._along(X[rows])[known] - self.means_[of_rows]
-        pooled = about.T @ about / len(about)
-        r = len(pooled)
+        r = about.shape[1]
+        # Along the directions S is the identity; few rows do not tell how they differ from it.
+        share = r / (r + len(about) - 1)
+        pooled = (1 - share) * about.T @ about / len(about) + share * np.eye(r)
         covariances = []
         for part in range(len(self.means_)):
             own = about[of_rows == part]
             share = max(LEAST_SHARE, r / (r + len(own) - 1))
             covariances.append((1 - share) * own.T @ own / len(own) + share * pooled)
-        self.covariances_ = np.stack(covariances) + 1e-12 * np.eye(r)
+        self.covariances_ = np.stack(covariances)
         if len(self.background_means_):
-            self.background_covariances_ += pooled + 1e-12 * np.eye(r)
+            self.background_covariances_ += pooled
         return self
 
     def _scores(self, rows: np.ndarray) -> np.ndarray:

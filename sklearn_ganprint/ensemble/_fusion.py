@@ -166,6 +166,23 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     random. With copies, scores of such classifiers are therefore weighed twice, as they are and by
     what they exceed their floor, where that is more than 0.
 
+    With copies, classifiers with the fit parameter `subclasses` are told the part of its class
+    that each version belongs to: 0 for images as they are, 1 for copies that were not compressed,
+    2 for copies that were, by :class:`~sklearn_ganprint.perturbations.JPEGCompression` or in a
+    RandomHistory.
+
+    Known classes alone do not show how sources differ. Each image therefore gets two more versions
+    with the traces of a source of `background`, which are rows of other sources to the classifiers
+    that take such: their parts are 0, then 1 or 2. These rows are neither scored nor calibrated by.
+    A score of :class:`SubclassDiscriminantAnalysis` is then the logarithm of how much more likely
+    the image is of the class than of a source not seen. This takes the same off the scores of all
+    classes, which the typicality shows, and the fused scores do not.
+
+    The typicality of own images grows with the number of their pixels, up to the usual size;
+    images beyond it may be enlarged ones, and theirs may fall. A quantile regression [2]_ on both
+    finds by how much the lowest of it do, which is taken off, so that one threshold serves images
+    of any size.
+
     An image that is left out leaves translations of the same photo in the other classes. Their
     common content draws the image there, and the weight of the best classifier comes out lowest.
     Without `groups`, a sketch of each image is therefore compared with those of all images of
@@ -179,6 +196,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     ----------
     .. [1] D. McFadden, "Conditional logit analysis of qualitative choice behavior", in Frontiers
        in Econometrics, 1974.
+    .. [2] R. Koenker, G. Bassett, "Regression quantiles", Econometrica 46 (1), 1978.
 
     Examples
     --------
@@ -468,9 +486,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     def _typicality(self, scores: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         about = scores - self.own_means_[:, np.newaxis]
         typicality = np.einsum("imc,m->ic", about, self.typicality_weights_)
-        if not hasattr(self, "size_slopes_"):  # of a former version
-            return typicality
-        return typicality - (around(sizes, self.usual_log_size_) @ self.size_slopes_)[:, np.newaxis]
+        taken_off = around(sizes, self.usual_log_size_) @ self.size_slopes_
+        return typicality - taken_off[:, np.newaxis]
 
     def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
         """Return the number of the fold that each image is left out in."""
@@ -599,11 +616,14 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Classifiers saved by earlier versions made no copies.
-        super().__setstate__({"perturbations": None, "n_copies": "auto", **state})
+        # Classifiers saved by earlier versions made no copies, and knew of no other sources.
+        former = {"perturbations": None, "n_copies": "auto", "background": None}
+        super().__setstate__({**former, **state})
         if "weights_" in state:
             self.__dict__.setdefault("floors_", np.array([]))
             self.__dict__.setdefault("typicality_weights_", 1 / self.scales_)
+            self.__dict__.setdefault("usual_log_size_", 0.0)
+            self.__dict__.setdefault("size_slopes_", np.zeros(2))
             self.__dict__.setdefault("score_names_", [name for name, _ in self.estimators])
 
     def __sklearn_tags__(self) -> Any:

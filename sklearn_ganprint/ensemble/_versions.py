@@ -109,10 +109,8 @@ def _go_through(images: Any, chain: Chain) -> tuple[Any, Chain, np.ndarray]:
         else:
             version = _batches.transform_batch(version, [step])
             compressed |= isinstance(step, JPEGCompression)
-    if chain and hasattr(images, "iloc"):  # columns have names
-        version = type(images)(np.asarray(version), columns=images.columns)
     subclasses = np.where(compressed, COMPRESSED, COPIED) if chain else np.full(n_images, ORIGINAL)
-    return version, chain, subclasses
+    return _with_columns(version, images) if chain else version, chain, subclasses
 
 
 def _imitate(images: Any, sources: np.ndarray, background: Sequence[BasePerturbation]) -> Any:
@@ -120,12 +118,18 @@ def _imitate(images: Any, sources: np.ndarray, background: Sequence[BasePerturba
     made: list[Any] = [None] * len(sources)
     for source in np.unique(sources):
         own = np.flatnonzero(sources == source)
-        batch = _safe_indexing(images, own)
-        for position, image in zip(
-            own, _batches.transform_batch(batch, [background[source]]), strict=True
-        ):
+        batch = _batches.transform_batch(_safe_indexing(images, own), [background[source]])
+        batch = batch if isinstance(batch, list) else np.asarray(batch)  # frames have columns
+        for position, image in zip(own, batch, strict=True):
             made[position] = image
-    return made if differ_in_shape(made) else np.stack(made)
+    return made if differ_in_shape(made) else _with_columns(np.stack(made), images)
+
+
+def _with_columns(version: Any, images: Any) -> Any:
+    """Name the columns of a version as those of the images, if these have names."""
+    if not hasattr(images, "iloc"):
+        return version
+    return type(images)(np.asarray(version), columns=images.columns)
 
 
 def log_sizes(images: Any) -> np.ndarray:

@@ -462,8 +462,8 @@ def image_generator(
     return np.random.default_rng([seed, int.from_bytes(digest, "little")])
 
 
-#: What the first word of a text makes of the number behind it.
-_WORDS: dict[str, Callable[[str], BasePerturbation]] = {
+#: What the first word of a text makes of the number behind it; other modules add theirs.
+WORDS: dict[str, Callable[[str], BasePerturbation]] = {
     "blur": lambda number: GaussianBlur(float(number)),
     "crop": lambda number: Crop(int(number)),
     "jpeg": lambda number: JPEGCompression(int(number)),
@@ -483,8 +483,9 @@ def check_perturbation(perturbation: Any) -> BasePerturbation:
     ----------
     perturbation : str or BasePerturbation
         "jpeg QUALITY", "resize SCALE", "resize SCALE and back", "blur SIGMA", "noise SIGMA" (with
-        ``random_state=0``), "crop SIZE", "trim PIXELS", or "history PRESET" of
-        :meth:`RandomHistory.preset`; or a perturbation, which is returned unchanged.
+        ``random_state=0``), "crop SIZE", "trim PIXELS", "source NUMBER" of a
+        :class:`SimulatedSource`, or "history PRESET" of :meth:`RandomHistory.preset`; or a
+        perturbation, which is returned unchanged.
 
     Returns
     -------
@@ -523,13 +524,13 @@ def _parse(text: str) -> BasePerturbation:
         return clone(preset)
     try:
         match text.lower().split():
-            case [word, number] if word in _WORDS:
-                return _WORDS[word](number)
+            case [word, number] if word in WORDS:
+                return WORDS[word](number)
             case ["resize", number, "and", "back"]:
                 return Resize(float(number), restore=True)
     except ValueError:
         pass  # not a number
     raise ValueError(
-        f"Expected one of {', '.join(sorted(_WORDS))} and a number, such as 'jpeg 85', "
+        f"Expected one of {', '.join(sorted(WORDS))} and a number, such as 'jpeg 85', "
         f"'resize 0.75 and back', or one of {', '.join(map(repr, PRESET_TEXTS))}; got {text!r}."
     )

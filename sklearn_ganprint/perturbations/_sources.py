@@ -10,10 +10,13 @@ from PIL import Image
 from sklearn.utils._param_validation import Interval
 
 from sklearn_ganprint.perturbations._base import BasePerturbation
-from sklearn_ganprint.perturbations._perturbations import FILTERS, image_generator
+from sklearn_ganprint.perturbations._perturbations import FILTERS, WORDS, image_generator
 
 #: Filters along one axis that double a length, of four taps: as transposed convolutions tend to.
 DOUBLING = ((1.0, 3.0, 3.0, 1.0), (1.0, 2.0, 1.0, 0.0), (0.0, 1.0, 1.0, 0.0))
+
+#: Numbers of sources that there are, which seed the noise.
+MOST_NUMBERS = 2**32
 
 
 class Traces(NamedTuple):
@@ -82,7 +85,7 @@ class SimulatedSource(BasePerturbation):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BasePerturbation._parameter_constraints,
-        "number": [Interval(Integral, 0, None, closed="left")],
+        "number": [Interval(Integral, 0, MOST_NUMBERS - 1, closed="both")],
         "data_range": [Interval(Real, 0, None, closed="neither")],
     }
 
@@ -209,3 +212,6 @@ def _slid(around: np.ndarray, kernels: np.ndarray, height: int, width: int) -> n
             weights = kernels[:, row, column, np.newaxis, np.newaxis]
             total += weights * around[:, row : row + height, column : column + width]
     return total
+
+
+WORDS["source"] = lambda number: SimulatedSource(int(number))

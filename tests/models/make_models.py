@@ -1,16 +1,18 @@
 """Save one small model of each kind, and what it answers on images that are kept beside it.
 
 Run with the version of the package whose models are to be kept, from the top of the repository:
-``PYTHONPATH=tests python tests/models/make_models.py``. It overwrites the files in its folder.
+``PYTHONPATH=tests python tests/models/make_models.py FOLDER [NAME ...]``. The folder must be new;
+without names it gets a model of each kind.
 """
 
+import argparse
 import tempfile
 import warnings
 import zipfile
 from pathlib import Path
 
 import numpy as np
-from estimators import DENOISERS, FEATURES, PERTURBATIONS, residual
+from estimators import DENOISERS, FEATURES, PERTURBATIONS, attribution_pipeline, residual
 from PIL import Image
 from sklearn.pipeline import make_pipeline
 
@@ -32,7 +34,6 @@ from sklearn_ganprint import (
 from sklearn_ganprint.datasets import ImageReader, make_generator_images
 from sklearn_ganprint.perturbations import Crop
 
-FOLDER = Path(__file__).parent
 SIZE = 20
 
 #: Names of the files of each kind, which were its names when the first of them were written.
@@ -59,11 +60,18 @@ def kinds():
         "paper_closed",
         FileBatchClassifier(make_attribution_pipeline("fingerprint"), reader=reader),
     )
+    yield "robust", FileBatchClassifier(OpenSetClassifier(small_robust()), reader=reader)
     localizer = make_localization_pipeline(window_size=8)
     localizer.set_params(localizer__min_region=64)
     yield "localization", FileBatchClassifier(localizer, reader=reader)
     clustering = make_pipeline(residual(), FingerprintClustering(3, random_state=0))
     yield "clustering", FileBatchClustering(clustering, reader=reader)
+
+
+def small_robust():
+    """Make the default kind with few features, and background sources without noise."""
+    pipeline = attribution_pipeline("robust")
+    return pipeline.set_params(fusion__background=["source 5", "source 7", "source 19"])
 
 
 def steps():
@@ -129,6 +137,11 @@ def save_small(model, path):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*", metavar="name")
+    args = parser.parse_args()
+    args.folder.mkdir()  # older models are to stay
     warnings.simplefilter("ignore")
     sources = ["C1", "G3", "N2"]
     made = make_generator_images(16, image_size=SIZE, sources=sources, random_state=7)
@@ -140,15 +153,16 @@ def main():
     expected = {"images": queries}
     with tempfile.TemporaryDirectory() as folder:
         paths = write_images(folder, images)
-        for name, model in kinds():
-            model.fit(paths, y)
-            save_small(model, FOLDER / f"{name}.skops")
-            expected.update(answers(name, model.estimator_, queries))
-    for name, model in (*steps(), *classifiers()):
-        model.fit(images, y)
-        save_small(model, FOLDER / f"{name}.skops")
-        expected.update(answers(name, model, queries))
-    np.savez_compressed(FOLDER / "answers.npz", **expected)
+        over_files = [(name, model, paths) for name, model in kinds()]
+        in_memory = [(name, model, images) for name, model in (*steps(), *classifiers())]
+        for name, model, given in (*over_files, *in_memory):
+            if args.names and name not in args.names:
+                continue
+            model.fit(given, y)
+            save_small(model, args.folder / f"{name}.skops")
+            asked = model.estimator_ if given is paths else model
+            expected.update(answers(name, asked, queries))
+    np.savez_compressed(args.folder / "answers.npz", **expected)
 
 
 if __name__ == "__main__":
