@@ -3,8 +3,11 @@
 from sklearn_ganprint._public import former_names, publish
 from sklearn_ganprint.experiments._answers import Answers, AnswerShares, judge_answers
 from sklearn_ganprint.experiments._attribution import AttributionResult, evaluate_attribution, oscr
+from sklearn_ganprint.experiments._audit import audit_attribution
+from sklearn_ganprint.experiments._audit_result import AuditResult, Control, Copy
 from sklearn_ganprint.experiments._convergence import ConvergenceResult, measure_convergence
 from sklearn_ganprint.experiments._correlations import CorrelationResult, measure_correlations
+from sklearn_ganprint.experiments._equal_histories import equalize_histories
 from sklearn_ganprint.experiments._reproduction import ReproductionResult, reproduce_paper
 from sklearn_ganprint.experiments._robustness import (
     McNemarResult,
@@ -16,22 +19,30 @@ from sklearn_ganprint.experiments._robustness import (
 )
 from sklearn_ganprint.experiments._run import BatchOptions, ReproductionSettings
 from sklearn_ganprint.experiments._selection import difference_hash, near_duplicates
+from sklearn_ganprint.experiments._shared_groups import SharedNames, find_shared_names
 
 __all__ = [
     "AnswerShares",
     "Answers",
     "AttributionResult",
+    "AuditResult",
     "BatchOptions",
+    "Control",
     "ConvergenceResult",
+    "Copy",
     "CorrelationResult",
     "McNemarResult",
     "ReproductionResult",
     "ReproductionSettings",
     "RobustnessResult",
     "ScoredPredictions",
+    "SharedNames",
+    "audit_attribution",
     "compare_predictions",
     "difference_hash",
+    "equalize_histories",
     "evaluate_attribution",
+    "find_shared_names",
     "judge_answers",
     "mcnemar_test",
     "measure_convergence",
