@@ -3,7 +3,7 @@
 from sklearn_ganprint._public import former_names, publish
 from sklearn_ganprint.experiments._answers import Answers, AnswerShares, judge_answers
 from sklearn_ganprint.experiments._attribution import AttributionResult, evaluate_attribution, oscr
-from sklearn_ganprint.experiments._audit import audit_attribution
+from sklearn_ganprint.experiments._audit import audit_attribution, audit_files
 from sklearn_ganprint.experiments._audit_result import AuditResult, Control, Copy
 from sklearn_ganprint.experiments._convergence import ConvergenceResult, measure_convergence
 from sklearn_ganprint.experiments._correlations import CorrelationResult, measure_correlations
@@ -38,6 +38,7 @@ __all__ = [
     "ScoredPredictions",
     "SharedNames",
     "audit_attribution",
+    "audit_files",
     "compare_predictions",
     "difference_hash",
     "equalize_histories",

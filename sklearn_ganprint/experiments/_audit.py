@@ -24,6 +24,7 @@ from sklearn_ganprint.experiments._shared_groups import (
 )
 from sklearn_ganprint.features import CorrelationTransformer
 from sklearn_ganprint.files._batches import FileBatches, as_paths, is_paths
+from sklearn_ganprint.files._histories import some_of_each
 from sklearn_ganprint.perturbations import Resize
 from sklearn_ganprint.residuals import ResidualTransformer
 
@@ -132,6 +133,80 @@ def audit_attribution(
     files = X[seen.kept] if of_files else None
     groups = None if groups is None else np.asarray(groups)[seen.kept]
     return _audit(seen, y[seen.kept], files, groups, random_state, failures)
+
+
+def audit_files(bunch: Bunch, *, reader: ImageReader | None = None) -> list[str]:
+    """Do the part of an audit that takes seconds: file properties, shared names, copies.
+
+    Parameters
+    ----------
+    bunch : Bunch
+        As :func:`~sklearn_ganprint.datasets.load_image_folder` returns it, with or without images.
+    reader : ImageReader, default=None
+        How files are cut to look for copies; None takes whole images, of the most common size.
+
+    Returns
+    -------
+    list of str
+        A sentence for each of: file properties, if they tell the classes apart; names that several
+        classes share, unless there are groups; images that are nearly like one of another class and
+        group. Empty if none of these is found.
+
+    See Also
+    --------
+    audit_attribution : The whole audit.
+    sklearn_ganprint.datasets.confounds : Names the properties that differ.
+
+    Notes
+    -----
+    Copies are looked for among at most 50 images of each class, evenly spread over its files.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> from sklearn_ganprint.experiments import audit_files
+    >>> audit_files(load_samples(load_content=False))
+    []
+    """
+    codes, found = bunch.target, []
+    try:
+        folds = _halves(codes, bunch.groups, 0)
+    except ValueError:  # too few images for halves
+        folds = []
+    if folds:
+        forest = RandomForestClassifier(random_state=0)
+        control = _control("file properties", forest, _property_rows(bunch), codes, folds)
+        if control.above_chance:
+            found.append(
+                f"file properties alone tell {control.accuracy:.2f} of the images right (chance "
+                f"{control.chance:.2f})"
+            )
+    shared = None if bunch.groups is not None else find_shared_names(bunch.filenames, codes)
+    if shared is not None:
+        found.append(
+            f"{shared.n_images} of {len(codes)} images share a {shared.part} with one of another "
+            f"class, such as {shared.example!r}"
+        )
+    chosen = np.flatnonzero(some_of_each(codes))
+    images, kept, _ = (reader or ImageReader()).try_read(bunch.filenames[chosen])
+    chosen = chosen[kept]
+    groups = chosen if bunch.groups is None else bunch.groups[chosen]
+    if n_alike := _count_alike(images, codes[chosen], groups):
+        found.append(
+            f"{n_alike} of {len(chosen)} images that were looked at are nearly like one of another "
+            f"class"
+        )
+    return found
+
+
+def _count_alike(images: Any, codes: np.ndarray, groups: np.ndarray) -> int:
+    """Count the images that are copies, or nearly, of one of another class and group."""
+    if not len(codes):
+        return 0
+    rows = np.concatenate([signatures(image[np.newaxis]) for image in images])
+    first, second = find_copies(rows, np.arange(len(rows))).T
+    differ = (codes[first] != codes[second]) & (groups[first] != groups[second])
+    return len(np.unique([first[differ], second[differ]]))
 
 
 def _look_at_all(batches: FileBatches) -> Bunch:

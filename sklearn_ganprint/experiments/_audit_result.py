@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklearn_ganprint._output import printable
 from sklearn_ganprint.experiments._results import Result, plain
 from sklearn_ganprint.experiments._robustness import wilson_interval
 from sklearn_ganprint.experiments._shared_groups import SharedNames
@@ -245,11 +246,14 @@ def _of_copies(result: AuditResult) -> Iterator[Weighed]:
         )
     if across := _images(copy for copy in result.copies if copy.across):
         alike = len(across & _images(others))
+        pair = next(copy for copy in result.copies if copy.across)
+        first, second = (printable(result.names[position]) for position in pair[:2])
         yield (
             len(across) / n,
             f"{len(across)} of {n} images have a copy, or nearly one, on the other side of the "
-            f"split, {alike} of them in another class: remove copies, or keep them together, "
-            f"before believing {result['attribution'].accuracy:.2f}",
+            f"split, {alike} of them in another class, such as {first} and {second}: remove "
+            f"copies, or keep them together, before believing "
+            f"{result['attribution'].accuracy:.2f}",
         )
 
 
