@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import cross_val_predict
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
@@ -56,7 +56,7 @@ def audit_attribution(
     reader : ImageReader, default=None
         How files are cut; None takes whole images, of the most common size.
     random_state : int, default=0
-        Seed of the split, of the forest and of the permutation.
+        Seed of the split, of the decision trees and of the permutation.
     batch_size : int, default=64
         Number of images in memory at a time, at the most, for each worker.
     n_jobs : int or None, default=None
@@ -92,7 +92,7 @@ def audit_attribution(
     of the pixel grid is left; images minus their wavelet residuals, which keep traces of low
     frequencies beside content; and permuted labels. Properties of files (format, mode, size,
     quality, chroma subsampling, kinds of metadata) and the compression that pixels show
-    (:func:`~sklearn_ganprint.datasets.estimate_history`) go to a random forest.
+    (:func:`~sklearn_ganprint.datasets.estimate_history`) go to a decision tree.
 
     Images are copies if all their pixels are the same, or if differences between neighbouring
     columns of their luminance, averaged over 32 x 32 areas, are correlated by 0.85 or more. Where
@@ -174,8 +174,8 @@ def audit_files(bunch: Bunch, *, reader: ImageReader | None = None) -> list[str]
     except ValueError:  # too few images for halves
         folds = []
     if folds:
-        forest = RandomForestClassifier(random_state=0)
-        control = _control("file properties", forest, _property_rows(bunch), codes, folds)
+        tree = DecisionTreeClassifier(random_state=0)
+        control = _control("file properties", tree, _property_rows(bunch), codes, folds)
         if control.above_chance:
             found.append(
                 f"file properties alone tell {control.accuracy:.2f} of the images right (chance "
@@ -237,7 +237,7 @@ def _audit(
 ) -> AuditResult:
     """Measure all controls on what was seen of images, and of their files."""
     classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
-    folds, forest = _halves(codes, groups, seed), RandomForestClassifier(random_state=seed)
+    folds, tree = _halves(codes, groups, seed), DecisionTreeClassifier(random_state=seed)
     traces = SubclassDiscriminantAnalysis()
     controls = [_control("attribution", traces, seen.traces, codes, folds)]
     copies = _copies(seen, codes, folds)
@@ -254,10 +254,10 @@ def _audit(
             controls.append(_control("kept together", traces, seen.traces, codes, kept))
     if files is not None:
         rows = _property_rows(inspect_images(files))
-        controls.append(_control("file properties", forest, rows, codes, folds))
+        controls.append(_control("file properties", tree, rows, codes, folds))
     permuted = _permuted(codes, folds, seed)
     controls += [
-        _control("compression shown", forest, seen.compression, codes, folds),
+        _control("compression shown", tree, seen.compression, codes, folds),
         _control("shrunk", traces, seen.shrunk, codes, folds),
         _control("denoised", traces, seen.denoised, codes, folds),
         _control("permuted labels", traces, seen.traces, permuted, folds),
