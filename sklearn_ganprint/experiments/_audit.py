@@ -95,9 +95,9 @@ def audit_attribution(
     (:func:`~sklearn_ganprint.datasets.estimate_history`) go to a decision tree.
 
     Images are copies if all their pixels are the same, or if differences between neighbouring
-    columns of their luminance, averaged over 32 x 32 areas, are correlated by 0.85 or more. Where
-    copies or shared names are found, attribution is measured by a split that keeps them together
-    as well.
+    columns of their luminance, averaged over 32 x 32 areas (of 4 pixels a side at least), are
+    correlated by 0.85 or more. Where copies or shared names are found, attribution is measured by
+    a split that keeps them together as well.
 
     That a control is at chance proves nothing about what it does not measure: earlier resizing
     shows in none of them. Generators that paint in a style of their own differ in content as well,

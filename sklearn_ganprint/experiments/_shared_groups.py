@@ -13,8 +13,8 @@ from scipy.stats import mannwhitneyu
 from sklearn_ganprint._output import as_label
 from sklearn_ganprint.experiments._selection import area_means
 
-#: Areas down and across by which images are compared, of smaller images one a pixel.
-_AREAS = 32
+#: Areas down and across by which images are compared; in smaller ones traces would count.
+_AREAS, _LEAST_SIDE = 32, 4
 #: Correlation of these from which on an image is a copy: versions of one photo by several networks
 #: reach 0.85 to 0.99, unrelated photos of one kind 0.75, faces aligned alike 0.82.
 COPY = 0.85
@@ -88,8 +88,10 @@ def signatures(images: np.ndarray) -> np.ndarray:
     Brightness and colours do not matter, nor do fine traces. Rows of flat images are 0.
     """
     n, height, width, _ = images.shape
-    grey = area_means(images, min(_AREAS, height), min(_AREAS, width))
+    shape = (min(_AREAS, max(2, side // _LEAST_SIDE)) for side in (height, width))
+    grey = area_means(images, *shape)
     rows = np.diff(grey, axis=2).reshape(n, -1).astype(np.float32)
+    rows -= rows.mean(axis=1, keepdims=True)  # all slopes would be alike
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
 
