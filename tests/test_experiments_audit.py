@@ -85,7 +85,7 @@ def test_traces_pass_all_controls(traces):
     assert not result["shrunk"].above_chance
     assert not result["permuted labels"].above_chance
     assert not result["compression shown"].above_chance
-    assert result.copies == () and result.groups is None
+    assert result.duplicates == () and result.groups is None
     assert "shrunk" not in result.verdict
 
 
@@ -157,7 +157,7 @@ def test_copies_are_found_and_kept_together(traces):
     Image.fromarray(traces[10, ..., 0]).save(stream, "JPEG", quality=50)
     traces[20] = np.asarray(Image.open(stream))[..., np.newaxis]
     result = audit_attribution(traces, Y)
-    found = {(x.first, x.second): (x.same_pixels, x.same_class) for x in result.copies}
+    found = {(x.first, x.second): (x.same_pixels, x.same_class) for x in result.duplicates}
     assert found == {**{(i, N + i): (True, False) for i in range(6)}, (10, 20): (False, True)}
     assert "12 of 48 images have all pixels of one of another class" in " ".join(result.findings)
     assert_array_equal(result.groups[:6], result.groups[N : N + 6])
@@ -170,8 +170,8 @@ def test_copies_of_flat_images_are_found(traces):
     traces = traces.copy()
     traces[[3, N]] = 0
     traces[5] = 1
-    (copy,) = audit_attribution(traces, Y).copies
-    assert copy[:3] == (3, N, True)
+    (duplicate,) = audit_attribution(traces, Y).duplicates
+    assert duplicate[:3] == (3, N, True)
 
 
 def test_likeness_is_the_correlation_of_coarse_differences(contents):
@@ -179,15 +179,15 @@ def test_likeness_is_the_correlation_of_coarse_differences(contents):
     likeness = np.corrcoef(np.diff(grey, axis=2).reshape(2 * N, -1))
     pairs = [(i, j) for i, j in combinations(range(2 * N), 2) if likeness[i, j] >= 0.85]
     contents[7] = np.maximum(contents[3], 60)
-    found = audit_attribution(contents, Y).copies
-    assert {(copy.first, copy.second) for copy in found} == {*pairs, (3, 7)}
+    found = audit_attribution(contents, Y).duplicates
+    assert {(duplicate.first, duplicate.second) for duplicate in found} == {*pairs, (3, 7)}
 
 
 def test_groups_are_kept_on_one_side(contents):
     groups = np.tile(np.arange(N), 2)
     contents[N:] = contents[:N, ::-1]  # versions, more alike than others
     result = audit_attribution(contents, Y, groups=groups)
-    assert not any(copy.across for copy in result.copies)
+    assert not any(duplicate.across for duplicate in result.duplicates)
     assert result.shared_names is None
 
 
@@ -273,7 +273,7 @@ def test_results_are_plain_values(tmp_path, traces):
     document = json.loads((tmp_path / "audit.json").read_text())
     assert document["verdict"] == document["findings"][0] == result.verdict
     assert document["classes"] == {"a": N, "b": N}
-    assert document["copies"][0]["first"] == bunch.filenames[0]
+    assert document["duplicates"][0]["first"] == bunch.filenames[0]
     assert [row["control"] for row in document["controls"]] == [
         "attribution",
         "kept together",
@@ -286,11 +286,11 @@ def test_results_are_plain_values(tmp_path, traces):
 
 
 def test_findings_begin_with_the_gravest(contents, traces):
-    # Half of the images are copies, which weighs less than content that tells all.
+    # Half of the images are duplicates, which weighs less than content that tells all.
     contents[1:12:2], contents[N + 1 : N + 12 : 2] = contents[:12:2], contents[N : N + 12 : 2]
     result = audit_attribution(contents, Y)
     assert result.findings[0].startswith("Images shrunk")
-    assert "copy" in result.findings[1]
+    assert "duplicate" in result.findings[1]
     (finding,) = audit_attribution(traces, np.tile(["a", "b"], N)).findings
     assert finding.endswith("there is nothing to believe yet")
 

@@ -21,8 +21,8 @@ REQUIRES = ("rich",)
 DESCRIPTION = (
     "Tell the sources of labelled images apart by what is no trace of them: properties of files, "
     "compression that pixels show, images shrunk and enlarged, images without their residual, "
-    "permuted labels. Look for copies, and for names that several sources share. Run it before you "
-    "believe how accurate an attribution is."
+    "permuted labels. Look for duplicates, and for names that several sources share. Run it before "
+    "you believe how accurate an attribution is."
 )
 
 _ACCURACY = Column("accuracy", "accuracy", 3)
@@ -57,8 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--csv",
         metavar="FILE",
-        help="write a CSV file with the columns path, label and group, in which copies and shared "
-        "names are one group; fit, reproduce and audit take it in place of the folder",
+        help="write a CSV file with the columns path, label and group, in which duplicates and "
+        "shared names are one group; fit, reproduce and audit take it in place of the folder",
     )
     _arguments.add(parser, "--force", help="replace these files if they exist")
     _arguments.add(parser, "--jobs", "--batch-size", "--format")

@@ -4,7 +4,7 @@ from sklearn_ganprint._public import former_names, publish
 from sklearn_ganprint.experiments._answers import Answers, AnswerShares, judge_answers
 from sklearn_ganprint.experiments._attribution import AttributionResult, evaluate_attribution, oscr
 from sklearn_ganprint.experiments._audit import audit_attribution, audit_files
-from sklearn_ganprint.experiments._audit_result import AuditResult, Control, Copy
+from sklearn_ganprint.experiments._audit_result import AuditResult, Control, Duplicate
 from sklearn_ganprint.experiments._convergence import ConvergenceResult, measure_convergence
 from sklearn_ganprint.experiments._correlations import CorrelationResult, measure_correlations
 from sklearn_ganprint.experiments._equal_histories import equalize_histories
@@ -29,7 +29,7 @@ __all__ = [
     "BatchOptions",
     "Control",
     "ConvergenceResult",
-    "Copy",
+    "Duplicate",
     "CorrelationResult",
     "McNemarResult",
     "ReproductionResult",

@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from sklearn_ganprint.classification import SubclassDiscriminantAnalysis
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history, inspect_images
 from sklearn_ganprint.experiments._attribution import split_classes
-from sklearn_ganprint.experiments._audit_result import AuditResult, Control, Copy
+from sklearn_ganprint.experiments._audit_result import AuditResult, Control, Duplicate
 from sklearn_ganprint.experiments._robustness import wilson_interval
 from sklearn_ganprint.experiments._shared_groups import (
-    find_copies,
+    find_duplicates,
     find_shared_names,
     join_groups,
     signatures,
@@ -70,7 +70,7 @@ def audit_attribution(
     Returns
     -------
     AuditResult
-        Controls, copies, names that are shared, and a verdict.
+        Controls, duplicates, names that are shared, and a verdict.
 
     Raises
     ------
@@ -94,10 +94,10 @@ def audit_attribution(
     quality, chroma subsampling, kinds of metadata) and the compression that pixels show
     (:func:`~sklearn_ganprint.datasets.estimate_history`) go to a decision tree.
 
-    Images are copies if all their pixels are the same, or if differences between neighbouring
+    Images are duplicates if all their pixels are the same, or if differences between neighbouring
     columns of their luminance, averaged over 32 x 32 areas (of 4 pixels a side at least), are
-    correlated by 0.85 or more. Where copies or shared names are found, attribution is measured by
-    a split that keeps them together as well.
+    correlated by 0.85 or more. Where duplicates or shared names are found, attribution is measured
+    by a split that keeps them together as well.
 
     That a control is at chance proves nothing about what it does not measure: earlier resizing
     shows in none of them. Generators that paint in a style of their own differ in content as well,
@@ -136,14 +136,14 @@ def audit_attribution(
 
 
 def audit_files(bunch: Bunch, *, reader: ImageReader | None = None) -> list[str]:
-    """Do the part of an audit that takes seconds: file properties, shared names, copies.
+    """Do the part of an audit that takes seconds: file properties, shared names, duplicates.
 
     Parameters
     ----------
     bunch : Bunch
         As :func:`~sklearn_ganprint.datasets.load_image_folder` returns it, with or without images.
     reader : ImageReader, default=None
-        How files are cut to look for copies; None takes whole images, of the most common size.
+        How files are cut to look for duplicates; None takes whole images of the most common size.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def audit_files(bunch: Bunch, *, reader: ImageReader | None = None) -> list[str]
 
     Notes
     -----
-    Copies are looked for among at most 50 images of each class, evenly spread over its files.
+    Duplicates are looked for among at most 50 images of each class, evenly spread over its files.
 
     Examples
     --------
@@ -200,11 +200,11 @@ def audit_files(bunch: Bunch, *, reader: ImageReader | None = None) -> list[str]
 
 
 def _count_alike(images: Any, codes: np.ndarray, groups: np.ndarray) -> int:
-    """Count the images that are copies, or nearly, of one of another class and group."""
+    """Count the images that are duplicates, or nearly, of one of another class and group."""
     if not len(codes):
         return 0
     rows = np.concatenate([signatures(image[np.newaxis]) for image in images])
-    first, second = find_copies(rows, np.arange(len(rows))).T
+    first, second = find_duplicates(rows, np.arange(len(rows))).T
     differ = (codes[first] != codes[second]) & (groups[first] != groups[second])
     return len(np.unique([first[differ], second[differ]]))
 
@@ -240,15 +240,15 @@ def _audit(
     folds, tree = _halves(codes, groups, seed), DecisionTreeClassifier(random_state=seed)
     traces = SubclassDiscriminantAnalysis()
     controls = [_control("attribution", traces, seen.traces, codes, folds)]
-    copies = _copies(seen, codes, folds)
+    duplicates = _duplicates(seen, codes, folds)
     shared = None
     if files is not None and groups is None:
         shared = find_shared_names(files, codes, seen.signatures)
-    together = _together(groups, shared, copies, len(y))
+    together = _together(groups, shared, duplicates, len(y))
     if together is not None:
         try:
             kept = _halves(codes, together, seed)
-        except ValueError:  # all images of a class are copies of each other
+        except ValueError:  # all images of a class are duplicates of each other
             kept = []
         if kept:
             controls.append(_control("kept together", traces, seen.traces, codes, kept))
@@ -266,7 +266,7 @@ def _audit(
         controls=tuple(controls),
         counts=dict(zip(map(str, classes), counts.tolist(), strict=True)),
         names=tuple(map(str, files if files is not None else (f"image {n}" for n in seen.kept))),
-        copies=copies,
+        duplicates=duplicates,
         shared_names=shared,
         groups=together,
         failures=tuple((error.filename, error.reason) for error in failures),
@@ -296,27 +296,29 @@ def _permuted(codes: np.ndarray, folds: Folds, seed: int) -> np.ndarray:
     return permuted
 
 
-def _copies(seen: Bunch, codes: np.ndarray, folds: Folds) -> tuple[Copy, ...]:
+def _duplicates(seen: Bunch, codes: np.ndarray, folds: Folds) -> tuple[Duplicate, ...]:
     side = np.zeros(len(codes), dtype=bool)
     side[folds[0][1]] = True
     return tuple(
-        Copy(
+        Duplicate(
             int(a),
             int(b),
             same_pixels=bool(seen.digests[a] == seen.digests[b]),
             same_class=bool(codes[a] == codes[b]),
             across=bool(side[a] != side[b]),
         )
-        for a, b in find_copies(seen.signatures, seen.digests)
+        for a, b in find_duplicates(seen.signatures, seen.digests)
     )
 
 
-def _together(groups: Any, shared: Any, copies: tuple[Copy, ...], n: int) -> np.ndarray | None:
-    """Join copies, and shared names, to groups; None if they join nothing that was apart."""
+def _together(
+    groups: Any, shared: Any, duplicates: tuple[Duplicate, ...], n: int
+) -> np.ndarray | None:
+    """Join duplicates, and shared names, to groups; None if they join nothing that was apart."""
     if shared is not None:
         groups = shared.groups
     apart = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
-    pairs = np.array([copy[:2] for copy in copies], dtype=np.intp).reshape(-1, 2)
+    pairs = np.array([pair[:2] for pair in duplicates], dtype=np.intp).reshape(-1, 2)
     joined = join_groups(apart, pairs)
     return joined if shared is not None or joined.max() < apart.max() else None
 

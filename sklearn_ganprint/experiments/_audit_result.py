@@ -14,7 +14,7 @@ from sklearn_ganprint.experiments._shared_groups import SharedNames
 #: Controls by their keys: what a table calls them, and what is left for a classifier in them.
 CONTROLS = {
     "attribution": "correlations of residuals",
-    "kept together": "the same, copies and shared names kept together",
+    "kept together": "the same, duplicates and shared names kept together",
     "file properties": "format, size, JPEG quality, chroma subsampling, metadata",
     "compression shown": "JPEG quality and grid that pixels show",
     "shrunk": "images shrunk to a quarter and enlarged: content only",
@@ -79,7 +79,7 @@ class Control(NamedTuple):
         return self.interval[0] > self.chance
 
 
-class Copy(NamedTuple):
+class Duplicate(NamedTuple):
     """Two images that are the same, or nearly.
 
     Parameters
@@ -95,12 +95,12 @@ class Copy(NamedTuple):
 
     See Also
     --------
-    audit_attribution : Finds copies.
+    audit_attribution : Finds duplicates.
 
     Examples
     --------
-    >>> from sklearn_ganprint.experiments import Copy
-    >>> Copy(0, 3, same_pixels=True, same_class=False, across=True).second
+    >>> from sklearn_ganprint.experiments import Duplicate
+    >>> Duplicate(0, 3, same_pixels=True, same_class=False, across=True).second
     3
     """
 
@@ -123,12 +123,12 @@ class AuditResult(Result):
         Number of images of each class.
     names : tuple of str
         Names of the images: their files, or "image 0" and so on.
-    copies : tuple of Copy
+    duplicates : tuple of Duplicate
         Pairs of images that are the same or nearly.
     shared_names : SharedNames or None
         Files that belong together by their names; None if none do, or groups were given.
     groups : ndarray of int, shape (n,), or None
-        Groups that keep those and copies together; None if there are neither.
+        Groups that keep those and duplicates together; None if there are neither.
     failures : tuple of (filename, reason)
         Files that could not be used, and are in nothing else.
     """
@@ -136,7 +136,7 @@ class AuditResult(Result):
     controls: tuple[Control, ...]
     counts: dict[str, int]
     names: tuple[str, ...]
-    copies: tuple[Copy, ...]
+    duplicates: tuple[Duplicate, ...]
     shared_names: SharedNames | None
     groups: np.ndarray | None
     failures: tuple[tuple[str, str], ...] = ()
@@ -160,7 +160,7 @@ class AuditResult(Result):
         own = self["attribution"]
         weighed = [
             *_of_permutation(self["permuted labels"]),
-            *_of_copies(self),
+            *_of_duplicates(self),
             *_of_names(self),
             *_of_controls(self),
         ]
@@ -204,13 +204,13 @@ class AuditResult(Result):
         Returns
         -------
         dict
-            ``verdict``, ``findings``, ``controls``, ``classes`` (images of each), ``copies``,
+            ``verdict``, ``findings``, ``controls``, ``classes`` (images of each), ``duplicates``,
             ``shared_names`` and ``failures``.
         """
         shared = self.shared_names
-        copies = [
-            {**copy._asdict(), "first": self.names[copy.first], "second": self.names[copy.second]}
-            for copy in self.copies
+        duplicates = [
+            {**pair._asdict(), "first": self.names[pair.first], "second": self.names[pair.second]}
+            for pair in self.duplicates
         ]
         names = ("part", "example", "n_images", "alike")
         found: dict[str, Any] = plain(
@@ -219,7 +219,7 @@ class AuditResult(Result):
                 "findings": self.findings,
                 "controls": self.rows(),
                 "classes": self.counts,
-                "copies": copies,
+                "duplicates": duplicates,
                 "shared_names": shared and {name: getattr(shared, name) for name in names},
                 "failures": [{"file": name, "reason": reason} for name, reason in self.failures],
             }
@@ -237,28 +237,28 @@ def _of_permutation(control: Control) -> Iterator[Weighed]:
         )
 
 
-def _of_copies(result: AuditResult) -> Iterator[Weighed]:
-    n, others = len(result.names), [copy for copy in result.copies if not copy.same_class]
-    if same := _images(copy for copy in others if copy.same_pixels):
+def _of_duplicates(result: AuditResult) -> Iterator[Weighed]:
+    n, others = len(result.names), [pair for pair in result.duplicates if not pair.same_class]
+    if same := _images(pair for pair in others if pair.same_pixels):
         yield (
             len(same) / n,
             f"{len(same)} of {n} images have all pixels of one of another class: remove them",
         )
-    if across := _images(copy for copy in result.copies if copy.across):
+    if across := _images(pair for pair in result.duplicates if pair.across):
         alike = len(across & _images(others))
-        pair = next(copy for copy in result.copies if copy.across)
-        first, second = (printable(result.names[position]) for position in pair[:2])
+        example = next(pair for pair in result.duplicates if pair.across)
+        first, second = (printable(result.names[position]) for position in example[:2])
         yield (
             len(across) / n,
-            f"{len(across)} of {n} images have a copy, or nearly one, on the other side of the "
+            f"{len(across)} of {n} images have a duplicate, or nearly one, on the other side of the "
             f"split, {alike} of them in another class, such as {first} and {second}: remove "
-            f"copies, or keep them together, before believing "
+            f"duplicates, or keep them together, before believing "
             f"{result['attribution'].accuracy:.2f}",
         )
 
 
-def _images(copies: Iterable[Copy]) -> set[int]:
-    return {position for copy in copies for position in (copy.first, copy.second)}
+def _images(duplicates: Iterable[Duplicate]) -> set[int]:
+    return {position for pair in duplicates for position in (pair.first, pair.second)}
 
 
 def _of_names(result: AuditResult) -> Iterator[Weighed]:

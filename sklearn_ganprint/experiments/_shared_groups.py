@@ -1,4 +1,4 @@
-"""Images that a split should keep together: copies, and files that names say belong together."""
+"""Images that a split should keep together: duplicates, and files that share a name."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -15,9 +15,9 @@ from sklearn_ganprint.experiments._selection import area_means
 
 #: Areas down and across by which images are compared; in smaller ones traces would count.
 _AREAS, _LEAST_SIDE = 32, 4
-#: Correlation of these from which on an image is a copy: versions of one photo by several networks
+#: Correlation of these from which on an image is a duplicate: versions of one photo by several networks
 #: reach 0.85 to 0.99, unrelated photos of one kind 0.75, faces aligned alike 0.82.
-COPY = 0.85
+ALIKE = 0.85
 #: Rows compared at a time.
 _BLOCK = 1024
 #: Share of the images that must belong together by their names, and how many there may be of one
@@ -96,11 +96,11 @@ def signatures(images: np.ndarray) -> np.ndarray:
     return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
 
 
-def find_copies(rows: np.ndarray, digests: np.ndarray) -> np.ndarray:
+def find_duplicates(rows: np.ndarray, digests: np.ndarray) -> np.ndarray:
     """Return pairs (n_pairs, 2) of images that are the same, or by their signatures nearly so."""
     pairs = [np.empty((0, 2), dtype=np.intp)]
     for start in range(0, len(rows), _BLOCK):
-        pairs.append(np.argwhere(rows[start : start + _BLOCK] @ rows.T >= COPY) + (start, 0))
+        pairs.append(np.argwhere(rows[start : start + _BLOCK] @ rows.T >= ALIKE) + (start, 0))
     _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
     # Flat images have no signature.
     pairs.append(np.column_stack([first[inverse], np.arange(len(rows))]))
