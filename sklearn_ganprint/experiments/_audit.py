@@ -108,7 +108,7 @@ def audit_attribution(
     >>> from sklearn_ganprint.datasets import load_samples
     >>> from sklearn_ganprint.experiments import audit_attribution
     >>> samples = load_samples()
-    >>> audit = audit_attribution(samples.data[::3], samples.target[::3])
+    >>> audit = audit_attribution(samples.data[::3, :, :, 1:2], samples.target[::3])
     >>> audit["attribution"].accuracy > 0.9, audit["permuted labels"].above_chance
     (True, False)
     """

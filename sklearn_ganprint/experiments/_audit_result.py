@@ -250,8 +250,8 @@ def _of_duplicates(result: AuditResult) -> Iterator[Weighed]:
         first, second = (printable(result.names[position]) for position in example[:2])
         yield (
             len(across) / n,
-            f"{len(across)} of {n} images have a duplicate, or nearly one, on the other side of the "
-            f"split, {alike} of them in another class, such as {first} and {second}: remove "
+            f"{len(across)} of {n} images have a duplicate, or nearly one, on the other side of "
+            f"the split, {alike} of them in another class, such as {first} and {second}: remove "
             f"duplicates, or keep them together, before believing "
             f"{result['attribution'].accuracy:.2f}",
         )

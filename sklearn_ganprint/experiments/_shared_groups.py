@@ -15,8 +15,8 @@ from sklearn_ganprint.experiments._selection import area_means
 
 #: Areas down and across by which images are compared; in smaller ones traces would count.
 _AREAS, _LEAST_SIDE = 32, 4
-#: Correlation of these from which on an image is a duplicate: versions of one photo by several networks
-#: reach 0.85 to 0.99, unrelated photos of one kind 0.75, faces aligned alike 0.82.
+#: Correlation of these from which on an image is a duplicate: versions of one photo by several
+#: networks reach 0.85 to 0.99, unrelated photos of one kind 0.75, faces aligned alike 0.82.
 ALIKE = 0.85
 #: Rows compared at a time.
 _BLOCK = 1024
