@@ -218,6 +218,14 @@ def test_names_that_classes_share(pattern, part, example):
     )
 
 
+def test_what_one_class_has_alone_is_no_group():
+    files = [f"{label}/{scene}_{label}.png" for label in "ab" for scene in range(N)]
+    other = [f"c/n0238_{number}.png" for number in range(N)]
+    shared = find_shared_names(files + other, [*Y, *"c" * N])
+    assert shared.n_images == 2 * N
+    assert_array_equal(np.bincount(shared.groups), [2] * N + [1] * N)
+
+
 def test_few_shared_names_are_none():
     files = [f"{label}/{n}{label * (n > 1)}.png" for label in "ab" for n in range(N)]
     assert find_shared_names(files, Y) is None

@@ -57,7 +57,7 @@ class SharedNames(NamedTuple):
     example : str
         A name, or beginning, that several classes have.
     groups : ndarray of int, shape (n,)
-        Group of each image by that part.
+        Group of each image by that part; one of its own where no other class has it.
     n_images : int
         Number of images in groups of several classes.
     alike : bool
@@ -163,6 +163,9 @@ def find_shared_names(
         n_images = int(shared.sum())
         if _SHARE * len(files) <= n_images <= _MOST * n_classes[n_classes > 1].sum() and n_images:
             alike = rows is not None and _are_alike(groups[shared], rows[shared])
+            # What one class alone has may be all of its names.
+            alone = len(names) + np.arange(len(files))
+            groups = np.unique(np.where(shared, groups, alone), return_inverse=True)[1]
             return SharedNames(part, str(names[n_classes.argmax()]), groups, n_images, alike)
     return None
 
