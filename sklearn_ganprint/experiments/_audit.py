@@ -28,6 +28,11 @@ from sklearn_ganprint.files._histories import some_of_each
 from sklearn_ganprint.perturbations import Resize
 from sklearn_ganprint.residuals import ResidualTransformer
 
+#: Images of a class, at the least.
+_FEWEST = 4
+#: Images in which a quick audit looks for duplicates, at the most.
+_LOOKED_AT = 2000
+
 Folds = list[tuple[np.ndarray, np.ndarray]]
 
 
@@ -75,7 +80,7 @@ def audit_attribution(
     Raises
     ------
     ValueError
-        If there are fewer than two images of a class, or of two groups, that can be used.
+        If fewer than four images of a class, or two groups, can be used.
 
     See Also
     --------
@@ -159,7 +164,8 @@ def audit_files(bunch: Bunch, *, reader: ImageReader | None = None) -> list[str]
 
     Notes
     -----
-    Duplicates are looked for among at most 50 images of each class, evenly spread over its files.
+    Duplicates are looked for among at most 50 images of each class, and 2000 in all,
+    evenly spread over the files.
 
     Examples
     --------
@@ -188,6 +194,7 @@ def audit_files(bunch: Bunch, *, reader: ImageReader | None = None) -> list[str]
             f"class, such as {shared.example!r}"
         )
     chosen = np.flatnonzero(some_of_each(codes))
+    chosen = chosen[:: -(-len(chosen) // _LOOKED_AT)]
     images, kept, _ = (reader or ImageReader()).try_read(bunch.filenames[chosen])
     chosen = chosen[kept]
     groups = chosen if bunch.groups is None else bunch.groups[chosen]
@@ -237,6 +244,12 @@ def _audit(
 ) -> AuditResult:
     """Measure all controls on what was seen of images, and of their files."""
     classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    if counts.min() < _FEWEST:
+        few = {str(label): int(n) for label, n in zip(classes, counts, strict=True) if n < _FEWEST}
+        raise ValueError(
+            f"y: expected at least {_FEWEST} images of each class that can be used, two for each "
+            f"half, got fewer of {few}."
+        )
     folds, tree = _halves(codes, groups, seed), DecisionTreeClassifier(random_state=seed)
     traces = SubclassDiscriminantAnalysis()
     controls = [_control("attribution", traces, seen.traces, codes, folds)]
