@@ -20,6 +20,7 @@ from sklearn_ganprint.experiments import audit_attribution
 CONTROLS = [
     "attribution",
     "file properties",
+    "equal histories",
     "compression shown",
     "shrunk",
     "denoised",

@@ -166,6 +166,20 @@ def test_copies_are_found_and_kept_together(traces):
     assert result["kept together"].accuracy > result["attribution"].accuracy
 
 
+def test_equal_histories_take_compression_away():
+    rng = np.random.default_rng(0)
+    images = as_images([smooth(rng, 8, 8, 96) + rng.normal(0, 2, (96, 96)) for _ in Y])
+    for image in images[N:, ..., 0]:
+        Image.fromarray(image).save(stream := io.BytesIO(), "JPEG", quality=70)
+        image[:] = np.asarray(Image.open(stream))
+    result = audit_attribution(images, Y)
+    assert result["attribution"].accuracy == result["compression shown"].accuracy == 1
+    assert not result["equal histories"].above_chance
+    left = f"{result['equal histories'].accuracy:.2f} is left with equal histories"
+    assert result.verdict.startswith("The compression")
+    assert result.verdict.endswith(left)
+
+
 def test_copies_of_flat_images_are_found(traces):
     traces = traces.copy()
     traces[[3, N]] = 0
@@ -286,6 +300,7 @@ def test_results_are_plain_values(tmp_path, traces):
         "attribution",
         "kept together",
         "file properties",
+        "equal histories",
         "compression shown",
         "shrunk",
         "denoised",

@@ -15,6 +15,7 @@ from sklearn_ganprint.classification import SubclassDiscriminantAnalysis
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history, inspect_images
 from sklearn_ganprint.experiments._attribution import split_classes
 from sklearn_ganprint.experiments._audit_result import AuditResult, Control, Duplicate
+from sklearn_ganprint.experiments._equal_histories import HISTORY
 from sklearn_ganprint.experiments._robustness import wilson_interval
 from sklearn_ganprint.experiments._shared_groups import (
     find_duplicates,
@@ -93,10 +94,11 @@ def audit_attribution(
     One random split into halves serves all controls; each half is attributed by a model of the
     other. Attribution is :class:`SubclassDiscriminantAnalysis` of the features of
     :class:`CorrelationTransformer`, of the images as they are: the quick part of the pipeline
-    "robust". So are its controls: images shrunk to a quarter and enlarged again, by which no trace
-    of the pixel grid is left; images minus their wavelet residuals, which keep traces of low
-    frequencies beside content; and permuted labels. Properties of files (format, mode, size,
-    quality, chroma subsampling, kinds of metadata) and the compression that pixels show
+    "robust". So are its controls: images with equal histories, as :func:`equalize_histories` makes
+    them by default, each at the size that it then has; images shrunk to a quarter and enlarged
+    again, by which no trace of the pixel grid is left; images minus their wavelet residuals, which
+    keep traces of low frequencies beside content; and permuted labels. Properties of files (format,
+    mode, size, quality, chroma subsampling, kinds of metadata) and the compression that pixels show
     (:func:`~sklearn_ganprint.datasets.estimate_history`) go to a decision tree.
 
     Images are duplicates if all their pixels are the same, or if differences between neighbouring
@@ -231,6 +233,7 @@ def _look_at(images: np.ndarray, features: CorrelationTransformer) -> dict[str, 
     digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
     return {
         "traces": features.transform(images),
+        "equal": features.transform(HISTORY.transform_whole(images)),
         "shrunk": features.transform(Resize(0.25, restore=True).transform(images)),
         "denoised": features.transform(denoised.astype(images.dtype)),
         "compression": np.array([[h.jpeg_quality or 0, *(h.grid or (-1, -1))] for h in histories]),
@@ -270,6 +273,7 @@ def _audit(
         controls.append(_control("file properties", tree, rows, codes, folds))
     permuted = _permuted(codes, folds, seed)
     controls += [
+        _control("equal histories", traces, seen.equal, codes, folds),
         _control("compression shown", tree, seen.compression, codes, folds),
         _control("shrunk", traces, seen.shrunk, codes, folds),
         _control("denoised", traces, seen.denoised, codes, folds),

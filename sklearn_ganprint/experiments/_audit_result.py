@@ -15,6 +15,7 @@ from sklearn_ganprint.experiments._shared_groups import SharedNames
 CONTROLS = {
     "attribution": "correlations of residuals",
     "kept together": "the same, duplicates and shared names kept together",
+    "equal histories": "the same, all images cut, reduced and compressed at random",
     "file properties": "format, size, JPEG quality, chroma subsampling, metadata",
     "compression shown": "JPEG quality and grid that pixels show",
     "shrunk": "images shrunk to a quarter and enlarged: content only",
@@ -27,9 +28,10 @@ CONTROLS = {
 _SURE = 0.999
 
 _SENTENCES = {
-    "file properties": "File properties alone reach {}: equalise before believing {}",
+    "file properties": "File properties alone reach {}: equalise before believing {}; {} is left "
+    "with equal histories",
     "compression shown": "The compression that pixels show reaches {} alone: equalise before "
-    "believing {}",
+    "believing {}; {} is left with equal histories",
     "shrunk": "Images shrunk to a quarter, which keep content alone, reach {}: match the content "
     "of the classes, or state this beside {}",
     "denoised": "Images without their residual reach {}: content and coarse traces may be much of "
@@ -292,7 +294,8 @@ def _of_controls(result: AuditResult) -> Iterator[Weighed]:
             # The denoised image keeps coarse traces of sources too: it accuses nobody by itself.
             weight = _share(control.accuracy - control.chance, own) * (name != "denoised")
             reached = f"{control.accuracy:.2f} (chance {control.chance:.2f})"
-            yield weight, sentence.format(reached, f"{own.accuracy:.2f}")
+            left = result["equal histories"].accuracy
+            yield weight, sentence.format(reached, f"{own.accuracy:.2f}", f"{left:.2f}")
 
 
 def _share(accuracy: float, own: Control) -> float:

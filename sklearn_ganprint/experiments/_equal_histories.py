@@ -13,7 +13,7 @@ from sklearn_ganprint.files._batches import as_paths, is_paths
 from sklearn_ganprint.perturbations import RandomHistory
 
 #: What images go through unless the caller says otherwise.
-_HISTORY = RandomHistory(
+HISTORY = RandomHistory(
     crop=(1.0, 0.95, 0.95),
     rotate=None,
     resize=(1.0, 0.5, 0.75),
@@ -114,7 +114,7 @@ def equalize_histories(
     """
     y = column_or_1d(y)
     check_consistent_length(images, y)
-    history = clone(history or _HISTORY).set_params(random_state=random_state)
+    history = clone(history or HISTORY).set_params(random_state=random_state)
     if like is not None and not (y == like).any():
         raise ValueError(f"like: expected one of {np.unique(y).tolist()}, got {like!r}.")
     pixels, kept, failures = _cut_alike(images, reader, n_jobs)
