@@ -31,8 +31,8 @@ from sklearn_ganprint.residuals import ResidualTransformer
 
 #: Images of a class, at the least.
 _FEWEST = 4
-#: Images in which a quick audit looks for duplicates, at the most.
-_LOOKED_AT = 2000
+#: Images among which a quick audit looks for duplicates, and their pixels, at the most: about.
+_LOOKED_AT, _PIXELS = 2000, 2e8
 
 Folds = list[tuple[np.ndarray, np.ndarray]]
 
@@ -166,8 +166,8 @@ def audit_files(bunch: Bunch, *, reader: ImageReader | None = None) -> list[str]
 
     Notes
     -----
-    Duplicates are looked for among at most 50 images of each class, and 2000 in all,
-    evenly spread over the files.
+    Duplicates are looked for among at most 50 images of each class, and about 2000 images and 200
+    megapixels in all, evenly spread over the files.
 
     Examples
     --------
@@ -195,27 +195,38 @@ def audit_files(bunch: Bunch, *, reader: ImageReader | None = None) -> list[str]
             f"{shared.n_images} of {len(codes)} images share a {shared.part} with one of another "
             f"class, such as {shared.example!r}"
         )
-    chosen = np.flatnonzero(some_of_each(codes))
-    chosen = chosen[:: -(-len(chosen) // _LOOKED_AT)]
-    images, kept, _ = (reader or ImageReader()).try_read(bunch.filenames[chosen])
-    chosen = chosen[kept]
-    groups = chosen if bunch.groups is None else bunch.groups[chosen]
-    if n_alike := _count_alike(images, codes[chosen], groups):
+    n_alike, n_looked_at = _count_alike(bunch, clone(reader or ImageReader()))
+    if n_alike:
         found.append(
-            f"{n_alike} of {len(chosen)} images that were looked at are nearly like one of another "
+            f"{n_alike} of {n_looked_at} images that were looked at are nearly like one of another "
             f"class"
         )
     return found
 
 
-def _count_alike(images: Any, codes: np.ndarray, groups: np.ndarray) -> int:
-    """Count the images that are duplicates, or nearly, of one of another class and group."""
-    if not len(codes):
-        return 0
-    rows = np.concatenate([signatures(image[np.newaxis]) for image in images])
+def _count_alike(bunch: Bunch, reader: ImageReader) -> tuple[int, int]:
+    """Count images that are nearly like one of another class and group, and those looked at."""
+    chosen = np.flatnonzero(some_of_each(bunch.target))
+    n_pixels = np.sum(bunch.widths[chosen] * bunch.heights[chosen])
+    chosen = chosen[:: 1 + max(len(chosen) // _LOOKED_AT, int(n_pixels / _PIXELS))]
+    # What fails here fails again where it matters, and is told there.
+    how: dict[str, Any] = {"n_jobs": reader.n_jobs, "on_error": lambda error: None}
+    batches = FileBatches.of_files(bunch.filenames[chosen], reader, **how)
+    found = list(batches.map(_sign))
+    if not found:
+        return 0, 0
+    kept, rows = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    chosen = chosen[kept]
+    groups = chosen if bunch.groups is None else bunch.groups[chosen]
     first, second = find_duplicates(rows, np.arange(len(rows))).T
+    codes = bunch.target[chosen]
     differ = (codes[first] != codes[second]) & (groups[first] != groups[second])
-    return len(np.unique([first[differ], second[differ]]))
+    return len(np.unique([first[differ], second[differ]])), len(chosen)
+
+
+def _sign(images: Any) -> np.ndarray:
+    """Compute signatures of images, which may differ in size."""
+    return np.concatenate([signatures(image[np.newaxis]) for image in images])
 
 
 def _look_at_all(batches: FileBatches) -> Bunch:

@@ -88,12 +88,15 @@ def signatures(images: np.ndarray) -> np.ndarray:
     Brightness and colours do not matter, nor do fine traces. Rows of flat images are 0.
     """
     n, height, width, _ = images.shape
-    shape = (min(_AREAS, max(2, side // _LEAST_SIDE)) for side in (height, width))
-    grey = area_means(images, *shape)
-    rows = np.diff(grey, axis=2).reshape(n, -1).astype(np.float32)
-    rows -= rows.mean(axis=1, keepdims=True)  # all slopes would be alike
+    shape = [min(_AREAS, max(2, side // _LEAST_SIDE)) for side in (height, width)]
+    differences = np.diff(area_means(images, *shape), axis=2)
+    differences -= differences.mean(axis=(1, 2), keepdims=True)  # all slopes would be alike
+    framed = np.zeros((n, _AREAS, _AREAS - 1), np.float32)
+    framed[:, : shape[0], : shape[1] - 1] = differences
+    rows = framed.reshape(n, -1)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    # Means of a flat image differ by rounding.
+    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 1e-6)
 
 
 def find_duplicates(rows: np.ndarray, digests: np.ndarray) -> np.ndarray:
