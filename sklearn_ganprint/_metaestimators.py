@@ -67,7 +67,7 @@ class LeavesOneOut(Protocol):
 
 
 class ScoresFolds(Protocol):
-    """Scores rows, (n, n_scores, n_classes), as if fitted without the fold of each."""
+    """Fits, and scores rows, (n, n_scores, n_classes), as if fitted without the fold of each."""
 
     def fold_scores(
         self,

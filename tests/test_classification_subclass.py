@@ -247,6 +247,17 @@ def test_fold_scores_leave_background_rows_out_too(with_background, together):
         np.testing.assert_allclose(actual[own], expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("squash", [None, 2.0])
+def test_fold_scores_leave_a_model_of_all_rows(with_background, squash):
+    X, y, parts, background = with_background()
+    model = SubclassDiscriminantAnalysis(squash=squash)
+    model.fold_scores(X, y, np.arange(len(y)) % 4, parts, background, parts == 0)
+    expected = clone(model).fit(X, y, parts, background)
+    np.testing.assert_array_equal(model.all_scores(X), expected.all_scores(X))
+    with pytest.raises(ValueError, match="'shrinkage' parameter"):
+        model.set_params(shrinkage=2.0).fold_scores(X, y, np.arange(len(y)) % 4)
+
+
 def test_only_the_rows_asked_for_are_scored(with_background):
     X, y, parts, background = with_background()
     fold_of, rows = np.arange(len(y)) % 5, (parts == 0) & (background < 0)

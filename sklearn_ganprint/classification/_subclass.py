@@ -155,6 +155,7 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         self._solve(parts, self._moments(X, of_rows, centres), centres, X.dtype)
         return self._spread(parts, X, of_rows)
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def fold_scores(
         self,
         X: Any,
@@ -164,7 +165,7 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         background: Any = None,
         rows: Any = None,
     ) -> np.ndarray:
-        """Score rows as classifiers do that have been fitted without the fold of each.
+        """Fit as ``fit`` does; score rows as classifiers do that lack the fold of each.
 
         Parameters
         ----------
@@ -199,6 +200,8 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         scores = np.empty((len(X), 2, len(self.classes_)))
         centres = self._centres(X, of_rows)
         together = self._moments(X, of_rows, centres)
+        self._solve(parts, together, centres, X.dtype)
+        self._spread(parts, X, of_rows)
         for fold in np.unique(fold_of[scored]):
             own, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
             rest = together.without(self._moments(X[own], of_rows[own], centres))

@@ -29,8 +29,9 @@ from sklearn_ganprint.ensemble._fusion_members import (
 from sklearn_ganprint.ensemble._fusion_weights import (
     Weights,
     about_mean,
+    around,
     choose_weights,
-    slope_of_quantile,
+    size_slopes,
 )
 from sklearn_ganprint.ensemble._twins import FEW, SharedContent, positive
 from sklearn_ganprint.ensemble._versions import Versions, log_sizes
@@ -42,7 +43,7 @@ from sklearn_ganprint.residuals._cache import shared_residuals
 N_FOLDS = 10
 
 #: Copies of each image, at least and at most, and of all images together, if not the least.
-COPIES, ALL_COPIES = (4, 16), 16_000
+COPIES, ALL_COPIES = (4, 20), 20_000
 
 #: Copies of each image that are scored by models without it, beside the image.
 SCORED_COPIES = 3
@@ -80,8 +81,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         scores are those of images and of their first 3 copies. A RandomHistory may change the size
         of images, unless these come as rows; the classifiers must take it. None makes no copies.
     n_copies : int or "auto", default="auto"
-        Number of copies that a RandomHistory makes of each image. "auto" is 16 for up to 1000
-        images, and fewer for more: 16,000 over their number, but at least 4.
+        Number of copies that a RandomHistory makes of each image. "auto" is 20 for up to 1000
+        images, and fewer for more: 20,000 over their number, but at least 4.
     background : sequence, default=None
         Perturbations, such as :class:`SimulatedSource`, that each give images the traces of another
         source than the classes. Classifiers with the fit parameter `background`, such as
@@ -117,10 +118,12 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     typicality_weights_ : ndarray of float64, shape (n_scores,)
         Weight of each score in the typicality: 1 over its scale, or 0. If a classifier has several
         scores, its first one counts alone, and classifiers with a single score do not.
-    size_slope_ : float
-        What is taken off the typicality for each unit of the natural logarithm of the number of
-        pixels: its 5 % quantile grows by so much among unseen images and copies. 0 if all have one
-        size.
+    usual_log_size_ : float
+        Natural logarithm of the median number of pixels of the images fitted on.
+    size_slopes_ : ndarray of float64, shape (2,)
+        What is taken off the typicality for each unit by which the logarithm of the number of
+        pixels is below the usual one (first) or above it: so much the 5 % quantile grows there
+        among unseen images and copies. 0 where all have one size.
     classes_ : ndarray of shape (n_classes,)
         The class labels.
     out_of_fold_scores_ : ndarray of float64, shape (n, n_classes)
@@ -175,9 +178,10 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     the image is of the class than of a source not seen. This takes the same off the scores of all
     classes, which the typicality shows, and the fused scores do not.
 
-    The typicality of own images grows with the number of their pixels, and so do the differences
-    between classes. A linear quantile regression [2]_ finds by how much the lowest of it do, which
-    is taken off, so that one threshold serves images of any size.
+    The typicality of own images depends on their number of pixels: features of small images vary
+    more, and differences between sources count more in large ones. A linear quantile regression
+    [2]_ on the logarithm, with one slope below the usual size and one above, finds how the lowest
+    values do, which is taken off. So one threshold serves images of any size.
 
     An image that is left out leaves translations of the same photo in the other classes. Their
     common content draws the image there, and the weight of the best classifier comes out lowest.
@@ -436,9 +440,10 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         self.out_of_fold_versions_ = kept % n_scored
         self.out_of_fold_scores_ = self._fuse(unseen)
         sizes = sizes.ravel()[kept]
-        self.size_slope_ = 0.0
-        typicality = self._typicality(unseen, sizes)
-        self.size_slope_ = slope_of_quantile(sizes, typicality[np.arange(len(codes)), codes])
+        self.usual_log_size_ = float(np.median(sizes[self.out_of_fold_versions_ == 0]))
+        self.size_slopes_ = np.zeros(2)
+        typicality = self._typicality(unseen, sizes)[np.arange(len(codes)), codes]
+        self.size_slopes_ = size_slopes(sizes, self.usual_log_size_, typicality)
         self.out_of_fold_typicality_ = self._typicality(unseen, sizes)
         return self
 
@@ -481,7 +486,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     def _typicality(self, scores: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         about = scores - self.own_means_[:, np.newaxis]
         typicality = np.einsum("imc,m->ic", about, self.typicality_weights_)
-        return typicality - self.size_slope_ * sizes[:, np.newaxis]
+        above = around(sizes, self.usual_log_size_) @ self.size_slopes_
+        return typicality - above[:, np.newaxis]
 
     def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
         """Return the number of the fold that each image is left out in."""
@@ -616,7 +622,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         if "weights_" in state:
             self.__dict__.setdefault("floors_", np.array([]))
             self.__dict__.setdefault("typicality_weights_", 1 / self.scales_)
-            self.__dict__.setdefault("size_slope_", 0.0)
+            self.__dict__.setdefault("usual_log_size_", 0.0)
+            self.__dict__.setdefault("size_slopes_", np.zeros(2))
             self.__dict__.setdefault("score_names_", [name for name, _ in self.estimators])
 
     def __sklearn_tags__(self) -> Any:

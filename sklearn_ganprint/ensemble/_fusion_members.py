@@ -83,8 +83,12 @@ class Member:
         labels, folds = np.repeat(y, n_versions), np.repeat(fold_of, n_versions)
         version = np.tile(np.arange(n_versions), len(y))
         params = facts.params_for(self.rest[-1], n_versions)
-        scores = self._unseen(X, labels, folds, version < plan.n_scored, params, plan.n_jobs)
-        self.estimator = _batches.fit_rest(self.estimator, X, labels, **params)
+        scored = version < plan.n_scored
+        if len(self.rest) == 1 and offers(self.rest[0], ScoresFolds):
+            scores = self.rest[0].fold_scores(X, labels, folds, rows=scored, **params)
+        else:
+            scores = self._unseen(X, labels, folds, scored, params, plan.n_jobs)
+            self.estimator = _batches.fit_rest(self.estimator, X, labels, **params)
         return scores.reshape(len(y), plan.n_scored, *scores.shape[1:])
 
     def _unseen(
@@ -97,8 +101,6 @@ class Member:
         n_jobs: int | None,
     ) -> np.ndarray:
         """Score some rows, (n, n_scores, n_classes), under models without their fold."""
-        if len(self.rest) == 1 and offers(self.rest[0], ScoresFolds):
-            return clone(self.rest[0]).fold_scores(X, y, fold_of, rows=scored, **params)
         found = Parallel(n_jobs=n_jobs)(
             delayed(_fold_scores)(
                 clone(_batches.without_leading(self.estimator)),

@@ -97,10 +97,23 @@ def about_mean(scores: np.ndarray) -> np.ndarray:
     return scores - scores.mean(axis=-1, keepdims=True)
 
 
-def slope_of_quantile(x: np.ndarray, values: np.ndarray) -> float:
-    """Fit a line with few of the values below it, and return its slope."""
-    if np.ptp(x) == 0:
-        return 0.0
-    chosen = np.linspace(0, len(x) - 1, min(len(x), MOST_ROWS)).astype(int)
-    line = QuantileRegressor(quantile=LOW, alpha=0).fit(x[chosen, np.newaxis], values[chosen])
-    return float(line.coef_[0])
+def size_slopes(log_sizes: np.ndarray, usual: float, typicality: np.ndarray) -> np.ndarray:
+    """Slopes (2,) of a low quantile of the typicality, below and above the usual size.
+
+    Features of small images vary more, and images beyond the usual size may be enlarged ones.
+    """
+    about = around(log_sizes, usual)
+    vary = np.ptp(about, axis=0) > 0
+    slopes = np.zeros(2)
+    if vary.any():
+        chosen = np.linspace(0, len(about) - 1, min(len(about), MOST_ROWS)).astype(int)
+        line = QuantileRegressor(quantile=LOW, alpha=0)
+        line.fit(about[np.ix_(chosen, vary)], typicality[chosen])
+        slopes[vary] = line.coef_
+    return slopes
+
+
+def around(log_sizes: np.ndarray, usual: float) -> np.ndarray:
+    """Return by how much sizes are below (as negative numbers) and above the usual one, (n, 2)."""
+    above = log_sizes - usual
+    return np.stack([above.clip(max=0), above.clip(min=0)], axis=1)

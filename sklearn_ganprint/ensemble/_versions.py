@@ -91,7 +91,9 @@ def make_versions(images: Any, sources: np.ndarray, plan: Versions) -> Iterator[
     if plan.background:
         others = _imitate(images, sources, plan.background)
         for chain in plan.background_chains:
-            yield Version(*_go_through(others, chain), background=sources)
+            version, chain, subclasses = _go_through(others, chain)
+            # Each source has few images, too few for parts of one kind of processing each.
+            yield Version(version, chain, np.minimum(subclasses, COPIED), sources)
 
 
 def _go_through(images: Any, chain: Chain) -> tuple[Any, Chain, np.ndarray]:

@@ -40,7 +40,7 @@ _SHAPES = {
     ),
     "FusionClassifier": (
         "classes_ c, scales_ k, weights_ k, class_weights_ ckc, intercept_ c, own_means_ m, "
-        "typicality_weights_? m, "
+        "typicality_weights_? m, size_slopes_? t, "
         "out_of_fold_codes_ n, out_of_fold_scores_ nc, out_of_fold_typicality_ nc"
     ),
     "OpenSetClassifier": (
