@@ -178,10 +178,10 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     the image is of the class than of a source not seen. This takes the same off the scores of all
     classes, which the typicality shows, and the fused scores do not.
 
-    The typicality of own images depends on their number of pixels: features of small images vary
-    more, and differences between sources count more in large ones. A linear quantile regression
-    [2]_ on the logarithm, with one slope below the usual size and one above, finds how the lowest
-    values do, which is taken off. So one threshold serves images of any size.
+    The typicality of own images grows with the number of their pixels, up to the usual size;
+    images beyond it may be enlarged ones, and theirs may fall. A quantile regression [2]_ on both
+    finds by how much the lowest of it do, which is taken off, so that one threshold serves images
+    of any size.
 
     An image that is left out leaves translations of the same photo in the other classes. Their
     common content draws the image there, and the weight of the best classifier comes out lowest.
@@ -486,8 +486,8 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
     def _typicality(self, scores: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         about = scores - self.own_means_[:, np.newaxis]
         typicality = np.einsum("imc,m->ic", about, self.typicality_weights_)
-        above = around(sizes, self.usual_log_size_) @ self.size_slopes_
-        return typicality - above[:, np.newaxis]
+        taken_off = around(sizes, self.usual_log_size_) @ self.size_slopes_
+        return typicality - taken_off[:, np.newaxis]
 
     def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
         """Return the number of the fold that each image is left out in."""
