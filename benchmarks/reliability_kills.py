@@ -28,12 +28,14 @@ from sklearn_ganprint.persistence import read_metadata
 COMMAND = [sys.executable, "-m", "sklearn_ganprint"]
 FEW = ["--images", "12", "--size", "64", "--sources", "C1", "G3", "N2"]
 FINGERPRINT = ["--kind", "fingerprint", "--jobs", "2", "--batch-size", "8"]
+AUDIT = ["--layout", "nested", "--out", "OUT/audit.txt", "--csv", "OUT/groups.csv"]
 REPRODUCE = ["--layout", "nested", "--n-fit", "6", "--n-test", "4", "--n-robustness", "0"]
 
 #: Words of each command; OUT is the folder that it writes to. Those without --force go on with what
 #: is there, and would refuse a folder that is complete.
 COMMANDS = {
     "simulate": ["simulate", "OUT", *FEW, "--jobs", "2"],
+    "audit": ["audit", "zoo", *AUDIT, "--jobs", "2", "--force"],
     "fit": ["fit", "zoo", "--layout", "nested", "--model", "OUT/m.skops", *FINGERPRINT, "--force"],
     "predict": ["predict", "m.skops", "zoo", "--jobs", "2"],
     "verify": ["verify", "m.skops", "camera/N2", "zoo/camera"],

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from sklearn_ganprint import pipelines
-from sklearn_ganprint.cli import _arguments, _console, _images, _models
+from sklearn_ganprint.cli import _arguments, _audit, _console, _images, _models
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.cli._pages import check_file
@@ -106,6 +106,7 @@ def run(args: argparse.Namespace) -> int:
         _images.check_crop(bunch, args.crop)
     crop = args.crop or _images.auto_crop(bunch, whole_from=whole_from, any_size=any_size)
     MESSAGES.warn(_images.warning_of_small(crop))
+    MESSAGES.say(_audit.quick_line(bunch, crop, args))
     labels = _labels(args)
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model)

@@ -18,6 +18,7 @@ from sklearn_ganprint.cli._interrupt import STATUS, WORD, interruptible
 #: command is chosen: it takes seconds to import what they need.
 _COMMANDS = {
     "demo": "try it on the bundled images",
+    "audit": "tell what beside their traces tells sources apart, before a figure is believed",
     "fit": "learn the traces of sources from labelled images",
     "predict": "attribute images to the sources of a model, or to none",
     "verify": "test whether images are from a source that is claimed",

@@ -144,6 +144,7 @@ def load_image_folder(
         is_real : ndarray of bool, False for generated images, or None
         formats, modes, widths, heights : ndarray, from the headers
         jpeg_quality : ndarray of float, nan where a file is not JPEG
+        subsampling, metadata : ndarray of str, as :func:`inspect_images` returns them
         failures : list of ImageReadError, what was left out and why, sorted by file name
         duplicates : list of (filename, first filename), copies within one label
         DESCR : str, a summary.

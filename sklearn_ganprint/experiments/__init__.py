@@ -9,6 +9,9 @@ from sklearn_ganprint.experiments._attribution import (
     judge_answers,
     oscr,
 )
+from sklearn_ganprint.experiments._audit import audit_attribution, audit_files
+from sklearn_ganprint.experiments._audit_result import AuditResult, Control, Duplicate
+from sklearn_ganprint.experiments._equal_histories import equalize_histories
 from sklearn_ganprint.experiments._fingerprints import (
     ConvergenceResult,
     CorrelationResult,
@@ -26,22 +29,31 @@ from sklearn_ganprint.experiments._results import (
 )
 from sklearn_ganprint.experiments._run import BatchOptions, ReproductionSettings
 from sklearn_ganprint.experiments._selection import difference_hash, near_duplicates
+from sklearn_ganprint.experiments._shared_groups import SharedNames, find_shared_names
 
 __all__ = [
     "AnswerShares",
     "Answers",
     "AttributionResult",
+    "AuditResult",
     "BatchOptions",
+    "Control",
     "ConvergenceResult",
+    "Duplicate",
     "CorrelationResult",
     "McNemarResult",
     "ReproductionResult",
     "ReproductionSettings",
     "RobustnessResult",
     "ScoredPredictions",
+    "SharedNames",
+    "audit_attribution",
+    "audit_files",
     "compare_predictions",
     "difference_hash",
+    "equalize_histories",
     "evaluate_attribution",
+    "find_shared_names",
     "judge_answers",
     "mcnemar_test",
     "measure_convergence",

@@ -173,7 +173,7 @@ def evaluate_attribution(
     """
     y = column_or_1d(y)
     check_consistent_length(X, y, groups)
-    train, test = _split(y, groups, test_size, random_state)
+    train, test = split_classes(y, groups, test_size, random_state)
     model, failures = _listening(estimator)
     model.fit(_safe_indexing(X, train), y[train])
     if failed := {error.filename for error in failures}:
@@ -188,7 +188,7 @@ def evaluate_attribution(
     )
 
 
-def _split(
+def split_classes(
     y: np.ndarray, groups: Any, test_size: float, random_state: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return positions to fit on and to hold out, with each class on both sides."""

@@ -161,20 +161,27 @@ def difference_hash(images: Any) -> np.ndarray:
     True
     """
     images = np.asarray(images)
-    n, height, width, channels = images.shape
+    n, height, width, _ = images.shape
     if min(height, width) <= _SIDE:
         raise ValueError(
             f"Expected images of at least {_SIDE + 1} pixels a side to hash, got "
             f"{height} x {width}."
         )
-    rows = np.arange(_SIDE) * height // _SIDE
-    columns = np.arange(_SIDE + 1) * width // (_SIDE + 1)
+    grey = area_means(images, _SIDE, _SIDE + 1)
+    bits = (grey[:, :, :-1] > grey[:, :, 1:]).reshape(n, -1)
+    return np.packbits(bits, axis=1).view(np.uint64)[:, 0]
+
+
+def area_means(images: np.ndarray, n_rows: int, n_columns: int) -> np.ndarray:
+    """Return the mean luminance of areas, (n, n_rows, n_columns), that images are cut into."""
+    _, height, width, channels = images.shape
+    rows = np.arange(n_rows) * height // n_rows
+    columns = np.arange(n_columns) * width // n_columns
     areas = np.add.reduceat(np.add.reduceat(images, rows, axis=1, dtype=np.float64), columns, 2)
     weights = np.array(LUMINANCE_WEIGHTS if channels == 3 else (1.0,))
     n_pixels = np.outer(np.diff([*rows, height]), np.diff([*columns, width]))
-    grey = areas @ weights / n_pixels
-    bits = (grey[:, :, :-1] > grey[:, :, 1:]).reshape(n, -1)
-    return np.packbits(bits, axis=1).view(np.uint64)[:, 0]
+    means: np.ndarray = areas @ weights / n_pixels
+    return means
 
 
 def near_duplicates(first: Any, second: Any, *, max_bits: int = 3) -> np.ndarray:

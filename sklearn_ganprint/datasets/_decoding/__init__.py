@@ -16,6 +16,7 @@ from sklearn.utils import gen_batches
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS
 from sklearn_ganprint._output import printable
 from sklearn_ganprint.datasets._decoding import _boxes, _chunks, _jpeg, _tiff
+from sklearn_ganprint.datasets._decoding._metadata import chroma_subsampling, find_metadata
 from sklearn_ganprint.datasets._decoding._structure import Prepared, UnusableImageError
 from sklearn_ganprint.datasets._tar import find_member, open_file
 
@@ -92,6 +93,8 @@ class ImageInfo(NamedTuple):
     height: int
     mode: str
     jpeg_quality: float  # estimated IJG quality from 1 to 100; nan if the file is not JPEG
+    subsampling: str  # of colours, such as "4:2:0"; empty if the file is not JPEG
+    metadata: str  # kinds of it in the file, such as "EXIF, ICC"
 
 
 def has_image_suffix(name: str) -> bool:
@@ -116,7 +119,7 @@ def decode_image(
         if not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
             raise UnusableImageError(f"has no part {box} in its {width} x {height} pixels")
         _require_memory(image, prepared, max_pixels, box, channels)
-        info = _info(image, prepared)
+        info = _info(image, prepared, path)
         _load(image, prepared)
         return _as_pixels(image, box, channels, prepared), info
 
@@ -127,10 +130,10 @@ def inspect_image(path: FilePath, max_pixels: int, window: Window | None = None)
         _require_memory(image, prepared, max_pixels)
         if window is not None:
             window(image.width, image.height)
-        return _info(image, prepared)
+        return _info(image, prepared, path)
 
 
-def _info(image: ImageFile, prepared: Prepared) -> ImageInfo:
+def _info(image: ImageFile, prepared: Prepared, path: FilePath) -> ImageInfo:
     tables = getattr(image, "quantization", None)
     return ImageInfo(
         format=prepared.format or str(image.format),
@@ -138,6 +141,8 @@ def _info(image: ImageFile, prepared: Prepared) -> ImageInfo:
         height=image.height,
         mode=image.mode,
         jpeg_quality=_jpeg.estimate_jpeg_quality(tables) if tables else float("nan"),
+        subsampling=chroma_subsampling(image),
+        metadata=find_metadata(os.fsdecode(path)),
     )
 
 
