@@ -92,20 +92,21 @@ def reference(
         densities.setdefault(label, []).append(density)
         distances.setdefault(label, []).append((about**2).sum(axis=1))
     likely = np.array([logsumexp(d, axis=0) - np.log(len(d)) for d in densities.values()]).T
-    of_kinds = []
-    for kind in sorted({kind for kind, _ in others}):
-        of_sources = np.array(
-            [m for m, own in zip(means[len(labels) :], others, strict=True) if own[0] == kind]
-        )
-        between = np.zeros((r, r))
-        if len(of_sources) > 1:
-            between = np.atleast_2d(np.cov((of_sources @ project.T).T))
-        about = (new - of_sources.mean(axis=0)) @ project.T
-        of_kinds.append(log_density(about, between + pooled))
-    if of_kinds:
-        likely -= np.log(np.mean(np.exp(of_kinds), axis=0))[:, np.newaxis]
+    if others:
+        of_sources = (means[len(labels) :] @ project.T, [kind for kind, _ in others])
+        likely -= unseen_density(new @ project.T, *of_sources, pooled)[:, np.newaxis]
     far = -np.log1p(np.array([np.min(d, axis=0) for d in distances.values()]).T)
     return np.stack([likely, far], axis=1)
+
+
+def unseen_density(new, means, kinds, pooled):
+    """Logarithm of the density of a source not seen, of which others of each kind have means."""
+    densities = []
+    for kind in set(kinds):
+        own = np.array([mean for mean, other in zip(means, kinds, strict=True) if other == kind])
+        between = np.atleast_2d(np.cov(own.T)) if len(own) > 1 else 0
+        densities.append(log_density(new - own.mean(axis=0), between + pooled))
+    return np.log(np.mean(np.exp(densities), axis=0))
 
 
 def log_density(about, covariance):
@@ -245,6 +246,17 @@ def test_fold_scores_leave_background_rows_out_too(with_background, together):
             **{"mean": known.mean(axis=0), "scale": known.std(axis=0)},
         )
         np.testing.assert_allclose(actual[own], expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("squash", [None, 2.0])
+def test_fold_scores_leave_a_model_of_all_rows(with_background, squash):
+    X, y, parts, background = with_background()
+    model = SubclassDiscriminantAnalysis(squash=squash)
+    model.fold_scores(X, y, np.arange(len(y)) % 4, parts, background, parts == 0)
+    expected = clone(model).fit(X, y, parts, background)
+    np.testing.assert_array_equal(model.all_scores(X), expected.all_scores(X))
+    with pytest.raises(ValueError, match="'shrinkage' parameter"):
+        model.set_params(shrinkage=2.0).fold_scores(X, y, np.arange(len(y)) % 4)
 
 
 def test_only_the_rows_asked_for_are_scored(with_background):

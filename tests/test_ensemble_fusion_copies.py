@@ -113,7 +113,7 @@ def check_unseen(clf, expected, y):
     flat = expected.reshape(-1, *expected.shape[2:])
     np.testing.assert_allclose(clf.out_of_fold_scores_, clf._fuse(flat), rtol=1e-4, atol=1e-4)
     # Images of one size.
-    assert clf.size_slope_ == 0
+    assert clf.size_slopes_.tolist() == [0, 0]
     typicality = np.einsum(
         "imc,m->ic", flat - clf.own_means_[:, np.newaxis], clf.typicality_weights_
     )
@@ -236,7 +236,8 @@ def test_images_of_other_sources_are_a_background(make_images, parts_member, sca
     ).fit(X, y)
     others, sources = of_other_sources(X)
     versions = [*copies_of(X, copies), *copies_of(others, copies[:1])]
-    parts = [*PARTS[: 1 + n_copies], *PARTS[: 1 + min(1, n_copies)]]
+    # Copies of other sources are one part, compressed or not.
+    parts = [*PARTS[: 1 + n_copies], *[0, 1][: 1 + min(1, n_copies)]]
     background = np.full((len(versions), len(y)), -1)
     background[1 + n_copies :] = sources
     params = {"subclasses": np.tile(parts, (len(y), 1)).T, "background": background}
@@ -429,31 +430,39 @@ def pinball(values):
     return np.maximum(0.05 * values, -0.95 * values).sum()
 
 
+def least_pinball(values, columns):
+    """Find the least of all combinations of columns and a constant, which pass through values."""
+    rows = np.column_stack([columns, np.ones(len(values))])
+    found = np.inf
+    for chosen in map(list, combinations(range(len(values)), rows.shape[1])):
+        if abs(np.linalg.det(rows[chosen])) > 1e-9:
+            found = min(
+                found, pinball(values - rows @ np.linalg.solve(rows[chosen], values[chosen]))
+            )
+    return found
+
+
 def test_sizes_of_images_are_taken_off_their_typicality(sources):
     X, y = sources
-    clf = clone(ANY_SIZE).fit(X, y)
+    clf = clone(ANY_SIZE).set_params(n_copies=2).fit(X, y)
     sizes = [[np.log(72 * 80)] * len(X)]
-    for whole, _ in copies_with_histories(X, (0, 1, 2)):
+    for whole, _ in copies_with_histories(X, (0, 1)):
         sizes.append([np.log(image.shape[0] * image.shape[1]) for image in whole])
     sizes = np.transpose(sizes).ravel()
+    assert clf.usual_log_size_ == pytest.approx(np.log(72 * 80))
+    above = sizes - np.log(72 * 80)
+    columns = np.stack([np.minimum(above, 0), np.maximum(above, 0)], axis=1)
     own = clf.out_of_fold_typicality_[np.arange(len(sizes)), clf.out_of_fold_codes_]
-    own = own + clf.size_slope_ * sizes
-    assert len(own) == 60 and clf.size_slope_ != 0
-    # The best line goes through two of the values.
-    lines = [
-        (own[i] - own[j]) / (sizes[i] - sizes[j])
-        for i, j in combinations(range(60), 2)
-        if sizes[i] != sizes[j]
-    ]
-    least = [min(pinball(own - a * sizes - c) for c in own - a * sizes) for a in lines]
-    found = own - clf.size_slope_ * sizes
-    assert min(pinball(found - c) for c in found) == pytest.approx(min(least), rel=1e-6)
+    plain = own + columns @ clf.size_slopes_
+    assert len(own) == 45 and clf.size_slopes_.all()
+    least = min(pinball(own - constant) for constant in own)
+    assert least == pytest.approx(least_pinball(plain, columns), rel=1e-6)
     mixed = [X[0], X[1, :40, :50], X[2].repeat(2, axis=0)]
     actual = clf.typicality_scores(mixed)
     np.testing.assert_allclose(clf._both_scores(mixed)[:, 1], actual)
-    slope, clf.size_slope_ = clf.size_slope_, 0.0
+    (below, beyond), clf.size_slopes_ = clf.size_slopes_, np.zeros(2)
     taken = clf.typicality_scores(mixed) - actual
-    expected = slope * np.log([72 * 80, 40 * 50, 144 * 80])
+    expected = [0, below * np.log(40 * 50 / (72 * 80)), beyond * np.log(2)]
     np.testing.assert_allclose(taken, np.tile(expected, (3, 1)).T, rtol=1e-6, atol=1e-9)
 
 

@@ -155,6 +155,7 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         self._solve(parts, self._moments(X, of_rows, centres), centres, X.dtype)
         return self._spread(parts, X, of_rows)
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def fold_scores(
         self,
         X: Any,

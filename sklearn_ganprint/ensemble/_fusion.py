@@ -173,7 +173,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
 
     Known classes alone do not show how sources differ. Each image therefore gets two more versions
     with the traces of a source of `background`, which are rows of other sources to the classifiers
-    that take such: their parts are 0, then 1 or 2. These rows are neither scored nor calibrated by.
+    that take such, in two parts, 0 and 1. These rows are neither scored nor calibrated by.
     A score of :class:`SubclassDiscriminantAnalysis` is then the logarithm of how much more likely
     the image is of the class than of a source not seen. This takes the same off the scores of all
     classes, which the typicality shows, and the fused scores do not.

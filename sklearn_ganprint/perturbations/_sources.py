@@ -26,7 +26,7 @@ class Traces(NamedTuple):
     scale: float  # of a reduction that is undone by interpolation; 1 for none
     reduction: str
     enlargement: str
-    doubling_kernels: np.ndarray  # (doublings, 4, 4)
+    doubling_kernels: np.ndarray  # (2, 4, 4), of the first and the second doubling
     kept: float  # share of the details that a reduction loses
     kernels: np.ndarray  # (3, k, k), of red, green and blue
     mix: np.ndarray  # (3, 3), of the colours
