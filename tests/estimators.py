@@ -114,7 +114,8 @@ ESTIMATORS = {
         perturbations=["noise 0.1"],
     ),
     "fusion-background": FusionClassifier(
-        [("parts", SubclassDiscriminantAnalysis()), ("other", LogisticRegression())],
+        [("parts", SubclassDiscriminantAnalysis())],
+        cv=3,
         perturbations=["noise 0.1"],
         background=["noise 1", "blur 0.5", SimulatedSource(3)],
     ),
