@@ -213,7 +213,7 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
             model._solve(parts.at(left), rest, centres[left], X.dtype)
             model._spread(parts.at(left), X, np.searchsorted(left, of_rows[others]), others)
             own = own[scored[own]]
-            scores[own] = model._scores(model._along(X[own]))
+            scores[own] = model._scores(model._along(X, own))
         return scores[scored]
 
     def class_scores(self, X: Any) -> np.ndarray:
@@ -301,8 +301,7 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
                 f"{type(self).__name__} needs more rows than parts of classes, got "
                 f"{pairs.shape[1]} parts in {len(y)} rows."
             )
-        rows = {"axis": 0, "where": known[:, np.newaxis], "dtype": np.float64}
-        self.mean_, self.scale_ = X.mean(**rows), X.std(**rows)
+        self.mean_, self.scale_ = _mean_and_deviation(X, np.flatnonzero(known))
         # What rounding leaves of the deviation of a constant is none.
         self.scale_[self.scale_ <= 1e-6 * np.abs(self.mean_)] = 1.0
         self.scale_[self.scale_ == 0] = 1.0
@@ -363,20 +362,19 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
             [_scatter(own) for own in kinds], (len(kinds), r, r)
         )
 
-    def _along(self, X: np.ndarray) -> np.ndarray:
-        """Give the coordinates of rows along the directions."""
-        rows = np.empty((len(X), len(self.components_)))
-        for chunk in row_chunks(*X.shape):
-            rows[chunk] = (self._squashed(X[chunk]) - self.centre_) @ self.components_.T
-        return rows
+    def _along(self, X: np.ndarray, rows: Any = None) -> np.ndarray:
+        """Give the coordinates of rows, all or some, along the directions."""
+        rows = np.arange(len(X)) if rows is None else rows
+        along = np.empty((len(rows), len(self.components_)))
+        for chunk in row_chunks(len(rows), X.shape[1]):
+            along[chunk] = (self._squashed(X[rows[chunk]]) - self.centre_) @ self.components_.T
+        return along
 
-    def _spread(
-        self, parts: "Parts", X: np.ndarray, of_rows: np.ndarray, rows: Any = slice(None)
-    ) -> Self:
+    def _spread(self, parts: "Parts", X: np.ndarray, of_rows: np.ndarray, rows: Any = None) -> Self:
         """Set the covariance of each part; `of_rows` are the parts of the rows."""
         known = of_rows < len(self.means_)
         of_rows = of_rows[known]
-        about = self._along(X[rows])[known] - self.means_[of_rows]
+        about = self._along(X, rows)[known] - self.means_[of_rows]
         r = about.shape[1]
         # Along the directions S is the identity; few rows do not tell how they differ from it.
         share = r / (r + len(about) - 1)
@@ -422,6 +420,14 @@ def _log_density(rows: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> 
     factor = cholesky(covariance, lower=True)
     about = solve_triangular(factor, (rows - mean).T, lower=True)
     return -np.square(about).sum(axis=0) / 2 - np.log(factor.diagonal()).sum()
+
+
+def _mean_and_deviation(X: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of some rows, in double precision without a copy of all."""
+    chunks = [rows[chunk] for chunk in row_chunks(len(rows), X.shape[1])]
+    mean = sum(X[own].sum(axis=0, dtype=np.float64) for own in chunks) / len(rows)
+    variance = sum(np.square(X[own] - mean).sum(axis=0) for own in chunks) / len(rows)
+    return mean, np.sqrt(variance)
 
 
 def _scatter(rows: np.ndarray) -> np.ndarray:
