@@ -12,6 +12,9 @@ from sklearn_ganprint.plotting._correlations import _MatrixDisplay
 #: Width of the dendrogram, as a share of that of the matrix.
 _BESIDE = 0.35
 
+#: Share of two sources that cannot be told apart: colours and dendrograms reach at least so far.
+_CHANCE = 0.5
+
 #: Lines that join sources of one family, and others.
 _WITHIN, _ACROSS = _drawing.COLOURS[0], "0.6"
 
@@ -106,7 +109,7 @@ class SourceFamiliesDisplay(_MatrixDisplay):
         values_format : str, default=".2f"
             How to write them.
         cmap : str or matplotlib Colormap, default="Reds"
-            Colours from 0 to the greatest share.
+            Colours from 0 to the greatest share, or to .5 if that is less.
         colorbar : bool, default=True
             Whether to draw the scale beside the matrix.
 
@@ -127,11 +130,13 @@ class SourceFamiliesDisplay(_MatrixDisplay):
         """Draw shares, which are never negative, in colours from 0 on."""
         from matplotlib.colors import Normalize
 
-        self.scale_ = _drawing.symmetric_scale(self.matrix)
+        self.scale_ = max(_CHANCE, float(np.nanmax(self.matrix)))
         norm = Normalize(0, self.scale_)
         self.im_ = self._draw_signed(self.matrix, self.scale_, cmap, norm=norm)
         if colorbar:
-            _drawing.add_colorbar(self.im_, self._label, aspect=25)
+            # A layout sees to the room of the dendrogram.
+            free = {} if self.figure_.get_layout_engine() else {"pad": _BESIDE + 0.08}
+            _drawing.add_colorbar(self.im_, self._label, aspect=25, **free)
 
     def _draw_dendrogram(self) -> None:
         """Draw the hierarchy so that its leaves are beside the rows."""
@@ -146,10 +151,8 @@ class SourceFamiliesDisplay(_MatrixDisplay):
             link_color_func=lambda node: _WITHIN if heights[node - n] <= limit else _ACROSS,
         )
         beside.set_ylim(10 * n, 0)  # scipy draws a leaf every 10, from 5 on
-        greatest = max(0.5, 1 - float(heights.min()))
-        beside.set_xlim(1 - greatest - 0.02, 1.02)
-        shares = [0.5, 0.25, 0]
-        beside.set_xticks([1 - share for share in shares], [f"{share:g}" for share in shares])
+        beside.set_xlim(1 - self.scale_ - 0.02, 1.02)
+        beside.set_xticks([1 - _CHANCE, 1], [f"{_CHANCE:g}", "0"])
         beside.set_xlabel(self._label)
         self.limit_ = beside.axvline(limit, color="black", linestyle="--", linewidth=0.8)
         for side in ("left", "right", "top"):
