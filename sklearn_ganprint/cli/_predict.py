@@ -1,7 +1,7 @@
 """``ganprint predict``: which of a model's sources made these images, or none of them."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -96,26 +96,31 @@ def _add_sets(rows: Sequence[Row], model: Model, scores: np.ndarray, coverage: f
     Where they are of one family, it is named, unless it has one source alone.
     """
     members = model.prediction_sets.predict_set(scores, coverage)
-    found = model.families.of_sets(members)
+    families = model.families
+    found = families.of_sets(members)
     # Behind the files are folders that could not be listed.
     for row, own, held, family in zip(rows, scores, members, found, strict=False):
         if row["error"] is None:
             ranked = (-own).argsort(kind="stable") if row["source"] == row["nearest"] else ()
             row["set"] = [model.labels[code] for code in ranked if held[code]]
-            if row["set"] and len(model.families.members_[family]) > 1 and family >= 0:
-                row["family"] = model.families.names[family]
+            if row["set"] and family >= 0 and len(families.members_[family]) > 1:
+                row["family"] = families.names[family]
 
 
-def _named(row: Row, model: Model) -> Row:
+def _named(row: Row, families: Mapping[str, str]) -> Row:
     """Name all sources of a set as the source in a table, the likeliest first; cut long names."""
-    named = {**row}
-    if len(names := row["set"] or []) > 1:
-        named["source"] = _alternatives(names)
-    if row["family"] is not None:
-        family = model.families.names.index(row["family"])
-        members = model.families.members_[family]
-        named["family"] = _alternatives([model.labels[code] for code in members])
-    return named
+    names = row["set"] or []
+    source = _alternatives(names) if len(names) > 1 else row["source"]
+    return {**row, "source": source, "family": families.get(row["family"])}
+
+
+def _short_families(model: Model) -> dict[str, str]:
+    """Give the names of families as a table has them; models without sets have none."""
+    if (families := model.families) is None:
+        return {}
+    labels = model.labels
+    members = [[labels[code] for code in own] for own in families.members_]
+    return dict(zip(families.names, map(_alternatives, members), strict=True))
 
 
 def _alternatives(names: Sequence[str]) -> str:
@@ -161,7 +166,7 @@ def _print(
             *_answers.shown_history(rows),
         ],
         notes=_notes(_console.judged(rows), rule, coverage if with_sets else None),
-        as_shown=partial(_named, model=model) if with_sets else dict,
+        as_shown=partial(_named, families=_short_families(model)) if with_sets else dict,
         appended=(*columns("set"), *_answers.HISTORY, _FAMILY),
     )
 
