@@ -104,6 +104,38 @@ def test_shares_are_counts_of_what_predict_answers(document):
         check_shares(source, own, known=source["known"])
 
 
+def test_right_families_are_counted(sampled, document, ganprint):
+    found, rows = document
+    names = load_model(sampled[0]).estimator_.families_.names
+    family_of = {source: name for name in names for source in name.split(" or ")}
+
+    def share(own):
+        right = [{family_of[s] for s in row["set"]} == {family_of[true_source(row)]} for row in own]
+        return pytest.approx(np.mean(right))
+
+    known = [row for row in rows if true_source(row) != UNKNOWN]
+    total = found["all"]["known"]
+    assert total["right_family"] == share(known) and total["right_family"] > total["right"]
+    assert found["all"]["unknown"]["right_family"] is None
+    for source in found["sources"][:-1]:
+        own = [row for row in known if true_source(row) == source["name"]]
+        assert source["right_family"] == share(own)
+    out = ganprint("evaluate", *sampled)[1]
+    together = "; ".join(name for name in names if " or " in name)
+    assert f"families of several sources: {together}\n" in out and "unsure   right family" in out
+    table = csv.DictReader(io.StringIO(ganprint("evaluate", *sampled, "--format", "csv")[1]))
+    assert float(next(table)["right_family"]) == share(
+        [row for row in known if true_source(row) == found["sources"][0]["name"]]
+    )
+
+
+def test_without_families_no_share_of_them_is_told(model, ganprint):
+    path, folder, _ = model
+    known = json.loads(ganprint("evaluate", path, folder, "--format", "json")[1])["all"]["known"]
+    assert known["right_family"] is None
+    assert "family" not in ganprint("evaluate", path, folder)[1]
+
+
 def quality_class(row):
     qualities = [row["jpeg_quality"], row["pixel_jpeg_quality"]]
     lowest = min((round(quality) for quality in qualities if quality is not None), default=None)
@@ -156,7 +188,7 @@ def test_the_table_and_its_notes(sampled, document, ganprint):
         *(str(shares["images"]), f"{shares['right']:.3f}"),
         *(f"{low:.3f} to {high:.3f}", f"{shares['unsure']:.3f}"),
     ]
-    *_, wrong, stranger, wrong_of_strangers, meaning = second.splitlines()
+    *_, wrong, stranger, wrong_of_strangers, _, meaning = second.splitlines()
     n_wrong = sum(outcome(row) == "wrong" for row in rows if true_source(row) != UNKNOWN)
     assert wrong.startswith(f"wrong: {n_wrong} of {shares['images']}; most often ")
     assert stranger == f"the model does not know {UNKNOWN}, where unknown is the right answer"

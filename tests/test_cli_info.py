@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -14,6 +15,8 @@ from sklearn.pipeline import make_pipeline
 import sklearn_ganprint
 from sklearn_ganprint import (
     FileBatchClassifier,
+    FileBatchEstimator,
+    FingerprintClassifier,
     OpenSetClassifier,
     ResidualTransformer,
     load_model,
@@ -85,6 +88,38 @@ def test_info_of_a_model_without_calibration(closed_model, ganprint):
     table = ganprint("info", path)[1]
     assert re.search(r"^calibration +- *$", table, re.MULTILINE)
     assert re.search(r"^source +images +fingerprint energy *$", table, re.MULTILINE)
+
+
+def test_info_tells_families_and_how_sources_are_joined(tmp_path, image_folder, ganprint):
+    _, paths, y = image_folder(n_per_class=20, strength=0.2)
+    pipeline = make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier())
+    whole = FileBatchEstimator(OpenSetClassifier(pipeline, false_alarm_rate=0.1)).fit(paths, y)
+    save_model(whole, tmp_path / "m")
+    document = json.loads(ganprint("info", tmp_path / "m", "--format", "json")[1])
+    confusion = whole.estimator_.families_.confusion_
+    pair = np.unravel_index(np.nanargmax(confusion), (3, 3))
+    first, last = document["hierarchy"]
+    assert first == {
+        "sources": ["abc"[code] for code in pair],
+        "confused": pytest.approx(confusion[pair]),
+    }
+    other = ({0, 1, 2} - set(pair)).pop()
+    assert last["confused"] == pytest.approx(confusion[other, list(pair)].mean())
+    assert sorted(last["sources"]) == [*"abc"]
+    expected = [name for name in whole.estimator_.families_.names if " or " in name]
+    assert [family["family"] for family in document["families"]] == expected
+    assert document["families"][0]["sources"] == expected[0].split(" or ")
+    share = document["families"][0]["confused"]
+    assert re.search(rf"^{expected[0]} +{share:.3f} *$", ganprint("info", tmp_path / "m")[1], re.M)
+
+
+def test_info_of_models_without_families(model, closed_model, ganprint):
+    path, *_ = model
+    document = json.loads(ganprint("info", path, "--format", "json")[1])
+    assert document["families"] == [] and len(document["hierarchy"]) == 2
+    assert "share confused" not in ganprint("info", path)[1]
+    document = json.loads(ganprint("info", closed_model[0], "--format", "json")[1])
+    assert (document["families"], document["hierarchy"]) == (None, None)
 
 
 def test_info_of_a_pipeline_of_ones_own(tmp_path, image_folder, ganprint):

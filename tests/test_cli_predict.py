@@ -107,18 +107,42 @@ def test_predict_shows_sets_as_the_source(sampled, ganprint):
     rows = json.loads(ganprint("predict", path, folder, "--format", "json")[1])["results"]
     _, out, err = ganprint("predict", path, folder)
     assert "warning" not in err
-    *lines, note, _ = out.splitlines()[2:]
+    *lines, note, _, _ = out.splitlines()[2:]
     n_several = 0
     for line, row in zip(lines, rows, strict=True):
         names = [*row["set"][:3], *([f"{len(row['set']) - 3} more"] * (len(row["set"]) > 3))]
         expected = " or ".join(names) or "unknown"
-        assert line.removeprefix(row["file"]).strip().startswith(f"{expected} ")
+        _, family, told, *_ = re.split("  +", line)
+        assert told == expected
+        assert family.split(" or ")[:3] == (row["family"] or "-").split(" or ")[:3]
         n_several += len(row["set"]) > 1
     assert note.startswith(f"several sources: {n_several} of {len(rows)}; ") and n_several
     out = ganprint("predict", path, folder, "--format", "csv")[1]
     table = csv.DictReader(io.StringIO(out))
     assert [line["set"] for line in table] == ["; ".join(row["set"]) for row in rows]
     assert table.fieldnames.index("set") == table.fieldnames.index("reason") + 1
+
+
+def test_predict_tells_the_family_first(sampled, ganprint):
+    path, folder = sampled
+    rows = json.loads(ganprint("predict", path, folder, "--format", "json")[1])["results"]
+    whole = load_model(path)
+    names = whole.estimator_.families_.names
+    assert 1 < len(names) < len(whole.classes_)
+    for row, name in zip(rows, whole.predict_family([row["file"] for row in rows]), strict=True):
+        assert row["family"] == (name if " or " in name else None)
+        if row["family"] is not None:
+            assert set(row["set"]) <= set(row["family"].split(" or "))
+    n_families = sum(row["family"] is not None for row in rows)
+    assert {len(row["set"]) for row in rows if row["family"]} >= {1, 2} and n_families < len(rows)
+    out = ganprint("predict", path, folder)[1]
+    assert re.match(r"file +family +source ", out)
+    assert (
+        f"each other: {n_families} of {len(rows)}; of the sources' own images, at most 5 %" in out
+    )
+    table = csv.DictReader(io.StringIO(ganprint("predict", path, folder, "--format", "csv")[1]))
+    assert [line["family"] or None for line in table] == [row["family"] for row in rows]
+    assert table.fieldnames[-1] == "family"
 
 
 def test_predict_takes_a_coverage(sampled, ganprint):
@@ -156,6 +180,7 @@ def test_former_models_have_no_sets(model, ganprint):
     document = json.loads(ganprint("predict", path, folder, "--format", "json")[1])
     assert document["coverage"] is None
     assert {row["set"] for row in document["results"]} == {None}
+    assert {row["family"] for row in document["results"]} == {None}
     assert [row["source"] for row in document["results"]] == list("aaaaaaaabbbbbbbbcccccccc")
     status, out, err = ganprint("predict", path, folder, "--coverage", 0.9)
     assert (status, out) == (2, "")

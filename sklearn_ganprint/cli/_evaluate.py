@@ -29,7 +29,9 @@ _SHARES = ("right", "unsure", "unknown", "wrong", "accuracy", "coverage")
 #: Columns of a table of shares; CSV has the limits of the intervals instead.
 _SHOWN = (
     *columns("images", Column("right", "right", 3), Column("interval", "95 % interval")),
-    *(Column(name, name, 3) for name in _SHARES[1:]),
+    Column("unsure", "unsure", 3),
+    Column("right_family", "right family", 3),
+    *(Column(name, name, 3) for name in _SHARES[2:]),
     Column("set_size", "set size", 2),
 )
 #: By what images were grouped, the name of the group, and whether the model knows their sources.
@@ -37,6 +39,7 @@ _GROUP = ("by", "name", "known")
 _IN_CSV = columns(
     *(*_GROUP, "images", *_SHARES, "set_size"),
     *(f"{name}_{limit}" for name in _SHARES for limit in ("low", "high")),
+    "right_family",
 )
 
 #: Lowest JPEG quality of each class.
@@ -53,6 +56,7 @@ class Judged(NamedTuple):
     named: np.ndarray  # (n,): the source that each file is attributed to, or "unknown"
     histories: list[Row]
     answers: Answers
+    in_family: np.ndarray | None  # (n,): whether an answer names sources of the right family alone
 
     def lines(self, by: str, names: Sequence[str | None]) -> list[Row]:
         """Give the shares of the images of each name; those without one are in none."""
@@ -61,8 +65,15 @@ class Judged(NamedTuple):
             for name in sorted({name for name in names if name is not None}):
                 shares = self.answers.shares(given == name, foreign=not known)
                 if shares.images:
-                    found.append({"by": by, "name": name, "known": known, **shares.to_dict()})
+                    line = {"by": by, "name": name, "known": known, **shares.to_dict()}
+                    found.append({**line, "right_family": self._right_family(given == name, known)})
         return found
+
+    def _right_family(self, where: np.ndarray, known: bool) -> float | None:
+        """Share of the answers for images of known sources that are of the right family."""
+        if self.in_family is None or not known:
+            return None
+        return float(self.in_family[where & ~self.answers.foreign].mean())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,7 +135,16 @@ def _judge(
         np.where(known, spelt[answers.nearest], rule.word),
         _answers.add_histories(rows, model, scored),
         answers,
+        _in_family(model, answers),
     )
+
+
+def _in_family(model: Model, answers: Answers) -> np.ndarray | None:
+    """Tell which answers name the right family; where each source stands alone, there is none."""
+    families = model.families
+    if families is None or len(families.names) == len(model.labels):
+        return None
+    return families.of_sets(answers.sets) == families.codes_[answers.codes]
 
 
 def _by_history(judged: Judged, model: Model) -> list[Row]:
@@ -170,7 +190,7 @@ def _print(form: str, settings: Row, model: Model, judged: Judged, scored: Score
         document,
         Table(_IN_CSV, list(map(_row, [*sources, *totals, *histories]))),
         shown=_tables(sources, totals, histories),
-        notes=[*_notes(settings, judged), *_answers.note_of_parts(judged.histories)],
+        notes=[*_notes(settings, judged, model), *_answers.note_of_parts(judged.histories)],
     )
 
 
@@ -204,7 +224,7 @@ def _tables(sources: list[Row], totals: list[Row], histories: list[Row]) -> list
     return tables
 
 
-def _notes(settings: Row, judged: Judged) -> list[str]:
+def _notes(settings: Row, judged: Judged, model: Model) -> list[str]:
     """Say which answers are wrong, for which sources, and what the words of a table mean."""
     notes, foreign = [], judged.answers.foreign
     if not foreign.all():
@@ -213,6 +233,12 @@ def _notes(settings: Row, judged: Judged) -> list[str]:
         names = ", ".join(sorted(set(judged.labels[foreign])))
         notes.append(f"the model does not know {names}, where unknown is the right answer")
         notes.append(f"wrong of unknown sources{_wrong(judged, foreign)}")
+    if judged.in_family is not None:
+        families = [name for name in model.families.names if name not in model.labels]
+        notes.append(
+            f"right family: all sources that are named are of the image's own family; families of "
+            f"several sources: {'; '.join(families)}"
+        )
     return [*notes, *_meaning(settings)]
 
 

@@ -18,6 +18,7 @@ DESCRIPTION = (
 _VERSIONS = ("package_version", "sklearn_version", "format_version")
 _SMALLEST = Column("smallest_p_value", "smallest p-value", 4)
 _SOURCES = columns("source", "images", "calibration_images", _SMALLEST, ENERGY)
+_FAMILIES = columns("family", Column("confused", "share confused", 3))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,11 +36,21 @@ def run(args: argparse.Namespace) -> int:
     shown = settings | {"covers": (settings["covers"] or "").removeprefix("covers ") or None}
     rows = [{"setting": key, "value": _in_words(value)} for key, value in shown.items()]
     unseen = _models.out_of_fold(model)
+    families, hierarchy = _families(model)
+    tables = [Table(columns("setting", "value"), rows), sources.filled()]
+    if families:
+        tables.append(Table(_FAMILIES, families))
     print_results(
         args.format,
-        {**settings, "out_of_fold": unseen, "sources": sources.rows},
+        {
+            **settings,
+            "out_of_fold": unseen,
+            "sources": sources.rows,
+            "families": families,
+            "hierarchy": hierarchy,
+        },
         sources,
-        shown=[Table(columns("setting", "value"), rows), sources.filled()],
+        shown=tables,
         notes=_models.notes_of_out_of_fold(unseen),
     )
     return 0
@@ -108,3 +119,19 @@ def _sources(model: Model) -> list[Row]:
         }
         for code, label in enumerate(model.labels)
     ]
+
+
+def _families(model: Model) -> tuple[list[Row] | None, list[Row] | None]:
+    """Tell families of several sources, and in which order sources are joined at which shares."""
+    if (found := model.families) is None:
+        return None, None
+    families = [
+        {"family": name, "sources": [model.labels[code] for code in own], "confused": float(share)}
+        for name, own, share in zip(found.names, found.members_, found.shares_, strict=True)
+        if len(own) > 1
+    ]
+    groups = [[label] for label in model.labels]
+    for left, right in found.linkage_[:, :2].astype(int):
+        groups.append([*groups[left], *groups[right]])
+    joined = zip(groups[len(model.labels) :], found.linkage_[:, 2], strict=True)
+    return families, [{"sources": own, "confused": 1 - float(far)} for own, far in joined]

@@ -77,6 +77,11 @@ class Model(NamedTuple):
         return getattr(self.open_set, "prediction_sets_", None)
 
     @property
+    def families(self) -> Any:
+        """Families of sources that are confused; None in models that make no sets."""
+        return None if self.prediction_sets is None else self.open_set.families_
+
+    @property
     def smallest_known_p_value(self) -> float:
         """p-value of an image that looks less like each source than any calibration image."""
         if self.localizes:

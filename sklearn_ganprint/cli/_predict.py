@@ -1,7 +1,8 @@
 """``ganprint predict``: which of a model's sources made these images, or none of them."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -29,9 +30,12 @@ _COLUMNS = columns(
 _KEYS = (
     *(column.key for column in _COLUMNS),
     *("scores", "p_values", "error", "reason", "smallest_p_value", "smallest_p_values", "set"),
+    "family",
 )
 
-#: Sources that a table names of a set.
+_FAMILY = Column("family", "family")
+
+#: Sources that a table names of a set, or of a family.
 _NAMED = 3
 
 
@@ -87,22 +91,42 @@ def _row(position: int, model: Model, scored: Scored, rule: Rule) -> Row:
 
 
 def _add_sets(rows: Sequence[Row], model: Model, scores: np.ndarray, coverage: float) -> None:
-    """List the sources in the set of each file, the likeliest first; of unknown images none."""
+    """List the sources in the set of each file, the likeliest first; of unknown images none.
+
+    Where they are of one family, it is named, unless it has one source alone.
+    """
     members = model.prediction_sets.predict_set(scores, coverage)
+    families = model.families
+    found = families.of_sets(members)
     # Behind the files are folders that could not be listed.
-    for row, own, held in zip(rows, scores, members, strict=False):
+    for row, own, held, family in zip(rows, scores, members, found, strict=False):
         if row["error"] is None:
             ranked = (-own).argsort(kind="stable") if row["source"] == row["nearest"] else ()
             row["set"] = [model.labels[code] for code in ranked if held[code]]
+            if row["set"] and family >= 0 and len(families.members_[family]) > 1:
+                row["family"] = families.names[family]
 
 
-def _named(row: Row) -> Row:
-    """Name all sources of a set as the source in a table, the likeliest first."""
-    if len(names := row["set"] or []) < 2:
-        return row
+def _named(row: Row, families: Mapping[str, str]) -> Row:
+    """Name all sources of a set as the source in a table, the likeliest first; cut long names."""
+    names = row["set"] or []
+    source = _alternatives(names) if len(names) > 1 else row["source"]
+    return {**row, "source": source, "family": families.get(row["family"])}
+
+
+def _short_families(model: Model) -> dict[str, str]:
+    """Give the names of families as a table has them; models without sets have none."""
+    if (families := model.families) is None:
+        return {}
+    labels = model.labels
+    members = [[labels[code] for code in own] for own in families.members_]
+    return dict(zip(families.names, map(_alternatives, members), strict=True))
+
+
+def _alternatives(names: Sequence[str]) -> str:
     more = len(names) - _NAMED
     rest = [f"{more} more"] if more > 0 else []
-    return {**row, "source": " or ".join([*names[:_NAMED], *rest])}
+    return " or ".join([*names[:_NAMED], *rest])
 
 
 def _print(
@@ -130,18 +154,20 @@ def _print(
         hidden.add("nearest")
     if rule.least is not None:
         hidden.add("p_value")
-    shown = {column.key: column for column in _COLUMNS} | {"p_value": rule.p_value_column()}
+    file, *others = ({c.key: c for c in _COLUMNS} | {"p_value": rule.p_value_column()}).values()
+    with_families = with_sets and any(row["family"] is not None for row in rows)
     _console.print_file_results(
         args.format,
         document,
         Table(_COLUMNS, rows),
         shown=[
-            *(column for key, column in shown.items() if key not in hidden),
+            *((file, _FAMILY) if with_families else (file,)),
+            *(column for column in others if column.key not in hidden),
             *_answers.shown_history(rows),
         ],
         notes=_notes(_console.judged(rows), rule, coverage if with_sets else None),
-        as_shown=_named if with_sets else dict,
-        appended=(*columns("set"), *_answers.HISTORY),
+        as_shown=partial(_named, families=_short_families(model)) if with_sets else dict,
+        appended=(*columns("set"), *_answers.HISTORY, _FAMILY),
     )
 
 
@@ -153,6 +179,13 @@ def _notes(rows: Sequence[Row], rule: Rule, coverage: float | None) -> list[str]
         notes.append(
             f"several sources: {n_several} of {len(rows)}; of the sources' own images, at least "
             f"{100 * coverage:g} % have theirs among those named, less those called unknown"
+        )
+    n_families = sum(row["family"] is not None for row in rows)
+    if coverage is not None and n_families:
+        notes.append(
+            f"family: sources that the model confuses with each other: {n_families} of "
+            f"{len(rows)}; of the sources' own images, at most {100 * (1 - coverage):g} % get a "
+            f"family or a source that is not theirs"
         )
     answered = [row for row in rows if row["score"] is not None]
     notes += _answers.notes_of_blank(len(rows) - len(answered), len(rows), "answer")

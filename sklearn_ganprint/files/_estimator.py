@@ -398,7 +398,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
 
     def _unanswered(self, n: int, method: str, value: np.ndarray | None = None) -> np.ndarray:
         """Make a result that says nothing yet of any image; `value` is that of some."""
-        if method == "predict":
+        if method in ("predict", "predict_family"):
             if value is not None and value.ndim > 1:
                 raise TypeError(
                     "predict: this estimator gives a mask for each image, not a label. Use "
@@ -666,6 +666,25 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
             empty, as of those from none of the sources.
         """
         return self._apply(X, "predict_set", coverage)
+
+    @available_if(lambda self: _can(self, "predict_family"))
+    def predict_family(self, X: Any, coverage: float = 0.95) -> np.ndarray:
+        """Give each file a family of sources, as an :class:`OpenSetClassifier` does.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n, or array-like of images
+            The files.
+        coverage : float, default=0.95
+            Of the sets that are to lie in a family, in (0, 1).
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Names of families, empty where a set has sources of several families. If some files
+            could not be read the array holds objects, with None for those files.
+        """
+        return self._apply(X, "predict_family", coverage)
 
     @available_if(lambda self: _can(self, "correlate"))
     def correlate(self, X: Any) -> np.ndarray:

@@ -12,6 +12,7 @@ from sklearn_ganprint.conformal import (
 )
 from sklearn_ganprint.open_set._classifier import OpenSetClassifier
 from sklearn_ganprint.open_set._detector import FingerprintDetector
+from sklearn_ganprint.open_set._families import SourceFamilies
 
 __all__ = [
     "Calibration",
@@ -19,6 +20,7 @@ __all__ = [
     "FingerprintDetector",
     "OpenSetClassifier",
     "PredictionSets",
+    "SourceFamilies",
     "conformal_p_values",
     "conformal_threshold",
     "discriminant_distances",

@@ -11,7 +11,7 @@ from sklearn.utils import deprecated, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from sklearn_ganprint._batches import Batches, takes_any_size
+from sklearn_ganprint._batches import Batches, split_steps, takes_any_size
 from sklearn_ganprint._images import stack_images
 from sklearn_ganprint._metaestimators import RoutesFitParams, check_classes, route
 from sklearn_ganprint.classification._scores import last_step
@@ -23,6 +23,7 @@ from sklearn_ganprint.conformal import (
 )
 from sklearn_ganprint.open_set import _calibration
 from sklearn_ganprint.open_set._calibration import ScoreFunction
+from sklearn_ganprint.open_set._families import SourceFamilies
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 
 
@@ -87,6 +88,8 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         Typicality scores and codes, to compute p-values from typicality scores at hand.
     prediction_sets_ : PredictionSets
         Class scores and codes, to compute sets of sources from class scores at hand.
+    families_ : SourceFamilies
+        Families of sources that are confused with each other.
     thresholds_ : ndarray of float64, shape (n_classes,)
         An image is unknown if its score for each source is below that source's threshold.
     n_features_in_ : int
@@ -361,6 +364,65 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
             )
         pooled = self.calibration_ == "pooled"
         return PredictionSets(self.calibration_class_scores_, self.calibration_codes_, pooled)
+
+    def predict_family(self, X: Any, coverage: float = 0.95) -> np.ndarray:
+        """Give each image the family of sources that its prediction set lies in.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+        coverage : float, default=0.95
+            Of the prediction sets, as in :meth:`predict_set`, in (0, 1).
+
+        Returns
+        -------
+        ndarray of str, shape (n,)
+            Name of the family of `families_` that all sources of an image's set are of, such as
+            "ldif or stab", or the name of a source that stands alone. Where a set has sources of
+            several families the name is empty. Where ``predict`` says unknown it is the unknown
+            label.
+
+        Raises
+        ------
+        AttributeError
+            If there are no `calibration_class_scores_`.
+        ValueError
+            If `coverage` is not in (0, 1).
+
+        Warns
+        -----
+        CalibrationWarning
+            If there are too few calibration scores, so that sets hold all sources.
+
+        See Also
+        --------
+        predict_set : The sources that cannot be ruled out.
+
+        Notes
+        -----
+        A family holds each source of the set inside it, hence an image's own whenever the set does.
+        So of the known sources' images, at most a share of ``1 - coverage`` gets the name of a
+        family that is not theirs, however families were found. That is a share of all images, and
+        not of those that get a name.
+        """
+        families, members = self.families_, self.predict_set(X, coverage)
+        names = np.array([*families.names, ""])  # the last one for -1, which is no family
+        found = names[families.of_sets(members)]
+        return np.where(members.any(axis=1), found, str(self.unknown_label_))
+
+    @property
+    def families_(self) -> SourceFamilies:
+        """Families of sources that are confused with each other, in images as they are.
+
+        Processed copies of images, which a fusion may be fitted on, count as no confusion: what
+        they have lost says nothing about how much alike sources are.
+        """
+        sets = self.prediction_sets_
+        last = split_steps(self.estimator_)[1][-1]
+        versions = np.asarray(getattr(last, "out_of_fold_versions_", ()))
+        clean = versions == 0 if versions.shape == sets.codes.shape else slice(None)
+        return SourceFamilies(sets.scores[clean], sets.codes[clean], self.classes_)
 
     def _are_known(self, typicality: np.ndarray) -> np.ndarray:
         """Whether each image is typical enough of a source to be called known."""

@@ -7,6 +7,7 @@ from sklearn_ganprint.plotting._correlations import (
     CorrelationMatrixDisplay,
 )
 from sklearn_ganprint.plotting._curves import EnergyCurveDisplay, RobustnessCurveDisplay
+from sklearn_ganprint.plotting._families import SourceFamiliesDisplay
 from sklearn_ganprint.plotting._fingerprint import (
     AutocorrelationDisplay,
     FingerprintDisplay,
@@ -24,6 +25,7 @@ __all__ = [
     "FingerprintSeriesDisplay",
     "LocalizationDisplay",
     "RobustnessCurveDisplay",
+    "SourceFamiliesDisplay",
 ]
 
 publish(globals())

@@ -28,6 +28,8 @@ class _MatrixDisplay(Display):
     #: Cells up to which values are written unless asked for, and how large at most, in points.
     _most_with_values: int
     _largest_value = _LARGEST
+    #: Width of what is drawn at the right of the matrix, as a share of that of the matrix.
+    _share_beside = 0.0
     #: What the values are.
     _label: str
 
@@ -60,7 +62,7 @@ class _MatrixDisplay(Display):
         cell = 0.6 if self._has_values(None) else 0.3
         height, width = (float(np.clip(cell * n, 1.8, 16)) for n in self.matrix.shape)
         beside, below = (0.085 * max(map(len, words)) for words in names)
-        width += beside + (1.3 if colorbar else 0.5)
+        width += self._share_beside * width + beside + (1.3 if colorbar else 0.5)
         return _drawing.new_axes(width, height + below + 1.0, layout="compressed")
 
     def _draw_colours(self, scale: str, cmap: Any, colorbar: bool) -> None:
