@@ -67,7 +67,7 @@ def test_the_dendrogram_has_its_leaves_beside_the_rows(ax):
 
 
 @pytest.mark.parametrize("n_sources", [2, 30])
-def test_any_number_of_sources(n_sources):
+def test_any_number_of_sources(pyplot, n_sources):
     names = [f"progan_bedroom_seed_{index:03d}" for index in range(n_sources)]
     display = SourceFamiliesDisplay.from_families(found(n_sources), names)
     display.figure_.draw_without_rendering()
