@@ -150,10 +150,8 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         numpy.linalg.LinAlgError
             If the covariance has no inverse: more shrinkage is needed.
         """
-        X, parts, of_rows = self._check(X, y, subclasses, background)
-        centres = self._centres(X, of_rows)
-        self._solve(parts, self._moments(X, of_rows, centres), centres, X.dtype)
-        return self._spread(parts, X, of_rows)
+        self._fit_all(*self._check(X, y, subclasses, background))
+        return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fold_scores(
@@ -198,10 +196,7 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         scored = np.ones(len(X), dtype=bool) if rows is None else column_or_1d(rows)
         check_consistent_length(X, fold_of, scored)
         scores = np.empty((len(X), 2, len(self.classes_)))
-        centres = self._centres(X, of_rows)
-        together = self._moments(X, of_rows, centres)
-        self._solve(parts, together, centres, X.dtype)
-        self._spread(parts, X, of_rows)
+        centres, together = self._fit_all(X, parts, of_rows)
         for fold in np.unique(fold_of[scored]):
             own, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
             rest = together.without(self._moments(X[own], of_rows[own], centres))
@@ -306,6 +301,16 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         self.scale_[self.scale_ <= 1e-6 * np.abs(self.mean_)] = 1.0
         self.scale_[self.scale_ == 0] = 1.0
         return X, Parts(pairs[0], pairs[1], n_classes), of_rows.ravel()
+
+    def _fit_all(
+        self, X: np.ndarray, parts: "Parts", of_rows: np.ndarray
+    ) -> tuple[np.ndarray, "Moments"]:
+        """Fit on all rows; return the centres of the parts, and the moments about these."""
+        centres = self._centres(X, of_rows)
+        together = self._moments(X, of_rows, centres)
+        self._solve(parts, together, centres, X.dtype)
+        self._spread(parts, X, of_rows)
+        return centres, together
 
     def _like_this(self) -> Self:
         """Make a model of the same classes, with the same scale."""

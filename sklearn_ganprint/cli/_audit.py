@@ -34,18 +34,13 @@ _IN_CSV = columns("control", _ACCURACY, "low", "high", _CHANCE, "images", _WHAT)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "source",
-        metavar="DIR_OR_CSV",
-        help="a folder with one folder of images per source, or a CSV file with the columns "
-        "path and label, and perhaps group",
-    )
+    _arguments.add(parser, "source", what=", and perhaps group")
     _arguments.add(parser, "--layout", default="folders")
     _arguments.add(parser, "--crop", "--anchor")
-    parser.add_argument(
+    _arguments.add(
+        parser,
         "--groups",
-        choices=("name",),
-        help="keep files of one name, such as versions of one scene, on one side of the split "
+        what="keep files of one name, such as versions of one scene, on one side of the split "
         "(default: the column group of a CSV file, if any)",
     )
     _arguments.add(
@@ -158,8 +153,6 @@ def _notes(result: AuditResult, crop: tuple[int, int], args: argparse.Namespace)
 def quick_line(bunch: Bunch, crop: tuple[int, int], args: argparse.Namespace) -> str:
     """Say in a line what an audit of seconds finds; of file properties, unless that was said."""
     reader = ImageReader(crop, anchor=args.anchor, n_jobs=args.jobs, min_side=MIN_SIDE)
-    found = audit_files(bunch, reader=reader)
-    if confounds(bunch):
-        found = [sentence for sentence in found if not sentence.startswith("file properties")]
+    found = audit_files(bunch, reader=reader, properties=not confounds(bunch))
     what = "; ".join(found) or "found nothing more"
     return f"quick audit: {what}. `ganprint audit` measures what else may tell the sources apart"

@@ -207,7 +207,7 @@ def map_members(
     """Compute what each member needs of a batch; return facts about the versions too."""
     found: list[list[Any]] = [[] for _ in members]
     facts = []
-    for number, version in enumerate(make_versions(images, sources, plan)):
+    for number, version in enumerate(make_versions(images, plan, sources)):
         _check_change(images, version, members)
         facts.append(version.facts())
         with shared_residuals():
@@ -270,7 +270,7 @@ def fit_members(
             unseen[-1][positions] = scores
     summed = [number for number, member in enumerate(members) if member.second_pass]
     if summed:
-        scored = plan._replace(chains=plan.chains[: plan.n_scored], background=())
+        scored = plan._replace(chains=plan.chains[: plan.n_scored])
         again = [members[number] for number in summed], classes, scored
         for kept, scores in batches.map(score_members, *again, rows=(y, fold_of)):
             for number, found in zip(summed, np.moveaxis(scores, 2, 0), strict=True):
@@ -288,7 +288,7 @@ def score_members(
 ) -> np.ndarray:
     """Score versions of a batch, (n, n_scored, n_members, n_classes), by models without them."""
     scores = []
-    for version in make_versions(images, np.zeros(len(y), dtype=int), plan):
+    for version in make_versions(images, plan):
         scores.append([member.score(version.images, y, fold_of, classes) for member in members])
     return np.array(scores).transpose(2, 0, 1, 3)
 

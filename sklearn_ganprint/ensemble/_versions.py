@@ -83,12 +83,17 @@ class Version(NamedTuple):
         return np.column_stack([self.subclasses, self.background, log_sizes(self.images)])
 
 
-def make_versions(images: Any, sources: np.ndarray, plan: Versions) -> Iterator[Version]:
-    """Make the versions of a batch one by one, so that one of them is in memory at a time."""
-    none = np.full(len(sources), -1)
+def make_versions(
+    images: Any, plan: Versions, sources: np.ndarray | None = None
+) -> Iterator[Version]:
+    """Make the versions of a batch one by one, so that one of them is in memory at a time.
+
+    `sources` are those in the background of the plan that each image gets the traces of, if any.
+    """
+    none = np.full(len(images), -1)
     for chain in plan.chains:
         yield Version(*_go_through(images, chain), background=none)
-    if plan.background:
+    if plan.background and sources is not None:
         others = _imitate(images, sources, plan.background)
         for chain in plan.background_chains:
             version, chain, subclasses = _go_through(others, chain)

@@ -142,7 +142,9 @@ def audit_attribution(
     return _audit(seen, y[seen.kept], files, groups, random_state, failures)
 
 
-def audit_files(bunch: Bunch, *, reader: ImageReader | None = None) -> list[str]:
+def audit_files(
+    bunch: Bunch, *, reader: ImageReader | None = None, properties: bool = True
+) -> list[str]:
     """Do the part of an audit that takes seconds: file properties, shared names, duplicates.
 
     Parameters
@@ -151,6 +153,9 @@ def audit_files(bunch: Bunch, *, reader: ImageReader | None = None) -> list[str]
         As :func:`~sklearn_ganprint.datasets.load_image_folder` returns it, with or without images.
     reader : ImageReader, default=None
         How files are cut to look for duplicates; None takes whole images of the most common size.
+    properties : bool, default=True
+        Whether to look at file properties. :func:`~sklearn_ganprint.datasets.confounds` names those
+        that differ, after which the sentence says nothing new.
 
     Returns
     -------
@@ -178,7 +183,7 @@ def audit_files(bunch: Bunch, *, reader: ImageReader | None = None) -> list[str]
     """
     codes, found = bunch.target, []
     try:
-        folds = _halves(codes, bunch.groups, 0)
+        folds = _halves(codes, bunch.groups, 0) if properties else []
     except ValueError:  # too few images for halves
         folds = []
     if folds:

@@ -130,7 +130,8 @@ def equalize_histories(
         if quality is not None:
             own = clone(history).set_params(jpeg=(1, quality, quality) if quality else None)
         image = pixels[position][np.newaxis]
-        return own.transform_whole(image)[0], own.histories(image)[0]
+        (changed,), (operations,) = own.transform_whole(image, return_histories=True)
+        return changed, operations
 
     changed, histories = zip(*thread_map(change, range(len(kept)), n_jobs), strict=True)
     height, width = np.min([image.shape[:2] for image in changed], axis=0)

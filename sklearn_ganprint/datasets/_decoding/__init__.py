@@ -94,7 +94,7 @@ class ImageInfo(NamedTuple):
     mode: str
     jpeg_quality: float  # estimated IJG quality from 1 to 100; nan if the file is not JPEG
     subsampling: str  # of colours, such as "4:2:0"; empty if the file is not JPEG
-    metadata: str  # kinds of it in the file, such as "EXIF, ICC"
+    metadata: str  # kinds of it in the file, such as "EXIF, ICC"; empty where pixels were read
 
 
 def has_image_suffix(name: str) -> bool:
@@ -107,33 +107,36 @@ def decode_image(
 ) -> tuple[Pixels, ImageInfo]:
     """Read pixels and header of one image file; `window` chooses a part, or refuses the size.
 
+    Metadata is looked for with headers alone: it would take half of the time again.
+
     As :class:`~sklearn_ganprint.datasets.ImageReader` says. Luminance is not rounded: rounding adds
     noise of the size of a fingerprint. Palettes are looked up; CMYK, YCbCr and LAB go through
     Pillow's conversion to RGB; 1-bit files give 0 and 255.
     """
     if channels not in ("rgb", "luminance"):
         raise ValueError(f'channels: expected "rgb" or "luminance", got {channels!r}')
-    with _opened(path, max_pixels, whole=True) as (image, prepared):
+    with _opened(path, max_pixels, whole=True) as (_, image, prepared):
         width, height = image.size
         box = (0, 0, width, height) if window is None else window(width, height)
         if not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
             raise UnusableImageError(f"has no part {box} in its {width} x {height} pixels")
         _require_memory(image, prepared, max_pixels, box, channels)
-        info = _info(image, prepared, path)
+        info = _info(None, image, prepared)
         _load(image, prepared)
         return _as_pixels(image, box, channels, prepared), info
 
 
 def inspect_image(path: FilePath, max_pixels: int, window: Window | None = None) -> ImageInfo:
     """Read what the header of one image file says, unless `window` refuses its size."""
-    with _opened(path, max_pixels, whole=False) as (image, prepared):
+    with _opened(path, max_pixels, whole=False) as (stream, image, prepared):
         _require_memory(image, prepared, max_pixels)
         if window is not None:
             window(image.width, image.height)
-        return _info(image, prepared, path)
+        return _info(stream, image, prepared)
 
 
-def _info(image: ImageFile, prepared: Prepared, path: FilePath) -> ImageInfo:
+def _info(stream: BinaryIO | None, image: ImageFile, prepared: Prepared) -> ImageInfo:
+    """Gather what a header says, and what metadata there is in a stream, if one is given."""
     tables = getattr(image, "quantization", None)
     return ImageInfo(
         format=prepared.format or str(image.format),
@@ -142,12 +145,14 @@ def _info(image: ImageFile, prepared: Prepared, path: FilePath) -> ImageInfo:
         mode=image.mode,
         jpeg_quality=_jpeg.estimate_jpeg_quality(tables) if tables else float("nan"),
         subsampling=chroma_subsampling(image),
-        metadata=find_metadata(os.fsdecode(path)),
+        metadata="" if stream is None else find_metadata(stream),
     )
 
 
 @contextmanager
-def _opened(path: FilePath, max_pixels: int, whole: bool) -> Iterator[tuple[ImageFile, Prepared]]:
+def _opened(
+    path: FilePath, max_pixels: int, whole: bool
+) -> Iterator[tuple[BinaryIO, ImageFile, Prepared]]:
     """Open a file of acceptable size; whatever goes wrong inside names the file."""
     name = os.fsdecode(path)
     try:
@@ -167,7 +172,7 @@ def _opened(path: FilePath, max_pixels: int, whole: bool) -> Iterator[tuple[Imag
                         f"is damaged: announces {image.size} pixels in one place, and "
                         f"{prepared.decoded_size} in another"
                     )
-                yield image, prepared
+                yield stream, image, prepared
     except Exception as error:
         # Pillow lets damaged files raise almost any exception, from SyntaxError to KeyError.
         raise ImageReadError(name, _reason(error)) from error

@@ -1,8 +1,6 @@
 """What a file says beside its pixels: kinds of metadata, and how JPEG samples colours."""
 
-from typing import Any
-
-from sklearn_ganprint.datasets._tar import open_file
+from typing import Any, BinaryIO
 
 #: What each kind of metadata begins with in one of the formats.
 _MARKS = {
@@ -27,13 +25,15 @@ _SUBSAMPLING = {
 }
 
 
-def find_metadata(name: str) -> str:
-    """Return the kinds of metadata in a file, such as "EXIF, ICC"; nothing is parsed."""
-    with open_file(name) as stream:
-        ends = stream.read(_SEARCHED)
-        length = stream.seek(0, 2)
-        stream.seek(max(len(ends), length - _SEARCHED))
-        ends += stream.read(_SEARCHED)
+def find_metadata(stream: BinaryIO) -> str:
+    """Return the kinds of metadata in an open file, such as "EXIF, ICC"; nothing is parsed."""
+    position = stream.tell()  # whoever else reads the file goes on from there
+    stream.seek(0)
+    ends = stream.read(_SEARCHED)
+    length = stream.seek(0, 2)
+    stream.seek(max(len(ends), length - _SEARCHED))
+    ends += stream.read(_SEARCHED)
+    stream.seek(position)
     found = [kind for kind, marks in _MARKS.items() if any(mark in ends for mark in marks)]
     return ", ".join(found)
 
