@@ -110,12 +110,11 @@ class Decides(Protocol):
     def decision_function(self, X: Any) -> np.ndarray: ...
 
 
-class ChangesInput(Protocol):
-    """Hands something else to its `estimator_` than what it is given."""
+class FittedOnParts(Protocol):
+    """Its `estimator_` is fitted on features of the parts of images, and judges by the whole."""
 
     estimator_: Any
-
-    def inner_input(self, X: Any) -> Any: ...
+    n_parts_: int
 
 
 class MakesParts(Protocol):

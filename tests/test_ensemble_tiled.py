@@ -29,13 +29,16 @@ def test_it_is_the_classifier_fitted_on_all_parts_and_applied_to_wholes(parts):
         np.testing.assert_array_equal(actual, getattr(expected, method)(X[:, 0]))
 
 
-def test_what_reaches_the_classifier_inside_is_the_whole(parts):
+def test_the_classifier_inside_judges_by_the_whole(parts):
     X, y = parts
     clf = TiledClassifier(LogisticRegression()).fit(X, y)
-    np.testing.assert_array_equal(clf.inner_input(X), X[:, 0])
-    np.testing.assert_array_equal(clf.inner_input(X.reshape(12, -1)), X[:, 0])
+    expected = clf.estimator_.decision_function(X[:, 0])
+    for given in (X, X.reshape(12, -1)):
+        np.testing.assert_array_equal(clf.decision_function(given), expected)
+        with pytest.warns(FutureWarning, match="inner_input is deprecated"):
+            np.testing.assert_array_equal(clf.inner_input(given), X[:, 0])
     with pytest.raises(NotFittedError):
-        TiledClassifier(LogisticRegression()).inner_input(X)
+        TiledClassifier(LogisticRegression()).decision_function(X)
 
 
 def test_rows_are_images_of_one_part(parts):

@@ -8,9 +8,9 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_ganprint._batches import transform_batch
 from sklearn_ganprint._metaestimators import (
-    ChangesInput,
     Decides,
     Discriminates,
+    FittedOnParts,
     MakesParts,
     ScoresClasses,
     ScoresInSeveralWays,
@@ -23,16 +23,17 @@ def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
     """Return the last step of a fitted pipeline, or in a meta-estimator, and what reaches it."""
     while True:
         if isinstance(estimator, Pipeline):
-            steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
-            estimator = steps.pop()
-            if steps and offers(estimator, ChangesInput) and offers(steps[-1], MakesParts):
+            *steps, estimator = (
+                step for _, step in estimator.steps if step not in (None, "passthrough")
+            )
+            if steps and offers(steps[-1], MakesParts) and offers(estimator, FittedOnParts):
                 # Of all parts of an image, such a classifier looks at the whole.
-                parts, estimator = steps.pop(), estimator.estimator_
-                X = parts.whole_features(transform_batch(X, steps))
+                *steps, parts = steps
+                X, estimator = parts.whole_features(transform_batch(X, steps)), estimator.estimator_
             else:
                 X = transform_batch(X, steps)
-        elif offers(estimator, ChangesInput):
-            X, estimator = estimator.inner_input(X), estimator.estimator_
+        elif offers(estimator, FittedOnParts):
+            X, estimator = estimator._originals(X), estimator.estimator_
         else:
             return estimator, X
 

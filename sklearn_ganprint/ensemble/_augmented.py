@@ -7,11 +7,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
-from sklearn.utils import get_tags
+from sklearn.base import _fit_context, clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import get_routing_for_object
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
     check_array,
     check_consistent_length,
@@ -31,6 +29,7 @@ from sklearn_ganprint._images import (
 )
 from sklearn_ganprint._metaestimators import Decides
 from sklearn_ganprint._parallel import row_chunks
+from sklearn_ganprint.ensemble._copies import FittedOnCopies, rows_of_copies
 from sklearn_ganprint.perturbations import BasePerturbation, RandomHistory, check_perturbation
 from sklearn_ganprint.residuals._blanks import leave_out_blank
 
@@ -51,7 +50,7 @@ Perturbation = str | BasePerturbation | Sequence[str | BasePerturbation]
 Chain = list[BasePerturbation]
 
 
-class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
     """Fit a pipeline on perturbed copies of the images beside the images themselves.
 
     Parameters
@@ -230,7 +229,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
             If the copies differ in size.
         """
         self._validate_params()
-        return self._make_copies(self._images(X))
+        return self._make_copies(self._originals(X))
 
     def fit_batches(self, batches: Batches, y: np.ndarray, **params: Any) -> Self:
         """Fit on batches of images that need not be in memory.
@@ -278,18 +277,16 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         check_consistent_length(versions, y)
         _metaestimators.check_classes(self, y)
         classes, codes = np.unique(y, return_inverse=True)
-        n_copies = versions.shape[1]
-        labels = np.repeat(y, n_copies)
-        if self._has_subclasses:
-            labels = (codes[:, np.newaxis] * n_copies + np.arange(n_copies)).ravel()
         estimator = clone(self.estimator)
         leading, rest = _batches.split_steps(estimator)
         for step in leading:
             _batches.hand_on_arrays(step)
         groups = np.arange(len(y)) if groups is None else groups
         params = _metaestimators.check_fit_params(y, sample_weight=sample_weight, groups=groups)
-        params = {name: np.repeat(values, n_copies) for name, values in params.items()}
-        rows = versions.reshape(len(labels), *versions.shape[2:])
+        rows, labels, params = rows_of_copies(versions, y, params)
+        if self._has_subclasses:
+            n_copies = versions.shape[1]
+            labels = (codes[:, np.newaxis] * n_copies + np.arange(n_copies)).ravel()
         splitter = getattr(rest[-1], "cv", None)
         params |= keep_copies_together(rest[-1], rows, labels, params.pop("groups"))
         self.estimator_ = _batches.fit_rest(estimator, rows, labels, **params)
@@ -299,70 +296,7 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
         self.classes_ = classes
         return self
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Attribute each image to a source.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images, or images as rows. Images may have another size than in ``fit``, if the
-            estimator's features do not depend on it.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Class labels.
-        """
-        check_is_fitted(self, "estimator_")
-        images = self._images(X)
-        if not self._has_subclasses:
-            return self.estimator_.predict(images)
-        return self.classes_[self._merged_scores(images).argmax(axis=1)]
-
-    @available_if(
-        lambda self: self._has_subclasses or _metaestimators.inner_has(self, "decision_function")
-    )
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Score the classes.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images, or images as rows.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes), or (n,) with two classes
-            Scores of the estimator, with `subclasses` merged over the copies. With two classes
-            the score of ``classes_[1]`` minus that of ``classes_[0]``.
-        """
-        check_is_fitted(self, "estimator_")
-        images = self._images(X)
-        if not self._has_subclasses:
-            return self.estimator_.decision_function(images)
-        scores = self._merged_scores(images)
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
-
-    @available_if(
-        lambda self: not self._has_subclasses and _metaestimators.inner_has(self, "predict_proba")
-    )
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probabilities of the classes, if the estimator does and without `subclasses`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Images, or images as rows.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            Probabilities.
-        """
-        check_is_fitted(self, "estimator_")
-        return self.estimator_.predict_proba(self._images(X))
-
-    def _images(self, X: Any) -> np.ndarray:
+    def _originals(self, X: Any) -> np.ndarray:
         """Validate images of any size, or rows of the fitted length."""
         X = stack_images(X)
         shape, fitted = batch_image_shape(X), getattr(self, "image_shape_", None)
@@ -393,6 +327,20 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
             return not isinstance(self.perturbations, str | RandomHistory)
         return bool(self.subclasses)
 
+    def _offers(self, method: str) -> bool:
+        if self._has_subclasses:
+            return method == "decision_function"
+        return super()._offers(method)
+
+    def _answer(self, method: str, X: Any) -> np.ndarray:
+        if not self._has_subclasses:
+            return super()._answer(method, X)
+        check_is_fitted(self, "estimator_")
+        scores = self._merged_scores(self._originals(X))
+        if method == "predict":
+            return self.classes_[scores.argmax(axis=1)]
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
     def _merged_scores(self, images: np.ndarray) -> np.ndarray:
         """Scores of shape (n, n_classes) from those of the subclasses."""
         if _metaestimators.offers(self.estimator_, Decides):
@@ -407,12 +355,6 @@ class AugmentedClassifier(ImageInputMixin, MetaEstimatorMixin, ClassifierMixin, 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a saved classifier; those of earlier versions had no parameter `n_copies`."""
         super().__setstate__({"n_copies": 12, **state})
-
-    def __sklearn_tags__(self) -> Any:
-        """Take over the wrapped estimator's tags."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags = get_tags(self.estimator).classifier_tags
-        return tags
 
 
 def _copies_of(images: Any, classifier: AugmentedClassifier) -> np.ndarray:

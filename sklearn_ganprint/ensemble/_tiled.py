@@ -3,18 +3,18 @@
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
-from sklearn.utils import _safe_indexing, get_tags
+from sklearn.base import _fit_context, clone
+from sklearn.utils import deprecated
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metadata_routing import _routing_enabled
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from sklearn_ganprint._images import FLOAT_DTYPES
-from sklearn_ganprint._metaestimators import RoutesFitParams, check_classes, inner_has, route
+from sklearn_ganprint._metaestimators import RoutesFitParams, check_classes, route
+from sklearn_ganprint.ensemble._copies import FittedOnCopies, rows_of_copies
 
 
-class TiledClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class TiledClassifier(RoutesFitParams, FittedOnCopies):
     """Fit a classifier on all parts of each image, and apply it to whole images.
 
     An image has many tiles, and the autocorrelation of a tile is that of the whole with more noise.
@@ -46,8 +46,8 @@ class TiledClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Base
     The first part of an image is the whole; the others are used in ``fit`` only. Rows of features
     ``(n, n_features)`` are taken as images of one part.
 
-    A tile is a copy of its image, as in :class:`AugmentedClassifier`; but a transformer makes the
-    copies, so that a pipeline computes their features once, also where a
+    A tile is a copy of its image, as those of :class:`AugmentedClassifier`; but a transformer
+    makes the copies, so that a pipeline computes their features once, also where a
     :class:`FusionClassifier` or an :class:`OpenSetClassifier` fits on folds of the images.
 
     Where `estimator` cross-validates within ``fit``, as a
@@ -101,22 +101,23 @@ class TiledClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Base
         """
         parts, y = self._validate_parts(X, y, reset=True)
         check_classes(self, y)
-        n_images, n_parts, n_features = parts.shape
-        owners = np.repeat(np.arange(n_images), n_parts)
         if _routing_enabled():
             fit_params = route(self, fit_params).fit
         for values in fit_params.values():
             check_consistent_length(parts, values)
-        repeated = {name: _safe_indexing(values, owners) for name, values in fit_params.items()}
-        self.estimator_ = clone(self.estimator).fit(
-            parts.reshape(-1, n_features), y[owners], **repeated
-        )
-        self.n_parts_ = n_parts
+        rows, labels, fit_params = rows_of_copies(parts, y, fit_params)
+        self.estimator_ = clone(self.estimator).fit(rows, labels, **fit_params)
+        self.n_parts_ = parts.shape[1]
         self.classes_ = self.estimator_.classes_
         return self
 
+    def _originals(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return self._validate_parts(X, reset=False)[:, 0]
+
+    @deprecated("take X[:, 0], the features of the whole. It will be gone in version 0.3.")
     def inner_input(self, X: Any) -> np.ndarray:
-        """Return what the fitted classifier predicts from: the features of the whole.
+        """Return what the fitted classifier predicts from.
 
         Parameters
         ----------
@@ -126,81 +127,9 @@ class TiledClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Base
         Returns
         -------
         ndarray of shape (n, n_features)
-            What `estimator_` is given in ``predict``.
-
-        See Also
-        --------
-        sklearn_ganprint.open_set.OpenSetClassifier : Scores images with `estimator_` by this.
+            Features of the whole of each image.
         """
-        check_is_fitted(self)
-        return self._validate_parts(X, reset=False)[:, 0]
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Attribute each image to a source.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_parts, n_features) or (n, n_features)
-            Features of the parts of each image, of which only the whole counts.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Class labels.
-        """
-        wholes = self.inner_input(X)  # raises before `estimator_` is looked up
-        return self.estimator_.predict(wholes)
-
-    @available_if(lambda self: inner_has(self, "decision_function"))
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Score the classes, as the classifier does.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_parts, n_features) or (n, n_features)
-            Features of the parts of each image, of which only the whole counts.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes), or (n,) with two classes
-            Scores.
-        """
-        wholes = self.inner_input(X)  # raises before `estimator_` is looked up
-        return self.estimator_.decision_function(wholes)
-
-    @available_if(lambda self: inner_has(self, "predict_proba"))
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probabilities of the classes, as the classifier does.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_parts, n_features) or (n, n_features)
-            Features of the parts of each image, of which only the whole counts.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            Probabilities.
-        """
-        wholes = self.inner_input(X)  # raises before `estimator_` is looked up
-        return self.estimator_.predict_proba(wholes)
-
-    @available_if(lambda self: inner_has(self, "predict_log_proba"))
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Return the logarithms of the probabilities, as the classifier does.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_parts, n_features) or (n, n_features)
-            Features of the parts of each image, of which only the whole counts.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            Logarithms of the probabilities.
-        """
-        wholes = self.inner_input(X)  # raises before `estimator_` is looked up
-        return self.estimator_.predict_log_proba(wholes)
+        return self._originals(X)
 
     def _validate_parts(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
         """Validate features, return them as ``(n, n_parts, n_features)`` (and `y` if given)."""
@@ -214,9 +143,7 @@ class TiledClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Base
         return (parts, *labels) if labels else parts
 
     def __sklearn_tags__(self) -> Any:
-        """Take over the tags of the classifier; parts are the second of three axes."""
+        """Declare that parts are the second of three axes."""
         tags = super().__sklearn_tags__()
-        inner = get_tags(self.estimator)
-        tags.classifier_tags = inner.classifier_tags
         tags.input_tags.three_d_array = True
         return tags
