@@ -4,20 +4,21 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint._metaestimators import check_classes
+from sklearn_ganprint.classification._scores import DecidesByClassScores
 from sklearn_ganprint.residuals._blanks import LOWEST, report_blank, zero_rows
 
 #: Sums over the images of each class, first those of their weights: one entry, or one row, a class.
 Sums = tuple[np.ndarray, ...]
 
 
-class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator, ABC):
+class BaseFingerprintClassifier(ImageInputMixin, DecidesByClassScores, BaseEstimator, ABC):
     """Base of classifiers whose fingerprints are made of sums over the images of each class."""
 
     _takes_residuals: ClassVar[bool] = True
@@ -219,39 +220,6 @@ class BaseFingerprintClassifier(ImageInputMixin, ClassifierMixin, BaseEstimator,
         if not np.isfinite(scores).all():
             self._validate_rows(X, reset=False)
         return scores
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Score the classes, as scikit-learn does.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
-            Residuals.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes), or (n,) with two classes
-            Scores in the chosen metric, greater is nearer. With two classes the score of
-            ``classes_[1]`` minus that of ``classes_[0]``.
-        """
-        scores = self.class_scores(X)
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Attribute each residual to the nearest fingerprint.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features), (n, H, W) or (n, H, W, C)
-            Residuals.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Class labels. Every image is attributed, however low its score.
-        """
-        nearest = self.class_scores(X).argmax(axis=1)
-        return self.classes_[nearest]
 
     def _encode(self, y: np.ndarray) -> np.ndarray:
         codes = np.searchsorted(self.classes_, y)

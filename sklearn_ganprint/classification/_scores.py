@@ -1,8 +1,10 @@
 """One score for each class, from the methods that a fitted classifier has."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.base import ClassifierMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import validate_data
 
@@ -17,6 +19,50 @@ from sklearn_ganprint._metaestimators import (
     ScoresSamples,
     offers,
 )
+
+
+class DecidesByClassScores(ClassifierMixin):
+    """What classifiers with ``class_scores`` make of these."""
+
+    classes_: np.ndarray
+    class_scores: Callable[[Any], np.ndarray]
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score the classes, as scikit-learn does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What ``fit`` takes.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes), or (n,) with two classes
+            What ``class_scores`` returns. With two classes the score of ``classes_[1]`` minus that
+            of ``classes_[0]``.
+        """
+        return for_two(self.class_scores(X))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Give the class with the highest score.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What ``fit`` takes.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Class labels. Every image is attributed, however low its scores.
+        """
+        codes = self.class_scores(X).argmax(axis=1)
+        return self.classes_[codes]
+
+
+def for_two(scores: np.ndarray) -> np.ndarray:
+    """Return one score, that of the second class less that of the first, if there are two."""
+    return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
 
 def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:

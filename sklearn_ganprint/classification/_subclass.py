@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.special import logsumexp
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, _fit_context, clone
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import (
     check_consistent_length,
@@ -19,12 +19,13 @@ from sklearn_ganprint._images import FLOAT_DTYPES
 from sklearn_ganprint._metaestimators import check_classes
 from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint.classification._discriminant import cholesky_of, shrink
+from sklearn_ganprint.classification._scores import DecidesByClassScores
 
 #: Least share of the mean covariance of all parts in that of one.
 LEAST_SHARE = 0.3
 
 
-class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
+class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
     """Linear discriminant analysis with several means for each class, of squashed features.
 
     A class that consists of parts, such as images as they were made and their processed copies,
@@ -243,39 +244,6 @@ class SubclassDiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=list(FLOAT_DTYPES))
         return self._scores(self._along(X))
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Score the classes, as scikit-learn does.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, n_classes), or (n,) with two classes
-            Scores of :meth:`class_scores`; with two classes that of ``classes_[1]`` minus that of
-            ``classes_[0]``.
-        """
-        scores = self.class_scores(X)
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Give the class with the highest score.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Class labels.
-        """
-        codes = self.class_scores(X).argmax(axis=1)
-        return self.classes_[codes]
 
     def _check(
         self, X: Any, y: Any, subclasses: Any, background: Any

@@ -29,6 +29,7 @@ from sklearn_ganprint._images import (
 )
 from sklearn_ganprint._metaestimators import Decides
 from sklearn_ganprint._parallel import row_chunks
+from sklearn_ganprint.classification._scores import for_two
 from sklearn_ganprint.ensemble._copies import FittedOnCopies, rows_of_copies
 from sklearn_ganprint.perturbations import BasePerturbation, RandomHistory, check_perturbation
 from sklearn_ganprint.residuals._blanks import leave_out_blank
@@ -339,7 +340,7 @@ class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
         scores = self._merged_scores(self._originals(X))
         if method == "predict":
             return self.classes_[scores.argmax(axis=1)]
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+        return for_two(scores)
 
     def _merged_scores(self, images: np.ndarray) -> np.ndarray:
         """Scores of shape (n, n_classes) from those of the subclasses."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.base import ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.ensemble._base import _BaseHeterogeneousEnsemble
 from sklearn.utils import Bunch, check_array, check_random_state, deprecated, get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -18,7 +18,7 @@ from sklearn_ganprint import _metaestimators
 from sklearn_ganprint._batches import Batches, split_steps, takes_any_size
 from sklearn_ganprint._images import differ_in_shape, stack_images
 from sklearn_ganprint._metaestimators import Mergeable, offers
-from sklearn_ganprint.classification._scores import all_scores
+from sklearn_ganprint.classification._scores import DecidesByClassScores, all_scores
 from sklearn_ganprint.ensemble._augmented import Perturbation, chain_name, perturbation_chains
 from sklearn_ganprint.ensemble._fusion_members import (
     fit_members,
@@ -52,7 +52,7 @@ SCORED_COPIES = 3
 FLOOR = 0.99
 
 
-class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
+class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
     """Fuse classifiers that use different traces of the same sources.
 
     Each classifier scores all classes. Weights are fitted on scores of images that the classifiers
@@ -505,22 +505,6 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
             _metaestimators.make_folds(self.cv, y, N_FOLDS, split), len(y), self.cv
         )
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Attribute each image to a source.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, ...)
-            What the classifiers take.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Class labels.
-        """
-        codes = self.class_scores(X).argmax(axis=1)
-        return self.classes_[codes]
-
     def class_scores(self, X: Any) -> np.ndarray:
         """Fuse the scores of each class, with two classes as with more.
 
@@ -597,23 +581,6 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         """
         scores = self.class_scores(X)
         return softmax(scores, axis=1)
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Score the classes.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, ...)
-            What the classifiers take.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes), or (n,) with two classes
-            Logarithms of the classes' odds, up to a constant for each image. With two classes the
-            score of ``classes_[1]`` minus that of ``classes_[0]``.
-        """
-        scores = self.class_scores(X)
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Classifiers saved by earlier versions made no copies, and knew of no other sources.
