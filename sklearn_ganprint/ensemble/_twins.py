@@ -98,9 +98,16 @@ def find_twins(sketches: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndar
     rows = _unit_rows(sketches)
     found = [_twins_of(rows, y == a, y == b) for a, b in combinations(np.unique(y), 2)]
     pairs = np.concatenate(found, axis=1)
-    links = coo_array((np.ones(pairs.shape[1]), tuple(pairs)), shape=(len(y), len(y)))
-    _, groups = connected_components(links, directed=False)
-    return groups, np.isin(np.arange(len(y)), pairs)
+    positions = np.arange(len(y))
+    return join_groups(positions, pairs.T), np.isin(positions, pairs)
+
+
+def join_groups(groups: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Return groups that also hold both images of each pair."""
+    n = groups.max() + 1
+    links = coo_array((np.ones(len(pairs)), tuple(groups[pairs].T)), shape=(n, n))
+    joined: np.ndarray = connected_components(links, directed=False)[1][groups]
+    return joined
 
 
 def _unit_rows(sketches: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sklearn_ganprint.classification import SubclassDiscriminantAnalysis
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history, inspect_images
+from sklearn_ganprint.ensemble._twins import join_groups
 from sklearn_ganprint.experiments._attribution import split_classes
 from sklearn_ganprint.experiments._audit_result import AuditResult, Control, Duplicate
 from sklearn_ganprint.experiments._equal_histories import HISTORY
@@ -20,7 +21,6 @@ from sklearn_ganprint.experiments._results import wilson_interval
 from sklearn_ganprint.experiments._shared_groups import (
     find_duplicates,
     find_shared_names,
-    join_groups,
     signatures,
 )
 from sklearn_ganprint.features import CorrelationTransformer

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.stats import mannwhitneyu
 
 from sklearn_ganprint._output import as_label
@@ -109,14 +107,6 @@ def find_duplicates(rows: np.ndarray, digests: np.ndarray) -> np.ndarray:
     pairs.append(np.column_stack([first[inverse], np.arange(len(rows))]))
     found = np.concatenate(pairs)
     return np.unique(found[found[:, 0] < found[:, 1]], axis=0)
-
-
-def join_groups(groups: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Return groups that also hold both images of each pair."""
-    n = groups.max() + 1
-    links = coo_array((np.ones(len(pairs)), tuple(groups[pairs].T)), shape=(n, n))
-    joined: np.ndarray = connected_components(links, directed=False)[1][groups]
-    return joined
 
 
 def find_shared_names(
