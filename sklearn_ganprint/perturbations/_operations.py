@@ -1,6 +1,5 @@
 """What the operations of random histories make of one image, ``(H, W, C)`` with its white."""
 
-import io
 from collections.abc import Callable
 
 import numpy as np
@@ -11,8 +10,8 @@ from sklearn_ganprint.perturbations._perturbations import (
     FILTERS,
     GaussianBlur,
     GaussianNoise,
-    JPEGCompression,
     Resize,
+    compressed,
 )
 
 
@@ -63,18 +62,6 @@ def _grey(image: np.ndarray, white: float) -> np.ndarray:
     return np.repeat((image @ np.array(LUMINANCE_WEIGHTS))[..., np.newaxis], 3, axis=2)
 
 
-def _webp(image: np.ndarray, white: float, quality: int) -> np.ndarray:
-    """Compress to lossy WebP and read it again; WebP has no grey images."""
-    levels = np.rint(image * (255 / white)).clip(0, 255).astype(np.uint8)
-    stream = io.BytesIO()
-    Image.fromarray(levels.repeat(4 - levels.shape[2], axis=2)[..., :3]).save(
-        stream, "WEBP", quality=quality
-    )
-    with Image.open(stream, formats=["WEBP"]) as compressed:
-        pixels = compressed.convert("L" if image.shape[2] == 1 else "RGB")
-    return np.asarray(pixels).reshape(image.shape) * (white / 255)
-
-
 OPERATIONS: dict[str, Callable[..., np.ndarray]] = {
     "crop": _crop,
     "rotate": _rotate,
@@ -87,8 +74,6 @@ OPERATIONS: dict[str, Callable[..., np.ndarray]] = {
     "noise": lambda image, white, strength, seed: GaussianNoise(
         strength, random_state=seed, data_range=white
     )._perturb(image),
-    "jpeg": lambda image, white, **kwargs: JPEGCompression(**kwargs, data_range=white)._perturb(
-        image
-    ),
-    "webp": _webp,
+    "jpeg": lambda image, white, **options: compressed(image, white, "JPEG", **options),
+    "webp": lambda image, white, quality: compressed(image, white, "WEBP", quality=quality),
 }

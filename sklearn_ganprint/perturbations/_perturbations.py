@@ -90,20 +90,8 @@ class JPEGCompression(BasePerturbation):
         return HistoryCoverage(jpeg=(self.quality, self.quality))
 
     def _perturb(self, image: np.ndarray) -> np.ndarray:
-        if image.dtype == np.uint8 and self.data_range == 255:
-            return self._round_trip(image)
-        levels = np.rint(image * (255 / self.data_range)).clip(0, 255).astype(np.uint8)
-        return self._round_trip(levels) * (self.data_range / 255)
-
-    def _round_trip(self, image: np.ndarray) -> np.ndarray:
-        """Compress an 8-bit image and read it again."""
-        stream = io.BytesIO()
-        pixels = image[..., 0] if image.shape[2] == 1 else image
-        Image.fromarray(pixels).save(
-            stream, "JPEG", quality=int(self.quality), subsampling=self.subsampling
-        )
-        with Image.open(stream, formats=["JPEG"]) as compressed:
-            return np.asarray(compressed).reshape(image.shape)
+        options = {"quality": int(self.quality), "subsampling": self.subsampling}
+        return compressed(image, self.data_range, "JPEG", **options)
 
     def _output_shape(self, image_shape: ImageShape) -> ImageShape:
         height, width, _ = image_shape
@@ -113,6 +101,17 @@ class JPEGCompression(BasePerturbation):
                 f"these are images as rows, set image_shape=(H, W[, C])."
             )
         return image_shape
+
+
+def compressed(image: np.ndarray, white: float, form: str, **options: Any) -> np.ndarray:
+    """Compress an image ``(H, W, C)`` to a format of 8 bits, and read it again."""
+    exact = image.dtype == np.uint8 and white == 255
+    levels = image if exact else np.rint(image * (255 / white)).clip(0, 255).astype(np.uint8)
+    grey, stream = image.shape[2] == 1, io.BytesIO()
+    Image.fromarray(levels[..., 0] if grey else levels).save(stream, form, **options)
+    with Image.open(stream, formats=[form]) as found:  # some formats have colours only
+        read = np.asarray(found if not grey else found.convert("L")).reshape(image.shape)
+    return read if exact else read * (white / 255)
 
 
 class Crop(BasePerturbation):
