@@ -140,19 +140,9 @@ class RandomHistory(BasePerturbation):
     data_range : float, default=255.0
         The value of white.
 
-    Attributes
-    ----------
-    image_shape_ : tuple of int
-        ``(H, W, C)`` of the images.
-    output_shape_ : tuple of int
-        The same.
-    n_features_in_ : int
-        Number of values of an image.
-    feature_names_in_ : ndarray of str
-        Names of the columns, if the images came as a data frame.
-
     See Also
     --------
+    BasePerturbation : Attributes and notes that all perturbations have in common.
     sklearn_ganprint.AugmentedClassifier : Fits on several histories of each image.
     check_perturbation : Makes the presets from texts such as "history web".
 
