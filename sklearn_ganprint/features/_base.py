@@ -85,14 +85,7 @@ class ImageFeatures(BlankTeller, ResidualFeatures):
 
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:
         images = super()._take(X, reset=reset)
-        height, width, n_channels = images.shape[1:]
-        side, settings, remedy = self._size_needed(n_channels)
-        # Rows without `image_shape` are taken for images of one line, and pass.
-        if 1 < height < side or (width < side and height > 1):
-            raise ValueError(
-                f"Images of {height} x {width} pixels are too small for {settings}, which take "
-                f"{side} x {side}. Leave these images out{remedy}."
-            )
+        require_side(images, *self._size_needed(images.shape[3]))
         return images
 
     def _size_needed(self, n_channels: int) -> tuple[int, str, str]:
@@ -119,6 +112,19 @@ class ImageFeatures(BlankTeller, ResidualFeatures):
     def _row(self, planes: np.ndarray) -> np.ndarray:
         """Compute the features of one image, float32 ``(C, H, W)`` in grey levels."""
         raise NotImplementedError
+
+
+def require_side(images: np.ndarray, side: int, settings: str, remedy: str) -> None:
+    """Raise for images too small for settings, in words, and what else to do about it if anything.
+
+    Rows without `image_shape` are taken for images of one line, and pass.
+    """
+    height, width = images.shape[1:3]
+    if height > 1 and min(height, width) < side:
+        raise ValueError(
+            f"Images of {height} x {width} pixels are too small for {settings}, which take "
+            f"{side} x {side}. Leave these images out{remedy}."
+        )
 
 
 def channel_names(n_channels: int) -> str:

@@ -9,7 +9,12 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_ganprint._images import ImageShape
 from sklearn_ganprint.features._autocorrelation import channel_pairs, circular_correlations
-from sklearn_ganprint.features._base import POWER_FLOOR, ResidualFeatures, channel_names
+from sklearn_ganprint.features._base import (
+    POWER_FLOOR,
+    ResidualFeatures,
+    channel_names,
+    require_side,
+)
 
 
 class PartialCorrelationTransformer(ResidualFeatures):
@@ -133,13 +138,8 @@ class PartialCorrelationTransformer(ResidualFeatures):
         if not scales or not all(isinstance(s, int | np.integer) and s > 0 for s in scales):
             raise ValueError(f"scales must be one or more integers from 1, got {scales}.")
         images = super()._take(X, reset=reset)
-        height, width = images.shape[1:3]
-        side = self.size * max(scales)
-        if 1 < height < side or (width < side and height > 1):
-            raise ValueError(
-                f"Images of {height} x {width} pixels are too small for size={self.size} and "
-                f"scales={scales}, which take {side} x {side}."
-            )
+        settings = f"size={self.size} and scales={scales}"
+        require_side(images, self.size * max(scales), settings, ", or set smaller ones")
         return images
 
     def _features(self, planes: np.ndarray) -> np.ndarray:
