@@ -20,6 +20,7 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, column_or_1d
 
@@ -149,6 +150,68 @@ def offers(estimator: Any, protocol: type) -> bool:
 def inner_has(owner: Any, method: str) -> bool:
     """Whether what a meta-estimator wraps has a method, once fitted or as it is."""
     return hasattr(getattr(owner, "estimator_", owner.estimator), method)
+
+
+class AnswersAsInner:
+    """Scores classes in the ways that its fitted estimator does."""
+
+    estimator: Any
+
+    def _offers(self, method: str) -> bool:
+        return inner_has(self, method)
+
+    def _answer(self, method: str, X: Any) -> np.ndarray:
+        """Return what a method of the fitted estimator says of images."""
+        raise NotImplementedError
+
+    @available_if(lambda self: self._offers("decision_function"))
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What ``predict`` takes.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes), or (n,) with two classes
+            Scores of the estimator, NaN where there is no answer. With two classes the score of
+            ``classes_[1]`` minus that of ``classes_[0]``.
+        """
+        return self._answer("decision_function", X)
+
+    @available_if(lambda self: self._offers("predict_proba"))
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probabilities of the classes, as the estimator does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What ``predict`` takes.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Probabilities, NaN where there is no answer.
+        """
+        return self._answer("predict_proba", X)
+
+    @available_if(lambda self: self._offers("predict_log_proba"))
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return the logarithms of the probabilities, as the estimator does.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What ``predict`` takes.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Logarithms of the probabilities, NaN where there is no answer.
+        """
+        return self._answer("predict_log_proba", X)
 
 
 def with_objects(

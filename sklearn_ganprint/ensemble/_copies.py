@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import _safe_indexing, get_tags
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ganprint._metaestimators import inner_has
+from sklearn_ganprint._metaestimators import AnswersAsInner
 
 
 def rows_of_copies(copies: np.ndarray, y: np.ndarray, params: dict[str, Any]) -> tuple[Any, ...]:
@@ -22,7 +21,7 @@ def rows_of_copies(copies: np.ndarray, y: np.ndarray, params: dict[str, Any]) ->
     return rows, y[owners], {name: _safe_indexing(own, owners) for name, own in params.items()}
 
 
-class FittedOnCopies(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class FittedOnCopies(AnswersAsInner, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Predicts as its `estimator_` does, from what `_originals` makes of images."""
 
     estimator: Any
@@ -31,9 +30,6 @@ class FittedOnCopies(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _originals(self, X: Any) -> Any:
         """Return what `estimator_` predicts from: the images themselves."""
         raise NotImplementedError
-
-    def _offers(self, method: str) -> bool:
-        return inner_has(self, method)
 
     def _answer(self, method: str, X: Any) -> np.ndarray:
         check_is_fitted(self, "estimator_")
@@ -53,55 +49,6 @@ class FittedOnCopies(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             Class labels.
         """
         return self._answer("predict", X)
-
-    @available_if(lambda self: self._offers("decision_function"))
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Score the classes.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, ...)
-            What ``predict`` takes.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes), or (n,) with two classes
-            Scores of the estimator. With two classes the score of ``classes_[1]`` minus that of
-            ``classes_[0]``.
-        """
-        return self._answer("decision_function", X)
-
-    @available_if(lambda self: self._offers("predict_proba"))
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probabilities of the classes, as the estimator does.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, ...)
-            What ``predict`` takes.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            Probabilities.
-        """
-        return self._answer("predict_proba", X)
-
-    @available_if(lambda self: self._offers("predict_log_proba"))
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Return the logarithms of the probabilities, as the estimator does.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, ...)
-            What ``predict`` takes.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            Logarithms of the probabilities.
-        """
-        return self._answer("predict_log_proba", X)
 
     def __sklearn_tags__(self) -> Any:
         """Take over the tags of the estimator."""

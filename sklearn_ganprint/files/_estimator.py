@@ -31,7 +31,7 @@ from sklearn.utils.validation import (
 from sklearn_ganprint import _images, _metaestimators
 from sklearn_ganprint._batches import fit_on_batches, takes_any_size
 from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
-from sklearn_ganprint._metaestimators import RoutesFitParams
+from sklearn_ganprint._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files._batches import (
     FileBatches,
@@ -47,7 +47,9 @@ from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
 _ONE_VALUE = ("score_samples", "known_p_values")
 
 
-class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, BaseEstimator):
+class FileBatchEstimator(
+    RoutesFitParams, AnswersAsInner, ImageInputMixin, MetaEstimatorMixin, BaseEstimator
+):
     """Fit and apply an estimator over image files, in bounded memory and in parallel.
 
     Parameters
@@ -378,11 +380,17 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
                 stacklevel=4,
             )
 
-    def _apply(self, X: Any, method: str, *args: Any) -> np.ndarray:
+    def _offers(self, method: str) -> bool:
+        """Whether the wrapped estimator has a method, or a pipeline's last step does."""
+        estimator = getattr(self, "estimator_", self.estimator)
+        last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+        return super()._offers(method) or hasattr(last, method)
+
+    def _answer(self, method: str, X: Any, *args: Any) -> np.ndarray:
         """Call a method of the fitted estimator on each batch; NaN or None where files failed."""
         check_is_fitted(self)
         if self.takes_any_size and _images.differ_in_shape(X):
-            return _images.by_shape(lambda images: self._apply(images, method, *args), X)
+            return _images.by_shape(lambda images: self._answer(method, images, *args), X)
         batches, result, dtypes = self._batches_like(X), None, []
         for positions, value in batches.map(apply_batch, self.estimator_, method, *args):
             if result is None:
@@ -438,7 +446,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         """
         return self.fit(X, **params).labels_
 
-    @available_if(lambda self: _can(self, "transform"))
+    @available_if(lambda self: self._offers("transform"))
     def fit_transform(self, X: Any, y: Any = None, **params: Any) -> np.ndarray:
         """Fit, and transform the same files.
 
@@ -458,7 +466,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         """
         return self.fit(X, y, **params).transform(X)
 
-    @available_if(lambda self: _can(self, "transform"))
+    @available_if(lambda self: self._offers("transform"))
     @_images.rows_as_asked
     def transform(self, X: Any) -> np.ndarray:
         """Transform the image of each file.
@@ -473,14 +481,14 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         ndarray of shape (n, ...)
             What the estimator returns, such as features; NaN for files that could not be read.
         """
-        return self._apply(X, "transform")
+        return self._answer("transform", X)
 
     # As transformers of images do it: images are arrays in any case.
-    set_output = available_if(lambda self: _can(self, "get_feature_names_out"))(
+    set_output = available_if(lambda self: self._offers("get_feature_names_out"))(
         ImageTransformer.set_output
     )
 
-    @available_if(lambda self: _can(self, "get_feature_names_out"))
+    @available_if(lambda self: self._offers("get_feature_names_out"))
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns that ``transform`` returns.
 
@@ -518,7 +526,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         """
         return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
 
-    @available_if(lambda self: _can(self, "predict"))
+    @available_if(lambda self: self._offers("predict"))
     def predict(self, X: Any) -> np.ndarray:
         """Attribute each file to a source, or assign it to a cluster.
 
@@ -533,41 +541,9 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
             Class labels. If some files could not be read the array holds objects, with None for
             those files. Clusters are -1 for what fits nowhere or could not be used.
         """
-        return self._apply(X, "predict")
+        return self._answer("predict", X)
 
-    @available_if(lambda self: _can(self, "decision_function"))
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Score the classes, as the pipeline does.
-
-        Parameters
-        ----------
-        X : sequence of paths of length n, or array-like of images
-            The files.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes), or (n,) with two classes
-            Scores; NaN for files that could not be read.
-        """
-        return self._apply(X, "decision_function")
-
-    @available_if(lambda self: _can(self, "predict_proba"))
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Give the probabilities of the classes, as the pipeline does.
-
-        Parameters
-        ----------
-        X : sequence of paths of length n, or array-like of images
-            The files.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            Probabilities; NaN for files that could not be read.
-        """
-        return self._apply(X, "predict_proba")
-
-    @available_if(lambda self: _can(self, "class_scores"))
+    @available_if(lambda self: self._offers("class_scores"))
     def class_scores(self, X: Any) -> np.ndarray:
         """Score each class, with two classes as with more.
 
@@ -581,9 +557,9 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         ndarray of shape (n, n_classes)
             Scores, greater is nearer; NaN for files that could not be read.
         """
-        return self._apply(X, "class_scores")
+        return self._answer("class_scores", X)
 
-    @available_if(lambda self: _can(self, "_both_scores"))
+    @available_if(lambda self: self._offers("_both_scores"))
     def assess(self, X: Any) -> np.ndarray:
         """Give all that can be said of files in one look, as an :class:`OpenSetClassifier` does.
 
@@ -598,9 +574,9 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
             Scores of the sources, and how typical of each a file is; NaN for files that could not
             be read.
         """
-        return self._apply(X, "_both_scores")
+        return self._answer("_both_scores", X)
 
-    @available_if(lambda self: _can(self, "score_samples"))
+    @available_if(lambda self: self._offers("score_samples"))
     def score_samples(self, X: Any) -> np.ndarray:
         """Score each file for the nearest source, if the pipeline does.
 
@@ -614,9 +590,9 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         ndarray of shape (n,)
             Scores; NaN for files that could not be read.
         """
-        return self._apply(X, "score_samples")
+        return self._answer("score_samples", X)
 
-    @available_if(lambda self: _can(self, "p_values"))
+    @available_if(lambda self: self._offers("p_values"))
     def p_values(self, X: Any) -> np.ndarray:
         """Give the p-value of each source, as an :class:`OpenSetClassifier` does.
 
@@ -630,9 +606,9 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         ndarray of shape (n, n_classes)
             The p-values; NaN for files that could not be read.
         """
-        return self._apply(X, "p_values")
+        return self._answer("p_values", X)
 
-    @available_if(lambda self: _can(self, "known_p_values"))
+    @available_if(lambda self: self._offers("known_p_values"))
     def known_p_values(self, X: Any) -> np.ndarray:
         """Give the p-value of all known sources, as an :class:`OpenSetClassifier` does.
 
@@ -646,9 +622,9 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         ndarray of shape (n,)
             The p-values; NaN for files that could not be read.
         """
-        return self._apply(X, "known_p_values")
+        return self._answer("known_p_values", X)
 
-    @available_if(lambda self: _can(self, "predict_set"))
+    @available_if(lambda self: self._offers("predict_set"))
     def predict_set(self, X: Any, coverage: float = 0.95) -> np.ndarray:
         """Give each file a set of sources, as an :class:`OpenSetClassifier` does.
 
@@ -665,9 +641,9 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
             Whether a source is in the set of a file. The sets of files that could not be read are
             empty, as of those from none of the sources.
         """
-        return self._apply(X, "predict_set", coverage)
+        return self._answer("predict_set", X, coverage)
 
-    @available_if(lambda self: _can(self, "predict_family"))
+    @available_if(lambda self: self._offers("predict_family"))
     def predict_family(self, X: Any, coverage: float = 0.95) -> np.ndarray:
         """Give each file a family of sources, as an :class:`OpenSetClassifier` does.
 
@@ -684,9 +660,9 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
             Names of families, empty where a set has sources of several families. If some files
             could not be read the array holds objects, with None for those files.
         """
-        return self._apply(X, "predict_family", coverage)
+        return self._answer("predict_family", X, coverage)
 
-    @available_if(lambda self: _can(self, "correlate"))
+    @available_if(lambda self: self._offers("correlate"))
     def correlate(self, X: Any) -> np.ndarray:
         """Correlation index with each fingerprint, if the last step gives it.
 
@@ -700,7 +676,7 @@ class FileBatchEstimator(RoutesFitParams, ImageInputMixin, MetaEstimatorMixin, B
         ndarray of shape (n, n_classes)
             Correlations; NaN for files that could not be read.
         """
-        return self._apply(X, "correlate")
+        return self._answer("correlate", X)
 
     def __sklearn_tags__(self) -> Any:
         """Declare that file names are strings; all else is as the wrapped estimator's tags say."""
@@ -740,10 +716,3 @@ def _apply_to_one_shape(images: Any, estimator: Any, method: str, args: Any) -> 
         images, estimator = estimator[:-1].transform(images), estimator[-1]
     # set_config may ask for data frames.
     return np.asarray(getattr(estimator, method)(images, *args))
-
-
-def _can(owner: Any, method: str) -> bool:
-    """Whether the wrapped estimator has a method, or a pipeline's last step does."""
-    estimator = getattr(owner, "estimator_", owner.estimator)
-    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    return _metaestimators.inner_has(owner, method) or hasattr(last, method)
