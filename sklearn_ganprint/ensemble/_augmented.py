@@ -249,7 +249,7 @@ class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
         AugmentedClassifier
             The fitted classifier.
         """
-        copies, kept = batches.collect(_copies_of, self)
+        copies, kept = batches.collect(self.transform_versions)
         return self.fit_versions(copies, y[kept], **_batches.at(kept, params))
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -356,10 +356,6 @@ class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a saved classifier; those of earlier versions had no parameter `n_copies`."""
         super().__setstate__({"n_copies": 12, **state})
-
-
-def _copies_of(images: Any, classifier: AugmentedClassifier) -> np.ndarray:
-    return classifier.transform_versions(images)
 
 
 def perturbation_chains(
