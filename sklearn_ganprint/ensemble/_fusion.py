@@ -50,7 +50,7 @@ SCORED_COPIES = 3
 
 #: Weight of fused scores in the typicality, if it tells classes from other sources. With 1 to 10
 #: relatives of the classes are found about as well.
-FUSED_WEIGHT = 3.0
+FUSED_WEIGHT = 2.0
 
 #: Share of the scores for other classes that are below the floor of a fingerprint.
 FLOOR = 0.99
@@ -123,7 +123,7 @@ class FusionClassifier(ClassifierMixin, _BaseHeterogeneousEnsemble):
         Weight of each score in the typicality: 1 over its scale, or 0. If a classifier has several
         scores, its first one counts alone, and classifiers with a single score do not.
     fused_weight_ : float
-        Weight in the typicality of the fused scores about their mean over the classes: 3 if a
+        Weight in the typicality of the fused scores about their mean over the classes: 2 if a
         classifier has several scores, else 0.
     usual_log_size_ : float
         Natural logarithm of the median number of pixels of the images fitted on.
