@@ -117,6 +117,8 @@ def check_unseen(clf, expected, y):
     typicality = np.einsum(
         "imc,m->ic", flat - clf.own_means_[:, np.newaxis], clf.typicality_weights_
     )
+    fused = clf._fuse(flat)
+    typicality += clf.fused_weight_ * (fused - fused.mean(axis=1, keepdims=True))
     np.testing.assert_allclose(clf.out_of_fold_typicality_, typicality, rtol=1e-4, atol=1e-4)
     n_scored = expected.shape[1]
     np.testing.assert_array_equal(clf.out_of_fold_versions_, np.tile(np.arange(n_scored), len(y)))
@@ -209,6 +211,13 @@ def test_images_and_copies_are_parts_of_a_class(make_images, parts_member, scale
     check_unseen(clf, unseen_part_scores(member, copies_of(X), y, fold_of, subclasses=parts), y)
     assert clf.score_names_ == ["parts", "parts, score 2"]
     np.testing.assert_array_equal(clf.typicality_weights_, [1 / clf.scales_[0], 0])
+    assert clf.fused_weight_ == 2
+    typicality, fused = clf.typicality_scores(X), clf.class_scores(X)
+    clf.fused_weight_ = 0
+    expected = 2 * (fused - fused.mean(axis=1, keepdims=True))
+    np.testing.assert_allclose(
+        typicality - clf.typicality_scores(X), expected, rtol=1e-6, atol=1e-9
+    )
 
 
 #: Other sources: whose traces image i gets, goes by i.

@@ -93,6 +93,7 @@ def test_a_fusion_saved_before_there_were_copies_has_what_one_without_copies_has
     last = model.estimator_.estimator_[-1] if name == "combined" else model
     assert last.perturbations is None and last.background is None
     assert last.size_slopes_.tolist() == [0, 0]
+    assert last.fused_weight_ == 0
     assert last.score_names_ == [member for member, _ in last.estimators]
     assert last.floors_.shape == (0,)
     np.testing.assert_array_equal(last.typicality_weights_, 1 / last.scales_)
