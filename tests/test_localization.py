@@ -80,17 +80,17 @@ def test_clean_images_are_weighed_by_how_others_scatter(fitted):
         np.unique(y, return_inverse=True)[1],
         np.arange(12) % 2,
     )
-    windows = locate(X, np.zeros(12, dtype=int), fitted, [model.projection])
+    located = locate(X, np.zeros(12, dtype=int), fitted, None, [], [model.projection])
+    windows = [own for (own,) in located]
     found = clean_evidence(windows, codes, folds, model)
     others = np.flatnonzero(folds != folds[3])
-    spreads = fit_spreads([windows[each] for each in others], codes[others], 3, 3)
-    expected = evidence_against(weigh(windows[3], *spreads, 3), codes[3], 3)
+    fine, coarse = fit_spreads([windows[each] for each in others], codes[others], 3, 3)
+    unseen = model._replace(fine=fine, coarse=coarse)
+    expected = evidence_against(weigh(windows[3], unseen), codes[3], 3)
     assert_allclose(found[3], expected)
     # A source that is in no other fold scatters as it does altogether.
     whole = clean_evidence(windows, codes, codes, model)[3]
-    assert_allclose(
-        whole, evidence_against(weigh(windows[3], model.fine, model.coarse, 3), codes[3], 3)
-    )
+    assert_allclose(whole, evidence_against(weigh(windows[3], model), codes[3], 3))
 
 
 @pytest.mark.parametrize(("shape", "at"), [((64, 64), (16, 8)), ((96, 150), (41, 77))])
