@@ -50,6 +50,12 @@ class Batches:
         behind.steps = [*self.steps, *steps]
         return behind
 
+    def apart(self) -> tuple[Self, Sequence[Any]]:
+        """Return the batches of the images themselves, and the steps that these would pass."""
+        images = copy.copy(self)
+        images.steps = ()
+        return images, self.steps
+
     def map(self, function: Callable[..., Any], *args: Any, rows: Any = ()) -> Iterator[Result]:
         """Yield positions and ``function(images, *rows, *args)`` of each batch.
 

@@ -2,13 +2,15 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_consistent_length
 
+from sklearn_ganprint._batches import Batches, fit_on_batches
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.classification import (
     FingerprintClassifier,
@@ -32,6 +34,7 @@ from sklearn_ganprint.residuals import ResidualTransformer
 __all__ = [
     "FORMER_KINDS",
     "KINDS",
+    "LocalizationPipeline",
     "current_kind",
     "make_attribution_pipeline",
     "make_localization_pipeline",
@@ -239,6 +242,48 @@ def make_attribution_pipeline(
     return _MAKERS[kind](denoiser, data_range, 64 if auto else tile_size)
 
 
+class LocalizationPipeline(Pipeline):
+    """A pipeline whose last step is fitted on processed copies of the images, too.
+
+    Copies are made of images, and the last step of any other pipeline gets residuals alone.
+
+    Parameters
+    ----------
+    steps : list of (str, estimator)
+        Steps that learn nothing, then a
+        :class:`~sklearn_ganprint.localization.FingerprintLocalizer`.
+    transform_input, memory, verbose : object
+        As in :class:`~sklearn.pipeline.Pipeline`.
+
+    See Also
+    --------
+    make_localization_pipeline : Makes such a pipeline, and has an example.
+    """
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Fit on images, and on copies of them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
+            Clean images, or images as rows.
+        y : array-like of shape (n,)
+            Source of each image.
+        **params : dict
+            Parameters of the ``fit`` of the last step, such as ``localizer__groups``.
+
+        Returns
+        -------
+        LocalizationPipeline
+            The fitted pipeline.
+        """
+        check_consistent_length(X, y)
+        prefix = f"{self.steps[-1][0]}__"
+        own = {name.removeprefix(prefix): values for name, values in params.items()}
+        fit_on_batches(self, Batches(X), y, own)
+        return self
+
+
 def make_localization_pipeline(
     *,
     denoiser: Denoiser = "wavelet",
@@ -247,6 +292,9 @@ def make_localization_pipeline(
     false_alarm_rate: float = 0.05,
 ) -> Pipeline:
     """Make a pipeline from images to the parts of them that come from elsewhere.
+
+    It is fitted on the images and on one processed copy of each, so that an image that was
+    compressed again, or resized, gets no more false regions than others.
 
     Parameters
     ----------
@@ -262,8 +310,9 @@ def make_localization_pipeline(
     Returns
     -------
     Pipeline
-        A scikit-learn pipeline with the steps ``residual`` and ``localizer``, a
-        :class:`~sklearn_ganprint.localization.FingerprintLocalizer`.
+        A :class:`~sklearn_ganprint.pipelines.LocalizationPipeline` with the steps ``residual`` and
+        ``localizer``, a :class:`~sklearn_ganprint.localization.FingerprintLocalizer`, whose
+        `perturbations` tell what copies it is fitted on.
 
     See Also
     --------
@@ -284,8 +333,12 @@ def make_localization_pipeline(
     True
     """
     residual = _colour_residual(denoiser, data_range)
-    localizer = FingerprintLocalizer(window_size=window_size, false_alarm_rate=false_alarm_rate)
-    return Pipeline([("residual", residual), ("localizer", localizer)])
+    localizer = FingerprintLocalizer(
+        window_size=window_size,
+        false_alarm_rate=false_alarm_rate,
+        perturbations=RandomHistory(data_range=data_range),
+    )
+    return LocalizationPipeline([("residual", residual), ("localizer", localizer)])
 
 
 def _fingerprint(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:

@@ -55,8 +55,9 @@ def scene(tmp_path_factory):
 
 
 def test_fit_makes_a_localizer(scene, ganprint):
-    *_, settings, judges = (scene / "fit.out").read_text("utf-8").splitlines()
+    *_, settings, copies, judges = (scene / "fit.out").read_text("utf-8").splitlines()
     assert settings == "localize: crop 96 x 96 (top-left), rgb, wavelet"
+    assert copies.startswith("fitted on each image and 1 copy, ")
     assert re.fullmatch(r"regions are .* 24 images pooled over all sources \(.* 1 / 25\)", judges)
     assert "warning" not in (scene / "fit.err").read_text("utf-8")  # 1 / 25 is less than 0.05
     document = json.loads(ganprint("info", scene / "m.skops", "--format", "json")[1])
@@ -143,6 +144,23 @@ def test_localize_without_a_claim_and_in_larger_images(scene, tmp_path, ganprint
     assert "p-value" not in out  # none is known for this size
     assert "larger than that: 1" in out and "no source was claimed" in out
     assert out.splitlines()[2].split()[1] == "rough"
+
+
+def test_localize_tells_images_that_were_saved_anew(scene, tmp_path, ganprint):
+    clean = Image.open(scene / "images" / "clean.png")
+    clean.save(tmp_path / "saved_anew.jpg", quality=60)
+    paths = [tmp_path / "saved_anew.jpg", scene / "images" / "clean.png"]
+    arguments = ["localize", scene / "m.skops", *paths]
+    document = json.loads(ganprint(*arguments, "--format", "json")[1])
+    anew, clean = document["results"]
+    assert (anew["history_differs"], clean["history_differs"]) == ("yes", "no")
+    assert abs(anew["pixel_jpeg_quality"] - 60) <= 2 and clean["pixel_jpeg_quality"] is None
+    localizer = load_model(scene / "m.skops").estimator_[-1]
+    assert document["processed_threshold"] == localizer.processed_threshold_
+    assert anew["p_value"] == localizer.p_value_of(anew["score"] or -np.inf, True)
+    assert "history differs: 1 of 2 (1 show JPEG compression)" in ganprint(*arguments)[1]
+    columns = ganprint(*arguments, "--format", "csv")[1].splitlines()[0].split(",")
+    assert columns[-2:] == ["history_differs", "pixel_jpeg_quality"]
 
 
 def test_localize_says_what_of_grey_and_foreign_images(scene, tmp_path, ganprint):

@@ -32,6 +32,7 @@ from sklearn_ganprint.localization._model import (
     fit_spreads,
     weigh,
 )
+from sklearn_ganprint.perturbations import JPEGCompression
 
 LABELS = np.array(["camera", "gan", "other"])
 
@@ -80,17 +81,17 @@ def test_clean_images_are_weighed_by_how_others_scatter(fitted):
         np.unique(y, return_inverse=True)[1],
         np.arange(12) % 2,
     )
-    windows = locate(X, np.zeros(12, dtype=int), fitted, [model.projection])
+    located = locate(X, np.zeros(12, dtype=int), fitted, None, [], [model.projection])
+    windows = [own for (own,) in located]
     found = clean_evidence(windows, codes, folds, model)
     others = np.flatnonzero(folds != folds[3])
-    spreads = fit_spreads([windows[each] for each in others], codes[others], 3, 3)
-    expected = evidence_against(weigh(windows[3], *spreads, 3), codes[3], 3)
+    fine, coarse = fit_spreads([windows[each] for each in others], codes[others], 3, 3)
+    unseen = model._replace(fine=fine, coarse=coarse)
+    expected = evidence_against(weigh(windows[3], unseen), codes[3], 3)
     assert_allclose(found[3], expected)
     # A source that is in no other fold scatters as it does altogether.
     whole = clean_evidence(windows, codes, codes, model)[3]
-    assert_allclose(
-        whole, evidence_against(weigh(windows[3], model.fine, model.coarse, 3), codes[3], 3)
-    )
+    assert_allclose(whole, evidence_against(weigh(windows[3], model), codes[3], 3))
 
 
 @pytest.mark.parametrize(("shape", "at"), [((64, 64), (16, 8)), ((96, 150), (41, 77))])
@@ -217,6 +218,63 @@ def test_a_source_with_one_image_is_never_left_out():
     localizer = FingerprintLocalizer().fit(X[kept], y[kept])
     assert len(localizer.calibration_peaks_) == 25
     assert overlap(localizer.predict(spliced()[0], "camera"), spliced()[1]) > 0.6
+
+
+# Processed copies
+
+
+def images_of(n, seed=0):
+    """Images of two sources, whose neighbouring pixels depend on each other differently."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(128, 12, (2 * n, 65, 64, 3))
+    X[n:, 1:] += 0.8 * (X[n:, :-1] - 128)
+    return X[:, 1:].clip(0, 255).round().astype(np.uint8), np.repeat(["camera", "gan"], n)
+
+
+@pytest.fixture(scope="module")
+def fitted_on_copies():
+    return make_localization_pipeline().fit(*images_of(20))
+
+
+def test_images_saved_anew_have_another_history_and_few_regions(fitted_on_copies):
+    X, y = images_of(12, seed=5)
+    anew = JPEGCompression(80).fit_transform(X)
+    for claimed in (y, None):
+        (_, masks, _), differs = localize_images(
+            fitted_on_copies, anew, claimed, return_processed=True
+        )
+        assert differs.mean() > 0.8
+        assert masks.any(axis=(1, 2)).mean() <= 0.1
+        assert not localize_images(fitted_on_copies, X, claimed, return_processed=True)[1].any()
+
+
+def test_processed_images_have_a_threshold_of_their_own(fitted_on_copies):
+    localizer = fitted_on_copies[-1]
+    peaks, other = localizer.processed_peaks_, localizer.calibration_peaks_
+    assert peaks.shape == other.shape == (40,)
+    localizer = pickle.loads(pickle.dumps(localizer)).set_false_alarm_rate(0.1)
+    assert (peaks >= localizer.threshold_of(True)).sum() <= 4
+    assert (other >= localizer.threshold_of(False)).sum() <= 4
+    peak = float(np.sort(peaks)[-3])
+    assert localizer.p_value_of(peak, True) == pytest.approx(4 / 41)
+
+
+def test_files_and_arrays_are_fitted_on_the_same_copies(fitted_on_copies, tmp_path):
+    X, y = images_of(20)
+    clf = FileBatchClassifier(make_localization_pipeline(), batch_size=7).fit(X, y)
+    peaks = clf.estimator_[-1].processed_peaks_
+    assert_allclose(peaks, fitted_on_copies[-1].processed_peaks_, rtol=1e-4)
+    save_model(clf, tmp_path / "m.skops")
+    loaded = load_model(tmp_path / "m.skops")
+    assert_array_equal(localize_images(loaded, X[:3]).maps, localize_images(clf, X[:3]).maps)
+
+
+def test_copies_are_not_made_of_residuals():
+    with pytest.raises(ValueError, match="copies are made of images"):
+        FingerprintLocalizer(perturbations="history web").fit(*training(4))
+    pipeline = make_localization_pipeline().set_params(localizer__perturbations="jpeg 80")
+    with pytest.raises(ValueError, match="expected a random history"):
+        pipeline.fit(*images_of(4))
 
 
 # What is refused

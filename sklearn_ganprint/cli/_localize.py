@@ -14,7 +14,7 @@ from sklearn_ganprint._parallel import map_in_order
 from sklearn_ganprint.cli import _arguments, _console, _images, _models, _pages
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._models import Model
-from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history
 from sklearn_ganprint.localization import localize_images
 from sklearn_ganprint.plotting import LocalizationDisplay
 
@@ -34,8 +34,14 @@ _COLUMNS = (
     _FLAT,
 )
 #: In a table one box takes one column.
-_TABLE = columns(*_ANSWER, "pixels", _BOX, _FLAT)
-_KEYS = (*(column.key for column in _COLUMNS), "regions", "map", "mask", "error", "reason")
+_DIFFERS = Column("history_differs", "history differs")
+_TABLE = columns(*_ANSWER, "pixels", _BOX, _FLAT, _DIFFERS)
+_LAST = columns(_DIFFERS, "pixel_jpeg_quality")
+_KEYS = (
+    *(column.key for column in _COLUMNS),
+    *("regions", "map", "mask", "error", "reason"),
+    *(column.key for column in _LAST),
+)
 
 #: Files in OUT, by what they are.
 _FILES = {"map": "maps/{}.png", "image": "images/{}.jpg", "mask": "masks/{}.png"}
@@ -102,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     rows = _rows(files, failures, question, args)
     index = None
     if args.out is not None:
-        table = Table(columns(*_COLUMNS, "map", "mask", "error", "reason"), rows)
+        table = Table(columns(*_COLUMNS, "map", "mask", "error", "reason", *_LAST), rows)
         page = _page(rows, question, failures, args)
         index = _pages.write_page(args.out, page, [("results.csv", _console.csv_file(table))])
     _print(rows, question, index, args)
@@ -162,7 +168,9 @@ def locate(
     `given` is the source that is claimed; None claims the most likely one.
     """
     localizer = model[-1]
-    (values,), (mask,), (claimed,) = localize_images(model, image[np.newaxis], given)
+    found, (processed,) = localize_images(model, image[np.newaxis], given, return_processed=True)
+    (values,), (mask,), (claimed,) = found
+    processed = bool(processed)
     peak, flat = localizer.peak_of(values), float(np.isnan(values).mean())
     reason, regions = _models.no_residual(model, image), _regions(mask)
     n_pixels = sum(region["pixels"] for region in regions)
@@ -173,7 +181,7 @@ def locate(
         "claimed": None if reason and given is None else str(claimed),
         # Where all is flat, nothing can be said.
         "false_region": "yes" if regions else "no" if flat < 1 else None,
-        "p_value": None if reason or mask.size > n_known else float(localizer.p_value_of(peak)),
+        "p_value": None if reason or mask.size > n_known else localizer.p_value_of(peak, processed),
         # A map without any region of the least size has no score.
         "score": peak if math.isfinite(peak) else None,
         "n_regions": len(regions),
@@ -186,10 +194,14 @@ def locate(
         **largest,
         "pixels": n_pixels,
         "reason": reason,
+        "history_differs": None if reason else "yes" if processed else "no",
+        # One reason why it may differ, if pixels show it.
+        "pixel_jpeg_quality": estimate_history(image).jpeg_quality if processed else None,
     }
     pictures = {}
     if "map" in kinds:
-        pictures["map"] = _drawn(values, image, mask, str(claimed), localizer.threshold_)
+        threshold = localizer.threshold_of(processed)
+        pictures["map"] = _drawn(values, image, mask, str(claimed), threshold)
     if "image" in kinds:
         pictures["image"] = _pages.small_copy(image, _COPY_SIDE)
     if "mask" in kinds:
@@ -254,14 +266,18 @@ def _print(
         "calibration_images": len(localizer.calibration_peaks_),
         "threshold": localizer.threshold_,
         "report": index,
+        "processed_threshold": getattr(localizer, "processed_threshold_", None),
     }
     hidden = {key for key in ("flat", "p_value") if not any(row[key] for row in rows)}
+    if not any(row["history_differs"] == "yes" for row in rows):
+        hidden.add("history_differs")
     _console.print_file_results(
         args.format,
         document,
         Table(_COLUMNS, rows),
         shown=[column for column in _TABLE if column.key not in hidden],
         notes=_notes(rows, question),
+        appended=_LAST,
     )
 
 
@@ -290,6 +306,21 @@ def _page(
     )
 
 
+def _note_of_histories(rows: Sequence[Row], model: Model) -> list[str]:
+    """Count the images that were processed as a whole, if there are some."""
+    differ = [row for row in rows if row["history_differs"] == "yes"]
+    if not differ:
+        return []
+    n_jpeg = sum(row["pixel_jpeg_quality"] is not None for row in differ)
+    reason = f" ({n_jpeg} show JPEG compression)" * bool(n_jpeg)
+    return [
+        f"history differs: {len(differ)} of {len(rows)}{reason}; as a whole these are like "
+        f"processed copies of the images that were fitted on, so that regions take evidence of "
+        f"{model.classifier.processed_threshold_:.2f} in place of "
+        f"{model.classifier.threshold_:.2f}, and fewer are found"
+    ]
+
+
 def _notes(rows: Sequence[Row], question: Question) -> list[str]:
     """Say what was found, and at which rate of false alarms."""
     rows = _console.judged(rows)
@@ -308,6 +339,7 @@ def _notes(rows: Sequence[Row], question: Question) -> list[str]:
             f"larger than that: {n_larger}; there the rate holds for parts of {height} x {width}, "
             f"so that more of the clean images get a false region"
         )
+    found += _note_of_histories(rows, question.model)
     n_mostly = sum(row["share"] > 0.5 for row in rows)
     if n_mostly:
         found.append(

@@ -103,6 +103,8 @@ class Model(NamedTuple):
     @property
     def n_copies(self) -> int:
         """Number of processed copies of each image that the model is fitted on, too."""
+        if self.localizes:
+            return int(hasattr(self.classifier, "processed_peaks_"))
         return len(getattr(self.classifier, "versions_", ["original"])) - 1
 
     @property

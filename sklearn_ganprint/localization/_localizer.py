@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from numbers import Integral, Real
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self, overload
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
@@ -24,6 +24,7 @@ from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint._parallel import one_blas_thread
 from sklearn_ganprint.conformal import conformal_p_values, scores_needed
 from sklearn_ganprint.localization import _model, _windows
+from sklearn_ganprint.perturbations import RandomHistory, check_perturbation
 
 #: More folds cost more and make hardly better models.
 N_FOLDS = 5
@@ -66,23 +67,34 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
     image_shape : tuple of int, default=None
         ``(H, W)`` or ``(H, W, C)`` of the residuals when they come as rows. Without it rows are
         taken as images of one line, with a warning.
+    perturbations : RandomHistory or str, default=None
+        A :class:`~sklearn_ganprint.perturbations.RandomHistory`, or a text such as "history web":
+        what a copy of each image goes through, which is fitted on beside the image. Copies are made
+        of images, before their residuals, so that this takes a fit from images on: of the pipeline
+        that :func:`~sklearn_ganprint.make_localization_pipeline` makes, or of a
+        :class:`~sklearn_ganprint.FileBatchEstimator`. None fits on images as they are.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The sources.
     coef_ : ndarray of shape (n_coordinates, n_window_features)
-        Weights of the features of a window in its coordinates: ``n_classes - 1`` of a linear
-        discriminant analysis, then those in which images of one source differ, one for 10 images,
-        30 at most, and none with fewer than 20 images.
+        Weights of the features of a window in its coordinates: ``n_classes - 1``, with
+        `perturbations` ``2 * n_classes - 1``, of a linear discriminant analysis, then those in
+        which images of one source differ, one for 10 images and copies, 30 at most, and none with
+        fewer than 20.
     intercept_ : ndarray of shape (n_coordinates,)
         Constants of the coordinates.
-    means_ : ndarray of float64, shape (2, n_classes, n_coordinates)
-        Mean coordinates of each source's windows, and of averages of neighbouring ones.
-    covariances_ : ndarray of float64, shape (2, n_classes, n_coordinates, n_coordinates)
+    means_ : ndarray of float64, shape (2, n_histories * n_classes, n_coordinates)
+        Mean coordinates of each source's windows, and of averages of neighbouring ones: of images
+        as they are, then, with `perturbations`, of their copies.
+    covariances_ : ndarray of float64, shape (2, n_histories * n_classes, n_coordinates, \
+n_coordinates)
         Covariances of these coordinates.
     threshold_ : float
         Value of a map at which a region is found.
+    processed_threshold_ : float
+        The same for images that were processed; with `perturbations` only.
     grow_threshold_ : float
         Value of a map down to which a region may extend: 5 % of the windows of clean images are
         above it. It is at least 0, below which the claimed source is the likeliest.
@@ -91,6 +103,8 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         under a model that has not seen it; minus infinity without such a region.
     calibration_codes_ : ndarray of int, shape (n_calibration,)
         Index in `classes_` of the source of each.
+    processed_peaks_ : ndarray of float64, shape (n_calibration,)
+        The greatest values in the maps of their copies; with `perturbations` only.
     image_shape_ : tuple of int
         ``(H, W, C)`` of the images that were fitted on.
     n_features_in_ : int
@@ -123,7 +137,10 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
     most the stated probability, if it is exchangeable with them. All sources share one threshold:
     thresholds by source, each from a part of the images, performed worse. Larger images have more
     windows and get false regions more often than stated. Images that were compressed again or
-    resized are not exchangeable with those fitted on.
+    resized are not exchangeable with those fitted on. With `perturbations` each source is two
+    classes, as it is and processed. The one that has the likelier source in most windows of an
+    image is its history: all sources are compared with this history, and `processed_threshold_`,
+    set on the peaks of copies, takes the place of `threshold_` for a processed one.
 
     A region ends half way between its own level and that of the rest of the image.
 
@@ -131,7 +148,8 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
     of an image is pasted in, its map is reversed.
 
     ``fit`` reads the images twice, which may be in files, and keeps the coordinates of their
-    windows: with a window of 16 pixels and c coordinates ``c / 16`` bytes a pixel.
+    windows: with a window of 16 pixels and c coordinates ``c / 16`` bytes a pixel, twice as many
+    with copies.
 
     Examples
     --------
@@ -163,9 +181,10 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         "min_power": [Interval(Real, 0, None, closed="left")],
         "cv": ["cv_object"],
         "image_shape": ["array-like", None],
+        "perturbations": [RandomHistory, str, None],
     }
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         *,
         window_size: int = 16,
@@ -177,6 +196,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         min_power: float = 0.02,
         cv: Any = None,
         image_shape: Sequence[int] | None = None,
+        perturbations: RandomHistory | str | None = None,
     ) -> None:
         self.window_size = window_size
         self.max_lag = max_lag
@@ -187,6 +207,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         self.min_power = min_power
         self.cv = cv
         self.image_shape = image_shape
+        self.perturbations = perturbations
 
     __metadata_request__fit = _metaestimators.ASKS_FOR_GROUPS
 
@@ -212,7 +233,8 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are fewer than two sources, or `window_size` is odd.
+            If there are fewer than two sources, `window_size` is odd, or there are `perturbations`,
+            which residuals cannot go through.
         """
         with _images.quiet_about_images():  # until the batches are validated
             rows, y = self._validate_rows(X, y, reset=True)
@@ -246,20 +268,44 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
                 f"window_size: expected an even number of pixels, since windows overlap by half; "
                 f"got {self.window_size}."
             )
+        for name in ("means_", "processed_peaks_", "processed_threshold_"):
+            self.__dict__.pop(name, None)  # of an earlier fit
+        history = self._history(batches.steps)
         first = self._validate_images(batches.first, reset=True)
         y = column_or_1d(y, warn=True)
         _metaestimators.check_classes(self, y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         folds = self._folds(y, groups)
         n_folds = int(folds.max()) + 1
-        sums = batches.map(add_up, self, n_folds, rows=(codes, folds))
+        images, steps = batches.apart()
+        making = (self, history, [hand_on_arrays(clone(step)) for step in steps])
+        sums = images.map(add_up, *making, n_folds, rows=(codes, folds))
         moments, codes = self._gather(sums, codes, n_folds)
         self._check_windows(moments)
         whole, *left_out = _windows.projections(moments, self.shrinkage, first.dtype)
         self.coef_, self.intercept_ = whole
-        read, located = zip(*batches.map(locate, self, left_out, rows=(folds,)), strict=True)
+        read, located = zip(*images.map(locate, *making, left_out, rows=(folds,)), strict=True)
         positions = np.concatenate(read)
-        return self._calibrate([*chain(*located)], codes[positions], folds[positions])
+        versions = [list(windows) for windows in zip(*chain(*located), strict=True)]
+        return self._calibrate(versions, codes[positions], folds[positions])
+
+    def _history(self, steps: Sequence[Any]) -> RandomHistory | None:
+        """Return what copies go through, if there are copies."""
+        if self.perturbations is None:
+            return None
+        history = check_perturbation(self.perturbations)
+        if not isinstance(history, RandomHistory):
+            raise ValueError(
+                f"perturbations: expected a random history such as 'history web', got "
+                f"{self.perturbations!r}."
+            )
+        if not steps:
+            raise ValueError(
+                "perturbations: copies are made of images, and the localizer got residuals. Fit "
+                "what make_localization_pipeline makes, or a FileBatchEstimator over a pipeline; "
+                "or set perturbations=None."
+            )
+        return history
 
     def _gather(
         self, sums: Iterator[Result], codes: np.ndarray, n_folds: int
@@ -271,27 +317,38 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
             read[codes[positions]] = True
             moments = moments.plus(part)
         self.classes_ = self.classes_[read]
-        moments = moments._replace(counts=moments.counts[:, read], sums=moments.sums[:, read])
+        kept = np.tile(read, self._n_histories)
+        moments = moments._replace(counts=moments.counts[:, kept], sums=moments.sums[:, kept])
         return moments, (np.cumsum(read) - 1)[codes]
 
     def _calibrate(
-        self, windows: list[_model.Coordinates], codes: np.ndarray, folds: np.ndarray
+        self, versions: list[list[_model.Coordinates]], codes: np.ndarray, folds: np.ndarray
     ) -> Self:
-        """Estimate spreads, and thresholds on images that the models have not seen."""
-        n_classes = len(self.classes_)
-        spreads = _model.fit_spreads(windows, codes, n_classes, self.smoothing)
+        """Estimate spreads, and thresholds on images that the models have not seen.
+
+        `versions` are the windows of all images as they are, and of all copies.
+        """
+        n_classes, n_images = len(self.classes_), len(codes)
+        numbers = np.arange(len(versions))
+        windows = [*chain(*versions)]
+        classes = (numbers[:, np.newaxis] * n_classes + codes).ravel()
+        spreads = _model.fit_spreads(windows, classes, n_classes * len(numbers), self.smoothing)
         self.means_, self.covariances_ = map(np.stack, zip(*spreads, strict=True))
-        evidence = _model.clean_evidence(windows, codes, folds, self.window_model())
-        self.grow_threshold_ = _model.grow_threshold(evidence, windows)
-        shape = self.image_shape_[:2]
-        maps = (
-            _model.pixel_map(against, image.active, shape, self.window_size)
-            for against, image in zip(evidence, windows, strict=True)
-        )
-        self.calibration_peaks_ = np.array([self.peak_of(values) for values in maps])
+        folds = np.tile(folds, len(numbers))
+        evidence = _model.clean_evidence(windows, classes, folds, self.window_model())
+        self.grow_threshold_ = _model.grow_threshold(evidence[:n_images], versions[0])
+        peaks = np.array(
+            [
+                self.peak_of(_model.pixel_map(against, image.active, image.shape, self.window_size))
+                for against, image in zip(evidence, windows, strict=True)
+            ]
+        ).reshape(len(numbers), n_images)
+        self.calibration_peaks_ = peaks[0]
         self.calibration_codes_ = codes
+        if len(peaks) > 1:
+            self.processed_peaks_ = peaks[1]
         self._set_threshold()
-        n_images, rate = len(codes), self.false_alarm_rate
+        rate = self.false_alarm_rate
         if n_images < (needed := scores_needed(rate)):
             warnings.warn(
                 f"A false-alarm rate of {rate:g} takes {needed} clean images, got {n_images}: "
@@ -303,7 +360,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         return self
 
     def _check_windows(self, moments: _windows.Moments) -> None:
-        counts = moments.counts.sum(axis=0)
+        counts = moments.counts.sum(axis=0).reshape(-1, len(self.classes_)).min(axis=0)
         if (counts == 0).any():
             raise ValueError(
                 f"All residuals of {self.classes_[counts == 0].tolist()} are flat, or none of "
@@ -369,8 +426,8 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         ValueError
             If a claimed source is not one of those fitted on.
         """
-        maps, _ = self.map_and_attribute(X, claimed)
-        return np.stack([self.mask_of(values) for values in maps])
+        maps, _, processed = self.examine(X, claimed)
+        return np.stack([*map(self.mask_of, maps, processed)])
 
     def attribute(self, X: Any) -> np.ndarray:
         """Return the most likely source of each image as a whole.
@@ -394,7 +451,15 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
     def no_moments(self, n_folds: int) -> _windows.Moments:
         """Return the moments of no windows."""
         n_features = _windows.n_window_features(self.max_lag, self.image_shape_[2])
-        return _windows.Moments.zeros(n_folds, len(self.classes_), n_features)
+        n_classes = self._n_histories * len(self.classes_)
+        return _windows.Moments.zeros(n_folds, n_classes, n_features)
+
+    @property
+    def _n_histories(self) -> int:
+        """Number of classes of each source: as it is, and processed."""
+        if hasattr(self, "means_"):  # whatever parameters have been set since
+            return int(self.means_.shape[1]) // len(self.classes_)
+        return 1 if self.perturbations is None else 2
 
     def as_images(self, residuals: Any) -> np.ndarray:
         """Validate residuals like those fitted on, return them as ``(n, H, W, C)``."""
@@ -410,22 +475,43 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         """
         fine, coarse = map(_model.Spread, self.means_, self.covariances_)
         projection = _windows.Projection(self.coef_, self.intercept_)
-        return _model.WindowModel(projection, fine, coarse, self.window_settings(), self.smoothing)
+        return _model.WindowModel(
+            projection, fine, coarse, self.window_settings(), self.smoothing, self._n_histories
+        )
 
-    def mask_of(self, values: np.ndarray) -> np.ndarray:
+    def mask_of(self, values: np.ndarray, processed: bool = False) -> np.ndarray:
         """Mark the regions of one map.
 
         Parameters
         ----------
         values : ndarray of shape (H, W)
             A map, as :meth:`localization_map` makes it.
+        processed : bool, default=False
+            Whether the history of the image differs, see :meth:`examine`.
 
         Returns
         -------
         ndarray of bool, shape (H, W)
             Pixels of regions that do not come from the claimed source.
         """
-        return _model.find_regions(values, self.threshold_, self.grow_threshold_, self.min_region)
+        return _model.find_regions(
+            values, self.threshold_of(processed), self.grow_threshold_, self.min_region
+        )
+
+    def threshold_of(self, processed: bool) -> float:
+        """Return the value of a map at which a region is found.
+
+        Parameters
+        ----------
+        processed : bool
+            Whether the history of the image differs, see :meth:`examine`.
+
+        Returns
+        -------
+        float
+            `processed_threshold_` or `threshold_`.
+        """
+        return self.processed_threshold_ if processed else self.threshold_
 
     def set_false_alarm_rate(self, rate: float) -> Self:
         """Set the threshold for another rate of false alarms, without another fit.
@@ -438,7 +524,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         Returns
         -------
         self
-            The localizer itself, with this `false_alarm_rate` and its `threshold_`.
+            The localizer itself, with this `false_alarm_rate` and its thresholds.
 
         Raises
         ------
@@ -457,8 +543,12 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         return self
 
     def _set_threshold(self) -> None:
-        threshold = _model.peak_threshold(self.calibration_peaks_, self.false_alarm_rate)
-        self.threshold_ = max(threshold, self.grow_threshold_)
+        self.threshold_ = self._threshold(self.calibration_peaks_)
+        if hasattr(self, "processed_peaks_"):
+            self.processed_threshold_ = self._threshold(self.processed_peaks_)
+
+    def _threshold(self, peaks: np.ndarray) -> float:
+        return max(_model.peak_threshold(peaks, self.false_alarm_rate), self.grow_threshold_)
 
     def peak_of(self, values: np.ndarray) -> float:
         """Return the peak of one map.
@@ -476,7 +566,7 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         """
         return _model.region_peak(values, self.grow_threshold_, self.min_region)
 
-    def p_value_of(self, peak: float) -> float:
+    def p_value_of(self, peak: float, processed: bool = False) -> float:
         """Return the p-value of a peak among clean images.
 
         Parameters
@@ -484,14 +574,18 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         peak : float
             Result of :meth:`peak_of` for an image no larger than those fitted on, since larger
             ones have greater peaks.
+        processed : bool, default=False
+            Whether the history of the image differs, see :meth:`examine`.
 
         Returns
         -------
         float
-            Share of clean images with such a peak or a greater one, this image included.
+            Share of clean images, or of copies of them, with such a peak or a greater one, this
+            image included.
         """
         # Greater conformal scores are more typical.
-        return float(conformal_p_values(-peak, -self.calibration_peaks_))
+        peaks = self.processed_peaks_ if processed else self.calibration_peaks_
+        return float(conformal_p_values(-peak, -peaks))
 
     def map_and_attribute(self, X: Any, claimed: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Return the maps of residuals, and the claimed sources that they test.
@@ -508,18 +602,43 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
         sources : ndarray of shape (n,)
             The claimed sources, or the most likely ones where none was given.
         """
+        return self.examine(X, claimed)[:2]
+
+    def examine(self, X: Any, claimed: Any = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the maps of residuals, the sources that they test, and whose history differs.
+
+        Parameters
+        ----------
+        X, claimed : array-like, label or array-like of shape (n,)
+            As in :meth:`localization_map`.
+
+        Returns
+        -------
+        maps : ndarray of shape (n, H, W)
+            The maps.
+        sources : ndarray of shape (n,)
+            The claimed sources, or the most likely ones where none was given.
+        processed : ndarray of bool, shape (n,)
+            Whether most of the image is more like processed copies than like images as they were
+            fitted on, of any source. Never, if the localizer was fitted without `perturbations`.
+        """
         check_is_fitted(self)
-        images, model = self._any_size(X), self.window_model()
+        images, model = self.any_size(X), self.window_model()
         codes = np.full(len(images), -1) if claimed is None else self._encode(claimed, len(images))
-        maps = np.empty(images.shape[:3], images.dtype)
+        maps, processed = (
+            np.empty(images.shape[:3], images.dtype),
+            np.zeros(len(images), dtype=bool),
+        )
         for number, image in enumerate(images):
             evidence = _model.image_evidence(image, model)
             if claimed is None:
                 codes[number] = _model.likeliest_source(evidence)
-            maps[number] = _model.evidence_map(evidence, int(codes[number]), image.shape[:2], model)
-        return maps, self.classes_[codes]
+            code = int(codes[number])
+            processed[number] = _model.likeliest_history(evidence)
+            maps[number] = _model.evidence_map(evidence, code, image.shape[:2], model)
+        return maps, self.classes_[codes], processed
 
-    def _any_size(self, X: Any) -> np.ndarray:
+    def any_size(self, X: Any) -> np.ndarray:
         """Validate residuals, which may be images of another size than those fitted on."""
         X = _images.stack_images(X)
         shape = _images.batch_image_shape(X)
@@ -551,6 +670,10 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
             )
         return np.searchsorted(self.classes_, labels)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a saved localizer; those of earlier versions had no `perturbations`."""
+        super().__setstate__({"perturbations": None, **state})
+
     def __sklearn_tags__(self) -> Any:
         """Declare that the sources of the images are required."""
         tags = super().__sklearn_tags__()
@@ -559,28 +682,62 @@ class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
 
 
 def add_up(
-    residuals: Any, codes: np.ndarray, folds: np.ndarray, localizer: Any, n_folds: int
+    images: Any,
+    codes: np.ndarray,
+    folds: np.ndarray,
+    localizer: Any,
+    history: RandomHistory | None,
+    steps: Sequence[Any],
+    n_folds: int,
 ) -> _windows.Moments:
     """Return the moments of the windows of a batch."""
-    images = localizer.as_images(residuals)
     settings = localizer.window_settings()
     moments = localizer.no_moments(n_folds)
-    with one_blas_thread():
-        for image, code, fold in zip(images, codes, folds, strict=True):
-            moments.add(fold, code, _model.whole_windows(image, settings))
+    for number, version in enumerate(residual_versions(images, localizer, history, steps)):
+        classes = number * len(localizer.classes_) + codes
+        with one_blas_thread():
+            for residual, code, fold in zip(version, classes, folds, strict=True):
+                moments.add(fold, code, _model.whole_windows(residual, settings))
     return moments
 
 
 def locate(
-    residuals: Any, folds: np.ndarray, localizer: Any, projections: list[_windows.Projection]
-) -> list[_model.Coordinates]:
-    """Return the coordinates of the windows of a batch; images have the model of their fold."""
+    images: Any,
+    folds: np.ndarray,
+    localizer: Any,
+    history: RandomHistory | None,
+    steps: Sequence[Any],
+    projections: list[_windows.Projection],
+) -> list[tuple[_model.Coordinates, ...]]:
+    """Return the coordinates of the windows of a batch, of each image and its copy.
+
+    Images have the model of their fold.
+    """
     settings = localizer.window_settings()
-    with one_blas_thread():
-        return [
-            _model.project(image, projections[fold], settings)
-            for image, fold in zip(localizer.as_images(residuals), folds, strict=True)
-        ]
+    versions = []
+    for version in residual_versions(images, localizer, history, steps):
+        with one_blas_thread():
+            versions.append(
+                [
+                    _model.project(residual, projections[fold], settings)
+                    for residual, fold in zip(version, folds, strict=True)
+                ]
+            )
+    return list(zip(*versions, strict=True))
+
+
+def residual_versions(
+    images: Any, localizer: Any, history: RandomHistory | None, steps: Sequence[Any]
+) -> Iterator[Sequence[np.ndarray]]:
+    """Yield the residuals of a batch of images, then those of their copies, which differ in size.
+
+    What a history enlarges is cut to the size of the image, for which thresholds are set.
+    """
+    yield localizer.as_images(transform_batch(images, steps))
+    if history is not None:
+        height, width = localizer.image_shape_[:2]
+        copies = [copy[:height, :width] for copy in history.transform_whole(images)]
+        yield [localizer.any_size(transform_batch(copy[np.newaxis], steps))[0] for copy in copies]
 
 
 class LocalizationResult(NamedTuple):
@@ -601,7 +758,17 @@ class LocalizationResult(NamedTuple):
     claimed: np.ndarray
 
 
-def localize_images(model: Any, X: Any, claimed: Any = None) -> LocalizationResult:
+@overload
+def localize_images(
+    model: Any, X: Any, claimed: Any = None, *, return_processed: Literal[False] = False
+) -> LocalizationResult: ...
+@overload
+def localize_images(
+    model: Any, X: Any, claimed: Any = None, *, return_processed: Literal[True]
+) -> tuple[LocalizationResult, np.ndarray]: ...
+def localize_images(
+    model: Any, X: Any, claimed: Any = None, *, return_processed: bool = False
+) -> LocalizationResult | tuple[LocalizationResult, np.ndarray]:
     """Find the parts of images of any size that do not come from a claimed source.
 
     Parameters
@@ -614,11 +781,16 @@ def localize_images(model: Any, X: Any, claimed: Any = None) -> LocalizationResu
     claimed : label or array-like of shape (n,), default=None
         Claimed source, one for all images or one for each. None is the most likely source of the
         whole image.
+    return_processed : bool, default=False
+        Whether to tell whose history differs, too.
 
     Returns
     -------
-    LocalizationResult
+    result : LocalizationResult
         Maps, masks and claimed sources.
+    processed : ndarray of bool, shape (n,)
+        Whether most of an image is more like processed copies than like images as they were fitted
+        on, see :meth:`FingerprintLocalizer.examine`. Only if asked for.
 
     Raises
     ------
@@ -639,9 +811,10 @@ def localize_images(model: Any, X: Any, claimed: Any = None) -> LocalizationResu
     check_is_fitted(model)
     steps, localizer = localizer_of(model)
     residuals = transform_batch(X, [hand_on_arrays(clone(step)) for step in steps])
-    maps, labels = localizer.map_and_attribute(residuals, claimed)
-    masks = np.stack([localizer.mask_of(values) for values in maps])
-    return LocalizationResult(maps, masks, labels)
+    maps, labels, processed = localizer.examine(residuals, claimed)
+    masks = np.stack([*map(localizer.mask_of, maps, processed)])
+    result = LocalizationResult(maps, masks, labels)
+    return (result, processed) if return_processed else result
 
 
 def localizer_of(model: Any) -> tuple[list[Any], FingerprintLocalizer]:

@@ -28,7 +28,7 @@ class WindowSettings(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """Means and covariances of the windows of each source."""
+    """Means and covariances of the windows of each class: a source, or a history of a source."""
 
     means: np.ndarray  # (n_classes, n_coordinates)
     covariances: np.ndarray  # (n_classes, n_coordinates, n_coordinates)
@@ -42,11 +42,14 @@ class WindowModel(NamedTuple):
     projection : Projection
         From features of windows to coordinates.
     fine, coarse : Spread
-        Means and covariances of single windows, and of averages of neighbouring ones.
+        Means and covariances of single windows, and of averages of neighbouring ones: of all
+        sources in images as they are, then of all sources in processed ones.
     settings : WindowSettings
         What windows are.
     smoothing : int
         Side, in windows, of the square over which windows are averaged.
+    n_histories : int, default=1
+        2 with processed images, else 1.
     """
 
     projection: Projection
@@ -54,6 +57,7 @@ class WindowModel(NamedTuple):
     coarse: Spread
     settings: WindowSettings
     smoothing: int
+    n_histories: int = 1
 
 
 class Coordinates(NamedTuple):
@@ -62,6 +66,7 @@ class Coordinates(NamedTuple):
     values: np.ndarray  # (rows, columns, n_coordinates)
     weights: np.ndarray  # (rows, columns): share of blocks that are not flat
     active: np.ndarray  # (block rows, block columns): not flat
+    shape: tuple[int, int]  # of the residual, in pixels
 
 
 def project(residual: np.ndarray, projection: Projection, settings: WindowSettings) -> Coordinates:
@@ -71,7 +76,8 @@ def project(residual: np.ndarray, projection: Projection, settings: WindowSettin
         parts.append(strip.features @ projection.coef.T + projection.intercept)
         blocks.append(strip.active)
     active = np.concatenate(blocks)
-    return Coordinates(np.concatenate(parts), active_share(active), active)
+    height, width = residual.shape[:2]
+    return Coordinates(np.concatenate(parts), active_share(active), active, (height, width))
 
 
 def whole_windows(residual: np.ndarray, settings: WindowSettings) -> np.ndarray:
@@ -156,31 +162,47 @@ def smooth(values: np.ndarray, weights: np.ndarray, size: int) -> np.ndarray:
 class Evidence(NamedTuple):
     """Log-likelihoods of the sources in the windows of one residual."""
 
-    fine: np.ndarray  # (rows, columns, n_classes): of single windows
-    coarse: np.ndarray  # (rows, columns, n_classes): of averages of neighbouring ones
+    fine: np.ndarray  # (rows, columns, n_histories, n_sources): of single windows
+    coarse: np.ndarray  # the same of averages of neighbouring ones
     weights: np.ndarray  # (rows, columns)
     active: np.ndarray  # (block rows, block columns)
 
 
-def weigh(windows: Coordinates, fine: Spread, coarse: Spread, smoothing: int) -> Evidence:
-    """Return the log-likelihood of each source in each window."""
-    averages = smooth(windows.values, windows.weights, smoothing)
+def weigh(windows: Coordinates, model: WindowModel) -> Evidence:
+    """Return the log-likelihood of each source, with each history, in each window."""
+    averages = smooth(windows.values, windows.weights, model.smoothing)
+    shape = (*windows.weights.shape, model.n_histories, -1)
     return Evidence(
-        log_likelihoods(windows.values, fine),
-        log_likelihoods(averages, coarse),
+        log_likelihoods(windows.values, model.fine).reshape(shape),
+        log_likelihoods(averages, model.coarse).reshape(shape),
         windows.weights,
         windows.active,
     )
 
 
+def likeliest_history(evidence: Evidence) -> int:
+    """Tell the history of an image as a whole, of which a part may be from another source.
+
+    It is 0 for an image as those fitted on, and 1 for a processed one. Each window is compared with
+    the source that it is most like, since a claim may be wrong, and the median over windows is that
+    of most of the image, whatever a part of it is.
+    """
+    best = evidence.coarse[evidence.weights > 0].max(axis=-1)
+    return int(np.median(best - best[:, :1], axis=0).argmax()) if len(best) else 0
+
+
 def evidence_against(evidence: Evidence, claimed: int, smoothing: int) -> np.ndarray:
     """Return the best other source's log-likelihood less the claimed one's, for each window.
 
-    Evidence of single windows is averaged afterwards, so that the best other source may differ from
-    window to window, which finds small regions; averages of windows find faint ones.
+    Both have the history of the image as a whole. Evidence of single windows is averaged
+    afterwards, so that the best other source may differ from window to window, which finds small
+    regions; averages of windows find faint ones.
     """
-    fine = smooth(_best_other(evidence.fine, claimed), evidence.weights, smoothing)
-    return (2 * fine + _best_other(evidence.coarse, claimed)) / 3
+    history = likeliest_history(evidence)
+    fine, coarse = (
+        _best_other(values[..., history, :], claimed) for values in (evidence.fine, evidence.coarse)
+    )
+    return (2 * smooth(fine, evidence.weights, smoothing) + coarse) / 3
 
 
 def _best_other(values: np.ndarray, claimed: int) -> np.ndarray:
@@ -190,8 +212,7 @@ def _best_other(values: np.ndarray, claimed: int) -> np.ndarray:
 def image_evidence(residual: np.ndarray, model: WindowModel) -> Evidence:
     """Return the log-likelihood of each source in each window of a residual ``(H, W, C)``."""
     with one_blas_thread():
-        windows = project(residual, model.projection, model.settings)
-        return weigh(windows, model.fine, model.coarse, model.smoothing)
+        return weigh(project(residual, model.projection, model.settings), model)
 
 
 def evidence_map(
@@ -247,7 +268,7 @@ def pixel_map(
 
 def likeliest_source(evidence: Evidence) -> int:
     """Return the source with the greatest mean log-likelihood over the windows of an image."""
-    return int(np.tensordot(evidence.weights, evidence.coarse, 2).argmax())
+    return int(np.tensordot(evidence.weights, evidence.coarse, 2).max(axis=0).argmax())
 
 
 def to_pixels(grid: np.ndarray, shape: tuple[int, int], block: int) -> np.ndarray:
@@ -323,17 +344,23 @@ def peak_threshold(peaks: np.ndarray, rate: float) -> float:
 def clean_evidence(
     windows: list[Coordinates], codes: np.ndarray, folds: np.ndarray, model: WindowModel
 ) -> list[np.ndarray]:
-    """Return the evidence against the sources of clean images, by the spread of other folds."""
+    """Return the evidence against the sources of clean images, by the spread of other folds.
+
+    `codes` count the sources of images as they are, then those of processed ones.
+    """
     found: list[Any] = [None] * len(codes)
+    n_classes = len(model.fine.means)
     for fold in np.unique(folds):
         (own,), others = np.nonzero(folds == fold), np.flatnonzero(folds != fold)
-        fine, coarse = model.fine, model.coarse
-        if len(np.unique(codes[others])) == len(fine.means):
+        unseen = model
+        if len(np.unique(codes[others])) == n_classes:
             kept = [windows[image] for image in others]
-            fine, coarse = fit_spreads(kept, codes[others], len(fine.means), model.smoothing)
+            fine, coarse = fit_spreads(kept, codes[others], n_classes, model.smoothing)
+            unseen = model._replace(fine=fine, coarse=coarse)
         for image in own:
-            evidence = weigh(windows[image], fine, coarse, model.smoothing)
-            found[image] = evidence_against(evidence, codes[image], model.smoothing)
+            claimed = codes[image] % (n_classes // model.n_histories)
+            evidence = weigh(windows[image], unseen)
+            found[image] = evidence_against(evidence, claimed, model.smoothing)
     return found
 
 

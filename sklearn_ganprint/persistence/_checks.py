@@ -23,6 +23,7 @@ _PACKAGES = (
     "localization",
     "open_set",
     "perturbations",
+    "pipelines",
     "residuals",
 )
 
@@ -49,8 +50,8 @@ _SHAPES = {
     ),
     "FingerprintDetector": "calibration_scores_ n",
     "FingerprintLocalizer": (
-        "classes_ c, coef_ dl, intercept_ d, means_ scd, covariances_ scdd, "
-        "calibration_peaks_ n, calibration_codes_ n"
+        "classes_ c, coef_ dl, intercept_ d, means_ shd, covariances_ shdd, "
+        "calibration_peaks_ n, calibration_codes_ n, processed_peaks_? n"
     ),
     "FingerprintClustering": (
         "cluster_centers_ kd, max_distances_ k, feature_mean_ s, components_ ds, "
@@ -67,6 +68,8 @@ _MAY_BE_INFINITE = frozenset(
         "floors_",
         "grow_threshold_",
         "offset_",
+        "processed_peaks_",
+        "processed_threshold_",
         "out_of_fold_scores_",
         "out_of_fold_typicality_",
         "threshold_",
