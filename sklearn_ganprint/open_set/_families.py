@@ -134,10 +134,10 @@ class SourceFamilies:
         ['gan', 'ldif or stab']
         """
         shares = np.array(confusion, dtype=np.float64)
-        if shares.shape != (len(labels), len(labels)) or not len(labels):
+        if not len(labels) or shares.shape != (len(labels), len(labels)):
             raise ValueError(
-                f"confusion: expected {len(labels)} x {len(labels)} shares, as there are "
-                f"{len(labels)} labels, got the shape {shares.shape}."
+                f"confusion: expected {len(labels)} x {len(labels)} shares, one label or more, got "
+                f"the shape {shares.shape}."
             )
         np.fill_diagonal(shares, np.nan)
         if np.isnan(shares).sum() > len(labels):
