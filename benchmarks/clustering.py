@@ -2,6 +2,10 @@
 
 Usage: python benchmarks/clustering.py --data SAME_SCENE [--wild DIR] [--siblings DIR] [--seeds 5]
                                        [--first-seed 0] [--json FILE] [--sizes 500 2000 5000]
+                                       [--more DIR ...]
+
+Each DIR of --more, with a folder per source, gives two rows: nine of ten of its images as they are,
+and with equal histories, which is JPEG of a random quality from 70 to 95.
 
 SAME_SCENE has a folder per source, with 80 images of 256 px each. Each row is measured on draws of
 these images, by default of the seeds 0 to 4. Development used seeds of 100 and more. Prints, and
@@ -105,6 +109,17 @@ def score(sources: np.ndarray, parts: np.ndarray) -> dict[str, float]:
     }
 
 
+def equal_histories(images: np.ndarray) -> np.ndarray:
+    """Compress each image as JPEG of a random quality from 70 to 95."""
+    qualities = np.random.default_rng(0).integers(70, 96, len(images))
+    made = np.empty_like(images)
+    for quality in np.unique(qualities):
+        own = qualities == quality
+        compressed = JPEGCompression(int(quality)).fit_transform(images[own])
+        made[own] = np.asarray(compressed).reshape(images[own].shape)
+    return made
+
+
 class Rows:
     """The rows of the table: draws of images, and what is made of them first."""
 
@@ -112,6 +127,7 @@ class Rows:
         self.images, self.sources = load(options.data)
         self.extra = load_wild(options.wild) if options.wild else None
         self.siblings = load(options.siblings, 128) if options.siblings else None
+        self.more = options.more
         self.seeds = range(options.first_seed, options.first_seed + options.seeds)
 
     def versions(self) -> Iterator[tuple[str, np.ndarray, np.ndarray, Any, bool]]:
@@ -131,6 +147,11 @@ class Rows:
         yield "64 a source, 128 px crops", images[:, :128, :128], sources, 64, False
         if self.siblings is not None:
             yield "siblings, 64 a source", *self.siblings, 64, False
+        yield "64 a source, equal histories", equal_histories(images), sources, 64, False
+        for folder in self.more:
+            images, sources = load(folder)
+            yield f"{folder.name}, as they are", images, sources, None, False
+            yield f"{folder.name}, equal histories", equal_histories(images), sources, None, False
 
     def draws(
         self, sources: np.ndarray, sizes: Any, mixed: bool
@@ -138,8 +159,11 @@ class Rows:
         """Yield positions of images, and of others that are mixed in, for each seed."""
         for seed in self.seeds:
             rng = np.random.default_rng(seed)
-            shuffled = sizes if np.isscalar(sizes) else rng.permutation(sizes)
-            chosen = draw(sources, shuffled, rng)
+            if sizes is None:
+                chosen = np.sort(rng.permutation(len(sources))[: 9 * len(sources) // 10])
+            else:
+                shuffled = sizes if np.isscalar(sizes) else rng.permutation(sizes)
+                chosen = draw(sources, shuffled, rng)
             n_extra = N_WILD if mixed else 0
             others = rng.choice(len(self.extra[1]), n_extra, replace=False) if mixed else []
             yield chosen, np.sort(np.array(others, dtype=int))
@@ -240,6 +264,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", required=True)
     parser.add_argument("--wild", type=Path, metavar="DIR")
     parser.add_argument("--siblings", type=Path, metavar="DIR")
+    parser.add_argument("--more", type=Path, metavar="DIR", nargs="*", default=[])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--sizes", type=int, nargs="*", default=[500, 2000, 5000])

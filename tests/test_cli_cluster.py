@@ -56,6 +56,25 @@ def test_cluster_names_the_cluster_of_each_file(heap, ganprint):
     assert (document["n_clusters"], document["crop"]) == (1, [64, 64])
 
 
+def test_cluster_tells_families_of_close_clusters(heap, tmp_path, ganprint):
+    """Three clusters of two sources: two are parts of one source."""
+    arguments = "cluster", heap, "--clusters", 3, "--out", tmp_path / "page"
+    document = json.loads(ganprint(*arguments, "--format", "json")[1])
+    (family,) = document["families"]
+    assert family["family"] == " or ".join(family["clusters"]) and len(family["clusters"]) == 2
+    assert 0.006 < family["confused"] <= 0.5
+    own = {row["cluster"] for row in document["results"] if row["family"] == family["family"]}
+    assert own == set(family["clusters"])
+    others = {row["family"] for row in document["results"] if row["cluster"] not in own}
+    assert others == {None}
+    page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert f"<strong>{family['family']}</strong> are close" in page
+    _, out, _ = ganprint("cluster", heap, "--clusters", 3)
+    assert f"family: {family['family']} (share confused" in out
+    rows = ganprint("cluster", heap, "--format", "csv")[1].splitlines()
+    assert rows[0] == "file,cluster,error,reason,family" and all(row[-1] == "," for row in rows[1:])
+
+
 @pytest.mark.parametrize("options", [(), ("--clusters", 3)], ids=str)
 @pytest.mark.parametrize("n_distinct", [1, 2, 4])
 def test_cluster_puts_copies_together(n_distinct, options, tmp_path, ganprint):

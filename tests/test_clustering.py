@@ -36,6 +36,7 @@ from sklearn_ganprint.clustering._merging import (
     merge_clusters,
     reassign,
     separability,
+    separations,
 )
 from sklearn_ganprint.files import UnreadableImageWarning
 
@@ -285,6 +286,7 @@ def test_a_saved_clustering_assigns_the_same(fitted, tmp_path):
     save_model(clustering, tmp_path / "clustering.skops")
     loaded = load_model(tmp_path / "clustering.skops")
     np.testing.assert_array_equal(loaded.predict(X), clustering.labels_)
+    np.testing.assert_array_equal(loaded.families_.confusion_, clustering.families_.confusion_)
 
 
 @pytest.mark.parametrize("part", range(5))
@@ -319,6 +321,31 @@ def test_separability_against_projecting_each_member(sizes):
     clusters = ClusterSums.of(points, codes)
     found = separability(clusters.take([0]), clusters.take([1]))[0]
     assert found == pytest.approx(slow_separability(points[codes == 0], points[codes == 1]))
+
+
+def test_separations_are_those_of_each_two_clusters():
+    rng = np.random.default_rng(0)
+    codes = np.repeat([0, 1, 2, 3], (12, 20, 9, 2))
+    points = rng.normal(size=(len(codes), 3)) + np.array([0, 5, 9, 30])[codes, np.newaxis]
+    expected = np.zeros((4, 4))
+    for a, b in ((0, 1), (0, 2), (1, 2)):  # the last is too small
+        expected[a, b] = expected[b, a] = slow_separability(points[codes == a], points[codes == b])
+    np.testing.assert_allclose(separations(points, codes), expected)
+
+
+@pytest.mark.parametrize("n_clusters", [3, 4, 5])
+def test_parts_of_one_source_are_a_family(n_clusters):
+    X, y = traces(n_per_source=40)
+    clustering = FingerprintClustering(n_clusters).fit(X)
+    families = clustering.families_
+    assert len(families.codes_) == n_clusters and len(families.names) == 3
+    used = clustering.labels_ >= 0
+    assert adjusted_rand_score(y[used], families.codes_[clustering.labels_[used]]) == 1
+
+
+def test_one_cluster_is_a_family_of_its_own():
+    families = FingerprintClustering(1).fit(traces()[0]).families_
+    assert (families.names, families.linkage_.shape) == (["0"], (0, 4))
 
 
 def test_clusters_of_two_are_never_sure():

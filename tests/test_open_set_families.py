@@ -234,3 +234,26 @@ def test_families_of_files(image_folder, tmp_path):
         found = clf.predict_family([*paths[:2], str(tmp_path / "broken.png")], 0.9)
     assert found.tolist() == [*expected[:2], None]
     assert not hasattr(FileBatchEstimator(pipeline).fit(paths, y), "predict_family")
+
+
+def test_families_of_shares_that_are_known_are_those_of_the_scores():
+    scores, codes = draw()
+    expected = SourceFamilies(scores, codes, list("abcdef"))
+    found = SourceFamilies.from_confusion(expected.confusion_, list("abcdef"))
+    assert (found.names, found.members_) == (expected.names, expected.members_)
+    np.testing.assert_array_equal(found.linkage_, expected.linkage_)
+    np.testing.assert_array_equal(found.confusion_, expected.confusion_)
+
+
+@pytest.mark.parametrize(
+    ("shares", "labels", "limit", "words"),
+    [
+        (np.zeros((2, 3)), "ab", 0.1, r"expected 2 x 2 shares.*got the shape \(2, 3\)"),
+        (np.zeros((0, 0)), "", 0.1, "expected 0 x 0"),
+        ([[0, np.nan], [np.nan, 0]], "ab", 0.1, "got NaN"),
+        (np.zeros((2, 2)), "ab", 1.0, r"max_confusion must be in \[0, 1\)"),
+    ],
+)
+def test_shares_that_are_wrong_are_told(shares, labels, limit, words):
+    with pytest.raises(ValueError, match=words):
+        SourceFamilies.from_confusion(shares, list(labels), max_confusion=limit)

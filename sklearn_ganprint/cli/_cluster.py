@@ -16,6 +16,7 @@ from sklearn_ganprint.comparison import ModelComparison, compare_models
 from sklearn_ganprint.datasets import ImageReadError, confounds, content_keys
 from sklearn_ganprint.files import FileBatchEstimator, NoResidualError
 from sklearn_ganprint.fingerprints import autocorrelation, autocorrelation_period, energy
+from sklearn_ganprint.open_set import SourceFamilies
 from sklearn_ganprint.residuals import ResidualTransformer
 
 REQUIRES = ("rich", "jinja2", "matplotlib")
@@ -37,7 +38,7 @@ _SHOWN, _SHOWN_NOWHERE, _NAMED = 12, 24, 1000
 FEW = 20
 
 _COLUMNS = columns("cluster", "images", *_images.PROPERTIES, _console.ENERGY)
-_FILES = columns("file", "cluster", "error", "reason")
+_FILES = columns("file", "cluster", "error", "reason", "family")
 
 
 class Clusters(NamedTuple):
@@ -47,6 +48,7 @@ class Clusters(NamedTuple):
     labels: np.ndarray  # (n_files,): number of the cluster from 0, -1 nowhere, -2 not usable
     fingerprints: np.ndarray  # (n_clusters, H, W, C)
     comparison: ModelComparison | None  # of the clusters with each other, if there are several
+    families: SourceFamilies  # of clusters that are close to each other
     crop: tuple[int, int]
     failures: list[ImageReadError]
     warnings: list[str]
@@ -56,6 +58,16 @@ class Clusters(NamedTuple):
     def names(self) -> list[str]:
         """Name of each cluster."""
         return cluster_names(len(self.fingerprints))
+
+    @property
+    def family_names(self) -> list[str | None]:
+        """Family of each cluster; none of those that stand alone."""
+        found = self.families
+        sizes = [len(found.members_[code]) for code in found.codes_]
+        return [
+            found.names[code] if size > 1 else None
+            for code, size in zip(found.codes_, sizes, strict=True)
+        ]
 
     def files_of(self, name: str) -> list[str]:
         """Files of one cluster, or those that fit nowhere."""
@@ -122,7 +134,13 @@ def _cluster(
     if len(named) > 1:
         comparison = compare_models(named)
     warnings = [*_warnings(bunch, labels), *_alike(comparison)]
-    return Clusters(bunch, labels, fingerprints, comparison, crop, failures, warnings, reasons)
+    close = inner.families_
+    families = SourceFamilies.from_confusion(
+        close.confusion_[np.ix_(order, order)], list(named), max_confusion=close.max_confusion
+    )
+    return Clusters(
+        bunch, labels, fingerprints, comparison, families, crop, failures, warnings, reasons
+    )
 
 
 def _fit(
@@ -231,19 +249,24 @@ def _file_rows(clusters: Clusters) -> list[Row]:
     """Make one row a file, those that failed last."""
     used = clusters.labels > -2
     files, codes = clusters.bunch.filenames[used].tolist(), clusters.labels[used]
-    names = [*clusters.names, NOWHERE]  # nowhere is -1
+    names, families = [*clusters.names, NOWHERE], [*clusters.family_names, None]  # nowhere is -1
     return _images.file_rows(
         files,
         clusters.failures,
         [column.key for column in _FILES],
-        lambda n: {"cluster": names[codes[n]], "reason": clusters.reasons.get(files[n])},
+        lambda n: {
+            "cluster": names[codes[n]],
+            "reason": clusters.reasons.get(files[n]),
+            "family": families[codes[n]],
+        },
     )
 
 
 def _print(
     clusters: Clusters, rows: list[Row], index: str | None, args: argparse.Namespace
 ) -> None:
-    files, (height, width) = _file_rows(clusters), clusters.crop
+    files, families = _file_rows(clusters), _families(clusters)
+    height, width = clusters.crop
     document = {
         "n_clusters": len(clusters.names),
         "crop": clusters.crop,
@@ -252,14 +275,35 @@ def _print(
         "clusters": rows,
         "report": index,
         "results": files,
+        "families": families,
     }
     _console.print_results(
         args.format,
         document,
         Table(_FILES, files),
         shown=[Table(_COLUMNS, rows).filled()],
-        notes=[_in_words(clusters), f"crop {height} x {width} ({args.anchor})"],
+        notes=[
+            _in_words(clusters),
+            *(
+                f"family: {row['family']} (share confused {row['confused']:.3f}): close clusters, "
+                "which may be one source, or relatives"
+                for row in families
+            ),
+            f"crop {height} x {width} ({args.anchor})",
+        ],
     )
+
+
+def _families(clusters: Clusters) -> list[Row]:
+    """Make one row a family of several clusters."""
+    found = clusters.families
+    return [
+        {"family": name, "clusters": [clusters.names[code] for code in own], "confused": share}
+        for name, own, share in zip(
+            found.names, found.members_, found.shares_.tolist(), strict=True
+        )
+        if len(own) > 1
+    ]
 
 
 def _in_words(clusters: Clusters) -> str:
@@ -291,6 +335,8 @@ def _pictures(
     if clusters.comparison is not None:
         drawn = _pages.comparison(clusters.comparison, _pair_level(clusters.comparison))
         yield "figures/correlations.png", _pages.png(drawn)
+        drawn = _pages.families(clusters.families, clusters.names)
+        yield "figures/families.png", _pages.png(drawn)
 
 
 def _thumbnails(clusters: Clusters, name: str) -> list[tuple[str, str]]:
@@ -312,6 +358,7 @@ def _page(clusters: Clusters, rows: list[Row], args: argparse.Namespace) -> str:
         warnings=clusters.warnings,
         clusters=list(sections.values()),
         nowhere=nowhere,
+        families=_families(clusters),
         failures=clusters.failures,
         folders=", ".join(args.paths),
         size=clusters.crop,

@@ -338,6 +338,14 @@ def comparison(found: Any, level: float) -> Any:
     return display.figure_
 
 
+def families(found: Any, names: Sequence[str]) -> Any:
+    """Draw SourceFamilies, with room for the dendrogram."""
+    longest = 0.085 * max(map(len, names))
+    side = max(0.55 * len(names), 1.8)
+    ax = new_axes(1.5 * side + longest + 1.6, side + longest + 0.5)
+    return plotting.SourceFamiliesDisplay.from_families(found, names, ax=ax).figure_
+
+
 def _take_literally(texts: Sequence[Any]) -> None:
     """Keep dollar signs in the names of sources from beginning a formula."""
     for text in texts:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import cdist, pdist
+from scipy.stats import norm
 from sklearn.base import BaseEstimator, ClusterMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -19,6 +20,7 @@ from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint.clustering import _merging
 from sklearn_ganprint.clustering._features import Axes, part_spectra, whitened_axes
+from sklearn_ganprint.open_set import SourceFamilies
 from sklearn_ganprint.residuals._blanks import zero_rows
 
 #: Components on which images are assigned.
@@ -40,6 +42,9 @@ MIN_RADIUS = 0.02
 #: another value of one pixel tens of it. Number of projections that are compared.
 COPY_SHARE, N_PROJECTIONS = 1e-4, 8
 
+#: Clusters that are confused in more than this share are a family: those less than 5 apart.
+MAX_CONFUSION = float(norm.sf(5 / 2))
+
 #: Label of outliers.
 NOWHERE = -1
 
@@ -56,6 +61,7 @@ class Assignment(NamedTuple):
     axes: Axes
     centers: np.ndarray
     max_distances: np.ndarray
+    separations: np.ndarray = np.empty((0, 0))  # of each two clusters, where they were measured
 
     def labels(self, features: np.ndarray) -> np.ndarray:
         """Return the cluster of each image, -1 for outliers."""
@@ -102,6 +108,10 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         Centres of the clusters on discriminant axes of unit variance within clusters.
     max_distances_ : ndarray of shape (n_clusters,)
         Distance from the nearest centre beyond which a residual is an outlier.
+    separations_ : ndarray of shape (n_clusters, n_clusters)
+        Separation of each two clusters, as `min_separation` counts it; 0 on the diagonal.
+    families_ : SourceFamilies
+        Families of clusters that are close to each other.
     feature_mean_ : ndarray of shape (n_spectral_features,)
         Mean of the features, which is subtracted first.
     components_ : ndarray of shape (n_components, n_spectral_features)
@@ -228,6 +238,7 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         rule = cluster_parts(features, self.min_separation, self.n_clusters)
         self.n_clusters_ = len(rule.centers)
         self.cluster_centers_, self.max_distances_ = rule.centers, rule.max_distances
+        self.separations_ = rule.separations
         self.feature_mean_, self.components_ = rule.axes.mean, rule.axes.matrix.T
         labels = np.full(n, UNSEEN)
         labels[positions] = rule.labels(features[:, 0])
@@ -260,6 +271,19 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
             raise ValueError("No residual can be clustered: all of them are 0.")
         together = features[0] if len(features) == 1 else np.concatenate(features)
         return together, np.concatenate(positions)
+
+    @property
+    def families_(self) -> SourceFamilies:
+        """Families of clusters that are close, which may be one source, or relatives.
+
+        The share in which two clusters are confused is that of two normal ones so far apart.
+        Clusters that are less than 5 standard deviations apart are joined. Models that were saved
+        without `separations_` have none.
+        """
+        shares = norm.sf(self.separations_ / 2)
+        return SourceFamilies.from_confusion(
+            shares, range(self.n_clusters_), max_confusion=MAX_CONFUSION
+        )
 
     def predict(self, X: Any) -> np.ndarray:
         """Assign residuals to the clusters found.
@@ -351,7 +375,8 @@ def fit_assignment(axes: Axes, features: np.ndarray, codes: np.ndarray) -> Assig
     radii = np.sqrt(MAX_RATIO * np.maximum(median, MIN_SHARE * np.median(own)))
     least = MIN_RADIUS * np.sqrt(np.square(points).sum(axis=1).mean())
     rule = Axes(used.mean, used.matrix @ root)
-    return Assignment(rule, means[kept], np.maximum(radii, least))
+    apart = _merging.separations(points, nearest)
+    return Assignment(rule, means[kept], np.maximum(radii, least), apart)
 
 
 def copies_of(features: np.ndarray) -> np.ndarray:

@@ -87,6 +87,19 @@ def separability(first: ClusterSums, second: ClusterSums) -> np.ndarray:
     return np.where(np.minimum(n_a, n_b) < MIN_SIZE, -np.inf, found - N_ERRORS * error)
 
 
+def separations(points: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return the separability ``(n_clusters, n_clusters)`` of each two clusters, 0 of each itself.
+
+    Clusters that are too small for an estimate have 0 as well.
+    """
+    clusters = ClusterSums.of(points, codes)
+    apart = np.zeros((len(clusters.counts),) * 2)
+    pairs = np.triu_indices(len(apart), 1)
+    found = separability(clusters.take(pairs[0]), clusters.take(pairs[1]))
+    apart[pairs] = np.maximum(found, 0)
+    return apart + apart.T
+
+
 def discriminant_axes(
     first: tuple[np.ndarray, ...], second: tuple[np.ndarray, ...]
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """Families of sources that a model confuses with each other."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -99,10 +99,62 @@ class SourceFamilies:
     ) -> None:
         scores, codes = np.asarray(scores, dtype=np.float64), np.asarray(codes)
         _check(scores, codes, labels, max_confusion)
+        self._group(_confusion(scores, codes), labels, max_confusion)
+
+    @classmethod
+    def from_confusion(
+        cls, confusion: Any, labels: Sequence[Any], *, max_confusion: float = 0.1
+    ) -> Self:
+        """Find families by shares that are known already.
+
+        Parameters
+        ----------
+        confusion : array-like of shape (n_classes, n_classes)
+            Share in which each two sources are confused; symmetric. The diagonal is not used.
+        labels : sequence of length n_classes
+            Names of the sources.
+        max_confusion : float, default=0.1
+            As for the class.
+
+        Returns
+        -------
+        SourceFamilies
+            The families. A single source is one of its own.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not go together, shares are NaN, or `max_confusion` is not in [0, 1).
+
+        Examples
+        --------
+        >>> from sklearn_ganprint.open_set import SourceFamilies
+        >>> shares = [[0, 0.01, 0.02], [0.01, 0, 0.4], [0.02, 0.4, 0]]
+        >>> SourceFamilies.from_confusion(shares, ["gan", "ldif", "stab"]).names
+        ['gan', 'ldif or stab']
+        """
+        shares = np.array(confusion, dtype=np.float64)
+        if not len(labels) or shares.shape != (len(labels), len(labels)):
+            raise ValueError(
+                f"confusion: expected {len(labels)} x {len(labels)} shares, one label or more, got "
+                f"the shape {shares.shape}."
+            )
+        np.fill_diagonal(shares, np.nan)
+        if np.isnan(shares).sum() > len(labels):
+            raise ValueError("confusion: expected shares off the diagonal, got NaN.")
+        _check_max_confusion(max_confusion)
+        families = cls.__new__(cls)
+        families._group(shares, labels, max_confusion)
+        return families
+
+    def _group(self, confusion: np.ndarray, labels: Sequence[Any], max_confusion: float) -> None:
+        """Join sources by the shares in which they are confused."""
         self.max_confusion = max_confusion
-        self.confusion_ = _confusion(scores, codes)
-        self.linkage_ = linkage(squareform(1 - self.confusion_, checks=False), "average")
-        found = fcluster(self.linkage_, 1 - max_confusion - _ROUNDING, "distance")
+        self.confusion_ = confusion
+        self.linkage_, found = np.empty((0, 4)), np.ones(1, dtype=int)
+        if len(confusion) > 1:
+            self.linkage_ = linkage(squareform(1 - confusion, checks=False), "average")
+            found = fcluster(self.linkage_, 1 - max_confusion - _ROUNDING, "distance")
         _, first, codes = np.unique(found, return_index=True, return_inverse=True)
         self.codes_ = first.argsort().argsort()[codes]
         self.members_ = [np.flatnonzero(self.codes_ == code).tolist() for code in range(len(first))]
@@ -181,5 +233,9 @@ def _check(
             f"codes: expected whole numbers from 0 to {scores.shape[1] - 1}, got "
             f"{np.unique(codes).tolist()}."
         )
+    _check_max_confusion(max_confusion)
+
+
+def _check_max_confusion(max_confusion: float) -> None:
     if not (isinstance(max_confusion, int | float | np.floating) and 0 <= max_confusion < 1):
         raise ValueError(f"max_confusion must be in [0, 1), got {max_confusion!r}.")
