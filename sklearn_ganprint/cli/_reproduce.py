@@ -67,6 +67,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments.add_number(parser, "--jpeg", jpeg, _arguments.quality, 95)
     robustness = "test images of each source in the robustness study, 0 for none"
     _arguments.add_number(parser, "--n-robustness", robustness, _arguments.natural, 100)
+    parser.add_argument(
+        "--study",
+        action="store_true",
+        help="measure accuracy against number and size of images too, and compare simulated "
+        "generators that differ in weights and architecture (some minutes)",
+    )
+    parser.add_argument(
+        "--controls",
+        action="store_true",
+        help="measure what else tells the sources apart too, as `ganprint audit` does, on at most "
+        "100 images of each",
+    )
     _arguments.add(parser, "--seed", what="draws which images are fitted on")
     _arguments.add(parser, "--jobs", "--batch-size", "--format")
     _arguments.add(parser, "--force", help="replace the files of an earlier run in OUT")
@@ -113,6 +125,8 @@ def _reproduce(
         jpeg_quality=args.jpeg,
         n_robustness=args.n_robustness,
         random_state=args.seed,
+        study=args.study,
+        controls=args.controls,
     )
     options = experiments.BatchOptions(
         batch_size=args.batch_size, n_jobs=args.jobs, on_error=MESSAGES.say
@@ -179,6 +193,8 @@ def _drawings(result: experiments.ReproductionResult) -> Iterator[tuple[str, Cal
     yield "roc", partial(_pages.roc_curves, result.attribution)
     yield "roc-zoomed", partial(_pages.roc_curves, result.attribution, zoom=2)
     yield "confusion", partial(_pages.confusion, result.attribution, blank_below=0.01)
+    if result.sizes is not None:
+        yield "sizes", partial(_sizes, result.sizes, result.attribution.chance)
     if result.robustness is not None:
         for index, family in enumerate(result.robustness.families, start=1):
             chance = result.attribution.chance
@@ -267,6 +283,16 @@ def _robustness(result: experiments.RobustnessResult, family: str, chance: float
     return display.figure_
 
 
+def _sizes(result: experiments.RobustnessResult, chance: float) -> Any:
+    """Draw accuracy against the side of images, a curve for each of some numbers of images."""
+    numbers = result.families[::-2][::-1]
+    curves = {f"{number} to fit": result.curve(number)[:2] for number in numbers}
+    display = plotting.RobustnessCurveDisplay.from_curves(
+        curves, chance=chance, xlabel="side of the images in pixels", ax=_pages.new_axes(5.6, 4.4)
+    )
+    return display.figure_
+
+
 def _page(
     result: experiments.ReproductionResult,
     bunch: Bunch,
@@ -287,6 +313,8 @@ def _page(
         denoiser=check_denoiser(args.denoiser).get_params(),
         warnings=[*bunch.warnings, *result.warnings],
         sources=_sources(result),
+        architectures=result.architecture_rows(),
+        sides=[] if result.sizes is None else result.sizes.curve(result.sizes.families[0])[0],
         comparison=_comparison(result),
         pairs=[names[list(pair)].tolist() for pair in _shown_pairs(result.correlation)],
         lowest=[] if result.robustness is None else _lowest(result.robustness),

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +16,8 @@ from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.experiments import _run, _selection
 from sklearn_ganprint.experiments._attribution import AttributionResult, attribution_result
-from sklearn_ganprint.experiments._checkpoints import Checkpoints
+from sklearn_ganprint.experiments._checkpoints import Checkpoints, Part
+from sklearn_ganprint.experiments._dependence import DependenceResult
 from sklearn_ganprint.experiments._fingerprints import (
     ConvergenceResult,
     CorrelationResult,
@@ -30,7 +31,7 @@ from sklearn_ganprint.experiments._results import (
     measure_robustness,
     plain,
 )
-from sklearn_ganprint.experiments._run import BatchOptions, Part, ReproductionSettings, Run, Scored
+from sklearn_ganprint.experiments._run import BatchOptions, ReproductionSettings, Run, Scored
 from sklearn_ganprint.files._batches import FileBatches, is_paths
 
 #: What the paper states: an item and its value, by what is found in its place.
@@ -79,6 +80,13 @@ class ReproductionResult(Result):
         Reasons for which the figures may mislead.
     failures : tuple of (filename, reason)
         Files that could not be used.
+    sizes : RobustnessResult or None
+        Accuracy by the number of images that fingerprints are estimated from (families) and the
+        side of the images in pixels (strengths); None without the study.
+    dependence : DependenceResult or None
+        Simulated generators of one and of two architectures compared; None without the study.
+    controls : dict or None
+        What else tells the sources apart, as :class:`AuditResult` puts it; None if not asked for.
     paper : dict of str to tuple of str
         What the paper states: an item and its value, by key.
 
@@ -97,6 +105,9 @@ class ReproductionResult(Result):
     robustness: RobustnessResult | None
     warnings: tuple[str, ...]
     failures: tuple[tuple[str, str], ...]
+    sizes: RobustnessResult | None = None
+    dependence: DependenceResult | None = None
+    controls: dict[str, Any] | None = None
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row for each source.
@@ -127,6 +138,49 @@ class ReproductionResult(Result):
             )
         ]
 
+    def architecture_rows(self) -> list[dict[str, Any]]:
+        """Return one row for each architecture, or system, in the order of the sources.
+
+        Returns
+        -------
+        list of dict
+            Rows with ``architecture``, numbers of ``sources``, of images to fit on of each
+            (``n_fit``) and of test images (``n_test``), ``accuracy``, the share of these whose very
+            source was right, the mean correlation with the ``own`` fingerprint, with those of
+            ``sibling`` sources (None if there are none) and of ``other`` ones, the least ``auc`` of
+            a source, and the means of the limits of the energy, ``energy_limit`` and
+            ``unbiased_limit``. Empty if the architectures are not known.
+        """
+        found: dict[str, list[int]] = {}
+        for code, name in enumerate(self.correlation.architectures or ()):
+            found.setdefault(name, []).append(code)
+        rows, correlations = self.rows(), self.correlation.rows()
+        table = []
+        for name, codes in found.items():
+            own = [rows[code] for code in codes]
+            sources = {row["source"] for row in own}
+            means: dict[str, list[float]] = {"own": [], "sibling": [], "other": []}
+            for pair in correlations:
+                if pair["source"] in sources:
+                    means[pair["relation"]].append(pair["mean"])
+            n_test = [row["n_test"] for row in own]
+            table.append(
+                {
+                    "architecture": name,
+                    "sources": len(own),
+                    "n_fit": own[0]["n_fit"],
+                    "n_test": sum(n_test),
+                    "accuracy": float(np.average([row["recall"] for row in own], weights=n_test)),
+                    **{key: float(np.mean(all_)) if all_ else None for key, all_ in means.items()},
+                    "auc": min(row["auc"] for row in own),
+                    **{
+                        key: float(np.mean([row[key] for row in own]))
+                        for key in ("energy_limit", "unbiased_limit")
+                    },
+                }
+            )
+        return table
+
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as plain values that JSON can hold.
 
@@ -145,6 +199,10 @@ class ReproductionResult(Result):
             "robustness": None if self.robustness is None else self.robustness.to_dict(),
             "warnings": list(self.warnings),
             "failures": [{"file": name, "reason": reason} for name, reason in self.failures],
+            "architectures": self.architecture_rows(),
+            "sizes": None if self.sizes is None else self._size_rows(),
+            "dependence": None if self.dependence is None else self.dependence.to_dict(),
+            "controls": self.controls,
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -187,7 +245,20 @@ class ReproductionResult(Result):
         }
         if self.robustness is not None:
             tables["robustness"] = self.robustness.rows()
-        return tables
+        if self.sizes is not None:
+            tables["sizes"] = self._size_rows()
+        if self.dependence is not None:
+            tables["dependence"] = self.dependence.rows()
+        if self.controls is not None:
+            tables["controls"] = self.controls["controls"]
+        return tables | ({"architectures": rows} if (rows := self.architecture_rows()) else {})
+
+    def _size_rows(self) -> list[dict[str, Any]]:
+        """Return one row for each number and size of images."""
+        rows = self.sizes.rows()[1:] if self.sizes else []
+        return [
+            {"images": int(row.pop("family")), "side": row.pop("strength"), **row} for row in rows
+        ]
 
 
 @renamed_parameter("passes", "options")
@@ -245,9 +316,9 @@ def reproduce_paper(
     -----
     The images to fit on are read once, for fingerprints at growing N, and the test images once, for
     their correlations with all fingerprints; everything else follows from these. The JPEG
-    experiment repeats both with compressed images, and the robustness study scores some of the test
-    images under each perturbation. The memory holds a batch for each worker, and the fingerprints
-    at all N.
+    experiment repeats both with compressed images, the robustness study scores some of the test
+    images under each perturbation, and the study of sizes scores all of them once more. The memory
+    holds a batch for each worker, and the fingerprints at all N.
 
     References
     ----------
@@ -276,13 +347,17 @@ def reproduce_paper(
     depends_on = {**_run.identity(settings, images, selection), "generated": recompressed}
     checkpoints = Checkpoints(folder, depends_on)
     run = Run(images, selection, settings, checkpoints, recompressed, progress, options.on_error)
+    controls = run.controls(y, groups) if settings.controls else None
     fitted = run.fit("clean", range(len(labels)))
     _check_fitted(selection.classes, fitted)
     scored = run.score("clean", selection.test, _run.last_fingerprints(fitted))
     if not np.isfinite(scored.scores).all(axis=(0, 2)).any():
         reasons = "; ".join(f"{file}: {why}" for file, why in list(run.failures.items())[:3])
         raise ValueError(f"No image to test on can be used: {reasons}")
-    return _results(run, y, families, fitted, scored)
+    result = _results(run, y, families, fitted, scored)
+    if settings.study:
+        result = replace(result, sizes=_sizes(run, fitted), dependence=run.study_dependence())
+    return replace(result, controls=controls, failures=tuple(run.failures.items()))
 
 
 def _select(y: np.ndarray, groups: Any, settings: ReproductionSettings) -> _selection.Selection:
@@ -401,6 +476,16 @@ def _robustness(run: Run, fitted: dict[int, Part]) -> RobustnessResult:
     usable, predicted = _attribute(classes, scores.values())
     predictions = dict(zip(scores, predicted, strict=True))
     return measure_robustness(y[usable], predictions[_run.UNCHANGED], predictions)
+
+
+def _sizes(run: Run, fitted: dict[int, Part]) -> RobustnessResult:
+    scores, classes = run.sizes(fitted), run.selection.classes
+    usable, predicted = _attribute(classes, scores.values())
+    y = np.repeat(classes, [len(own) for own in run.selection.test])[usable]
+    # The last has all images of full size.
+    names = [(str(number), float(side)) for number, side in scores]
+    points = dict(zip(names, predicted, strict=True))
+    return measure_robustness(y, predicted[-1], points)
 
 
 def _warnings(
