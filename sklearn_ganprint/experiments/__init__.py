@@ -19,7 +19,8 @@ from sklearn_ganprint.experiments._fingerprints import (
     measure_convergence,
     measure_correlations,
 )
-from sklearn_ganprint.experiments._reproduction import ReproductionResult, reproduce_paper
+from sklearn_ganprint.experiments._reproduction import reproduce_paper
+from sklearn_ganprint.experiments._reproduction_result import ReproductionResult
 from sklearn_ganprint.experiments._results import (
     McNemarResult,
     RobustnessResult,
