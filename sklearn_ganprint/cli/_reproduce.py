@@ -196,10 +196,7 @@ def _page(
         architectures=result.architecture_rows(),
         sides=[] if result.sizes is None else result.sizes.curve(result.sizes.families[0])[0],
         comparison=_comparison(result),
-        pairs=[
-            names[list(pair)].tolist()
-            for pair in _reproduce_figures.shown_pairs(result.correlation)
-        ],
+        pairs=[names[list(pair)].tolist() for pair in pairs],
         lowest=[] if result.robustness is None else _lowest(result.robustness),
     )
 
