@@ -172,18 +172,21 @@ def default_kind(rows: Sequence[dict[str, str]], options: argparse.Namespace) ->
                 kept.write_text(json.dumps(answers))
                 right = np.mean(labels[~fit] == answers[key])
                 print(f"half {seed}, {condition}: {right:.3f}", flush=True)
+    siblings = sorted({row["label"] for row in rows if row["architecture"] == "Star-GAN"})
     accuracies: dict[str, list[str]] = {}
     for condition in CONDITIONS:
         found = []
         for seed in range(options.seeds):
             test = labels[~halve(labels, groups, seed)]
-            right = test == answers[f"{condition}, {seed}"]
-            found.append(
-                [right.mean(), *(right[test == label].mean() for label in np.unique(labels))]
-            )
+            named = np.array(answers[f"{condition}, {seed}"])
+            right, star = test == named, np.isin(test, siblings)
+            as_one = right | star & np.isin(named, siblings)
+            means = [right.mean(), right[star].mean(), right[~star].mean(), as_one.mean()]
+            found.append([*means, *(right[test == label].mean() for label in np.unique(labels))])
         accuracies[condition] = [mean_and_spread(column) for column in np.transpose(found)]
+    names = ("all", "Star-GAN", "all others", "all, Star-GAN as one")
     print(header(["source", *CONDITIONS]))
-    for cells in zip(["all", *np.unique(labels)], *accuracies.values(), strict=True):
+    for cells in zip([*names, *np.unique(labels)], *accuracies.values(), strict=True):
         print(line(cells))
 
 
