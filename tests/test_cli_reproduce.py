@@ -54,6 +54,22 @@ def test_writes_a_page_with_all_that_it_shows(tmp_path, image_folder, ganprint):
     assert no_leftovers(out) and no_leftovers(out / "figures")
 
 
+def test_study_and_controls(tmp_path, image_folder, ganprint):
+    folder, *_ = image_folder(labels=("star/x", "star/y", "pro/z"), n_per_class=10)
+    out = tmp_path / "out"
+    status, _, err = ganprint("reproduce", folder, "--out", out, "--study", "--controls", *FAST)
+    assert status == 0, err
+    page = Page(out / "index.html")
+    files = [link for link in page.links if not link.startswith("#")]
+    assert not [link for link in files if not (out / link).is_file()]
+    assert {"#sizes", "#dependence", "#controls"} <= set(page.links)
+    for words in ("another seed", "permuted labels", "By architecture", "32 px"):
+        assert words in page.text
+    document = json.loads((out / "results.json").read_text("utf-8"))
+    for name in ("sizes", "dependence", "controls", "architectures"):
+        assert document[name] and (out / "tables" / f"{name}.csv").is_file()
+
+
 def test_pictures_come_in_both_formats_and_open(tmp_path, image_folder, ganprint):
     folder, *_ = image_folder(labels=("a b", "a_b"))
     status, _, err = ganprint("reproduce", folder, "--out", tmp_path / "out", *FAST)

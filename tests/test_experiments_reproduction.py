@@ -19,6 +19,7 @@ from sklearn_ganprint.denoisers import FunctionDenoiser
 from sklearn_ganprint.experiments import (
     BatchOptions,
     ReproductionSettings,
+    audit_attribution,
     measure_convergence,
     reproduce_paper,
 )
@@ -148,6 +149,46 @@ def test_robustness_of_parts_of_images(make_images):
         cut = np.ascontiguousarray(residuals[:, *part])
         right = FingerprintClassifier().fit(cut[fit], y[fit]).predict(cut[test]) == y[test]
         assert result.robustness.points[point].n_right == right.sum()
+
+
+def test_study_of_numbers_and_sizes(make_images):
+    X, y = make_images(n_per_class=16, shape=(48, 48, 3), strength=0.3)
+    result = reproduce_paper(X, y, replace(SETTINGS, n_robustness=0, study=True))
+    fit, test = sides_of(result)
+    residuals, tests = residuals_of(X).reshape(X.shape), np.concatenate(test)
+    for number, side in itertools.product((1, 4, 8), (12, 24, 48)):
+        few = np.concatenate([own[:number] for own in fit])
+        cut = np.ascontiguousarray(residuals[:, :side, :side])
+        right = FingerprintClassifier().fit(cut[few], y[few]).predict(cut[tests]) == y[tests]
+        assert result.sizes.points[str(number), side].n_right == right.sum()
+    rows = result.to_dict()["sizes"]
+    assert [(row["images"], row["side"]) for row in rows[-2:]] == [(4, 48), (8, 48)]
+    assert rows[-1]["accuracy"] == result.attribution.accuracy
+    numbers = (result.dependence.n_fit, result.dependence.n_test, result.dependence.image_size)
+    assert numbers == (8, 8, 48)
+
+
+def test_controls_are_those_of_an_audit(data, tmp_path):
+    X, y = data
+    settings = replace(SETTINGS, n_robustness=0, controls=True)
+    result = reproduce_paper(X, y, settings, folder=tmp_path)
+    chosen = np.concatenate([own for side in sides_of(result) for own in side])
+    assert result.controls == audit_attribution(X[chosen], y[chosen]).to_dict()
+    again = reproduce_paper(X, y, settings, folder=tmp_path)
+    assert again.controls == result.controls
+
+
+def test_a_row_for_each_architecture(data):
+    result = reproduce_paper(*data, SETTINGS, architectures=FAMILIES)
+    first, camera = result.architecture_rows()
+    mean, recall = result.correlation.mean, result.attribution.recall
+    assert (first["architecture"], first["sources"], first["n_test"]) == ("Pro-GAN", 2, 16)
+    assert first["accuracy"] == pytest.approx(recall[:2].mean())
+    assert first["own"] == pytest.approx(mean.diagonal()[:2].mean())
+    assert first["sibling"] == pytest.approx((mean[0, 1] + mean[1, 0]) / 2)
+    assert first["other"] == pytest.approx(mean[:2, 2].mean())
+    assert camera["architecture"] == "camera" and camera["sibling"] is None
+    assert reproduce_paper(*data, SETTINGS).architecture_rows() == []
 
 
 def test_files_give_what_images_give(data, image_folder):

@@ -53,6 +53,19 @@ def test_no_group_is_on_both_sides(seed):
     assert not fit & test
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_sources_without_common_groups_are_divided_independently(seed):
+    # Two photos with eight parts each, in one source; scenes that two others share.
+    y = np.repeat(["camera", "a", "b"], 16)
+    groups = np.concatenate([np.repeat(["p", "q"], 8), *2 * [[f"s{n}" for n in range(16)]]])
+    fit, test = select(y, groups=groups, random_state=seed)
+    assert [len(own) for own in fit] == [len(own) for own in test] == [8, 8, 8]
+    for own in (y == "camera", y != "camera"):
+        sides = (np.concatenate(side) for side in (fit, test))
+        first, second = (set(groups[side[own[side]]]) for side in sides)
+        assert not first & second
+
+
 def test_seed_draws_the_split():
     y = np.repeat(["a", "b"], 40)
     first, again, other = (select(y, random_state=seed)[0] for seed in (0, 0, 1))

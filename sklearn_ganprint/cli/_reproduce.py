@@ -4,16 +4,13 @@ import argparse
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_ganprint import experiments, plotting
-from sklearn_ganprint.cli import _arguments, _images, _pages
+from sklearn_ganprint import experiments
+from sklearn_ganprint.cli import _arguments, _images, _pages, _reproduce_figures
 from sklearn_ganprint.cli._console import MESSAGES, Column, Row, Table, columns, print_results
 from sklearn_ganprint.cli._demo import ACCURACY, notes_of_accuracy
 from sklearn_ganprint.cli._pages import number, percent
@@ -29,9 +26,6 @@ DESCRIPTION = (
 
 #: Folder in OUT with what an interrupted run has computed.
 _PARTS = "parts"
-
-#: Numbers of images whose fingerprints the paper shows.
-_PAPER_NUMBERS = (2, 8, 32, 128, 512)
 
 _LIMIT = Column("energy_limit", "fingerprint energy", 4)
 _COLUMNS = columns("source", "architecture", *ACCURACY, _LIMIT)
@@ -67,6 +61,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments.add_number(parser, "--jpeg", jpeg, _arguments.quality, 95)
     robustness = "test images of each source in the robustness study, 0 for none"
     _arguments.add_number(parser, "--n-robustness", robustness, _arguments.natural, 100)
+    parser.add_argument(
+        "--study",
+        action="store_true",
+        help="measure accuracy against number and size of images too, and compare simulated "
+        "generators that differ in weights and architecture (some minutes)",
+    )
+    parser.add_argument(
+        "--controls",
+        action="store_true",
+        help="measure what else tells the sources apart too, as `ganprint audit` does, on at most "
+        "100 images of each",
+    )
     _arguments.add(parser, "--seed", what="draws which images are fitted on")
     _arguments.add(parser, "--jobs", "--batch-size", "--format")
     _arguments.add(parser, "--force", help="replace the files of an earlier run in OUT")
@@ -113,6 +119,8 @@ def _reproduce(
         jpeg_quality=args.jpeg,
         n_robustness=args.n_robustness,
         random_state=args.seed,
+        study=args.study,
+        controls=args.controls,
     )
     options = experiments.BatchOptions(
         batch_size=args.batch_size, n_jobs=args.jobs, on_error=MESSAGES.say
@@ -151,7 +159,7 @@ def _print(result: experiments.ReproductionResult, index: str, args: argparse.Na
 
 def _write_figures(result: experiments.ReproductionResult, out: str) -> None:
     """Draw every figure and write it as PNG and SVG, unless it is marked as written."""
-    todo = list(_drawings(result))
+    todo = list(_reproduce_figures.drawings(result))
     with MESSAGES.progress("drawing") as progress:
         for done, (name, draw) in enumerate(todo, start=1):
             mark = Path(out, _PARTS, f"{name}.drawn")
@@ -164,109 +172,6 @@ def _write_figures(result: experiments.ReproductionResult, out: str) -> None:
             progress(done, len(todo))
 
 
-def _drawings(result: experiments.ReproductionResult) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Yield the name of each figure, and what draws it."""
-    names = _pages.slugs(result.attribution.classes)
-    for source in result.convergence:
-        name = str(source.name)
-        yield f"fingerprints-{names[name]}", partial(_fingerprints, source)
-        yield f"energy-{names[name]}", partial(_energy, source)
-        draw = partial(_pages.autocorrelation, source.autocorrelation, name)
-        yield f"autocorrelation-{names[name]}", draw
-    for index, pair in enumerate(_shown_pairs(result.correlation), start=1):
-        yield f"histogram-{index}", partial(_histogram, result.correlation, *pair)
-    yield "correlations", partial(_matrix, result.correlation)
-    yield "roc", partial(_pages.roc_curves, result.attribution)
-    yield "roc-zoomed", partial(_pages.roc_curves, result.attribution, zoom=2)
-    yield "confusion", partial(_pages.confusion, result.attribution, blank_below=0.01)
-    if result.robustness is not None:
-        for index, family in enumerate(result.robustness.families, start=1):
-            chance = result.attribution.chance
-            yield f"robustness-{index}", partial(_robustness, result.robustness, family, chance)
-
-
-def _shown_pairs(result: experiments.CorrelationResult) -> list[tuple[int, int]]:
-    """Choose two sources, of two architectures if there are, and compare them both ways."""
-    architectures = result.architectures or tuple(range(len(result.classes)))
-    others = [code for code, name in enumerate(architectures) if name != architectures[0]]
-    other = others[0] if others else 1
-    return [(0, other), (other, 0)]
-
-
-def _shown_numbers(result: experiments.ConvergenceResult) -> list[int]:
-    """Choose at most five numbers of images whose fingerprints are shown, as the paper does."""
-    known = result.n_images.tolist()
-    chosen = [n for n in _PAPER_NUMBERS if n in known]
-    return chosen if known[-1] in chosen else [*chosen[-4:], known[-1]]
-
-
-def _fingerprints(result: experiments.ConvergenceResult) -> Any:
-    numbers = _shown_numbers(result)
-    known = result.n_images.tolist()
-    shown = [result.fingerprints[known.index(n)] for n in numbers]
-    figure = _pages.new_figure(2.6 * len(numbers) + 0.4, 3.1)
-    axes = figure.subplots(1, len(numbers), squeeze=False)[0]
-    plotting.FingerprintDisplay.from_series(shown, numbers, name=result.name, axes=axes)
-    return figure
-
-
-def _energy(result: experiments.ConvergenceResult) -> Any:
-    display = plotting.EnergyCurveDisplay.from_fit(
-        result.fit,
-        compared_with=result.printed_fit,
-        estimates={"unbiased": result.unbiased_limit, "split-half": result.split_half_limit},
-        name=result.name,
-        ax=_pages.new_axes(5.6, 4.4),
-    )
-    return display.figure_
-
-
-def _histogram(result: experiments.CorrelationResult, own: int, other: int) -> Any:
-    name, cross_name = result.classes[[own, other]]
-    display = plotting.CorrelationHistogramDisplay.from_correlations(
-        *result.pair(name, cross_name),
-        auc=result.auc[own, other],
-        d_prime=result.d_prime[own, other],
-        name=f"Images of {name}",
-        ax=_pages.new_axes(5.6, 4.2),
-        same_label="own fingerprint",
-        cross_label=f"that of {cross_name}",
-    )
-    return display.figure_
-
-
-def _matrix(result: experiments.CorrelationResult) -> Any:
-    """Draw eq. 8, siblings side by side."""
-    families = result.architectures
-    order = list(range(len(result.classes)))
-    if families is not None:
-        order.sort(key=lambda code: families.index(families[code]))
-    side = 4.4 + 0.28 * len(order)
-    display = plotting.CorrelationMatrixDisplay.from_matrix(
-        result.mean[np.ix_(order, order)],
-        [result.classes[code] for code in order],
-        architectures=None if families is None else [families[code] for code in order],
-        ax=_pages.new_axes(side + 1.4, side),
-        # On a linear scale the diagonal leaves nothing of the blocks.
-        scale="sqrt",
-    )
-    return display.figure_
-
-
-def _robustness(result: experiments.RobustnessResult, family: str, chance: float) -> Any:
-    strengths, accuracies, intervals = result.curve(family)
-    display = plotting.RobustnessCurveDisplay.from_curves(
-        {family: (strengths, accuracies)},
-        intervals={family: (intervals[:, 0], intervals[:, 1])},
-        clean=result.clean.accuracy,
-        chance=chance,
-        xlabel=family,
-        ax=_pages.new_axes(4.8, 3.8),
-        log2=family == "images to fit",
-    )
-    return display.figure_
-
-
 def _page(
     result: experiments.ReproductionResult,
     bunch: Bunch,
@@ -275,6 +180,7 @@ def _page(
 ) -> str:
     """Fill the template with the figures of one run."""
     names = result.attribution.classes
+    pairs = _reproduce_figures.shown_pairs(result.correlation)
     return _pages.render_page(
         "reproduce",
         args,
@@ -287,8 +193,10 @@ def _page(
         denoiser=check_denoiser(args.denoiser).get_params(),
         warnings=[*bunch.warnings, *result.warnings],
         sources=_sources(result),
+        architectures=result.architecture_rows(),
+        sides=[] if result.sizes is None else result.sizes.curve(result.sizes.families[0])[0],
         comparison=_comparison(result),
-        pairs=[names[list(pair)].tolist() for pair in _shown_pairs(result.correlation)],
+        pairs=[names[list(pair)].tolist() for pair in pairs],
         lowest=[] if result.robustness is None else _lowest(result.robustness),
     )
 
@@ -316,7 +224,7 @@ def _sources(result: experiments.ReproductionResult) -> list[Row]:
             **row,
             "slug": names[row["source"]],
             "shown": row["source"] in shown,
-            "shown_numbers": _shown_numbers(convergence),
+            "shown_numbers": _reproduce_figures.shown_numbers(convergence),
         }
         for row, convergence in zip(result.rows(), result.convergence, strict=True)
     ]
@@ -335,7 +243,7 @@ def _comparison(result: experiments.ReproductionResult) -> list[tuple[str, str, 
     """Return what the paper says and what was found: item, the paper, here."""
     correlation, attribution = result.correlation, result.attribution
     limits = np.array([convergence.fit.limit for convergence in result.convergence])
-    pairs = _shown_pairs(correlation)
+    pairs = _reproduce_figures.shown_pairs(correlation)
     blocks = {name: number(value, 4) for name, value in correlation.blocks.items()}
     accuracies = [percent(row["accuracy"], 1) for row in result.recompression.rows()]
     counts = Counter(correlation.architectures or ())

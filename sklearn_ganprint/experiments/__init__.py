@@ -11,6 +11,7 @@ from sklearn_ganprint.experiments._attribution import (
 )
 from sklearn_ganprint.experiments._audit import audit_attribution, audit_files
 from sklearn_ganprint.experiments._audit_result import AuditResult, Control, Duplicate
+from sklearn_ganprint.experiments._dependence import DependenceResult, study_dependence
 from sklearn_ganprint.experiments._equal_histories import equalize_histories
 from sklearn_ganprint.experiments._fingerprints import (
     ConvergenceResult,
@@ -18,7 +19,8 @@ from sklearn_ganprint.experiments._fingerprints import (
     measure_convergence,
     measure_correlations,
 )
-from sklearn_ganprint.experiments._reproduction import ReproductionResult, reproduce_paper
+from sklearn_ganprint.experiments._reproduction import reproduce_paper
+from sklearn_ganprint.experiments._reproduction_result import ReproductionResult
 from sklearn_ganprint.experiments._results import (
     McNemarResult,
     RobustnessResult,
@@ -41,6 +43,7 @@ __all__ = [
     "ConvergenceResult",
     "Duplicate",
     "CorrelationResult",
+    "DependenceResult",
     "McNemarResult",
     "ReproductionResult",
     "ReproductionSettings",
@@ -62,6 +65,7 @@ __all__ = [
     "near_duplicates",
     "oscr",
     "reproduce_paper",
+    "study_dependence",
 ]
 
 publish(globals())

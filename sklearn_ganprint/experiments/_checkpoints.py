@@ -5,11 +5,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from sklearn_ganprint._output import atomic
+
+#: What the images of one source are made into: arrays by name, as they are kept in files.
+Part: TypeAlias = dict[str, np.ndarray]
 
 _SETTINGS = "settings.json"
 

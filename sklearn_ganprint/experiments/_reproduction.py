@@ -2,51 +2,32 @@
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from sklearn_ganprint._output import write_csv
 from sklearn_ganprint._public import renamed_parameter
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.experiments import _run, _selection
-from sklearn_ganprint.experiments._attribution import AttributionResult, attribution_result
-from sklearn_ganprint.experiments._checkpoints import Checkpoints
+from sklearn_ganprint.experiments._attribution import attribution_result
+from sklearn_ganprint.experiments._checkpoints import Checkpoints, Part
 from sklearn_ganprint.experiments._fingerprints import (
-    ConvergenceResult,
-    CorrelationResult,
     convergence_from_sums,
     measure_correlations,
 )
+from sklearn_ganprint.experiments._reproduction_result import ReproductionResult
 from sklearn_ganprint.experiments._results import (
-    Result,
     RobustnessResult,
     compare_predictions,
     measure_robustness,
-    plain,
 )
-from sklearn_ganprint.experiments._run import BatchOptions, Part, ReproductionSettings, Run, Scored
+from sklearn_ganprint.experiments._run import BatchOptions, ReproductionSettings, Run, Scored
 from sklearn_ganprint.files._batches import FileBatches, is_paths
 
-#: What the paper states: an item and its value, by what is found in its place.
-PAPER = {
-    "sources": ("sources", "22: 9 Cycle-GAN, 6 Pro-GAN, 5 Star-GAN, 2 cameras"),
-    "images": ("images of each to fit on and to test on", "512 and 488"),
-    "limit": ("Fig. 3: limit of the energy", "0.0377 and 0.0088 (two sources, unit not stated)"),
-    "auc": ("Fig. 5: AUC, same against cross", "0.990 and 0.998"),
-    "d_prime": ("Fig. 5: d′ of these", "3.29 and 4.07 (from the AUC, if normal)"),
-    "correlation": (
-        "Fig. 6: mean correlation",
-        "large with the own fingerprint, weaker with siblings, none with others",
-    ),
-    "accuracy": ("Fig. 8: accuracy", "90.3 %"),
-    "recompressed": ("accuracy after JPEG compression (QF 95 in the paper)", "90.1 %"),
-}
 #: Architectures and labels without a network: as in the paper, they are not recompressed.
 NOT_GENERATED = frozenset({"camera", "real", "n/a"})
 #: The images that are compressed in each reading of the JPEG experiment.
@@ -55,139 +36,6 @@ _READINGS = ("test images", "test images and those of the fingerprints")
 _FEW_TESTS = 50
 #: Energy, in squared grey levels, of what rounding leaves of a blank image.
 _BLANK = 1e-6
-
-
-@dataclass(frozen=True, eq=False)
-class ReproductionResult(Result):
-    """What :func:`reproduce_paper` found, by figure of the paper.
-
-    Attributes
-    ----------
-    convergence : tuple of ConvergenceResult
-        Results of Fig. 2 to 4, in the order of the classes.
-    correlation : CorrelationResult
-        Results of Fig. 5 and 6.
-    attribution : AttributionResult
-        Results of Fig. 7 and 8.
-    recompression : RobustnessResult
-        Results of the JPEG experiment, in both readings of the paper.
-    recompressed : tuple of str
-        Sources whose images were compressed in the JPEG experiment.
-    robustness : RobustnessResult or None
-        The robustness study, which the paper leaves to future work; None if it was left out.
-    warnings : tuple of str
-        Reasons for which the figures may mislead.
-    failures : tuple of (filename, reason)
-        Files that could not be used.
-    paper : dict of str to tuple of str
-        What the paper states: an item and its value, by key.
-
-    See Also
-    --------
-    reproduce_paper : Makes one.
-    """
-
-    paper: ClassVar[dict[str, tuple[str, str]]] = PAPER
-
-    convergence: tuple[ConvergenceResult, ...]
-    correlation: CorrelationResult
-    attribution: AttributionResult
-    recompression: RobustnessResult
-    recompressed: tuple[str, ...]
-    robustness: RobustnessResult | None
-    warnings: tuple[str, ...]
-    failures: tuple[tuple[str, str], ...]
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return one row for each source.
-
-        Returns
-        -------
-        list of dict
-            Rows with ``source``, ``architecture``, ``n_fit``, ``n_test``, ``recall``, ``auc``, the
-            limit of the fingerprint's energy by the fit, as printed, unbiased and from halves,
-            and the period of its autocorrelation.
-        """
-        classes = self.attribution.rows()
-        architectures = self.correlation.architectures or [None] * len(classes)
-        return [
-            {
-                "source": row["name"],
-                "architecture": architecture,
-                **{key: row[key] for key in ("n_fit", "n_test", "recall", "auc")},
-                "energy_limit": plain(convergence.fit.limit),
-                "printed_limit": plain(convergence.printed_fit.limit),
-                "unbiased_limit": plain(convergence.unbiased_limit),
-                "split_half_limit": plain(convergence.split_half_limit),
-                "period_rows": convergence.period[0],
-                "period_columns": convergence.period[1],
-            }
-            for row, architecture, convergence in zip(
-                classes, architectures, self.convergence, strict=True
-            )
-        ]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values that JSON can hold.
-
-        Returns
-        -------
-        dict
-            ``sources``, the rows, and one entry for each attribute.
-        """
-        return {
-            "sources": self.rows(),
-            "convergence": [source.to_dict() for source in self.convergence],
-            "correlation": self.correlation.to_dict(),
-            "attribution": self.attribution.to_dict(),
-            "recompression": self.recompression.to_dict(),
-            "recompressed": list(self.recompressed),
-            "robustness": None if self.robustness is None else self.robustness.to_dict(),
-            "warnings": list(self.warnings),
-            "failures": [{"file": name, "reason": reason} for name, reason in self.failures],
-        }
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write ``results.json`` and every table as CSV into a folder.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The folder, which is made if there is none. Files of these names are replaced.
-
-        Raises
-        ------
-        OSError
-            If a file cannot be written.
-        """
-        folder = Path(path)
-        (folder / "tables").mkdir(parents=True, exist_ok=True)
-        for name, rows in self.tables().items():
-            write_csv(folder / "tables" / f"{name}.csv", rows)
-        super().save(folder / "results.json")
-
-    def tables(self) -> dict[str, list[dict[str, Any]]]:
-        """Return every table as rows, by name.
-
-        Returns
-        -------
-        dict of str to list of dict
-            The tables that :meth:`save` writes as CSV.
-        """
-        names = self.attribution.classes.astype(str).tolist()
-        tables = {
-            "sources": self.rows(),
-            "energies": [row for source in self.convergence for row in source.rows()],
-            "correlations": self.correlation.rows(),
-            "confusion": [
-                {"made by": name, **dict(zip(names, row, strict=True))}
-                for name, row in zip(names, self.attribution.confusion.tolist(), strict=True)
-            ],
-            "recompression": self.recompression.rows(),
-        }
-        if self.robustness is not None:
-            tables["robustness"] = self.robustness.rows()
-        return tables
 
 
 @renamed_parameter("passes", "options")
@@ -245,9 +93,9 @@ def reproduce_paper(
     -----
     The images to fit on are read once, for fingerprints at growing N, and the test images once, for
     their correlations with all fingerprints; everything else follows from these. The JPEG
-    experiment repeats both with compressed images, and the robustness study scores some of the test
-    images under each perturbation. The memory holds a batch for each worker, and the fingerprints
-    at all N.
+    experiment repeats both with compressed images, the robustness study scores some of the test
+    images under each perturbation, and the study of sizes scores all of them once more. The memory
+    holds a batch for each worker, and the fingerprints at all N.
 
     References
     ----------
@@ -276,13 +124,17 @@ def reproduce_paper(
     depends_on = {**_run.identity(settings, images, selection), "generated": recompressed}
     checkpoints = Checkpoints(folder, depends_on)
     run = Run(images, selection, settings, checkpoints, recompressed, progress, options.on_error)
+    controls = run.controls(y, groups) if settings.controls else None
     fitted = run.fit("clean", range(len(labels)))
     _check_fitted(selection.classes, fitted)
     scored = run.score("clean", selection.test, _run.last_fingerprints(fitted))
     if not np.isfinite(scored.scores).all(axis=(0, 2)).any():
         reasons = "; ".join(f"{file}: {why}" for file, why in list(run.failures.items())[:3])
         raise ValueError(f"No image to test on can be used: {reasons}")
-    return _results(run, y, families, fitted, scored)
+    result = _results(run, y, families, fitted, scored)
+    if settings.study:
+        result = replace(result, sizes=_sizes(run, fitted), dependence=run.study_dependence())
+    return replace(result, controls=controls, failures=tuple(run.failures.items()))
 
 
 def _select(y: np.ndarray, groups: Any, settings: ReproductionSettings) -> _selection.Selection:
@@ -401,6 +253,16 @@ def _robustness(run: Run, fitted: dict[int, Part]) -> RobustnessResult:
     usable, predicted = _attribute(classes, scores.values())
     predictions = dict(zip(scores, predicted, strict=True))
     return measure_robustness(y[usable], predictions[_run.UNCHANGED], predictions)
+
+
+def _sizes(run: Run, fitted: dict[int, Part]) -> RobustnessResult:
+    scores, classes = run.sizes(fitted), run.selection.classes
+    usable, predicted = _attribute(classes, scores.values())
+    y = np.repeat(classes, [len(own) for own in run.selection.test])[usable]
+    # The last has all images of full size.
+    names = [(str(number), float(side)) for number, side in scores]
+    points = dict(zip(names, predicted, strict=True))
+    return measure_robustness(y, predicted[-1], points)
 
 
 def _warnings(

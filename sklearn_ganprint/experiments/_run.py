@@ -5,21 +5,23 @@ is kept in a folder when it is complete, and now and then before.
 """
 
 import hashlib
+import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_ganprint._batches import transform_batch
-from sklearn_ganprint.correlation import correlation_index
 from sklearn_ganprint.datasets import ImageReadError
-from sklearn_ganprint.experiments._checkpoints import Begun, Checkpoints
-from sklearn_ganprint.experiments._selection import Selection, difference_hash
+from sklearn_ganprint.experiments._audit import audit_attribution
+from sklearn_ganprint.experiments._checkpoints import Checkpoints, Part
+from sklearn_ganprint.experiments._dependence import SMALLEST, DependenceResult, DependenceStudy
+from sklearn_ganprint.experiments._parts import View, score_images, sum_images
+from sklearn_ganprint.experiments._selection import Selection
 from sklearn_ganprint.files._batches import FileBatches
-from sklearn_ganprint.fingerprints import doubling_counts, energy
+from sklearn_ganprint.fingerprints import doubling_counts
 from sklearn_ganprint.perturbations import GaussianBlur, GaussianNoise, JPEGCompression, Resize
 from sklearn_ganprint.residuals import ResidualTransformer
 
@@ -35,10 +37,12 @@ PERTURBATIONS: tuple[tuple[str, float, Any], ...] = (
 )
 #: Pixels cut off on every side, and shares of a side that are kept, of residuals scored in part.
 TRIMS, SHARES = (8, 16, 32), (0.25, 0.5, 0.75)
+#: Images of a source on each side of the split that the controls look at, at the most.
+N_CONTROLS = 50
 #: The point of the robustness study at which nothing was done.
 UNCHANGED = ("border pixels trimmed", 0.0)
-#: What the images of one source are made into: arrays by name, as they are kept in files.
-Part: TypeAlias = dict[str, np.ndarray]
+#: Settings by which parts are added, and none is changed.
+_ADDED = ("study", "controls")
 
 _NO_FAILURES = np.empty((0, 2), dtype=str)
 
@@ -61,6 +65,13 @@ class ReproductionSettings:
         Test images a source of the robustness study, at the most; 0 leaves it out.
     random_state : int, default=0
         Seed of the split.
+    study : bool, default=False
+        Whether to measure how accuracy depends on the number and the size of images, and, by
+        :func:`study_dependence`, how simulated fingerprints depend on architecture and weights, of
+        as many and as large images as here, but at most 64 and 64 of 128 pixels.
+    controls : bool, default=False
+        Whether to measure by :func:`audit_attribution`, on at most 100 images of each source, what
+        else tells the sources apart.
     """
 
     n_fit: int | None = None
@@ -70,6 +81,8 @@ class ReproductionSettings:
     jpeg_quality: int = 95
     n_robustness: int = 100
     random_state: int = 0
+    study: bool = False
+    controls: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,17 +107,6 @@ class BatchOptions:
 
 #: The former name.
 Passes = BatchOptions
-
-
-class View(NamedTuple):
-    """A part of each residual: all rows and columns but those cut off at the four sides."""
-
-    rows: slice = slice(None)
-    columns: slice = slice(None)
-
-    def of(self, residuals: np.ndarray) -> np.ndarray:
-        """Cut residuals or fingerprints ``(..., H, W, C)``."""
-        return residuals[..., self.rows, self.columns, :]
 
 
 class Scored(NamedTuple):
@@ -138,7 +140,50 @@ class Run:
         n_fit = self.selection.n_fit * (len(self.selection.fit) + len(self.recompressed))
         n_test = 2 * sum(map(len, self.selection.test))
         n_robustness = sum(map(len, self.robustness_positions())) * (len(PERTURBATIONS) + 2)
-        return n_fit + n_test + n_robustness
+        n_study = n_test // 2 + self.dependence.n_images if self.settings.study else 0
+        n_controls = len(self.control_positions()) if self.settings.controls else 0
+        return n_fit + n_test + n_robustness + n_study + n_controls
+
+    @property
+    def dependence(self) -> DependenceStudy:
+        """The study of simulated generators, with numbers, size and residuals as in this run."""
+        most, settings = DependenceStudy(), self.settings
+        size = self.images.reading.size or self.images.items.shape[1:3]
+        return DependenceStudy(
+            n_fit=min(most.n_fit, self.selection.n_fit),
+            n_test=min(most.n_test, *map(len, self.selection.test)),
+            image_size=max(SMALLEST, min(most.image_size, *size)),
+            denoiser=settings.denoiser,
+            channels=settings.channels,
+        )
+
+    def controls(self, y: np.ndarray, groups: Any) -> dict[str, Any]:
+        """Measure what else tells some images of each source apart, as plain values."""
+        chosen, n_done = self.control_positions(), self.n_done
+
+        def audit() -> Part:
+            found = audit_attribution(
+                self.images.items[chosen],
+                y[chosen],
+                groups=None if groups is None else np.asarray(groups)[chosen],
+                reader=self.images.reading.reader,
+                random_state=self.settings.random_state,
+                batch_size=self.images.batch_size,
+                n_jobs=self.images.n_jobs,
+                on_error=lambda error: None,  # told when the file is read again
+                progress=lambda n_read, _: self._advance(n_done + n_read),
+            )
+            return {"found": np.array(json.dumps(found.to_dict()))}
+
+        part = self.checkpoints.get("controls", audit)
+        self._advance(n_done + len(chosen))
+        found: dict[str, Any] = json.loads(str(part["found"]))
+        return found
+
+    def control_positions(self) -> np.ndarray:
+        """Return the images of the controls, of both sides and all sources."""
+        sides = (*self.selection.fit, *self.selection.test)
+        return np.concatenate([own[:N_CONTROLS] for own in sides])
 
     def fit(self, stage: str, codes: Iterable[int], perturbation: Any = None) -> dict[int, Part]:
         """Sum the residuals of sources up to growing numbers of images."""
@@ -201,6 +246,24 @@ class Run:
             result[family, strength] = scored.scores[0]
         return result
 
+    def sizes(self, fitted: dict[int, Part]) -> dict[tuple[int, int], np.ndarray]:
+        """Score test images, by the number of images to fit on and the side that is used."""
+        grown, numbers = growing_fingerprints(fitted)
+        views = side_views(grown.shape[1:3])
+        scored = self.score("sizes", self.selection.test, grown, views=list(views.values()))
+        return {
+            (number, side): scores[:, column :: len(numbers)]
+            for side, scores in zip(views, scored.scores, strict=True)
+            for column, number in enumerate(numbers)
+        }
+
+    def study_dependence(self) -> DependenceResult:
+        """Compare simulated generators."""
+        n_done = self.n_done
+        return self.dependence.result(
+            self.checkpoints, lambda n_compared, _: self._advance(n_done + n_compared)
+        )
+
     def robustness_positions(self) -> list[np.ndarray]:
         """Return the test images of the robustness study, source by source."""
         return [own[: self.settings.n_robustness] for own in self.selection.test]
@@ -248,94 +311,6 @@ class Run:
         self.n_done = n_done
 
 
-def sum_images(
-    images: FileBatches, steps: Sequence[Any], begun: Begun, ends: Sequence[int]
-) -> Part:
-    """Sum the residuals of consecutive sets of images, which end before the positions `ends`.
-
-    Return ``sums`` (k, H, W, C) in float32 and ``counts`` (k) of the sets that have an image which
-    could be used, and ``residual_energies`` and ``hashes`` (n) of these images. `begun` has what
-    there is already, and keeps more.
-    """
-    images.stops = ends
-    for positions, value, done in _go_on(images, begun, _sum_batch, steps):
-        kept, (batch_sum, energies, hashes) = begun.arrays, value
-        end = np.searchsorted(ends, positions[-1] + 1)
-        # One array for each set, since arrays are replaced and never changed.
-        total, count = f"sum{end:02d}", f"count{end:02d}"
-        added = {
-            total: kept.get(total, 0) + batch_sum,
-            count: kept.get(count, 0) + np.array(len(energies)),
-            "residual_energies": _append(kept, "residual_energies", energies),
-            "hashes": _append(kept, "hashes", hashes),
-        }
-        begun.keep({**kept, **added, "done": done})
-    kept = begun.arrays
-    if "hashes" not in kept:
-        return {}
-    totals, counts = (
-        [kept[name] for name in sorted(kept) if name.startswith(kind)] for kind in ("sum", "count")
-    )
-    return {
-        "sums": np.stack([total.astype(np.float32) for total in totals]),
-        "counts": np.array(counts),
-        "residual_energies": kept["residual_energies"],
-        "hashes": kept["hashes"],
-    }
-
-
-def score_images(
-    images: FileBatches,
-    steps: Sequence[Any],
-    begun: Begun,
-    fingerprints: np.ndarray,
-    views: Sequence[View],
-) -> Part:
-    """Correlate the residual of each image with each fingerprint (K, H, W, C), view by view.
-
-    Return ``kept`` (n), positions of the images that could be used, ``scores`` (n_views, n, K) and
-    ``hashes`` (n). `begun` has what there is already, and keeps more.
-    """
-    results = _go_on(images, begun, _score_batch, steps, fingerprints, list(views))
-    for positions, (scores, hashes), done in results:
-        kept = begun.arrays
-        added = {
-            "kept": _append(kept, "kept", positions),
-            "scores": _append(kept, "scores", scores, axis=1),
-            "hashes": _append(kept, "hashes", hashes),
-        }
-        begun.keep({**kept, **added, "done": done})
-    names = ("kept", "scores", "hashes")
-    return {name: begun.arrays[name] for name in names if name in begun.arrays}
-
-
-def _go_on(
-    images: FileBatches, begun: Begun, function: Callable[..., Any], *args: Any
-) -> Iterator[tuple[np.ndarray, Any, np.ndarray]]:
-    """Map the batches that are not done yet; also yield how many images are done with each."""
-    images.start = int(begun.arrays.get("done", 0))
-    ends = np.array([batch.stop for batch in images.cut()])
-    for positions, value in images.map(function, *args):
-        yield positions, value, ends[np.searchsorted(ends, positions[-1] + 1)]
-
-
-def _append(kept: Part, name: str, values: np.ndarray, axis: int = 0) -> np.ndarray:
-    return np.concatenate([kept[name], values], axis=axis) if name in kept else values
-
-
-def _sum_batch(images: Any, steps: Sequence[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    residuals = transform_batch(images, steps)
-    return residuals.sum(axis=0, dtype=np.float64), energy(residuals), difference_hash(images)
-
-
-def _score_batch(
-    images: Any, steps: Sequence[Any], fingerprints: np.ndarray, views: list[View]
-) -> tuple[np.ndarray, np.ndarray]:
-    residuals = transform_batch(images, steps)
-    scores = [correlation_index(view.of(residuals), view.of(fingerprints)) for view in views]
-    return np.stack(scores), difference_hash(images)
-
-
 def last_fingerprints(fitted: Mapping[int, Part]) -> np.ndarray:
     """Return the fingerprints from all images to fit on, (K, H, W, C)."""
     parts = [fitted[code] for code in sorted(fitted)]
@@ -364,10 +339,17 @@ def partial_views(size: tuple[int, int]) -> dict[tuple[str, float], View]:
         if 4 * trim < min(size):
             inner = View(*(slice(trim, length - trim) for length in size))
             views[UNCHANGED[0], float(trim)] = inner
-    for share in SHARES:
-        corner = View(*(slice(round(share * length)) for length in size))
-        views["side of the image used", float(round(share * min(size)))] = corner
-    return views
+    sides = side_views(size)
+    del sides[min(size)]
+    return views | {("side of the image used", float(side)): part for side, part in sides.items()}
+
+
+def side_views(size: tuple[int, int]) -> dict[int, View]:
+    """Return views of residuals as if images were smaller, and of whole ones, by their side."""
+    return {
+        round(share * min(size)): View(*(slice(round(share * length)) for length in size))
+        for share in (*SHARES, 1.0)
+    }
 
 
 def identity(
@@ -380,7 +362,7 @@ def identity(
     for positions in (*selection.fit, *selection.test):
         digest.update(positions.astype(np.int64).tobytes() + b"|")
     return {
-        **{name: repr(value) for name, value in vars(settings).items()},
+        **{name: repr(value) for name, value in vars(settings).items() if name not in _ADDED},
         "reader": repr(images.reading.reader),
         "image_size": images.reading.size,
         "sources": selection.classes.astype(str).tolist(),

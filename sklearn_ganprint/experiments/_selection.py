@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
@@ -47,7 +49,8 @@ def select_images(
     `n_fit` of None takes 512 as the paper does or, where the smallest source has fewer than 1000
     images, 51.2 % of those; with large groups it may be fewer. `n_test` of None takes all others.
     All fingerprints are estimated from equally many images: one from more would have less noise,
-    and its correlations would be greater for that reason alone.
+    and its correlations would be greater for that reason alone. Sources that share no group, not
+    even through others, are divided independently.
     """
     y = column_or_1d(y)
     check_consistent_length(y, groups)
@@ -61,7 +64,10 @@ def select_images(
     wanted = default_fit(int(counts.min())) if n_fit is None else n_fit
     _check_counts(classes, counts, wanted, n_test)
     ranks = _ranks(codes, groups, check_random_state(random_state))
-    last, most = _divide(codes, ranks, wanted, n_test or 1)
+    parts = _parts(codes, groups)[codes]
+    divided = [_divide(codes[own], ranks[own], wanted, n_test or 1) for own in _members(parts)]
+    last = np.array([rank for rank, _ in divided])[parts]
+    most = min(number for _, number in divided)
     if most < (wanted if n_fit is not None else 1):
         raise ValueError(
             f"No split of whole groups gives every source {wanted} images to fit on and "
@@ -93,12 +99,28 @@ def _ranks(codes: np.ndarray, groups: Any, rng: np.random.RandomState) -> np.nda
     return ranks
 
 
+def _parts(codes: np.ndarray, groups: Any) -> np.ndarray:
+    """Return for each source the number of the sources that it shares groups with."""
+    n_sources = codes.max() + 1
+    if groups is None:
+        return np.zeros(n_sources, dtype=np.intp)
+    _, group_codes = np.unique(np.asarray(groups), return_inverse=True)
+    held = coo_array((np.ones(len(codes)), (codes, group_codes))).tocsr()
+    parts: np.ndarray = connected_components(held @ held.T, directed=False)[1]
+    return parts
+
+
+def _members(parts: np.ndarray) -> list[np.ndarray]:
+    return [np.flatnonzero(parts == part) for part in range(parts.max() + 1)]
+
+
 def _divide(codes: np.ndarray, ranks: np.ndarray, n_fit: int, n_test: int) -> tuple[int, int]:
     """Return the last rank to fit on, and the number of images of each source up to that rank.
 
     It is the first rank that gives every source enough images to fit on. If that leaves too few to
     test on, it is the rank with the most images to fit on that leaves enough.
     """
+    _, codes = np.unique(codes, return_inverse=True)
     counts = np.zeros((ranks.max() + 1, codes.max() + 1), dtype=np.intp)
     np.add.at(counts, (ranks, codes), 1)
     fit = counts.cumsum(axis=0)

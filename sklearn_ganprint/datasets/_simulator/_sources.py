@@ -245,10 +245,15 @@ def draw_scene(seed: tuple[int, ...], height: int, width: int) -> Scene:
 def render(name: str, scene: Scene) -> np.ndarray:
     """Make the image (H, W, 3), uint8, that a source makes of a scene."""
     source = SOURCES[name]
-    cut = slice(scene.height), slice(scene.width)
-    if source.architecture == "camera":
-        return _CAMERAS[source.member].photograph(scene.content[cut], scene.seed)
-    image = _generator(name).generate(scene.content)[cut]
+    if source.architecture != "camera":
+        return paint(_generator(name), scene)
+    content = scene.content[: scene.height, : scene.width]
+    return _CAMERAS[source.member].photograph(content, scene.seed)
+
+
+def paint(generator: Generator, scene: Scene) -> np.ndarray:
+    """Make the image (H, W, 3), uint8, that a generator makes of a scene."""
+    image = generator.generate(scene.content)[: scene.height, : scene.width]
     return np.rint(image.clip(0, 255)).astype(np.uint8)
 
 
