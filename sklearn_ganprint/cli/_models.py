@@ -13,10 +13,12 @@ from sklearn_ganprint.cli._arguments import (
     ATTRIBUTE,
     DEFAULT_COVERAGE,
     DEFAULT_RATE,
+    DETECT,
     LOCALIZATION_RATE,
     LOCALIZE,
 )
 from sklearn_ganprint.cli._console import CommandError, Row
+from sklearn_ganprint.ensemble import DetectionClassifier
 from sklearn_ganprint.experiments import Answers, judge_answers
 from sklearn_ganprint.files import FileBatchEstimator, coverage_in_words
 from sklearn_ganprint.localization import FingerprintLocalizer
@@ -55,9 +57,16 @@ class Model(NamedTuple):
         return isinstance(self.classifier, FingerprintLocalizer)
 
     @property
+    def detects(self) -> bool:
+        """Whether the model tells photos from generated images, and no sources apart."""
+        return isinstance(self.classifier, DetectionClassifier)
+
+    @property
     def task(self) -> str:
         """What the model is for."""
-        return LOCALIZE if self.localizes else ATTRIBUTE
+        if self.localizes:
+            return LOCALIZE
+        return DETECT if self.detects else ATTRIBUTE
 
     @property
     def match_energy(self) -> float | None:
@@ -78,8 +87,8 @@ class Model(NamedTuple):
 
     @property
     def families(self) -> Any:
-        """Families of sources that are confused; None in models that make no sets."""
-        return None if self.prediction_sets is None else self.open_set.families_
+        """Families of sources that are confused; None in models without sets or sources."""
+        return None if self.prediction_sets is None or self.detects else self.open_set.families_
 
     @property
     def smallest_known_p_value(self) -> float:
@@ -133,6 +142,11 @@ def open_model(path: str, tasks: Sequence[str] = (ATTRIBUTE,)) -> Model:
             raise CommandError(
                 f"{path} is for `ganprint localize`: it says where in an image a trace is "
                 f"missing, and not who made the image. Fit a model without --task {LOCALIZE}"
+            )
+        if model.detects and ATTRIBUTE in tasks:
+            raise CommandError(
+                f"{path} is for `ganprint predict`: it says whether an image is a photo or "
+                f"generated, and not who made it. Fit a model without --task {DETECT}"
             )
         found = f" over {type(model.classifier).__name__}"
     if ATTRIBUTE not in tasks:
