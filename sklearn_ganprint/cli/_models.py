@@ -18,6 +18,7 @@ from sklearn_ganprint.cli._arguments import (
     LOCALIZE,
 )
 from sklearn_ganprint.cli._console import CommandError, Row
+from sklearn_ganprint.conformal import Calibration
 from sklearn_ganprint.ensemble import DetectionClassifier
 from sklearn_ganprint.experiments import Answers, judge_answers
 from sklearn_ganprint.files import FileBatchEstimator, coverage_in_words
@@ -84,6 +85,13 @@ class Model(NamedTuple):
         if self.match_energy is not None:
             return None
         return getattr(self.open_set, "prediction_sets_", None)
+
+    def sets(self, scores: np.ndarray, coverage: float) -> np.ndarray:
+        """Make sets of sources from scores; sets of photo and generated keep the rate of either."""
+        if self.detects:
+            known = Calibration(self.prediction_sets.scores, self.prediction_sets.codes)
+            return known.p_values(scores) > 1 - coverage
+        return self.prediction_sets.predict_set(scores, coverage)
 
     @property
     def families(self) -> Any:
@@ -297,7 +305,7 @@ def out_of_fold(model: Model) -> Row | None:
         sets.scores,
         sets.codes,
         known=known > DEFAULT_RATE,
-        sets=None if few else sets.predict_set(sets.scores, DEFAULT_COVERAGE),
+        sets=None if few else model.sets(sets.scores, DEFAULT_COVERAGE),
     )
     processed = _processed(model, answers)
     return {

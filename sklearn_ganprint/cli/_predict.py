@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     if coverage is not None:
         _add_sets(rows, model, scored.scores, coverage)
         if model.detects:
-            rows = [_undecided(row, rule) for row in rows]
+            rows = [_decided(row, rule) for row in rows]
     # Where sets say nothing, the nearest source does.
     _print(rows, model, rule, coverage, args, with_sets=with_sets)
     return _images.exit_status(scored.failures, len(_console.judged(rows)))
@@ -101,7 +101,7 @@ def _add_sets(rows: Sequence[Row], model: Model, scores: np.ndarray, coverage: f
 
     Where they are of one family, it is named, unless it has one source alone.
     """
-    members = model.prediction_sets.predict_set(scores, coverage)
+    members = model.sets(scores, coverage)
     families = model.families
     found = np.full(len(members), -1) if families is None else families.of_sets(members)
     # Behind the files are folders that could not be listed.
@@ -113,13 +113,14 @@ def _add_sets(rows: Sequence[Row], model: Model, scores: np.ndarray, coverage: f
                 row["family"] = families.names[family]
 
 
-def _undecided(row: Row, rule: Rule) -> Row:
-    """Call an image that may be either of two things the same as one that is neither."""
-    if len(row["set"] or ()) > 1:
-        return {**row, "source": rule.word, "reason": "like photos and like generated images"}
-    if row["score"] is not None and row["source"] == rule.word:
-        return {**row, "reason": "unlike photos and unlike generated images"}
-    return row
+def _decided(row: Row, rule: Rule) -> Row:
+    """Give the one thing that an image may be as the answer; of two, or none, no one can tell."""
+    if row["score"] is None:
+        return row
+    if len(row["set"]) == 1:
+        return {**row, "source": row["set"][0]}
+    like = "like photos and like" if row["set"] else "unlike photos and unlike"
+    return {**row, "source": rule.word, "reason": f"{like} generated images"}
 
 
 def _named(row: Row, families: Mapping[str, str]) -> Row:
