@@ -24,6 +24,7 @@ from .classification import PRNUClassifier as PRNUClassifier
 from .classification import SubclassDiscriminantAnalysis as SubclassDiscriminantAnalysis
 from .clustering import FingerprintClustering as FingerprintClustering
 from .ensemble import AugmentedClassifier as AugmentedClassifier
+from .ensemble import DetectionClassifier as DetectionClassifier
 from .ensemble import FusionClassifier as FusionClassifier
 from .ensemble import TiledClassifier as TiledClassifier
 from .features import AutocorrelationTransformer as AutocorrelationTransformer
@@ -43,6 +44,7 @@ from .open_set import OpenSetClassifier as OpenSetClassifier
 from .persistence import load_model as load_model
 from .persistence import save_model as save_model
 from .pipelines import make_attribution_pipeline as make_attribution_pipeline
+from .pipelines import make_detection_pipeline as make_detection_pipeline
 from .pipelines import make_localization_pipeline as make_localization_pipeline
 from .residuals import LocalVarianceNormalizer as LocalVarianceNormalizer
 from .residuals import ResidualTransformer as ResidualTransformer

@@ -1,4 +1,4 @@
-"""Ready-made pipelines for attribution."""
+"""Ready-made pipelines by task."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from sklearn_ganprint.classification import (
     SubclassDiscriminantAnalysis,
 )
 from sklearn_ganprint.denoisers import BaseDenoiser, GaussianDenoiser, WaveletDenoiser
-from sklearn_ganprint.ensemble import FusionClassifier, TiledClassifier
+from sklearn_ganprint.ensemble import DetectionClassifier, FusionClassifier, TiledClassifier
 from sklearn_ganprint.features import (
     AutocorrelationTransformer,
     BlockTransformer,
@@ -37,6 +37,7 @@ __all__ = [
     "LocalizationPipeline",
     "current_kind",
     "make_attribution_pipeline",
+    "make_detection_pipeline",
     "make_localization_pipeline",
 ]
 
@@ -284,6 +285,58 @@ class LocalizationPipeline(Pipeline):
         return self
 
 
+def make_detection_pipeline(
+    *, denoiser: Denoiser = "wavelet", data_range: float = 255.0
+) -> Pipeline:
+    """Make a pipeline from images to whether they are photos or generated.
+
+    Parameters
+    ----------
+    denoiser : str, BaseDenoiser or callable, default="wavelet"
+        The denoising filter of one of the residuals, as :class:`ResidualTransformer` takes it.
+    data_range : float, default=255.0
+        The value of white in the images.
+
+    Returns
+    -------
+    Pipeline
+        A scikit-learn pipeline with the step ``detection``, a :class:`DetectionClassifier` of one
+        pipeline, ``correlations``, which is that of the kind "robust" of
+        :func:`make_attribution_pipeline`. It is fitted on the images, on copies with random
+        histories, and on images with the traces of simulated sources. Images may have any size.
+
+    See Also
+    --------
+    DetectionClassifier : What ``fit`` takes: labels, and the sources of images.
+    OpenSetClassifier : Adds "cannot tell" as an answer.
+    FileBatchEstimator : Fits and applies such a pipeline over image files.
+
+    Notes
+    -----
+    Images differ from photos of the fit if a generator made them, and also if they are photos of
+    another kind. The pipeline tells generators that it has not seen from photos of the kinds that
+    it has seen, so the fit needs photos of each kind that it will be asked about.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint import make_detection_pipeline
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> samples = load_samples()
+    >>> X, sources = samples.data, samples.target_names[samples.target]
+    >>> X, sources = X[::4, :64, :64], sources[::4]
+    >>> y = np.where(sources == "real", "photo", "generated")
+    >>> pipeline = make_detection_pipeline().set_params(
+    ...     detection__n_copies=2, detection__correlations__features__correlations__max_lag=2
+    ... )
+    >>> pipeline.fit(X[::2], y[::2], detection__sources=sources[::2]).score(X[1::2], y[1::2]) > 0.8
+    True
+    """
+    traces = [("correlations", _correlations(denoiser, data_range))]
+    detection = DetectionClassifier(traces, **_versions(data_range))
+    return Pipeline([("detection", detection)])
+
+
 def make_localization_pipeline(
     *,
     denoiser: Denoiser = "wavelet",
@@ -366,8 +419,17 @@ def _fusion(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
 
 def _robust(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
     residual = _colour_residual(denoiser, data_range).set_params(anchor="top-left")
-    # A filter of its own, whose parameters can be set without those of the fingerprint's.
-    denoisers = (clone(denoiser, safe=False), GaussianDenoiser(0.7))
+    fingerprint = Pipeline([("residual", residual), ("fingerprint", FingerprintClassifier())])
+    # The first to take an image makes the residuals of both. It has a filter of its own, whose
+    # parameters can be set without those of the fingerprint's.
+    correlations = _correlations(clone(denoiser, safe=False), data_range)
+    traces = [("correlations", correlations), ("fingerprint", fingerprint)]
+    return Pipeline([("fusion", FusionClassifier(traces, **_versions(data_range)))])
+
+
+def _correlations(denoiser: Denoiser, data_range: float) -> Pipeline:
+    """Make a pipeline from images to classes with parts, by all that needs no pixel grid."""
+    denoisers = (denoiser, GaussianDenoiser(0.7))
     correlations = CorrelationTransformer(denoisers, max_lag=(8, 3), data_range=data_range)
     features = FeatureUnion(
         [
@@ -376,17 +438,13 @@ def _robust(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
             ("blocks", BlockTransformer(data_range=data_range)),
         ]
     )
-    fingerprint = Pipeline([("residual", residual), ("fingerprint", FingerprintClassifier())])
-    lda = SubclassDiscriminantAnalysis()
-    # The first to take an image makes the residuals of both.
-    traces = [
-        ("correlations", Pipeline([("features", features), ("lda", lda)])),
-        ("fingerprint", fingerprint),
-    ]
-    history = RandomHistory(data_range=data_range)
+    return Pipeline([("features", features), ("lda", SubclassDiscriminantAnalysis())])
+
+
+def _versions(data_range: float) -> dict[str, Any]:
+    """Say what becomes of images that a robust classifier is fitted on, beside themselves."""
     background = [SimulatedSource(n, data_range=data_range) for n in range(N_BACKGROUND)]
-    fusion = FusionClassifier(traces, perturbations=history, background=background)
-    return Pipeline([("fusion", fusion)])
+    return {"perturbations": RandomHistory(data_range=data_range), "background": background}
 
 
 def _second_order(tile_size: Any) -> list[tuple[str, Any]]:

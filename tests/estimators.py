@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_ganprint import (
     AugmentedClassifier,
+    DetectionClassifier,
     FileBatchClassifier,
     FileBatchClustering,
     FileBatchEstimator,
@@ -124,6 +125,7 @@ ESTIMATORS = {
         perturbations=RandomHistory(resize=None, jpeg=None, webp=None),
         n_copies=2,
     ),
+    "detection": DetectionClassifier([("parts", SubclassDiscriminantAnalysis())], cv=3),
     "discriminant": PooledDiscriminantAnalysis(),
     "discriminant-parts": SubclassDiscriminantAnalysis(),
     "discriminant-plain": SubclassDiscriminantAnalysis(0.3, squash=None),

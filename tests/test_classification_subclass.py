@@ -388,6 +388,16 @@ def test_without_shrinkage_a_covariance_needs_enough_rows(make_parts):
         SubclassDiscriminantAnalysis(0.0).fit(X, y)
 
 
+@pytest.mark.parametrize(("n", "share"), [(20, 30 / (30 + 6 * 20)), (90, 0.1)])
+def test_few_rows_shrink_the_covariance_more(make_parts, n, share):
+    X, y, _ = make_parts(n_features=30, n=n)
+    automatic, given = (SubclassDiscriminantAnalysis(value).fit(X, y) for value in ("auto", share))
+    np.testing.assert_allclose(automatic.class_scores(X), given.class_scores(X))
+    with pytest.raises(AssertionError):
+        other = SubclassDiscriminantAnalysis(2 * share).fit(X, y)
+        np.testing.assert_allclose(automatic.class_scores(X), other.class_scores(X))
+
+
 def test_folds_leave_two_classes():
     X, y = np.random.default_rng(0).normal(size=(8, 2)), np.repeat([0, 1], 4)
     with pytest.raises(ValueError, match="outside of fold 0 are of one class"):

@@ -1,13 +1,13 @@
 """Discriminant analysis of classes that consist of parts, as images and their processed copies."""
 
 from numbers import Real
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     check_consistent_length,
     check_is_fitted,
@@ -24,6 +24,10 @@ from sklearn_ganprint.classification._scores import DecidesByClassScores
 #: Least share of the mean covariance of all parts in that of one.
 LEAST_SHARE = 0.3
 
+#: Of the pooled covariance. The identity counts as much as a row for each PRIOR features does; with
+#: many rows, copies of few images, less than this was worse on images that were processed again.
+LEAST_SHRINKAGE, PRIOR = 0.1, 6
+
 
 class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
     """Linear discriminant analysis with several means for each class, of squashed features.
@@ -35,9 +39,10 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
 
     Parameters
     ----------
-    shrinkage : float, default=0.1
+    shrinkage : float or "auto", default="auto"
         Share of a multiple of the identity in the covariance, in [0, 1]: the same trace without
-        correlations. More than 0 where there are more features than images.
+        correlations. More than 0 where there are more features than images. "auto" is
+        ``p / (p + 6 n)`` with p features and n rows, and at least .1.
     squash : float or None, default=2.0
         Standard deviations that values stay within: with standardised values z they become
         ``squash * tanh(z / squash)``. None leaves them at z.
@@ -115,11 +120,13 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "shrinkage": [Interval(Real, 0, 1, closed="both")],
+        "shrinkage": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
         "squash": [Interval(Real, 0, None, closed="neither"), None],
     }
 
-    def __init__(self, shrinkage: float = 0.1, *, squash: float | None = 2.0) -> None:
+    def __init__(
+        self, shrinkage: float | Literal["auto"] = "auto", *, squash: float | None = 2.0
+    ) -> None:
         self.shrinkage = shrinkage
         self.squash = squash
 
@@ -319,7 +326,11 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         n_known = len(self.subclass_codes_)
         centre = means[:n_known].mean(axis=0)
         about = means - centre
-        factor = cholesky_of(shrink(within, self.shrinkage), self.shrinkage)
+        n_features = len(within)
+        share = self.shrinkage
+        if isinstance(share, str):
+            share = max(LEAST_SHRINKAGE, n_features / (n_features + PRIOR * counts.sum()))
+        factor = cholesky_of(shrink(within, share), share)
         weights = cho_solve(factor, about.T).T
         gram = weights @ about.T
         values, vectors = np.linalg.eigh((gram + gram.T) / 2)

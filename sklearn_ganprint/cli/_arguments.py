@@ -9,8 +9,9 @@ from typing import Any
 from sklearn_ganprint.datasets import LAYOUTS
 from sklearn_ganprint.pipelines import KINDS, current_kind
 
-#: What a model can be for: to say who made an image, or which parts of it come from elsewhere.
-ATTRIBUTE, LOCALIZE = "attribute", "localize"
+#: What a model can be for: to say who made an image, whether a generator made it, or which parts
+#: of it come from elsewhere.
+ATTRIBUTE, DETECT, LOCALIZE = "attribute", "detect", "localize"
 
 #: The kind that a model is of, in JSON as on the command line up to version 0.1, whose task is to
 #: localize.

@@ -17,6 +17,7 @@ from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, T
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.cli._pages import check_file
 from sklearn_ganprint.datasets import ImageReadError, list_images
+from sklearn_ganprint.ensemble import PHOTO_NAMES
 from sklearn_ganprint.files import MIN_SIDE
 from sklearn_ganprint.localization import LocalizationWarning
 from sklearn_ganprint.open_set import CalibrationWarning, OpenSetClassifier
@@ -35,6 +36,9 @@ DEFAULT_KIND = "robust"
 FAST_KIND = "fusion"
 COPYING_KIND = "robust"
 
+#: The answers of ``--task detect``.
+PHOTO, GENERATED, CANNOT_TELL = "photo", "generated", "cannot tell"
+
 #: What images from no source are called, as in OpenSetClassifier.
 UNKNOWN = "unknown"
 
@@ -52,11 +56,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="FILE", help="the file to write")
     parser.add_argument(
         "--task",
-        choices=(_arguments.ATTRIBUTE, _arguments.LOCALIZE),
+        choices=(_arguments.ATTRIBUTE, _arguments.DETECT, _arguments.LOCALIZE),
         default=_arguments.ATTRIBUTE,
         help="what the model is for: attribute, to tell who made an image (ganprint predict, "
-        "verify); localize, to find the parts of an image that come from elsewhere (ganprint "
-        "localize) (default: %(default)s)",
+        "verify); detect, to tell photos from generated images, also of generators that are not in "
+        "the fit (ganprint predict); localize, to find the parts of an image that come from "
+        "elsewhere (ganprint localize) (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--photos",
+        nargs="+",
+        metavar="NAME",
+        help="with --task detect: the sources that are photos, each kind one; all others are "
+        f"generators (default: those called {', '.join(PHOTO_NAMES)})",
     )
     _add_kinds(parser)
     _arguments.add(parser, "--crop", "--anchor")
@@ -100,6 +112,8 @@ def run(args: argparse.Namespace) -> int:
     check_file("--model", args.model, force=args.force)
     any_size = _images.takes_any_size(estimator)
     bunch = _images.find_images(args, any_size=any_size, groups=args.groups)
+    if args.task == _arguments.DETECT:
+        args.photos = _images.find_photos(args.photos, bunch.target_names.tolist())
     failures = list(bunch.failures)
     whole_from = 0 if args.kind == "prnu" else math.inf  # of a sensor all is used
     if args.crop:
@@ -125,11 +139,14 @@ def _settle_task(args: argparse.Namespace) -> None:
     """Choose the kind that was not named; a model that localizes has none."""
     if args.kind == _arguments.FORMER_KIND:
         args.task, args.kind = _arguments.LOCALIZE, None
-    if args.task == _arguments.LOCALIZE:
-        kind, copies = f"--kind {args.kind}", f"--copies {args.copies}"
-        for named, given in ((kind, args.kind), ("--fast", args.fast), (copies, args.copies)):
-            if given:
-                raise CommandError(f"{named}: leave this out with --task {args.task}")
+    if args.photos and args.task != _arguments.DETECT:
+        raise CommandError(f"--photos: leave this out, or choose --task {_arguments.DETECT}")
+    if args.task != _arguments.ATTRIBUTE:
+        given = {f"--kind {args.kind}": args.kind, "--fast": args.fast}
+        if args.task == _arguments.LOCALIZE:
+            given[f"--copies {args.copies}"] = args.copies
+        for named in filter(given.get, given):
+            raise CommandError(f"{named}: leave this out with --task {args.task}")
         return
     if args.fast and args.kind not in (None, FAST_KIND):
         raise CommandError(
@@ -149,11 +166,14 @@ def _estimator(args: argparse.Namespace) -> OpenSetClassifier | Pipeline:
     if args.task == _arguments.LOCALIZE:
         pipeline = pipelines.make_localization_pipeline(denoiser=args.denoiser)
         return pipeline.set_params(residual__channels=args.channels or "rgb")
-    pipeline = pipelines.make_attribution_pipeline(
-        args.kind, denoiser=None if args.denoiser == "wavelet" else args.denoiser
-    )
+    if detects := args.task == _arguments.DETECT:
+        pipeline = pipelines.make_detection_pipeline(denoiser=args.denoiser)
+    else:
+        pipeline = pipelines.make_attribution_pipeline(
+            args.kind, denoiser=None if args.denoiser == "wavelet" else args.denoiser
+        )
     if args.copies:
-        pipeline.set_params(fusion__n_copies=args.copies)
+        pipeline[-1].set_params(n_copies=args.copies)
     params = pipeline.get_params().items()
     anchors = [name for name, value in params if name.endswith("__anchor") and value is not None]
     pipeline.set_params(**dict.fromkeys(anchors, args.anchor))
@@ -161,10 +181,13 @@ def _estimator(args: argparse.Namespace) -> OpenSetClassifier | Pipeline:
         default = pipeline["residual"].channels if args.kind == "prnu" else "rgb"
         pipeline.set_params(residual__channels=args.channels or default)
     elif args.channels == "luminance":
+        made = f"--kind {args.kind}" if args.kind else f"--task {args.task}"
         raise CommandError(
-            f"--channels {args.channels}: --kind {args.kind} rests on how the colours of a "
+            f"--channels {args.channels}: {made} rests on how the colours of a "
             f"residual depend on each other; --kind fingerprint takes {args.channels}"
         )
+    if detects:
+        return OpenSetClassifier(pipeline, calibration="source", unknown_label=CANNOT_TELL)
     return OpenSetClassifier(pipeline)
 
 
@@ -175,14 +198,19 @@ def _fit(
     args: argparse.Namespace,
     failures: list[ImageReadError],
 ) -> Model:
-    _name_unknown(estimator, bunch.target_names.tolist())
-    sources = bunch.target_names[bunch.target]
+    y = sources = bunch.target_names[bunch.target]
+    params = {"groups": bunch.groups}
+    if args.task == _arguments.DETECT:
+        y = np.where(np.isin(sources, args.photos), PHOTO, GENERATED)
+        params["sources"] = sources
+    else:
+        _name_unknown(estimator, bunch.target_names.tolist())
     with warnings.catch_warnings():
         # They speak of parameters, and of the rate of the fit; the rate is chosen when predicting.
         warnings.simplefilter("ignore", CalibrationWarning)
         warnings.simplefilter("ignore", LocalizationWarning)
         classifier = _images.fit_files(
-            estimator, bunch, crop, args, failures, "fitting", y=sources, groups=bunch.groups
+            estimator, bunch, crop, args, failures, "fitting", y=y, **params
         )
     # The number of workers is of this machine, not of the model.
     return _models.model_parts(classifier.set_params(n_jobs=None))
@@ -274,7 +302,7 @@ def _print(
     document = {
         "model": args.model,
         "task": args.task,
-        "kind": args.kind or _arguments.FORMER_KIND,
+        "kind": args.kind or (_arguments.FORMER_KIND if model.localizes else None),
         "crop": model.whole.reader_.crop,
         "anchor": args.anchor,
         "channels": channels,
@@ -287,6 +315,7 @@ def _print(
         "failures": _images.failure_rows(failures),
         "histories": model.whole.history_summary_,
         "copies": model.n_copies,
+        "photos": args.photos,
     }
     _console.print_results(
         args.format,
@@ -311,6 +340,8 @@ def _notes(model: Model, args: argparse.Namespace, channels: str | None) -> list
     residual = f"{channels}, {args.denoiser}" if channels else "several residuals"
     notes = [*filter(None, [_models.covered(model)])]
     notes += [f"{args.kind or args.task}: crop {height} x {width} ({args.anchor}), {residual}"]
+    if args.photos:
+        notes.append(f"photos: {', '.join(args.photos)}; all others: generated")
     if model.n_copies:
         copies = "1 copy" if model.n_copies == 1 else f"{model.n_copies} copies"
         notes.append(f"fitted on each image and {copies}, processed as images on the web are")

@@ -14,6 +14,7 @@ from sklearn_ganprint import datasets
 from sklearn_ganprint.cli._arguments import AUTO_SHARE, AUTO_SIDE
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, one_line
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.ensemble import PHOTO_NAMES
 from sklearn_ganprint.files import MIN_SIDE, FileBatchEstimator
 
 Answer = TypeVar("Answer")
@@ -177,6 +178,21 @@ def find_images(args: argparse.Namespace, *, any_size: bool = False, **params: A
     MESSAGES.warn(*bunch.warnings)
     MESSAGES.say(*bunch.failures)
     return bunch
+
+
+def find_photos(given: list[str] | None, sources: list[str]) -> list[str]:
+    """Tell which sources are photos: those that are named, or have a usual name."""
+    known = given or PHOTO_NAMES
+    found = [source for source in sources if source in known]
+    listed = ", ".join(sources)
+    if lost := set(given or ()).difference(found):
+        raise CommandError(f"--photos {min(lost)}: expected some of the sources {listed}")
+    if not found:
+        raise CommandError(
+            f"--task detect: none of the sources {listed} is called {', '.join(PHOTO_NAMES)}; name "
+            f"those that are photos with --photos"
+        )
+    return found
 
 
 def inspect_images(

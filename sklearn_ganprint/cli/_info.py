@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the settings and the sources of a model."""
     metadata = read_metadata(args.model)
-    model = _models.open_model(args.model, (_arguments.ATTRIBUTE, _arguments.LOCALIZE))
+    tasks = _arguments.ATTRIBUTE, _arguments.DETECT, _arguments.LOCALIZE
+    model = _models.open_model(args.model, tasks)
     versions = {key: metadata[key] for key in _VERSIONS}
     settings = {"model": args.model, **versions, **_settings(model)}
     sources = Table(_SOURCES, _sources(model))

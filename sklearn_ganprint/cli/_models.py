@@ -13,10 +13,13 @@ from sklearn_ganprint.cli._arguments import (
     ATTRIBUTE,
     DEFAULT_COVERAGE,
     DEFAULT_RATE,
+    DETECT,
     LOCALIZATION_RATE,
     LOCALIZE,
 )
 from sklearn_ganprint.cli._console import CommandError, Row
+from sklearn_ganprint.conformal import Calibration
+from sklearn_ganprint.ensemble import DetectionClassifier
 from sklearn_ganprint.experiments import Answers, judge_answers
 from sklearn_ganprint.files import FileBatchEstimator, coverage_in_words
 from sklearn_ganprint.localization import FingerprintLocalizer
@@ -55,9 +58,16 @@ class Model(NamedTuple):
         return isinstance(self.classifier, FingerprintLocalizer)
 
     @property
+    def detects(self) -> bool:
+        """Whether the model tells photos from generated images, and no sources apart."""
+        return isinstance(self.classifier, DetectionClassifier)
+
+    @property
     def task(self) -> str:
         """What the model is for."""
-        return LOCALIZE if self.localizes else ATTRIBUTE
+        if self.localizes:
+            return LOCALIZE
+        return DETECT if self.detects else ATTRIBUTE
 
     @property
     def match_energy(self) -> float | None:
@@ -76,10 +86,17 @@ class Model(NamedTuple):
             return None
         return getattr(self.open_set, "prediction_sets_", None)
 
+    def sets(self, scores: np.ndarray, coverage: float) -> np.ndarray:
+        """Make sets of sources from scores; sets of photo and generated keep the rate of either."""
+        if self.detects:
+            known = Calibration(self.prediction_sets.scores, self.prediction_sets.codes)
+            return known.p_values(scores) > 1 - coverage
+        return self.prediction_sets.predict_set(scores, coverage)
+
     @property
     def families(self) -> Any:
-        """Families of sources that are confused; None in models that make no sets."""
-        return None if self.prediction_sets is None else self.open_set.families_
+        """Families of sources that are confused; None in models without sets or sources."""
+        return None if self.prediction_sets is None or self.detects else self.open_set.families_
 
     @property
     def smallest_known_p_value(self) -> float:
@@ -135,6 +152,11 @@ def open_model(path: str, tasks: Sequence[str] = (ATTRIBUTE,)) -> Model:
             raise CommandError(
                 f"{path} is for `ganprint localize`: it says where in an image a trace is "
                 f"missing, and not who made the image. Fit a model without --task {LOCALIZE}"
+            )
+        if model.detects and ATTRIBUTE in tasks:
+            raise CommandError(
+                f"{path} is for `ganprint predict`: it says whether an image is a photo or "
+                f"generated, and not who made it. Fit a model without --task {DETECT}"
             )
         found = f" over {type(model.classifier).__name__}"
     if ATTRIBUTE not in tasks:
@@ -285,7 +307,7 @@ def out_of_fold(model: Model) -> Row | None:
         sets.scores,
         sets.codes,
         known=known > DEFAULT_RATE,
-        sets=None if few else sets.predict_set(sets.scores, DEFAULT_COVERAGE),
+        sets=None if few else model.sets(sets.scores, DEFAULT_COVERAGE),
     )
     processed = _processed(model, answers)
     return {

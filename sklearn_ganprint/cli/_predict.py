@@ -1,4 +1,7 @@
-"""``ganprint predict``: which of a model's sources made these images, or none of them."""
+"""``ganprint predict``: which of a model's sources made these images, or none of them.
+
+Models of ``ganprint fit --task detect`` say whether they are photos or generated.
+"""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -17,7 +20,8 @@ DESCRIPTION = (
     "that cannot be ruled out, or call it unknown where the p-value of its being from any of them "
     "is at most the rate of false alarms. Low p-values speak against the sources; high ones prove "
     "nothing. Photos are attributed to a camera from a peak-to-correlation energy of 60 on. Images "
-    "that are flat, smooth or saturated have no answer."
+    "that are flat, smooth or saturated have no answer. Models of `ganprint fit --task detect` "
+    "have the sources photo and generated, and call what is like both or like neither cannot tell."
 )
 
 _COLUMNS = columns(
@@ -47,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Attribute images and print the result of each."""
-    model = _models.open_model(args.model)
+    model = _models.open_model(args.model, (_arguments.ATTRIBUTE, _arguments.DETECT))
     files, failures = _images.find_files(args.paths)
     rule, coverage, with_sets = _answers.settle_answers(args, model)
     scored = _answers.score_files(model, files, failures, args.jobs, "attributing")
@@ -55,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
     rows = _answers.add_histories(rows, model, scored)
     if coverage is not None:
         _add_sets(rows, model, scored.scores, coverage)
+        if model.detects:
+            rows = [_decided(row, rule) for row in rows]
     # Where sets say nothing, the nearest source does.
     _print(rows, model, rule, coverage, args, with_sets=with_sets)
     return _images.exit_status(scored.failures, len(_console.judged(rows)))
@@ -95,9 +101,9 @@ def _add_sets(rows: Sequence[Row], model: Model, scores: np.ndarray, coverage: f
 
     Where they are of one family, it is named, unless it has one source alone.
     """
-    members = model.prediction_sets.predict_set(scores, coverage)
+    members = model.sets(scores, coverage)
     families = model.families
-    found = families.of_sets(members)
+    found = np.full(len(members), -1) if families is None else families.of_sets(members)
     # Behind the files are folders that could not be listed.
     for row, own, held, family in zip(rows, scores, members, found, strict=False):
         if row["error"] is None:
@@ -107,10 +113,21 @@ def _add_sets(rows: Sequence[Row], model: Model, scores: np.ndarray, coverage: f
                 row["family"] = families.names[family]
 
 
+def _decided(row: Row, rule: Rule) -> Row:
+    """Give the one thing that an image may be as the answer; of two, or none, no one can tell."""
+    if row["score"] is None:
+        return row
+    if len(row["set"]) == 1:
+        return {**row, "source": row["set"][0]}
+    like = "like photos and like" if row["set"] else "unlike photos and unlike"
+    return {**row, "source": rule.word, "reason": f"{like} generated images"}
+
+
 def _named(row: Row, families: Mapping[str, str]) -> Row:
     """Name all sources of a set as the source in a table, the likeliest first; cut long names."""
     names = row["set"] or []
-    source = _alternatives(names) if len(names) > 1 else row["source"]
+    several = len(names) > 1 and row["source"] in names
+    source = _alternatives(names) if several else row["source"]
     return {**row, "source": source, "family": families.get(row["family"])}
 
 
@@ -165,19 +182,27 @@ def _print(
             *(column for column in others if column.key not in hidden),
             *_answers.shown_history(rows),
         ],
-        notes=_notes(_console.judged(rows), rule, coverage if with_sets else None),
+        notes=_notes(
+            _console.judged(rows), rule, coverage if with_sets else None, detects=model.detects
+        ),
         as_shown=partial(_named, families=_short_families(model)) if with_sets else dict,
         appended=(*columns("set"), *_answers.HISTORY, _FAMILY),
     )
 
 
-def _notes(rows: Sequence[Row], rule: Rule, coverage: float | None) -> list[str]:
+def _notes(rows: Sequence[Row], rule: Rule, coverage: float | None, *, detects: bool) -> list[str]:
     """Say what several sources in a table mean, what unknown does, and what p-values are."""
     notes = []
-    n_several = sum(len(row["set"] or ()) > 1 for row in rows)
-    if coverage is not None and n_several:
+    several = [row for row in rows if len(row["set"] or ()) > 1]
+    if detects and coverage is not None:
         notes.append(
-            f"several sources: {n_several} of {len(rows)}; of the sources' own images, at least "
+            f"like both, and so {rule.word}: {len(several)} of {len(rows)}; of photos and of "
+            f"generated images like those fitted on, at most {100 * (1 - coverage):g} % get a "
+            f"wrong answer. Photos of other kinds may be called generated"
+        )
+    elif coverage is not None and several:
+        notes.append(
+            f"several sources: {len(several)} of {len(rows)}; of the sources' own images, at least "
             f"{100 * coverage:g} % have theirs among those named, less those called unknown"
         )
     n_families = sum(row["family"] is not None for row in rows)
@@ -190,6 +215,6 @@ def _notes(rows: Sequence[Row], rule: Rule, coverage: float | None) -> list[str]
     answered = [row for row in rows if row["score"] is not None]
     notes += _answers.notes_of_blank(len(rows) - len(answered), len(rows), "answer")
     if rule.rate is not None or rule.least is not None:
-        n_unknown = sum(row["source"] != row["nearest"] for row in answered)
+        n_unknown = sum(row["source"] != row["nearest"] and not row["set"] for row in answered)
         notes.append(f"{rule.outcome(n_unknown, len(answered))}; {rule.basis()}")
     return [*notes, *_answers.notes_of_histories(rows)]

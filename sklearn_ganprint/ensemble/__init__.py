@@ -5,11 +5,14 @@ from sklearn_ganprint.ensemble._augmented import (
     AugmentedClassifier,
     merge_subclass_scores,
 )
+from sklearn_ganprint.ensemble._detection import PHOTO_NAMES, DetectionClassifier
 from sklearn_ganprint.ensemble._fusion import FusionClassifier
 from sklearn_ganprint.ensemble._tiled import TiledClassifier
 
 __all__ = [
+    "PHOTO_NAMES",
     "AugmentedClassifier",
+    "DetectionClassifier",
     "FusionClassifier",
     "TiledClassifier",
     "merge_subclass_scores",

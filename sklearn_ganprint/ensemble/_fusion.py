@@ -255,7 +255,7 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         self.background = background
         self.n_jobs = n_jobs
 
-    __metadata_request__fit = _metaestimators.ASKS_FOR_GROUPS
+    __metadata_request__fit: ClassVar = {**_metaestimators.ASKS_FOR_GROUPS, "sources": True}
 
     @property
     def named_estimators_(self) -> Bunch:
@@ -280,7 +280,7 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
     def _takes_any_size(self) -> bool:
         return all(takes_any_size(estimator) for _, estimator in self.estimators)
 
-    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, groups: Any = None, sources: Any = None) -> Self:
         """Fit the classifiers, and their weights on images that they have not seen.
 
         Parameters
@@ -292,6 +292,10 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         groups : array-like of shape (n,), default=None
             Images of one group, such as translations of one photo, are left out together. With
             None, images that show the same content at the same place are found.
+        sources : array-like of shape (n,), default=None
+            Where classes consist of several sources, such as photos and generated images do, the
+            source of each image. Classifiers with the fit parameter `subclasses` are told it beside
+            the processing. None makes each class one source.
 
         Returns
         -------
@@ -315,11 +319,13 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         y = column_or_1d(y, warn=True)
         X = as_batch(X)
         check_consistent_length(X, y)
-        rows = {} if groups is None else {"groups": groups}
+        rows = _metaestimators.check_fit_params(y, groups=groups, sources=sources)
         X, y, rows = leave_out_blank(self, X, y, **rows)
         return self.fit_batches(Batches(X), y, **rows)
 
-    def fit_batches(self, batches: Batches, y: np.ndarray, groups: Any = None) -> Self:
+    def fit_batches(
+        self, batches: Batches, y: np.ndarray, groups: Any = None, sources: Any = None
+    ) -> Self:
         """Fit on batches of images that need not be in memory.
 
         Parameters
@@ -330,6 +336,8 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
             Source of each image.
         groups : array-like of shape (n,), default=None
             Groups, as in ``fit``.
+        sources : array-like of shape (n,), default=None
+            Sources, as in ``fit``.
 
         Returns
         -------
@@ -350,6 +358,7 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         contents = [SharedContent(len(y), first)] if searched else []
         found = gather(batches, [*blank, *contents], y, fold_of, plan)
         members, facts, positions = found
+        facts = facts if sources is None else facts.split_by(np.asarray(sources)[positions])
         self.classes_ = np.unique(y[positions])
         if contents and (twins := self._twin_folds(members.pop(), y[positions])) is not None:
             fold_of[positions] = twins

@@ -13,7 +13,7 @@ from sklearn_ganprint.ensemble._augmented import Chain
 from sklearn_ganprint.perturbations import BasePerturbation, JPEGCompression, RandomHistory
 
 #: What an image has gone through: nothing; something, but no compression; compression.
-ORIGINAL, COPIED, COMPRESSED = range(3)
+ORIGINAL, COPIED, COMPRESSED = range(N_PROCESSINGS := 3)
 
 
 class Versions(NamedTuple):
@@ -55,13 +55,20 @@ class Facts(NamedTuple):
     background: np.ndarray  # (n, n_all), -1 or the number of another source
     log_sizes: np.ndarray  # (n, n_all), logarithms of numbers of pixels
 
+    def split_by(self, sources: np.ndarray) -> Self:
+        """Make subclasses of the source of each image, and of what it has gone through."""
+        codes = np.unique(sources, return_inverse=True)[1]
+        subclasses = N_PROCESSINGS * codes[:, np.newaxis] + self.subclasses
+        # Those of other sources stay kinds that all of these have.
+        return self._replace(subclasses=np.where(self.background < 0, subclasses, self.subclasses))
+
     def params_for(self, estimator: Any, n_versions: int) -> dict[str, np.ndarray]:
         """Give what the fit of an estimator takes of the facts about the first versions."""
         facts = {"subclasses": self.subclasses, "background": self.background}
         return {
             name: values[:, :n_versions].astype(int).ravel()
             for name, values in facts.items()
-            if n_versions > 1 and has_fit_parameter(estimator, name)
+            if (n_versions > 1 or values.any()) and has_fit_parameter(estimator, name)
         }
 
 

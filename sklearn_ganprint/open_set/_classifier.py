@@ -186,7 +186,8 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
             Source of each image.
         **params : dict
             `groups` goes to the splitter, so that images of one group, such as translations of
-            one photo, are never on both sides of a fold. The others go to ``fit`` of the
+            one photo, are never on both sides of a fold. `sources` goes to a last step such as
+            :class:`~sklearn_ganprint.DetectionClassifier`, and the others to ``fit`` of the
             estimator. With metadata routing enabled, parameters go where they are requested.
 
         Returns
@@ -203,7 +204,7 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         X, y = indexable(stack_images(X), column_or_1d(y, warn=True))
         X, y, params = leave_out_blank(self.estimator, X, y, **params)
         check_classes(self, y, " FingerprintDetector is for one source.")
-        if set(params) <= {"groups"}:
+        if set(params) <= {"groups", "sources"}:
             found = _calibration.fit_and_calibrate_batches(self, Batches(X), y, params)
         else:  # parameters for any step, which only the whole pipeline can hand on
             found = _calibration.fit_and_calibrate(self, self.estimator, X, y, route(self, params))
