@@ -326,10 +326,7 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         n_known = len(self.subclass_codes_)
         centre = means[:n_known].mean(axis=0)
         about = means - centre
-        n_features = len(within)
-        share = self.shrinkage
-        if isinstance(share, str):
-            share = max(LEAST_SHRINKAGE, n_features / (n_features + PRIOR * counts.sum()))
+        share = self._share_of_identity(len(within), counts.sum())
         factor = cholesky_of(shrink(within, share), share)
         weights = cho_solve(factor, about.T).T
         gram = weights @ about.T
@@ -345,6 +342,11 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         self.background_covariances_ = np.reshape(
             [_scatter(own) for own in kinds], (len(kinds), r, r)
         )
+
+    def _share_of_identity(self, n_features: int, n_rows: int) -> float:
+        if self.shrinkage == "auto":
+            return max(LEAST_SHRINKAGE, n_features / (n_features + PRIOR * n_rows))
+        return float(self.shrinkage)
 
     def _along(self, X: np.ndarray, rows: Any = None) -> np.ndarray:
         """Give the coordinates of rows, all or some, along the directions."""
