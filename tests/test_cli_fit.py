@@ -106,7 +106,7 @@ def test_fit_takes_as_many_copies_as_the_pipeline_does(tmp_path, image_folder, f
     document = json.loads(out)
     expected = COPIES[1]
     assert (status, document["kind"], document["copies"]) == (0, "robust", expected)
-    assert list(document)[-1] == "copies"
+    assert list(document)[-2:] == ["copies", "photos"]
     assert len(load_model(tmp_path / "m").estimator_.estimator_[-1].versions_) == expected + 1
 
 
