@@ -248,13 +248,8 @@ class LocalizationPipeline(Pipeline):
 
     Copies are made of images, and the last step of any other pipeline gets residuals alone.
 
-    Parameters
-    ----------
-    steps : list of (str, estimator)
-        Steps that learn nothing, then a
-        :class:`~sklearn_ganprint.localization.FingerprintLocalizer`.
-    transform_input, memory, verbose : object
-        As in :class:`~sklearn.pipeline.Pipeline`.
+    It has the parameters of a :class:`~sklearn.pipeline.Pipeline`. Its steps are some that learn
+    nothing, then a :class:`~sklearn_ganprint.localization.FingerprintLocalizer`.
 
     See Also
     --------
