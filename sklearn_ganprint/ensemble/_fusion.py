@@ -43,14 +43,14 @@ from sklearn_ganprint.residuals._cache import shared_residuals
 N_FOLDS = 10
 
 #: Copies of each image, at least and at most, and of all images together, if not the least.
-COPIES, ALL_COPIES = (4, 20), 20_000
+COPIES, ALL_COPIES = (4, 24), 20_000
 
 #: Copies of each image that are scored by models without it, beside the image.
 SCORED_COPIES = 3
 
-#: Weight of fused scores in the typicality, if it tells classes from other sources. With 1 to 10
-#: relatives of the classes are found about as well.
-FUSED_WEIGHT = 2.0
+#: Weight of fused scores in the typicality, if it tells classes from other sources. With more,
+#: relatives of the classes are found somewhat better, but fewer sources that are no relatives.
+FUSED_WEIGHT = 0.4
 
 #: Share of the scores for other classes that are below the floor of a fingerprint.
 FLOOR = 0.99
@@ -85,7 +85,7 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         scores are those of images and of their first 3 copies. A RandomHistory may change the size
         of images, unless these come as rows; the classifiers must take it. None makes no copies.
     n_copies : int or "auto", default="auto"
-        Number of copies that a RandomHistory makes of each image. "auto" is 20 for up to 1000
+        Number of copies that a RandomHistory makes of each image. "auto" is 24 for up to 800
         images, and fewer for more: 20,000 over their number, but at least 4.
     background : sequence, default=None
         Perturbations, such as :class:`SimulatedSource`, that each give images the traces of another
@@ -123,7 +123,7 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         Weight of each score in the typicality: 1 over its scale, or 0. If a classifier has several
         scores, its first one counts alone, and classifiers with a single score do not.
     fused_weight_ : float
-        Weight in the typicality of the fused scores about their mean over the classes: 2 if a
+        Weight in the typicality of the fused scores about their mean over the classes: 0.4 if a
         classifier has several scores, else 0.
     usual_log_size_ : float
         Natural logarithm of the median number of pixels of the images fitted on.
