@@ -85,7 +85,7 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         scores are those of images and of their first 3 copies. A RandomHistory may change the size
         of images, unless these come as rows; the classifiers must take it. None makes no copies.
     n_copies : int or "auto", default="auto"
-        Number of copies that a RandomHistory makes of each image. "auto" is 24 for up to 800
+        Number of copies that a RandomHistory makes of each image. "auto" is 24 for up to 833
         images, and fewer for more: 20,000 over their number, but at least 4.
     background : sequence, default=None
         Perturbations, such as :class:`SimulatedSource`, that each give images the traces of another
