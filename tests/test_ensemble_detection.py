@@ -105,7 +105,7 @@ def test_one_generator_alone_is_left_out_image_by_image(features):
     assert clf.score(X[known], y[known]) > 0.9
 
 
-def test_scikit_learn_takes_it(features):
+def test_scikit_learn_takes_it(pyplot, features):
     X, y, sources = features
     new = sources == GENERATORS[-1]
     known = ~new & (np.arange(len(y)) % 2 == 0)
