@@ -25,11 +25,11 @@ from sklearn_ganprint.localization import (
 )
 
 # What becomes of each window, which results show for whole images only.
-from sklearn_ganprint.localization._localizer import locate
 from sklearn_ganprint.localization._model import (
     clean_evidence,
     evidence_against,
     fit_spreads,
+    locate,
     weigh,
 )
 from sklearn_ganprint.perturbations import JPEGCompression
@@ -87,11 +87,11 @@ def test_clean_images_are_weighed_by_how_others_scatter(fitted):
     others = np.flatnonzero(folds != folds[3])
     fine, coarse = fit_spreads([windows[each] for each in others], codes[others], 3, 3)
     unseen = model._replace(fine=fine, coarse=coarse)
-    expected = evidence_against(weigh(windows[3], unseen), codes[3], 3)
+    expected = evidence_against(weigh(windows[3], unseen), codes[3], 0, 3)
     assert_allclose(found[3], expected)
     # A source that is in no other fold scatters as it does altogether.
     whole = clean_evidence(windows, codes, codes, model)[3]
-    assert_allclose(whole, evidence_against(weigh(windows[3], model), codes[3], 3))
+    assert_allclose(whole, evidence_against(weigh(windows[3], model), codes[3], 0, 3))
 
 
 @pytest.mark.parametrize(("shape", "at"), [((64, 64), (16, 8)), ((96, 150), (41, 77))])

@@ -69,6 +69,11 @@ class Clusters(NamedTuple):
             for code, size in zip(found.codes_, sizes, strict=True)
         ]
 
+    @property
+    def family_rows(self) -> list[Row]:
+        """One row for each family of several clusters."""
+        return _console.family_rows(self.families, self.names, "clusters")
+
     def files_of(self, name: str) -> list[str]:
         """Files of one cluster, or those that fit nowhere."""
         code = -1 if name == NOWHERE else self.names.index(name)
@@ -265,7 +270,7 @@ def _file_rows(clusters: Clusters) -> list[Row]:
 def _print(
     clusters: Clusters, rows: list[Row], index: str | None, args: argparse.Namespace
 ) -> None:
-    files, families = _file_rows(clusters), _families(clusters)
+    files, families = _file_rows(clusters), clusters.family_rows
     height, width = clusters.crop
     document = {
         "n_clusters": len(clusters.names),
@@ -292,18 +297,6 @@ def _print(
             f"crop {height} x {width} ({args.anchor})",
         ],
     )
-
-
-def _families(clusters: Clusters) -> list[Row]:
-    """Make one row a family of several clusters."""
-    found = clusters.families
-    return [
-        {"family": name, "clusters": [clusters.names[code] for code in own], "confused": share}
-        for name, own, share in zip(
-            found.names, found.members_, found.shares_.tolist(), strict=True
-        )
-        if len(own) > 1
-    ]
 
 
 def _in_words(clusters: Clusters) -> str:
@@ -358,7 +351,7 @@ def _page(clusters: Clusters, rows: list[Row], args: argparse.Namespace) -> str:
         warnings=clusters.warnings,
         clusters=list(sections.values()),
         nowhere=nowhere,
-        families=_families(clusters),
+        families=clusters.family_rows,
         failures=clusters.failures,
         folders=", ".join(args.paths),
         size=clusters.crop,

@@ -249,3 +249,12 @@ def plain_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
+
+
+def family_rows(found: Any, names: Sequence[str], members: str) -> list[Row]:
+    """Make one row for each family of several sources, with the names of these as `members`."""
+    return [
+        {"family": family, members: [names[code] for code in own], "confused": float(share)}
+        for family, own, share in zip(found.names, found.members_, found.shares_, strict=True)
+        if len(own) > 1
+    ]

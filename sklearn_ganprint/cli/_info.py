@@ -4,7 +4,15 @@ import argparse
 from typing import Any
 
 from sklearn_ganprint.cli import _arguments, _models
-from sklearn_ganprint.cli._console import ENERGY, Column, Row, Table, columns, print_results
+from sklearn_ganprint.cli._console import (
+    ENERGY,
+    Column,
+    Row,
+    Table,
+    columns,
+    family_rows,
+    print_results,
+)
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.denoisers import check_denoiser
 from sklearn_ganprint.persistence import read_metadata
@@ -126,11 +134,7 @@ def _families(model: Model) -> tuple[list[Row] | None, list[Row] | None]:
     """Tell families of several sources, and in which order sources are joined at which shares."""
     if (found := model.families) is None:
         return None, None
-    families = [
-        {"family": name, "sources": [model.labels[code] for code in own], "confused": float(share)}
-        for name, own, share in zip(found.names, found.members_, found.shares_, strict=True)
-        if len(own) > 1
-    ]
+    families = family_rows(found, model.labels, "sources")
     groups = [[label] for label in model.labels]
     for left, right in found.linkage_[:, :2].astype(int):
         groups.append([*groups[left], *groups[right]])

@@ -48,7 +48,6 @@ class DetectionClassifier(FusionClassifier):
     out_of_fold_scores_ : ndarray of float64, shape (n, 2)
         Fused scores of the training images under models that have not seen them; of generated
         images, under models that have not seen their generator.
-
     first_scores_ : ndarray of int, shape (n_estimators,)
         Which of the scores of the classifiers are used: the first of each.
 

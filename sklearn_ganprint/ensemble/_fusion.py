@@ -461,14 +461,18 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         self.fused_weight_ = FUSED_WEIGHT if max(numbers) > 1 else 0.0
         self.out_of_fold_codes_ = codes
         self.out_of_fold_versions_ = kept % n_scored
-        self.out_of_fold_scores_ = self._fuse(unseen)
-        sizes = sizes.ravel()[kept]
-        self.usual_log_size_ = float(np.median(sizes[self.out_of_fold_versions_ == 0]))
-        self.size_slopes_ = np.zeros(2)
-        typicality = self._typicality(unseen, sizes)[np.arange(len(codes)), codes]
-        self.size_slopes_ = size_slopes(sizes, self.usual_log_size_, typicality)
-        self.out_of_fold_typicality_ = self._typicality(unseen, sizes)
+        self._judge(unseen, sizes.ravel()[kept])
         return self
+
+    def _judge(self, unseen: np.ndarray, sizes: np.ndarray) -> None:
+        """Score unseen images, with logarithms of sizes, by the weights that were found."""
+        own = np.arange(len(unseen)), self.out_of_fold_codes_
+        fused = self._fuse(unseen)
+        likeness = self._likeness(unseen, fused)
+        self.usual_log_size_ = float(np.median(sizes[self.out_of_fold_versions_ == 0]))
+        self.size_slopes_ = size_slopes(sizes, self.usual_log_size_, likeness[own])
+        self.out_of_fold_scores_ = fused
+        self.out_of_fold_typicality_ = likeness - self._owed_to_size(sizes)
 
     def _floors(self, unseen: np.ndarray, codes: np.ndarray, numbers: list[int]) -> np.ndarray:
         """Find the score that few images of other classes reach; infinite but for fingerprints."""
@@ -506,12 +510,14 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         scaled = about_mean(self._columns(scores)) / self.scales_[:, np.newaxis]
         return Weights(self.weights_, self.class_weights_, self.intercept_).fuse(scaled)
 
-    def _typicality(self, scores: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    def _likeness(self, scores: np.ndarray, fused: np.ndarray) -> np.ndarray:
+        """Typicality before what it owes to the size of images is taken off."""
         about = scores - self.own_means_[:, np.newaxis]
-        typicality = np.einsum("imc,m->ic", about, self.typicality_weights_)
-        typicality += self.fused_weight_ * about_mean(self._fuse(scores))
-        taken_off = around(sizes, self.usual_log_size_) @ self.size_slopes_
-        return typicality - taken_off[:, np.newaxis]
+        likeness = np.einsum("imc,m->ic", about, self.typicality_weights_)
+        return likeness + self.fused_weight_ * about_mean(fused)
+
+    def _owed_to_size(self, sizes: np.ndarray) -> np.ndarray:
+        return (around(sizes, self.usual_log_size_) @ self.size_slopes_)[:, np.newaxis]
 
     def _folds(self, y: np.ndarray, groups: Any) -> np.ndarray:
         """Return the number of the fold that each image is left out in."""
@@ -564,14 +570,14 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
             times `fused_weight_`. :class:`OpenSetClassifier` decides by these. Images without a
             residual have the lowest finite number of single precision.
         """
-        typicality = self._typicality(self._member_scores(X), log_sizes(X))
-        typicality[without_residual(self, X)] = LOWEST
-        return typicality
+        return self._both_scores(X)[:, 1]
 
     def _both_scores(self, X: Any) -> np.ndarray:
         """Class and typicality scores, shape (n, 2, n_classes), in one pass over the images."""
         scores = self._member_scores(X)
-        both = np.stack([self._fuse(scores), self._typicality(scores, log_sizes(X))], axis=1)
+        fused = self._fuse(scores)
+        typicality = self._likeness(scores, fused) - self._owed_to_size(log_sizes(X))
+        both = np.stack([fused, typicality], axis=1)
         both[without_residual(self, X), 1] = LOWEST
         return both
 

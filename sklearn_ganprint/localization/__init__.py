@@ -1,12 +1,8 @@
 """Which parts of an image do not come from its claimed source."""
 
 from sklearn_ganprint._public import publish
-from sklearn_ganprint.localization._localizer import (
-    FingerprintLocalizer,
-    LocalizationResult,
-    LocalizationWarning,
-    localize_images,
-)
+from sklearn_ganprint.localization._images import LocalizationResult, localize_images
+from sklearn_ganprint.localization._localizer import FingerprintLocalizer, LocalizationWarning
 from sklearn_ganprint.localization._model import WindowModel, localization_map
 
 __all__ = [

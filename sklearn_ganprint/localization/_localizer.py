@@ -4,24 +4,16 @@ import warnings
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, NamedTuple, Self, overload
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from sklearn_ganprint import _images, _metaestimators
-from sklearn_ganprint._batches import (
-    Batches,
-    Result,
-    hand_on_arrays,
-    learns_nothing,
-    transform_batch,
-)
+from sklearn_ganprint._batches import Batches, Result, hand_on_arrays
 from sklearn_ganprint._images import ImageInputMixin, ImageShape
-from sklearn_ganprint._parallel import one_blas_thread
 from sklearn_ganprint.conformal import conformal_p_values, scores_needed
 from sklearn_ganprint.localization import _model, _windows
 from sklearn_ganprint.perturbations import RandomHistory, check_perturbation
@@ -279,12 +271,13 @@ n_coordinates)
         n_folds = int(folds.max()) + 1
         images, steps = batches.apart()
         making = (self, history, [hand_on_arrays(clone(step)) for step in steps])
-        sums = images.map(add_up, *making, n_folds, rows=(codes, folds))
+        sums = images.map(_model.add_up, *making, n_folds, rows=(codes, folds))
         moments, codes = self._gather(sums, codes, n_folds)
         self._check_windows(moments)
         whole, *left_out = _windows.projections(moments, self.shrinkage, first.dtype)
         self.coef_, self.intercept_ = whole
-        read, located = zip(*images.map(locate, *making, left_out, rows=(folds,)), strict=True)
+        found = images.map(_model.locate, *making, left_out, rows=(folds,))
+        read, located = zip(*found, strict=True)
         positions = np.concatenate(read)
         versions = [list(windows) for windows in zip(*chain(*located), strict=True)]
         return self._calibrate(versions, codes[positions], folds[positions])
@@ -634,8 +627,9 @@ n_coordinates)
             if claimed is None:
                 codes[number] = _model.likeliest_source(evidence)
             code = int(codes[number])
-            processed[number] = _model.likeliest_history(evidence)
-            maps[number] = _model.evidence_map(evidence, code, image.shape[:2], model)
+            history = _model.likeliest_history(evidence)
+            maps[number] = _model.evidence_map(evidence, code, history, image.shape[:2], model)
+            processed[number] = history
         return maps, self.classes_[codes], processed
 
     def any_size(self, X: Any) -> np.ndarray:
@@ -679,157 +673,3 @@ n_coordinates)
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
-
-
-def add_up(
-    images: Any,
-    codes: np.ndarray,
-    folds: np.ndarray,
-    localizer: Any,
-    history: RandomHistory | None,
-    steps: Sequence[Any],
-    n_folds: int,
-) -> _windows.Moments:
-    """Return the moments of the windows of a batch."""
-    settings = localizer.window_settings()
-    moments = localizer.no_moments(n_folds)
-    for number, version in enumerate(residual_versions(images, localizer, history, steps)):
-        classes = number * len(localizer.classes_) + codes
-        with one_blas_thread():
-            for residual, code, fold in zip(version, classes, folds, strict=True):
-                moments.add(fold, code, _model.whole_windows(residual, settings))
-    return moments
-
-
-def locate(
-    images: Any,
-    folds: np.ndarray,
-    localizer: Any,
-    history: RandomHistory | None,
-    steps: Sequence[Any],
-    projections: list[_windows.Projection],
-) -> list[tuple[_model.Coordinates, ...]]:
-    """Return the coordinates of the windows of a batch, of each image and its copy.
-
-    Images have the model of their fold.
-    """
-    settings = localizer.window_settings()
-    versions = []
-    for version in residual_versions(images, localizer, history, steps):
-        with one_blas_thread():
-            versions.append(
-                [
-                    _model.project(residual, projections[fold], settings)
-                    for residual, fold in zip(version, folds, strict=True)
-                ]
-            )
-    return list(zip(*versions, strict=True))
-
-
-def residual_versions(
-    images: Any, localizer: Any, history: RandomHistory | None, steps: Sequence[Any]
-) -> Iterator[Sequence[np.ndarray]]:
-    """Yield the residuals of a batch of images, then those of their copies, which differ in size.
-
-    What a history enlarges is cut to the size of the image, for which thresholds are set.
-    """
-    yield localizer.as_images(transform_batch(images, steps))
-    if history is not None:
-        height, width = localizer.image_shape_[:2]
-        copies = [copy[:height, :width] for copy in history.transform_whole(images)]
-        yield [localizer.any_size(transform_batch(copy[np.newaxis], steps))[0] for copy in copies]
-
-
-class LocalizationResult(NamedTuple):
-    """Result of :func:`localize_images`.
-
-    Parameters
-    ----------
-    maps : ndarray of shape (n, H, W)
-        Greater is less likely from the claimed source; NaN where the image is flat.
-    masks : ndarray of bool, shape (n, H, W)
-        Regions that do not come from the claimed source.
-    claimed : ndarray of shape (n,)
-        The claimed sources, or the most likely ones where none was given.
-    """
-
-    maps: np.ndarray
-    masks: np.ndarray
-    claimed: np.ndarray
-
-
-@overload
-def localize_images(
-    model: Any, X: Any, claimed: Any = None, *, return_processed: Literal[False] = False
-) -> LocalizationResult: ...
-@overload
-def localize_images(
-    model: Any, X: Any, claimed: Any = None, *, return_processed: Literal[True]
-) -> tuple[LocalizationResult, np.ndarray]: ...
-def localize_images(
-    model: Any, X: Any, claimed: Any = None, *, return_processed: bool = False
-) -> LocalizationResult | tuple[LocalizationResult, np.ndarray]:
-    """Find the parts of images of any size that do not come from a claimed source.
-
-    Parameters
-    ----------
-    model : estimator
-        A fitted pipeline that ends with a :class:`FingerprintLocalizer`, or a
-        :class:`~sklearn_ganprint.FileBatchEstimator` over one.
-    X : array-like of shape (n, H, W) or (n, H, W, C)
-        Images as the pipeline takes them, of any size.
-    claimed : label or array-like of shape (n,), default=None
-        Claimed source, one for all images or one for each. None is the most likely source of the
-        whole image.
-    return_processed : bool, default=False
-        Whether to tell whose history differs, too.
-
-    Returns
-    -------
-    result : LocalizationResult
-        Maps, masks and claimed sources.
-    processed : ndarray of bool, shape (n,)
-        Whether most of an image is more like processed copies than like images as they were fitted
-        on, see :meth:`FingerprintLocalizer.examine`. Only if asked for.
-
-    Raises
-    ------
-    TypeError
-        If the model does not end with a localizer, or a step before it learns from images.
-    ValueError
-        If a claimed source is not one of those fitted on.
-
-    See Also
-    --------
-    sklearn_ganprint.make_localization_pipeline : Makes such a pipeline, and has an example.
-
-    Notes
-    -----
-    A fitted pipeline takes images of the size that it was fitted on, and no others. The steps
-    before the localizer learn nothing else, so unfitted copies of them serve images of any size.
-    """
-    check_is_fitted(model)
-    steps, localizer = localizer_of(model)
-    residuals = transform_batch(X, [hand_on_arrays(clone(step)) for step in steps])
-    maps, labels, processed = localizer.examine(residuals, claimed)
-    masks = np.stack([*map(localizer.mask_of, maps, processed)])
-    result = LocalizationResult(maps, masks, labels)
-    return (result, processed) if return_processed else result
-
-
-def localizer_of(model: Any) -> tuple[list[Any], FingerprintLocalizer]:
-    """Return the steps before the localizer, and the localizer."""
-    model = getattr(model, "estimator_", model)
-    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
-    *leading, localizer = steps
-    if not isinstance(localizer, FingerprintLocalizer):
-        raise TypeError(
-            f"model: expected a pipeline that ends with a FingerprintLocalizer, got one that ends "
-            f"with {type(localizer).__name__}."
-        )
-    learned = [type(step).__name__ for step in leading if not learns_nothing(step)]
-    if learned:
-        raise TypeError(
-            f"model: expected steps that learn nothing before the localizer, got {learned}."
-        )
-    return [step for step in leading if step not in (None, "passthrough")], localizer

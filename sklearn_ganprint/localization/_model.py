@@ -1,15 +1,23 @@
 """Evidence of sources in windows, and the maps, regions and thresholds that follow from it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
 from scipy.linalg import solve_triangular
 
+from sklearn_ganprint._batches import transform_batch
 from sklearn_ganprint._parallel import one_blas_thread
 from sklearn_ganprint.conformal import rejected_ranks
-from sklearn_ganprint.localization._windows import TINY, Projection, two_by_two, window_strips
+from sklearn_ganprint.localization._windows import (
+    TINY,
+    Moments,
+    Projection,
+    two_by_two,
+    window_strips,
+)
+from sklearn_ganprint.perturbations import RandomHistory
 
 #: Degrees of freedom: windows have heavy tails, and a window unlike all sources proves nothing.
 DEGREES = 2.5
@@ -191,14 +199,13 @@ def likeliest_history(evidence: Evidence) -> int:
     return int(np.median(best - best[:, :1], axis=0).argmax()) if len(best) else 0
 
 
-def evidence_against(evidence: Evidence, claimed: int, smoothing: int) -> np.ndarray:
+def evidence_against(evidence: Evidence, claimed: int, history: int, smoothing: int) -> np.ndarray:
     """Return the best other source's log-likelihood less the claimed one's, for each window.
 
-    Both have the history of the image as a whole. Evidence of single windows is averaged
+    Both have one history, that of the image as a whole. Evidence of single windows is averaged
     afterwards, so that the best other source may differ from window to window, which finds small
     regions; averages of windows find faint ones.
     """
-    history = likeliest_history(evidence)
     fine, coarse = (
         _best_other(values[..., history, :], claimed) for values in (evidence.fine, evidence.coarse)
     )
@@ -216,10 +223,10 @@ def image_evidence(residual: np.ndarray, model: WindowModel) -> Evidence:
 
 
 def evidence_map(
-    evidence: Evidence, claimed: int, shape: tuple[int, int], model: WindowModel
+    evidence: Evidence, claimed: int, history: int, shape: tuple[int, int], model: WindowModel
 ) -> np.ndarray:
     """Return the map of an image of some height and width."""
-    against = evidence_against(evidence, claimed, model.smoothing)
+    against = evidence_against(evidence, claimed, history, model.smoothing)
     return pixel_map(against, evidence.active, shape, model.settings.window_size)
 
 
@@ -254,7 +261,9 @@ def localization_map(residual: np.ndarray, claimed: int, model: WindowModel) -> 
     >>> bool(localization_map(residuals[0], 0, model).mean() < 0)
     True
     """
-    return evidence_map(image_evidence(residual, model), claimed, residual.shape[:2], model)
+    evidence = image_evidence(residual, model)
+    history = likeliest_history(evidence)
+    return evidence_map(evidence, claimed, history, residual.shape[:2], model)
 
 
 def pixel_map(
@@ -360,7 +369,8 @@ def clean_evidence(
         for image in own:
             claimed = codes[image] % (n_classes // model.n_histories)
             evidence = weigh(windows[image], unseen)
-            found[image] = evidence_against(evidence, claimed, model.smoothing)
+            history = likeliest_history(evidence)
+            found[image] = evidence_against(evidence, claimed, history, model.smoothing)
     return found
 
 
@@ -372,3 +382,62 @@ def grow_threshold(evidence: list[np.ndarray], windows: list[Coordinates]) -> fl
     pairs = zip(evidence, windows, strict=True)
     values = np.concatenate([against[image.weights > 0] for against, image in pairs])
     return max(0.0, float(np.quantile(values, 1 - GROW_RATE)))
+
+
+def add_up(
+    images: Any,
+    codes: np.ndarray,
+    folds: np.ndarray,
+    localizer: Any,
+    history: RandomHistory | None,
+    steps: Sequence[Any],
+    n_folds: int,
+) -> Moments:
+    """Return the moments of the windows of a batch."""
+    settings = localizer.window_settings()
+    moments = localizer.no_moments(n_folds)
+    for number, version in enumerate(residual_versions(images, localizer, history, steps)):
+        classes = number * len(localizer.classes_) + codes
+        with one_blas_thread():
+            for residual, code, fold in zip(version, classes, folds, strict=True):
+                moments.add(fold, code, whole_windows(residual, settings))
+    return moments
+
+
+def locate(
+    images: Any,
+    folds: np.ndarray,
+    localizer: Any,
+    history: RandomHistory | None,
+    steps: Sequence[Any],
+    projections: list[Projection],
+) -> list[tuple[Coordinates, ...]]:
+    """Return the coordinates of the windows of a batch, of each image and its copy.
+
+    Images have the model of their fold.
+    """
+    settings = localizer.window_settings()
+    versions = []
+    for version in residual_versions(images, localizer, history, steps):
+        with one_blas_thread():
+            versions.append(
+                [
+                    project(residual, projections[fold], settings)
+                    for residual, fold in zip(version, folds, strict=True)
+                ]
+            )
+    return list(zip(*versions, strict=True))
+
+
+def residual_versions(
+    images: Any, localizer: Any, history: RandomHistory | None, steps: Sequence[Any]
+) -> Iterator[Sequence[np.ndarray]]:
+    """Yield the residuals of a batch of images, then those of their copies, which differ in size.
+
+    What a history enlarges is cut to the size of the image, for which thresholds are set.
+    """
+    yield localizer.as_images(transform_batch(images, steps))
+    if history is not None:
+        height, width = localizer.image_shape_[:2]
+        copies = [copy[:height, :width] for copy in history.transform_whole(images)]
+        yield [localizer.any_size(transform_batch(copy[np.newaxis], steps))[0] for copy in copies]
