@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations
 from math import prod
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +12,12 @@ from scipy import fft
 from sklearn.utils._param_validation import Interval
 
 from sklearn_ganprint._images import ImageShape
-from sklearn_ganprint.features._base import POWER_FLOOR, ResidualFeatures, channel_names
+from sklearn_ganprint.features._base import (
+    POWER_FLOOR,
+    ResidualFeatures,
+    channel_names,
+    require_side,
+)
 
 #: Values of a channel of the images that are correlated at a time.
 BATCH_VALUES = 1 << 16
@@ -208,3 +213,233 @@ def _inverse_of_few(
     # Frequencies that a real transform leaves out are conjugates of these.
     rightwards[1 : (width + 1) // 2] *= 2
     return downwards.astype(dtype), rightwards.astype(np.result_type(dtype, np.complex64))
+
+
+class PartialCorrelationTransformer(ResidualFeatures):
+    """Weights that predict each pixel of a residual from its surroundings, and what remains.
+
+    Correlations between pixels follow from one another: what holds between neighbours goes on to
+    pixels further off. Partial correlations are what holds between two pixels while those around
+    them are kept fixed, so a few say as much as many correlations. With 225 numbers, and so with
+    few images to fit on, they tell networks of different architecture apart at least as well as
+    the 1302 of :class:`AutocorrelationTransformer`. They suffer more from compression.
+
+    Parameters
+    ----------
+    size : int, default=5
+        Side of the square window, in pixels, around the pixel that is predicted; odd.
+    scales : sequence of int, default=(1,)
+        The scales at which pixels are predicted: 1 is the residual itself, 2 its means over blocks
+        of 2 x 2 pixels, 4 those of 4 x 4. Each scale has features of its own.
+    cross_channel : bool, default=True
+        Whether to predict a channel from the others as well.
+    ridge : float, default=0.1
+        White noise that is added to the covariances, as a share of the mean power of the channels.
+        The less there is, the more features depend on the weakest components of a residual, which
+        compression removes first.
+    image_shape : tuple of int, default=None
+        ``(H, W[, C])`` of residuals that come as rows; None takes a row as one line, and warns.
+    n_jobs : int, default=None
+        Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
+
+    Attributes
+    ----------
+    image_shape_ : tuple of int
+        ``(H, W, C)`` of the residuals.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of values of a residual, and names of the columns of a data frame.
+
+    See Also
+    --------
+    AutocorrelationTransformer : The correlations themselves; less is lost to compression.
+    PooledDiscriminantAnalysis : A classifier on these features.
+
+    Notes
+    -----
+    Let ``C_ab(d)`` be the mean over x of ``R_a(x) R_b(x + d)``, for channels a and b and the lag d,
+    where ``x + d`` wraps around at the borders. The pixels of a window, in all channels, have the
+    covariance matrix S with ``C_ab(y - x)`` for the pixels x of channel a and y of channel b; it
+    consists of Toeplitz blocks, and so it is the mean over all windows of the image. With r the
+    mean of its diagonal times `ridge`, but at least 1e-6 squared grey levels, and
+    ``K = (S + r I)^-1``, the precision matrix, pixel i in the middle of the window is best
+    predicted by the sum over all other pixels j of the window with the weights
+    ``w_j = -K_ij / K_ii`` [1]_ [2]_. They have no unit. The partial correlation of i and j is
+    ``w_j sqrt(K_ii / K_jj)``. ``1 / K_ii`` is the mean square error of the prediction plus
+    ``r (1 + sum_j w_j^2)``; half of its logarithm is a feature too: ``log_error``, the logarithm of
+    grey levels. A residual without any contents has weights of 0 and ``log_error`` log 0.001.
+
+    ``rg[1,-2]`` is the weight of the green value one pixel below and two to the left in the
+    prediction of red. A channel by itself has the same weight at d and -d, so one half is kept if
+    channels are not predicted from each other. RGB residuals have 3 x 74 + 3 = 225 features at each
+    scale with the default parameters, those of one channel 13; the size of images does not change
+    it. Images must be as large as the window at the coarsest scale. Only images of one line wrap
+    around instead, since rows without `image_shape` are taken for such.
+
+    Forensic self-descriptions [3]_ are filters that predict pixels likewise, several at once and
+    learned by iteration. All that is needed here comes from the FFT of the residual, in closed
+    form: block means have covariances that are sums of these, so scales need no further FFT. The
+    equations are solved in double precision. An RGB image of 256 px takes about 1 ms
+    of one core, 0.6 ms more than its FFT and as long as its correlations.
+
+    References
+    ----------
+    .. [1] J. Makhoul, "Linear prediction: a tutorial review", Proceedings of the IEEE 63 (4), 1975.
+    .. [2] H. Rue, L. Held, "Gaussian Markov random fields: theory and applications", Chapman &
+       Hall/CRC, 2005, section 2.2.
+    .. [3] T. D. Nguyen, M. C. Stamm, "Forensic self-descriptions are all you need for zero-shot
+       detection, open-set source attribution, and clustering of AI-generated images", CVPR 2025.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.features import PartialCorrelationTransformer
+    >>> residuals = np.random.default_rng(0).normal(size=(4, 32, 32, 3))
+    >>> residuals[:, 1:] += residuals[:, :-1]
+    >>> transformer = PartialCorrelationTransformer(3).fit(residuals)
+    >>> names = transformer.get_feature_names_out()
+    >>> names.size, names[[0, 25, 26, -1]].tolist()
+    (81, ['rr[-1,-1]', 'rb[1,1]', 'gr[-1,-1]', 'log_error[b]'])
+    >>> features = transformer.set_output(transform="pandas").transform(residuals)
+    >>> (features[["rr[1,0]", "rr[0,1]"]].mean() > 0.3).tolist()
+    [True, False]
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ResidualFeatures._parameter_constraints,
+        "size": [Interval(Integral, 1, None, closed="left")],
+        "scales": ["array-like"],
+        "cross_channel": ["boolean"],
+        "ridge": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        size: int = 5,
+        *,
+        scales: Sequence[int] = (1,),
+        cross_channel: bool = True,
+        ridge: float = 0.1,
+        image_shape: Sequence[int] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.size = size
+        self.scales = scales
+        self.cross_channel = cross_channel
+        self.ridge = ridge
+        self.image_shape = image_shape
+        self.n_jobs = n_jobs
+
+    def _take(self, X: Any, *, reset: bool) -> np.ndarray:
+        if self.size % 2 == 0:
+            raise ValueError(f"size must be odd, got {self.size}.")
+        scales: list[Any] = list(self.scales)
+        if not scales or not all(isinstance(s, int | np.integer) and s > 0 for s in scales):
+            raise ValueError(f"scales must be one or more integers from 1, got {scales}.")
+        images = super()._take(X, reset=reset)
+        settings = f"size={self.size} and scales={scales}"
+        require_side(images, self.size * max(scales), settings, ", or set smaller ones")
+        return images
+
+    def _features(self, planes: np.ndarray) -> np.ndarray:
+        covariances = block_covariances(planes, self.size, self.scales)
+        groups = self._groups(planes.shape[1])
+        found = [
+            linear_prediction(covariances[:, :, np.array(group)[:, np.newaxis], group], self.ridge)
+            for group in groups
+        ]
+        kept = kept_weights(len(groups[0]), self.size)
+        parts = [weights[..., kept] for weights, _ in found]
+        parts += [np.log(errors) / 2 for _, errors in found]
+        return np.concatenate(parts, axis=2).reshape(len(planes), -1).astype(planes.dtype)
+
+    def _names(self, image_shape: ImageShape) -> list[str]:
+        letters = channel_names(image_shape[2])
+        groups = self._groups(image_shape[2])
+        names = [
+            name
+            for group in groups
+            for name in weight_names("".join(letters[channel] for channel in group), self.size)
+        ]
+        names += [f"log_error[{letter}]" for letter in letters]
+        prefixes = ["" if scale == 1 else f"scale{scale}_" for scale in self.scales]
+        return [prefix + name for prefix in prefixes for name in names]
+
+    def _groups(self, n_channels: int) -> list[list[int]]:
+        """Return the channels that are predicted from each other, group by group."""
+        channels = list(range(n_channels))
+        return [channels] if self.cross_channel else [[channel] for channel in channels]
+
+
+def kept_weights(n_channels: int, size: int) -> np.ndarray:
+    """Mask (channels, channels, rows, columns): no pixel itself, no mirrored half alone."""
+    kept = np.ones((n_channels, n_channels, size**2), dtype=bool)
+    kept[range(n_channels), range(n_channels), size**2 // 2] = False
+    if n_channels == 1:
+        kept[..., : size**2 // 2] = False
+    return kept.reshape(n_channels, n_channels, size, size)
+
+
+def weight_names(letters: str, size: int) -> list[str]:
+    """Name the weights that are kept, of channels that are predicted from each other."""
+    kept, reach = kept_weights(len(letters), size), size // 2
+    return [
+        f"{letters[a]}{letters[b]}[{i - reach},{j - reach}]"
+        for a, b, i, j in zip(*np.nonzero(kept), strict=True)
+    ]
+
+
+def block_covariances(planes: np.ndarray, size: int, scales: Sequence[int]) -> np.ndarray:
+    """Covariances of block means, at all lags within a window of `size` blocks.
+
+    Images are ``(n, C, H, W)``, covariances ``(n, n_scales, C, C, 2 size - 1, 2 size - 1)`` in
+    double precision: the mean of ``B_a(x) B_b(x + scale d)``, where B are the means over ``scale x
+    scale`` pixels from every pixel on.
+    """
+    reach = max(scales) * size - 1
+    table = covariance_table(planes, reach)
+    fine, lags = np.arange(-reach, reach + 1), np.arange(1 - size, size)
+    # Means of one line, correlated with each other, count pixels by a triangle.
+    distances = [np.abs(scale * lags[:, np.newaxis] - fine) for scale in scales]
+    triangles = [
+        np.maximum(scale - distance, 0) / scale**2
+        for scale, distance in zip(scales, distances, strict=True)
+    ]
+    return np.stack([triangle @ table @ triangle.T for triangle in triangles], axis=1)
+
+
+def covariance_table(planes: np.ndarray, reach: int) -> np.ndarray:
+    """Covariances ``(n, C, C, 2 reach + 1, 2 reach + 1)`` of channels at all lags up to `reach`.
+
+    Images are ``(n, C, H, W)``; covariances are in double precision.
+    """
+    pairs = channel_pairs(planes.shape[1])
+    values = circular_correlations(planes, pairs, (reach, reach))
+    table = np.empty((*planes.shape[:2], planes.shape[1], *values.shape[2:]))
+    table[:, pairs[:, 0], pairs[:, 1]] = values
+    table[:, pairs[:, 1], pairs[:, 0]] = values[..., ::-1, ::-1]
+    return table
+
+
+def linear_prediction(covariances: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of the pixels of a window in the best prediction of its middle, and the errors.
+
+    Covariances are ``(..., C, C, 2 size - 1, 2 size - 1)``, weights ``(..., C, C, size, size)``,
+    with the channel that is predicted first. The weight of a pixel in its own prediction is -1.
+    Errors ``(..., C)`` are mean squares, with the penalty for the weights.
+    """
+    *lead, n_channels, _, n_lags = covariances.shape[:-1]
+    size = (n_lags + 1) // 2
+    area = size**2
+    n_pixels = n_channels * area
+    rows, columns = (np.subtract.outer(i, i).T + size - 1 for i in np.divmod(range(area), size))
+    windows = covariances[..., rows, columns].swapaxes(-3, -2)
+    matrices = windows.reshape(*lead, n_pixels, n_pixels)
+    power = np.trace(matrices, axis1=-2, axis2=-1) / n_pixels
+    diagonal = range(n_pixels)
+    matrices[..., diagonal, diagonal] += np.maximum(ridge * power, POWER_FLOOR)[..., np.newaxis]
+    middles = np.arange(n_channels) * area + area // 2
+    units = np.broadcast_to(np.eye(n_pixels)[:, middles], (*lead, n_pixels, n_channels))
+    precision = np.linalg.solve(matrices, units)
+    errors = 1 / precision[..., middles, range(n_channels)]
+    weights = -precision.swapaxes(-1, -2) * errors[..., np.newaxis]
+    return weights.reshape(*lead, n_channels, n_channels, size, size), errors

@@ -21,14 +21,12 @@ from sklearn_ganprint.features._autocorrelation import (
     channel_pairs,
     correlation_names,
     correlation_rows,
-)
-from sklearn_ganprint.features._base import ImageFeatures, channel_names
-from sklearn_ganprint.features._partial_correlation import (
     covariance_table,
     kept_weights,
     linear_prediction,
     weight_names,
 )
+from sklearn_ganprint.features._base import ImageFeatures, channel_names
 from sklearn_ganprint.residuals._residual import SeveralResiduals
 
 #: Luminance, blue and red difference.
