@@ -2,10 +2,12 @@
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.classification._base import BaseFingerprintClassifier
-from sklearn_ganprint.classification._discriminant import PooledDiscriminantAnalysis
 from sklearn_ganprint.classification._fingerprint import FingerprintClassifier
 from sklearn_ganprint.classification._prnu import MATCH_ENERGY, PRNUClassifier
-from sklearn_ganprint.classification._subclass import SubclassDiscriminantAnalysis
+from sklearn_ganprint.classification._subclass import (
+    PooledDiscriminantAnalysis,
+    SubclassDiscriminantAnalysis,
+)
 
 __all__ = [
     "MATCH_ENERGY",
