@@ -30,8 +30,12 @@ from sklearn_ganprint.experiments._results import (
     measure_robustness,
 )
 from sklearn_ganprint.experiments._run import BatchOptions, ReproductionSettings
-from sklearn_ganprint.experiments._selection import difference_hash, near_duplicates
-from sklearn_ganprint.experiments._shared_groups import SharedNames, find_shared_names
+from sklearn_ganprint.experiments._selection import (
+    SharedNames,
+    difference_hash,
+    find_shared_names,
+    near_duplicates,
+)
 
 __all__ = [
     "AnswerShares",

@@ -18,7 +18,7 @@ from sklearn_ganprint.experiments._attribution import split_classes
 from sklearn_ganprint.experiments._audit_result import AuditResult, Control, Duplicate
 from sklearn_ganprint.experiments._equal_histories import HISTORY
 from sklearn_ganprint.experiments._results import wilson_interval
-from sklearn_ganprint.experiments._shared_groups import (
+from sklearn_ganprint.experiments._selection import (
     find_duplicates,
     find_shared_names,
     signatures,

@@ -8,7 +8,7 @@ import numpy as np
 
 from sklearn_ganprint._output import printable
 from sklearn_ganprint.experiments._results import Result, plain, wilson_interval
-from sklearn_ganprint.experiments._shared_groups import SharedNames
+from sklearn_ganprint.experiments._selection import SharedNames
 
 #: Controls by their keys: what a table calls them, and what is left for a classifier in them.
 CONTROLS = {
