@@ -1,5 +1,6 @@
 """The nearest-fingerprint classifier."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn_ganprint.fingerprints import class_sums, energy
 from sklearn_ganprint.residuals._blanks import LOWEST
 
 
+@dataclass(eq=False, repr=False)
 class FingerprintClassifier(BaseFingerprintClassifier):
     """Attribute images to the source whose fingerprint is nearest to their residual.
 
@@ -79,8 +81,7 @@ class FingerprintClassifier(BaseFingerprintClassifier):
         "metric": [StrOptions({*SCORES, "unbiased"})]
     }
 
-    def __init__(self, metric: str = "correlation") -> None:
-        self.metric = metric
+    metric: str = "correlation"
 
     # The sums say nothing of the norms of what was added up.
     @available_if(lambda self: self.metric != "unbiased")

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -115,6 +116,7 @@ class ResidualDenoiser(BaseDenoiser):
         return check_image_axes(images)
 
 
+@dataclass(eq=False, repr=False)
 class FunctionDenoiser(BaseDenoiser):
     """Denoiser from any function on float images ``(n, H, W)``.
 
@@ -133,8 +135,7 @@ class FunctionDenoiser(BaseDenoiser):
             [4., 4.]]])
     """
 
-    def __init__(self, func: Callable[[np.ndarray], np.ndarray]) -> None:
-        self.func = func
+    func: Callable[[np.ndarray], np.ndarray]
 
     def denoise(self, images: Any) -> np.ndarray:
         """Apply the function.
@@ -185,6 +186,7 @@ def check_image_axes(images: Any) -> np.ndarray:
     return images
 
 
+@dataclass(eq=False, repr=False)
 class WaveletDenoiser(ResidualDenoiser):
     """Mihcak's locally adaptive Wiener filter in the wavelet domain.
 
@@ -241,13 +243,11 @@ class WaveletDenoiser(ResidualDenoiser):
         "mode": [StrOptions(set(WAVELET_MODES))],
     }
 
-    def __init__(
-        self, wavelet: str = "db4", *, level: int = 4, sigma: float = 5.0, mode: str = "symmetric"
-    ) -> None:
-        self.wavelet = wavelet
-        self.level = level
-        self.sigma = sigma
-        self.mode = mode
+    wavelet: str = "db4"
+    _: KW_ONLY
+    level: int = 4
+    sigma: float = 5.0
+    mode: str = "symmetric"
 
     def _residual(self, images: np.ndarray) -> np.ndarray:
         stack = images.reshape(-1, *images.shape[-2:])
@@ -271,6 +271,7 @@ class WaveletDenoiser(ResidualDenoiser):
         return wavelet_plan(images.shape[-2:], self.wavelet, level, sigma, self.mode, dtype)
 
 
+@dataclass(eq=False, repr=False)
 class GaussianDenoiser(ResidualDenoiser):
     """Gaussian low-pass filter.
 
@@ -308,10 +309,10 @@ class GaussianDenoiser(ResidualDenoiser):
         "truncate": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, sigma: float = 1.0, *, mode: str = "reflect", truncate: float = 4.0) -> None:
-        self.sigma = sigma
-        self.mode = mode
-        self.truncate = truncate
+    sigma: float = 1.0
+    _: KW_ONLY
+    mode: str = "reflect"
+    truncate: float = 4.0
 
     def _residual(self, images: np.ndarray) -> np.ndarray:
         images = as_float_images(images)
@@ -351,6 +352,7 @@ def gaussian_matrix(n: int, sigma: float, reach: int, mode: str, dtype: str) -> 
     return BandedMatrix(matrix, dtype)
 
 
+@dataclass(eq=False, repr=False)
 class MedianDenoiser(BaseDenoiser):
     """Median over a square window.
 
@@ -376,15 +378,16 @@ class MedianDenoiser(BaseDenoiser):
         "mode": [StrOptions(set(BOUNDARY_MODES))],
     }
 
-    def __init__(self, size: int = 3, *, mode: str = "reflect") -> None:
-        self.size = size
-        self.mode = mode
+    size: int = 3
+    _: KW_ONLY
+    mode: str = "reflect"
 
     def denoise(self, images: Any) -> np.ndarray:
         self._validate_params()
         return median_filter(as_float_images(images), self.size, mode=self.mode, axes=(-2, -1))
 
 
+@dataclass(eq=False, repr=False)
 class WienerDenoiser(ResidualDenoiser):
     """Adaptive Wiener filter in the pixel domain.
 
@@ -428,10 +431,10 @@ class WienerDenoiser(ResidualDenoiser):
         "mode": [StrOptions(set(BOUNDARY_MODES))],
     }
 
-    def __init__(self, size: int = 3, *, sigma: float | None = None, mode: str = "reflect") -> None:
-        self.size = size
-        self.sigma = sigma
-        self.mode = mode
+    size: int = 3
+    _: KW_ONLY
+    sigma: float | None = None
+    mode: str = "reflect"
 
     def _residual(self, images: np.ndarray) -> np.ndarray:
         images = as_float_images(images)

@@ -1,6 +1,7 @@
 """Correlations of a residual with itself, shifted and across colours."""
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from itertools import combinations
 from math import prod
@@ -23,6 +24,7 @@ from sklearn_ganprint.features._base import (
 BATCH_VALUES = 1 << 16
 
 
+@dataclass(eq=False, repr=False)
 class AutocorrelationTransformer(ResidualFeatures):
     """Correlations of each residual with itself: at small lags, within and between channels.
 
@@ -89,20 +91,11 @@ class AutocorrelationTransformer(ResidualFeatures):
         "log_norm": ["boolean"],
     }
 
-    def __init__(
-        self,
-        max_lag: int = 8,
-        *,
-        cross_channel: bool = True,
-        log_norm: bool = True,
-        image_shape: Sequence[int] | None = None,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.max_lag = max_lag
-        self.cross_channel = cross_channel
-        self.log_norm = log_norm
-        self.image_shape = image_shape
-        self.n_jobs = n_jobs
+    max_lag: int = 8
+    _: KW_ONLY
+    cross_channel: bool = True
+    log_norm: bool = True
+    n_jobs: int | None = None
 
     def _features(self, planes: np.ndarray) -> np.ndarray:
         pairs = channel_pairs(planes.shape[1], cross=self.cross_channel)
@@ -215,6 +208,7 @@ def _inverse_of_few(
     return downwards.astype(dtype), rightwards.astype(np.result_type(dtype, np.complex64))
 
 
+@dataclass(eq=False, repr=False)
 class PartialCorrelationTransformer(ResidualFeatures):
     """Weights that predict each pixel of a residual from its surroundings, and what remains.
 
@@ -312,22 +306,12 @@ class PartialCorrelationTransformer(ResidualFeatures):
         "ridge": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(
-        self,
-        size: int = 5,
-        *,
-        scales: Sequence[int] = (1,),
-        cross_channel: bool = True,
-        ridge: float = 0.1,
-        image_shape: Sequence[int] | None = None,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.size = size
-        self.scales = scales
-        self.cross_channel = cross_channel
-        self.ridge = ridge
-        self.image_shape = image_shape
-        self.n_jobs = n_jobs
+    size: int = 5
+    _: KW_ONLY
+    scales: Sequence[int] = (1,)
+    cross_channel: bool = True
+    ridge: float = 0.1
+    n_jobs: int | None = None
 
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:
         if self.size % 2 == 0:

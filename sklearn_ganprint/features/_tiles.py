@@ -1,6 +1,7 @@
 """The transformer to features of the tiles of residuals, beside those of whole residuals."""
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from sklearn_ganprint._images import ImageShape, quiet_about_images
 from sklearn_ganprint.features._base import ResidualFeatures
 
 
+@dataclass(eq=False, repr=False)
 class TiledTransformer(MetaEstimatorMixin, ResidualFeatures):
     """Features of the whole of each residual, and of the tiles that it is cut into.
 
@@ -67,20 +69,11 @@ class TiledTransformer(MetaEstimatorMixin, ResidualFeatures):
         "flatten": ["boolean"],
     }
 
-    def __init__(
-        self,
-        transformer: Any,
-        tile_size: int | Sequence[int] = 64,
-        *,
-        max_tiles: int = 64,
-        image_shape: Sequence[int] | None = None,
-        flatten: bool = True,
-    ) -> None:
-        self.transformer = transformer
-        self.tile_size = tile_size
-        self.max_tiles = max_tiles
-        self.image_shape = image_shape
-        self.flatten = flatten
+    transformer: Any
+    tile_size: int | Sequence[int] = 64
+    _: KW_ONLY
+    max_tiles: int = 64
+    flatten: bool = True
 
     def _learn(self, images: np.ndarray, y: Any) -> None:
         self.n_parts_ = self._transform_images(images[:1]).shape[1]

@@ -3,6 +3,7 @@
 import hashlib
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ MAX_SIDE = 65500
 FILTERS = {resampling.name.lower(): resampling for resampling in Image.Resampling}
 
 
+@dataclass(eq=False, repr=False)
 class JPEGCompression(BasePerturbation):
     """Compression to JPEG and back, in memory.
 
@@ -69,18 +71,10 @@ class JPEGCompression(BasePerturbation):
         "data_range": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(
-        self,
-        quality: int = 95,
-        *,
-        subsampling: str = "4:2:0",
-        image_shape: Sequence[int] | None = None,
-        data_range: float = 255.0,
-    ) -> None:
-        self.quality = quality
-        self.subsampling = subsampling
-        self.image_shape = image_shape
-        self.data_range = data_range
+    quality: int = 95
+    _: KW_ONLY
+    subsampling: str = "4:2:0"
+    data_range: float = 255.0
 
     def __str__(self) -> str:
         return f"JPEG {self.quality}" + f" {self.subsampling}" * (self.subsampling != "4:2:0")
@@ -114,6 +108,7 @@ def compressed(image: np.ndarray, white: float, form: str, **options: Any) -> np
     return read if exact else read * (white / 255)
 
 
+@dataclass(eq=False, repr=False)
 class Crop(BasePerturbation):
     """A part of each image: aligned with the pixel grid, or shifted.
 
@@ -168,20 +163,11 @@ class Crop(BasePerturbation):
         "random_state": ["random_state"],
     }
 
-    def __init__(
-        self,
-        size: int | Sequence[int] | None = None,
-        *,
-        trim: int = 0,
-        offset: str | Sequence[int] = (0, 0),
-        random_state: int | np.random.RandomState | None = None,
-        image_shape: Sequence[int] | None = None,
-    ) -> None:
-        self.size = size
-        self.trim = trim
-        self.offset = offset
-        self.random_state = random_state
-        self.image_shape = image_shape
+    size: int | Sequence[int] | None = None
+    _: KW_ONLY
+    trim: int = 0
+    offset: str | Sequence[int] = (0, 0)
+    random_state: int | np.random.RandomState | None = None
 
     def __str__(self) -> str:
         words = [f"trim {self.trim}"] if self.trim else []
@@ -231,6 +217,7 @@ def _pair(name: str, value: Any) -> np.ndarray:
     return np.broadcast_to(lengths, 2)
 
 
+@dataclass(eq=False, repr=False)
 class Resize(BasePerturbation):
     """Resizing by a factor, and back to the original size if asked.
 
@@ -285,20 +272,11 @@ class Resize(BasePerturbation):
         "data_range": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(
-        self,
-        scale: float = 0.5,
-        *,
-        restore: bool = False,
-        resample: str = "bicubic",
-        image_shape: Sequence[int] | None = None,
-        data_range: float = 255.0,
-    ) -> None:
-        self.scale = scale
-        self.restore = restore
-        self.resample = resample
-        self.image_shape = image_shape
-        self.data_range = data_range
+    scale: float = 0.5
+    _: KW_ONLY
+    restore: bool = False
+    resample: str = "bicubic"
+    data_range: float = 255.0
 
     def __str__(self) -> str:
         filtered = f" {self.resample}" * (self.resample != "bicubic")
@@ -333,6 +311,7 @@ class Resize(BasePerturbation):
         return height, width, image_shape[2]
 
 
+@dataclass(eq=False, repr=False)
 class GaussianBlur(BasePerturbation):
     """Convolution of each channel with a Gaussian.
 
@@ -370,9 +349,7 @@ class GaussianBlur(BasePerturbation):
         "sigma": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, sigma: float = 1.0, *, image_shape: Sequence[int] | None = None) -> None:
-        self.sigma = sigma
-        self.image_shape = image_shape
+    sigma: float = 1.0
 
     def __str__(self) -> str:
         return f"blur {self.sigma:g}"
@@ -382,6 +359,7 @@ class GaussianBlur(BasePerturbation):
         return np.moveaxis(planes, 0, -1)
 
 
+@dataclass(eq=False, repr=False)
 class GaussianNoise(BasePerturbation):
     """Addition of white Gaussian noise.
 
@@ -427,18 +405,10 @@ class GaussianNoise(BasePerturbation):
         "data_range": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(
-        self,
-        sigma: float = 2.0,
-        *,
-        random_state: int | np.random.RandomState | None = None,
-        image_shape: Sequence[int] | None = None,
-        data_range: float = 255.0,
-    ) -> None:
-        self.sigma = sigma
-        self.random_state = random_state
-        self.image_shape = image_shape
-        self.data_range = data_range
+    sigma: float = 2.0
+    _: KW_ONLY
+    random_state: int | np.random.RandomState | None = None
+    data_range: float = 255.0
 
     def __str__(self) -> str:
         return f"noise {self.sigma:g}"

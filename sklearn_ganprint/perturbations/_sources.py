@@ -1,6 +1,6 @@
 """Traces of sources that are drawn at random, to stand for those that nobody has seen."""
 
-from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
@@ -34,6 +34,7 @@ class Traces(NamedTuple):
     noise_kernel: np.ndarray  # (3, 3)
 
 
+@dataclass(eq=False, repr=False)
 class SimulatedSource(BasePerturbation):
     """Give images the traces of a source that is drawn at random.
 
@@ -89,16 +90,9 @@ class SimulatedSource(BasePerturbation):
         "data_range": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(
-        self,
-        number: int = 0,
-        *,
-        image_shape: Sequence[int] | None = None,
-        data_range: float = 255.0,
-    ) -> None:
-        self.number = number
-        self.image_shape = image_shape
-        self.data_range = data_range
+    number: int = 0
+    _: KW_ONLY
+    data_range: float = 255.0
 
     def __str__(self) -> str:
         return f"source {self.number}"

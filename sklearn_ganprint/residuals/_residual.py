@@ -1,6 +1,7 @@
 """From images to noise residuals, by one denoiser or by several."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -32,6 +33,7 @@ from sklearn_ganprint.residuals._cache import ResidualKeeper
 _OPPONENT_WEIGHTS = np.column_stack([LUMINANCE_WEIGHTS, (1, -1, 0), (0, -1, 1)])
 
 
+@dataclass(eq=False, repr=False)
 class ResidualTransformer(BlankTeller, ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     """Noise residuals of images: what a denoiser takes away.
 
@@ -115,26 +117,14 @@ class ResidualTransformer(BlankTeller, ClassNamePrefixFeaturesOutMixin, ImageTra
         "anchor": [StrOptions({"top-left", "center"}), None],
     }
 
-    def __init__(
-        self,
-        denoiser: str | BaseDenoiser | Callable[[np.ndarray], np.ndarray] = "wavelet",
-        *,
-        image_shape: Sequence[int] | None = None,
-        channels: str = "luminance",
-        data_range: float = 255.0,
-        flatten: bool = True,
-        intensity: bool = False,
-        n_jobs: int | None = None,
-        anchor: str | None = None,
-    ) -> None:
-        self.denoiser = denoiser
-        self.image_shape = image_shape
-        self.channels = channels
-        self.data_range = data_range
-        self.flatten = flatten
-        self.intensity = intensity
-        self.n_jobs = n_jobs
-        self.anchor = anchor
+    denoiser: str | BaseDenoiser | Callable[[np.ndarray], np.ndarray] = "wavelet"
+    _: KW_ONLY
+    channels: str = "luminance"
+    data_range: float = 255.0
+    flatten: bool = True
+    intensity: bool = False
+    n_jobs: int | None = None
+    anchor: str | None = None
 
     @property
     def _takes_any_size(self) -> bool:
@@ -401,6 +391,7 @@ class SeveralResiduals:
         return missing if set(missing).isdisjoint(can_be_known) else list(range(len(residuals)))
 
 
+@dataclass(eq=False, repr=False)
 class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
     """Divide residuals by their own standard deviation around each pixel.
 
@@ -469,20 +460,11 @@ class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
         "n_jobs": [Integral, None],
     }
 
-    def __init__(
-        self,
-        size: int = 9,
-        offset: float = 0.5,
-        *,
-        image_shape: Sequence[int] | None = None,
-        flatten: bool = True,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.size = size
-        self.offset = offset
-        self.image_shape = image_shape
-        self.flatten = flatten
-        self.n_jobs = n_jobs
+    size: int = 9
+    offset: float = 0.5
+    _: KW_ONLY
+    flatten: bool = True
+    n_jobs: int | None = None
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
         normalized = np.empty(images.shape, images.dtype)
