@@ -10,7 +10,7 @@ import numpy as np
 from sklearn_ganprint.cli import _models
 from sklearn_ganprint.cli._arguments import DEFAULT_COVERAGE, DEFAULT_RATE
 from sklearn_ganprint.cli._console import MESSAGES, P_VALUE, Column, CommandError, Row, columns
-from sklearn_ganprint.cli._images import collect_failures
+from sklearn_ganprint.cli._images import collect_failures, no_residual
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.files import FileHistory, uncovered
@@ -182,7 +182,7 @@ def score_files(
     # As near to one source as to any other: few others are, so that few files are read again.
     for position in np.flatnonzero((judged == judged[:, :1]).all(axis=1)).tolist():
         image = model.whole.predict_reader_.read_one(files[position])
-        if (reason := _models.no_residual(model.pipeline, image)) is not None:
+        if (reason := no_residual(model.pipeline, image)) is not None:
             reasons[position] = reason
     return Scored(scores, known, own, failures, reasons, histories)
 

@@ -13,9 +13,8 @@ from sklearn_ganprint._output import printable
 from sklearn_ganprint.cli import _arguments, _console, _images
 from sklearn_ganprint.cli._console import MESSAGES, Column, Row, Table, columns
 from sklearn_ganprint.cli._pages import check_file, write_files
-from sklearn_ganprint.datasets import ImageReader, confounds
-from sklearn_ganprint.experiments import AuditResult, audit_attribution, audit_files
-from sklearn_ganprint.files import MIN_SIDE
+from sklearn_ganprint.datasets import ImageReader
+from sklearn_ganprint.experiments import AuditResult, audit_attribution
 
 REQUIRES = ("rich",)
 DESCRIPTION = (
@@ -148,11 +147,3 @@ def _notes(result: AuditResult, crop: tuple[int, int], args: argparse.Namespace)
         "intervals: Wilson's, 95 %, as if images were independent; chance: always naming the "
         "largest source",
     ]
-
-
-def quick_line(bunch: Bunch, crop: tuple[int, int], args: argparse.Namespace) -> str:
-    """Say in a line what an audit of seconds finds; of file properties, unless that was said."""
-    reader = ImageReader(crop, anchor=args.anchor, n_jobs=args.jobs, min_side=MIN_SIDE)
-    found = audit_files(bunch, reader=reader, properties=not confounds(bunch))
-    what = "; ".join(found) or "found nothing more"
-    return f"quick audit: {what}. `ganprint audit` measures what else may tell the sources apart"

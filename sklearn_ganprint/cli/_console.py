@@ -75,18 +75,18 @@ def print_results(
     JSON holds `document`, CSV `table`: a program gets names as they are, a terminal escaped as in
     a table. People get the tables `shown`, by default `table`, with `notes` below them.
     """
-    if form == "json":
-        print(json_text(document))
-    elif form in ("csv", "spreadsheet"):
-        written = printable if sys.stdout.isatty() else str
-        rows = [[_csv_cell(value, written) for value in cells] for cells in table.cells]
-        print(csv_text(table.keys, rows, spreadsheet=form == "spreadsheet", digits=6), end="")
-    else:
+    if form == "table":
         for number, part in enumerate(shown or [table]):
             print("\n" * (number > 0), end="")
             _print_table(part)
         for note in notes:
             print(one_line(note))
+    elif form == "json":
+        print(json_text(document))
+    else:
+        written = printable if sys.stdout.isatty() else str
+        rows = [[_csv_cell(value, written) for value in cells] for cells in table.cells]
+        print(csv_text(table.keys, rows, spreadsheet=form == "spreadsheet", digits=6), end="")
 
 
 def print_file_results(

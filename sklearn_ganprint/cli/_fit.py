@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from sklearn_ganprint import pipelines
-from sklearn_ganprint.cli import _arguments, _audit, _console, _images, _models
+from sklearn_ganprint.cli import _arguments, _console, _images, _models
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.cli._pages import check_file
@@ -120,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
         _images.check_crop(bunch, args.crop)
     crop = args.crop or _images.auto_crop(bunch, whole_from=whole_from, any_size=any_size)
     MESSAGES.warn(_images.warning_of_small(crop))
-    MESSAGES.say(_audit.quick_line(bunch, crop, args))
+    MESSAGES.say(_images.quick_audit(bunch, crop, args))
     labels = _labels(args)
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model)
@@ -299,6 +299,15 @@ def _print(
     rows: list[Row], model: Model, args: argparse.Namespace, failures: Sequence[ImageReadError]
 ) -> None:
     channels = None if model.residual is None else model.residual.channels
+    notes, unseen = _notes(model, args, channels), _models.out_of_fold(model)
+    notes += [
+        *_models.notes_of_out_of_fold(unseen),
+        _models.calibrated_on(
+            model.calibration_in_words,
+            model.smallest_known_p_value,
+            "regions" if model.localizes else "p-values",
+        ),
+    ]
     document = {
         "model": args.model,
         "task": args.task,
@@ -310,7 +319,7 @@ def _print(
         "groups": args.groups,
         "calibration": model.calibration_way,
         "smallest_p_value": model.smallest_known_p_value,
-        "out_of_fold": _models.out_of_fold(model),
+        "out_of_fold": unseen,
         "sources": rows,
         "failures": _images.failure_rows(failures),
         "histories": model.whole.history_summary_,
@@ -322,15 +331,7 @@ def _print(
         document,
         Table(columns(*_COLUMNS, "smallest_p_value"), rows),
         shown=[Table(_COLUMNS, rows).filled()],
-        notes=[
-            *_notes(model, args, channels),
-            *_models.notes_of_out_of_fold(document["out_of_fold"]),
-            _models.calibrated_on(
-                model.calibration_in_words,
-                model.smallest_known_p_value,
-                "regions" if model.localizes else "p-values",
-            ),
-        ],
+        notes=notes,
     )
 
 

@@ -15,7 +15,9 @@ from sklearn_ganprint.cli._arguments import AUTO_SHARE, AUTO_SIDE
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, one_line
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.ensemble import PHOTO_NAMES
+from sklearn_ganprint.experiments import audit_files
 from sklearn_ganprint.files import MIN_SIDE, FileBatchEstimator
+from sklearn_ganprint.residuals import MIN_SHARE, residual_share, share_in_words
 
 Answer = TypeVar("Answer")
 
@@ -85,6 +87,14 @@ def _reader(
     crop: tuple[int, int] | None, args: argparse.Namespace, *, any_size: bool
 ) -> ImageReader:
     return ImageReader(crop, anchor=args.anchor, min_side=MIN_SIDE if any_size else None)
+
+
+def no_residual(pipeline: Any, image: np.ndarray) -> str | None:
+    """Say why an image has no answer, if it has no residual."""
+    params = pipeline.get_params().items()
+    ranges = [value for name, value in params if name.rpartition("__")[2] == "data_range"]
+    share = float(residual_share(image[np.newaxis], *ranges[:1])[0])
+    return None if share >= MIN_SHARE else share_in_words(share)
 
 
 def failure_rows(failures: Sequence[ImageReadError]) -> list[dict[str, str]]:
@@ -296,6 +306,14 @@ def check_crop(bunch: Bunch, crop: tuple[int, int]) -> None:
             f"model takes space for all of it: {crop[0] * crop[1] / usual**2:.3g} times that of "
             f"--crop {usual}, which half of the files can give"
         )
+
+
+def quick_audit(bunch: Bunch, crop: tuple[int, int], args: argparse.Namespace) -> str:
+    """Say in a line what an audit of seconds finds; of file properties, unless that was said."""
+    reader = ImageReader(crop, anchor=args.anchor, n_jobs=args.jobs, min_side=MIN_SIDE)
+    found = audit_files(bunch, reader=reader, properties=not datasets.confounds(bunch))
+    what = "; ".join(found) or "found nothing more"
+    return f"quick audit: {what}. `ganprint audit` measures what else may tell the sources apart"
 
 
 def sizes_of(bunch: Bunch) -> Counter[tuple[int, int]]:

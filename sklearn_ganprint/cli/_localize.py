@@ -172,7 +172,7 @@ def locate(
     (values,), (mask,), (claimed,) = found
     processed = bool(processed)
     peak, flat = localizer.peak_of(values), float(np.isnan(values).mean())
-    reason, regions = _models.no_residual(model, image), _regions(mask)
+    reason, regions = _images.no_residual(model, image), _regions(mask)
     n_pixels = sum(region["pixels"] for region in regions)
     largest = regions[0] if regions else {}
     # Of larger images than were fitted on, no chance of such a score in a clean one is known.

@@ -26,12 +26,7 @@ from sklearn_ganprint.localization import FingerprintLocalizer
 from sklearn_ganprint.open_set import OpenSetClassifier, scores_needed
 from sklearn_ganprint.persistence import load_model
 from sklearn_ganprint.pipelines import KINDS, make_attribution_pipeline
-from sklearn_ganprint.residuals import (
-    MIN_SHARE,
-    ResidualTransformer,
-    residual_share,
-    share_in_words,
-)
+from sklearn_ganprint.residuals import ResidualTransformer
 
 #: A kind that is not made any more, whose saved models there are, and its steps.
 SIBLINGS = "fusion-siblings"
@@ -215,14 +210,6 @@ def covered(model: Model) -> str | None:
     """Say which histories the fit covers; models of before do not know."""
     summary = getattr(model.whole, "history_summary_", None)
     return None if summary is None else coverage_in_words(summary)
-
-
-def no_residual(pipeline: Any, image: np.ndarray) -> str | None:
-    """Say why an image has no answer, if it has no residual."""
-    params = pipeline.get_params().items()
-    ranges = [value for name, value in params if name.rpartition("__")[2] == "data_range"]
-    share = float(residual_share(image[np.newaxis], *ranges[:1])[0])
-    return None if share >= MIN_SHARE else share_in_words(share)
 
 
 def calibration_counts(calibrated: Any) -> np.ndarray:

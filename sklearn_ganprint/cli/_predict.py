@@ -173,6 +173,9 @@ def _print(
         hidden.add("p_value")
     file, *others = ({c.key: c for c in _COLUMNS} | {"p_value": rule.p_value_column()}).values()
     with_families = with_sets and any(row["family"] is not None for row in rows)
+    settled = coverage if with_sets else None
+    notes = _notes(_console.judged(rows), rule, settled, detects=model.detects)
+    as_shown = partial(_named, families=_short_families(model)) if with_sets else dict
     _console.print_file_results(
         args.format,
         document,
@@ -182,10 +185,8 @@ def _print(
             *(column for column in others if column.key not in hidden),
             *_answers.shown_history(rows),
         ],
-        notes=_notes(
-            _console.judged(rows), rule, coverage if with_sets else None, detects=model.detects
-        ),
-        as_shown=partial(_named, families=_short_families(model)) if with_sets else dict,
+        notes=notes,
+        as_shown=as_shown,
         appended=(*columns("set"), *_answers.HISTORY, _FAMILY),
     )
 

@@ -29,6 +29,8 @@ from sklearn_ganprint.datasets._decoding import (
 from sklearn_ganprint.datasets._decoding._structure import UnusableImageError
 from sklearn_ganprint.datasets._tar import file_size, open_file
 
+__all__ = ["ImageReader", "content_keys", "inspect_images"]
+
 _Size: TypeAlias = tuple[int, int]
 Images: TypeAlias = Pixels | list[Pixels]
 _Result = TypeVar("_Result")
@@ -240,7 +242,8 @@ class ImageReader(BaseEstimator):
         window = crop_window(self)
         if window is not None:
             return window.size
-        results = inspect_files(self, _as_names(paths))
+        names = _as_names(paths)
+        results = inspect_files(self, names)
         return most_common_size(info for info in results if not isinstance(info, ImageReadError))
 
     def _decode(self, path: FilePath, window: Window | None) -> tuple[Pixels, ImageInfo]:
