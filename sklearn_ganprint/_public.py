@@ -36,11 +36,16 @@ DOC_LINK += "/{estimator_module}.{estimator_name}.html" if DOC_LINK else ""
 def publish(namespace: "dict[str, Any]") -> None:
     """Make a package the ``__module__`` of the classes and functions that its ``__all__`` names.
 
+    A package without that list is the sum of those of its modules, from which it takes all names.
+
     Pickles, model files, error messages and documentation hold that name, so it must outlive
     moves of files. What stands at the top level is of ``sklearn_ganprint``; all else is of the
     first package that lists it. Called at the end of a package's ``__init__``.
     """
     home = namespace["__name__"]
+    if "__all__" not in namespace:
+        public = (name for name in namespace if name[0] != "_" and name not in globals())
+        namespace["__all__"] = sorted(public)
     top = home.partition(".")[0]
     at_top = getattr(sys.modules[top], "__all__", ())
     for name in namespace["__all__"]:

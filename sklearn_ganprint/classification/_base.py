@@ -14,6 +14,8 @@ from sklearn_ganprint._metaestimators import check_classes
 from sklearn_ganprint.classification._scores import DecidesByClassScores
 from sklearn_ganprint.residuals._blanks import LOWEST, report_blank, zero_rows
 
+__all__ = ["BaseFingerprintClassifier"]
+
 #: Sums over the images of each class, first those of their weights: one entry, or one row, a class.
 Sums = tuple[np.ndarray, ...]
 

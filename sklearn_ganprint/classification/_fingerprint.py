@@ -14,6 +14,8 @@ from sklearn_ganprint.correlation._index import SCORES, kept_unit_rows, negative
 from sklearn_ganprint.fingerprints import class_sums, energy
 from sklearn_ganprint.residuals._blanks import LOWEST
 
+__all__ = ["FingerprintClassifier"]
+
 
 @dataclass(eq=False, repr=False)
 class FingerprintClassifier(BaseFingerprintClassifier):

@@ -15,6 +15,8 @@ from sklearn_ganprint.correlation import CorrelationPeaks, correlation_index, lo
 from sklearn_ganprint.fingerprints import class_sums, wiener_dft, zero_mean
 from sklearn_ganprint.fingerprints._estimate import divide_by_intensity
 
+__all__ = ["MATCH_ENERGY", "PRNUClassifier"]
+
 #: Peak-to-correlation energy from which on a photo is matched to a camera, by convention.
 MATCH_ENERGY = 60.0
 

@@ -24,6 +24,8 @@ from sklearn_ganprint._metaestimators import check_classes
 from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint.classification._scores import DecidesByClassScores
 
+__all__ = ["PooledDiscriminantAnalysis", "SubclassDiscriminantAnalysis"]
+
 
 @dataclass(eq=False, repr=False)
 class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEstimator):

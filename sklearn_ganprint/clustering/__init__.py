@@ -1,9 +1,7 @@
 """Which unlabelled images share a source."""
 
 from sklearn_ganprint._public import publish
-from sklearn_ganprint.clustering._estimator import FingerprintClustering, cluster_parts
-from sklearn_ganprint.clustering._features import part_spectra
-
-__all__ = ["FingerprintClustering", "cluster_parts", "part_spectra"]
+from sklearn_ganprint.clustering._estimator import *
+from sklearn_ganprint.clustering._features import *
 
 publish(globals())

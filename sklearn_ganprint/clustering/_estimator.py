@@ -24,6 +24,8 @@ from sklearn_ganprint.clustering._features import Axes, part_spectra, whitened_a
 from sklearn_ganprint.open_set import SourceFamilies
 from sklearn_ganprint.residuals._blanks import zero_rows
 
+__all__ = ["FingerprintClustering", "cluster_parts"]
+
 #: Components on which images are assigned.
 N_COMPONENTS = 16
 

@@ -14,6 +14,8 @@ from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.features._base import POWER_FLOOR
 from sklearn_ganprint.features._spectrum import Frequencies
 
+__all__ = ["part_spectra"]
+
 #: Side of the windows over which spectra are averaged, in pixels.
 WINDOW = 32
 

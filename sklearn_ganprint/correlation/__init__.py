@@ -6,35 +6,8 @@ Gragnaniello, L. Verdoliva, G. Poggi, "Do GANs leave artificial fingerprints?", 
 """
 
 from sklearn_ganprint._public import former_names, publish
-from sklearn_ganprint.correlation._comparison import (
-    CorrelationPeaks,
-    FingerprintComparison,
-    compare_fingerprints,
-    correlations_and_errors,
-    locate_peaks,
-    peak_to_correlation_energy,
-)
-from sklearn_ganprint.correlation._index import (
-    correlation_index,
-    cosine_index,
-    negative_distance,
-    pairwise_correlation,
-    pairwise_correlation_blocks,
-)
-
-__all__ = [
-    "CorrelationPeaks",
-    "FingerprintComparison",
-    "compare_fingerprints",
-    "correlation_index",
-    "correlations_and_errors",
-    "cosine_index",
-    "locate_peaks",
-    "negative_distance",
-    "pairwise_correlation",
-    "pairwise_correlation_blocks",
-    "peak_to_correlation_energy",
-]
+from sklearn_ganprint.correlation._comparison import *
+from sklearn_ganprint.correlation._index import *
 
 publish(globals())
 __getattr__ = former_names(

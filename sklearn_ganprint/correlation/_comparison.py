@@ -10,6 +10,15 @@ from scipy.stats import t as student
 
 from sklearn_ganprint._images import scaled_planes
 
+__all__ = [
+    "CorrelationPeaks",
+    "FingerprintComparison",
+    "compare_fingerprints",
+    "correlations_and_errors",
+    "locate_peaks",
+    "peak_to_correlation_energy",
+]
+
 #: Side of the blocks that the strength of a pattern is followed by, in pixels.
 BLOCK = 16
 #: Rounds of subtracting medians of rows and columns; the values hardly change after a few.

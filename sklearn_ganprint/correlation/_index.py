@@ -9,6 +9,14 @@ import numpy as np
 
 from sklearn_ganprint._parallel import one_blas_thread, row_chunks
 
+__all__ = [
+    "correlation_index",
+    "cosine_index",
+    "negative_distance",
+    "pairwise_correlation",
+    "pairwise_correlation_blocks",
+]
+
 #: Rows that are multiplied together, and the size of a product, rows times columns times depth,
 #: up to which BLAS multiplies at once, without first rearranging what it multiplies.
 PRODUCT_ROWS, PRODUCT_SIZE = 32, 1_000_000

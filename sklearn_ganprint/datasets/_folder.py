@@ -19,6 +19,8 @@ from sklearn_ganprint.datasets._layouts import list_container
 from sklearn_ganprint.datasets._listing import Entry, Listing, list_all
 from sklearn_ganprint.datasets._reader import ImageReader
 
+__all__ = ["confounds", "list_images", "load_image_folder", "load_samples"]
+
 Groups: TypeAlias = Literal["name"] | Callable[[str], Hashable] | None
 Architectures: TypeAlias = FilePath | Mapping[str, str] | None
 _Value = TypeVar("_Value", str, str | None)

@@ -10,6 +10,8 @@ from scipy.fft import dct
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS
 from sklearn_ganprint.datasets._decoding._jpeg import QUALITY_TABLES
 
+__all__ = ["ImageHistory", "estimate_history"]
+
 Levels = NDArray[np.float32]
 
 #: Smallest side of an image of which something is told, in pixels.

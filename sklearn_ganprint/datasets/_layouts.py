@@ -15,6 +15,8 @@ from sklearn_ganprint.datasets._decoding import ImageReadError, has_image_suffix
 from sklearn_ganprint.datasets._listing import REAL, Entry, Listing
 from sklearn_ganprint.datasets._tar import Member, damage, members
 
+__all__ = ["LAYOUTS"]
+
 _FOLDERS = "a folder of label folders or a CSV file"
 _NESTED = "folders ARCH/SOURCE/ with images in them"
 _ARTIFACT = "folders <source>/ with images and a file metadata.csv each"

@@ -19,6 +19,17 @@ from sklearn_ganprint._parallel import one_blas_thread
 from sklearn_ganprint.denoisers._banded import BandedMatrix, multiply
 from sklearn_ganprint.denoisers._wavelet_plan import WaveletPlan, wavelet_plan
 
+__all__ = [
+    "BaseDenoiser",
+    "DENOISERS",
+    "FunctionDenoiser",
+    "GaussianDenoiser",
+    "MedianDenoiser",
+    "WaveletDenoiser",
+    "WienerDenoiser",
+    "check_denoiser",
+]
+
 #: Boundary modes of scipy.ndimage that are defined without a fill value, and numpy's names of them.
 BOUNDARY_MODES = {"reflect": "symmetric", "nearest": "edge", "mirror": "reflect", "wrap": "wrap"}
 #: Weights of the largest matrix, of some ten bytes each: a wider filter needs no matrix.

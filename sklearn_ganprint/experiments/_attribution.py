@@ -19,6 +19,15 @@ from sklearn_ganprint.experiments._fingerprints import check_scores
 from sklearn_ganprint.experiments._results import Result, plain, wilson_interval
 from sklearn_ganprint.files import FileBatchEstimator
 
+__all__ = [
+    "AnswerShares",
+    "Answers",
+    "AttributionResult",
+    "evaluate_attribution",
+    "judge_answers",
+    "oscr",
+]
+
 Flags = NDArray[np.bool_]
 
 

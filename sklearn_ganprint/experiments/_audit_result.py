@@ -10,6 +10,8 @@ from sklearn_ganprint._output import printable
 from sklearn_ganprint.experiments._results import Result, plain, wilson_interval
 from sklearn_ganprint.experiments._selection import SharedNames
 
+__all__ = ["AuditResult", "Control", "Duplicate"]
+
 #: Controls by their keys: what a table calls them, and what is left for a classifier in them.
 CONTROLS = {
     "attribution": "correlations of residuals",

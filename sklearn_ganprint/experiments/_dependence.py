@@ -16,6 +16,8 @@ from sklearn_ganprint.experiments._fingerprints import measure_correlations
 from sklearn_ganprint.experiments._results import Result, plain
 from sklearn_ganprint.residuals import ResidualTransformer
 
+__all__ = ["DependenceResult", "study_dependence"]
+
 #: Side of simulated images, at the least.
 SMALLEST = 16
 #: Correlation of the weights of a network that was trained on with those before.

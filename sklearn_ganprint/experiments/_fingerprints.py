@@ -21,6 +21,8 @@ from sklearn_ganprint.fingerprints import (
     unbiased_energy,
 )
 
+__all__ = ["ConvergenceResult", "CorrelationResult", "measure_convergence", "measure_correlations"]
+
 #: Attributes that are not written into documents, and values of fits that are.
 _PICTURES = ("fingerprints", "autocorrelation")
 _FIT_VALUES = ("form", "limit", "initial", "relative_rms")

@@ -15,10 +15,7 @@ from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.experiments import _run, _selection
 from sklearn_ganprint.experiments._attribution import attribution_result
 from sklearn_ganprint.experiments._checkpoints import Checkpoints, Part
-from sklearn_ganprint.experiments._fingerprints import (
-    convergence_from_sums,
-    measure_correlations,
-)
+from sklearn_ganprint.experiments._fingerprints import convergence_from_sums, measure_correlations
 from sklearn_ganprint.experiments._reproduction_result import ReproductionResult
 from sklearn_ganprint.experiments._results import (
     RobustnessResult,
@@ -27,6 +24,8 @@ from sklearn_ganprint.experiments._results import (
 )
 from sklearn_ganprint.experiments._run import BatchOptions, ReproductionSettings, Run, Scored
 from sklearn_ganprint.files._batches import FileBatches, is_paths
+
+__all__ = ["reproduce_paper"]
 
 #: Architectures and labels without a network: as in the paper, they are not recompressed.
 NOT_GENERATED = frozenset({"camera", "real", "n/a"})

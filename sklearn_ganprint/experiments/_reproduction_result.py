@@ -13,6 +13,8 @@ from sklearn_ganprint.experiments._dependence import DependenceResult
 from sklearn_ganprint.experiments._fingerprints import ConvergenceResult, CorrelationResult
 from sklearn_ganprint.experiments._results import Result, RobustnessResult, plain
 
+__all__ = ["ReproductionResult"]
+
 #: What the paper states: an item and its value, by what is found in its place.
 PAPER = {
     "sources": ("sources", "22: 9 Cycle-GAN, 6 Pro-GAN, 5 Star-GAN, 2 cameras"),

@@ -15,6 +15,15 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sklearn_ganprint._output import write_csv, write_json
 
+__all__ = [
+    "McNemarResult",
+    "RobustnessResult",
+    "ScoredPredictions",
+    "compare_predictions",
+    "mcnemar_test",
+    "measure_robustness",
+]
+
 
 class Result(ABC):
     """Base of the results of experiments."""

@@ -25,6 +25,8 @@ from sklearn_ganprint.fingerprints import doubling_counts
 from sklearn_ganprint.perturbations import GaussianBlur, GaussianNoise, JPEGCompression, Resize
 from sklearn_ganprint.residuals import ResidualTransformer
 
+__all__ = ["BatchOptions", "ReproductionSettings"]
+
 #: Perturbations of the robustness study: family, strength, transformer.
 PERTURBATIONS: tuple[tuple[str, float, Any], ...] = (
     *(("JPEG quality", q, JPEGCompression(q)) for q in (95, 85, 75, 50)),

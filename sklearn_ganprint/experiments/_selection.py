@@ -16,6 +16,8 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS
 from sklearn_ganprint._output import as_label
 
+__all__ = ["SharedNames", "difference_hash", "find_shared_names", "near_duplicates"]
+
 #: Images a source in the paper, and how many of them its fingerprint is estimated from.
 PAPER_IMAGES, PAPER_FIT = 1000, 512
 #: Rows, and pairs of neighbouring columns, of the small picture that is hashed.
@@ -260,23 +262,11 @@ def _matches(images: np.ndarray, match: Callable[[np.ndarray], np.ndarray]) -> n
     return np.concatenate(pairs)
 
 
-def _whole(stem: str) -> str:
-    return stem
-
-
-def _before_underscores(stem: str) -> str:
-    return stem.split("__")[0]
-
-
-def _before_last_part(stem: str) -> str:
-    return re.sub(r"[-_ .][^-_ .]+$", "", stem)
-
-
 #: Parts of names that may be of a scene, and what they are called.
 _PARTS: tuple[tuple[str, Callable[[str], str]], ...] = (
-    ("name", _whole),
-    ("prefix", _before_underscores),
-    ("prefix", _before_last_part),
+    ("name", lambda stem: stem),
+    ("prefix", lambda stem: stem.split("__")[0]),
+    ("prefix", lambda stem: re.sub(r"[-_ .][^-_ .]+$", "", stem)),  # without the last part
 )
 
 

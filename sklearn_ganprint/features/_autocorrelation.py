@@ -20,6 +20,8 @@ from sklearn_ganprint.features._base import (
     require_side,
 )
 
+__all__ = ["AutocorrelationTransformer", "PartialCorrelationTransformer"]
+
 #: Values of a channel of the images that are correlated at a time.
 BATCH_VALUES = 1 << 16
 
@@ -140,11 +142,7 @@ def correlation_rows(
 
 
 def correlation_names(
-    channels: Sequence[str],
-    pairs: np.ndarray,
-    reach: tuple[int, int],
-    *,
-    log_norm: bool,
+    channels: Sequence[str], pairs: np.ndarray, reach: tuple[int, int], *, log_norm: bool
 ) -> list[str]:
     """Name what :func:`correlation_rows` makes of covariances at lags up to `reach`."""
     kept = _kept(pairs, (2 * reach[0] + 1, 2 * reach[1] + 1))

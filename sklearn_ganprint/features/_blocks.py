@@ -10,6 +10,8 @@ from sklearn_ganprint._images import YCBCR_WEIGHTS, ImageShape
 from sklearn_ganprint.denoisers import GaussianDenoiser
 from sklearn_ganprint.features._base import POWER_FLOOR, ImageFeatures
 
+__all__ = ["BlockTransformer"]
+
 #: Side of a block, in pixels, as in JPEG and of the patches of many autoencoders.
 _SIDE = 8
 

@@ -30,6 +30,8 @@ from sklearn_ganprint.features._autocorrelation import (
 from sklearn_ganprint.features._base import ImageFeatures, channel_names
 from sklearn_ganprint.residuals._residual import SeveralResiduals
 
+__all__ = ["CorrelationTransformer"]
+
 #: Luminance, blue and red difference.
 _COLOURS = ("y", "cb", "cr")
 

@@ -15,6 +15,8 @@ from sklearn_ganprint._images import ImageShape
 from sklearn_ganprint.features._base import POWER_FLOOR, ResidualFeatures, channel_names
 from sklearn_ganprint.residuals._residual import divide_by_local_rms
 
+__all__ = ["SpectralLineTransformer", "SpectrumTransformer"]
+
 #: Of the local power, in squared grey levels: rounding to 8 bits alone has a third of it.
 ROUNDING_FLOOR = 0.25
 #: How far around a line its neighbourhood reaches, in steps of the spectrum.

@@ -14,6 +14,8 @@ from sklearn_ganprint._images import ImageShape
 from sklearn_ganprint.denoisers import GaussianDenoiser
 from sklearn_ganprint.features._base import ImageFeatures
 
+__all__ = ["TextureTransformer"]
+
 #: Luminance (ITU-R BT.601) in thousandths of a grey level: whole numbers, which single precision
 #: holds exactly. Equal differences are equal then, whatever colours they are of.
 _LUMINANCE = np.array([299, 587, 114], np.float32)

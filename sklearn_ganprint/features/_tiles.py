@@ -14,6 +14,8 @@ from sklearn_ganprint._batches import hand_on_arrays
 from sklearn_ganprint._images import ImageShape, quiet_about_images
 from sklearn_ganprint.features._base import ResidualFeatures
 
+__all__ = ["TiledTransformer"]
+
 
 @dataclass(eq=False, repr=False)
 class TiledTransformer(MetaEstimatorMixin, ResidualFeatures):

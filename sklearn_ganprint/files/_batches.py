@@ -21,6 +21,8 @@ from sklearn_ganprint.files._histories import FileHistory, file_histories
 from sklearn_ganprint.residuals._blanks import lack_residual, residual_share, share_in_words
 from sklearn_ganprint.residuals._cache import cache_unused
 
+__all__ = ["MAX_SIDE", "MIN_SIDE", "NoResidualError", "UnreadableImageWarning"]
+
 #: Values of the images of one batch, at the most: 48 MiB in uint8. Large photos come in fewer.
 BATCH_VALUES = 3 << 24
 

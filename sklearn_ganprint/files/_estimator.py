@@ -43,6 +43,8 @@ from sklearn_ganprint.files._batches import (
 from sklearn_ganprint.files._histories import FileHistory, some_of_each, summarize_histories
 from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
 
+__all__ = ["FileBatchClassifier", "FileBatchClustering", "FileBatchEstimator"]
+
 #: Methods that give one value an image, whatever the number of classes.
 _ONE_VALUE = ("score_samples", "known_p_values")
 

@@ -9,6 +9,8 @@ from sklearn_ganprint.datasets import ImageHistory, estimate_history
 from sklearn_ganprint.datasets._decoding import ImageInfo
 from sklearn_ganprint.perturbations import BasePerturbation, HistoryCoverage, check_perturbation
 
+__all__ = ["FileHistory", "coverage_in_words", "uncovered"]
+
 #: Files of each class whose pixels are looked at in a fit: enough to say what it covers.
 N_LOOKED_AT = 50
 

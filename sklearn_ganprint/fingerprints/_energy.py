@@ -11,6 +11,16 @@ from scipy.ndimage import maximum_filter, median_filter
 from sklearn_ganprint._images import scaled_planes
 from sklearn_ganprint._parallel import row_chunks
 
+__all__ = [
+    "EnergyFit",
+    "autocorrelation",
+    "autocorrelation_period",
+    "energy",
+    "fit_energy",
+    "split_half_energy",
+    "unbiased_energy",
+]
+
 #: Chance that white noise has one spectral line, and so a period.
 FALSE_ALARM_RATE = 1e-3
 #: Share of the lines that a period must account for.

@@ -10,6 +10,16 @@ from sklearn.utils import gen_batches
 
 from sklearn_ganprint._parallel import one_blas_thread
 
+__all__ = [
+    "class_sums",
+    "doubling_counts",
+    "estimate_fingerprint",
+    "maximum_likelihood_fingerprint",
+    "nested_fingerprints",
+    "wiener_dft",
+    "zero_mean",
+]
+
 #: Values of the rows that are summed up at a time, 1 MiB in float32, and the least columns of them:
 #: shorter pieces of a row are slow to read.
 BLOCK_VALUES, MIN_COLUMNS = 1 << 18, 64

@@ -10,6 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_ganprint._batches import hand_on_arrays, learns_nothing, transform_batch
 from sklearn_ganprint.localization._localizer import FingerprintLocalizer
 
+__all__ = ["LocalizationResult", "localize_images"]
+
 
 class LocalizationResult(NamedTuple):
     """Result of :func:`localize_images`.

@@ -19,6 +19,8 @@ from sklearn_ganprint.conformal import conformal_p_values, scores_needed
 from sklearn_ganprint.localization import _model, _windows
 from sklearn_ganprint.perturbations import RandomHistory, check_perturbation
 
+__all__ = ["FingerprintLocalizer", "LocalizationWarning"]
+
 #: More folds cost more and make hardly better models.
 N_FOLDS = 5
 

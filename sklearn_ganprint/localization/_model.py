@@ -19,6 +19,8 @@ from sklearn_ganprint.localization._windows import (
 )
 from sklearn_ganprint.perturbations import RandomHistory
 
+__all__ = ["WindowModel", "localization_map"]
+
 #: Degrees of freedom: windows have heavy tails, and a window unlike all sources proves nothing.
 DEGREES = 2.5
 #: A source's covariance is averaged with the pooled one, which counts as many windows as this.

@@ -13,18 +13,8 @@ from sklearn.pipeline import Pipeline
 
 #: Where the estimators stand that a model is made of.
 _PACKAGES = (
-    "classification",
-    "clustering",
-    "datasets",
-    "denoisers",
-    "ensemble",
-    "features",
-    "files",
-    "localization",
-    "open_set",
-    "perturbations",
-    "pipelines",
-    "residuals",
+    "classification clustering datasets denoisers ensemble features files localization open_set "
+    "perturbations pipelines residuals"
 )
 
 #: Fitted arrays and their axes. Within one estimator equal letters are equal lengths; c is the
@@ -61,27 +51,16 @@ _SHAPES = {
 
 #: Limits that no score reaches, and scores below all others.
 _MAY_BE_INFINITE = frozenset(
-    {
-        "calibration_class_scores_",
-        "calibration_peaks_",
-        "calibration_scores_",
-        "floors_",
-        "grow_threshold_",
-        "offset_",
-        "processed_peaks_",
-        "processed_threshold_",
-        "out_of_fold_scores_",
-        "out_of_fold_typicality_",
-        "threshold_",
-        "thresholds_",
-    }
+    "calibration_class_scores_ calibration_peaks_ calibration_scores_ floors_ grow_threshold_ "
+    "offset_ processed_peaks_ processed_threshold_ out_of_fold_scores_ out_of_fold_typicality_ "
+    "threshold_ thresholds_".split()
 )
 
 
 @cache
 def own_types() -> dict[str, type]:
     """Collect the public estimators of this package by name: a model file may hold those alone."""
-    packages = (import_module(f"sklearn_ganprint.{name}") for name in _PACKAGES)
+    packages = (import_module(f"sklearn_ganprint.{name}") for name in _PACKAGES.split())
     public = (getattr(package, name) for package in packages for name in package.__all__)
     return {
         found.__qualname__: found

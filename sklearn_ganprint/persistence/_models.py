@@ -29,6 +29,8 @@ from sklearn_ganprint._output import atomic
 from sklearn_ganprint.files import FileBatchEstimator
 from sklearn_ganprint.persistence._checks import find_fault, own_type_names, rename_types
 
+__all__ = ["FORMAT_VERSION", "ModelFileError", "load_model", "read_metadata", "save_model"]
+
 #: Raised when a file written now could be misread by the code of before. From 2 on the header has
 #: a digest, and types are named by the package that they are public in.
 FORMAT_VERSION = 2

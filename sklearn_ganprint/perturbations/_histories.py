@@ -17,13 +17,15 @@ from sklearn_ganprint._images import (
     differ_in_shape,
 )
 from sklearn_ganprint.perturbations._base import BasePerturbation, HistoryCoverage
-from sklearn_ganprint.perturbations._operations import OPERATIONS
 from sklearn_ganprint.perturbations._perturbations import (
     FILTERS,
     MAX_SIDE,
+    OPERATIONS,
     PRESET_TEXTS,
     image_generator,
 )
+
+__all__ = ["RandomHistory"]
 
 #: Longest sides that the formats have.
 MAX_SIDES = {"jpeg": MAX_SIDE, "webp": 16383}

@@ -13,9 +13,18 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ganprint._images import ImageShape
+from sklearn_ganprint._images import LUMINANCE_WEIGHTS, ImageShape
 from sklearn_ganprint.denoisers import GaussianDenoiser
 from sklearn_ganprint.perturbations._base import BasePerturbation, HistoryCoverage
+
+__all__ = [
+    "Crop",
+    "GaussianBlur",
+    "GaussianNoise",
+    "JPEGCompression",
+    "Resize",
+    "check_perturbation",
+]
 
 #: Longest side that the usual JPEG library writes.
 MAX_SIDE = 65500
@@ -503,3 +512,68 @@ def _parse(text: str) -> BasePerturbation:
         f"Expected one of {', '.join(sorted(WORDS))} and a number, such as 'jpeg 85', "
         f"'resize 0.75 and back', or one of {', '.join(map(repr, PRESET_TEXTS))}; got {text!r}."
     )
+
+
+def _crop(image: np.ndarray, white: float, share: float, top: float, left: float) -> np.ndarray:
+    """Keep a part of the sides; `top` and `left` are shares of what is cut off."""
+    sides = [max(1, round(share * length)) for length in image.shape[:2]]
+    first = [
+        int(where * (length - side + 1))
+        for where, length, side in zip((top, left), image.shape, sides, strict=False)
+    ]
+    return image[first[0] : first[0] + sides[0], first[1] : first[1] + sides[1]]
+
+
+def _rotate(image: np.ndarray, white: float, strength: float) -> np.ndarray:
+    """Rotate about the centre, and keep the upright part of the same proportions that is full."""
+    height, width, _ = image.shape
+    angle = np.deg2rad(abs(strength))
+    share = 1 / (np.cos(angle) + np.sin(angle) * max(height / width, width / height))
+    inner = [max(1, int(length * share) - 2) for length in (height, width)]
+    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+    # Pillow knows floats in single planes only.
+    planes = np.moveaxis(image, -1, 0).astype(np.float32, order="C")
+    rotated = (Image.fromarray(plane).rotate(strength, FILTERS["bicubic"]) for plane in planes)
+    turned = np.stack([np.asarray(plane) for plane in rotated], axis=-1)
+    return turned[top : top + inner[0], left : left + inner[1]]
+
+
+def _resize(
+    image: np.ndarray, white: float, resample: str, scale: float = 1.0, longest_side: int = 0
+) -> np.ndarray:
+    if longest_side:
+        scale = min(1.0, longest_side / max(image.shape[:2]))
+    if scale == 1:
+        return image
+    return Resize(scale, resample=resample, data_range=white)._perturb(image)
+
+
+def _sharpen(image: np.ndarray, white: float, strength: float) -> np.ndarray:
+    return image + strength * (image - GaussianBlur(1.0)._perturb(image))
+
+
+def _contrast(image: np.ndarray, white: float, strength: float) -> np.ndarray:
+    mean = image.mean(dtype=np.float64)
+    return mean + strength * (image - mean)
+
+
+def _grey(image: np.ndarray, white: float) -> np.ndarray:
+    return np.repeat((image @ np.array(LUMINANCE_WEIGHTS))[..., np.newaxis], 3, axis=2)
+
+
+#: What random histories are made of: operations on one image, and on what is white in it.
+OPERATIONS: dict[str, Callable[..., np.ndarray]] = {
+    "crop": _crop,
+    "rotate": _rotate,
+    "resize": _resize,
+    "blur": lambda image, white, strength: GaussianBlur(strength)._perturb(image),
+    "sharpen": _sharpen,
+    "contrast": _contrast,
+    "brightness": lambda image, white, strength: image * np.float64(strength),
+    "grey": _grey,
+    "noise": lambda image, white, strength, seed: GaussianNoise(
+        strength, random_state=seed, data_range=white
+    )._perturb(image),
+    "jpeg": lambda image, white, **options: compressed(image, white, "JPEG", **options),
+    "webp": lambda image, white, quality: compressed(image, white, "WEBP", quality=quality),
+}

@@ -12,6 +12,8 @@ from sklearn.utils._param_validation import Interval
 from sklearn_ganprint.perturbations._base import BasePerturbation
 from sklearn_ganprint.perturbations._perturbations import FILTERS, WORDS, image_generator
 
+__all__ = ["SimulatedSource"]
+
 #: Filters along one axis that double a length, of four taps: as transposed convolutions tend to.
 DOUBLING = ((1.0, 3.0, 3.0, 1.0), (1.0, 2.0, 1.0, 0.0), (0.0, 1.0, 1.0, 0.0))
 

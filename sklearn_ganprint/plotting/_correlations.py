@@ -11,6 +11,8 @@ from sklearn_ganprint._output import printable
 from sklearn_ganprint.plotting import _drawing
 from sklearn_ganprint.plotting._drawing import Display
 
+__all__ = ["ComparisonMatrixDisplay", "CorrelationHistogramDisplay", "CorrelationMatrixDisplay"]
+
 #: Colours of correlations with the own fingerprint, and with that of another source.
 _SAME, _CROSS = _drawing.COLOURS[0], _drawing.COLOURS[5]
 

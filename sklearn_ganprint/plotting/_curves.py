@@ -9,6 +9,8 @@ import numpy as np
 from sklearn_ganprint._output import printable
 from sklearn_ganprint.plotting._drawing import COLOURS, Display, write_legend
 
+__all__ = ["EnergyCurveDisplay", "RobustnessCurveDisplay"]
+
 _Y_SCALES = (None, "linear", "log")
 _FORMULAS = {"inverse": "E∞ + E0/N", "printed": "E∞ + E0 2^-N"}
 #: More curves than colours, or print without colour: these tell them apart as well.
@@ -310,12 +312,7 @@ class RobustnessCurveDisplay(Display):
     name: str | None = None
 
     def plot(
-        self,
-        ax: Any = None,
-        *,
-        name: str | None = None,
-        log2: bool = False,
-        interval: str = "bar",
+        self, ax: Any = None, *, name: str | None = None, log2: bool = False, interval: str = "bar"
     ) -> Self:
         """Draw the curves.
 

@@ -9,6 +9,8 @@ from scipy.cluster.hierarchy import dendrogram, leaves_list
 from sklearn_ganprint.plotting import _drawing
 from sklearn_ganprint.plotting._correlations import _MatrixDisplay
 
+__all__ = ["SourceFamiliesDisplay"]
+
 #: Width of the dendrogram, as a share of that of the matrix.
 _BESIDE = 0.35
 

@@ -14,6 +14,8 @@ from sklearn_ganprint._output import printable
 from sklearn_ganprint.plotting import _drawing
 from sklearn_ganprint.plotting._drawing import Display
 
+__all__ = ["AutocorrelationDisplay", "FingerprintDisplay", "FingerprintSeriesDisplay"]
+
 _CHANNELS = ("luminance", "rgb")
 _SCALES = ("each", "common")
 _UNIT = "grey levels"

@@ -9,6 +9,8 @@ from sklearn_ganprint.localization import localize_images
 from sklearn_ganprint.plotting import _drawing
 from sklearn_ganprint.plotting._drawing import Display
 
+__all__ = ["LocalizationDisplay"]
+
 #: What the image becomes under the map: its contrast, and its darkest grey level of 1.
 _CONTRAST, _DARKEST = 0.75, 0.25
 

@@ -21,12 +21,7 @@ from sklearn_ganprint._metaestimators import with_objects
 from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
 from sklearn_ganprint.denoisers._filters import residuals_by_each, settable_denoiser
-from sklearn_ganprint.residuals._blanks import (
-    BlankTeller,
-    lack_residual,
-    report_blank,
-    zero_rows,
-)
+from sklearn_ganprint.residuals._blanks import BlankTeller, lack_residual, report_blank, zero_rows
 from sklearn_ganprint.residuals._cache import ResidualKeeper
 
 #: Weights of red, green and blue, in columns, in luminance, red less green and blue less green.

@@ -19,6 +19,8 @@ from sklearn_ganprint.datasets._decoding import _boxes, _chunks, _jpeg, _tiff
 from sklearn_ganprint.datasets._decoding._structure import Prepared, UnusableImageError
 from sklearn_ganprint.datasets._tar import find_member, open_file
 
+__all__ = ["ImageReadError"]
+
 FilePath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 Channels: TypeAlias = Literal["rgb", "luminance"]
 Pixels: TypeAlias = NDArray[np.uint8 | np.float32]
@@ -65,13 +67,7 @@ _MARKS = {
 #: In as many bytes of coded pixels four given ones come up by chance once in 30 000 times.
 _SEARCHED = 1 << 16
 
-_SUBSAMPLING = {
-    (1, 1): "4:4:4",
-    (1, 2): "4:4:0",
-    (2, 1): "4:2:2",
-    (2, 2): "4:2:0",
-    (4, 1): "4:1:1",
-}
+_SUBSAMPLING = {(1, 1): "4:4:4", (1, 2): "4:4:0", (2, 1): "4:2:2", (2, 2): "4:2:0", (4, 1): "4:1:1"}
 
 
 class ImageReadError(ValueError):

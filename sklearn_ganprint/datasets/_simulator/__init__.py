@@ -16,6 +16,8 @@ from sklearn_ganprint._output import atomic, remove_abandoned
 from sklearn_ganprint._parallel import map_in_order, one_blas_thread
 from sklearn_ganprint.datasets._simulator._sources import SOURCES, draw_scene, render
 
+__all__ = ["FolderInUseError", "make_generator_images", "write_generator_images"]
+
 #: The least height and width: what the deepest layers need.
 _MIN_SIDE = 16
 
