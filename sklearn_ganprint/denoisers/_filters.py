@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -15,6 +15,7 @@ from scipy.ndimage import gaussian_filter, median_filter, uniform_filter
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_ganprint._images import parameters
 from sklearn_ganprint._parallel import one_blas_thread
 from sklearn_ganprint.denoisers._banded import BandedMatrix, multiply
 from sklearn_ganprint.denoisers._wavelet_plan import WaveletPlan, wavelet_plan
@@ -127,7 +128,7 @@ class ResidualDenoiser(BaseDenoiser):
         return check_image_axes(images)
 
 
-@dataclass(eq=False, repr=False)
+@parameters
 class FunctionDenoiser(BaseDenoiser):
     """Denoiser from any function on float images ``(n, H, W)``.
 
@@ -197,7 +198,7 @@ def check_image_axes(images: Any) -> np.ndarray:
     return images
 
 
-@dataclass(eq=False, repr=False)
+@parameters
 class WaveletDenoiser(ResidualDenoiser):
     """Mihcak's locally adaptive Wiener filter in the wavelet domain.
 
@@ -282,7 +283,7 @@ class WaveletDenoiser(ResidualDenoiser):
         return wavelet_plan(images.shape[-2:], self.wavelet, level, sigma, self.mode, dtype)
 
 
-@dataclass(eq=False, repr=False)
+@parameters
 class GaussianDenoiser(ResidualDenoiser):
     """Gaussian low-pass filter.
 
@@ -363,7 +364,7 @@ def gaussian_matrix(n: int, sigma: float, reach: int, mode: str, dtype: str) -> 
     return BandedMatrix(matrix, dtype)
 
 
-@dataclass(eq=False, repr=False)
+@parameters
 class MedianDenoiser(BaseDenoiser):
     """Median over a square window.
 
@@ -398,7 +399,7 @@ class MedianDenoiser(BaseDenoiser):
         return median_filter(as_float_images(images), self.size, mode=self.mode, axes=(-2, -1))
 
 
-@dataclass(eq=False, repr=False)
+@parameters
 class WienerDenoiser(ResidualDenoiser):
     """Adaptive Wiener filter in the pixel domain.
 

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -26,6 +26,7 @@ from sklearn_ganprint._images import (
     ImageInputMixin,
     as_image_shape,
     batch_image_shape,
+    parameters,
     stack_images,
 )
 from sklearn_ganprint._metaestimators import Decides
@@ -52,7 +53,7 @@ Perturbation = str | BasePerturbation | Sequence[str | BasePerturbation]
 Chain = list[BasePerturbation]
 
 
-@dataclass(eq=False, repr=False)
+@parameters
 class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
     """Fit a pipeline on perturbed copies of the images beside the images themselves.
 

@@ -1,7 +1,7 @@
 """Random histories: what an image may have gone through before it is found."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -15,6 +15,7 @@ from sklearn_ganprint._images import (
     batch_image_shape,
     by_shape,
     differ_in_shape,
+    parameters,
 )
 from sklearn_ganprint.perturbations._base import BasePerturbation, HistoryCoverage
 from sklearn_ganprint.perturbations._perturbations import (
@@ -92,7 +93,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(eq=False, repr=False)
+@parameters
 class RandomHistory(BasePerturbation):
     """A random chain of compression, resizing and other processing, another one for each image.
 
@@ -214,6 +215,7 @@ class RandomHistory(BasePerturbation):
     one_per_round: bool = False
     draw: int = 0
     random_state: int | np.random.RandomState | None = 0
+    image_shape: Sequence[int] | None = None
     data_range: float = 255.0
 
     @classmethod
