@@ -1,6 +1,6 @@
 """The nearest-fingerprint classifier."""
 
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -79,11 +79,7 @@ class FingerprintClassifier(BaseFingerprintClassifier):
     1.0
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "metric": [StrOptions({*SCORES, "unbiased"})]
-    }
-
-    metric: str = "correlation"
+    metric: Annotated[str, StrOptions({*SCORES, "unbiased"})] = "correlation"
 
     # The sums say nothing of the norms of what was added up.
     @available_if(lambda self: self.metric != "unbiased")
