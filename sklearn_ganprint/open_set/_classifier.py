@@ -2,9 +2,8 @@
 
 import math
 import warnings
-from dataclasses import KW_ONLY
-from numbers import Real
-from typing import Annotated, Any, Self
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context
@@ -13,7 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_ganprint._batches import Batches, split_steps, takes_any_size
-from sklearn_ganprint._images import NJobs, parameters, stack_images
+from sklearn_ganprint._images import stack_images
 from sklearn_ganprint._metaestimators import RoutesFitParams, check_classes, route
 from sklearn_ganprint.classification._scores import last_step
 from sklearn_ganprint.conformal import (
@@ -28,7 +27,6 @@ from sklearn_ganprint.open_set._families import SourceFamilies
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 
 
-@parameters
 class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Attribute images to a known source, or to none at a stated rate of false alarms.
 
@@ -143,16 +141,34 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
            [False, False]])
     """
 
-    estimator: Annotated[Any, HasMethods(["fit", "predict"])]
-    _: KW_ONLY
-    false_alarm_rate: Annotated[float, Interval(Real, 0, 1, closed="neither")] = 0.01
-    score_function: Annotated[
-        str | ScoreFunction, StrOptions({"auto", *_calibration.SCORE_FUNCTIONS}), callable
-    ] = "auto"
-    calibration: Annotated[str, StrOptions({"auto", "source", "pooled"})] = "auto"
-    unknown_label: Annotated[str | float | None, str, Real, None] = None
-    cv: Annotated[Any, "cv_object"] = None
-    n_jobs: NJobs = None
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
+        "score_function": [StrOptions({"auto", *_calibration.SCORE_FUNCTIONS}), callable],
+        "calibration": [StrOptions({"auto", "source", "pooled"})],
+        "unknown_label": [str, Real, None],
+        "cv": ["cv_object"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        false_alarm_rate: float = 0.01,
+        score_function: str | ScoreFunction = "auto",
+        calibration: str = "auto",
+        unknown_label: str | float | None = None,
+        cv: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.false_alarm_rate = false_alarm_rate
+        self.score_function = score_function
+        self.calibration = calibration
+        self.unknown_label = unknown_label
+        self.cv = cv
+        self.n_jobs = n_jobs
 
     @property
     def _takes_any_size(self) -> bool:

@@ -1,9 +1,8 @@
 """The detector of images of one source."""
 
 import warnings
-from dataclasses import KW_ONLY
-from numbers import Real
-from typing import Annotated, Any, Self
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context
@@ -12,7 +11,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from sklearn_ganprint import _metaestimators
-from sklearn_ganprint._images import NJobs, parameters, stack_images
+from sklearn_ganprint._images import stack_images
 from sklearn_ganprint._metaestimators import FitsParts, RoutesFitParams, ScoresSamples
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.classification._scores import sources
@@ -22,7 +21,6 @@ from sklearn_ganprint.open_set._calibration import ScoreFunction
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank
 
 
-@parameters
 class FingerprintDetector(RoutesFitParams, OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     """Detect the images of one source, at a stated rate of false alarms.
 
@@ -88,16 +86,34 @@ class FingerprintDetector(RoutesFitParams, OutlierMixin, MetaEstimatorMixin, Bas
     array([-1, -1, -1, -1])
     """
 
-    estimator: Annotated[Any, HasMethods(["fit", "predict"]), None] = None
-    _: KW_ONLY
-    source: Annotated[Any, str, Real, "boolean", None] = None
-    null: Annotated[str, StrOptions({"source", "others"})] = "source"
-    false_alarm_rate: Annotated[float, Interval(Real, 0, 1, closed="neither")] = 0.01
-    score_function: Annotated[
-        str | ScoreFunction, StrOptions({"auto", *_calibration.SCORE_FUNCTIONS}), callable
-    ] = "auto"
-    cv: Annotated[Any, "cv_object"] = None
-    n_jobs: NJobs = None
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods(["fit", "predict"]), None],
+        "source": [str, Real, "boolean", None],
+        "null": [StrOptions({"source", "others"})],
+        "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
+        "score_function": [StrOptions({"auto", *_calibration.SCORE_FUNCTIONS}), callable],
+        "cv": ["cv_object"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        source: Any = None,
+        null: str = "source",
+        false_alarm_rate: float = 0.01,
+        score_function: str | ScoreFunction = "auto",
+        cv: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.source = source
+        self.null = null
+        self.false_alarm_rate = false_alarm_rate
+        self.score_function = score_function
+        self.cv = cv
+        self.n_jobs = n_jobs
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters, those of the estimator too.
