@@ -4,16 +4,13 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import wraps
-from inspect import get_annotations
-from numbers import Integral, Real
-from typing import Annotated, Any, ClassVar, Self, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval
 from sklearn.utils._set_output import _get_container_adapter
 from sklearn.utils.validation import _is_fitted, validate_data
 
@@ -40,31 +37,16 @@ CHANNELS = (1, 3)
 
 Estimator = TypeVar("Estimator")
 
-#: Parameters of many estimators, and what they may be: the shape of images, or residuals, that come
-#: as rows; the value of white; the number of workers.
-RowShape = Annotated[Sequence[int] | None, "array-like", None]
-DataRange = Annotated[float, Interval(Real, 0, None, closed="neither")]
-NJobs = Annotated[int | None, Integral, None]
-
 
 @dataclass_transform()
 def parameters(cls: type[Estimator]) -> type[Estimator]:
     """Write the ``__init__`` of an estimator, which stores the parameters that its class lists.
 
-    What ``Annotated`` adds to the type of a parameter, scikit-learn holds its values against. The
-    ``__init__`` is that of a dataclass, but the class is none, and has no defaults: programs that
-    compare or keep dataclasses, as dask does, look at the fields alone, and would take two fits for
-    one; and a parameter that a saved model lacks is not to be taken from the class.
+    It is that of a dataclass, and the class is none: programs that compare or keep dataclasses, as
+    dask does, look at the fields alone, and would take two fits for one.
     """
-    hints = get_annotations(cls)
-    limited = {name: hint for name, hint in hints.items() if hasattr(hint, "__metadata__")}
-    if limited:
-        limits = {name: [*hint.__metadata__] for name, hint in limited.items()}
-        cls._parameter_constraints = limits  # type: ignore[attr-defined]
-    cls.__annotations__ = hints | {name: hint.__origin__ for name, hint in limited.items()}
     made = dataclass(eq=False, repr=False)(cls)
-    stored = [field.name for field in fields(made)]  # type: ignore[arg-type]
-    for name in {"__dataclass_fields__", "__dataclass_params__", *stored} & vars(made).keys():
+    for name in ("__dataclass_fields__", "__dataclass_params__"):
         delattr(made, name)
     return made
 

@@ -1,6 +1,6 @@
 """The nearest-fingerprint classifier."""
 
-from typing import Annotated, Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -79,7 +79,11 @@ class FingerprintClassifier(BaseFingerprintClassifier):
     1.0
     """
 
-    metric: Annotated[str, StrOptions({*SCORES, "unbiased"})] = "correlation"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "metric": [StrOptions({*SCORES, "unbiased"})]
+    }
+
+    metric: str = "correlation"
 
     # The sums say nothing of the norms of what was added up.
     @available_if(lambda self: self.metric != "unbiased")

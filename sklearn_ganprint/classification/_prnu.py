@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ganprint._images import RowShape, batch_image_shape, parameters, stack_images
+from sklearn_ganprint._images import batch_image_shape, parameters, stack_images
 from sklearn_ganprint.classification._base import BaseFingerprintClassifier, Sums
 from sklearn_ganprint.correlation import CorrelationPeaks, correlation_index, locate_peaks
 from sklearn_ganprint.fingerprints import class_sums, wiener_dft, zero_mean
@@ -101,15 +101,24 @@ class PRNUClassifier(BaseFingerprintClassifier):
     1.0
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "zero_mean": ["boolean", StrOptions({"bayer"})],
+        "wiener": ["boolean"],
+        "metric": [StrOptions({"pce", "correlation"})],
+        "search": ["boolean"],
+        "intensity": ["boolean", StrOptions({"auto"})],
+        "image_shape": ["array-like", None],
+    }
+
     _n_channels: ClassVar[Sequence[int]] = (1, 2, 3, 4)
 
     _: KW_ONLY
-    zero_mean: Annotated[bool | str, "boolean", StrOptions({"bayer"})] = True
-    wiener: Annotated[bool, "boolean"] = False
-    metric: Annotated[str, StrOptions({"pce", "correlation"})] = "pce"
-    search: Annotated[bool, "boolean"] = False
-    intensity: Annotated[bool | str, "boolean", StrOptions({"auto"})] = "auto"
-    image_shape: RowShape = None
+    zero_mean: bool | str = True
+    wiener: bool = False
+    metric: str = "pce"
+    search: bool = False
+    intensity: bool | str = "auto"
+    image_shape: Sequence[int] | None = None
 
     def locate(self, X: Any) -> CorrelationPeaks:
         """Locate cropped photos in the photos of each camera.

@@ -2,7 +2,7 @@
 
 from dataclasses import KW_ONLY
 from numbers import Real
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
@@ -84,7 +84,11 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
     array(['camera', 'gan'], dtype='<U6')
     """
 
-    shrinkage: Annotated[float, Interval(Real, 0, 1, closed="both")] = 0.03
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "shrinkage": [Interval(Real, 0, 1, closed="both")]
+    }
+
+    shrinkage: float = 0.03
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any) -> Self:
@@ -271,11 +275,14 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
     array([1, 0, 0, 1])
     """
 
-    shrinkage: Annotated[
-        float | Literal["auto"], Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})
-    ] = "auto"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "shrinkage": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
+        "squash": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    shrinkage: float | Literal["auto"] = "auto"
     _: KW_ONLY
-    squash: Annotated[float | None, Interval(Real, 0, None, closed="neither"), None] = 2.0
+    squash: float | None = 2.0
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, subclasses: Any = None, background: Any = None) -> Self:

@@ -1,9 +1,10 @@
 """An estimator that finds which residuals come from one source, without labels."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from numbers import Integral, Real
-from typing import Annotated, Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -16,7 +17,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint._batches import Batches
-from sklearn_ganprint._images import ImageInputMixin, ImageShape, NJobs, RowShape, parameters
+from sklearn_ganprint._images import ImageInputMixin, ImageShape, parameters
 from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint.clustering import _merging
 from sklearn_ganprint.clustering._features import Axes, part_spectra, whitened_axes
@@ -163,13 +164,22 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
 
     _takes_residuals: ClassVar[bool] = True
 
-    n_clusters: Annotated[int | None, Interval(Integral, 1, None, closed="left"), None] = None
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_clusters": [Interval(Integral, 1, None, closed="left"), None],
+        "image_shape": ["array-like", None],
+        "min_separation": [Interval(Real, 0, None, closed="neither")],
+        "max_samples": [Interval(Integral, 2, None, closed="left")],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+    }
+
+    n_clusters: int | None = None
     _: KW_ONLY
-    image_shape: RowShape = None
-    min_separation: Annotated[float, Interval(Real, 0, None, closed="neither")] = 3.0
-    max_samples: Annotated[int, Interval(Integral, 2, None, closed="left")] = 5000
-    random_state: Annotated[Any, "random_state"] = None
-    n_jobs: NJobs = None
+    image_shape: Sequence[int] | None = None
+    min_separation: float = 3.0
+    max_samples: int = 5000
+    random_state: Any = None
+    n_jobs: int | None = None
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:

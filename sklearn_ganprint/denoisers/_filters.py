@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY
 from functools import lru_cache
 from numbers import Integral, Real
-from typing import Annotated, Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pywt
@@ -248,11 +248,18 @@ class WaveletDenoiser(ResidualDenoiser):
     0.95
     """
 
-    wavelet: Annotated[str, StrOptions(set(pywt.wavelist(kind="discrete")))] = "db4"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "wavelet": [StrOptions(set(pywt.wavelist(kind="discrete")))],
+        "level": [Interval(Integral, 1, None, closed="left")],
+        "sigma": [Interval(Real, 0, None, closed="neither")],
+        "mode": [StrOptions(set(WAVELET_MODES))],
+    }
+
+    wavelet: str = "db4"
     _: KW_ONLY
-    level: Annotated[int, Interval(Integral, 1, None, closed="left")] = 4
-    sigma: Annotated[float, Interval(Real, 0, None, closed="neither")] = 5.0
-    mode: Annotated[str, StrOptions(set(WAVELET_MODES))] = "symmetric"
+    level: int = 4
+    sigma: float = 5.0
+    mode: str = "symmetric"
 
     def _residual(self, images: np.ndarray) -> np.ndarray:
         stack = images.reshape(-1, *images.shape[-2:])
@@ -308,10 +315,16 @@ class GaussianDenoiser(ResidualDenoiser):
     array([-2.3, -9.7, 84.1, -9.7, -2.3])
     """
 
-    sigma: Annotated[float, Interval(Real, 0, None, closed="neither")] = 1.0
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "sigma": [Interval(Real, 0, None, closed="neither")],
+        "mode": [StrOptions(set(BOUNDARY_MODES))],
+        "truncate": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    sigma: float = 1.0
     _: KW_ONLY
-    mode: Annotated[str, StrOptions(set(BOUNDARY_MODES))] = "reflect"
-    truncate: Annotated[float, Interval(Real, 0, None, closed="neither")] = 4.0
+    mode: str = "reflect"
+    truncate: float = 4.0
 
     def _residual(self, images: np.ndarray) -> np.ndarray:
         images = as_float_images(images)
@@ -372,9 +385,14 @@ class MedianDenoiser(BaseDenoiser):
     100.0
     """
 
-    size: Annotated[int, Interval(Integral, 1, None, closed="left")] = 3
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "size": [Interval(Integral, 1, None, closed="left")],
+        "mode": [StrOptions(set(BOUNDARY_MODES))],
+    }
+
+    size: int = 3
     _: KW_ONLY
-    mode: Annotated[str, StrOptions(set(BOUNDARY_MODES))] = "reflect"
+    mode: str = "reflect"
 
     def denoise(self, images: Any) -> np.ndarray:
         self._validate_params()
@@ -419,10 +437,16 @@ class WienerDenoiser(ResidualDenoiser):
     True
     """
 
-    size: Annotated[int, Interval(Integral, 1, None, closed="left")] = 3
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "size": [Interval(Integral, 1, None, closed="left")],
+        "sigma": [Interval(Real, 0, None, closed="neither"), None],
+        "mode": [StrOptions(set(BOUNDARY_MODES))],
+    }
+
+    size: int = 3
     _: KW_ONLY
-    sigma: Annotated[float | None, Interval(Real, 0, None, closed="neither"), None] = None
-    mode: Annotated[str, StrOptions(set(BOUNDARY_MODES))] = "reflect"
+    sigma: float | None = None
+    mode: str = "reflect"
 
     def _residual(self, images: np.ndarray) -> np.ndarray:
         images = as_float_images(images)

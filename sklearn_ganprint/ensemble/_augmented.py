@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from numbers import Integral, Real
-from typing import Annotated, Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import logsumexp
@@ -24,7 +24,6 @@ from sklearn_ganprint._batches import Batches
 from sklearn_ganprint._images import (
     IMAGE_DTYPES,
     ImageInputMixin,
-    RowShape,
     as_image_shape,
     batch_image_shape,
     parameters,
@@ -155,15 +154,22 @@ class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
     True
     """
 
-    estimator: Annotated[Any, HasMethods(["fit", "predict"])]
-    perturbations: Annotated[
-        Sequence[Perturbation] | RandomHistory | str, "array-like", RandomHistory, str
-    ] = "history web"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods(["fit", "predict"])],
+        "perturbations": ["array-like", RandomHistory, str],
+        "n_copies": [Interval(Integral, 1, None, closed="left")],
+        "subclasses": ["boolean", StrOptions({"auto"})],
+        "temperature": [Interval(Real, 0, None, closed="left")],
+        "image_shape": ["array-like", None],
+    }
+
+    estimator: Any
+    perturbations: Sequence[Perturbation] | RandomHistory | str = "history web"
     _: KW_ONLY
-    n_copies: Annotated[int, Interval(Integral, 1, None, closed="left")] = 12
-    subclasses: Annotated[bool | str, "boolean", StrOptions({"auto"})] = "auto"
-    temperature: Annotated[float, Interval(Real, 0, None, closed="left")] = 8.0
-    image_shape: RowShape = None
+    n_copies: int = 12
+    subclasses: bool | str = "auto"
+    temperature: float = 8.0
+    image_shape: Sequence[int] | None = None
 
     __metadata_request__fit = _metaestimators.ASKS_FOR_GROUPS
 

@@ -1,6 +1,6 @@
 """The classifier that learns from the parts of images and predicts from the whole."""
 
-from typing import Annotated, Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import _fit_context, clone
@@ -68,7 +68,11 @@ class TiledClassifier(RoutesFitParams, FittedOnCopies):
     (10,)
     """
 
-    estimator: Annotated[Any, HasMethods(["fit", "predict"])]
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods(["fit", "predict"])]
+    }
+
+    estimator: Any
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, **fit_params: Any) -> Self:

@@ -6,13 +6,13 @@ from functools import lru_cache
 from itertools import combinations
 from math import prod
 from numbers import Integral, Real
-from typing import Annotated, Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import fft
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ganprint._images import ImageShape, NJobs, RowShape, parameters
+from sklearn_ganprint._images import ImageShape, parameters
 from sklearn_ganprint.features._base import (
     POWER_FLOOR,
     ResidualFeatures,
@@ -86,12 +86,19 @@ class AutocorrelationTransformer(ResidualFeatures):
     ['rr[0,1]', 'rr[1,1]', 'gb[1,1]', 'log_norm[b]']
     """
 
-    max_lag: Annotated[int, Interval(Integral, 0, None, closed="left")] = 8
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ResidualFeatures._parameter_constraints,
+        "max_lag": [Interval(Integral, 0, None, closed="left")],
+        "cross_channel": ["boolean"],
+        "log_norm": ["boolean"],
+    }
+
+    max_lag: int = 8
     _: KW_ONLY
-    cross_channel: Annotated[bool, "boolean"] = True
-    log_norm: Annotated[bool, "boolean"] = True
-    image_shape: RowShape = None
-    n_jobs: NJobs = None
+    cross_channel: bool = True
+    log_norm: bool = True
+    image_shape: Sequence[int] | None = None
+    n_jobs: int | None = None
 
     def _features(self, planes: np.ndarray) -> np.ndarray:
         pairs = channel_pairs(planes.shape[1], cross=self.cross_channel)
@@ -290,13 +297,21 @@ class PartialCorrelationTransformer(ResidualFeatures):
     [True, False]
     """
 
-    size: Annotated[int, Interval(Integral, 1, None, closed="left")] = 5
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ResidualFeatures._parameter_constraints,
+        "size": [Interval(Integral, 1, None, closed="left")],
+        "scales": ["array-like"],
+        "cross_channel": ["boolean"],
+        "ridge": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    size: int = 5
     _: KW_ONLY
-    scales: Annotated[Sequence[int], "array-like"] = (1,)
-    cross_channel: Annotated[bool, "boolean"] = True
-    ridge: Annotated[float, Interval(Real, 0, None, closed="neither")] = 0.1
-    image_shape: RowShape = None
-    n_jobs: NJobs = None
+    scales: Sequence[int] = (1,)
+    cross_channel: bool = True
+    ridge: float = 0.1
+    image_shape: Sequence[int] | None = None
+    n_jobs: int | None = None
 
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:
         if self.size % 2 == 0:

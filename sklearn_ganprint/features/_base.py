@@ -1,9 +1,11 @@
 """The bases of transformers of residuals, and of images, to features."""
 
 from collections.abc import Iterable
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklearn_ganprint._images import ImageShape, ImageTransformer
@@ -21,6 +23,11 @@ class ResidualFeatures(ImageTransformer):
     """
 
     _takes_residuals: ClassVar[bool] = True
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ImageTransformer._parameter_constraints,
+        "n_jobs": [Integral, None],
+    }
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
         parts = thread_map(
@@ -68,6 +75,11 @@ class ImageFeatures(BlankTeller, ResidualFeatures):
 
     _takes_residuals: ClassVar[bool] = False
     _takes_any_size = True
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ResidualFeatures._parameter_constraints,
+        "data_range": [Interval(Real, 0, None, closed="neither")],
+    }
 
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:
         images = super()._take(X, reset=reset)

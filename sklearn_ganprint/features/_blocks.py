@@ -1,5 +1,6 @@
 """From images to statistics by position in blocks of 8 x 8 pixels."""
 
+from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from itertools import product
 from typing import Any
@@ -7,14 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import fft
 
-from sklearn_ganprint._images import (
-    YCBCR_WEIGHTS,
-    DataRange,
-    ImageShape,
-    NJobs,
-    RowShape,
-    parameters,
-)
+from sklearn_ganprint._images import YCBCR_WEIGHTS, ImageShape, parameters
 from sklearn_ganprint.denoisers import GaussianDenoiser
 from sklearn_ganprint.features._base import POWER_FLOOR, ImageFeatures
 
@@ -117,9 +111,9 @@ class BlockTransformer(ImageFeatures):
     """
 
     _: KW_ONLY
-    image_shape: RowShape = None
-    data_range: DataRange = 255.0
-    n_jobs: NJobs = None
+    image_shape: Sequence[int] | None = None
+    data_range: float = 255.0
+    n_jobs: int | None = None
 
     def _size_needed(self, n_channels: int) -> tuple[int, str, str]:
         return _SIDE, f"blocks of {_SIDE} pixels a side", ""

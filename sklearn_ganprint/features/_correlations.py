@@ -3,21 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY
 from numbers import Integral, Real
-from typing import Annotated, Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import fft
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ganprint._images import (
-    YCBCR_WEIGHTS,
-    DataRange,
-    ImageShape,
-    NJobs,
-    RowShape,
-    parameters,
-)
+from sklearn_ganprint._images import YCBCR_WEIGHTS, ImageShape, parameters
 from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import (
     BaseDenoiser,
@@ -140,20 +133,26 @@ class CorrelationTransformer(ImageFeatures):
     ((4, 690), (4, 690))
     """
 
-    denoisers: Annotated[
-        Sequence[str | BaseDenoiser | Callable[[np.ndarray], np.ndarray]] | None, "array-like", None
-    ] = None
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ImageFeatures._parameter_constraints,
+        "denoisers": ["array-like", None],
+        "max_lag": [Interval(Integral, 0, None, closed="left"), "array-like"],
+        "colour_lag": [Interval(Integral, 0, None, closed="left"), None],
+        "window": [Interval(Integral, 0, None, closed="left"), None],
+        "ridge": [Interval(Real, 0, None, closed="neither")],
+        "log_norm": ["boolean"],
+    }
+
+    denoisers: Sequence[str | BaseDenoiser | Callable[[np.ndarray], np.ndarray]] | None = None
     _: KW_ONLY
-    max_lag: Annotated[
-        int | Sequence[int], Interval(Integral, 0, None, closed="left"), "array-like"
-    ] = (8, 3, 3)
-    colour_lag: Annotated[int | None, Interval(Integral, 0, None, closed="left"), None] = 3
-    window: Annotated[int | None, Interval(Integral, 0, None, closed="left"), None] = 5
-    ridge: Annotated[float, Interval(Real, 0, None, closed="neither")] = 0.1
-    log_norm: Annotated[bool, "boolean"] = True
-    image_shape: RowShape = None
-    data_range: DataRange = 255.0
-    n_jobs: NJobs = None
+    max_lag: int | Sequence[int] = (8, 3, 3)
+    colour_lag: int | None = 3
+    window: int | None = 5
+    ridge: float = 0.1
+    log_norm: bool = True
+    image_shape: Sequence[int] | None = None
+    data_range: float = 255.0
+    n_jobs: int | None = None
 
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:
         self._check_params()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from numbers import Integral
-from typing import Annotated, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -11,7 +11,7 @@ from scipy import fft
 from scipy.signal.windows import hann
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ganprint._images import ImageShape, NJobs, RowShape, parameters
+from sklearn_ganprint._images import ImageShape, parameters
 from sklearn_ganprint.features._base import POWER_FLOOR, ResidualFeatures, channel_names
 from sklearn_ganprint.residuals._residual import divide_by_local_rms
 
@@ -81,12 +81,19 @@ class SpectrumTransformer(ResidualFeatures):
     ['r[0]', 'r[1]', 'r[2]', 'r[3]', 'r[4]', 'r[5]', 'r[6]']
     """
 
-    window_size: Annotated[int, Interval(Integral, 2, None, closed="left")] = 32
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ResidualFeatures._parameter_constraints,
+        "window_size": [Interval(Integral, 2, None, closed="left")],
+        "profile": [StrOptions({"full", "radial", "azimuthal"})],
+        "normalize": ["boolean"],
+    }
+
+    window_size: int = 32
     _: KW_ONLY
-    profile: Annotated[str, StrOptions({"full", "radial", "azimuthal"})] = "full"
-    normalize: Annotated[bool, "boolean"] = True
-    image_shape: RowShape = None
-    n_jobs: NJobs = None
+    profile: str = "full"
+    normalize: bool = True
+    image_shape: Sequence[int] | None = None
+    n_jobs: int | None = None
 
     def _features(self, planes: np.ndarray) -> np.ndarray:
         window = self._window(planes.shape[2:])
@@ -242,13 +249,21 @@ class SpectralLineTransformer(ResidualFeatures):
     [False, True]
     """
 
-    period: Annotated[int, Interval(Integral, 2, None, closed="left")] = 4
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ResidualFeatures._parameter_constraints,
+        "period": [Interval(Integral, 2, None, closed="left")],
+        "window": [Interval(Integral, 2, None, closed="left"), None],
+        "segment_size": [Interval(Integral, 1, None, closed="left")],
+        "magnitude": ["boolean"],
+    }
+
+    period: int = 4
     _: KW_ONLY
-    window: Annotated[int | None, Interval(Integral, 2, None, closed="left"), None] = 9
-    segment_size: Annotated[int, Interval(Integral, 1, None, closed="left")] = 128
-    magnitude: Annotated[bool, "boolean"] = True
-    image_shape: RowShape = None
-    n_jobs: NJobs = None
+    window: int | None = 9
+    segment_size: int = 128
+    magnitude: bool = True
+    image_shape: Sequence[int] | None = None
+    n_jobs: int | None = None
 
     def _features(self, planes: np.ndarray) -> np.ndarray:
         if self.window is not None:

@@ -1,16 +1,16 @@
 """From images to histograms of their local texture."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
 from itertools import product
 from numbers import Integral, Real
-from typing import Annotated
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ganprint._images import DataRange, ImageShape, NJobs, RowShape, parameters
+from sklearn_ganprint._images import ImageShape, parameters
 from sklearn_ganprint.denoisers import GaussianDenoiser
 from sklearn_ganprint.features._base import ImageFeatures
 
@@ -110,12 +110,18 @@ class TextureTransformer(ImageFeatures):
     ((4, 1174), (4, 1174))
     """
 
-    step: Annotated[float, Interval(Real, 0, None, closed="neither")] = 2.0
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ImageFeatures._parameter_constraints,
+        "step": [Interval(Real, 0, None, closed="neither")],
+        "n_scales": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    step: float = 2.0
     _: KW_ONLY
-    n_scales: Annotated[int, Interval(Integral, 1, None, closed="left")] = 2
-    image_shape: RowShape = None
-    data_range: DataRange = 255.0
-    n_jobs: NJobs = None
+    n_scales: int = 2
+    image_shape: Sequence[int] | None = None
+    data_range: float = 255.0
+    n_jobs: int | None = None
 
     def _size_needed(self, n_channels: int) -> tuple[int, str, str]:
         return 4 << (self.n_scales - 1), f"n_scales={self.n_scales}", ", or set fewer scales"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from numbers import Integral
-from typing import Annotated, Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import MetaEstimatorMixin, clone
@@ -11,7 +11,7 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from sklearn_ganprint._batches import hand_on_arrays
-from sklearn_ganprint._images import ImageShape, RowShape, parameters, quiet_about_images
+from sklearn_ganprint._images import ImageShape, parameters, quiet_about_images
 from sklearn_ganprint.features._base import ResidualFeatures
 
 __all__ = ["TiledTransformer"]
@@ -63,12 +63,20 @@ class TiledTransformer(MetaEstimatorMixin, ResidualFeatures):
     (4, 5, 1302)
     """
 
-    transformer: Annotated[Any, HasMethods(["fit", "transform"])]
-    tile_size: Annotated[int | Sequence[int], "array-like", int, np.integer] = 64
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "transformer": [HasMethods(["fit", "transform"])],
+        "tile_size": ["array-like", int, np.integer],
+        "max_tiles": [Interval(Integral, 1, None, closed="left")],
+        "image_shape": ["array-like", None],
+        "flatten": ["boolean"],
+    }
+
+    transformer: Any
+    tile_size: int | Sequence[int] = 64
     _: KW_ONLY
-    max_tiles: Annotated[int, Interval(Integral, 1, None, closed="left")] = 64
-    image_shape: RowShape = None
-    flatten: Annotated[bool, "boolean"] = True
+    max_tiles: int = 64
+    image_shape: Sequence[int] | None = None
+    flatten: bool = True
 
     def _learn(self, images: np.ndarray, y: Any) -> None:
         self.n_parts_ = self._transform_images(images[:1]).shape[1]

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import KW_ONLY, replace
 from numbers import Integral
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import (
@@ -30,7 +30,7 @@ from sklearn.utils.validation import (
 
 from sklearn_ganprint import _images, _metaestimators
 from sklearn_ganprint._batches import fit_on_batches, takes_any_size
-from sklearn_ganprint._images import ImageInputMixin, ImageTransformer, NJobs, parameters
+from sklearn_ganprint._images import ImageInputMixin, ImageTransformer, parameters
 from sklearn_ganprint._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files._batches import (
@@ -159,16 +159,24 @@ class FileBatchEstimator(
     True
     """
 
-    estimator: Annotated[Any, HasMethods("fit")]
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "estimator": [HasMethods("fit")],
+        "reader": [ImageReader, None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "on_error": [StrOptions({"warn", "raise"}), callable],
+        "progress": [callable, None],
+        "on_history": [callable, None],
+    }
+
+    estimator: Any
     _: KW_ONLY
-    reader: Annotated[ImageReader | None, ImageReader, None] = None
-    batch_size: Annotated[int, Interval(Integral, 1, None, closed="left")] = 64
-    n_jobs: NJobs = None
-    on_error: Annotated[
-        str | Callable[[ImageReadError], Any], StrOptions({"warn", "raise"}), callable
-    ] = "warn"
-    progress: Annotated[Callable[[int, int], Any] | None, callable, None] = None
-    on_history: Annotated[Callable[[str, FileHistory], Any] | None, callable, None] = None
+    reader: ImageReader | None = None
+    batch_size: int = 64
+    n_jobs: int | None = None
+    on_error: str | Callable[[ImageReadError], Any] = "warn"
+    progress: Callable[[int, int], Any] | None = None
+    on_history: Callable[[str, FileHistory], Any] | None = None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a saved estimator; those of earlier versions had no parameter `on_history`."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
 from itertools import chain
 from numbers import Integral, Real
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from sklearn_ganprint import _images, _metaestimators
 from sklearn_ganprint._batches import Batches, Result, hand_on_arrays
-from sklearn_ganprint._images import ImageInputMixin, RowShape, parameters
+from sklearn_ganprint._images import ImageInputMixin, parameters
 from sklearn_ganprint.conformal import conformal_p_values, scores_needed
 from sklearn_ganprint.localization import _model, _windows
 from sklearn_ganprint.perturbations import RandomHistory, check_perturbation
@@ -165,17 +165,30 @@ n_coordinates)
 
     _takes_residuals: ClassVar[bool] = True
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "window_size": [Interval(Integral, 2, None, closed="left")],
+        "max_lag": [Interval(Integral, 1, None, closed="left")],
+        "smoothing": [Interval(Integral, 1, None, closed="left")],
+        "shrinkage": [Interval(Real, 0, 1, closed="both")],
+        "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
+        "min_region": [Interval(Integral, 1, None, closed="left")],
+        "min_power": [Interval(Real, 0, None, closed="left")],
+        "cv": ["cv_object"],
+        "image_shape": ["array-like", None],
+        "perturbations": [RandomHistory, str, None],
+    }
+
     _: KW_ONLY
-    window_size: Annotated[int, Interval(Integral, 2, None, closed="left")] = 16
-    max_lag: Annotated[int, Interval(Integral, 1, None, closed="left")] = 4
-    smoothing: Annotated[int, Interval(Integral, 1, None, closed="left")] = 3
-    shrinkage: Annotated[float, Interval(Real, 0, 1, closed="both")] = 0.01
-    false_alarm_rate: Annotated[float, Interval(Real, 0, 1, closed="neither")] = 0.05
-    min_region: Annotated[int, Interval(Integral, 1, None, closed="left")] = 400
-    min_power: Annotated[float, Interval(Real, 0, None, closed="left")] = 0.02
-    cv: Annotated[Any, "cv_object"] = None
-    image_shape: RowShape = None
-    perturbations: Annotated[RandomHistory | str | None, RandomHistory, str, None] = None
+    window_size: int = 16
+    max_lag: int = 4
+    smoothing: int = 3
+    shrinkage: float = 0.01
+    false_alarm_rate: float = 0.05
+    min_region: int = 400
+    min_power: float = 0.02
+    cv: Any = None
+    image_shape: Sequence[int] | None = None
+    perturbations: RandomHistory | str | None = None
 
     __metadata_request__fit = _metaestimators.ASKS_FOR_GROUPS
 

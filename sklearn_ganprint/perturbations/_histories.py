@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY
 from numbers import Integral, Real
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
@@ -11,9 +11,7 @@ from sklearn.utils.validation import check_array
 
 from sklearn_ganprint._images import (
     IMAGE_DTYPES,
-    DataRange,
     ImageShape,
-    RowShape,
     batch_image_shape,
     by_shape,
     differ_in_shape,
@@ -38,7 +36,7 @@ MAX_SIDES = {"jpeg": MAX_SIDE, "webp": 16383}
 LEAST_SIDE = 32
 
 #: Probability, least and greatest strength.
-Range = Annotated[tuple[float, float, float] | None, "array-like", None]
+Range = tuple[float, float, float] | None
 
 
 class Operation(NamedTuple):
@@ -185,6 +183,19 @@ class RandomHistory(BasePerturbation):
     ['resize', 'jpeg']
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BasePerturbation._parameter_constraints,
+        **{name: ["array-like", None] for name in (*RANGES, "longest_side")},
+        "grey": [Interval(Real, 0, 1, closed="both")],
+        "resample": ["array-like"],
+        "full_colour": [Interval(Real, 0, 1, closed="both")],
+        "rounds": ["array-like"],
+        "one_per_round": ["boolean"],
+        "draw": [Interval(Integral, 0, None, closed="left")],
+        "random_state": ["random_state"],
+        "data_range": [Interval(Real, 0, None, closed="neither")],
+    }
+
     _: KW_ONLY
     crop: Range = (0.5, 0.5, 1.0)
     rotate: Range = (0.03, -3.0, 3.0)
@@ -193,19 +204,19 @@ class RandomHistory(BasePerturbation):
     sharpen: Range = (0.1, 0.2, 1.5)
     contrast: Range = (0.1, 0.8, 1.25)
     brightness: Range = (0.1, 0.8, 1.25)
-    grey: Annotated[float, Interval(Real, 0, 1, closed="both")] = 0.02
+    grey: float = 0.02
     noise: Range = (0.1, 0.5, 4.0)
     jpeg: Range = (0.65, 50, 99)
     webp: Range = (0.12, 50, 95)
-    longest_side: Annotated[tuple[int, int] | None, "array-like", None] = None
-    resample: Annotated[Sequence[str], "array-like"] = ("bilinear", "bicubic", "lanczos")
-    full_colour: Annotated[float, Interval(Real, 0, 1, closed="both")] = 0.3
-    rounds: Annotated[Sequence[int], "array-like"] = (1, 1, 1, 2)
-    one_per_round: Annotated[bool, "boolean"] = False
-    draw: Annotated[int, Interval(Integral, 0, None, closed="left")] = 0
-    random_state: Annotated[int | np.random.RandomState | None, "random_state"] = 0
-    image_shape: RowShape = None
-    data_range: DataRange = 255.0
+    longest_side: tuple[int, int] | None = None
+    resample: Sequence[str] = ("bilinear", "bicubic", "lanczos")
+    full_colour: float = 0.3
+    rounds: Sequence[int] = (1, 1, 1, 2)
+    one_per_round: bool = False
+    draw: int = 0
+    random_state: int | np.random.RandomState | None = 0
+    image_shape: Sequence[int] | None = None
+    data_range: float = 255.0
 
     @classmethod
     def preset(cls, name: str, **params: Any) -> Self:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY
 from numbers import Integral, Real
-from typing import Annotated, Any
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ganprint._images import LUMINANCE_WEIGHTS, DataRange, ImageShape, RowShape, parameters
+from sklearn_ganprint._images import LUMINANCE_WEIGHTS, ImageShape, parameters
 from sklearn_ganprint.denoisers import GaussianDenoiser
 from sklearn_ganprint.perturbations._base import BasePerturbation, HistoryCoverage
 
@@ -73,11 +73,18 @@ class JPEGCompression(BasePerturbation):
     JPEG 85
     """
 
-    quality: Annotated[int, Interval(Integral, 1, 100, closed="both")] = 95
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BasePerturbation._parameter_constraints,
+        "quality": [Interval(Integral, 1, 100, closed="both")],
+        "subsampling": [StrOptions({"4:2:0", "4:2:2", "4:4:4"})],
+        "data_range": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    quality: int = 95
     _: KW_ONLY
-    subsampling: Annotated[str, StrOptions({"4:2:0", "4:2:2", "4:4:4"})] = "4:2:0"
-    image_shape: RowShape = None
-    data_range: DataRange = 255.0
+    subsampling: str = "4:2:0"
+    image_shape: Sequence[int] | None = None
+    data_range: float = 255.0
 
     def __str__(self) -> str:
         return f"JPEG {self.quality}" + f" {self.subsampling}" * (self.subsampling != "4:2:0")
@@ -158,14 +165,20 @@ class Crop(BasePerturbation):
     crop 2 at 1,3
     """
 
-    size: Annotated[
-        int | Sequence[int] | None, Interval(Integral, 1, None, closed="left"), "array-like", None
-    ] = None
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BasePerturbation._parameter_constraints,
+        "size": [Interval(Integral, 1, None, closed="left"), "array-like", None],
+        "trim": [Interval(Integral, 0, None, closed="left")],
+        "offset": [StrOptions({"center", "random"}), "array-like"],
+        "random_state": ["random_state"],
+    }
+
+    size: int | Sequence[int] | None = None
     _: KW_ONLY
-    trim: Annotated[int, Interval(Integral, 0, None, closed="left")] = 0
-    offset: Annotated[str | Sequence[int], StrOptions({"center", "random"}), "array-like"] = (0, 0)
-    random_state: Annotated[int | np.random.RandomState | None, "random_state"] = None
-    image_shape: RowShape = None
+    trim: int = 0
+    offset: str | Sequence[int] = (0, 0)
+    random_state: int | np.random.RandomState | None = None
+    image_shape: Sequence[int] | None = None
 
     def __str__(self) -> str:
         words = [f"trim {self.trim}"] if self.trim else []
@@ -262,12 +275,20 @@ class Resize(BasePerturbation):
     resize 0.75 and back
     """
 
-    scale: Annotated[float, Interval(Real, 0, None, closed="neither")] = 0.5
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BasePerturbation._parameter_constraints,
+        "scale": [Interval(Real, 0, None, closed="neither")],
+        "restore": ["boolean"],
+        "resample": [StrOptions(set(FILTERS))],
+        "data_range": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    scale: float = 0.5
     _: KW_ONLY
-    restore: Annotated[bool, "boolean"] = False
-    resample: Annotated[str, StrOptions(set(FILTERS))] = "bicubic"
-    image_shape: RowShape = None
-    data_range: DataRange = 255.0
+    restore: bool = False
+    resample: str = "bicubic"
+    image_shape: Sequence[int] | None = None
+    data_range: float = 255.0
 
     def __str__(self) -> str:
         filtered = f" {self.resample}" * (self.resample != "bicubic")
@@ -335,9 +356,14 @@ class GaussianBlur(BasePerturbation):
     blur 0.5
     """
 
-    sigma: Annotated[float, Interval(Real, 0, None, closed="neither")] = 1.0
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BasePerturbation._parameter_constraints,
+        "sigma": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    sigma: float = 1.0
     _: KW_ONLY
-    image_shape: RowShape = None
+    image_shape: Sequence[int] | None = None
 
     def __str__(self) -> str:
         return f"blur {self.sigma:g}"
@@ -386,11 +412,18 @@ class GaussianNoise(BasePerturbation):
     noise 2
     """
 
-    sigma: Annotated[float, Interval(Real, 0, None, closed="left")] = 2.0
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BasePerturbation._parameter_constraints,
+        "sigma": [Interval(Real, 0, None, closed="left")],
+        "random_state": ["random_state"],
+        "data_range": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    sigma: float = 2.0
     _: KW_ONLY
-    random_state: Annotated[int | np.random.RandomState | None, "random_state"] = None
-    image_shape: RowShape = None
-    data_range: DataRange = 255.0
+    random_state: int | np.random.RandomState | None = None
+    image_shape: Sequence[int] | None = None
+    data_range: float = 255.0
 
     def __str__(self) -> str:
         return f"noise {self.sigma:g}"

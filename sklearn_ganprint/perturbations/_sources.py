@@ -1,15 +1,16 @@
 """Traces of sources that are drawn at random, to stand for those that nobody has seen."""
 
+from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from functools import lru_cache
-from numbers import Integral
-from typing import Annotated, NamedTuple
+from numbers import Integral, Real
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from PIL import Image
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ganprint._images import DataRange, RowShape, parameters
+from sklearn_ganprint._images import parameters
 from sklearn_ganprint.perturbations._base import BasePerturbation
 from sklearn_ganprint.perturbations._perturbations import FILTERS, WORDS, image_generator
 
@@ -87,10 +88,16 @@ class SimulatedSource(BasePerturbation):
     ((2, 32, 32, 3), True)
     """
 
-    number: Annotated[int, Interval(Integral, 0, MOST_NUMBERS - 1, closed="both")] = 0
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BasePerturbation._parameter_constraints,
+        "number": [Interval(Integral, 0, MOST_NUMBERS - 1, closed="both")],
+        "data_range": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    number: int = 0
     _: KW_ONLY
-    image_shape: RowShape = None
-    data_range: DataRange = 255.0
+    image_shape: Sequence[int] | None = None
+    data_range: float = 255.0
 
     def __str__(self) -> str:
         return f"source {self.number}"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY
 from numbers import Integral, Real
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.ndimage import uniform_filter
@@ -13,11 +13,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn_ganprint._images import (
     LUMINANCE_WEIGHTS,
     YCBCR_WEIGHTS,
-    DataRange,
     ImageShape,
     ImageTransformer,
-    NJobs,
-    RowShape,
     parameters,
     shape_groups,
 )
@@ -105,20 +102,26 @@ class ResidualTransformer(BlankTeller, ClassNamePrefixFeaturesOutMixin, ImageTra
     (4, 32, 32, 3)
     """
 
-    denoiser: Annotated[
-        str | BaseDenoiser | Callable[[np.ndarray], np.ndarray],
-        StrOptions(set(DENOISERS)),
-        BaseDenoiser,
-        callable,
-    ] = "wavelet"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "denoiser": [StrOptions(set(DENOISERS)), BaseDenoiser, callable],
+        "image_shape": ["array-like", None],
+        "channels": [StrOptions({"luminance", "rgb", "ycbcr", "opponent"})],
+        "data_range": [Interval(Real, 0, None, closed="neither")],
+        "flatten": ["boolean"],
+        "intensity": ["boolean"],
+        "n_jobs": [Integral, None],
+        "anchor": [StrOptions({"top-left", "center"}), None],
+    }
+
+    denoiser: str | BaseDenoiser | Callable[[np.ndarray], np.ndarray] = "wavelet"
     _: KW_ONLY
-    image_shape: RowShape = None
-    channels: Annotated[str, StrOptions({"luminance", "rgb", "ycbcr", "opponent"})] = "luminance"
-    data_range: DataRange = 255.0
-    flatten: Annotated[bool, "boolean"] = True
-    intensity: Annotated[bool, "boolean"] = False
-    n_jobs: NJobs = None
-    anchor: Annotated[str | None, StrOptions({"top-left", "center"}), None] = None
+    image_shape: Sequence[int] | None = None
+    channels: str = "luminance"
+    data_range: float = 255.0
+    flatten: bool = True
+    intensity: bool = False
+    n_jobs: int | None = None
+    anchor: str | None = None
 
     @property
     def _takes_any_size(self) -> bool:
@@ -446,12 +449,20 @@ class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
 
     _takes_residuals: ClassVar[bool] = True
 
-    size: Annotated[int, Interval(Integral, 1, None, closed="left")] = 9
-    offset: Annotated[float, Interval(Real, 0, None, closed="neither")] = 0.5
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "size": [Interval(Integral, 1, None, closed="left")],
+        "offset": [Interval(Real, 0, None, closed="neither")],
+        "image_shape": ["array-like", None],
+        "flatten": ["boolean"],
+        "n_jobs": [Integral, None],
+    }
+
+    size: int = 9
+    offset: float = 0.5
     _: KW_ONLY
-    image_shape: RowShape = None
-    flatten: Annotated[bool, "boolean"] = True
-    n_jobs: NJobs = None
+    image_shape: Sequence[int] | None = None
+    flatten: bool = True
+    n_jobs: int | None = None
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
         normalized = np.empty(images.shape, images.dtype)
