@@ -1,12 +1,12 @@
-"""What counts as a batch of images, and how every estimator takes one, and its parameters, in."""
+"""What counts as a batch of images, and how every estimator takes one in."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import wraps
-from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
@@ -34,21 +34,6 @@ ImageShape = tuple[int, int, int]
 
 #: Numbers of channels that images and their residuals have.
 CHANNELS = (1, 3)
-
-Estimator = TypeVar("Estimator")
-
-
-@dataclass_transform()
-def parameters(cls: type[Estimator]) -> type[Estimator]:
-    """Write the ``__init__`` of an estimator, which stores the parameters that its class lists.
-
-    It is that of a dataclass, and the class is none: programs that compare or keep dataclasses, as
-    dask does, look at the fields alone, and would take two fits for one.
-    """
-    made = dataclass(eq=False, repr=False)(cls)
-    for name in ("__dataclass_fields__", "__dataclass_params__"):
-        delattr(made, name)
-    return made
 
 
 def batch_image_shape(X: Any, n_channels: Sequence[int] = CHANNELS) -> ImageShape | None:
@@ -336,6 +321,7 @@ def rows_as_asked(transform: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+@dataclass(eq=False, repr=False)
 class ImageTransformer(
     ImageInputMixin,
     TransformerMixin,
@@ -356,6 +342,8 @@ class ImageTransformer(
     _kept_dtypes: ClassVar[Sequence[Any]] = FLOAT_DTYPES
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"image_shape": ["array-like", None]}
+    _: KW_ONLY
+    image_shape: Sequence[int] | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # scikit-learn's own wrapping would try to make data frames of images.

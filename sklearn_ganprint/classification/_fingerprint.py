@@ -1,5 +1,6 @@
 """The nearest-fingerprint classifier."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -7,7 +8,6 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from sklearn_ganprint._images import parameters
 from sklearn_ganprint.classification._base import BaseFingerprintClassifier, Sums
 from sklearn_ganprint.correlation import negative_distance
 from sklearn_ganprint.correlation._index import SCORES, kept_unit_rows, negative_squared_distance
@@ -17,7 +17,7 @@ from sklearn_ganprint.residuals._blanks import LOWEST
 __all__ = ["FingerprintClassifier"]
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class FingerprintClassifier(BaseFingerprintClassifier):
     """Attribute images to the source whose fingerprint is nearest to their residual.
 

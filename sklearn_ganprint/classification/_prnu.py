@@ -1,7 +1,7 @@
 """Attribution of photos to cameras, by the pattern of their sensors."""
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -9,7 +9,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ganprint._images import batch_image_shape, parameters, stack_images
+from sklearn_ganprint._images import batch_image_shape, stack_images
 from sklearn_ganprint.classification._base import BaseFingerprintClassifier, Sums
 from sklearn_ganprint.correlation import CorrelationPeaks, correlation_index, locate_peaks
 from sklearn_ganprint.fingerprints import class_sums, wiener_dft, zero_mean
@@ -21,7 +21,7 @@ __all__ = ["MATCH_ENERGY", "PRNUClassifier"]
 MATCH_ENERGY = 60.0
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class PRNUClassifier(BaseFingerprintClassifier):
     """Attribute photos to the camera whose sensor pattern their residuals hold.
 

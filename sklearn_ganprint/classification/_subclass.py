@@ -1,6 +1,6 @@
 """Discriminant analysis of classes that consist of parts, as images and their processed copies."""
 
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sklearn_ganprint._images import FLOAT_DTYPES, parameters
+from sklearn_ganprint._images import FLOAT_DTYPES
 from sklearn_ganprint._metaestimators import check_classes
 from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint.classification._scores import DecidesByClassScores
@@ -27,7 +27,7 @@ from sklearn_ganprint.classification._scores import DecidesByClassScores
 __all__ = ["PooledDiscriminantAnalysis", "SubclassDiscriminantAnalysis"]
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEstimator):
     """Linear discriminant analysis with one shrunk covariance for all classes.
 
@@ -184,7 +184,7 @@ LEAST_SHARE = 0.3
 LEAST_SHRINKAGE, PRIOR = 0.1, 6
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
     """Linear discriminant analysis with several means for each class, of squashed features.
 

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint._batches import Batches
-from sklearn_ganprint._images import ImageInputMixin, ImageShape, parameters
+from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint.clustering import _merging
 from sklearn_ganprint.clustering._features import Axes, part_spectra, whitened_axes
@@ -74,7 +74,7 @@ class Assignment(NamedTuple):
         return nearest
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
     """Find which residuals come from one source, and how many sources there are.
 

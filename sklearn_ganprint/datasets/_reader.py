@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
-from sklearn_ganprint._images import parameters
 from sklearn_ganprint._output import printable
 from sklearn_ganprint._parallel import map_in_order
 from sklearn_ganprint.datasets._decoding import (
@@ -73,7 +72,7 @@ class _Part:
             )
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class ImageReader(BaseEstimator):
     """How image files become an array: which part of each, which channels.
 

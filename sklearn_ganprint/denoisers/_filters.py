@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -15,7 +15,6 @@ from scipy.ndimage import gaussian_filter, median_filter, uniform_filter
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ganprint._images import parameters
 from sklearn_ganprint._parallel import one_blas_thread
 from sklearn_ganprint.denoisers._banded import BandedMatrix, multiply
 from sklearn_ganprint.denoisers._wavelet_plan import WaveletPlan, wavelet_plan
@@ -128,7 +127,7 @@ class ResidualDenoiser(BaseDenoiser):
         return check_image_axes(images)
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class FunctionDenoiser(BaseDenoiser):
     """Denoiser from any function on float images ``(n, H, W)``.
 
@@ -198,7 +197,7 @@ def check_image_axes(images: Any) -> np.ndarray:
     return images
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class WaveletDenoiser(ResidualDenoiser):
     """Mihcak's locally adaptive Wiener filter in the wavelet domain.
 
@@ -283,7 +282,7 @@ class WaveletDenoiser(ResidualDenoiser):
         return wavelet_plan(images.shape[-2:], self.wavelet, level, sigma, self.mode, dtype)
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class GaussianDenoiser(ResidualDenoiser):
     """Gaussian low-pass filter.
 
@@ -364,7 +363,7 @@ def gaussian_matrix(n: int, sigma: float, reach: int, mode: str, dtype: str) -> 
     return BandedMatrix(matrix, dtype)
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class MedianDenoiser(BaseDenoiser):
     """Median over a square window.
 
@@ -399,7 +398,7 @@ class MedianDenoiser(BaseDenoiser):
         return median_filter(as_float_images(images), self.size, mode=self.mode, axes=(-2, -1))
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class WienerDenoiser(ResidualDenoiser):
     """Adaptive Wiener filter in the pixel domain.
 

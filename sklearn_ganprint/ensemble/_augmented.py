@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -26,7 +26,6 @@ from sklearn_ganprint._images import (
     ImageInputMixin,
     as_image_shape,
     batch_image_shape,
-    parameters,
     stack_images,
 )
 from sklearn_ganprint._metaestimators import Decides
@@ -53,7 +52,7 @@ Perturbation = str | BasePerturbation | Sequence[str | BasePerturbation]
 Chain = list[BasePerturbation]
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
     """Fit a pipeline on perturbed copies of the images beside the images themselves.
 

@@ -1,5 +1,6 @@
 """The classifier that learns from the parts of images and predicts from the whole."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -9,12 +10,12 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metadata_routing import _routing_enabled
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from sklearn_ganprint._images import FLOAT_DTYPES, parameters
+from sklearn_ganprint._images import FLOAT_DTYPES
 from sklearn_ganprint._metaestimators import RoutesFitParams, check_classes, route
 from sklearn_ganprint.ensemble._copies import FittedOnCopies, rows_of_copies
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class TiledClassifier(RoutesFitParams, FittedOnCopies):
     """Fit a classifier on all parts of each image, and apply it to whole images.
 

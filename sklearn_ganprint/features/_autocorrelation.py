@@ -1,7 +1,7 @@
 """Correlations of a residual with itself, shifted and across colours."""
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from itertools import combinations
 from math import prod
@@ -12,7 +12,7 @@ import numpy as np
 from scipy import fft
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ganprint._images import ImageShape, parameters
+from sklearn_ganprint._images import ImageShape
 from sklearn_ganprint.features._base import (
     POWER_FLOOR,
     ResidualFeatures,
@@ -26,7 +26,7 @@ __all__ = ["AutocorrelationTransformer", "PartialCorrelationTransformer"]
 BATCH_VALUES = 1 << 16
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class AutocorrelationTransformer(ResidualFeatures):
     """Correlations of each residual with itself: at small lags, within and between channels.
 
@@ -97,7 +97,6 @@ class AutocorrelationTransformer(ResidualFeatures):
     _: KW_ONLY
     cross_channel: bool = True
     log_norm: bool = True
-    image_shape: Sequence[int] | None = None
     n_jobs: int | None = None
 
     def _features(self, planes: np.ndarray) -> np.ndarray:
@@ -207,7 +206,7 @@ def _inverse_of_few(
     return downwards.astype(dtype), rightwards.astype(np.result_type(dtype, np.complex64))
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class PartialCorrelationTransformer(ResidualFeatures):
     """Weights that predict each pixel of a residual from its surroundings, and what remains.
 
@@ -310,7 +309,6 @@ class PartialCorrelationTransformer(ResidualFeatures):
     scales: Sequence[int] = (1,)
     cross_channel: bool = True
     ridge: float = 0.1
-    image_shape: Sequence[int] | None = None
     n_jobs: int | None = None
 
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The bases of transformers of residuals, and of images, to features."""
 
 from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -67,6 +68,7 @@ class ResidualFeatures(ImageTransformer):
         raise NotImplementedError
 
 
+@dataclass(eq=False, repr=False)
 class ImageFeatures(BlankTeller, ResidualFeatures):
     """Base of the transformers that make a row of features from each image, of whatever size.
 
@@ -80,6 +82,9 @@ class ImageFeatures(BlankTeller, ResidualFeatures):
         **ResidualFeatures._parameter_constraints,
         "data_range": [Interval(Real, 0, None, closed="neither")],
     }
+    _: KW_ONLY
+    data_range: float = 255.0
+    n_jobs: int | None = None
 
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:
         images = super()._take(X, reset=reset)

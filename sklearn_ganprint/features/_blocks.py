@@ -1,14 +1,12 @@
 """From images to statistics by position in blocks of 8 x 8 pixels."""
 
-from collections.abc import Sequence
-from dataclasses import KW_ONLY
 from itertools import product
 from typing import Any
 
 import numpy as np
 from scipy import fft
 
-from sklearn_ganprint._images import YCBCR_WEIGHTS, ImageShape, parameters
+from sklearn_ganprint._images import YCBCR_WEIGHTS, ImageShape
 from sklearn_ganprint.denoisers import GaussianDenoiser
 from sklearn_ganprint.features._base import POWER_FLOOR, ImageFeatures
 
@@ -46,7 +44,6 @@ _ROWS, _COLUMNS = np.array(_FREQUENCIES).T
 _COLOURS = ("y", "cb", "cr")
 
 
-@parameters
 class BlockTransformer(ImageFeatures):
     """Statistics of each image by position in blocks of 8 x 8 pixels, in one row.
 
@@ -109,11 +106,6 @@ class BlockTransformer(ImageFeatures):
     >>> transformer.transform(images).shape, transformer.transform(images[:, :30, :20]).shape
     ((4, 780), (4, 780))
     """
-
-    _: KW_ONLY
-    image_shape: Sequence[int] | None = None
-    data_range: float = 255.0
-    n_jobs: int | None = None
 
     def _size_needed(self, n_channels: int) -> tuple[int, str, str]:
         return _SIDE, f"blocks of {_SIDE} pixels a side", ""

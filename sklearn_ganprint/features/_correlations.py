@@ -1,7 +1,7 @@
 """From images to correlations and partial correlations of several residuals."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ from scipy import fft
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ganprint._images import YCBCR_WEIGHTS, ImageShape, parameters
+from sklearn_ganprint._images import YCBCR_WEIGHTS, ImageShape
 from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import (
     BaseDenoiser,
@@ -46,7 +46,7 @@ SMALL_SIDE = 64
 TABLE_IMAGES = 32
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class CorrelationTransformer(ImageFeatures):
     """Correlations and partial correlations of several residuals of each image, in one row.
 
@@ -150,9 +150,6 @@ class CorrelationTransformer(ImageFeatures):
     window: int | None = 5
     ridge: float = 0.1
     log_norm: bool = True
-    image_shape: Sequence[int] | None = None
-    data_range: float = 255.0
-    n_jobs: int | None = None
 
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:
         self._check_params()

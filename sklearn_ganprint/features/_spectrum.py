@@ -1,7 +1,7 @@
 """Power spectra of residuals, and the lines in them that upsampling leaves."""
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, ClassVar, NamedTuple
 
@@ -11,7 +11,7 @@ from scipy import fft
 from scipy.signal.windows import hann
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ganprint._images import ImageShape, parameters
+from sklearn_ganprint._images import ImageShape
 from sklearn_ganprint.features._base import POWER_FLOOR, ResidualFeatures, channel_names
 from sklearn_ganprint.residuals._residual import divide_by_local_rms
 
@@ -23,7 +23,7 @@ ROUNDING_FLOOR = 0.25
 REACH = 5
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class SpectrumTransformer(ResidualFeatures):
     """Logarithm of the power spectrum of each residual.
 
@@ -92,7 +92,6 @@ class SpectrumTransformer(ResidualFeatures):
     _: KW_ONLY
     profile: str = "full"
     normalize: bool = True
-    image_shape: Sequence[int] | None = None
     n_jobs: int | None = None
 
     def _features(self, planes: np.ndarray) -> np.ndarray:
@@ -180,7 +179,7 @@ def welch_spectrum(planes: np.ndarray, window: tuple[int, int]) -> np.ndarray:
     return power.mean(axis=(2, 3)) / np.square(taper).sum()
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class SpectralLineTransformer(ResidualFeatures):
     """Height of the lines of a pixel period above the spectrum of each residual.
 
@@ -262,7 +261,6 @@ class SpectralLineTransformer(ResidualFeatures):
     window: int | None = 9
     segment_size: int = 128
     magnitude: bool = True
-    image_shape: Sequence[int] | None = None
     n_jobs: int | None = None
 
     def _features(self, planes: np.ndarray) -> np.ndarray:

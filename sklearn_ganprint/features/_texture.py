@@ -1,7 +1,7 @@
 """From images to histograms of their local texture."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
 from itertools import product
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ganprint._images import ImageShape, parameters
+from sklearn_ganprint._images import ImageShape
 from sklearn_ganprint.denoisers import GaussianDenoiser
 from sklearn_ganprint.features._base import ImageFeatures
 
@@ -35,7 +35,7 @@ _DIFFERENCES, _RESIDUALS = (3, 2), (4, 1)
 _DIRECTIONS = {"right": 1, "down": 0}
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class TextureTransformer(ImageFeatures):
     """Histograms of the local texture of each image, in one row.
 
@@ -119,9 +119,6 @@ class TextureTransformer(ImageFeatures):
     step: float = 2.0
     _: KW_ONLY
     n_scales: int = 2
-    image_shape: Sequence[int] | None = None
-    data_range: float = 255.0
-    n_jobs: int | None = None
 
     def _size_needed(self, n_channels: int) -> tuple[int, str, str]:
         return 4 << (self.n_scales - 1), f"n_scales={self.n_scales}", ", or set fewer scales"

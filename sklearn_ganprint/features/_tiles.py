@@ -1,7 +1,7 @@
 """The transformer to features of the tiles of residuals, beside those of whole residuals."""
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -11,13 +11,13 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from sklearn_ganprint._batches import hand_on_arrays
-from sklearn_ganprint._images import ImageShape, parameters, quiet_about_images
+from sklearn_ganprint._images import ImageShape, quiet_about_images
 from sklearn_ganprint.features._base import ResidualFeatures
 
 __all__ = ["TiledTransformer"]
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class TiledTransformer(MetaEstimatorMixin, ResidualFeatures):
     """Features of the whole of each residual, and of the tiles that it is cut into.
 
@@ -75,7 +75,6 @@ class TiledTransformer(MetaEstimatorMixin, ResidualFeatures):
     tile_size: int | Sequence[int] = 64
     _: KW_ONLY
     max_tiles: int = 64
-    image_shape: Sequence[int] | None = None
     flatten: bool = True
 
     def _learn(self, images: np.ndarray, y: Any) -> None:

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import KW_ONLY, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -30,7 +30,7 @@ from sklearn.utils.validation import (
 
 from sklearn_ganprint import _images, _metaestimators
 from sklearn_ganprint._batches import fit_on_batches, takes_any_size
-from sklearn_ganprint._images import ImageInputMixin, ImageTransformer, parameters
+from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
 from sklearn_ganprint._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files._batches import (
@@ -49,7 +49,7 @@ __all__ = ["FileBatchClassifier", "FileBatchClustering", "FileBatchEstimator"]
 _ONE_VALUE = ("score_samples", "known_p_values")
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class FileBatchEstimator(
     RoutesFitParams, AnswersAsInner, ImageInputMixin, MetaEstimatorMixin, BaseEstimator
 ):

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from itertools import chain
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from sklearn_ganprint import _images, _metaestimators
 from sklearn_ganprint._batches import Batches, Result, hand_on_arrays
-from sklearn_ganprint._images import ImageInputMixin, parameters
+from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint.conformal import conformal_p_values, scores_needed
 from sklearn_ganprint.localization import _model, _windows
 from sklearn_ganprint.perturbations import RandomHistory, check_perturbation
@@ -29,7 +29,7 @@ class LocalizationWarning(UserWarning):
     """There are too few clean images for the stated rate of false alarms."""
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
     """Find the parts of images that do not carry the trace of a claimed source.
 

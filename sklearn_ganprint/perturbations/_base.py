@@ -49,6 +49,11 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
     perturbed, it also writes ``_output_shape(image_shape)``, which returns a shape or raises a
     ValueError.
 
+    Parameters
+    ----------
+    image_shape : tuple of int, default=None
+        ``(H, W[, C])`` of images that come as rows; None takes a row as one line, and warns.
+
     Attributes
     ----------
     image_shape_ : tuple of int
@@ -72,16 +77,13 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
       neither rounded nor clipped, unless the perturbation itself does.
     - Images are perturbed one by one, so that the result does not depend on the batch. Nothing but
       the shape is learned, so ``transform`` works without ``fit``.
-    - A subclass has the parameter `image_shape`, for rows, like all estimators for images.
+    - A subclass with an ``__init__`` of its own stores `image_shape` too.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sklearn_ganprint.perturbations import BasePerturbation
     >>> class Mirror(BasePerturbation):
-    ...     def __init__(self, *, image_shape=None):
-    ...         self.image_shape = image_shape
-    ...
     ...     def _perturb(self, image):
     ...         return image[:, ::-1]
     >>> Mirror().transform(np.array([[[1, 2, 3, 4]]], dtype=np.uint8))

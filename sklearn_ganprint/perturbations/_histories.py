@@ -1,7 +1,7 @@
 """Random histories: what an image may have gone through before it is found."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -15,7 +15,6 @@ from sklearn_ganprint._images import (
     batch_image_shape,
     by_shape,
     differ_in_shape,
-    parameters,
 )
 from sklearn_ganprint.perturbations._base import BasePerturbation, HistoryCoverage
 from sklearn_ganprint.perturbations._perturbations import (
@@ -93,7 +92,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class RandomHistory(BasePerturbation):
     """A random chain of compression, resizing and other processing, another one for each image.
 
@@ -215,7 +214,6 @@ class RandomHistory(BasePerturbation):
     one_per_round: bool = False
     draw: int = 0
     random_state: int | np.random.RandomState | None = 0
-    image_shape: Sequence[int] | None = None
     data_range: float = 255.0
 
     @classmethod

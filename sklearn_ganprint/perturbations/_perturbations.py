@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ganprint._images import LUMINANCE_WEIGHTS, ImageShape, parameters
+from sklearn_ganprint._images import LUMINANCE_WEIGHTS, ImageShape
 from sklearn_ganprint.denoisers import GaussianDenoiser
 from sklearn_ganprint.perturbations._base import BasePerturbation, HistoryCoverage
 
@@ -31,7 +31,7 @@ MAX_SIDE = 65500
 FILTERS = {resampling.name.lower(): resampling for resampling in Image.Resampling}
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class JPEGCompression(BasePerturbation):
     """Compression to JPEG and back, in memory.
 
@@ -83,7 +83,6 @@ class JPEGCompression(BasePerturbation):
     quality: int = 95
     _: KW_ONLY
     subsampling: str = "4:2:0"
-    image_shape: Sequence[int] | None = None
     data_range: float = 255.0
 
     def __str__(self) -> str:
@@ -118,7 +117,7 @@ def compressed(image: np.ndarray, white: float, form: str, **options: Any) -> np
     return read if exact else read * (white / 255)
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class Crop(BasePerturbation):
     """A part of each image: aligned with the pixel grid, or shifted.
 
@@ -178,7 +177,6 @@ class Crop(BasePerturbation):
     trim: int = 0
     offset: str | Sequence[int] = (0, 0)
     random_state: int | np.random.RandomState | None = None
-    image_shape: Sequence[int] | None = None
 
     def __str__(self) -> str:
         words = [f"trim {self.trim}"] if self.trim else []
@@ -228,7 +226,7 @@ def _pair(name: str, value: Any) -> np.ndarray:
     return np.broadcast_to(lengths, 2)
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class Resize(BasePerturbation):
     """Resizing by a factor, and back to the original size if asked.
 
@@ -287,7 +285,6 @@ class Resize(BasePerturbation):
     _: KW_ONLY
     restore: bool = False
     resample: str = "bicubic"
-    image_shape: Sequence[int] | None = None
     data_range: float = 255.0
 
     def __str__(self) -> str:
@@ -323,7 +320,7 @@ class Resize(BasePerturbation):
         return height, width, image_shape[2]
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class GaussianBlur(BasePerturbation):
     """Convolution of each channel with a Gaussian.
 
@@ -362,8 +359,6 @@ class GaussianBlur(BasePerturbation):
     }
 
     sigma: float = 1.0
-    _: KW_ONLY
-    image_shape: Sequence[int] | None = None
 
     def __str__(self) -> str:
         return f"blur {self.sigma:g}"
@@ -373,7 +368,7 @@ class GaussianBlur(BasePerturbation):
         return np.moveaxis(planes, 0, -1)
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class GaussianNoise(BasePerturbation):
     """Addition of white Gaussian noise.
 
@@ -422,7 +417,6 @@ class GaussianNoise(BasePerturbation):
     sigma: float = 2.0
     _: KW_ONLY
     random_state: int | np.random.RandomState | None = None
-    image_shape: Sequence[int] | None = None
     data_range: float = 255.0
 
     def __str__(self) -> str:

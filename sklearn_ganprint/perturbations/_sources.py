@@ -1,7 +1,6 @@
 """Traces of sources that are drawn at random, to stand for those that nobody has seen."""
 
-from collections.abc import Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
@@ -10,7 +9,6 @@ import numpy as np
 from PIL import Image
 from sklearn.utils._param_validation import Interval
 
-from sklearn_ganprint._images import parameters
 from sklearn_ganprint.perturbations._base import BasePerturbation
 from sklearn_ganprint.perturbations._perturbations import FILTERS, WORDS, image_generator
 
@@ -38,7 +36,7 @@ class Traces(NamedTuple):
     noise_kernel: np.ndarray  # (3, 3)
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class SimulatedSource(BasePerturbation):
     """Give images the traces of a source that is drawn at random.
 
@@ -96,7 +94,6 @@ class SimulatedSource(BasePerturbation):
 
     number: int = 0
     _: KW_ONLY
-    image_shape: Sequence[int] | None = None
     data_range: float = 255.0
 
     def __str__(self) -> str:

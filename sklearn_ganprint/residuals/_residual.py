@@ -1,7 +1,7 @@
 """From images to noise residuals, by one denoiser or by several."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -15,7 +15,6 @@ from sklearn_ganprint._images import (
     YCBCR_WEIGHTS,
     ImageShape,
     ImageTransformer,
-    parameters,
     shape_groups,
 )
 from sklearn_ganprint._metaestimators import with_objects
@@ -29,7 +28,7 @@ from sklearn_ganprint.residuals._cache import ResidualKeeper
 _OPPONENT_WEIGHTS = np.column_stack([LUMINANCE_WEIGHTS, (1, -1, 0), (0, -1, 1)])
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class ResidualTransformer(BlankTeller, ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     """Noise residuals of images: what a denoiser takes away.
 
@@ -115,7 +114,6 @@ class ResidualTransformer(BlankTeller, ClassNamePrefixFeaturesOutMixin, ImageTra
 
     denoiser: str | BaseDenoiser | Callable[[np.ndarray], np.ndarray] = "wavelet"
     _: KW_ONLY
-    image_shape: Sequence[int] | None = None
     channels: str = "luminance"
     data_range: float = 255.0
     flatten: bool = True
@@ -388,7 +386,7 @@ class SeveralResiduals:
         return missing if set(missing).isdisjoint(can_be_known) else list(range(len(residuals)))
 
 
-@parameters
+@dataclass(eq=False, repr=False)
 class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
     """Divide residuals by their own standard deviation around each pixel.
 
@@ -460,7 +458,6 @@ class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
     size: int = 9
     offset: float = 0.5
     _: KW_ONLY
-    image_shape: Sequence[int] | None = None
     flatten: bool = True
     n_jobs: int | None = None
 
