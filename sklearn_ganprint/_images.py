@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import KW_ONLY, dataclass
 from functools import wraps
 from typing import Any, ClassVar, Self
 
@@ -211,7 +210,6 @@ class ImageInputMixin:
 
     _n_channels: ClassVar[Sequence[int]] = CHANNELS
     _takes_residuals: ClassVar[bool] = False
-    image_shape_: Any  # ImageShape; None where it is not known
 
     @property
     def _takes_any_size(self) -> bool:
@@ -321,7 +319,6 @@ def rows_as_asked(transform: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-@dataclass(eq=False, repr=False)
 class ImageTransformer(
     ImageInputMixin,
     TransformerMixin,
@@ -341,9 +338,7 @@ class ImageTransformer(
 
     _kept_dtypes: ClassVar[Sequence[Any]] = FLOAT_DTYPES
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"image_shape": ["array-like", None]}
-    _: KW_ONLY
-    image_shape: Sequence[int] | None = None
+    image_shape_: ImageShape
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # scikit-learn's own wrapping would try to make data frames of images.

@@ -1,6 +1,5 @@
 """The nearest-fingerprint classifier."""
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,7 +16,6 @@ from sklearn_ganprint.residuals._blanks import LOWEST
 __all__ = ["FingerprintClassifier"]
 
 
-@dataclass(eq=False, repr=False)
 class FingerprintClassifier(BaseFingerprintClassifier):
     """Attribute images to the source whose fingerprint is nearest to their residual.
 
@@ -83,7 +81,8 @@ class FingerprintClassifier(BaseFingerprintClassifier):
         "metric": [StrOptions({*SCORES, "unbiased"})]
     }
 
-    metric: str = "correlation"
+    def __init__(self, metric: str = "correlation") -> None:
+        self.metric = metric
 
     # The sums say nothing of the norms of what was added up.
     @available_if(lambda self: self.metric != "unbiased")

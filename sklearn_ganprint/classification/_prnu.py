@@ -1,7 +1,6 @@
 """Attribution of photos to cameras, by the pattern of their sensors."""
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -9,7 +8,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ganprint._images import batch_image_shape, stack_images
+from sklearn_ganprint._images import ImageShape, batch_image_shape, stack_images
 from sklearn_ganprint.classification._base import BaseFingerprintClassifier, Sums
 from sklearn_ganprint.correlation import CorrelationPeaks, correlation_index, locate_peaks
 from sklearn_ganprint.fingerprints import class_sums, wiener_dft, zero_mean
@@ -21,7 +20,6 @@ __all__ = ["MATCH_ENERGY", "PRNUClassifier"]
 MATCH_ENERGY = 60.0
 
 
-@dataclass(eq=False, repr=False)
 class PRNUClassifier(BaseFingerprintClassifier):
     """Attribute photos to the camera whose sensor pattern their residuals hold.
 
@@ -112,13 +110,24 @@ class PRNUClassifier(BaseFingerprintClassifier):
 
     _n_channels: ClassVar[Sequence[int]] = (1, 2, 3, 4)
 
-    _: KW_ONLY
-    zero_mean: bool | str = True
-    wiener: bool = False
-    metric: str = "pce"
-    search: bool = False
-    intensity: bool | str = "auto"
-    image_shape: Sequence[int] | None = None
+    image_shape_: ImageShape
+
+    def __init__(
+        self,
+        *,
+        zero_mean: bool | str = True,
+        wiener: bool = False,
+        metric: str = "pce",
+        search: bool = False,
+        intensity: bool | str = "auto",
+        image_shape: Sequence[int] | None = None,
+    ) -> None:
+        self.zero_mean = zero_mean
+        self.wiener = wiener
+        self.metric = metric
+        self.search = search
+        self.intensity = intensity
+        self.image_shape = image_shape
 
     def locate(self, X: Any) -> CorrelationPeaks:
         """Locate cropped photos in the photos of each camera.

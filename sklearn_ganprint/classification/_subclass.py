@@ -1,6 +1,5 @@
 """Discriminant analysis of classes that consist of parts, as images and their processed copies."""
 
-from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -27,7 +26,6 @@ from sklearn_ganprint.classification._scores import DecidesByClassScores
 __all__ = ["PooledDiscriminantAnalysis", "SubclassDiscriminantAnalysis"]
 
 
-@dataclass(eq=False, repr=False)
 class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEstimator):
     """Linear discriminant analysis with one shrunk covariance for all classes.
 
@@ -88,7 +86,8 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
         "shrinkage": [Interval(Real, 0, 1, closed="both")]
     }
 
-    shrinkage: float = 0.03
+    def __init__(self, shrinkage: float = 0.03) -> None:
+        self.shrinkage = shrinkage
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any) -> Self:
@@ -184,7 +183,6 @@ LEAST_SHARE = 0.3
 LEAST_SHRINKAGE, PRIOR = 0.1, 6
 
 
-@dataclass(eq=False, repr=False)
 class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
     """Linear discriminant analysis with several means for each class, of squashed features.
 
@@ -280,9 +278,11 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         "squash": [Interval(Real, 0, None, closed="neither"), None],
     }
 
-    shrinkage: float | Literal["auto"] = "auto"
-    _: KW_ONLY
-    squash: float | None = 2.0
+    def __init__(
+        self, shrinkage: float | Literal["auto"] = "auto", *, squash: float | None = 2.0
+    ) -> None:
+        self.shrinkage = shrinkage
+        self.squash = squash
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, subclasses: Any = None, background: Any = None) -> Self:

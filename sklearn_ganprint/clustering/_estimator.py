@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -74,7 +73,6 @@ class Assignment(NamedTuple):
         return nearest
 
 
-@dataclass(eq=False, repr=False)
 class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
     """Find which residuals come from one source, and how many sources there are.
 
@@ -164,6 +162,8 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
 
     _takes_residuals: ClassVar[bool] = True
 
+    image_shape_: ImageShape
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_clusters": [Interval(Integral, 1, None, closed="left"), None],
         "image_shape": ["array-like", None],
@@ -173,13 +173,22 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         "n_jobs": [Integral, None],
     }
 
-    n_clusters: int | None = None
-    _: KW_ONLY
-    image_shape: Sequence[int] | None = None
-    min_separation: float = 3.0
-    max_samples: int = 5000
-    random_state: Any = None
-    n_jobs: int | None = None
+    def __init__(
+        self,
+        n_clusters: int | None = None,
+        *,
+        image_shape: Sequence[int] | None = None,
+        min_separation: float = 3.0,
+        max_samples: int = 5000,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.image_shape = image_shape
+        self.min_separation = min_separation
+        self.max_samples = max_samples
+        self.random_state = random_state
+        self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:

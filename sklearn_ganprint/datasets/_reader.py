@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -72,7 +72,6 @@ class _Part:
             )
 
 
-@dataclass(eq=False, repr=False)
 class ImageReader(BaseEstimator):
     """How image files become an array: which part of each, which channels.
 
@@ -127,13 +126,22 @@ class ImageReader(BaseEstimator):
     [(30, 40, 3), (48, 48, 3)]
     """
 
-    crop: int | _Size | None = None
-    _: KW_ONLY
-    anchor: str = "top-left"
-    channels: Channels = "rgb"
-    max_pixels: int = 178_956_970
-    n_jobs: int | None = None
-    min_side: int | None = None
+    def __init__(
+        self,
+        crop: int | _Size | None = None,
+        *,
+        anchor: str = "top-left",
+        channels: Channels = "rgb",
+        max_pixels: int = 178_956_970,
+        n_jobs: int | None = None,
+        min_side: int | None = None,
+    ) -> None:
+        self.crop = crop
+        self.anchor = anchor
+        self.channels = channels
+        self.max_pixels = max_pixels
+        self.n_jobs = n_jobs
+        self.min_side = min_side
 
     def read_one(self, path: FilePath) -> Pixels:
         """Read one file.

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -127,7 +126,6 @@ class ResidualDenoiser(BaseDenoiser):
         return check_image_axes(images)
 
 
-@dataclass(eq=False, repr=False)
 class FunctionDenoiser(BaseDenoiser):
     """Denoiser from any function on float images ``(n, H, W)``.
 
@@ -146,7 +144,8 @@ class FunctionDenoiser(BaseDenoiser):
             [4., 4.]]])
     """
 
-    func: Callable[[np.ndarray], np.ndarray]
+    def __init__(self, func: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.func = func
 
     def denoise(self, images: Any) -> np.ndarray:
         """Apply the function.
@@ -197,7 +196,6 @@ def check_image_axes(images: Any) -> np.ndarray:
     return images
 
 
-@dataclass(eq=False, repr=False)
 class WaveletDenoiser(ResidualDenoiser):
     """Mihcak's locally adaptive Wiener filter in the wavelet domain.
 
@@ -254,11 +252,13 @@ class WaveletDenoiser(ResidualDenoiser):
         "mode": [StrOptions(set(WAVELET_MODES))],
     }
 
-    wavelet: str = "db4"
-    _: KW_ONLY
-    level: int = 4
-    sigma: float = 5.0
-    mode: str = "symmetric"
+    def __init__(
+        self, wavelet: str = "db4", *, level: int = 4, sigma: float = 5.0, mode: str = "symmetric"
+    ) -> None:
+        self.wavelet = wavelet
+        self.level = level
+        self.sigma = sigma
+        self.mode = mode
 
     def _residual(self, images: np.ndarray) -> np.ndarray:
         stack = images.reshape(-1, *images.shape[-2:])
@@ -282,7 +282,6 @@ class WaveletDenoiser(ResidualDenoiser):
         return wavelet_plan(images.shape[-2:], self.wavelet, level, sigma, self.mode, dtype)
 
 
-@dataclass(eq=False, repr=False)
 class GaussianDenoiser(ResidualDenoiser):
     """Gaussian low-pass filter.
 
@@ -320,10 +319,10 @@ class GaussianDenoiser(ResidualDenoiser):
         "truncate": [Interval(Real, 0, None, closed="neither")],
     }
 
-    sigma: float = 1.0
-    _: KW_ONLY
-    mode: str = "reflect"
-    truncate: float = 4.0
+    def __init__(self, sigma: float = 1.0, *, mode: str = "reflect", truncate: float = 4.0) -> None:
+        self.sigma = sigma
+        self.mode = mode
+        self.truncate = truncate
 
     def _residual(self, images: np.ndarray) -> np.ndarray:
         images = as_float_images(images)
@@ -363,7 +362,6 @@ def gaussian_matrix(n: int, sigma: float, reach: int, mode: str, dtype: str) -> 
     return BandedMatrix(matrix, dtype)
 
 
-@dataclass(eq=False, repr=False)
 class MedianDenoiser(BaseDenoiser):
     """Median over a square window.
 
@@ -389,16 +387,15 @@ class MedianDenoiser(BaseDenoiser):
         "mode": [StrOptions(set(BOUNDARY_MODES))],
     }
 
-    size: int = 3
-    _: KW_ONLY
-    mode: str = "reflect"
+    def __init__(self, size: int = 3, *, mode: str = "reflect") -> None:
+        self.size = size
+        self.mode = mode
 
     def denoise(self, images: Any) -> np.ndarray:
         self._validate_params()
         return median_filter(as_float_images(images), self.size, mode=self.mode, axes=(-2, -1))
 
 
-@dataclass(eq=False, repr=False)
 class WienerDenoiser(ResidualDenoiser):
     """Adaptive Wiener filter in the pixel domain.
 
@@ -442,10 +439,10 @@ class WienerDenoiser(ResidualDenoiser):
         "mode": [StrOptions(set(BOUNDARY_MODES))],
     }
 
-    size: int = 3
-    _: KW_ONLY
-    sigma: float | None = None
-    mode: str = "reflect"
+    def __init__(self, size: int = 3, *, sigma: float | None = None, mode: str = "reflect") -> None:
+        self.size = size
+        self.sigma = sigma
+        self.mode = mode
 
     def _residual(self, images: np.ndarray) -> np.ndarray:
         images = as_float_images(images)

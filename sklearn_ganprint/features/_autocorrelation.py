@@ -1,7 +1,6 @@
 """Correlations of a residual with itself, shifted and across colours."""
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from itertools import combinations
 from math import prod
@@ -26,7 +25,6 @@ __all__ = ["AutocorrelationTransformer", "PartialCorrelationTransformer"]
 BATCH_VALUES = 1 << 16
 
 
-@dataclass(eq=False, repr=False)
 class AutocorrelationTransformer(ResidualFeatures):
     """Correlations of each residual with itself: at small lags, within and between channels.
 
@@ -93,11 +91,20 @@ class AutocorrelationTransformer(ResidualFeatures):
         "log_norm": ["boolean"],
     }
 
-    max_lag: int = 8
-    _: KW_ONLY
-    cross_channel: bool = True
-    log_norm: bool = True
-    n_jobs: int | None = None
+    def __init__(
+        self,
+        max_lag: int = 8,
+        *,
+        cross_channel: bool = True,
+        log_norm: bool = True,
+        image_shape: Sequence[int] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.max_lag = max_lag
+        self.cross_channel = cross_channel
+        self.log_norm = log_norm
+        self.image_shape = image_shape
+        self.n_jobs = n_jobs
 
     def _features(self, planes: np.ndarray) -> np.ndarray:
         pairs = channel_pairs(planes.shape[1], cross=self.cross_channel)
@@ -206,7 +213,6 @@ def _inverse_of_few(
     return downwards.astype(dtype), rightwards.astype(np.result_type(dtype, np.complex64))
 
 
-@dataclass(eq=False, repr=False)
 class PartialCorrelationTransformer(ResidualFeatures):
     """Weights that predict each pixel of a residual from its surroundings, and what remains.
 
@@ -304,12 +310,22 @@ class PartialCorrelationTransformer(ResidualFeatures):
         "ridge": [Interval(Real, 0, None, closed="neither")],
     }
 
-    size: int = 5
-    _: KW_ONLY
-    scales: Sequence[int] = (1,)
-    cross_channel: bool = True
-    ridge: float = 0.1
-    n_jobs: int | None = None
+    def __init__(
+        self,
+        size: int = 5,
+        *,
+        scales: Sequence[int] = (1,),
+        cross_channel: bool = True,
+        ridge: float = 0.1,
+        image_shape: Sequence[int] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.size = size
+        self.scales = scales
+        self.cross_channel = cross_channel
+        self.ridge = ridge
+        self.image_shape = image_shape
+        self.n_jobs = n_jobs
 
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:
         if self.size % 2 == 0:

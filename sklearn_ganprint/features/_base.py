@@ -1,7 +1,6 @@
 """The bases of transformers of residuals, and of images, to features."""
 
 from collections.abc import Iterable
-from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -26,9 +25,11 @@ class ResidualFeatures(ImageTransformer):
     _takes_residuals: ClassVar[bool] = True
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **ImageTransformer._parameter_constraints,
+        "image_shape": ["array-like", None],
         "n_jobs": [Integral, None],
     }
+
+    n_jobs: int | None
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
         parts = thread_map(
@@ -68,7 +69,6 @@ class ResidualFeatures(ImageTransformer):
         raise NotImplementedError
 
 
-@dataclass(eq=False, repr=False)
 class ImageFeatures(BlankTeller, ResidualFeatures):
     """Base of the transformers that make a row of features from each image, of whatever size.
 
@@ -82,9 +82,6 @@ class ImageFeatures(BlankTeller, ResidualFeatures):
         **ResidualFeatures._parameter_constraints,
         "data_range": [Interval(Real, 0, None, closed="neither")],
     }
-    _: KW_ONLY
-    data_range: float = 255.0
-    n_jobs: int | None = None
 
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:
         images = super()._take(X, reset=reset)

@@ -1,5 +1,6 @@
 """From images to statistics by position in blocks of 8 x 8 pixels."""
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -106,6 +107,17 @@ class BlockTransformer(ImageFeatures):
     >>> transformer.transform(images).shape, transformer.transform(images[:, :30, :20]).shape
     ((4, 780), (4, 780))
     """
+
+    def __init__(
+        self,
+        *,
+        image_shape: Sequence[int] | None = None,
+        data_range: float = 255.0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.image_shape = image_shape
+        self.data_range = data_range
+        self.n_jobs = n_jobs
 
     def _size_needed(self, n_channels: int) -> tuple[int, str, str]:
         return _SIDE, f"blocks of {_SIDE} pixels a side", ""

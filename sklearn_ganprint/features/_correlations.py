@@ -1,7 +1,6 @@
 """From images to correlations and partial correlations of several residuals."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -46,7 +45,6 @@ SMALL_SIDE = 64
 TABLE_IMAGES = 32
 
 
-@dataclass(eq=False, repr=False)
 class CorrelationTransformer(ImageFeatures):
     """Correlations and partial correlations of several residuals of each image, in one row.
 
@@ -143,13 +141,28 @@ class CorrelationTransformer(ImageFeatures):
         "log_norm": ["boolean"],
     }
 
-    denoisers: Sequence[str | BaseDenoiser | Callable[[np.ndarray], np.ndarray]] | None = None
-    _: KW_ONLY
-    max_lag: int | Sequence[int] = (8, 3, 3)
-    colour_lag: int | None = 3
-    window: int | None = 5
-    ridge: float = 0.1
-    log_norm: bool = True
+    def __init__(
+        self,
+        denoisers: Sequence[str | BaseDenoiser | Callable[[np.ndarray], np.ndarray]] | None = None,
+        *,
+        max_lag: int | Sequence[int] = (8, 3, 3),
+        colour_lag: int | None = 3,
+        window: int | None = 5,
+        ridge: float = 0.1,
+        log_norm: bool = True,
+        image_shape: Sequence[int] | None = None,
+        data_range: float = 255.0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.denoisers = denoisers
+        self.max_lag = max_lag
+        self.colour_lag = colour_lag
+        self.window = window
+        self.ridge = ridge
+        self.log_norm = log_norm
+        self.image_shape = image_shape
+        self.data_range = data_range
+        self.n_jobs = n_jobs
 
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:
         self._check_params()

@@ -1,7 +1,6 @@
 """Power spectra of residuals, and the lines in them that upsampling leaves."""
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, ClassVar, NamedTuple
 
@@ -23,7 +22,6 @@ ROUNDING_FLOOR = 0.25
 REACH = 5
 
 
-@dataclass(eq=False, repr=False)
 class SpectrumTransformer(ResidualFeatures):
     """Logarithm of the power spectrum of each residual.
 
@@ -88,11 +86,20 @@ class SpectrumTransformer(ResidualFeatures):
         "normalize": ["boolean"],
     }
 
-    window_size: int = 32
-    _: KW_ONLY
-    profile: str = "full"
-    normalize: bool = True
-    n_jobs: int | None = None
+    def __init__(
+        self,
+        window_size: int = 32,
+        *,
+        profile: str = "full",
+        normalize: bool = True,
+        image_shape: Sequence[int] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.window_size = window_size
+        self.profile = profile
+        self.normalize = normalize
+        self.image_shape = image_shape
+        self.n_jobs = n_jobs
 
     def _features(self, planes: np.ndarray) -> np.ndarray:
         window = self._window(planes.shape[2:])
@@ -179,7 +186,6 @@ def welch_spectrum(planes: np.ndarray, window: tuple[int, int]) -> np.ndarray:
     return power.mean(axis=(2, 3)) / np.square(taper).sum()
 
 
-@dataclass(eq=False, repr=False)
 class SpectralLineTransformer(ResidualFeatures):
     """Height of the lines of a pixel period above the spectrum of each residual.
 
@@ -256,12 +262,22 @@ class SpectralLineTransformer(ResidualFeatures):
         "magnitude": ["boolean"],
     }
 
-    period: int = 4
-    _: KW_ONLY
-    window: int | None = 9
-    segment_size: int = 128
-    magnitude: bool = True
-    n_jobs: int | None = None
+    def __init__(
+        self,
+        period: int = 4,
+        *,
+        window: int | None = 9,
+        segment_size: int = 128,
+        magnitude: bool = True,
+        image_shape: Sequence[int] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.period = period
+        self.window = window
+        self.segment_size = segment_size
+        self.magnitude = magnitude
+        self.image_shape = image_shape
+        self.n_jobs = n_jobs
 
     def _features(self, planes: np.ndarray) -> np.ndarray:
         if self.window is not None:

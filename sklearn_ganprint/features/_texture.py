@@ -1,7 +1,6 @@
 """From images to histograms of their local texture."""
 
-from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Iterator, Sequence
 from itertools import product
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -35,7 +34,6 @@ _DIFFERENCES, _RESIDUALS = (3, 2), (4, 1)
 _DIRECTIONS = {"right": 1, "down": 0}
 
 
-@dataclass(eq=False, repr=False)
 class TextureTransformer(ImageFeatures):
     """Histograms of the local texture of each image, in one row.
 
@@ -116,9 +114,20 @@ class TextureTransformer(ImageFeatures):
         "n_scales": [Interval(Integral, 1, None, closed="left")],
     }
 
-    step: float = 2.0
-    _: KW_ONLY
-    n_scales: int = 2
+    def __init__(
+        self,
+        step: float = 2.0,
+        *,
+        n_scales: int = 2,
+        image_shape: Sequence[int] | None = None,
+        data_range: float = 255.0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.step = step
+        self.n_scales = n_scales
+        self.image_shape = image_shape
+        self.data_range = data_range
+        self.n_jobs = n_jobs
 
     def _size_needed(self, n_channels: int) -> tuple[int, str, str]:
         return 4 << (self.n_scales - 1), f"n_scales={self.n_scales}", ", or set fewer scales"

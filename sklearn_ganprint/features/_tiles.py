@@ -1,7 +1,6 @@
 """The transformer to features of the tiles of residuals, beside those of whole residuals."""
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -17,7 +16,6 @@ from sklearn_ganprint.features._base import ResidualFeatures
 __all__ = ["TiledTransformer"]
 
 
-@dataclass(eq=False, repr=False)
 class TiledTransformer(MetaEstimatorMixin, ResidualFeatures):
     """Features of the whole of each residual, and of the tiles that it is cut into.
 
@@ -71,11 +69,20 @@ class TiledTransformer(MetaEstimatorMixin, ResidualFeatures):
         "flatten": ["boolean"],
     }
 
-    transformer: Any
-    tile_size: int | Sequence[int] = 64
-    _: KW_ONLY
-    max_tiles: int = 64
-    flatten: bool = True
+    def __init__(
+        self,
+        transformer: Any,
+        tile_size: int | Sequence[int] = 64,
+        *,
+        max_tiles: int = 64,
+        image_shape: Sequence[int] | None = None,
+        flatten: bool = True,
+    ) -> None:
+        self.transformer = transformer
+        self.tile_size = tile_size
+        self.max_tiles = max_tiles
+        self.image_shape = image_shape
+        self.flatten = flatten
 
     def _learn(self, images: np.ndarray, y: Any) -> None:
         self.n_parts_ = self._transform_images(images[:1]).shape[1]

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -49,7 +49,6 @@ __all__ = ["FileBatchClassifier", "FileBatchClustering", "FileBatchEstimator"]
 _ONE_VALUE = ("score_samples", "known_p_values")
 
 
-@dataclass(eq=False, repr=False)
 class FileBatchEstimator(
     RoutesFitParams, AnswersAsInner, ImageInputMixin, MetaEstimatorMixin, BaseEstimator
 ):
@@ -159,6 +158,8 @@ class FileBatchEstimator(
     True
     """
 
+    reader_: ImageReader
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods("fit")],
         "reader": [ImageReader, None],
@@ -169,14 +170,24 @@ class FileBatchEstimator(
         "on_history": [callable, None],
     }
 
-    estimator: Any
-    _: KW_ONLY
-    reader: ImageReader | None = None
-    batch_size: int = 64
-    n_jobs: int | None = None
-    on_error: str | Callable[[ImageReadError], Any] = "warn"
-    progress: Callable[[int, int], Any] | None = None
-    on_history: Callable[[str, FileHistory], Any] | None = None
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        reader: ImageReader | None = None,
+        batch_size: int = 64,
+        n_jobs: int | None = None,
+        on_error: str | Callable[[ImageReadError], Any] = "warn",
+        progress: Callable[[int, int], Any] | None = None,
+        on_history: Callable[[str, FileHistory], Any] | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.reader = reader
+        self.batch_size = batch_size
+        self.n_jobs = n_jobs
+        self.on_error = on_error
+        self.progress = progress
+        self.on_history = on_history
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a saved estimator; those of earlier versions had no parameter `on_history`."""

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
 from itertools import chain
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -14,7 +13,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from sklearn_ganprint import _images, _metaestimators
 from sklearn_ganprint._batches import Batches, Result, hand_on_arrays
-from sklearn_ganprint._images import ImageInputMixin
+from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint.conformal import conformal_p_values, scores_needed
 from sklearn_ganprint.localization import _model, _windows
 from sklearn_ganprint.perturbations import RandomHistory, check_perturbation
@@ -29,7 +28,6 @@ class LocalizationWarning(UserWarning):
     """There are too few clean images for the stated rate of false alarms."""
 
 
-@dataclass(eq=False, repr=False)
 class FingerprintLocalizer(ImageInputMixin, BaseEstimator):
     """Find the parts of images that do not carry the trace of a claimed source.
 
@@ -165,6 +163,8 @@ n_coordinates)
 
     _takes_residuals: ClassVar[bool] = True
 
+    image_shape_: ImageShape
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "window_size": [Interval(Integral, 2, None, closed="left")],
         "max_lag": [Interval(Integral, 1, None, closed="left")],
@@ -178,17 +178,30 @@ n_coordinates)
         "perturbations": [RandomHistory, str, None],
     }
 
-    _: KW_ONLY
-    window_size: int = 16
-    max_lag: int = 4
-    smoothing: int = 3
-    shrinkage: float = 0.01
-    false_alarm_rate: float = 0.05
-    min_region: int = 400
-    min_power: float = 0.02
-    cv: Any = None
-    image_shape: Sequence[int] | None = None
-    perturbations: RandomHistory | str | None = None
+    def __init__(  # noqa: PLR0913
+        self,
+        *,
+        window_size: int = 16,
+        max_lag: int = 4,
+        smoothing: int = 3,
+        shrinkage: float = 0.01,
+        false_alarm_rate: float = 0.05,
+        min_region: int = 400,
+        min_power: float = 0.02,
+        cv: Any = None,
+        image_shape: Sequence[int] | None = None,
+        perturbations: RandomHistory | str | None = None,
+    ) -> None:
+        self.window_size = window_size
+        self.max_lag = max_lag
+        self.smoothing = smoothing
+        self.shrinkage = shrinkage
+        self.false_alarm_rate = false_alarm_rate
+        self.min_region = min_region
+        self.min_power = min_power
+        self.cv = cv
+        self.image_shape = image_shape
+        self.perturbations = perturbations
 
     __metadata_request__fit = _metaestimators.ASKS_FOR_GROUPS
 

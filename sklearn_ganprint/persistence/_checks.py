@@ -137,11 +137,8 @@ def _fitted(estimator: BaseEstimator) -> dict[str, Any]:
 
 
 def _faults_of_values(estimator: BaseEstimator) -> Iterator[str]:
-    """Find parameters that are missing or out of range, and numbers that are none."""
+    """Find parameters out of their range, and numbers that are none."""
     own = type(estimator) in own_types().values()
-    # The default would be taken for one that is missing.
-    if own and (missing := sorted(set(estimator.get_params(deep=False)) - set(vars(estimator)))):
-        yield f"the parameter {missing[0]} is missing"
     if own and hasattr(estimator, "_parameter_constraints"):
         try:
             estimator._validate_params()

@@ -92,6 +92,8 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
 
     _kept_dtypes: ClassVar[Sequence[Any]] = IMAGE_DTYPES
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"image_shape": ["array-like", None]}
+
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:
         self._validate_params()  # images are perturbed without a fit too
         return super()._take(X, reset=reset)

@@ -1,7 +1,6 @@
 """Random histories: what an image may have gone through before it is found."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -92,7 +91,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(eq=False, repr=False)
 class RandomHistory(BasePerturbation):
     """A random chain of compression, resizing and other processing, another one for each image.
 
@@ -195,26 +193,50 @@ class RandomHistory(BasePerturbation):
         "data_range": [Interval(Real, 0, None, closed="neither")],
     }
 
-    _: KW_ONLY
-    crop: Range = (0.5, 0.5, 1.0)
-    rotate: Range = (0.03, -3.0, 3.0)
-    resize: Range = (0.55, 0.4, 1.5)
-    blur: Range = (0.25, 0.3, 1.3)
-    sharpen: Range = (0.1, 0.2, 1.5)
-    contrast: Range = (0.1, 0.8, 1.25)
-    brightness: Range = (0.1, 0.8, 1.25)
-    grey: float = 0.02
-    noise: Range = (0.1, 0.5, 4.0)
-    jpeg: Range = (0.65, 50, 99)
-    webp: Range = (0.12, 50, 95)
-    longest_side: tuple[int, int] | None = None
-    resample: Sequence[str] = ("bilinear", "bicubic", "lanczos")
-    full_colour: float = 0.3
-    rounds: Sequence[int] = (1, 1, 1, 2)
-    one_per_round: bool = False
-    draw: int = 0
-    random_state: int | np.random.RandomState | None = 0
-    data_range: float = 255.0
+    def __init__(  # noqa: PLR0913
+        self,
+        *,
+        crop: Range = (0.5, 0.5, 1.0),
+        rotate: Range = (0.03, -3.0, 3.0),
+        resize: Range = (0.55, 0.4, 1.5),
+        blur: Range = (0.25, 0.3, 1.3),
+        sharpen: Range = (0.1, 0.2, 1.5),
+        contrast: Range = (0.1, 0.8, 1.25),
+        brightness: Range = (0.1, 0.8, 1.25),
+        grey: float = 0.02,
+        noise: Range = (0.1, 0.5, 4.0),
+        jpeg: Range = (0.65, 50, 99),
+        webp: Range = (0.12, 50, 95),
+        longest_side: tuple[int, int] | None = None,
+        resample: Sequence[str] = ("bilinear", "bicubic", "lanczos"),
+        full_colour: float = 0.3,
+        rounds: Sequence[int] = (1, 1, 1, 2),
+        one_per_round: bool = False,
+        draw: int = 0,
+        random_state: int | np.random.RandomState | None = 0,
+        image_shape: Sequence[int] | None = None,
+        data_range: float = 255.0,
+    ) -> None:
+        self.crop = crop
+        self.rotate = rotate
+        self.resize = resize
+        self.blur = blur
+        self.sharpen = sharpen
+        self.contrast = contrast
+        self.brightness = brightness
+        self.grey = grey
+        self.noise = noise
+        self.jpeg = jpeg
+        self.webp = webp
+        self.longest_side = longest_side
+        self.resample = resample
+        self.full_colour = full_colour
+        self.rounds = rounds
+        self.one_per_round = one_per_round
+        self.draw = draw
+        self.random_state = random_state
+        self.image_shape = image_shape
+        self.data_range = data_range
 
     @classmethod
     def preset(cls, name: str, **params: Any) -> Self:

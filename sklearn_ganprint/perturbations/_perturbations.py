@@ -3,7 +3,6 @@
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -31,7 +30,6 @@ MAX_SIDE = 65500
 FILTERS = {resampling.name.lower(): resampling for resampling in Image.Resampling}
 
 
-@dataclass(eq=False, repr=False)
 class JPEGCompression(BasePerturbation):
     """Compression to JPEG and back, in memory.
 
@@ -80,10 +78,18 @@ class JPEGCompression(BasePerturbation):
         "data_range": [Interval(Real, 0, None, closed="neither")],
     }
 
-    quality: int = 95
-    _: KW_ONLY
-    subsampling: str = "4:2:0"
-    data_range: float = 255.0
+    def __init__(
+        self,
+        quality: int = 95,
+        *,
+        subsampling: str = "4:2:0",
+        image_shape: Sequence[int] | None = None,
+        data_range: float = 255.0,
+    ) -> None:
+        self.quality = quality
+        self.subsampling = subsampling
+        self.image_shape = image_shape
+        self.data_range = data_range
 
     def __str__(self) -> str:
         return f"JPEG {self.quality}" + f" {self.subsampling}" * (self.subsampling != "4:2:0")
@@ -117,7 +123,6 @@ def compressed(image: np.ndarray, white: float, form: str, **options: Any) -> np
     return read if exact else read * (white / 255)
 
 
-@dataclass(eq=False, repr=False)
 class Crop(BasePerturbation):
     """A part of each image: aligned with the pixel grid, or shifted.
 
@@ -172,11 +177,20 @@ class Crop(BasePerturbation):
         "random_state": ["random_state"],
     }
 
-    size: int | Sequence[int] | None = None
-    _: KW_ONLY
-    trim: int = 0
-    offset: str | Sequence[int] = (0, 0)
-    random_state: int | np.random.RandomState | None = None
+    def __init__(
+        self,
+        size: int | Sequence[int] | None = None,
+        *,
+        trim: int = 0,
+        offset: str | Sequence[int] = (0, 0),
+        random_state: int | np.random.RandomState | None = None,
+        image_shape: Sequence[int] | None = None,
+    ) -> None:
+        self.size = size
+        self.trim = trim
+        self.offset = offset
+        self.random_state = random_state
+        self.image_shape = image_shape
 
     def __str__(self) -> str:
         words = [f"trim {self.trim}"] if self.trim else []
@@ -226,7 +240,6 @@ def _pair(name: str, value: Any) -> np.ndarray:
     return np.broadcast_to(lengths, 2)
 
 
-@dataclass(eq=False, repr=False)
 class Resize(BasePerturbation):
     """Resizing by a factor, and back to the original size if asked.
 
@@ -281,11 +294,20 @@ class Resize(BasePerturbation):
         "data_range": [Interval(Real, 0, None, closed="neither")],
     }
 
-    scale: float = 0.5
-    _: KW_ONLY
-    restore: bool = False
-    resample: str = "bicubic"
-    data_range: float = 255.0
+    def __init__(
+        self,
+        scale: float = 0.5,
+        *,
+        restore: bool = False,
+        resample: str = "bicubic",
+        image_shape: Sequence[int] | None = None,
+        data_range: float = 255.0,
+    ) -> None:
+        self.scale = scale
+        self.restore = restore
+        self.resample = resample
+        self.image_shape = image_shape
+        self.data_range = data_range
 
     def __str__(self) -> str:
         filtered = f" {self.resample}" * (self.resample != "bicubic")
@@ -320,7 +342,6 @@ class Resize(BasePerturbation):
         return height, width, image_shape[2]
 
 
-@dataclass(eq=False, repr=False)
 class GaussianBlur(BasePerturbation):
     """Convolution of each channel with a Gaussian.
 
@@ -358,7 +379,9 @@ class GaussianBlur(BasePerturbation):
         "sigma": [Interval(Real, 0, None, closed="neither")],
     }
 
-    sigma: float = 1.0
+    def __init__(self, sigma: float = 1.0, *, image_shape: Sequence[int] | None = None) -> None:
+        self.sigma = sigma
+        self.image_shape = image_shape
 
     def __str__(self) -> str:
         return f"blur {self.sigma:g}"
@@ -368,7 +391,6 @@ class GaussianBlur(BasePerturbation):
         return np.moveaxis(planes, 0, -1)
 
 
-@dataclass(eq=False, repr=False)
 class GaussianNoise(BasePerturbation):
     """Addition of white Gaussian noise.
 
@@ -414,10 +436,18 @@ class GaussianNoise(BasePerturbation):
         "data_range": [Interval(Real, 0, None, closed="neither")],
     }
 
-    sigma: float = 2.0
-    _: KW_ONLY
-    random_state: int | np.random.RandomState | None = None
-    data_range: float = 255.0
+    def __init__(
+        self,
+        sigma: float = 2.0,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+        image_shape: Sequence[int] | None = None,
+        data_range: float = 255.0,
+    ) -> None:
+        self.sigma = sigma
+        self.random_state = random_state
+        self.image_shape = image_shape
+        self.data_range = data_range
 
     def __str__(self) -> str:
         return f"noise {self.sigma:g}"

@@ -1,6 +1,6 @@
 """Traces of sources that are drawn at random, to stand for those that nobody has seen."""
 
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Sequence
 from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
@@ -36,7 +36,6 @@ class Traces(NamedTuple):
     noise_kernel: np.ndarray  # (3, 3)
 
 
-@dataclass(eq=False, repr=False)
 class SimulatedSource(BasePerturbation):
     """Give images the traces of a source that is drawn at random.
 
@@ -92,9 +91,16 @@ class SimulatedSource(BasePerturbation):
         "data_range": [Interval(Real, 0, None, closed="neither")],
     }
 
-    number: int = 0
-    _: KW_ONLY
-    data_range: float = 255.0
+    def __init__(
+        self,
+        number: int = 0,
+        *,
+        image_shape: Sequence[int] | None = None,
+        data_range: float = 255.0,
+    ) -> None:
+        self.number = number
+        self.image_shape = image_shape
+        self.data_range = data_range
 
     def __str__(self) -> str:
         return f"source {self.number}"

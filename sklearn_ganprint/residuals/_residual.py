@@ -1,7 +1,6 @@
 """From images to noise residuals, by one denoiser or by several."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -28,7 +27,6 @@ from sklearn_ganprint.residuals._cache import ResidualKeeper
 _OPPONENT_WEIGHTS = np.column_stack([LUMINANCE_WEIGHTS, (1, -1, 0), (0, -1, 1)])
 
 
-@dataclass(eq=False, repr=False)
 class ResidualTransformer(BlankTeller, ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     """Noise residuals of images: what a denoiser takes away.
 
@@ -112,14 +110,26 @@ class ResidualTransformer(BlankTeller, ClassNamePrefixFeaturesOutMixin, ImageTra
         "anchor": [StrOptions({"top-left", "center"}), None],
     }
 
-    denoiser: str | BaseDenoiser | Callable[[np.ndarray], np.ndarray] = "wavelet"
-    _: KW_ONLY
-    channels: str = "luminance"
-    data_range: float = 255.0
-    flatten: bool = True
-    intensity: bool = False
-    n_jobs: int | None = None
-    anchor: str | None = None
+    def __init__(
+        self,
+        denoiser: str | BaseDenoiser | Callable[[np.ndarray], np.ndarray] = "wavelet",
+        *,
+        image_shape: Sequence[int] | None = None,
+        channels: str = "luminance",
+        data_range: float = 255.0,
+        flatten: bool = True,
+        intensity: bool = False,
+        n_jobs: int | None = None,
+        anchor: str | None = None,
+    ) -> None:
+        self.denoiser = denoiser
+        self.image_shape = image_shape
+        self.channels = channels
+        self.data_range = data_range
+        self.flatten = flatten
+        self.intensity = intensity
+        self.n_jobs = n_jobs
+        self.anchor = anchor
 
     @property
     def _takes_any_size(self) -> bool:
@@ -386,7 +396,6 @@ class SeveralResiduals:
         return missing if set(missing).isdisjoint(can_be_known) else list(range(len(residuals)))
 
 
-@dataclass(eq=False, repr=False)
 class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
     """Divide residuals by their own standard deviation around each pixel.
 
@@ -455,11 +464,20 @@ class LocalVarianceNormalizer(OneToOneFeatureMixin, ImageTransformer):
         "n_jobs": [Integral, None],
     }
 
-    size: int = 9
-    offset: float = 0.5
-    _: KW_ONLY
-    flatten: bool = True
-    n_jobs: int | None = None
+    def __init__(
+        self,
+        size: int = 9,
+        offset: float = 0.5,
+        *,
+        image_shape: Sequence[int] | None = None,
+        flatten: bool = True,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.size = size
+        self.offset = offset
+        self.image_shape = image_shape
+        self.flatten = flatten
+        self.n_jobs = n_jobs
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
         normalized = np.empty(images.shape, images.dtype)
