@@ -210,11 +210,11 @@ def test_images_and_copies_are_parts_of_a_class(make_images, parts_member, scale
     parts = np.tile(PARTS, (len(y), 1)).T
     check_unseen(clf, unseen_part_scores(member, copies_of(X), y, fold_of, subclasses=parts), y)
     assert clf.score_names_ == ["parts", "parts, score 2"]
-    np.testing.assert_array_equal(clf.typicality_weights_, [1 / clf.scales_[0], 0])
-    assert clf.fused_weight_ == 0.4
+    np.testing.assert_array_equal(clf.typicality_weights_, 1 / clf.scales_)
+    assert clf.fused_weight_ == 0.5
     typicality, fused = clf.typicality_scores(X), clf.class_scores(X)
     clf.fused_weight_ = 0
-    expected = 0.4 * (fused - fused.mean(axis=1, keepdims=True))
+    expected = 0.5 * (fused - fused.mean(axis=1, keepdims=True))
     np.testing.assert_allclose(
         typicality - clf.typicality_scores(X), expected, rtol=1e-6, atol=1e-9
     )

@@ -50,7 +50,7 @@ SCORED_COPIES = 3
 
 #: Weight of fused scores in the typicality, if it tells classes from other sources. With more,
 #: relatives of the classes are found somewhat better, but fewer sources that are no relatives.
-FUSED_WEIGHT = 0.4
+FUSED_WEIGHT = 0.5
 
 #: Share of the scores for other classes that are below the floor of a fingerprint.
 FLOOR = 0.99
@@ -120,10 +120,10 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
     own_means_ : ndarray of float64, shape (n_scores,)
         Mean score of unseen images for their own class.
     typicality_weights_ : ndarray of float64, shape (n_scores,)
-        Weight of each score in the typicality: 1 over its scale, or 0. If a classifier has several
-        scores, its first one counts alone, and classifiers with a single score do not.
+        Weight of each score in the typicality: 1 over its scale, or 0 for classifiers with a single
+        score, if there are others with several.
     fused_weight_ : float
-        Weight in the typicality of the fused scores about their mean over the classes: 0.4 if a
+        Weight in the typicality of the fused scores about their mean over the classes: 0.5 if a
         classifier has several scores, else 0.
     usual_log_size_ : float
         Natural logarithm of the median number of pixels of the images fitted on.
@@ -183,7 +183,8 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
     that take such, in two parts, 0 and 1. These rows are neither scored nor calibrated by.
     A score of :class:`SubclassDiscriminantAnalysis` is then the logarithm of how much more likely
     the image is of the class than of a source not seen. This takes the same off the scores of all
-    classes, which the typicality shows, and the fused scores do not.
+    classes, which the typicality shows, and the fused scores do not. How near the image lies to
+    the class, the second score, is part of the typicality as well.
 
     Relatives of the classes, such as another network of their kind, are as unlike other sources as
     the classes are. But they lie about as near to one class as to others, where an image of a class
@@ -444,10 +445,9 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
             )
         unseen, codes = unseen[kept], np.searchsorted(self.classes_, y[kept])
         own = np.arange(len(codes)), slice(None), codes
-        # With one score each, classifiers differ in kind; with several, the first is a likelihood.
-        judging = np.concatenate([np.arange(number) == 0 for number in numbers])
-        if max(numbers) > 1:
-            judging &= np.repeat(numbers, numbers) > 1
+        # Classifiers with several scores tell how likely an image is, and how near it lies.
+        several = np.repeat(numbers, numbers) > 1
+        judging = several if several.any() else ~several
         self.floors_ = np.array([]) if n_scored == 1 else self._floors(unseen, codes, numbers)
         self.score_names_ = self._names(numbers)
         columns = self._columns(unseen)
