@@ -86,7 +86,8 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         of images, unless these come as rows; the classifiers must take it. None makes no copies.
     n_copies : int or "auto", default="auto"
         Number of copies that a RandomHistory makes of each image. "auto" is 24 for up to 833
-        images, and fewer for more: 20,000 over their number, but at least 4.
+        images, and fewer for more: 20,000 over their number, but at least 4. Up to 833 images are
+        also cut into quarters, if all classifiers take images of any size: more images as they are.
     background : sequence, default=None
         Perturbations, such as :class:`SimulatedSource`, that each give images the traces of another
         source than the classes. Classifiers with the fit parameter `background`, such as
@@ -349,10 +350,10 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         check_classification_targets(y)
         estimators = self._checked_estimators()
         fold_of = self._folds(y, groups)
-        plan = self._versions(len(y))
+        first = batches.first
+        plan = self._versions(len(y), first)
         # A copy is near the image that it was made from, which so must not be in the fit either.
         closed = self.cv is None and groups is None and plan.n_all == 1
-        first = batches.first
         blank = [make_member(clone(model), first, leave_one_out=closed) for model in estimators]
         # A splitter that is passed is used as it is.
         searched = groups is None and (self.cv is None or isinstance(self.cv, Integral))
@@ -372,11 +373,12 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         sizes[positions] = facts.log_sizes[:, : plan.n_scored]
         return self._weigh(unseen, y, fold_of, sizes)
 
-    def _versions(self, n_images: int) -> Versions:
-        """Plan the copies; a few of each image are enough to be scored."""
-        n_copies = self.n_copies
+    def _versions(self, n_images: int, first: Any) -> Versions:
+        """Plan the versions; a few copies of each image are enough to be scored."""
+        n_copies, few = self.n_copies, False
         if isinstance(n_copies, str):
             n_copies = int(np.clip(ALL_COPIES // n_images, *COPIES))
+            few = n_copies == COPIES[1] and isinstance(self.perturbations, str | RandomHistory)
         chains = (
             [[]]
             if self.perturbations is None
@@ -385,7 +387,8 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         chains = [[with_fixed_state(step) for step in chain] for chain in chains]
         background = [check_perturbation(source) for source in self.background or ()]
         n_scored = min(len(chains), 1 + SCORED_COPIES)
-        return Versions(chains, n_scored, self.n_jobs, background)
+        quartered = few and np.ndim(first) > 2 and self._takes_any_size
+        return Versions(chains, n_scored, self.n_jobs, background, quartered)
 
     def _checked_estimators(self) -> list[Any]:
         if not self.estimators:
