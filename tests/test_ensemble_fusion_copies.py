@@ -210,11 +210,11 @@ def test_images_and_copies_are_parts_of_a_class(make_images, parts_member, scale
     parts = np.tile(PARTS, (len(y), 1)).T
     check_unseen(clf, unseen_part_scores(member, copies_of(X), y, fold_of, subclasses=parts), y)
     assert clf.score_names_ == ["parts", "parts, score 2"]
-    np.testing.assert_array_equal(clf.typicality_weights_, [1 / clf.scales_[0], 0])
-    assert clf.fused_weight_ == 0.4
+    np.testing.assert_array_equal(clf.typicality_weights_, 1 / clf.scales_)
+    assert clf.fused_weight_ == 0.5
     typicality, fused = clf.typicality_scores(X), clf.class_scores(X)
     clf.fused_weight_ = 0
-    expected = 0.4 * (fused - fused.mean(axis=1, keepdims=True))
+    expected = 0.5 * (fused - fused.mean(axis=1, keepdims=True))
     np.testing.assert_allclose(
         typicality - clf.typicality_scores(X), expected, rtol=1e-6, atol=1e-9
     )
@@ -414,6 +414,30 @@ def copies_with_histories(X, draws):
         yield history.transform_whole(X), [2 if own & {"jpeg", "webp"} else 1 for own in names]
 
 
+@pytest.mark.parametrize("height", [150, 72])
+def test_few_images_are_cut_into_quarters_of_at_least_64_pixels(make_images, height):
+    X, y = make_images(n_per_class=3, labels=("a", "b"), shape=(height, 140, 3), strength=12)
+    features = ANY_SIZE.estimators[0][1]
+    clf = FusionClassifier([("only", features)], perturbations=RandomHistory(), cv=3).fit(X, y)
+    assert len(clf.versions_) == 1 + NUMBERS_OF_COPIES[1]
+    upper, lower = (slice(75), slice(75, None)) if height == 150 else (slice(64), slice(8, None))
+    quarters = [
+        X[:, rows, columns] for rows in (upper, lower) for columns in (slice(70), slice(70, None))
+    ]
+    versions, parts = [X, *quarters], [[0] * len(y)] * 5
+    for whole, own in copies_with_histories(X, range(NUMBERS_OF_COPIES[1])):
+        versions.append(whole)
+        parts.append(own)
+    rows = [features[0].transform(image[np.newaxis]) for whole in versions for image in whole]
+    alone = SubclassDiscriminantAnalysis().fit(
+        np.concatenate(rows), np.tile(y, len(versions)), subclasses=np.concatenate(parts)
+    )
+    new = features[0].transform(X)
+    np.testing.assert_allclose(
+        clf.estimators_[0][-1].all_scores(new), alone.all_scores(new), rtol=1e-3, atol=1e-3
+    )
+
+
 def test_a_history_gives_the_copies_of_its_draws(sources):
     X, y = sources
     features = ANY_SIZE.estimators[0][1]
@@ -482,9 +506,15 @@ def test_of_many_images_there_are_fewer_copies(n_images):
     assert (expected == most) == (n_images == 10)
     assert (expected == least) == (n_images == 10**6)
     clf = FusionClassifier([("only", discriminant())], perturbations=RandomHistory())
-    assert len(clf._versions(n_images).chains) == 1 + expected
-    assert len(clf.set_params(n_copies=7)._versions(n_images).chains) == 8
-    assert len(clf.set_params(perturbations=COPIES)._versions(n_images).chains) == 6
+    image = np.zeros((1, 64, 64, 3))
+    assert len(clf._versions(n_images, image).chains) == 1 + expected
+    assert not clf._versions(n_images, image).quartered
+    assert clone(ANY_SIZE).set_params(n_copies="auto")._versions(n_images, image).quartered == (
+        n_images == 10
+    )
+    assert not clone(ANY_SIZE)._versions(n_images, image).quartered
+    assert len(clf.set_params(n_copies=7)._versions(n_images, image).chains) == 8
+    assert len(clf.set_params(perturbations=COPIES)._versions(n_images, image).chains) == 6
 
 
 def test_a_saved_fusion_answers_alike(sources, tmp_path):

@@ -367,6 +367,15 @@ def test_auto_calibrates_by_source_where_each_has_enough(make_residuals, n, expe
     assert len(set(clf.thresholds_)) == (3 if expected == "source" else 1)
 
 
+def test_copies_do_not_make_up_for_few_images_of_each_source(make_images):
+    X, y = make_images(8, shape=(16, 16, 3))
+    member = make_pipeline(ResidualTransformer(), LDA(solver="lsqr", shrinkage=0.1))
+    copied = FusionClassifier([("lda", member)], perturbations=["blur 1", "jpeg 80", "noise 2"])
+    clf = OpenSetClassifier(copied, false_alarm_rate=0.05).fit(X, y)
+    assert np.bincount(clf.calibration_codes_).min() == 32
+    assert clf.calibration_ == "pooled"
+
+
 def test_sources_with_too_few_images_are_an_obstacle_if_each_must_have_enough(make_residuals):
     X, y = make_residuals(18)
     clf = OpenSetClassifier(FingerprintClassifier(), false_alarm_rate=0.05, calibration="source")

@@ -50,7 +50,7 @@ SCORED_COPIES = 3
 
 #: Weight of fused scores in the typicality, if it tells classes from other sources. With more,
 #: relatives of the classes are found somewhat better, but fewer sources that are no relatives.
-FUSED_WEIGHT = 0.4
+FUSED_WEIGHT = 0.5
 
 #: Share of the scores for other classes that are below the floor of a fingerprint.
 FLOOR = 0.99
@@ -86,7 +86,8 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         of images, unless these come as rows; the classifiers must take it. None makes no copies.
     n_copies : int or "auto", default="auto"
         Number of copies that a RandomHistory makes of each image. "auto" is 24 for up to 833
-        images, and fewer for more: 20,000 over their number, but at least 4.
+        images, and fewer for more: 20,000 over their number, but at least 4. Up to 833 images are
+        also cut into quarters, if all classifiers take images of any size: more images as they are.
     background : sequence, default=None
         Perturbations, such as :class:`SimulatedSource`, that each give images the traces of another
         source than the classes. Classifiers with the fit parameter `background`, such as
@@ -120,10 +121,10 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
     own_means_ : ndarray of float64, shape (n_scores,)
         Mean score of unseen images for their own class.
     typicality_weights_ : ndarray of float64, shape (n_scores,)
-        Weight of each score in the typicality: 1 over its scale, or 0. If a classifier has several
-        scores, its first one counts alone, and classifiers with a single score do not.
+        Weight of each score in the typicality: 1 over its scale, or 0 for classifiers with a single
+        score, if there are others with several.
     fused_weight_ : float
-        Weight in the typicality of the fused scores about their mean over the classes: 0.4 if a
+        Weight in the typicality of the fused scores about their mean over the classes: 0.5 if a
         classifier has several scores, else 0.
     usual_log_size_ : float
         Natural logarithm of the median number of pixels of the images fitted on.
@@ -183,7 +184,8 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
     that take such, in two parts, 0 and 1. These rows are neither scored nor calibrated by.
     A score of :class:`SubclassDiscriminantAnalysis` is then the logarithm of how much more likely
     the image is of the class than of a source not seen. This takes the same off the scores of all
-    classes, which the typicality shows, and the fused scores do not.
+    classes, which the typicality shows, and the fused scores do not. How near the image lies to
+    the class, the second score, is part of the typicality as well.
 
     Relatives of the classes, such as another network of their kind, are as unlike other sources as
     the classes are. But they lie about as near to one class as to others, where an image of a class
@@ -348,10 +350,10 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         check_classification_targets(y)
         estimators = self._checked_estimators()
         fold_of = self._folds(y, groups)
-        plan = self._versions(len(y))
+        first = batches.first
+        plan = self._versions(len(y), first)
         # A copy is near the image that it was made from, which so must not be in the fit either.
         closed = self.cv is None and groups is None and plan.n_all == 1
-        first = batches.first
         blank = [make_member(clone(model), first, leave_one_out=closed) for model in estimators]
         # A splitter that is passed is used as it is.
         searched = groups is None and (self.cv is None or isinstance(self.cv, Integral))
@@ -371,11 +373,12 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         sizes[positions] = facts.log_sizes[:, : plan.n_scored]
         return self._weigh(unseen, y, fold_of, sizes)
 
-    def _versions(self, n_images: int) -> Versions:
-        """Plan the copies; a few of each image are enough to be scored."""
-        n_copies = self.n_copies
+    def _versions(self, n_images: int, first: Any) -> Versions:
+        """Plan the versions; a few copies of each image are enough to be scored."""
+        n_copies, few = self.n_copies, False
         if isinstance(n_copies, str):
             n_copies = int(np.clip(ALL_COPIES // n_images, *COPIES))
+            few = n_copies == COPIES[1] and isinstance(self.perturbations, str | RandomHistory)
         chains = (
             [[]]
             if self.perturbations is None
@@ -384,7 +387,8 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         chains = [[with_fixed_state(step) for step in chain] for chain in chains]
         background = [check_perturbation(source) for source in self.background or ()]
         n_scored = min(len(chains), 1 + SCORED_COPIES)
-        return Versions(chains, n_scored, self.n_jobs, background)
+        quartered = few and np.ndim(first) > 2 and self._takes_any_size
+        return Versions(chains, n_scored, self.n_jobs, background, quartered)
 
     def _checked_estimators(self) -> list[Any]:
         if not self.estimators:
@@ -444,10 +448,9 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
             )
         unseen, codes = unseen[kept], np.searchsorted(self.classes_, y[kept])
         own = np.arange(len(codes)), slice(None), codes
-        # With one score each, classifiers differ in kind; with several, the first is a likelihood.
-        judging = np.concatenate([np.arange(number) == 0 for number in numbers])
-        if max(numbers) > 1:
-            judging &= np.repeat(numbers, numbers) > 1
+        # Classifiers with several scores tell how likely an image is, and how near it lies.
+        several = np.repeat(numbers, numbers) > 1
+        judging = several if several.any() else ~several
         self.floors_ = np.array([]) if n_scored == 1 else self._floors(unseen, codes, numbers)
         self.score_names_ = self._names(numbers)
         columns = self._columns(unseen)

@@ -270,7 +270,7 @@ def fit_members(
             unseen[-1][positions] = scores
     summed = [number for number, member in enumerate(members) if member.second_pass]
     if summed:
-        scored = plan._replace(chains=plan.chains[: plan.n_scored])
+        scored = plan._replace(chains=plan.chains[: plan.n_scored], quartered=False)
         again = [members[number] for number in summed], classes, scored
         for kept, scores in batches.map(score_members, *again, rows=(y, fold_of)):
             for number, found in zip(summed, np.moveaxis(scores, 2, 0), strict=True):

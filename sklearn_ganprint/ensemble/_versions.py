@@ -12,6 +12,9 @@ from sklearn_ganprint._images import differ_in_shape, stack_images
 from sklearn_ganprint.ensemble._augmented import Chain
 from sklearn_ganprint.perturbations import BasePerturbation, JPEGCompression, RandomHistory
 
+#: Corners that an image is cut into quarters at, and their least side where the image has it.
+CORNERS, LEAST_SIDE = [(0, 0), (0, 1), (1, 0), (1, 1)], 64
+
 #: What an image has gone through: nothing; something, but no compression; compression.
 ORIGINAL, COPIED, COMPRESSED = range(N_PROCESSINGS := 3)
 
@@ -23,16 +26,17 @@ class Versions(NamedTuple):
     n_scored: int
     n_jobs: int | None
     background: Sequence[BasePerturbation] = ()  # each gives images the traces of another source
+    quartered: bool = False  # quarters of the images as they are follow the copies
 
     @property
     def n_known(self) -> int:
         """Number of versions of each image that are of its class."""
-        return len(self.chains)
+        return len(self.chains) + (len(CORNERS) if self.quartered else 0)
 
     @property
     def n_all(self) -> int:
         """Number of versions of each image, with those that get the traces of another source."""
-        return len(self.chains) + (len(self.background_chains) if self.background else 0)
+        return self.n_known + (len(self.background_chains) if self.background else 0)
 
     @property
     def background_chains(self) -> list[Chain]:
@@ -45,7 +49,7 @@ class Versions(NamedTuple):
 
     def originals(self) -> Self:
         """Return the plan without any but the images as they are."""
-        return self._replace(chains=[[]], background=())
+        return self._replace(chains=[[]], background=(), quartered=False)
 
 
 class Facts(NamedTuple):
@@ -100,6 +104,8 @@ def make_versions(
     none = np.full(len(images), -1)
     for chain in plan.chains:
         yield Version(*_go_through(images, chain), background=none)
+    for corner in CORNERS if plan.quartered else []:
+        yield Version(_quarter(images, *corner), [], np.full(len(images), ORIGINAL), none)
     if plan.background and sources is not None:
         others = _imitate(images, sources, plan.background)
         for chain in plan.background_chains:
@@ -123,6 +129,20 @@ def _go_through(images: Any, chain: Chain) -> tuple[Any, Chain, np.ndarray]:
             compressed |= isinstance(step, JPEGCompression)
     subclasses = np.where(compressed, COMPRESSED, COPIED) if chain else np.full(n_images, ORIGINAL)
     return _with_columns(version, images) if chain else version, chain, subclasses
+
+
+def _quarter(images: Any, lower: int, right: int) -> Any:
+    """Cut a quarter out of each image of a batch; those of small images overlap."""
+    cut = [
+        image[_half(image.shape[0], lower), _half(image.shape[1], right)]
+        for image in map(np.asarray, images)
+    ]
+    return cut if differ_in_shape(cut) else np.stack(cut)
+
+
+def _half(length: int, second: int) -> slice:
+    side = min(length, max(LEAST_SIDE, length // 2))
+    return slice((length - side) * second, (length - side) * second + side)
 
 
 def _imitate(images: Any, sources: np.ndarray, background: Sequence[BasePerturbation]) -> Any:

@@ -55,7 +55,8 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         What the rate, and a coverage, hold for. "source": each source, with a threshold of its own,
         which takes enough images of each. "pooled": the sources together, in the shares that they
         have in the training images; a source that differs from the others may get more false
-        alarms. "auto" is "source" if all sources have enough images, else "pooled".
+        alarms. "auto" is "source" if all sources have enough images, among which copies that the
+        estimator makes do not count, else "pooled".
     unknown_label : str or number, default=None
         What ``predict`` calls images of no known source. None is "unknown" for labels that are
         strings; for numbers -1, or one less than the lowest label if that is negative.
@@ -243,7 +244,9 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
             self.calibration_class_scores_ = decision
         self.calibration_ = self.calibration
         if self.calibration == "auto":
-            by_source = Calibration(self.calibration_scores_, codes)
+            # Copies of an image are too much like it to count as further ones.
+            as_made = self._as_made(codes)
+            by_source = Calibration(self.calibration_scores_[as_made], codes[as_made])
             enough = by_source.n_scores >= scores_needed(self.false_alarm_rate)
             self.calibration_ = "source" if enough else "pooled"
         self.thresholds_ = self.calibration_set_.thresholds(self.false_alarm_rate)
@@ -420,10 +423,14 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         they have lost says nothing about how much alike sources are.
         """
         sets = self.prediction_sets_
+        as_made = self._as_made(sets.codes)
+        return SourceFamilies(sets.scores[as_made], sets.codes[as_made], self.classes_)
+
+    def _as_made(self, codes: np.ndarray) -> np.ndarray:
+        """Tell which calibration scores are of images as they are, not of copies."""
         last = split_steps(self.estimator_)[1][-1]
         versions = np.asarray(getattr(last, "out_of_fold_versions_", ()))
-        clean = versions == 0 if versions.shape == sets.codes.shape else slice(None)
-        return SourceFamilies(sets.scores[clean], sets.codes[clean], self.classes_)
+        return np.equal(versions if versions.shape == codes.shape else np.zeros_like(codes), 0)
 
     def _are_known(self, typicality: np.ndarray) -> np.ndarray:
         """Whether each image is typical enough of a source to be called known."""
