@@ -320,6 +320,15 @@ def test_parts_of_copies_go_by_the_nearest_mean():
     assert np.isfinite(model.all_scores(means)).all()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_folds_that_leave_one_row_of_each_part_go_by_the_nearest_one(seed):
+    rng = np.random.default_rng(seed)
+    X, y, fold_of = rng.normal(size=(6, 40)), np.repeat(["a", "b", "c"], 2), np.arange(6) % 2
+    X += 3 * np.repeat(rng.normal(size=(3, 40)), 2, axis=0)
+    scores = SubclassDiscriminantAnalysis().fold_scores(X, y, fold_of)[:, 0]
+    assert scores.argmax(axis=1).tolist() == [0, 0, 1, 1, 2, 2]
+
+
 def test_single_precision_stays_and_is_enough(make_parts):
     X, y, parts = make_parts()
     single = SubclassDiscriminantAnalysis().fit(X.astype(np.float32), y, subclasses=parts)

@@ -159,6 +159,6 @@ def cholesky_of(covariance: np.ndarray, shrinkage: float) -> tuple[np.ndarray, b
     except np.linalg.LinAlgError as error:
         raise np.linalg.LinAlgError(
             f"The covariance of {len(covariance)} features has no inverse with "
-            f"shrinkage={shrinkage!r}. Expected more rows than features, none of which follows "
+            f"shrinkage={shrinkage:g}. Expected more rows than features, none of which follows "
             f"from others; or set a greater shrinkage."
         ) from error

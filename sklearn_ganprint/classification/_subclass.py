@@ -321,6 +321,8 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         counts = moments.counts[:, np.newaxis]
         off = moments.sums / counts
         within = (moments.products - (counts * off).T @ off) / counts.sum()
+        if np.trace(within) <= 1e-9 * len(within):  # what rounding leaves of no scatter is none
+            within[:] = 0
         means = centres + off
         self.subclass_codes_ = parts.of_classes().codes
         n_known = len(self.subclass_codes_)
