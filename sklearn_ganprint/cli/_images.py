@@ -192,6 +192,10 @@ def find_photos(given: list[str] | None, sources: list[str]) -> list[str]:
             f"--task detect: none of the sources {listed} is called {', '.join(PHOTO_NAMES)}; name "
             f"those that are photos with --photos"
         )
+    if len(found) == len(sources):
+        raise CommandError(
+            f"--task detect: all sources, {listed}, are photos; add a folder for each generator"
+        )
     return found
 
 
