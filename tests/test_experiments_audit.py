@@ -294,6 +294,19 @@ def test_bad_files_are_left_out_and_told(tmp_path, traces):
     assert all(row["images"] == 2 * N - 1 for row in result.rows())
 
 
+def test_files_without_a_residual_are_left_out_as_in_a_fit(tmp_path, traces):
+    traces[[2, 5]] = 0
+    result = audit_of(write(traces, tmp_path, range(2 * N), plain_png))
+    assert [reason.split(":")[0] for _, reason in result.failures] == ["no residual"] * 2
+    assert result.counts == {"a": N - 2, "b": N}
+
+
+@pytest.mark.parametrize("shape", [(64, 1), (1, 1)])
+def test_a_quick_audit_takes_images_of_one_column(tmp_path, traces, shape):
+    bunch = write(traces[:, : shape[0], : shape[1]], tmp_path, range(2 * N), plain_png)
+    assert audit_files(bunch) == []
+
+
 def test_batches_and_workers_change_nothing(tmp_path, traces):
     bunch = write(traces, tmp_path, range(2 * N), plain_png)
     steps = []

@@ -27,8 +27,8 @@ from sklearn_ganprint.open_set import OpenSetClassifier, scores_needed
 from sklearn_ganprint.persistence import load_model
 from sklearn_ganprint.pipelines import KINDS, make_attribution_pipeline
 from sklearn_ganprint.residuals import (
-    MIN_SHARE,
     ResidualTransformer,
+    lack_residual,
     residual_share,
     share_in_words,
 )
@@ -228,8 +228,10 @@ def no_residual(pipeline: Any, image: np.ndarray) -> str | None:
     """Say why an image has no answer, if it has no residual."""
     params = pipeline.get_params().items()
     ranges = [value for name, value in params if name.rpartition("__")[2] == "data_range"]
-    share = float(residual_share(image[np.newaxis], *ranges[:1])[0])
-    return None if share >= MIN_SHARE else share_in_words(share)
+    images, white = image[np.newaxis], [*ranges, 255.0][0]
+    if not lack_residual(images, white).any():
+        return None
+    return share_in_words(float(residual_share(images, white)[0]))
 
 
 def calibration_counts(calibrated: Any) -> np.ndarray:

@@ -133,7 +133,8 @@ def audit_attribution(
     X = as_paths(X) if of_files else np.asarray(X)
     if of_files:
         reader = clone(reader or ImageReader())
-        batches = FileBatches.of_files(X, reader, batch_size=batch_size, **how)
+        # As in a fit, files without a residual are none that can be used.
+        batches = FileBatches.of_files(X, reader, data_range=255.0, batch_size=batch_size, **how)
     else:
         batches = FileBatches(X, batch_size=batch_size, **how)
     seen = _look_at_all(batches)
