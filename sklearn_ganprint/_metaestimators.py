@@ -326,6 +326,7 @@ def make_folds(cv: Any, y: np.ndarray, most: int, split: dict[str, Any]) -> list
     With `cv` None there are as many folds as each class has images or groups for, at `most` so
     many. An integer makes stratified folds, by group if `split` has groups.
     """
+    split = check_fit_params(y, **split)
     groups = split.get("groups")
     if cv is None:
         cv = max(2, min(most, *units_by_class(y, groups).values()))

@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from sklearn_ganprint._images import stack_images
 from sklearn_ganprint._parallel import thread_map
 from sklearn_ganprint.datasets import ImageReader, estimate_history, inspect_images
 from sklearn_ganprint.files._batches import as_paths, is_paths
@@ -80,7 +81,8 @@ def equalize_histories(
     Raises
     ------
     ValueError
-        If no image can be used, `like` is none of the classes, or `y` has another length.
+        If no image can be used, `like` is none of the classes, `y` has another length, or only some
+        of the images are grey.
 
     See Also
     --------
@@ -114,6 +116,8 @@ def equalize_histories(
     """
     y = column_or_1d(y)
     check_consistent_length(images, y)
+    if not len(y):
+        raise ValueError("images: expected at least one image or file, got none.")
     history = clone(history or HISTORY).set_params(random_state=random_state)
     if like is not None and not (y == like).any():
         raise ValueError(f"like: expected one of {np.unique(y).tolist()}, got {like!r}.")
@@ -144,7 +148,7 @@ def _cut_alike(images: Any, reader: ImageReader | None, n_jobs: int | None) -> t
     if not is_paths(images):
         height, width = np.min([np.shape(image)[:2] for image in images], axis=0)
         cut = [np.atleast_3d(image)[:height, :width] for image in images]
-        return np.stack(cut), np.arange(len(cut)), []
+        return stack_images(cut), np.arange(len(cut)), []
     paths = as_paths(images)
     reader = clone(reader or ImageReader()).set_params(n_jobs=n_jobs)
     if reader.crop is None:
