@@ -404,6 +404,20 @@ def test_few_rows_shrink_the_covariance_more(make_parts, n, share):
     np.testing.assert_allclose(automatic.class_scores(X), given.class_scores(X))
 
 
+@pytest.mark.parametrize("name", ["subclasses", "background"])
+@pytest.mark.parametrize("values", [["x", "y"], [0.0, np.nan], [True, False]])
+def test_parts_and_sources_are_whole_numbers(make_parts, name, values):
+    X, y, _ = make_parts(n=30)
+    with pytest.raises(ValueError, match=f"{name}: expected whole numbers, got an array of"):
+        SubclassDiscriminantAnalysis().fit(X, y, **{name: values * 15})
+
+
+def test_folds_are_known_of_all_rows(make_parts):
+    X, y, _ = make_parts(n=30)
+    with pytest.raises(ValueError, match="fold_of contains NaN"):
+        SubclassDiscriminantAnalysis().fold_scores(X, y, [0, 1, np.nan] * 10)
+
+
 def test_folds_leave_two_classes():
     X, y = np.random.default_rng(0).normal(size=(8, 2)), np.repeat([0, 1], 4)
     with pytest.raises(ValueError, match="outside of fold 0 are of one class"):

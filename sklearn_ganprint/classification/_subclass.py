@@ -16,7 +16,7 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_ganprint._images import FLOAT_DTYPES
-from sklearn_ganprint._metaestimators import check_classes
+from sklearn_ganprint._metaestimators import check_classes, check_fit_params
 from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint.classification._discriminant import cholesky_of, shrink
 from sklearn_ganprint.classification._scores import DecidesByClassScores
@@ -154,7 +154,8 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are fewer than two classes, or no more rows than parts.
+            If there are fewer than two classes, no more rows than parts, or `subclasses` or
+            `background` are not whole numbers.
         numpy.linalg.LinAlgError
             If the covariance has no inverse: more shrinkage is needed.
         """
@@ -197,10 +198,10 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         Raises
         ------
         ValueError
-            If rows outside of a fold are of fewer than two classes.
+            If rows outside of a fold are of fewer than two classes, or a fold is NaN.
         """
         X, parts, of_rows = self._check(X, y, subclasses, background)
-        fold_of = column_or_1d(fold_of)
+        fold_of = check_fit_params(X, fold_of=fold_of)["fold_of"]
         scored = np.ones(len(X), dtype=bool) if rows is None else column_or_1d(rows)
         check_consistent_length(X, fold_of, scored)
         scores = np.empty((len(X), 2, len(self.classes_)))
@@ -257,8 +258,8 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
     ) -> tuple[np.ndarray, "Parts", np.ndarray]:
         """Validate; store classes and the scale; return features, all parts, and that of each."""
         X, y = validate_data(self, X, y, dtype=list(FLOAT_DTYPES))
-        source = np.full(len(y), -1) if background is None else column_or_1d(background)
-        subclasses = np.zeros(len(y), dtype=int) if subclasses is None else column_or_1d(subclasses)
+        source = _numbers("background", background, np.full(len(y), -1))
+        subclasses = _numbers("subclasses", subclasses, np.zeros(len(y), dtype=int))
         check_consistent_length(X, subclasses, source)
         known = source < 0
         check_classes(self, y[known])
@@ -401,6 +402,16 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         kinds = zip(means, self.background_covariances_, strict=True)
         densities = [_log_density(rows, *kind) for kind in kinds]
         return logsumexp(densities, axis=0) - np.log(len(densities))
+
+
+def _numbers(name: str, given: Any, default: np.ndarray) -> np.ndarray:
+    """Validate whole numbers, one a row."""
+    if given is None:
+        return default
+    numbers: np.ndarray = column_or_1d(given)
+    if numbers.dtype.kind not in "iu":
+        raise ValueError(f"{name}: expected whole numbers, got an array of {numbers.dtype}.")
+    return numbers
 
 
 def _log_density(rows: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
