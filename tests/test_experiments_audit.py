@@ -256,7 +256,8 @@ def test_shared_names_are_told_and_whether_their_images_are_alike(versions, tmp_
     assert result.shared_names.alike == versions
     (finding,) = (finding for finding in result.findings if "share a name" in finding)
     assert "48 of 48 images" in finding and "--groups name" in finding
-    assert f"is {result['kept together'].accuracy:.2f} in place of" in finding
+    changed = f"is {result['kept together'].accuracy:.2f} in place of" in finding
+    assert changed == (result["kept together"].accuracy != result["attribution"].accuracy)
     by_name = audit_of(bunch, groups=load_image_folder(tmp_path, groups="name").groups)
     assert not any("share a name" in finding for finding in by_name.findings)
     quick = audit_files(bunch)
@@ -264,6 +265,13 @@ def test_shared_names_are_told_and_whether_their_images_are_alike(versions, tmp_
         ["48 of 48", "48 of 48"] if versions else ["48 of 48"]
     )
     assert audit_files(load_image_folder(tmp_path, groups="name", load_content=False)) == []
+
+
+def test_shared_names_that_change_nothing_are_told_so(tmp_path, traces):
+    result = audit_of(write(traces, tmp_path, [*range(N), *range(N)], plain_png))
+    assert result["kept together"].accuracy == result["attribution"].accuracy == 1
+    (finding,) = (finding for finding in result.findings if "share a name" in finding)
+    assert "; kept together, attribution is 1.00, too. If" in finding
 
 
 def test_a_quick_audit_takes_images_of_any_size(tmp_path, contents):
