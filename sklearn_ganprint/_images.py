@@ -136,7 +136,7 @@ def warn_of_wrong_range(images: np.ndarray, data_range: float) -> None:
     if data_range == 255 and 0 < high <= 1 and images.min() >= 0:
         found, white = "All values lie within [0, 1]", "1.0"
     elif images.dtype == np.uint16 and high > data_range:
-        found, white = f"16-bit images reach {high}", "65535"
+        found, white = "16-bit images are brighter than white", "65535"
     else:
         return
     warnings.warn(

@@ -22,7 +22,12 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length, column_or_1d
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    column_or_1d,
+)
 
 
 class FitsBatches(Protocol):
@@ -252,7 +257,11 @@ def check_classes(owner: Any, y: np.ndarray, advice: str = "") -> None:
 
 def check_fit_params(y: np.ndarray, **params: Any) -> dict[str, np.ndarray]:
     """Validate weights, groups and the like, one an image, and leave out what is None."""
-    given = {name: column_or_1d(values) for name, values in params.items() if values is not None}
+    given = {
+        name: column_or_1d(check_array(values, input_name=name, dtype=None, ensure_2d=False))
+        for name, values in params.items()
+        if values is not None
+    }
     check_consistent_length(y, *given.values())
     if "sample_weight" in given:
         given["sample_weight"] = _check_sample_weight(
@@ -317,6 +326,7 @@ def make_folds(cv: Any, y: np.ndarray, most: int, split: dict[str, Any]) -> list
     With `cv` None there are as many folds as each class has images or groups for, at `most` so
     many. An integer makes stratified folds, by group if `split` has groups.
     """
+    split = check_fit_params(y, **split)
     groups = split.get("groups")
     if cv is None:
         cv = max(2, min(most, *units_by_class(y, groups).values()))

@@ -320,6 +320,15 @@ def test_parts_of_copies_go_by_the_nearest_mean():
     assert np.isfinite(model.all_scores(means)).all()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_folds_that_leave_one_row_of_each_part_go_by_the_nearest_one(seed):
+    rng = np.random.default_rng(seed)
+    X, y, fold_of = rng.normal(size=(6, 40)), np.repeat(["a", "b", "c"], 2), np.arange(6) % 2
+    X += 3 * np.repeat(rng.normal(size=(3, 40)), 2, axis=0)
+    scores = SubclassDiscriminantAnalysis().fold_scores(X, y, fold_of)[:, 0]
+    assert scores.argmax(axis=1).tolist() == [0, 0, 1, 1, 2, 2]
+
+
 def test_single_precision_stays_and_is_enough(make_parts):
     X, y, parts = make_parts()
     single = SubclassDiscriminantAnalysis().fit(X.astype(np.float32), y, subclasses=parts)
@@ -393,6 +402,20 @@ def test_few_rows_shrink_the_covariance_more(make_parts, n, share):
     X, y, _ = make_parts(n_features=30, n=n)
     automatic, given = (SubclassDiscriminantAnalysis(value).fit(X, y) for value in ("auto", share))
     np.testing.assert_allclose(automatic.class_scores(X), given.class_scores(X))
+
+
+@pytest.mark.parametrize("name", ["subclasses", "background"])
+@pytest.mark.parametrize("values", [["x", "y"], [0.0, np.nan], [True, False]])
+def test_parts_and_sources_are_whole_numbers(make_parts, name, values):
+    X, y, _ = make_parts(n=30)
+    with pytest.raises(ValueError, match=f"{name}: expected whole numbers, got an array of"):
+        SubclassDiscriminantAnalysis().fit(X, y, **{name: values * 15})
+
+
+def test_folds_are_known_of_all_rows(make_parts):
+    X, y, _ = make_parts(n=30)
+    with pytest.raises(ValueError, match="fold_of contains NaN"):
+        SubclassDiscriminantAnalysis().fold_scores(X, y, [0, 1, np.nan] * 10)
 
 
 def test_folds_leave_two_classes():

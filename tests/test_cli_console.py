@@ -3,11 +3,18 @@
 import io
 import re
 import time
+import warnings
 
 import pytest
 
 # Streams that are terminals, and tables of any cells.
-from sklearn_ganprint.cli._console import Column, Messages, Table, print_results
+from sklearn_ganprint.cli._console import (
+    Column,
+    Messages,
+    Table,
+    plain_warnings,
+    print_results,
+)
 
 
 class Terminal(io.StringIO):
@@ -69,3 +76,12 @@ def test_progress_on_a_terminal_keeps_messages_apart():
     assert "[red]file.png: is damaged\n" in text
     assert "3/10" in text
     assert text.endswith("done\n")
+
+
+def test_a_warning_is_shown_once(capsys):
+    with plain_warnings():
+        for text in ("no such letter", "something else", "no such letter"):
+            warnings.simplefilter("always")
+            warnings.warn(text, stacklevel=1)
+    lines = ["warning: no such letter", "warning: something else"]
+    assert capsys.readouterr().err.splitlines() == lines

@@ -172,6 +172,13 @@ def test_localize_says_what_of_grey_and_foreign_images(scene, tmp_path, ganprint
     assert "marked for more than half: " in out
 
 
+def test_localize_takes_a_line_of_pixels_for_no_blank_image(scene, tmp_path, ganprint):
+    save(tmp_path / "line.png", noise(np.random.default_rng(1), True)[:1])
+    _, out, _ = ganprint("localize", scene / "m.skops", tmp_path, "--format", "json")
+    (row,) = json.loads(out)["results"]
+    assert (row["false_region"], row["reason"]) == ("no", None)
+
+
 def test_localize_names_unusable_files(scene, tmp_path, ganprint):
     broken = add_broken_files(tmp_path)
     Image.new("RGB", (96, 96), "white").save(tmp_path / "blank.png")

@@ -98,6 +98,27 @@ def test_labels_that_name_no_photos_are_refused(features):
         detector().fit(X, sources)
 
 
+@pytest.mark.parametrize("name", ["sources", "groups"])
+def test_missing_sources_and_groups_are_refused(features, name):
+    X, y, sources = features
+    numbers = np.where(sources == "phone", np.nan, np.unique(sources, return_inverse=True)[1])
+    with pytest.raises(ValueError, match=f"{name} contains NaN"):
+        detector().fit(X, y, **{name: numbers})
+
+
+def test_a_source_of_photos_and_of_generated_images_is_refused(features):
+    X, y, sources = features
+    with pytest.raises(ValueError, match=r"got \['phone'\] for both photos and generated images"):
+        detector().fit(X, y, sources=np.where(sources == GENERATORS[0], "phone", sources))
+
+
+@pytest.mark.parametrize("rate", [0, 1, 5, np.nan])
+def test_rates_that_are_none_are_refused(features, rate):
+    X, y, _ = features
+    with pytest.raises(ValueError, match=r"false_alarm_rate: expected a number in \(0, 1\)"):
+        detector().fit(X, y).predict_set(X, rate)
+
+
 def test_one_generator_alone_is_left_out_image_by_image(features):
     X, y, sources = features
     known = np.isin(sources, ["camera", "phone", GENERATORS[0]])
@@ -171,8 +192,12 @@ def test_ganprint_fits_and_predicts(folder, tmp_path, ganprint):
     for row in rows:
         assert answers.get(row["source"], row["set"]) == row["set"]
         assert (row["source"] == "cannot tell") == (len(row["set"]) != 1) == bool(row["reason"])
-    _, out, _ = ganprint("predict", model, folder / "real")
+    _, out, err = ganprint("predict", model, folder / "real")
     assert "at most 5 % get a wrong answer" in out
+    assert "no image can be unlike both photos and generated images at a false-alarm" in err
+    assert "none can be unlike both photos and generated images at a false-alarm" in out
+    _, _, err = ganprint("predict", model, folder / "real", "--coverage", 0.999)
+    assert "so that no image is called photo or generated: it takes 999" in err
 
 
 @pytest.mark.parametrize(
@@ -180,6 +205,10 @@ def test_ganprint_fits_and_predicts(folder, tmp_path, ganprint):
     [
         (["--task", "detect", "--photos", "nobody"], "--photos nobody: expected some of the"),
         (["--photos", "real"], "--photos: leave this out, or choose --task detect"),
+        (
+            ["--task", "detect", "--photos", "real", "realesrgan_anime_x4", "srgan_x4"],
+            "all sources, real, realesrgan_anime_x4, srgan_x4, are photos; add a folder for each",
+        ),
         (["--task", "detect", "--fast"], "--fast: leave this out with --task detect"),
     ],
 )

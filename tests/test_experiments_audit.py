@@ -256,7 +256,8 @@ def test_shared_names_are_told_and_whether_their_images_are_alike(versions, tmp_
     assert result.shared_names.alike == versions
     (finding,) = (finding for finding in result.findings if "share a name" in finding)
     assert "48 of 48 images" in finding and "--groups name" in finding
-    assert f"is {result['kept together'].accuracy:.2f} in place of" in finding
+    changed = f"is {result['kept together'].accuracy:.2f} in place of" in finding
+    assert changed == (result["kept together"].accuracy != result["attribution"].accuracy)
     by_name = audit_of(bunch, groups=load_image_folder(tmp_path, groups="name").groups)
     assert not any("share a name" in finding for finding in by_name.findings)
     quick = audit_files(bunch)
@@ -264,6 +265,13 @@ def test_shared_names_are_told_and_whether_their_images_are_alike(versions, tmp_
         ["48 of 48", "48 of 48"] if versions else ["48 of 48"]
     )
     assert audit_files(load_image_folder(tmp_path, groups="name", load_content=False)) == []
+
+
+def test_shared_names_that_change_nothing_are_told_so(tmp_path, traces):
+    result = audit_of(write(traces, tmp_path, [*range(N), *range(N)], plain_png))
+    assert result["kept together"].accuracy == result["attribution"].accuracy == 1
+    (finding,) = (finding for finding in result.findings if "share a name" in finding)
+    assert "; kept together, attribution is 1.00, too. If" in finding
 
 
 def test_a_quick_audit_takes_images_of_any_size(tmp_path, contents):
@@ -292,6 +300,19 @@ def test_bad_files_are_left_out_and_told(tmp_path, traces):
     assert len(result.names) == 2 * N - 1 and broken not in result.names
     assert result.counts == {"a": N - 1, "b": N}
     assert all(row["images"] == 2 * N - 1 for row in result.rows())
+
+
+def test_files_without_a_residual_are_left_out_as_in_a_fit(tmp_path, traces):
+    traces[[2, 5]] = 0
+    result = audit_of(write(traces, tmp_path, range(2 * N), plain_png))
+    assert [reason.split(":")[0] for _, reason in result.failures] == ["no residual"] * 2
+    assert result.counts == {"a": N - 2, "b": N}
+
+
+@pytest.mark.parametrize("shape", [(64, 1), (1, 1)])
+def test_a_quick_audit_takes_images_of_one_column(tmp_path, traces, shape):
+    bunch = write(traces[:, : shape[0], : shape[1]], tmp_path, range(2 * N), plain_png)
+    assert audit_files(bunch) == []
 
 
 def test_batches_and_workers_change_nothing(tmp_path, traces):

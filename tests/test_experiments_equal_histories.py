@@ -135,6 +135,10 @@ def test_wrong_use_is_told(mosaics, tmp_path):
         equalize_histories(mosaics, Y, like="real")
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         equalize_histories(mosaics, Y[1:])
+    with pytest.raises(ValueError, match="expected at least one image or file, got none"):
+        equalize_histories(mosaics[:0], [])
+    with pytest.raises(ValueError, match="All images must have one shape: image 0 has shape"):
+        equalize_histories([mosaics[0], mosaics[1][..., :1]], Y[:2])
     (tmp_path / "x.png").write_text("no image")
     with pytest.raises(ValueError, match=r"None of the 1 images can be used; the first: .*x\.png"):
         equalize_histories([tmp_path / "x.png"], ["gan"])

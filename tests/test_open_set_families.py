@@ -250,7 +250,10 @@ def test_families_of_shares_that_are_known_are_those_of_the_scores():
     [
         (np.zeros((2, 3)), "ab", 0.1, r"expected 2 x 2 shares.*got the shape \(2, 3\)"),
         (np.zeros((0, 0)), "", 0.1, "expected 0 x 0"),
-        ([[0, np.nan], [np.nan, 0]], "ab", 0.1, "got NaN"),
+        ([[0, np.nan], [np.nan, 0]], "ab", 0.1, r"got \[\[0.0, nan\]"),
+        ([[9, 1.5], [1.5, 9]], "ab", 0.1, r"expected shares in \[0, 1\] and a symmetric array"),
+        ([[0, -0.1], [-0.1, 0]], "ab", 0.1, r"expected shares in \[0, 1\]"),
+        ([[0, 0.1], [0.2, 0]], "ab", 0.1, "a symmetric array, got"),
         (np.zeros((2, 2)), "ab", 1.0, r"max_confusion must be in \[0, 1\)"),
     ],
 )

@@ -333,3 +333,16 @@ def test_fit_names_blank_files(image_folder, tmp_path, blank_files, fit, ganprin
     assert f"{folder}/a/white.png: no residual: 100 %" in err
     assert [row["images"] for row in json.loads(out)["sources"]] == [8, 8, 8]
     assert [row["failed"] for row in json.loads(out)["sources"]] == [1, 0, 0]
+
+
+def test_fit_of_blank_files_alone_names_each_once_and_the_first_again(tmp_path, fit, blank_files):
+    for source, path in zip("ab", blank_files, strict=False):
+        (tmp_path / "in" / source).mkdir(parents=True)
+        (tmp_path / "in" / source / "1.png").write_bytes(Path(path).read_bytes())
+    status, _, err = fit(tmp_path / "in", tmp_path / "m")
+    *_, last = err.splitlines()
+    reason = (
+        f"{tmp_path}/in/a/1.png: no residual: 100 % of its pixels are flat, smooth or saturated"
+    )
+    assert status == 2 and last == f"error: None of the 2 files can be used; the first: {reason}"
+    assert err.count("in/b/1.png") == 1

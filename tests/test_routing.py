@@ -25,6 +25,7 @@ from sklearn_ganprint import (
     FusionClassifier,
     OpenSetClassifier,
     TiledClassifier,
+    make_localization_pipeline,
 )
 
 pytestmark = pytest.mark.filterwarnings(
@@ -172,3 +173,24 @@ def test_weights_that_nobody_has_asked_for_are_refused_by_name(rows, routing):
     ):
         with pytest.raises(UnsetMetadataPassedError, match="not explicitly set as requested"):
             model.fit(X, y, sample_weight=np.ones(len(y)))
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([0, 1] * 11, "inconsistent numbers of samples"),
+        ([0, 1, np.nan, 2] * 6, "groups contains NaN"),
+    ],
+)
+@pytest.mark.parametrize("name", ["open", "detector", "localizer"])
+def test_groups_that_do_not_fit_are_refused(make_images, name, groups, message):
+    X, y = make_images(n_per_class=8, shape=(32, 32, 3))
+    model = {
+        "open": OpenSetClassifier(FingerprintClassifier()),
+        "detector": FingerprintDetector(FingerprintClassifier()),
+        "localizer": make_localization_pipeline(),
+    }[name]
+    X = X if name == "localizer" else X.reshape(len(X), -1) - 128.0
+    key = "localizer__groups" if name == "localizer" else "groups"
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y, **{key: groups})

@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_ganprint._images import FLOAT_DTYPES
-from sklearn_ganprint._metaestimators import check_classes
+from sklearn_ganprint._metaestimators import check_classes, check_fit_params
 from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint.classification._scores import DecidesByClassScores
 
@@ -170,7 +170,7 @@ def cholesky_of(covariance: np.ndarray, shrinkage: float) -> tuple[np.ndarray, b
     except np.linalg.LinAlgError as error:
         raise np.linalg.LinAlgError(
             f"The covariance of {len(covariance)} features has no inverse with "
-            f"shrinkage={shrinkage!r}. Expected more rows than features, none of which follows "
+            f"shrinkage={shrinkage:g}. Expected more rows than features, none of which follows "
             f"from others; or set a greater shrinkage."
         ) from error
 
@@ -308,7 +308,8 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are fewer than two classes, or no more rows than parts.
+            If there are fewer than two classes, no more rows than parts, or `subclasses` or
+            `background` are not whole numbers.
         numpy.linalg.LinAlgError
             If the covariance has no inverse: more shrinkage is needed.
         """
@@ -351,10 +352,10 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         Raises
         ------
         ValueError
-            If rows outside of a fold are of fewer than two classes.
+            If rows outside of a fold are of fewer than two classes, or a fold is NaN.
         """
         X, parts, of_rows = self._check(X, y, subclasses, background)
-        fold_of = column_or_1d(fold_of)
+        fold_of = check_fit_params(X, fold_of=fold_of)["fold_of"]
         scored = np.ones(len(X), dtype=bool) if rows is None else column_or_1d(rows)
         check_consistent_length(X, fold_of, scored)
         scores = np.empty((len(X), 2, len(self.classes_)))
@@ -411,8 +412,8 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
     ) -> tuple[np.ndarray, "Parts", np.ndarray]:
         """Validate; store classes and the scale; return features, all parts, and that of each."""
         X, y = validate_data(self, X, y, dtype=list(FLOAT_DTYPES))
-        source = np.full(len(y), -1) if background is None else column_or_1d(background)
-        subclasses = np.zeros(len(y), dtype=int) if subclasses is None else column_or_1d(subclasses)
+        source = _numbers("background", background, np.full(len(y), -1))
+        subclasses = _numbers("subclasses", subclasses, np.zeros(len(y), dtype=int))
         check_consistent_length(X, subclasses, source)
         known = source < 0
         check_classes(self, y[known])
@@ -475,6 +476,8 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         counts = moments.counts[:, np.newaxis]
         off = moments.sums / counts
         within = (moments.products - (counts * off).T @ off) / counts.sum()
+        if np.trace(within) <= 1e-9 * len(within):  # what rounding leaves of no scatter is none
+            within[:] = 0
         means = centres + off
         self.subclass_codes_ = parts.of_classes().codes
         n_known = len(self.subclass_codes_)
@@ -553,6 +556,16 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         kinds = zip(means, self.background_covariances_, strict=True)
         densities = [_log_density(rows, *kind) for kind in kinds]
         return logsumexp(densities, axis=0) - np.log(len(densities))
+
+
+def _numbers(name: str, given: Any, default: np.ndarray) -> np.ndarray:
+    """Validate whole numbers, one a row."""
+    if given is None:
+        return default
+    numbers: np.ndarray = column_or_1d(given)
+    if numbers.dtype.kind not in "iu":
+        raise ValueError(f"{name}: expected whole numbers, got an array of {numbers.dtype}.")
+    return numbers
 
 
 def _log_density(rows: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:

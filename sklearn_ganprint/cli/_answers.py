@@ -57,6 +57,7 @@ class Rule(NamedTuple):
     least: float | None  # energy of a match
     smallest: float | None  # smallest p-value that there can be
     images: str  # those that p-values are calibrated on
+    failing: str = "called unknown"  # what images are that fail
 
     @property
     def testable(self) -> bool:
@@ -79,16 +80,16 @@ class Rule(NamedTuple):
         """Say that no image can fail, if so."""
         if self.rate is None or self.smallest is None:
             return None
-        outcome = self.word if self.word == REJECTED else f"called {self.word}"
-        return _models.few_images(self.rate, self.smallest, outcome, self.images)
+        return _models.few_images(self.rate, self.smallest, self.failing, self.images)
 
     def outcome(self, n_failed: int, n_images: int) -> str:
         """Say how many images fail, or that none can."""
+        word = self.failing.removeprefix("called ")
         if not self.testable:
-            return f"none can be {self.word} at a false-alarm rate of {self.rate:g}"
+            return f"none can be {word} at a false-alarm rate of {self.rate:g}"
         by_energy = self.least is not None
         limit = f"energy below {self.least:g}" if by_energy else f"p-value at most {self.rate:g}"
-        return f"{self.word} ({limit}): {n_failed} of {n_images}"
+        return f"{word} ({limit}): {n_failed} of {n_images}"
 
     def basis(self) -> str:
         """Say what the p-values are, or that they decide nothing."""
@@ -143,7 +144,7 @@ def _unknown_rule(args: argparse.Namespace, model: Model) -> Rule:
     if model.open_set is None:
         return Rule("unknown", rate, least, None, "")
     word, images = str(model.open_set.unknown_label_), model.calibration_in_words
-    return Rule(word, rate, least, model.smallest_known_p_value, images)
+    return Rule(word, rate, least, model.smallest_known_p_value, images, model.outcome)
 
 
 def _coverage(args: argparse.Namespace, model: Model) -> float | None:

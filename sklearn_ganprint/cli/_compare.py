@@ -146,13 +146,17 @@ def _compare(args: argparse.Namespace) -> Compared:
 
 def _warnings_of_few(collections: Sequence[Collection]) -> list[str]:
     """Name the sources of too few images for the size of their fingerprints."""
-    return [
-        f"{source} in {collection.path} has {n} images, which is few: its fingerprint is noise "
-        f"and content for the most part, and what is not found in it may still be there"
-        for collection in collections
-        for source, n in collection.counts.items()
-        if n * math.prod(collection.fingerprints.fingerprints.shape[1:3]) < FEW * FEW_PIXELS
-    ]
+    found = []
+    for collection in collections:
+        n_pixels = math.prod(collection.fingerprints.fingerprints.shape[1:3])
+        few = {s: n for s, n in collection.counts.items() if n * n_pixels < FEW * FEW_PIXELS}
+        if few:
+            listed = ", ".join(f"{source} ({n})" for source, n in few.items())
+            found.append(
+                f"few images in {collection.path}: {listed}; their fingerprints are noise and "
+                f"content for the most part, and what is not found in them may still be there"
+            )
+    return found
 
 
 def _print(compared: Compared, index: str | None, args: argparse.Namespace) -> None:

@@ -241,10 +241,13 @@ MESSAGES = Messages()
 
 @contextmanager
 def plain_warnings() -> Iterator[None]:
-    """Show a warning as one line, without the place in the code that it comes from."""
+    """Show each warning once, as one line, without the place in the code that it comes from."""
+    shown = set()
 
     def show(message: Warning | str, *args: Any, **kwargs: Any) -> None:
-        MESSAGES.warn(message)
+        if str(message) not in shown:
+            MESSAGES.warn(message)
+        shown.add(str(message))
 
     with warnings.catch_warnings():
         warnings.showwarning = show

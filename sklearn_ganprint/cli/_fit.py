@@ -18,7 +18,6 @@ from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.cli._pages import check_file
 from sklearn_ganprint.datasets import ImageReadError, list_images
 from sklearn_ganprint.ensemble import PHOTO_NAMES
-from sklearn_ganprint.files import MIN_SIDE
 from sklearn_ganprint.localization import LocalizationWarning
 from sklearn_ganprint.open_set import CalibrationWarning, OpenSetClassifier
 from sklearn_ganprint.persistence import save_model
@@ -100,7 +99,7 @@ def _add_kinds(parser: argparse.ArgumentParser) -> None:
     )
     copies = (
         f"number of processed copies of each image that --kind {COPYING_KIND} is fitted on: "
-        f"compressed, resized, cropped and more (default: 20, fewer of more than 1000 images)"
+        f"compressed, resized, cropped and more (default: 24, fewer of more than 833 images)"
     )
     _arguments.add_number(parser, "--copies", copies, _arguments.copies)
 
@@ -347,9 +346,10 @@ def _notes(model: Model, args: argparse.Namespace, channels: str | None) -> list
         copies = "1 copy" if model.n_copies == 1 else f"{model.n_copies} copies"
         notes.append(f"fitted on each image and {copies}, processed as images on the web are")
     if model.whole.takes_any_size:
-        height, width = model.whole.predict_reader_.crop
+        reader = model.whole.predict_reader_
+        least, (height, width) = reader.min_side, reader.crop
         notes.append(
-            f"images of any size from {MIN_SIDE} x {MIN_SIDE} pixels on are judged, of larger ones "
+            f"images of any size from {least} x {least} pixels on are judged, of larger ones "
             f"{height} x {width}"
         )
     if (least := model.match_energy) is not None:

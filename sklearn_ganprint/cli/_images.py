@@ -17,7 +17,7 @@ from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.ensemble import PHOTO_NAMES
 from sklearn_ganprint.experiments import audit_files
 from sklearn_ganprint.files import MIN_SIDE, FileBatchEstimator
-from sklearn_ganprint.residuals import MIN_SHARE, residual_share, share_in_words
+from sklearn_ganprint.residuals import lack_residual, residual_share, share_in_words
 
 Answer = TypeVar("Answer")
 
@@ -93,8 +93,10 @@ def no_residual(pipeline: Any, image: np.ndarray) -> str | None:
     """Say why an image has no answer, if it has no residual."""
     params = pipeline.get_params().items()
     ranges = [value for name, value in params if name.rpartition("__")[2] == "data_range"]
-    share = float(residual_share(image[np.newaxis], *ranges[:1])[0])
-    return None if share >= MIN_SHARE else share_in_words(share)
+    images, white = image[np.newaxis], [*ranges, 255.0][0]
+    if not lack_residual(images, white).any():
+        return None
+    return share_in_words(float(residual_share(images, white)[0]))
 
 
 def failure_rows(failures: Sequence[ImageReadError]) -> list[dict[str, str]]:
@@ -201,6 +203,10 @@ def find_photos(given: list[str] | None, sources: list[str]) -> list[str]:
         raise CommandError(
             f"--task detect: none of the sources {listed} is called {', '.join(PHOTO_NAMES)}; name "
             f"those that are photos with --photos"
+        )
+    if len(found) == len(sources):
+        raise CommandError(
+            f"--task detect: all sources, {listed}, are photos; add a folder for each generator"
         )
     return found
 

@@ -108,6 +108,13 @@ class Model(NamedTuple):
         return {label: 1 / (n + 1) for label, n in zip(self.labels, counts, strict=True)}
 
     @property
+    def outcome(self) -> str:
+        """What images are of which the p-value is too small."""
+        if self.detects:  # "cannot tell" is said of those like both, too
+            return "unlike both photos and generated images"
+        return f"called {self.open_set.unknown_label_}"
+
+    @property
     def calibration_way(self) -> str:
         """Whether p-values are calibrated on each source's own images, or on all pooled."""
         return "pooled" if self.localizes else str(self.open_set.calibration_)
@@ -223,7 +230,7 @@ def warning_of_few(model: Model, rate: float | None = None) -> str | None:
     if model.match_energy is not None:
         return None
     if not model.localizes:
-        return few_images(rate or DEFAULT_RATE, smallest, "called unknown", images)
+        return few_images(rate or DEFAULT_RATE, smallest, model.outcome, images)
     rate = rate or LOCALIZATION_RATE
     if smallest <= rate:
         return None
@@ -255,10 +262,12 @@ def warning_of_few_for_sets(model: Model, coverage: float | None) -> str | None:
     where = "pooled over all sources" if sets.pooled else "of the source with the fewest"
     most = math.floor(1000 * n / (n + 1)) / 1000
     advice = f", or choose --coverage {most:g} or less" if most > 0 else ""
+    what = "sets hold all, and a table names the nearest alone"
+    if model.detects:
+        what = "no image is called photo or generated"
     return (
-        f"no source can be ruled out at a coverage of {coverage:g}, so that sets hold all, and a "
-        f"table names the nearest alone: it takes {needed} calibration images, and there are {n} "
-        f"{where}. Fit on more images{advice}"
+        f"no source can be ruled out at a coverage of {coverage:g}, so that {what}: it takes "
+        f"{needed} calibration images, and there are {n} {where}. Fit on more images{advice}"
     )
 
 

@@ -78,7 +78,8 @@ def _claim(args: argparse.Namespace, model: Model) -> Claim:
     n_images = int(_models.calibration_counts(model.open_set)[code])
     rate = _answers.choose_rate(model, args.false_alarm)
     smallest, images = 1 / (n_images + 1), f"{n_images} images of {source}"
-    rule = Rule(_answers.REJECTED, rate, model.match_energy, smallest, images)
+    rejected = _answers.REJECTED
+    rule = Rule(rejected, rate, model.match_energy, smallest, images, rejected)
     return Claim(source, code, n_images, rule)
 
 

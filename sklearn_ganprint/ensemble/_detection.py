@@ -120,7 +120,7 @@ class DetectionClassifier(FusionClassifier):
         ------
         ValueError
             If there are not two classes, or, with `sources`, `y` does not tell which of them are
-            photos.
+            photos, or a source has both.
         """
         _metaestimators.check_classes(self, y)
         if len(classes := np.unique(y)) > 2:
@@ -132,9 +132,14 @@ class DetectionClassifier(FusionClassifier):
         if sources is None:
             return super().fit_batches(batches, y, groups)
         # The folds of a FusionClassifier keep these units together.
-        codes = np.unique(np.asarray(sources), return_inverse=True)[1]
+        names, codes = np.unique(np.asarray(sources), return_inverse=True)
         units = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
         generated = np.asarray(y) != photo_label(classes)
+        if len(both := np.intersect1d(codes[generated], codes[~generated])):
+            raise ValueError(
+                f"sources: expected each source to be a generator or a kind of photo, got "
+                f"{names[both].tolist()} for both photos and generated images."
+            )
         if len(np.unique(codes[generated])) > 1:
             units = np.where(generated, -1 - codes, units)
         return super().fit_batches(batches, y, units, sources)
@@ -156,7 +161,16 @@ class DetectionClassifier(FusionClassifier):
         ndarray of bool, shape (n, 2)
             Whether an image may be of each of `classes_`. Where it may be of one alone, this is the
             answer. Otherwise one cannot tell: the image is like both, or unlike both.
+
+        Raises
+        ------
+        ValueError
+            If the rate is not in (0, 1).
         """
+        if not 0 < false_alarm_rate < 1:
+            raise ValueError(
+                f"false_alarm_rate: expected a number in (0, 1), got {false_alarm_rate!r}."
+            )
         scores, typicality = self._both_scores(X).swapaxes(0, 1)
         codes = self.out_of_fold_codes_
         may_be = Calibration(self.out_of_fold_scores_, codes).p_values(scores) > false_alarm_rate

@@ -11,6 +11,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from sklearn_ganprint._images import stack_images
 from sklearn_ganprint._parallel import thread_map
 from sklearn_ganprint.classification import SubclassDiscriminantAnalysis
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history, inspect_images
@@ -93,7 +94,8 @@ def equalize_histories(
     Raises
     ------
     ValueError
-        If no image can be used, `like` is none of the classes, or `y` has another length.
+        If no image can be used, `like` is none of the classes, `y` has another length, or only some
+        of the images are grey.
 
     See Also
     --------
@@ -127,6 +129,8 @@ def equalize_histories(
     """
     y = column_or_1d(y)
     check_consistent_length(images, y)
+    if not len(y):
+        raise ValueError("images: expected at least one image or file, got none.")
     history = clone(history or HISTORY).set_params(random_state=random_state)
     if like is not None and not (y == like).any():
         raise ValueError(f"like: expected one of {np.unique(y).tolist()}, got {like!r}.")
@@ -157,7 +161,7 @@ def _cut_alike(images: Any, reader: ImageReader | None, n_jobs: int | None) -> t
     if not is_paths(images):
         height, width = np.min([np.shape(image)[:2] for image in images], axis=0)
         cut = [np.atleast_3d(image)[:height, :width] for image in images]
-        return np.stack(cut), np.arange(len(cut)), []
+        return stack_images(cut), np.arange(len(cut)), []
     paths = as_paths(images)
     reader = clone(reader or ImageReader()).set_params(n_jobs=n_jobs)
     if reader.crop is None:
@@ -273,7 +277,8 @@ def audit_attribution(
     X = as_paths(X) if of_files else np.asarray(X)
     if of_files:
         reader = clone(reader or ImageReader())
-        batches = FileBatches.of_files(X, reader, batch_size=batch_size, **how)
+        # As in a fit, files without a residual are none that can be used.
+        batches = FileBatches.of_files(X, reader, data_range=255.0, batch_size=batch_size, **how)
     else:
         batches = FileBatches(X, batch_size=batch_size, **how)
     seen = _look_at_all(batches)

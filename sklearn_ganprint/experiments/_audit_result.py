@@ -276,9 +276,8 @@ def _of_names(result: AuditResult) -> Iterator[Weighed]:
     if (kept := result.get("kept together")) is not None:
         # Sure to be lower, or not said to be.
         weight = _share(own.accuracy - kept.accuracy, own) * (kept.interval[1] < own.accuracy)
-        change = (
-            f"; kept together, attribution is {kept.accuracy:.2f} in place of {own.accuracy:.2f}"
-        )
+        change = f"; kept together, attribution is {kept.accuracy:.2f}"
+        change += f" in place of {own.accuracy:.2f}" if kept.accuracy != own.accuracy else ", too"
     yield (
         weight,
         f"{shared.n_images} of {len(result.names)} images share a {shared.part} with one of "

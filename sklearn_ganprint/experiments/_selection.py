@@ -311,10 +311,12 @@ def signatures(images: np.ndarray) -> np.ndarray:
     Brightness and colours do not matter, nor do fine traces. Rows of flat images are 0.
     """
     n, height, width, _ = images.shape
-    shape = [min(_AREAS, max(2, side // _LEAST_SIDE)) for side in (height, width)]
+    shape = [min(_AREAS, side, max(2, side // _LEAST_SIDE)) for side in (height, width)]
+    framed = np.zeros((n, _AREAS, _AREAS - 1), np.float32)
+    if width == 1:  # no column has a neighbour
+        return framed.reshape(n, -1)
     differences = np.diff(area_means(images, *shape), axis=2)
     differences -= differences.mean(axis=(1, 2), keepdims=True)  # all slopes would be alike
-    framed = np.zeros((n, _AREAS, _AREAS - 1), np.float32)
     framed[:, : shape[0], : shape[1] - 1] = differences
     rows = framed.reshape(n, -1)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)

@@ -127,8 +127,7 @@ class FileBatches(Batches):
                 return _repeated(found.images, self.reading.size)
         for error in failures:
             self._handle(error)
-        reasons = "\n".join(map(str, failures[:10]))
-        raise ValueError(f"None of the {len(self)} files can be used:\n{reasons}")
+        raise ValueError(f"None of the {len(self)} files can be used; the first: {failures[0]}")
 
     def cut(self) -> list[slice]:
         """Slices of at most `batch_size` usable items and at most `BATCH_VALUES` values."""
@@ -218,10 +217,8 @@ class FileBatches(Batches):
         if self.labels is None or len(left := set(self.labels[self.usable].tolist())) > 1:
             return
         lost = [label for label in np.unique(self.labels).tolist() if label not in left]
-        reasons = "\n".join(map(str, self.failures[:10]))
-        raise ValueError(
-            f"At least 2 classes are needed, and of {lost} no file can be used:\n{reasons}"
-        )
+        first = "".join(f"; the first: {error}" for error in self.failures[:1])
+        raise ValueError(f"At least 2 classes are needed, and of {lost} no file can be used{first}")
 
 
 def _repeated(images: Any, size: tuple[int, int] | None) -> np.ndarray:

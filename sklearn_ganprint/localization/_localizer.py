@@ -269,6 +269,7 @@ n_coordinates)
         y = column_or_1d(y, warn=True)
         _metaestimators.check_classes(self, y)
         self.classes_, codes = np.unique(y, return_inverse=True)
+        groups = _metaestimators.check_fit_params(y, groups=groups).get("groups")
         folds = self._folds(y, groups)
         n_folds = int(folds.max()) + 1
         images, steps = batches.apart()

@@ -13,7 +13,12 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_ganprint._batches import Batches, split_steps, takes_any_size
 from sklearn_ganprint._images import stack_images
-from sklearn_ganprint._metaestimators import RoutesFitParams, check_classes, route
+from sklearn_ganprint._metaestimators import (
+    RoutesFitParams,
+    check_classes,
+    check_fit_params,
+    route,
+)
 from sklearn_ganprint.classification._scores import last_step
 from sklearn_ganprint.conformal import (
     Calibration,
@@ -206,6 +211,7 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         X, y, params = leave_out_blank(self.estimator, X, y, **params)
         check_classes(self, y, " FingerprintDetector is for one source.")
         if set(params) <= {"groups", "sources"}:
+            params = check_fit_params(y, **params)
             found = _calibration.fit_and_calibrate_batches(self, Batches(X), y, params)
         else:  # parameters for any step, which only the whole pipeline can hand on
             found = _calibration.fit_and_calibrate(self, self.estimator, X, y, route(self, params))

@@ -124,7 +124,8 @@ class SourceFamilies:
         Raises
         ------
         ValueError
-            If the shapes do not go together, shares are NaN, or `max_confusion` is not in [0, 1).
+            If the shapes do not go together, shares are not in [0, 1] or not symmetric, or
+            `max_confusion` is not in [0, 1).
 
         Examples
         --------
@@ -139,9 +140,13 @@ class SourceFamilies:
                 f"confusion: expected {len(labels)} x {len(labels)} shares, one label or more, got "
                 f"the shape {shares.shape}."
             )
+        np.fill_diagonal(shares, 0)
+        if not ((shares >= 0) & (shares <= 1) & (abs(shares - shares.T) <= _ROUNDING)).all():
+            raise ValueError(
+                f"confusion: expected shares in [0, 1] and a symmetric array, got "
+                f"{shares.tolist()}."
+            )
         np.fill_diagonal(shares, np.nan)
-        if np.isnan(shares).sum() > len(labels):
-            raise ValueError("confusion: expected shares off the diagonal, got NaN.")
         _check_max_confusion(max_confusion)
         families = cls.__new__(cls)
         families._group(shares, labels, max_confusion)
