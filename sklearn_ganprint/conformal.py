@@ -155,6 +155,40 @@ class Calibration(_KnownScores):
             self._check(scores, "typicality_scores").max(axis=1), self.scores.max(axis=1)
         )
 
+    def others_p_values(self, scores: Any) -> np.ndarray:
+        """Compute p-values of the hypotheses that another source than each made an image.
+
+        Small ones are evidence for a source, however few images of it there are.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n, n_classes)
+            Scores of images. Rows that are NaN stay so.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            Share of the calibration images of all other sources together whose score for a source
+            is as high, the image counted in. For an image that is like these, the p-value is at
+            most a with a probability of at most a. Sources that are not among them, such as a
+            relative of the source, may score higher.
+
+        Raises
+        ------
+        ValueError
+            If `scores` has another number of columns.
+
+        See Also
+        --------
+        FingerprintDetector : Decides by the same with ``null="others"``.
+        """
+        columns = []
+        for code, column in enumerate(self._check(scores, "typicality_scores").T):
+            others = self.scores[self.codes != code, code]
+            # Models that had no image of a source score it minus infinity.
+            columns.append(conformal_p_values(-column, -others[np.isfinite(others)]))
+        return np.column_stack(columns)
+
     def thresholds(self, false_alarm_rate: float) -> np.ndarray:
         """Compute the scores below which a source is rejected at a rate of false alarms.
 

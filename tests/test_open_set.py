@@ -9,7 +9,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, LeaveOneOut, StratifiedKFold
+from sklearn.model_selection import GroupKFold, LeaveOneOut, PredefinedSplit, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -330,13 +330,19 @@ def test_groups_stay_together_in_inner_folds(make_residuals, cv, routing):
 
 
 @pytest.mark.parametrize("n", [4, 15])
-def test_there_are_as_many_folds_as_the_smallest_source_allows(make_residuals, n):
+def test_folds_take_turns_over_the_images_of_sources_with_few(make_residuals, n):
     X, y = make_residuals(15, n_features=16)
     few = np.sort(np.append(np.flatnonzero(y != "b"), np.flatnonzero(y == "b")[:n]))
-    clf = OpenSetClassifier(LDA(solver="lsqr", shrinkage=0.1), false_alarm_rate=0.1)
-    folds = clone(clf).set_params(cv=min(n, 10)).fit(X[few], y[few])
-    expected = folds.calibration_scores_
-    np.testing.assert_array_equal(clf.fit(X[few], y[few]).calibration_scores_, expected)
+    X, y = X[few], y[few]
+    lda = LDA(solver="lsqr", shrinkage=0.1)
+    clf = OpenSetClassifier(lda, false_alarm_rate=0.1).fit(X, y)
+    folds, turn = np.empty(len(y), dtype=int), 0
+    for label in "abc":
+        for position in np.flatnonzero(y == label):
+            folds[position], turn = turn % 10, turn + 1
+    cv = StratifiedKFold(10) if n == 15 else PredefinedSplit(folds)
+    expected = clone(clf).set_params(cv=cv).fit(X, y)
+    np.testing.assert_array_equal(clf.calibration_scores_, expected.calibration_scores_)
 
 
 def test_other_fit_parameters_reach_the_estimator(make_residuals):

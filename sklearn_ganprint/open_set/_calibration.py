@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.model_selection import PredefinedSplit
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.metadata_routing import _routing_enabled
@@ -159,7 +160,7 @@ def fit_and_calibrate(
     if _scores_unseen(owner) and not together and _leaves_one_out(fitted):
         weights = [value for name, value in params.fit.items() if name.endswith("sample_weight")]
         return fitted, _leave_one_out(fitted, X, y, *weights), codes
-    folds = _metaestimators.make_folds(owner.cv, y, N_FOLDS, params.split)
+    folds = _metaestimators.make_folds(_splitter(owner.cv, y, together), y, N_FOLDS, params.split)
     scored = Parallel(n_jobs=owner.n_jobs)(
         delayed(_fold_scores)(
             clone(estimator), X, y, *fold, classes, owner.score_function, params.fit
@@ -169,6 +170,18 @@ def fit_and_calibrate(
     scores, tested = np.concatenate(scored), np.concatenate([test for _, test in folds])
     known = np.isfinite(scores[np.arange(len(tested)), 1, codes[tested]])
     return fitted, scores[known], codes[tested][known]
+
+
+def _splitter(cv: Any, y: np.ndarray, together: bool) -> Any:
+    """Choose folds where some class has fewer images than there are to be folds.
+
+    As few folds as it has images would leave half of two images out, and models of one image
+    score others lower than models of both. So folds take turns over the images, class by class.
+    """
+    if cv is not None or together or np.unique(y, return_counts=True)[1].min() >= N_FOLDS:
+        return cv
+    turns = np.arange(len(y)) % min(N_FOLDS, len(y))
+    return PredefinedSplit(turns[np.argsort(np.argsort(y, kind="stable"), kind="stable")])
 
 
 def _fold_scores(
