@@ -55,6 +55,7 @@ from sklearn_ganprint import (
     ResidualTransformer,
     make_attribution_pipeline,
 )
+from sklearn_ganprint.residuals import MIN_SHARE, residual_share
 
 RATES = (0.01, 0.05)
 FEW = (1, 2, 5, 999)
@@ -183,6 +184,9 @@ def report_few(name: str, data: Bunch, options: argparse.Namespace) -> dict[str,
     print(f"\n{describe(name, data)}\n")
     print(header(["model", "images", *FEW_COLUMNS]), flush=True)
     images = prepared(data.data, options)
+    kept = residual_share(images) >= MIN_SHARE  # of one image without a residual no model is made
+    groups = None if data.groups is None else data.groups[kept]
+    images, data = images[kept], Bunch(**{**data, "target": data.target[kept], "groups": groups})
     saved = np.stack([np.asarray(jpeg(Image.fromarray(image), 75)) for image in images])
     residual = ResidualTransformer(channels="rgb")
     traces, *nearest = (step for _, step in make_attribution_pipeline("nearest-mean").steps)

@@ -182,12 +182,27 @@ class Calibration(_KnownScores):
         --------
         FingerprintDetector : Decides by the same with ``null="others"``.
         """
-        columns = []
-        for code, column in enumerate(self._check(scores, "typicality_scores").T):
-            others = self.scores[self.codes != code, code]
-            # Models that had no image of a source score it minus infinity.
-            columns.append(conformal_p_values(-column, -others[np.isfinite(others)]))
+        columns = [
+            conformal_p_values(-column, -self.others_scores(code))
+            for code, column in enumerate(self._check(scores, "typicality_scores").T)
+        ]
         return np.column_stack(columns)
+
+    def others_scores(self, code: int) -> np.ndarray:
+        """Return what the calibration images of other sources score for a source.
+
+        Parameters
+        ----------
+        code : int
+            Column of the source.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_others,)
+            Without those of models that had no image of the source.
+        """
+        others = self.scores[self.codes != code, code]
+        return others[np.isfinite(others)]
 
     def thresholds(self, false_alarm_rate: float) -> np.ndarray:
         """Compute the scores below which a source is rejected at a rate of false alarms.

@@ -79,12 +79,12 @@ def _claim(args: argparse.Namespace, model: Model) -> Claim:
         )
     source = str(_models.find_source(model, args.source, "SOURCE", args.model))
     code = model.labels.index(source)
-    counts = _models.calibration_counts(model.open_set)
-    n_images = int(counts[code])
+    n_images = int(_models.calibration_counts(model.open_set)[code])
+    n_others = model.open_set.calibration_set_.others_scores(code).size
     rate = _answers.choose_rate(model, args.false_alarm)
     smallest, images = 1 / (n_images + 1), f"{n_images} images of {source}"
     rule = Rule(_answers.REJECTED, rate, model.match_energy, smallest, images)
-    return Claim(source, code, n_images, int(counts.sum()) - n_images, rule)
+    return Claim(source, code, n_images, n_others, rule)
 
 
 def _row(position: int, model: Model, scored: Scored, claim: Claim) -> Row:
