@@ -165,9 +165,9 @@ def verify(
     target = data.target[fit]
     own = np.random.default_rng(0).permutation(fit[target == source])[:n_images]
     fit = np.concatenate([fit[(target != source) & (target != left_out)], own])
-    clf = OpenSetClassifier(clone(estimator), calibration="pooled").fit(
-        versions[0][fit], data.target[fit]
-    )
+    clf = OpenSetClassifier(clone(estimator), calibration="pooled", false_alarm_rate=0.05)
+    params = {} if data.groups is None else {"groups": data.groups[fit]}
+    clf.fit(versions[0][fit], data.target[fit], **params)
     column, figures = np.searchsorted(clf.classes_, source), []
     for rows in versions:
         scores = clf.typicality_scores(rows[test])

@@ -329,18 +329,19 @@ def test_groups_stay_together_in_inner_folds(make_residuals, cv, routing):
     assert mixed > own + 0.15
 
 
+@pytest.mark.parametrize("grouped", [False, True])
 @pytest.mark.parametrize("n", [4, 15])
-def test_folds_take_turns_over_the_images_of_sources_with_few(make_residuals, n):
+def test_folds_take_turns_where_a_source_has_few_images(make_residuals, n, grouped):
     X, y = make_residuals(15, n_features=16)
     few = np.sort(np.append(np.flatnonzero(y != "b"), np.flatnonzero(y == "b")[:n]))
     X, y = X[few], y[few]
+    params = {"groups": np.arange(len(y)) // 2} if grouped else {}
     lda = LDA(solver="lsqr", shrinkage=0.1)
-    clf = OpenSetClassifier(lda, false_alarm_rate=0.1).fit(X, y)
-    folds, turn = np.empty(len(y), dtype=int), 0
-    for label in "abc":
-        for position in np.flatnonzero(y == label):
-            folds[position], turn = turn % 10, turn + 1
-    cv = StratifiedKFold(10) if n == 15 else PredefinedSplit(folds)
+    clf = OpenSetClassifier(lda, false_alarm_rate=0.1).fit(X, y, **params)
+    by_class = [position for label in "abc" for position in np.flatnonzero(y == label)]
+    turns = {position: turn for turn, position in enumerate(by_class)}
+    folds = [params["groups"][i] % 10 if grouped else turns[i] % 10 for i in range(len(y))]
+    cv = PredefinedSplit(folds) if grouped or n == 4 else StratifiedKFold(10)
     expected = clone(clf).set_params(cv=cv).fit(X, y)
     np.testing.assert_array_equal(clf.calibration_scores_, expected.calibration_scores_)
 

@@ -160,7 +160,7 @@ def fit_and_calibrate(
     if _scores_unseen(owner) and not together and _leaves_one_out(fitted):
         weights = [value for name, value in params.fit.items() if name.endswith("sample_weight")]
         return fitted, _leave_one_out(fitted, X, y, *weights), codes
-    folds = _metaestimators.make_folds(_splitter(owner.cv, y, together), y, N_FOLDS, params.split)
+    folds = _folds(owner.cv, y, params.split)
     scored = Parallel(n_jobs=owner.n_jobs)(
         delayed(_fold_scores)(
             clone(estimator), X, y, *fold, classes, owner.score_function, params.fit
@@ -172,16 +172,20 @@ def fit_and_calibrate(
     return fitted, scores[known], codes[tested][known]
 
 
-def _splitter(cv: Any, y: np.ndarray, together: bool) -> Any:
-    """Choose folds where some class has fewer images than there are to be folds.
+def _folds(cv: Any, y: np.ndarray, split: dict[str, Any]) -> list[_metaestimators.Fold]:
+    """Split into folds, also where some class has fewer images, or groups, than there are folds.
 
     As few folds as it has images would leave half of two images out, and models of one image
-    score others lower than models of both. So folds take turns over the images, class by class.
+    score others lower than models of both. So images, class by class, or groups take turns.
     """
-    if cv is not None or together or np.unique(y, return_counts=True)[1].min() >= N_FOLDS:
-        return cv
-    turns = np.arange(len(y)) % min(N_FOLDS, len(y))
-    return PredefinedSplit(turns[np.argsort(np.argsort(y, kind="stable"), kind="stable")])
+    groups = split.get("groups")
+    if cv is not None or min(_metaestimators.units_by_class(y, groups).values()) >= N_FOLDS:
+        return _metaestimators.make_folds(cv, y, N_FOLDS, split)
+    if groups is None:
+        units = np.argsort(np.argsort(y, kind="stable"), kind="stable")
+    else:
+        units = np.unique(groups, return_inverse=True)[1]
+    return list(PredefinedSplit(units % min(N_FOLDS, units.max() + 1)).split())
 
 
 def _fold_scores(
