@@ -360,6 +360,8 @@ class PredictionSets(_KnownScores):
 
 def _likely_scale(scores: np.ndarray, codes: np.ndarray) -> float:
     """Find the factor of scores with which their softmax makes the known sources most likely."""
+    if not len(codes):
+        return 1.0  # of one image a source none is left to be scored
     behind = scores - scores[np.arange(len(codes)), codes][:, np.newaxis]
     # A source that a model has not seen scores minus infinity.
     spread = float(np.sqrt(np.mean(np.square(behind[np.isfinite(behind)])))) or 1.0

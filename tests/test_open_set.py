@@ -346,6 +346,21 @@ def test_folds_take_turns_where_a_source_has_few_images(make_residuals, n, group
     np.testing.assert_array_equal(clf.calibration_scores_, expected.calibration_scores_)
 
 
+@pytest.mark.parametrize(("sizes", "n_left"), [([1, 10], 9), ([1, 1, 10], 10), ([1, 1, 1], 0)])
+@pytest.mark.filterwarnings("ignore::sklearn_ganprint.open_set.CalibrationWarning")
+def test_sources_of_one_image_calibrate_nothing_and_are_answers(make_residuals, sizes, n_left):
+    X, y = make_residuals(20, tuple("abc"[: len(sizes)]), noise=0.5)
+    fit = np.concatenate([20 * code + np.arange(size) for code, size in enumerate(sizes)])
+    pipeline = make_pipeline(StandardScaler(), FingerprintClassifier("cosine"))
+    clf = OpenSetClassifier(pipeline).fit(X[fit], y[fit])
+    assert len(clf.calibration_codes_) == n_left
+    np.testing.assert_array_equal(clf.predict(X), y)
+    assert clf.predict_set(X).all()
+    p_others = clf.calibration_set_.others_p_values(clf.typicality_scores(X))
+    # A fold that the single image of a source is left out of says nothing of that source.
+    assert p_others[y == "a", 0].max() <= 1 / (n_left - n_left // 10 + 1)
+
+
 def test_other_fit_parameters_reach_the_estimator(make_residuals):
     X, y = make_residuals(10, n_features=16)
     weight = np.linspace(0.5, 2, len(X))

@@ -185,7 +185,10 @@ def _folds(cv: Any, y: np.ndarray, split: dict[str, Any]) -> list[_metaestimator
         units = np.argsort(np.argsort(y, kind="stable"), kind="stable")
     else:
         units = np.unique(groups, return_inverse=True)[1]
-    return list(PredefinedSplit(units % min(N_FOLDS, units.max() + 1)).split())
+    folds = list(PredefinedSplit(units % min(N_FOLDS, units.max() + 1)).split())
+    # Where one of two sources has one image, there is nothing to tell apart without it.
+    left = [fold for fold in folds if len(np.unique(y[fold[0]])) > 1]
+    return left or folds
 
 
 def _fold_scores(
