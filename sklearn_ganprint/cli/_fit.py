@@ -238,8 +238,8 @@ def _warning_of_sources(rows: list[Row], model: Model) -> str | None:
     return (
         f"few images: an image can be rejected as not from one of these sources only at a "
         f"false-alarm rate of 1 / ({model.calibration_units} + 1) or more, and p-values come in "
-        f"steps of it: {listed}. The p-value of the others, which `ganprint verify` gives too, "
-        f"takes none of these images"
+        f"steps of it: {listed}. `ganprint verify` also tells how few images of the other sources "
+        f"look as much like one of these"
     )
 
 
