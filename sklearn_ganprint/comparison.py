@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from sklearn_ganprint._batches import fit_on_batches, hand_on_arrays
+from sklearn_ganprint._batches import fit_on_batches, hand_on_arrays, split_steps
 from sklearn_ganprint._metaestimators import HoldsFingerprints, Mergeable, offers
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.correlation import correlations_and_errors
@@ -112,7 +112,7 @@ def fingerprint_set(model: Any) -> FingerprintSet:
     if holder is None:
         raise ValueError(
             f"{type(model).__name__} has no fingerprints to compare. Pipelines of all "
-            f"kinds but 'autocorrelation' have some."
+            f"kinds but 'autocorrelation' and 'nearest-mean' have some."
         )
     names = getattr(holder, "classes_", np.arange(len(holder.fingerprints_)))
     if not np.array_equal(getattr(model, "classes_", names), names):
@@ -139,8 +139,10 @@ def _find_fingerprints(model: Any) -> tuple[list[Any], Any]:
     if offers(model, HoldsFingerprints):
         return [], model
     if isinstance(model, Pipeline):
-        *leading, last = [step for _, step in model.steps if step not in (None, "passthrough")]
-        steps, holder = _find_fingerprints(last)
+        leading, (first, *others) = split_steps(model)
+        if others:  # the mean of what a step has learned is no pattern of pixels
+            return [], None
+        steps, holder = _find_fingerprints(first)
         return [*leading, *steps], holder
     inner = [model.estimator_] if hasattr(model, "estimator_") else []
     for estimator in (*inner, *getattr(model, "estimators_", [])):
@@ -326,7 +328,7 @@ def _steps(like: Any) -> list[Any]:
     if not offers(holder, Mergeable):
         raise ValueError(
             f"like: expected a model with fingerprints of image files, got {like!r}, which has "
-            f"none. All kinds but 'autocorrelation' have."
+            f"none. All kinds but 'autocorrelation' and 'nearest-mean' have."
         )
     *leading, last = (hand_on_arrays(clone(step)) for step in (*steps, holder))
     if leading and hasattr(leading[-1], "flatten"):

@@ -155,6 +155,55 @@ class Calibration(_KnownScores):
             self._check(scores, "typicality_scores").max(axis=1), self.scores.max(axis=1)
         )
 
+    def others_p_values(self, scores: Any) -> np.ndarray:
+        """Compute p-values of the hypotheses that another source than each made an image.
+
+        Small ones are evidence for a source, however few images of it there are.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n, n_classes)
+            Scores of images. Rows that are NaN stay so.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            Share of the calibration images of all other sources together whose score for a source
+            is as high, the image counted in. For an image that is like these, the p-value is at
+            most a with a probability of at most a. Sources that are not among them, such as a
+            relative of the source, may score higher.
+
+        Raises
+        ------
+        ValueError
+            If `scores` has another number of columns.
+
+        See Also
+        --------
+        FingerprintDetector : Decides by the same with ``null="others"``.
+        """
+        columns = [
+            conformal_p_values(-column, -self.others_scores(code))
+            for code, column in enumerate(self._check(scores, "typicality_scores").T)
+        ]
+        return np.column_stack(columns)
+
+    def others_scores(self, code: int) -> np.ndarray:
+        """Return what the calibration images of other sources score for a source.
+
+        Parameters
+        ----------
+        code : int
+            Column of the source.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_others,)
+            Without those of models that had no image of the source.
+        """
+        others = self.scores[self.codes != code, code]
+        return others[np.isfinite(others)]
+
     def thresholds(self, false_alarm_rate: float) -> np.ndarray:
         """Compute the scores below which a source is rejected at a rate of false alarms.
 
@@ -311,6 +360,8 @@ class PredictionSets(_KnownScores):
 
 def _likely_scale(scores: np.ndarray, codes: np.ndarray) -> float:
     """Find the factor of scores with which their softmax makes the known sources most likely."""
+    if not len(codes):
+        return 1.0  # of one image a source none is left to be scored
     behind = scores - scores[np.arange(len(codes)), codes][:, np.newaxis]
     # A source that a model has not seen scores minus infinity.
     spread = float(np.sqrt(np.mean(np.square(behind[np.isfinite(behind)])))) or 1.0

@@ -47,6 +47,8 @@ Denoiser = str | BaseDenoiser | Callable[[np.ndarray], np.ndarray]
 KINDS = {
     "robust": "fingerprint, and correlations of several residuals, texture and blocks, of "
     "images as made and as found on the web: compressed, resized, cropped",
+    "nearest-mean": "the same correlations, texture and blocks, of images as made, and the mean of "
+    "each source; for sources of one to ten images, and to verify claims",
     "fingerprint": "the mean residual of each source",
     "autocorrelation": "how neighbouring pixels and colours of a residual depend on each other",
     "fusion": "fingerprint and autocorrelation, each weighted by its worth on images left out",
@@ -67,7 +69,7 @@ FORMER_KINDS = {
 NOT_MADE = ("fusion-siblings", "thorough")
 
 #: Kinds that are fitted on whole images alone.
-_WITHOUT_TILES = ("robust", "fingerprint", "prnu")
+_WITHOUT_TILES = ("robust", "nearest-mean", "fingerprint", "prnu")
 
 #: Of the pooled covariance. Ledoit and Wolf's estimate (shrinkage="auto") is made for each class,
 #: and fails with two or three images.
@@ -135,7 +137,8 @@ def make_attribution_pipeline(
 
     Parameters
     ----------
-    kind : {"robust", "fusion", "autocorrelation", "fingerprint", "prnu"}, default="robust"
+    kind : {"robust", "nearest-mean", "fingerprint", "autocorrelation", "fusion", "prnu"}, \
+default="robust"
         The traces to attribute images by:
 
         - "robust": correlations of several residuals with texture and block statistics, and mean
@@ -143,6 +146,9 @@ def make_attribution_pipeline(
           images, on copies of them that have gone through what images on the web go through
           (compression, resizing, crops and more), and on images with the traces of simulated
           sources. Images may have any size.
+        - "nearest-mean": the mean of the same correlations, texture and block statistics, of the
+          images of each source as they are, and the cosine with this mean. For sources of one to
+          ten images, and to verify claims about images that were not processed again.
         - "fingerprint": the mean residual of each source, and the correlation with this mean.
         - "autocorrelation": correlations of each residual with itself at small lags, within and
           between colours, and linear discriminant analysis.
@@ -159,8 +165,8 @@ def make_attribution_pipeline(
     tile_size : int, sequence of int, None or "auto", default="auto"
         Side of the tiles that are fitted on beside whole images, as :class:`TiledTransformer`
         takes it. None fits on whole images only, which divides the memory by the number of tiles
-        in an image. "auto" is 64 where there are tiles. "robust", "fingerprint" and "prnu" have
-        none, and refuse a size.
+        in an image. "auto" is 64 where there are tiles. "autocorrelation" and "fusion" have some,
+        the other kinds refuse a size.
 
     Returns
     -------
@@ -176,6 +182,9 @@ def make_attribution_pipeline(
           ``fingerprint``, with ``residual`` and ``fingerprint``. The parameters `perturbations`
           and `n_copies` of ``fusion`` tell what copies it is fitted on, and `background` which
           other sources it is held against.
+        - "nearest-mean": ``features``, as in "robust", ``scaler``, a
+          :class:`~sklearn.preprocessing.StandardScaler`, and ``mean``, a
+          :class:`FingerprintClassifier` of these features in place of residuals.
         - "fingerprint": ``residual`` and ``fingerprint``.
         - "autocorrelation": ``residual``, ``features`` and ``classifier``, whose ``estimator`` is
           again a pipeline, of ``scaler`` and ``lda``. Without tiles: ``residual``, ``features``,
@@ -207,6 +216,10 @@ def make_attribution_pipeline(
 
     Notes
     -----
+    "nearest-mean" compares directions in the space of standardised features: cosine scoring, as
+    speaker verification has it [1]_. Features are standardised by all images of the fit, which says
+    little with two sources and much with many. A covariance, as in "robust", takes more images.
+
     "autocorrelation" is much the better between networks of different architecture, "fingerprint"
     between variants of one network. "robust" and "fusion" find out which: the weights are fitted on
     images left out of the fingerprints, and on folds left out of the discriminant analysis. Over
@@ -215,6 +228,11 @@ def make_attribution_pipeline(
     Discriminant analysis estimates one covariance for all classes, and mixes 97 % of the estimate
     with 3 % of a multiple of the identity. scikit-learn's ``shrinkage="auto"`` chooses this share
     class by class, which takes more than two or three images of each.
+
+    References
+    ----------
+    .. [1] N. Dehak, R. Dehak, J. Glass, D. Reynolds, P. Kenny, "Cosine similarity scoring without
+       score normalization techniques", Odyssey, 2010.
 
     Examples
     --------
@@ -423,17 +441,28 @@ def _robust(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
 
 
 def _correlations(denoiser: Denoiser, data_range: float) -> Pipeline:
-    """Make a pipeline from images to classes with parts, by all that needs no pixel grid."""
+    """Make a pipeline from images to classes with parts."""
+    features = _features(denoiser, data_range)
+    return Pipeline([("features", features), ("lda", SubclassDiscriminantAnalysis())])
+
+
+def _nearest_mean(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
+    features = _features(denoiser, data_range)
+    nearest = FingerprintClassifier("cosine")
+    return Pipeline([("features", features), ("scaler", StandardScaler()), ("mean", nearest)])
+
+
+def _features(denoiser: Denoiser, data_range: float) -> FeatureUnion:
+    """Make features of images by all that needs no pixel grid."""
     denoisers = (denoiser, GaussianDenoiser(0.7))
     correlations = CorrelationTransformer(denoisers, max_lag=(8, 3), data_range=data_range)
-    features = FeatureUnion(
+    return FeatureUnion(
         [
             ("correlations", correlations),
             ("texture", TextureTransformer(data_range=data_range)),
             ("blocks", BlockTransformer(data_range=data_range)),
         ]
     )
-    return Pipeline([("features", features), ("lda", SubclassDiscriminantAnalysis())])
 
 
 def _versions(data_range: float) -> dict[str, Any]:
@@ -459,6 +488,7 @@ def _prnu(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
 
 _MAKERS: dict[str, Callable[[Denoiser, float, Any], Pipeline]] = {
     "robust": _robust,
+    "nearest-mean": _nearest_mean,
     "fingerprint": _fingerprint,
     "autocorrelation": _autocorrelation,
     "fusion": _fusion,

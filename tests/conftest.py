@@ -56,6 +56,24 @@ def make_images():
 
 
 @pytest.fixture
+def make_filtered():
+    """Images of one content kind whose sources differ in how neighbouring pixels depend."""
+
+    def make(n_per_class=6, side=40, seed=0):
+        rng = np.random.default_rng(seed)
+        noise = rng.normal(scale=8, size=(3, n_per_class, side, side, 3))
+        noise[0] += np.roll(noise[0], 1, axis=1)
+        noise[1] += np.roll(noise[1], 1, axis=2)
+        noise[2] += np.roll(noise[2], 1, axis=3)
+        images = (128 + noise).clip(0, 255).round().astype(np.uint8)
+        return images.reshape(-1, side, side, 3), np.repeat(
+            ["down", "right", "colour"], n_per_class
+        )
+
+    return make
+
+
+@pytest.fixture
 def ax():
     """Axes of a figure that pyplot knows nothing of."""
     return Figure().subplots()

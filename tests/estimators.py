@@ -191,10 +191,12 @@ def attribution_pipeline(kind, **params):
     """Make a pipeline; that of the default kind with few copies and features, which are slow."""
     pipeline = make_attribution_pipeline(kind, **params)
     if kind == "robust":
-        features = "fusion__correlations__features"
         pipeline.set_params(
-            fusion__n_copies=2,
-            fusion__background=pipeline["fusion"].background[:4],
+            fusion__n_copies=2, fusion__background=pipeline["fusion"].background[:4]
+        )
+    if kind in ("robust", "nearest-mean"):
+        features = "features" if kind == "nearest-mean" else "fusion__correlations__features"
+        pipeline.set_params(
             **{f"{features}__correlations__max_lag": 2},
             **{f"{features}__correlations__colour_lag": 1},
             **{f"{features}__correlations__window": 3},

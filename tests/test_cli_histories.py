@@ -88,9 +88,8 @@ def test_csv_has_histories_behind_all_other_columns(histories, ganprint, command
     name, *source = command
     out = ganprint(name, model, *source, *files, "--format", "csv")[1]
     heads, *rows = csv.reader(io.StringIO(out))
-    if name == "predict":
-        assert heads.pop() == "family"
-        rows = [row[:-1] for row in rows]
+    assert heads.pop() == {"predict": "family", "verify": "others_p_value"}[name]
+    rows = [row[:-1] for row in rows]
     behind = [head for head in heads[heads.index("error") :] if head != "set"]
     assert behind == [
         *("error", "reason", "history", "outside", "format", "width", "height"),

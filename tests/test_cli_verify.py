@@ -3,11 +3,13 @@
 import csv
 import io
 import json
+import os
 import re
 
 import numpy as np
 import pytest
 from cli_helpers import add_broken_files
+from PIL import Image
 
 from sklearn_ganprint import load_model
 
@@ -20,13 +22,21 @@ def own_p_values(model, files, code):
     return [(1 + sum(own <= score)) / (1 + len(own)) for score in scores]
 
 
+def p_values_of_others(model, files, code):
+    """Shares of the calibration images of other sources that score as high, from the definition."""
+    open_set = model.estimator_
+    scores = open_set.typicality_scores(model.reader_.read(files))[:, code]
+    others = open_set.calibration_scores_[open_set.calibration_codes_ != code, code]
+    return [(1 + sum(others >= score)) / (1 + len(others)) for score in scores]
+
+
 def test_verify_prints_verdicts(model, ganprint):
     path, folder, files = model
     status, out, err = ganprint("verify", path, "b", folder, "--false-alarm", 0.12)
-    heads, _, *lines, outcome, judges = out.splitlines()
+    heads, _, *lines, outcome, judges, others = out.splitlines()
     assert (status, err) == (0, "verifying: 24 of 24\n")
     assert re.split("  +", heads.strip()) == [
-        *("file", "verdict", "p-value", "score", "margin", "fits better")
+        *("file", "verdict", "p-value", "p of others", "score", "margin", "fits better")
     ]
     found = [re.split("  +", line.strip()) for line in lines]
     assert [row[0] for row in found] == files
@@ -35,6 +45,7 @@ def test_verify_prints_verdicts(model, ganprint):
     assert [row[-1] for row in found] == ["a"] * 8 + ["-"] * 8 + ["c"] * 8
     assert outcome == "rejected (p-value at most 0.12): 16 of 24; another source fits better: 16"
     assert re.fullmatch(r"p-values .* 8 images of b \(.* 1 / 9\)", judges)
+    assert re.fullmatch(r"evidence .* \(p of others .* 0.12\): 9 of 24, by 16 .*", others)
 
 
 @pytest.mark.parametrize("rate", [0.12, 0.5])
@@ -44,11 +55,13 @@ def test_verify_ranks_among_images_of_the_source(model, foreign, ganprint, rate)
     arguments = ["verify", path, "c", *files, "--false-alarm", rate, "--format", "json"]
     document = json.loads(ganprint(*arguments)[1])
     expected = np.array(own_p_values(load_model(path), files, 2))
+    others = p_values_of_others(load_model(path), files, 2)
     rows = document["results"]
     np.testing.assert_allclose([row["p_value"] for row in rows], expected)
     rejected = [row["verdict"] == "rejected" for row in rows]
     assert rejected == (expected <= rate).tolist()
     assert [row["p_values"]["c"] for row in rows] == [row["p_value"] for row in rows]
+    np.testing.assert_allclose([row["others_p_value"] for row in rows], others)
     assert (document["source"], document["false_alarm_rate"]) == ("c", rate)
     assert (document["calibration_images"], document["smallest_p_value"]) == (8, 1 / 9)
 
@@ -122,8 +135,8 @@ def test_two_images_a_source_say_how_little_they_are_worth(tmp_path, image_folde
     few = ", ".join(f"{name} (2 images: 0.334)" for name in "abc")
     assert "1 / (images + 1)" in err and few in err
     _, out, _ = ganprint("verify", tmp_path / "m", "a", *files, "--false-alarm", 0.4)
-    assert re.fullmatch(r"p-values .* 2 images of a \(.* 1 / 3\)", out.splitlines()[-1])
-    shown = {re.split("  +", line.strip())[2] for line in out.splitlines()[2:-2]}
+    assert re.fullmatch(r"p-values .* 2 images of a \(.* 1 / 3\)", out.splitlines()[-2])
+    shown = {re.split("  +", line.strip())[2] for line in out.splitlines()[2:-3]}
     assert shown <= {"0.3", "0.7", "1.0"}
     _, out, _ = ganprint("predict", tmp_path / "m", *files, "--format", "json")
     rows = json.loads(out)["results"]
@@ -132,3 +145,27 @@ def test_two_images_a_source_say_how_little_they_are_worth(tmp_path, image_folde
     assert ganprint("predict", tmp_path / "m", *files)[1].endswith(
         " 6 images pooled over all sources (smallest possible: 1 / 7)\n"
     )
+
+
+def test_a_single_image_of_a_source_is_verified_by_the_others(tmp_path, make_filtered, ganprint):
+    X, y = make_filtered(n_per_class=13, side=64)
+    files = []
+    for number, (image, label) in enumerate(zip(X, y, strict=True)):
+        files.append(tmp_path / ("new" if number % 13 > 9 else "fit") / label / f"{number}.png")
+        files[-1].parent.mkdir(parents=True, exist_ok=True)
+        if label != "colour" or number % 13 in (0, 10, 11, 12):
+            Image.fromarray(image).save(files[-1])
+    options = ["--kind", "nearest-mean", "--model", tmp_path / "m"]
+    status, _, err = ganprint("fit", tmp_path / "fit", *options)
+    assert status == 0 and "colour (1 images: 1)" in err
+    _, out, _ = ganprint("verify", tmp_path / "m", "colour", tmp_path / "new", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    others = {os.path.basename(os.path.dirname(row["file"])): [] for row in rows}
+    for row in rows:
+        assert (row["verdict"], row["p_value"]) == ("", "1")
+        others[os.path.basename(os.path.dirname(row["file"]))].append(float(row["others_p_value"]))
+    assert others["colour"] == pytest.approx([1 / 19] * 3)
+    assert min(others["down"] + others["right"]) > 0.05
+    for command in ("predict", "evaluate"):
+        assert ganprint(command, tmp_path / "m", tmp_path / "new")[0] == 0
+    assert "nearest-mean" in ganprint("info", tmp_path / "m")[1]

@@ -62,6 +62,21 @@ def test_p_values_are_valid_over_many_draws(n, ties):
         assert ties or (p <= rate).mean() >= expected - error
 
 
+def test_p_values_of_others_are_shares_of_their_images_that_score_as_high():
+    rng = np.random.default_rng(0)
+    scores, codes = rng.integers(-5, 5, size=(30, 3)).astype(float), np.repeat([2, 0, 1], 10)
+    scores[:4, 0] = -np.inf  # under models that had no image of this source
+    new = rng.integers(-7, 7, size=(20, 3)).astype(float)
+    new[3] = np.nan
+    found = Calibration(scores, codes).others_p_values(new)
+    for (row, code), p_value in np.ndenumerate(found):
+        others = [
+            s[code] for s, c in zip(scores, codes, strict=True) if c != code and s[code] > -99
+        ]
+        expected = (1 + sum(other >= new[row, code] for other in others)) / (len(others) + 1)
+        assert np.isnan(p_value) if row == 3 else p_value == expected
+
+
 @pytest.mark.parametrize("pooled", [False, True])
 def test_calibration_ranks_scores_among_those_of_the_source_or_of_all(pooled):
     rng = np.random.default_rng(0)

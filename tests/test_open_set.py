@@ -9,7 +9,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, LeaveOneOut, StratifiedKFold
+from sklearn.model_selection import GroupKFold, LeaveOneOut, PredefinedSplit, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -329,14 +329,36 @@ def test_groups_stay_together_in_inner_folds(make_residuals, cv, routing):
     assert mixed > own + 0.15
 
 
+@pytest.mark.parametrize("grouped", [False, True])
 @pytest.mark.parametrize("n", [4, 15])
-def test_there_are_as_many_folds_as_the_smallest_source_allows(make_residuals, n):
+def test_folds_take_turns_where_a_source_has_few_images(make_residuals, n, grouped):
     X, y = make_residuals(15, n_features=16)
     few = np.sort(np.append(np.flatnonzero(y != "b"), np.flatnonzero(y == "b")[:n]))
-    clf = OpenSetClassifier(LDA(solver="lsqr", shrinkage=0.1), false_alarm_rate=0.1)
-    folds = clone(clf).set_params(cv=min(n, 10)).fit(X[few], y[few])
-    expected = folds.calibration_scores_
-    np.testing.assert_array_equal(clf.fit(X[few], y[few]).calibration_scores_, expected)
+    X, y = X[few], y[few]
+    params = {"groups": np.arange(len(y)) // 2} if grouped else {}
+    lda = LDA(solver="lsqr", shrinkage=0.1)
+    clf = OpenSetClassifier(lda, false_alarm_rate=0.1).fit(X, y, **params)
+    by_class = [position for label in "abc" for position in np.flatnonzero(y == label)]
+    turns = {position: turn for turn, position in enumerate(by_class)}
+    folds = [params["groups"][i] % 10 if grouped else turns[i] % 10 for i in range(len(y))]
+    cv = PredefinedSplit(folds) if grouped or n == 4 else StratifiedKFold(10)
+    expected = clone(clf).set_params(cv=cv).fit(X, y)
+    np.testing.assert_array_equal(clf.calibration_scores_, expected.calibration_scores_)
+
+
+@pytest.mark.parametrize(("sizes", "n_left"), [([1, 10], 9), ([1, 1, 10], 10), ([1, 1, 1], 0)])
+@pytest.mark.filterwarnings("ignore::sklearn_ganprint.open_set.CalibrationWarning")
+def test_sources_of_one_image_calibrate_nothing_and_are_answers(make_residuals, sizes, n_left):
+    X, y = make_residuals(20, tuple("abc"[: len(sizes)]), noise=0.5)
+    fit = np.concatenate([20 * code + np.arange(size) for code, size in enumerate(sizes)])
+    pipeline = make_pipeline(StandardScaler(), FingerprintClassifier("cosine"))
+    clf = OpenSetClassifier(pipeline).fit(X[fit], y[fit])
+    assert len(clf.calibration_codes_) == n_left
+    np.testing.assert_array_equal(clf.predict(X), y)
+    assert clf.predict_set(X).all()
+    p_others = clf.calibration_set_.others_p_values(clf.typicality_scores(X))
+    # A fold that the single image of a source is left out of says nothing of that source.
+    assert p_others[y == "a", 0].max() <= 1 / (n_left - n_left // 10 + 1)
 
 
 def test_other_fit_parameters_reach_the_estimator(make_residuals):

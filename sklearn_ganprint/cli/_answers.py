@@ -44,6 +44,7 @@ class Scored(NamedTuple):
     scores: np.ndarray
     known_p_values: Any  # (n,): of the image's being from any source
     p_values: Any  # (n, n_classes): each among the source's own images
+    others_p_values: Any  # (n, n_classes): each among the images of the other sources
     failures: list[ImageReadError]
     reasons: dict[int, str]
     histories: dict[str, FileHistory]
@@ -163,7 +164,7 @@ def score_files(
     model: Model, files: list[str], failures: list[ImageReadError], n_jobs: int, title: str
 ) -> Scored:
     """Score each file, in one pass over the pixels; `failures` are those there are already."""
-    failures, known, own = list(failures), None, None
+    failures, known, own, others = list(failures), None, None, None
     histories: dict[str, FileHistory] = {}
     with MESSAGES.progress(title) as progress:
         model.whole.set_params(
@@ -179,13 +180,14 @@ def score_files(
             calibration = model.open_set.calibration_set_
             known = calibration.known_p_values(judged)
             own = calibration.p_values(judged, pooled=False)
+            others = calibration.others_p_values(judged)
     reasons = {}
     # As near to one source as to any other: few others are, so that few files are read again.
     for position in np.flatnonzero((judged == judged[:, :1]).all(axis=1)).tolist():
         image = model.whole.predict_reader_.read_one(files[position])
         if (reason := no_residual(model.pipeline, image)) is not None:
             reasons[position] = reason
-    return Scored(scores, known, own, failures, reasons, histories)
+    return Scored(scores, known, own, others, failures, reasons, histories)
 
 
 def add_histories(rows: Sequence[Row], model: Model, scored: Scored) -> list[Row]:

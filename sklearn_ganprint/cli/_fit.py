@@ -237,7 +237,8 @@ def _warning_of_sources(rows: list[Row], model: Model) -> str | None:
     return (
         f"few images: an image can be rejected as not from one of these sources only at a "
         f"false-alarm rate of 1 / ({model.calibration_units} + 1) or more, and p-values come in "
-        f"steps of it: {listed}"
+        f"steps of it: {listed}. `ganprint verify` also tells how few images of the other sources "
+        f"look as much like one of these"
     )
 
 
@@ -270,8 +271,7 @@ def _rows(
     unusable = {failure.filename for failure in failures}
     failed = Counter(labels[name] for name in unusable if name in labels)
     used = Counter(labels[name] for name in bunch.filenames if name not in unusable)
-    # Only kinds with one fingerprint a source have an energy of it.
-    energies = getattr(model.classifier, "energy_", [])
+    energies = [] if model.energies is None else model.energies
     energy = dict(zip(model.labels, map(float, energies), strict=False))
     by_p_values = model.open_set is not None and model.match_energy is None
     smallest = model.smallest_p_values if by_p_values else {}

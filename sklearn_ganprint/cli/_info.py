@@ -117,7 +117,7 @@ def _sources(model: Model) -> list[Row]:
     elif model.localizes:  # whose regions are calibrated on the images of all sources
         counts = _models.calibration_counts(model.classifier).tolist()
     images = getattr(model.classifier, "class_count_", None)
-    energies = getattr(model.classifier, "energy_", None)
+    energies = model.energies
     return [
         {
             "source": label,

@@ -120,6 +120,12 @@ class Model(NamedTuple):
         return "pooled" if self.localizes else str(self.open_set.calibration_)
 
     @property
+    def energies(self) -> Any:
+        """Energy of each source's fingerprint; None in models without one a source."""
+        features = model_kind(self) == "nearest-mean"  # whose means are not of residuals
+        return None if features else getattr(self.classifier, "energy_", None)
+
+    @property
     def n_copies(self) -> int:
         """Number of processed copies of each image that the model is fitted on, too."""
         if self.localizes:

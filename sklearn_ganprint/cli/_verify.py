@@ -14,8 +14,10 @@ DESCRIPTION = (
     "Test for each image the hypothesis that SOURCE made it. The hypothesis is rejected where its "
     "p-value among SOURCE's own calibration images is at most the rate of false alarms, which "
     "holds for SOURCE's images. An image that is not rejected need not be from SOURCE: those of "
-    "others may look like its own. Cameras are rejected below a peak-to-correlation energy of 60. "
-    "Images that are flat, smooth or saturated have no verdict."
+    "others may look like its own. The p-value of the others is small where hardly any image of "
+    "the model's other sources looks as much like SOURCE's; one image of SOURCE is enough for it. "
+    "Cameras are rejected below a peak-to-correlation energy of 60. Images that are flat, smooth "
+    "or saturated have no verdict."
 )
 
 _COLUMNS = columns(
@@ -25,9 +27,10 @@ _COLUMNS = columns(
     Column("best_other_score", "its score", 4),
     Column("margin", "margin", 4),
 )
-_IN_TABLE = ("file", "verdict", "p_value", "score", "margin", "fits_better")
+_OTHERS = Column("others_p_value", "p of others", 4)
+_IN_TABLE = ("file", "verdict", "p_value", "others_p_value", "score", "margin", "fits_better")
 _KEYS = (
-    *(column.key for column in _COLUMNS),
+    *(column.key for column in (*_COLUMNS, _OTHERS)),
     *("scores", "p_values", "error", "reason", "smallest_p_value"),
 )
 
@@ -38,6 +41,7 @@ class Claim(NamedTuple):
     source: str
     code: int
     n_images: int
+    n_others: int
     rule: Rule
 
 
@@ -76,11 +80,12 @@ def _claim(args: argparse.Namespace, model: Model) -> Claim:
     source = str(_models.find_source(model, args.source, "SOURCE", args.model))
     code = model.labels.index(source)
     n_images = int(_models.calibration_counts(model.open_set)[code])
+    n_others = model.open_set.calibration_set_.others_scores(code).size
     rate = _answers.choose_rate(model, args.false_alarm)
     smallest, images = 1 / (n_images + 1), f"{n_images} images of {source}"
     rejected = _answers.REJECTED
     rule = Rule(rejected, rate, model.match_energy, smallest, images, rejected)
-    return Claim(source, code, n_images, rule)
+    return Claim(source, code, n_images, n_others, rule)
 
 
 def _row(position: int, model: Model, scored: Scored, claim: Claim) -> Row:
@@ -96,6 +101,7 @@ def _row(position: int, model: Model, scored: Scored, claim: Claim) -> Row:
     return {
         "verdict": verdict if rule.testable else None,
         "p_value": float(p_values[code]),
+        "others_p_value": float(scored.others_p_values[position, code]),
         "score": score,
         "margin": margin,
         "fits_better": names[other] if margin < 0 else None,
@@ -118,20 +124,22 @@ def _print(rows: Sequence[Row], claim: Claim, args: argparse.Namespace) -> None:
         "smallest_p_value": rule.smallest,
         "match_energy": rule.least,
     }
-    known = {column.key: column for column in _COLUMNS} | {"p_value": rule.p_value_column()}
-    shown = [known[key] for key in _IN_TABLE if rule.least is None or key != "p_value"]
+    known = {column.key: column for column in (*_COLUMNS, _OTHERS)}
+    known["p_value"] = rule.p_value_column()
+    shown = [known[key] for key in _IN_TABLE if rule.least is None or "p_value" not in key]
     _console.print_file_results(
         args.format,
         document,
         Table(_COLUMNS, rows),
         shown=[*shown, *_answers.shown_history(rows)],
-        notes=_notes(_console.judged(rows), rule),
-        appended=_answers.HISTORY,
+        notes=_notes(_console.judged(rows), claim),
+        appended=(*_answers.HISTORY, _OTHERS),
     )
 
 
-def _notes(rows: Sequence[Row], rule: Rule) -> list[str]:
+def _notes(rows: Sequence[Row], claim: Claim) -> list[str]:
     """Say what rejected means in a table, and what the p-values are."""
+    rule = claim.rule
     tested = [row for row in rows if row["score"] is not None]
     n_rejected = sum(row["verdict"] == rule.word for row in tested)
     n_better = sum(row["fits_better"] is not None for row in tested)
@@ -139,5 +147,17 @@ def _notes(rows: Sequence[Row], rule: Rule) -> list[str]:
         *_answers.notes_of_blank(len(rows) - len(tested), len(rows), "verdict"),
         f"{rule.outcome(n_rejected, len(tested))}; another source fits better: {n_better}",
         rule.basis(),
+        *_note_of_others(tested, claim),
         *_answers.notes_of_histories(rows),
+    ]
+
+
+def _note_of_others(rows: Sequence[Row], claim: Claim) -> list[str]:
+    """Count the images that are more like those of the source than images of others are."""
+    if claim.rule.rate is None:
+        return []
+    n_unlike = sum(row["others_p_value"] <= claim.rule.rate for row in rows)
+    return [
+        f"evidence that none of the other sources made it (p of others at most "
+        f"{claim.rule.rate:g}): {n_unlike} of {len(rows)}, by {claim.n_others} of their images"
     ]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.model_selection import PredefinedSplit
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.metadata_routing import _routing_enabled
@@ -159,7 +160,7 @@ def fit_and_calibrate(
     if _scores_unseen(owner) and not together and _leaves_one_out(fitted):
         weights = [value for name, value in params.fit.items() if name.endswith("sample_weight")]
         return fitted, _leave_one_out(fitted, X, y, *weights), codes
-    folds = _metaestimators.make_folds(owner.cv, y, N_FOLDS, params.split)
+    folds = _folds(owner.cv, y, params.split)
     scored = Parallel(n_jobs=owner.n_jobs)(
         delayed(_fold_scores)(
             clone(estimator), X, y, *fold, classes, owner.score_function, params.fit
@@ -169,6 +170,25 @@ def fit_and_calibrate(
     scores, tested = np.concatenate(scored), np.concatenate([test for _, test in folds])
     known = np.isfinite(scores[np.arange(len(tested)), 1, codes[tested]])
     return fitted, scores[known], codes[tested][known]
+
+
+def _folds(cv: Any, y: np.ndarray, split: dict[str, Any]) -> list[_metaestimators.Fold]:
+    """Split into folds, also where some class has fewer images, or groups, than there are folds.
+
+    As few folds as it has images would leave half of two images out, and models of one image
+    score others lower than models of both. So images, class by class, or groups take turns.
+    """
+    groups = split.get("groups")
+    if cv is not None or min(_metaestimators.units_by_class(y, groups).values()) >= N_FOLDS:
+        return _metaestimators.make_folds(cv, y, N_FOLDS, split)
+    if groups is None:
+        units = np.argsort(np.argsort(y, kind="stable"), kind="stable")
+    else:
+        units = np.unique(groups, return_inverse=True)[1]
+    folds = list(PredefinedSplit(units % min(N_FOLDS, units.max() + 1)).split())
+    # Where one of two sources has one image, there is nothing to tell apart without it.
+    left = [fold for fold in folds if len(np.unique(y[fold[0]])) > 1]
+    return left or folds
 
 
 def _fold_scores(

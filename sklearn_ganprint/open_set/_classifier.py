@@ -68,8 +68,8 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
     cv : int, splitter or iterable, default=None
         How training images are kept out of the models that score them. None leaves one out at a
         time where that takes no second fit (:class:`~sklearn_ganprint.FingerprintClassifier` after
-        steps that learn nothing, without groups), and otherwise is 10 folds, fewer if a source has
-        fewer images. An integer makes stratified folds, by group if ``fit`` is given `groups`.
+        steps that learn nothing, without groups), and otherwise is 10 folds. An integer makes
+        stratified folds, by group if ``fit`` is given `groups`.
     n_jobs : int, default=None
         Number of folds fitted at a time.
 
