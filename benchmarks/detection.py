@@ -1,16 +1,16 @@
 """Photo or generated, for generators, relatives and kinds of photos that no fit has seen.
 
 Usage: python benchmarks/detection.py DIR [DIR ...] --photos NAME [NAME ...] [--modern NAME ...]
-       [--relatives NAME,NAME ...] [--images 40] [--copies 6] [--seeds 5] [--json FILE]
+       [--relatives NAME,NAME ...] [--images 40] [--copies 10] [--seeds 5] [--json FILE]
 
 Each DIR has a folder for each generator and each kind of photo, NAME. All images get equal
 histories: the top left 256 pixels, or less, at a random JPEG quality from 70 to 95. For each seed,
 half of the file names of each DIR are fitted on by the classifier of make_detection_pipeline, with
-copies and other sources as there. A tenth of the generators is left out at a time, and scored
-beside the photos of the other half by the model without it; then with all relatives of these; then
-without each kind of photo, which alone is scored beside it. Areas under the ROC curve, and shares
-of the images of a generator beyond the score that 5 % of the photos exceed. As a control, images
-are shrunk to a quarter and enlarged before they are compressed, and fitted on without copies.
+copies as there. A tenth of the generators is left out at a time, and scored beside the photos of
+the other half by the model without it; then without each kind of photo, which alone is scored
+beside it; then with all relatives of these. Areas under the ROC curve, and shares of the images of
+a generator beyond the score that 5 % of the photos exceed. As a control, images are shrunk to a
+quarter and enlarged before they are compressed, and fitted on without copies.
 """
 
 import argparse
@@ -33,14 +33,15 @@ from sklearn_ganprint.datasets import list_images
 SIDE, RATE, N_FOLDS = 256, 0.05, 10
 DETECTION = make_detection_pipeline()["detection"]
 FEATURES, LDA = (step for _, step in DETECTION.estimators[0][1].steps)
-CONTROL = "nothing but content left"
+CONTROL, KIND_TOO = "nothing but content left", "kind of photo too"
+WAYS = ("generator", KIND_TOO, CONTROL, f"{CONTROL}, {KIND_TOO}", "relatives too")
 Figures = tuple[float, float]
-#: Kinds of what is fitted on; the parts of other sources are the first two alone.
-ORIGINAL, COPIED, COMPRESSED = range(3)
+#: What is fitted on: images of equal histories; copies that were processed; also compressed.
+ORIGINAL, COPIED, COMPRESSED = range(N_KINDS := 3)
 
 
 class Data(NamedTuple):
-    """Images, with features (n, n_versions, n_features) of each: itself, copies, two of others."""
+    """Images, with features (n, n_versions, n_features) of each: itself, then copies."""
 
     sources: np.ndarray
     shown: np.ndarray
@@ -81,12 +82,9 @@ def describe(file: str, number: int, n_copies: int) -> tuple[np.ndarray, list[in
         names = {operation.name for operation in histories[0]}
         versions.append(copy)
         kinds.append(COMPRESSED if names & {"jpeg", "webp"} else COPIED)
-    source = DETECTION.background[number % len(DETECTION.background)]
-    versions.append(source.transform(versions[0]))
-    versions.append(clone(DETECTION.perturbations).transform_whole(versions[-1]))
     rows = [clone(FEATURES).fit_transform(np.asarray(version)) for version in versions]
     control_row = clone(FEATURES).fit_transform(control[np.newaxis])[0]
-    return np.concatenate(rows), [*kinds, ORIGINAL, COPIED], control_row
+    return np.concatenate(rows), kinds, control_row
 
 
 def load(options: argparse.Namespace) -> Data:
@@ -105,14 +103,10 @@ def fitted(data: Data, fit: np.ndarray, control: bool) -> ClassifierMixin:
     codes = np.unique(data.sources[fit], return_inverse=True)[1]
     if control:
         return clone(LDA).fit(data.control[fit], ~data.photo[fit], codes)
-    n_known = data.kinds.shape[1] - 2
-    subclasses = data.kinds[fit].copy()
-    subclasses[:, :n_known] += 3 * codes[:, np.newaxis]
-    others = np.full(subclasses.shape, -1)
-    others[:, n_known:] = (fit % len(DETECTION.background))[:, np.newaxis]
+    subclasses = N_KINDS * codes[:, np.newaxis] + data.kinds[fit]
     X = data.features[fit].reshape(subclasses.size, -1)
     y = np.repeat(~data.photo[fit], subclasses.shape[1])
-    return clone(LDA).fit(X, y, subclasses.ravel(), others.ravel())
+    return clone(LDA).fit(X, y, subclasses.ravel())
 
 
 def figures(scores: np.ndarray, photo: np.ndarray) -> tuple[float, float]:
@@ -128,21 +122,22 @@ def leave_out(data: Data, relatives: np.ndarray, way: str, seed: int) -> dict[st
     half = np.isin(data.shown, names[: len(names) // 2])
     units = relatives if way == "relatives too" else data.sources
     kinds = np.unique(relatives[data.photo])
+    control, kind_too = way.startswith(CONTROL), way.endswith(KIND_TOO)
     found = {}
     generators = np.array_split(rng.permutation(np.unique(units[~data.photo])), N_FOLDS)
     for fold, left_out in enumerate(generators):
         unseen, beside = np.isin(units, left_out), data.photo & ~half
-        if way == "kind of photo too":  # another one in each fold
+        if kind_too:  # another one in each fold
             beside = relatives == kinds[(fold + seed) % len(kinds)]
         fit = np.flatnonzero(half & ~unseen & ~(beside & half))
-        model = fitted(data, fit, way == CONTROL)
-        scores = model.decision_function(data.control if way == CONTROL else data.features[:, 0])
+        model = fitted(data, fit, control)
+        scores = model.decision_function(data.control if control else data.features[:, 0])
         # Contents of the fit, such as faces of its photos, would draw images to these.
         new = unseen & ~np.isin(data.shown, data.shown[half & data.photo])
         for name in np.unique(data.sources[new]):
             tested = beside | (new & (data.sources == name))
             found[name] = figures(scores[tested], data.photo[tested])
-        if way == "kind of photo too":
+        if kind_too:
             against = beside | new
             found[relatives[beside][0]] = figures(scores[against], data.photo[against])
     return found
@@ -168,7 +163,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--photos", nargs="+", default=["real"])
     parser.add_argument("--modern", nargs="+", default=[])
     parser.add_argument("--relatives", nargs="+", default=[])
-    for name, default in (("images", 40), ("copies", 6), ("seeds", 5), ("jobs", 1)):
+    for name, default in (("images", 40), ("copies", 10), ("seeds", 5), ("jobs", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
@@ -187,7 +182,7 @@ def main() -> None:
     data = data._replace(sources=np.where(data.photo, relatives, data.sources))
     print(header(["left out", "modern", "all", "worst", "found, modern", "found, all"]))
     results = {}
-    for way in ("generator", "kind of photo too", CONTROL, "relatives too"):
+    for way in WAYS:
         found = [leave_out(data, relatives, way, seed) for seed in range(options.seeds)]
         by_generator = [{n: v for n, v in one.items() if n not in photos} for one in found]
         print(line([way, *cells(by_generator, modern)]), flush=True)

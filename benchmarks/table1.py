@@ -1,7 +1,7 @@
 """The paper's Table 1 with real images: what `ganprint reproduce` and the default kind find.
 
 Usage: python benchmarks/table1.py DIR [DIR ...] --out FOLDER [--images 20] [--seeds 3]
-       [--kind robust] [--only {reproduce,kind}]
+       [--kind robust] [--only {reproduce,kind}] [--sources NAME ...]
 
 Each DIR has a folder per source. Sources of the paper's architectures and their relatives, by the
 names in `ARCHITECTURES`, give 2 x 20 images each; a camera with fewer photos gives parts of 256
@@ -10,7 +10,8 @@ every split. `ganprint reproduce --controls` goes over them, at the size that al
 at 256 pixels without those that are smaller. Then the default kind is fitted on halves, without
 their groups: images as they are, at equal histories (JPEG of random quality 70 to 95), and shrunk
 to a quarter and enlarged before that, which is the control. Prints the accuracy of each source;
-FOLDER keeps what was done.
+FOLDER keeps what was done. --sources takes these sources alone, of any architecture and number of
+images.
 """
 
 import argparse
@@ -44,19 +45,21 @@ SCENE = (r"n\d{8}_\d+", r"c\d\d(?=$|_k)", r"^\d+(?=_|$)", r".+(?=__)")
 SIDE, PHOTO = 256, 1024
 
 
-def listed(directories: Sequence[str], n_images: int, folder: Path) -> list[dict[str, str]]:
+def listed(options: argparse.Namespace) -> list[dict[str, str]]:
     """Choose the images: rows with path, label, group and architecture."""
-    rows = []
-    for source in sorted(path for name in directories for path in Path(name).iterdir()):
+    rows, n_images, chosen = [], options.images, options.sources
+    for source in sorted(path for name in options.directories for path in Path(name).iterdir()):
         name = f"{source.parent.name}/{source.name}"
         found = (key for key, form in ARCHITECTURES.items() if re.search(form, name))
-        architecture = next(found, None)
+        architecture = next(found, "other" if chosen else None)
         paths = sorted(path for path in source.iterdir() if path.is_file())
         if architecture == "camera" and 2 <= len(paths) < 2 * n_images:
-            paths = [part for path in paths for part in parts(path, n_images, folder)]
-        if architecture is None or len(paths) < 2 * n_images:
+            paths = [part for path in paths for part in parts(path, n_images, options.out)]
+        enough = source.name in chosen if chosen else len(paths) >= 2 * n_images
+        if architecture is None or not enough:
             continue
-        keep = np.linspace(0, len(paths) - 1, 2 * n_images).round().astype(int)
+        n_kept = min(len(paths), 2 * n_images)
+        keep = np.linspace(0, len(paths) - 1, n_kept).round().astype(int)
         for path in (paths[position].absolute() for position in keep):
             group = scene(path.stem, source.name)
             row = {"path": str(path), "label": source.name, "group": group}
@@ -181,10 +184,12 @@ def default_kind(rows: Sequence[dict[str, str]], options: argparse.Namespace) ->
             named = np.array(answers[f"{condition}, {seed}"])
             right, star = test == named, np.isin(test, siblings)
             as_one = right | star & np.isin(named, siblings)
-            means = [right.mean(), right[star].mean(), right[~star].mean(), as_one.mean()]
+            means = [right.mean()]
+            if siblings:
+                means += [right[star].mean(), right[~star].mean(), as_one.mean()]
             found.append([*means, *(right[test == label].mean() for label in np.unique(labels))])
         accuracies[condition] = [mean_and_spread(column) for column in np.transpose(found)]
-    names = ("all", "Star-GAN", "all others", "all, Star-GAN as one")
+    names = ["all", *(("Star-GAN", "all others", "all, Star-GAN as one") if siblings else ())]
     print(header(["source", *CONDITIONS]))
     for cells in zip([*names, *np.unique(labels)], *accuracies.values(), strict=True):
         print(line(cells))
@@ -218,7 +223,7 @@ def least_side(path: str) -> int:
 def run(options: argparse.Namespace) -> None:
     """List the images, reproduce the paper on them, and measure the default kind."""
     options.out.mkdir(parents=True, exist_ok=True)
-    rows = listed(options.directories, options.images, options.out)
+    rows = listed(options)
     for name, measure in {"reproduce": reproduce, "kind": default_kind}.items():
         if options.only in (None, name):
             measure(rows, options)
@@ -232,4 +237,5 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", choices=["reproduce", "kind"])
     parser.add_argument("--kind", default="robust")
+    parser.add_argument("--sources", nargs="+", metavar="NAME", help="these sources alone")
     run(parser.parse_args())

@@ -165,7 +165,9 @@ def test_images_of_any_size_are_told_in_memory(small_samples):
     y = np.where(sources == "real", "photo", "generated")
     clf = OpenSetClassifier(small_pipeline(), false_alarm_rate=0.05, unknown_label="none")
     clf.fit(X, y, sources=sources)
-    np.testing.assert_array_equal(clf.estimator_["detection"].out_of_fold_codes_[::3], y == "photo")
+    detection = clf.estimator_["detection"]
+    np.testing.assert_array_equal(detection.out_of_fold_codes_[::3], y == "photo")
+    assert not len(detection.estimators_[0]["lda"].background_means_)
     sizes = [*X[:8, :48, :50], *X[8:16]]
     assert np.isin(clf.predict(sizes), ["photo", "generated", "none"]).all()
 
