@@ -379,15 +379,12 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         if isinstance(n_copies, str):
             n_copies = int(np.clip(ALL_COPIES // n_images, *COPIES))
             few = n_copies == COPIES[1] and isinstance(self.perturbations, str | RandomHistory)
-        chains = (
-            [[]]
-            if self.perturbations is None
-            else perturbation_chains(self.perturbations, n_copies)
-        )
+        perturbations = [] if self.perturbations is None else self.perturbations
+        chains = perturbation_chains(perturbations, n_copies)
         chains = [[with_fixed_state(step) for step in chain] for chain in chains]
         background = [check_perturbation(source) for source in self.background or ()]
-        n_scored = min(len(chains), 1 + SCORED_COPIES)
         quartered = few and np.ndim(first) > 2 and self._takes_any_size
+        n_scored = min(len(chains), 1 + SCORED_COPIES)
         return Versions(chains, n_scored, self.n_jobs, background, quartered)
 
     def _checked_estimators(self) -> list[Any]:
