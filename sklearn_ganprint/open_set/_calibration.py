@@ -178,6 +178,7 @@ def _folds(cv: Any, y: np.ndarray, split: dict[str, Any]) -> list[_metaestimator
     As few folds as it has images would leave half of two images out, and models of one image
     score others lower than models of both. So images, class by class, or groups take turns.
     """
+    split = _metaestimators.check_fit_params(y, **split)
     groups = split.get("groups")
     if cv is not None or min(_metaestimators.units_by_class(y, groups).values()) >= N_FOLDS:
         return _metaestimators.make_folds(cv, y, N_FOLDS, split)
