@@ -38,7 +38,7 @@ def test_progress_of_a_second_pass_is_shown():
     with Messages(stream).progress("fitting") as update:
         for done in (30, 60, 60, 30, 60):
             update(done, 60)
-    lines = [f"fitting: {done} of 60" for done in (30, 60, 30, 60)]
+    lines = [f"{title}: {n} of 60" for title in ("fitting", "fitting, pass 2") for n in (30, 60)]
     assert stream.getvalue().splitlines() == lines
 
 

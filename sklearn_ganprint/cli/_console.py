@@ -193,13 +193,24 @@ class Messages:
         """Give a function to be called with the numbers done and in all.
 
         On a terminal it moves a bar. Elsewhere, such as in a log, it writes at most ten lines.
+        Fewer done than before are of another pass over the same, which is said.
         """
+        before, n_passes = 0, 1
+
+        def name(done: int) -> str:
+            nonlocal before, n_passes
+            n_passes += done < before
+            before = done
+            return one_line(title) if n_passes == 1 else f"{one_line(title)}, pass {n_passes}"
+
         if self.stream.isatty():
             with self._bar() as live:
-                task = live.add_task(one_line(title), total=None)
-                yield lambda done, total: live.update(task, completed=done, total=total)
+                task = live.add_task(name(0), total=None)
+                yield lambda done, total: live.update(
+                    task, completed=done, total=total, description=name(done)
+                )
         else:
-            yield self._lines(title)
+            yield self._lines(name)
 
     @contextmanager
     def _bar(self) -> Iterator[Any]:
@@ -223,13 +234,13 @@ class Messages:
             finally:
                 self._live = None
 
-    def _lines(self, title: str) -> Callable[[int, int], None]:
+    def _lines(self, name: Callable[[int], str]) -> Callable[[int, int], None]:
         tenths = 0
 
         def update(done: int, total: int) -> None:
             nonlocal tenths
-            before, tenths = tenths, 10 * done // max(1, total)
-            if tenths not in (0, before):  # fewer than before are of another pass
+            title, before, tenths = name(done), tenths, 10 * done // max(1, total)
+            if tenths not in (0, before):
                 self.say(f"{title}: {done} of {total}")
 
         return update
