@@ -379,7 +379,6 @@ def wrong(**attributes):
         (wrong(classes_=np.array(["a", "a", "c"])), "classes_ are not sorted, or not different"),
         (wrong(n_features_in_=255), "disagrees|features"),
         (wrong(metric="other"), "The 'metric' parameter of FingerprintClassifier"),
-        (lambda c: vars(c).pop("metric"), "the parameter metric is missing"),
     ],
 )
 def test_what_no_fit_leaves_is_neither_saved_nor_loaded(make_images, tmp_path, change, message):
