@@ -475,7 +475,8 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         """Set directions and means from the moments of the rows about centres of the parts."""
         counts = moments.counts[:, np.newaxis]
         off = moments.sums / counts
-        within = (moments.products - (counts * off).T @ off) / counts.sum()
+        within = moments.products - (counts * off).T @ off
+        within /= counts.sum()
         if np.trace(within) <= 1e-9 * len(within):  # what rounding leaves of no scatter is none
             within[:] = 0
         means = centres + off

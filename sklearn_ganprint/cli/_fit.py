@@ -99,7 +99,7 @@ def _add_kinds(parser: argparse.ArgumentParser) -> None:
     )
     copies = (
         f"number of processed copies of each image that --kind {COPYING_KIND} is fitted on: "
-        f"compressed, resized, cropped and more (default: 24, fewer of more than 833 images)"
+        f"compressed, resized, cropped and more (default: 20, fewer of more than 1000 images)"
     )
     _arguments.add_number(parser, "--copies", copies, _arguments.copies)
 

@@ -43,7 +43,7 @@ from sklearn_ganprint.residuals._cache import shared_residuals
 N_FOLDS = 10
 
 #: Copies of each image, at least and at most, and of all images together, if not the least.
-COPIES, ALL_COPIES = (4, 24), 20_000
+COPIES, ALL_COPIES = (4, 20), 20_000
 
 #: Copies of each image that are scored by models without it, beside the image.
 SCORED_COPIES = 3
@@ -85,8 +85,8 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         scores are those of images and of their first 3 copies. A RandomHistory may change the size
         of images, unless these come as rows; the classifiers must take it. None makes no copies.
     n_copies : int or "auto", default="auto"
-        Number of copies that a RandomHistory makes of each image. "auto" is 24 for up to 833
-        images, and fewer for more: 20,000 over their number, but at least 4. Up to 833 images are
+        Number of copies that a RandomHistory makes of each image. "auto" is 20 for up to 1000
+        images, and fewer for more: 20,000 over their number, but at least 4. Up to 1000 images are
         also cut into quarters, if all classifiers take images of any size: more images as they are.
     background : sequence, default=None
         Perturbations, such as :class:`SimulatedSource`, that each give images the traces of another
