@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from dask.base import tokenize
 from estimators import ESTIMATORS
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import estimator_checks
@@ -104,3 +106,11 @@ def test_unlisted_checks_of_transformers(check, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_named_promises(check, name):
     run_check(check, name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_fit_has_left_tells_estimators_apart(name):
+    # Dask keeps results by tokens, which for a dataclass are made of its parameters alone.
+    first, second = clone(ESTIMATORS[name]), clone(ESTIMATORS[name])
+    first.fitted_, second.fitted_ = np.zeros(3), np.ones(3)
+    assert tokenize(first) != tokenize(second)

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -52,7 +51,6 @@ Perturbation = str | BasePerturbation | Sequence[str | BasePerturbation]
 Chain = list[BasePerturbation]
 
 
-@dataclass(eq=False, repr=False)
 class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
     """Fit a pipeline on perturbed copies of the images beside the images themselves.
 
@@ -162,13 +160,22 @@ class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
         "image_shape": ["array-like", None],
     }
 
-    estimator: Any
-    perturbations: Sequence[Perturbation] | RandomHistory | str = "history web"
-    _: KW_ONLY
-    n_copies: int = 12
-    subclasses: bool | str = "auto"
-    temperature: float = 8.0
-    image_shape: Sequence[int] | None = None
+    def __init__(
+        self,
+        estimator: Any,
+        perturbations: Sequence[Perturbation] | RandomHistory | str = "history web",
+        *,
+        n_copies: int = 12,
+        subclasses: bool | str = "auto",
+        temperature: float = 8.0,
+        image_shape: Sequence[int] | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.perturbations = perturbations
+        self.n_copies = n_copies
+        self.subclasses = subclasses
+        self.temperature = temperature
+        self.image_shape = image_shape
 
     __metadata_request__fit = _metaestimators.ASKS_FOR_GROUPS
 

@@ -458,7 +458,7 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         )
         self.own_means_ = unseen[own].mean(axis=0)
         self.typicality_weights_ = judging / self.scales_[: len(judging)]
-        self.fused_weight_ = FUSED_WEIGHT if max(numbers) > 1 else 0.0
+        self.fused_weight_ = FUSED_WEIGHT if several.any() else 0.0
         self.out_of_fold_codes_ = codes
         self.out_of_fold_versions_ = kept % n_scored
         self._judge(unseen, sizes.ravel()[kept])

@@ -1,6 +1,5 @@
 """The classifier that learns from the parts of images and predicts from the whole."""
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,7 +14,6 @@ from sklearn_ganprint._metaestimators import RoutesFitParams, check_classes, rou
 from sklearn_ganprint.ensemble._copies import FittedOnCopies, rows_of_copies
 
 
-@dataclass(eq=False, repr=False)
 class TiledClassifier(RoutesFitParams, FittedOnCopies):
     """Fit a classifier on all parts of each image, and apply it to whole images.
 
@@ -70,10 +68,11 @@ class TiledClassifier(RoutesFitParams, FittedOnCopies):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "estimator": [HasMethods(["fit", "predict"])]
+        "estimator": [HasMethods(["fit", "predict"])],
     }
 
-    estimator: Any
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, **fit_params: Any) -> Self:
