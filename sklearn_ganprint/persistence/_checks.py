@@ -32,7 +32,8 @@ _SHAPES = {
     "FusionClassifier": (
         "classes_ c, scales_ k, weights_ k, class_weights_ ckc, intercept_ c, own_means_ m, "
         "typicality_weights_? m, size_slopes_? t, "
-        "out_of_fold_codes_ n, out_of_fold_scores_ nc, out_of_fold_typicality_ nc"
+        "out_of_fold_codes_ n, out_of_fold_scores_ nc, out_of_fold_typicality_ nc, "
+        "out_of_class_typicality_? nc"
     ),
     "OpenSetClassifier": (
         "classes_ c, calibration_scores_ nc, calibration_class_scores_? nc, calibration_codes_ n, "
@@ -52,8 +53,8 @@ _SHAPES = {
 #: Limits that no score reaches, and scores below all others.
 _MAY_BE_INFINITE = frozenset(
     "calibration_class_scores_ calibration_peaks_ calibration_scores_ floors_ grow_threshold_ "
-    "offset_ processed_peaks_ processed_threshold_ out_of_fold_scores_ out_of_fold_typicality_ "
-    "threshold_ thresholds_".split()
+    "offset_ processed_peaks_ processed_threshold_ out_of_class_typicality_ out_of_fold_scores_ "
+    "out_of_fold_typicality_ threshold_ thresholds_".split()
 )
 
 
