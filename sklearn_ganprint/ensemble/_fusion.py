@@ -481,7 +481,7 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         self.out_of_fold_scores_ = fused
         self.out_of_fold_typicality_ = likeness - self._owed_to_size(sizes)
         self.__dict__.pop("out_of_class_typicality_", None)
-        if np.isfinite(lacking).all():
+        if len(self.classes_) > 2 and np.isfinite(lacking).all():
             # The mean over the classes is then that over the others.
             is_own = np.eye(len(self.classes_), dtype=bool)[self.out_of_fold_codes_, np.newaxis]
             means = lacking.mean(axis=2, keepdims=True, where=~is_own)
