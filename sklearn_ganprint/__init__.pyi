@@ -7,6 +7,7 @@ from . import correlation as correlation
 from . import datasets as datasets
 from . import denoisers as denoisers
 from . import ensemble as ensemble
+from . import evidence as evidence
 from . import experiments as experiments
 from . import features as features
 from . import files as files
@@ -27,6 +28,7 @@ from .ensemble import AugmentedClassifier as AugmentedClassifier
 from .ensemble import DetectionClassifier as DetectionClassifier
 from .ensemble import FusionClassifier as FusionClassifier
 from .ensemble import TiledClassifier as TiledClassifier
+from .evidence import LikelihoodRatioCalibrator as LikelihoodRatioCalibrator
 from .features import AutocorrelationTransformer as AutocorrelationTransformer
 from .features import BlockTransformer as BlockTransformer
 from .features import CorrelationTransformer as CorrelationTransformer
