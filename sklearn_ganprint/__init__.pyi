@@ -28,7 +28,6 @@ from .ensemble import AugmentedClassifier as AugmentedClassifier
 from .ensemble import DetectionClassifier as DetectionClassifier
 from .ensemble import FusionClassifier as FusionClassifier
 from .ensemble import TiledClassifier as TiledClassifier
-from .evidence import LikelihoodRatioCalibrator as LikelihoodRatioCalibrator
 from .features import AutocorrelationTransformer as AutocorrelationTransformer
 from .features import BlockTransformer as BlockTransformer
 from .features import CorrelationTransformer as CorrelationTransformer

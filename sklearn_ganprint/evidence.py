@@ -15,8 +15,6 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from sklearn_ganprint._public import publish
-
 __all__ = [
     "LikelihoodRatioCalibrator",
     "cllr",
@@ -549,6 +547,3 @@ def _two_labels(values: np.ndarray, y: Any) -> tuple[np.ndarray, np.ndarray]:
             f"alternative, got {len(labels)}: {labels[:5].tolist()}."
         )
     return labels, codes
-
-
-publish(globals())

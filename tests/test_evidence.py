@@ -17,8 +17,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import estimator_checks
 
-from sklearn_ganprint import LikelihoodRatioCalibrator, load_model, save_model
+from sklearn_ganprint import load_model, save_model
 from sklearn_ganprint.evidence import (
+    LikelihoodRatioCalibrator,
     cllr,
     cllr_min,
     empirical_bounds,
@@ -352,7 +353,7 @@ def test_estimator_checks():
     results = estimator_checks.check_estimator(LikelihoodRatioCalibrator(), on_skip=None)
     assert {result["status"] for result in results} == {"passed"}
     name = LikelihoodRatioCalibrator.__name__
-    for check in ("param_validation", "estimator_tags_renamed", "no_attributes_set_in_init"):
+    for check in ("param_validation", "no_attributes_set_in_init"):
         check = getattr(estimator_checks, f"check_{check}")
         assert check(name, LikelihoodRatioCalibrator()) is None
 
