@@ -16,7 +16,7 @@ from sklearn_ganprint.localization._windows import (
     two_by_two,
     window_strips,
 )
-from sklearn_ganprint.perturbations import RandomHistory
+from sklearn_ganprint.perturbations import RandomHistory, check_perturbation
 
 __all__ = ["WindowModel", "localization_map"]
 
@@ -428,6 +428,25 @@ def locate(
                 ]
             )
     return list(zip(*versions, strict=True))
+
+
+def copies_history(perturbations: RandomHistory | str | None, steps: Any) -> RandomHistory | None:
+    """Return what copies of images go through, if there are copies, before `steps`."""
+    if perturbations is None:
+        return None
+    history = check_perturbation(perturbations)
+    if not isinstance(history, RandomHistory):
+        raise ValueError(
+            f"perturbations: expected a random history such as 'history web', got "
+            f"{perturbations!r}."
+        )
+    if not steps:
+        raise ValueError(
+            "perturbations: copies are made of images, and the localizer got residuals. Fit "
+            "what make_localization_pipeline makes, or a FileBatchEstimator over a pipeline; "
+            "or set perturbations=None."
+        )
+    return history
 
 
 def residual_versions(
