@@ -308,8 +308,7 @@ n_coordinates)
         `versions` are the windows of all images as they are, and of all copies.
         """
         n_classes, n_images = len(self.classes_), len(codes)
-        numbers = np.arange(len(versions))
-        windows = [*chain(*versions)]
+        numbers, windows = np.arange(len(versions)), [*chain(*versions)]
         classes = (numbers[:, np.newaxis] * n_classes + codes).ravel()
         spreads = _model.fit_spreads(windows, classes, n_classes * len(numbers), self.smoothing)
         self.means_, self.covariances_ = map(np.stack, zip(*spreads, strict=True))
