@@ -2,6 +2,11 @@
 
 from sklearn_ganprint._public import former_names, publish
 from sklearn_ganprint.ensemble._augmented import AugmentedClassifier, merge_subclass_scores
+from sklearn_ganprint.ensemble._contributions import (
+    Contributions,
+    score_contributions,
+    sum_contributions,
+)
 from sklearn_ganprint.ensemble._detection import PHOTO_NAMES, DetectionClassifier
 from sklearn_ganprint.ensemble._fusion import FusionClassifier
 from sklearn_ganprint.ensemble._tiled import TiledClassifier
@@ -9,10 +14,13 @@ from sklearn_ganprint.ensemble._tiled import TiledClassifier
 __all__ = [
     "PHOTO_NAMES",
     "AugmentedClassifier",
+    "Contributions",
     "DetectionClassifier",
     "FusionClassifier",
     "TiledClassifier",
     "merge_subclass_scores",
+    "score_contributions",
+    "sum_contributions",
 ]
 
 publish(globals())
