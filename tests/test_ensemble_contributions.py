@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.special import softmax
+from sklearn import config_context
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
@@ -121,8 +122,7 @@ def test_groups_are_sums_over_names_up_to_a_bracket(samples):
     X, y = samples
     pipeline = make_attribution_pipeline("fusion").fit(X, y)
     found = score_contributions(pipeline, X[:2], "real", "srgan_x4")
-    names, values = found[1].feature_names.tolist(), found[1].values
-    assert names[:2] == ["whole_rr[0,1]", "whole_rr[0,2]"]
+    names, values = found[1].feature_names, found[1].values
     sums = sum_contributions(found)
     own = [position for position, name in enumerate(names) if name.startswith("whole_rg[")]
     assert len(own) == 17**2
@@ -393,10 +393,21 @@ def test_features_without_names_are_numbered(make_features):
     assert found.feature_names.tolist() == ["x0", "x1", "x2", "x3"]
 
 
+@pytest.mark.parametrize("output", ["default", "pandas", "polars"])
+def test_names_are_those_of_features_whatever_steps_hand_on(samples, output):
+    X, y = samples
+    with config_context(transform_output=output):
+        pipeline = make_attribution_pipeline("autocorrelation").fit(X, y)
+        (found,) = score_contributions(pipeline, X[:1], "real", "srgan_x4")
+    assert found.feature_names[[0, -1]].tolist() == ["whole_rr[0,1]", "whole_log_norm[b]"]
+
+
 def test_what_cannot_be_explained_is_refused(make_features):
     X, y, _ = make_features()
     with pytest.raises(ValueError, match=r"second: expected one of the classes .*, got 'z'"):
         score_contributions(LogisticRegression().fit(X, y), X, "a", "z")
+    with pytest.raises(ValueError, match="expected two classes, got 'a' twice"):
+        score_contributions(LogisticRegression().fit(X, y), X, "a", "a")
     for model in (GaussianNB(), FingerprintClassifier("euclidean")):
         with pytest.raises(ValueError, match="Expected a FusionClassifier, .* got "):
             score_contributions(model.fit(X, y), X, "a", "b")

@@ -89,13 +89,13 @@ def score_contributions(estimator: Any, X: Any, first: Any, second: Any) -> list
     Raises
     ------
     ValueError
-        If a class is not known, a classifier is none of these, or a former version has saved a
-        :class:`SubclassDiscriminantAnalysis` without its `squashed_means_`.
+        If a class is not known, both are the same, a classifier is none of these, or a former
+        version has saved a :class:`SubclassDiscriminantAnalysis` without its `squashed_means_`.
 
     See Also
     --------
     sum_contributions : Sums them by group of features.
-    ~sklearn_ganprint.plotting.ContributionsDisplay : Draws these sums.
+    sklearn_ganprint.plotting.ContributionsDisplay : Draws these sums.
 
     Notes
     -----
@@ -136,12 +136,14 @@ def score_contributions(estimator: Any, X: Any, first: Any, second: Any) -> list
     classifier, rows = last_step(estimator, X)
     check_is_fitted(classifier)
     pair = _code("first", first, classifier), _code("second", second, classifier)
+    if pair[0] == pair[1]:
+        raise ValueError(f"first, second: expected two classes, got {first!r} twice.")
     if isinstance(classifier, FusionClassifier):
-        return _of_fusion(classifier, rows, *pair)
-    values = _of_features(classifier, rows, *pair)[:, 0]
+        return _fusion_contributions(classifier, rows, *pair)
+    values = _feature_contributions(classifier, rows, *pair)[:, 0]
     scores = decision_scores(classifier, rows)
     name = estimator.steps[-1][0] if isinstance(estimator, Pipeline) else type(classifier).__name__
-    return [_named(name, estimator, values, scores[:, pair[0]] - scores[:, pair[1]])]
+    return [_with_names(name, estimator, values, scores[:, pair[0]] - scores[:, pair[1]])]
 
 
 def sum_contributions(contributions: list[Contributions]) -> dict[str, np.ndarray]:
@@ -188,7 +190,9 @@ def _code(parameter: str, label: Any, classifier: Any) -> int:
     return int(found[0])
 
 
-def _named(name: str, estimator: Any, values: np.ndarray, difference: np.ndarray) -> Contributions:
+def _with_names(
+    name: str, estimator: Any, values: np.ndarray, difference: np.ndarray
+) -> Contributions:
     """Name the features, or give pixels their shape; the intercept is what the features leave."""
     intercept = difference - values.sum(axis=1)
     *steps, classifier = _steps_to_last(estimator)
@@ -216,10 +220,12 @@ def _feature_names(steps: list[Any], classifier: Any) -> np.ndarray:
             names = step.get_feature_names_out(names)
             if offers(step, MakesParts):  # the first part is the whole
                 names = names[: len(names) // step.n_parts_]
-    return _check_feature_names_in(classifier, names)
+    return _check_feature_names_in(classifier) if names is None else names
 
 
-def _of_fusion(fusion: FusionClassifier, X: Any, first: int, second: int) -> list[Contributions]:
+def _fusion_contributions(
+    fusion: FusionClassifier, X: Any, first: int, second: int
+) -> list[Contributions]:
     X = X if differ_in_shape(X) else as_batch(X)
     with shared_residuals():
         reached = [last_step(model, X) for model in fusion.estimators_]
@@ -236,10 +242,10 @@ def _of_fusion(fusion: FusionClassifier, X: Any, first: int, second: int) -> lis
     ):
         values = np.zeros(1)
         for code in np.union1d(first, np.flatnonzero(weight.any(axis=(0, 1)))):
-            each = _of_features(classifier, rows, code, second, typicality=True)
+            each = _feature_contributions(classifier, rows, code, second, typicality=True)
             values = values + np.einsum("is,isf->if", weight[:, :, code], each)
         difference = np.einsum("isc,isc->i", weight, own - own[..., [second]])
-        found.append(_named(name, model, values, difference))
+        found.append(_with_names(name, model, values, difference))
     constant = np.full(len(weights), fusion.intercept_[first] - fusion.intercept_[second])
     return [*found, Contributions("fusion", np.array([]), np.empty((len(weights), 0)), constant)]
 
@@ -265,7 +271,7 @@ def _score_weights(
     return weights
 
 
-def _of_features(
+def _feature_contributions(
     classifier: Any, rows: Any, first: int, second: int, *, typicality: bool = False
 ) -> np.ndarray:
     """Contributions (n, n_scores, n_features) to what the scores of two classes differ by.
@@ -273,19 +279,19 @@ def _of_features(
     Scores are those of ``all_scores`` with `typicality`, else those that a classifier decides by.
     """
     if isinstance(classifier, SubclassDiscriminantAnalysis):
-        return _of_parts(classifier, rows, first, second)
+        return _subclass_contributions(classifier, rows, first, second)
     metric = getattr(classifier, "metric", None)
     if isinstance(classifier, LinearClassifierMixin):
-        values = _of_line(classifier, rows, first, second)
+        values = _linear_contributions(classifier, rows, first, second)
         if typicality and is_discriminant(classifier):
             # Squares of distances differ by twice the line, which two classes have twice already.
             distances = discriminant_distances(classifier, rows)
             slope = _mean_slope(distances[:, first], distances[:, second])
             values *= slope * (1 if len(classifier.coef_) == 1 else 2)
     elif isinstance(classifier, FingerprintClassifier) and metric in SUMS:
-        values = _of_pixels(classifier, rows, first, second)
+        values = _pixel_contributions(classifier, rows, first, second)
     elif isinstance(classifier, PRNUClassifier) and metric == "pce" and not classifier.search:
-        values = _of_sensor(classifier, rows, first, second)
+        values = _sensor_contributions(classifier, rows, first, second)
     else:
         raise ValueError(
             f"Expected a FusionClassifier, a SubclassDiscriminantAnalysis, a linear classifier, a "
@@ -295,7 +301,7 @@ def _of_features(
     return values[:, np.newaxis]
 
 
-def _of_pixels(classifier: Any, rows: Any, first: int, second: int) -> np.ndarray:
+def _pixel_contributions(classifier: Any, rows: Any, first: int, second: int) -> np.ndarray:
     """Products of a residual and the difference of two fingerprints."""
     rows = classifier._validate_rows(rows, reset=False).astype(np.float64)
     fingerprints = classifier.fingerprints_[[first, second]]
@@ -304,7 +310,9 @@ def _of_pixels(classifier: Any, rows: Any, first: int, second: int) -> np.ndarra
     return rows * (fingerprints[0] - fingerprints[1])
 
 
-def _of_sensor(classifier: PRNUClassifier, rows: Any, first: int, second: int) -> np.ndarray:
+def _sensor_contributions(
+    classifier: PRNUClassifier, rows: Any, first: int, second: int
+) -> np.ndarray:
     """Shares of each energy in proportion to products of a residual and a fingerprint."""
     rows = classifier._validate_rows(rows, reset=False)
     scores = classifier.class_scores(rows)
@@ -318,7 +326,7 @@ def _of_sensor(classifier: PRNUClassifier, rows: Any, first: int, second: int) -
     return np.moveaxis(values, 1, -1).reshape(len(values), -1)
 
 
-def _of_line(classifier: Any, rows: Any, first: int, second: int) -> np.ndarray:
+def _linear_contributions(classifier: Any, rows: Any, first: int, second: int) -> np.ndarray:
     """Products of weights and features, about the middle of two means if there are some."""
     rows = validate_data(classifier, rows, reset=False, dtype=np.float64)
     coef = np.asarray(classifier.coef_, np.float64)
@@ -327,10 +335,10 @@ def _of_line(classifier: Any, rows: Any, first: int, second: int) -> np.ndarray:
     return (rows - (means[first] + means[second]) / 2) * (coef[first] - coef[second])
 
 
-def _of_parts(
+def _subclass_contributions(
     model: SubclassDiscriminantAnalysis, rows: Any, first: int, second: int
 ) -> np.ndarray:
-    """Contributions to both scores, (n, 2, n_features)."""
+    """Contributions (n, 2, n_features) to both scores."""
     if not hasattr(model, "squashed_means_"):
         raise ValueError(
             "Contributions need the means of all features, squashed_means_, which this model "
