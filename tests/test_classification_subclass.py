@@ -487,6 +487,7 @@ def test_folds_leave_two_classes():
     [
         ({"subclass_codes_": np.array([0, 0, 1, 1, 2, 3])}, "not positions in classes_"),
         ({"means_": np.zeros((6, 2))}, "means_ has shape .* disagrees"),
+        ({"squashed_means_": np.zeros((6, 5))}, "squashed_means_ has shape .* disagrees"),
         ({"background_covariances_": np.zeros((1, 5, 5))}, "_covariances_ has shape .* disagrees"),
         ({"covariances_": np.full((6, 5, 5), np.nan)}, "covariances_ holds NaN"),
         ({"squash": -1.0}, "'squash' parameter"),
