@@ -187,7 +187,7 @@ def _print(
         ],
         notes=notes,
         as_shown=as_shown,
-        appended=(*columns("set"), *_answers.HISTORY, _FAMILY),
+        appended=(*columns("set"), *_answers.HISTORY, _FAMILY, *_answers.FITTED),
     )
 
 

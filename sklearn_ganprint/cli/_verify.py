@@ -133,7 +133,7 @@ def _print(rows: Sequence[Row], claim: Claim, args: argparse.Namespace) -> None:
         Table(_COLUMNS, rows),
         shown=[*shown, *_answers.shown_history(rows)],
         notes=_notes(_console.judged(rows), claim),
-        appended=(*_answers.HISTORY, _OTHERS),
+        appended=(*_answers.HISTORY, _OTHERS, *_answers.FITTED),
     )
 
 

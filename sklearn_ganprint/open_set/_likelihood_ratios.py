@@ -169,7 +169,7 @@ def _by_column(calibrators: list[LikelihoodRatioCalibrator], scores: np.ndarray)
     """Compute log10 LRs by one calibrator for all columns, or one a column."""
     known = np.isfinite(scores)
     log10_lrs = np.full(scores.shape, np.nan)
-    columns = [slice(None)] if len(calibrators) == 1 else range(scores.shape[1])
+    columns: Any = [slice(None)] if len(calibrators) == 1 else range(scores.shape[1])
     for calibrator, column in zip(calibrators, columns, strict=True):
         chosen = known[:, column]
         values = calibrator.log10_likelihood_ratios(scores[:, column][chosen])
