@@ -2,14 +2,22 @@
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_ganprint.cli import _models
+from sklearn_ganprint.cli import _console, _models
 from sklearn_ganprint.cli._arguments import DEFAULT_COVERAGE, DEFAULT_RATE
-from sklearn_ganprint.cli._console import MESSAGES, P_VALUE, Column, CommandError, Row, columns
+from sklearn_ganprint.cli._console import (
+    MESSAGES,
+    P_VALUE,
+    Column,
+    CommandError,
+    Row,
+    Table,
+    columns,
+)
 from sklearn_ganprint.cli._images import collect_failures, no_residual
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.datasets import ImageReadError
@@ -98,12 +106,47 @@ class Rule(NamedTuple):
             return _OF_ENERGIES
         return _models.calibrated_on(self.images, self.smallest)
 
+    def evidence(self, score: float, p_value: float | None) -> list[str]:
+        """Say in a sentence what decides, and what it rests on; without a calibration, nothing."""
+        if self.least is not None:
+            return [f"Its energy is {score:z.1f}; photos match a camera from {self.least:g} on."]
+        if p_value is None:
+            return []
+        return [f"The p-value of {p_value:.4f} is calibrated on {self.images}."]
+
     def p_value_column(self) -> Column:
         """Return a column of p-values with the digits that multiples of the smallest have."""
         if self.smallest is None:
             return P_VALUE
         digits = math.ceil(-math.log10(self.smallest) - 1e-9)
         return P_VALUE._replace(digits=min(4, max(1, digits)))
+
+
+class Judgement(NamedTuple):
+    """What a command says of files: a row for each, and all that is said of them together."""
+
+    model: Model
+    failures: list[ImageReadError]
+    document: Row  # as JSON has it, but for the rows
+    rows: list[Row]
+    notes: list[str]
+    in_words: Callable[[Row], str]  # the answer of a row as sentences
+    columns: Sequence[Column]
+    shown: Sequence[Column]  # columns of a table
+    appended: Sequence[Column] = ()  # columns that come last in CSV
+    as_shown: Callable[[Row], Row] = dict  # makes the row of a table
+
+    def print(self, form: str) -> None:
+        """Print it in the form that ``--format`` names."""
+        _console.print_file_results(
+            form,
+            self.document,
+            Table(self.columns, self.rows),
+            shown=self.shown,
+            notes=self.notes,
+            as_shown=self.as_shown,
+            appended=self.appended,
+        )
 
 
 def choose_rate(model: Model, given: float | None) -> float | None:
