@@ -1,11 +1,13 @@
 """Cases: what ``predict`` and ``verify`` write with ``--out``."""
 
+import csv
 import hashlib
 import html
 import io
 import json
 import os
 import re
+from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from PIL import Image
 from sklearn_ganprint import load_model
 from sklearn_ganprint.cli import main
 from sklearn_ganprint.correlation import correlation_index
+from sklearn_ganprint.perturbations import RandomHistory
 
 #: A file's name that pages and terminals would obey.
 HOSTILE = "<script>alert(1)<\u202e\x1b[31m \N{GRINNING FACE}&.png"
@@ -162,3 +165,55 @@ def test_cases_of_models_with_and_without_fingerprints(scene, ganprint, tmp_path
         ["image", "map", "residual"] if kind == "prnu" else ["image", "residual"]
     )
     assert "The image" in (out / "index.html").read_text("utf-8")
+
+
+def copies_of(image, n_copies):
+    """Copies as an image is passed on: cut by a few pixels, resized, compressed to JPEG."""
+    off = dict.fromkeys(("rotate", "blur", "sharpen", "contrast", "brightness", "noise", "webp"))
+    shares = {"crop": (0.5, 0.95, 1), "resize": (0.5, 0.8, 1.1), "jpeg": (1, 70, 95), "grey": 0}
+    return [
+        RandomHistory(**off, **shares, rounds=[1], draw=draw).transform(image[np.newaxis])[0]
+        for draw in range(n_copies)
+    ]
+
+
+def test_stability_is_the_share_of_copies_with_the_same_answer(scene, ganprint):
+    files = [str(path) for path in sorted((scene / "fit/a").glob("*.png"))[:3]]
+    words = ["predict", scene / "m.skops", *files, "--false-alarm", 0.1, "--stability", 6]
+    status, out, _ = ganprint(*words, "--format", "json")
+    model = load_model(scene / "m.skops")
+    open_set = model.estimator_.set_params(false_alarm_rate=0.1)
+    rows = json.loads(out)["results"]
+    for row, image in zip(rows, model.reader_.read(files), strict=True):
+        copies = np.stack(copies_of(image, 6))
+        known = open_set.known_p_values(copies) > 0.1
+        answers = np.where(
+            known, model.classes_[open_set.class_scores(copies).argmax(1)], "unknown"
+        )
+        assert row["stability_answers"] == Counter(answers.tolist())
+        assert row["stability"] == Counter(answers.tolist())[row["source"]] / 6
+    assert status == 0 and rows[0]["stability"] < 1
+    table = list(csv.DictReader(io.StringIO(ganprint(*words, "--format", "csv")[1])))
+    assert list(table[0])[-2:] == ["stability", "stability_answers"]
+    name, count = next(iter(rows[0]["stability_answers"].items()))
+    assert table[0]["stability_answers"].startswith(f"{name}: {count}")
+
+
+def test_stability_of_verdicts_and_of_what_has_none(scene, ganprint, tmp_path):
+    words = ["verify", scene / "m.skops", "a", scene / "mixed", "--out", tmp_path / "out"]
+    status, out, _ = ganprint(*words, "--false-alarm", 0.1, "--stability", 4, "--jobs", 2)
+    assert status == 1 and "A verdict that flips is not one" in out
+    rows = json.loads((tmp_path / "out/case.json").read_text("utf-8"))["images"]
+    for row in rows:
+        if row["verdict"] is None:
+            assert row["stability"] is row["stability_answers"] is None
+        else:
+            assert sum(row["stability_answers"].values()) == 4
+            assert row["stability"] == row["stability_answers"].get(row["verdict"], 0) / 4
+    page = (tmp_path / "out/index.html").read_text("utf-8")
+    assert page.count('class="strip"') == sum(row["verdict"] is not None for row in rows) == 2
+
+
+def test_stability_takes_a_number_of_copies(scene, ganprint):
+    status, _, err = ganprint("predict", scene / "m.skops", scene / "mixed", "--stability", 0)
+    assert status == 2 and "--stability" in err

@@ -207,7 +207,7 @@ def score_files(
     model: Model, files: list[str], failures: list[ImageReadError], n_jobs: int, title: str
 ) -> Scored:
     """Score each file, in one pass over the pixels; `failures` are those there are already."""
-    failures, known, own, others = list(failures), None, None, None
+    failures = list(failures)
     histories: dict[str, FileHistory] = {}
     with MESSAGES.progress(title) as progress:
         model.whole.set_params(
@@ -216,20 +216,44 @@ def score_files(
             progress=progress,
             on_history=histories.__setitem__,
         )
-        if model.open_set is None:
-            scores = judged = model.whole.class_scores(files)
-        else:
-            scores, judged = model.whole.assess(files).swapaxes(0, 1)
-            calibration = model.open_set.calibration_set_
-            known = calibration.known_p_values(judged)
-            own = calibration.p_values(judged, pooled=False)
-            others = calibration.others_p_values(judged)
+        both = assess(model, files)
     reasons = {}
-    # As near to one source as to any other: few others are, so that few files are read again.
-    for position in np.flatnonzero((judged == judged[:, :1]).all(axis=1)).tolist():
+    # Few images with a residual look like none: few files are read again.
+    for position in like_none(both):
         image = model.whole.predict_reader_.read_one(files[position])
         if (reason := no_residual(model.pipeline, image)) is not None:
             reasons[position] = reason
+    return add_p_values(model, both, failures, reasons, histories)
+
+
+def assess(model: Model, X: Any) -> np.ndarray:
+    """Give scores, and how typical images are, of shape (n, 2, n_classes)."""
+    if model.open_set is not None:
+        return np.asarray(model.whole.assess(X))
+    return np.stack([model.whole.class_scores(X)] * 2, axis=1)
+
+
+def like_none(both: np.ndarray) -> list[int]:
+    """Find images that are as near to one source as to any other, as those without a residual."""
+    judged = both[:, 1]
+    return np.flatnonzero((judged == judged[:, :1]).all(axis=1)).tolist()
+
+
+def add_p_values(
+    model: Model,
+    both: np.ndarray,
+    failures: list[ImageReadError],
+    reasons: dict[int, str],
+    histories: dict[str, FileHistory],
+) -> Scored:
+    """Add p-values to scores, if the model has some."""
+    scores, judged = both.swapaxes(0, 1)
+    if model.open_set is None:
+        return Scored(scores, None, None, None, failures, reasons, histories)
+    calibration = model.open_set.calibration_set_
+    known = calibration.known_p_values(judged)
+    own = calibration.p_values(judged, pooled=False)
+    others = calibration.others_p_values(judged)
     return Scored(scores, known, own, others, failures, reasons, histories)
 
 

@@ -19,7 +19,7 @@ CONTENT = "a sheet for each image, and case.json, which `ganprint replay` runs a
 CASE, SCHEMA_VERSION = "case.json", 1
 
 #: Parameters that `ganprint replay` runs a command with again.
-PARAMETERS = ("model", "source", "paths", "false_alarm", "coverage")
+PARAMETERS = ("model", "source", "paths", "false_alarm", "coverage", "stability")
 
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "Pillow", "PyWavelets")
 

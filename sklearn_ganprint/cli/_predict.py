@@ -9,7 +9,16 @@ from functools import partial
 
 import numpy as np
 
-from sklearn_ganprint.cli import _answers, _arguments, _case, _console, _images, _models, _pages
+from sklearn_ganprint.cli import (
+    _answers,
+    _arguments,
+    _case,
+    _console,
+    _images,
+    _models,
+    _pages,
+    _stability,
+)
 from sklearn_ganprint.cli._answers import Judgement, Rule, Scored
 from sklearn_ganprint.cli._console import Column, Row, columns
 from sklearn_ganprint.cli._models import Model
@@ -47,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _arguments.add(parser, "model", "paths")
     _arguments.add_answers(parser)
+    _arguments.add(parser, "--stability")
     _arguments.add_out(parser, _case.CONTENT)
 
 
@@ -64,8 +74,10 @@ def judge(args: argparse.Namespace) -> Judgement:
     files, failures = _images.find_files(args.paths, args.out)
     rule, coverage, with_sets = _answers.settle_answers(args, model)
     scored = _answers.score_files(model, files, failures, args.jobs, "attributing")
-    rows = _rows(files, scored, model, rule, coverage)
-    rows = _answers.add_histories(rows, model, scored)
+    make_rows = partial(_rows, model=model, rule=rule, coverage=coverage)
+    rows = _answers.add_histories(make_rows(files, scored), model, scored)
+    rows = _stability.add_stability(rows, model, args, make_rows, "source")
+    stability = _stability.COLUMNS if args.stability else ()
     # Where sets say nothing, the nearest source does.
     settled = coverage if with_sets else None
     with_families = settled is not None and any(row["family"] is not None for row in rows)
@@ -74,11 +86,18 @@ def judge(args: argparse.Namespace) -> Judgement:
         scored.failures,
         _document(args.model, model, rule, coverage),
         rows,
-        _notes(_console.judged(rows), rule, settled, detects=model.detects),
+        [
+            *_notes(_console.judged(rows), rule, settled, detects=model.detects),
+            *_stability.notes_of_stability(rows, args.stability),
+        ],
         partial(_in_words, rule=rule, detects=model.detects, with_sets=with_sets),
         _COLUMNS,
-        [*_shown(rows, rule, with_families=with_families), *_answers.shown_history(rows)],
-        (*columns("set"), *_answers.HISTORY, _FAMILY),
+        [
+            *_shown(rows, rule, with_families=with_families),
+            *stability[:1],
+            *_answers.shown_history(rows),
+        ],
+        (*columns("set"), *_answers.HISTORY, _FAMILY, *stability),
         partial(_named, families=_short_families(model)) if with_sets else dict,
     )
 

@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-from sklearn_ganprint.cli import _answers, _arguments, _case, _console, _images, _models, _pages
+from sklearn_ganprint.cli import (
+    _answers,
+    _arguments,
+    _case,
+    _console,
+    _images,
+    _models,
+    _pages,
+    _stability,
+)
 from sklearn_ganprint.cli._answers import Judgement, Rule, Scored
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, columns
 from sklearn_ganprint.cli._models import Model
@@ -55,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     share = "share of SOURCE's own images that may be rejected, in (0, 1)"
     _arguments.add(parser, "paths")
     _arguments.add(parser, "--false-alarm", what=share)
-    _arguments.add(parser, "--format", "--jobs")
+    _arguments.add(parser, "--format", "--jobs", "--stability")
     _arguments.add_out(parser, _case.CONTENT)
 
 
@@ -74,18 +83,23 @@ def judge(args: argparse.Namespace) -> Judgement:
     files, failures = _images.find_files(args.paths, args.out)
     MESSAGES.warn(claim.rule.warning())
     scored = _answers.score_files(model, files, failures, args.jobs, "verifying")
-    rows = _rows(files, scored, model, claim)
-    rows = _answers.add_histories(rows, model, scored)
+    make_rows = partial(_rows, model=model, claim=claim)
+    rows = _answers.add_histories(make_rows(files, scored), model, scored)
+    rows = _stability.add_stability(rows, model, args, make_rows, "verdict")
+    stability = _stability.COLUMNS if args.stability else ()
     return Judgement(
         model,
         scored.failures,
         _document(args.model, claim),
         rows,
-        _notes(_console.judged(rows), claim),
+        [
+            *_notes(_console.judged(rows), claim),
+            *_stability.notes_of_stability(rows, args.stability),
+        ],
         partial(_in_words, claim=claim),
         _COLUMNS,
-        [*_shown(claim.rule), *_answers.shown_history(rows)],
-        (*_answers.HISTORY, _OTHERS),
+        [*_shown(claim.rule), *stability[:1], *_answers.shown_history(rows)],
+        (*_answers.HISTORY, _OTHERS, *stability),
     )
 
 
