@@ -22,6 +22,7 @@ _COMMANDS = {
     "fit": "learn the traces of sources from labelled images",
     "predict": "attribute images to the sources of a model, or to none",
     "verify": "test whether images are from a source that is claimed",
+    "replay": "judge a case of predict or verify again, and tell what has changed",
     "evaluate": "tell how often a model is right about labelled images",
     "info": "show what a model was made of",
     "cluster": "sort unlabelled images by their source",
