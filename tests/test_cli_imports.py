@@ -8,8 +8,8 @@ import pytest
 import sklearn_ganprint
 from sklearn_ganprint import cli
 
-#: Private modules of the whole package, for whoever writes texts, files or processes.
-COMMON = {"_atomic", "_output", "_parallel", "_public", "_text"}
+#: Private names of the whole package, for whoever writes texts and files, or has workers.
+COMMON = ("_output.", "_public.", "_batches.map_in_order", "_batches.workers_of_this_process")
 
 FILES = sorted(Path(cli.__file__).parent.rglob("*.py"))
 PACKAGE = sklearn_ganprint.__name__
@@ -26,7 +26,7 @@ def private_imports(source):
             continue
         for name in names:
             first, *parts = name.split(".")
-            if first != PACKAGE or parts[:1] == ["cli"] or (parts and parts[0] in COMMON):
+            if first != PACKAGE or parts[:1] == ["cli"] or ".".join(parts).startswith(COMMON):
                 continue
             if any(part.startswith("_") and not part.startswith("__") for part in parts):
                 yield name
@@ -41,6 +41,7 @@ def test_private_imports_are_seen():
     source = (
         "from sklearn_ganprint.files._batches import FileBatches\n"
         "from sklearn_ganprint.files import _batches, FileBatchClassifier\n"
+        "from sklearn_ganprint._batches import Batches, map_in_order\n"
         "import sklearn_ganprint.persistence._models\n"
         "from sklearn_ganprint import __version__\n"
         "from sklearn_ganprint._output import printable\n"
@@ -49,5 +50,6 @@ def test_private_imports_are_seen():
     assert list(private_imports(source)) == [
         "sklearn_ganprint.files._batches.FileBatches",
         "sklearn_ganprint.files._batches",
+        "sklearn_ganprint._batches.Batches",
         "sklearn_ganprint.persistence._models",
     ]

@@ -83,7 +83,7 @@ def test_while_a_string_is_executed(tmp_path):
 
 WORKER = """
 import os, sys, time
-from sklearn_ganprint._parallel import end_with_parent
+from sklearn_ganprint._batches import end_with_parent
 end_with_parent(int(sys.argv[1]))
 print("at work", flush=True)
 time.sleep(60)

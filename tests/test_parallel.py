@@ -25,7 +25,7 @@ from sklearn_ganprint import (
 )
 
 # What pools of workers do when they are killed, and how chunks are cut.
-from sklearn_ganprint._parallel import (
+from sklearn_ganprint._batches import (
     CHUNK_VALUES,
     map_in_order,
     one_blas_thread,

@@ -18,10 +18,10 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from sklearn_ganprint._batches import row_chunks
 from sklearn_ganprint._images import FLOAT_DTYPES
 from sklearn_ganprint._metaestimators import check_classes, check_fit_params
-from sklearn_ganprint._parallel import row_chunks
-from sklearn_ganprint.classification._scores import DecidesByClassScores
+from sklearn_ganprint.classification._base import DecidesByClassScores
 
 __all__ = ["PooledDiscriminantAnalysis", "SubclassDiscriminantAnalysis"]
 

@@ -9,8 +9,8 @@ import numpy as np
 from scipy import ndimage
 from sklearn.pipeline import Pipeline
 
+from sklearn_ganprint._batches import map_in_order
 from sklearn_ganprint._output import printable
-from sklearn_ganprint._parallel import map_in_order
 from sklearn_ganprint.cli import _arguments, _console, _images, _models, _pages
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._models import Model

@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     """Run one command; whatever goes wrong becomes one line and an exit status."""
-    from sklearn_ganprint._parallel import workers_of_this_process  # not for --help
+    from sklearn_ganprint._batches import workers_of_this_process  # not for --help
 
     has_workers = getattr(args, "jobs", 1) != 1
     try:

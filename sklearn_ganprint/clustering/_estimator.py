@@ -15,9 +15,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ganprint._batches import Batches
+from sklearn_ganprint._batches import Batches, row_chunks
 from sklearn_ganprint._images import ImageInputMixin, ImageShape
-from sklearn_ganprint._parallel import row_chunks
 from sklearn_ganprint.clustering import _merging
 from sklearn_ganprint.clustering._features import Axes, part_spectra, whitened_axes
 from sklearn_ganprint.open_set import SourceFamilies

@@ -10,7 +10,7 @@ from scipy import fft
 from scipy.signal.windows import hann
 from sklearn.neighbors import NearestNeighbors
 
-from sklearn_ganprint._parallel import row_chunks, thread_map
+from sklearn_ganprint._batches import row_chunks, thread_map
 from sklearn_ganprint.features._base import POWER_FLOOR
 from sklearn_ganprint.features._spectrum import Frequencies
 

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from sklearn_ganprint._parallel import one_blas_thread, row_chunks
+from sklearn_ganprint._batches import one_blas_thread, row_chunks
 
 __all__ = [
     "correlation_index",

@@ -12,8 +12,8 @@ from typing import NamedTuple, TypeAlias
 from sklearn_ganprint._output import as_label, csv_rows, printable
 from sklearn_ganprint.datasets import _listing
 from sklearn_ganprint.datasets._decoding import ImageReadError, has_image_suffix
+from sklearn_ganprint.datasets._decoding._structure import Member, damage, members
 from sklearn_ganprint.datasets._listing import REAL, Entry, Listing
-from sklearn_ganprint.datasets._tar import Member, damage, members
 
 __all__ = ["LAYOUTS"]
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
+from sklearn_ganprint._batches import map_in_order
 from sklearn_ganprint._output import printable
-from sklearn_ganprint._parallel import map_in_order
 from sklearn_ganprint.datasets._decoding import (
     Channels,
     FilePath,
@@ -26,8 +26,7 @@ from sklearn_ganprint.datasets._decoding import (
     decode_image,
     inspect_image,
 )
-from sklearn_ganprint.datasets._decoding._structure import UnusableImageError
-from sklearn_ganprint.datasets._tar import file_size, open_file
+from sklearn_ganprint.datasets._decoding._structure import UnusableImageError, file_size, open_file
 
 __all__ = ["ImageReader", "content_keys", "inspect_images"]
 

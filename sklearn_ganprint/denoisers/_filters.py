@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter, median_filter, uniform_filter
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_ganprint._parallel import one_blas_thread
+from sklearn_ganprint._batches import one_blas_thread
 from sklearn_ganprint.denoisers._banded import BandedMatrix, multiply
 from sklearn_ganprint.denoisers._wavelet_plan import WaveletPlan, wavelet_plan
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pywt
 
-from sklearn_ganprint._parallel import one_blas_thread
+from sklearn_ganprint._batches import one_blas_thread
 from sklearn_ganprint.denoisers._banded import BandedMatrix, level_matrices
 
 #: Values of the images that go through a plan together: small images are too short alone.

@@ -1,10 +1,13 @@
 """Estimators that fit others: on perturbed copies, on tiles, or several that are fused."""
 
 from sklearn_ganprint._public import former_names, publish
-from sklearn_ganprint.ensemble._augmented import AugmentedClassifier, merge_subclass_scores
+from sklearn_ganprint.ensemble._augmented import (
+    AugmentedClassifier,
+    TiledClassifier,
+    merge_subclass_scores,
+)
 from sklearn_ganprint.ensemble._detection import PHOTO_NAMES, DetectionClassifier
 from sklearn_ganprint.ensemble._fusion import FusionClassifier
-from sklearn_ganprint.ensemble._tiled import TiledClassifier
 
 __all__ = [
     "PHOTO_NAMES",

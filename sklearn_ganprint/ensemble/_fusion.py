@@ -18,7 +18,7 @@ from sklearn_ganprint import _metaestimators
 from sklearn_ganprint._batches import Batches, split_steps, takes_any_size
 from sklearn_ganprint._images import differ_in_shape, stack_images
 from sklearn_ganprint._metaestimators import Mergeable, offers
-from sklearn_ganprint.classification._scores import DecidesByClassScores, all_scores
+from sklearn_ganprint.classification._base import DecidesByClassScores, all_scores
 from sklearn_ganprint.ensemble._augmented import Perturbation, chain_name, perturbation_chains
 from sklearn_ganprint.ensemble._fusion_members import (
     fit_members,
@@ -33,8 +33,7 @@ from sklearn_ganprint.ensemble._fusion_weights import (
     choose_weights,
     size_slopes,
 )
-from sklearn_ganprint.ensemble._twins import FEW, SharedContent, positive
-from sklearn_ganprint.ensemble._versions import Versions, log_sizes
+from sklearn_ganprint.ensemble._versions import FEW, SharedContent, Versions, log_sizes, positive
 from sklearn_ganprint.perturbations import BasePerturbation, RandomHistory, check_perturbation
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 from sklearn_ganprint.residuals._cache import shared_residuals

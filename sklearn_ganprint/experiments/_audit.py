@@ -11,11 +11,11 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from sklearn_ganprint._batches import thread_map
 from sklearn_ganprint._images import stack_images
-from sklearn_ganprint._parallel import thread_map
 from sklearn_ganprint.classification import SubclassDiscriminantAnalysis
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history, inspect_images
-from sklearn_ganprint.ensemble._twins import join_groups
+from sklearn_ganprint.ensemble._versions import join_groups
 from sklearn_ganprint.experiments._attribution import split_classes
 from sklearn_ganprint.experiments._audit_result import AuditResult, Control, Duplicate
 from sklearn_ganprint.experiments._results import wilson_interval

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_ganprint._parallel import one_blas_thread
+from sklearn_ganprint._batches import one_blas_thread
 from sklearn_ganprint.correlation import correlation_index
 from sklearn_ganprint.datasets._simulator._generators import FAMILIES, Generator
 from sklearn_ganprint.datasets._simulator._sources import Scene, draw_scene, paint
-from sklearn_ganprint.experiments._checkpoints import Checkpoints, Part
 from sklearn_ganprint.experiments._fingerprints import measure_correlations
+from sklearn_ganprint.experiments._parts import Checkpoints, Part
 from sklearn_ganprint.experiments._results import Result, plain
 from sklearn_ganprint.residuals import ResidualTransformer
 

@@ -14,8 +14,8 @@ from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.experiments import _run, _selection
 from sklearn_ganprint.experiments._attribution import attribution_result
-from sklearn_ganprint.experiments._checkpoints import Checkpoints, Part
 from sklearn_ganprint.experiments._fingerprints import convergence_from_sums, measure_correlations
+from sklearn_ganprint.experiments._parts import Checkpoints, Part
 from sklearn_ganprint.experiments._reproduction_result import ReproductionResult
 from sklearn_ganprint.experiments._results import (
     RobustnessResult,

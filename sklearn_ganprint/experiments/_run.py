@@ -16,9 +16,8 @@ import numpy as np
 
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.experiments._audit import audit_attribution
-from sklearn_ganprint.experiments._checkpoints import Checkpoints, Part
 from sklearn_ganprint.experiments._dependence import SMALLEST, DependenceResult, DependenceStudy
-from sklearn_ganprint.experiments._parts import View, score_images, sum_images
+from sklearn_ganprint.experiments._parts import Checkpoints, Part, View, score_images, sum_images
 from sklearn_ganprint.experiments._selection import Selection
 from sklearn_ganprint.files._batches import FileBatches
 from sklearn_ganprint.fingerprints import doubling_counts

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from sklearn_ganprint._batches import row_chunks, thread_map
 from sklearn_ganprint._images import ImageShape, ImageTransformer
-from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.residuals._blanks import BlankTeller
 
 #: Least mean square, in squared grey levels: that of a flat residual is 0, without logarithm.

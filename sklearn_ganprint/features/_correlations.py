@@ -9,8 +9,8 @@ from scipy import fft
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
 
+from sklearn_ganprint._batches import row_chunks, thread_map
 from sklearn_ganprint._images import YCBCR_WEIGHTS, ImageShape
-from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import (
     BaseDenoiser,
     GaussianDenoiser,

@@ -13,8 +13,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
-from sklearn_ganprint._batches import Batches, Result, transform_batch
-from sklearn_ganprint._parallel import map_in_order
+from sklearn_ganprint._batches import Batches, Result, map_in_order, transform_batch
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.datasets._reader import ReadFiles, read_usable
 from sklearn_ganprint.files._histories import FileHistory, file_histories

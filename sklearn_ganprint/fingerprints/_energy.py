@@ -8,8 +8,8 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import maximum_filter, median_filter
 
+from sklearn_ganprint._batches import row_chunks
 from sklearn_ganprint._images import scaled_planes
-from sklearn_ganprint._parallel import row_chunks
 
 __all__ = [
     "EnergyFit",

@@ -8,7 +8,7 @@ from scipy import fft
 from scipy.ndimage import uniform_filter
 from sklearn.utils import gen_batches
 
-from sklearn_ganprint._parallel import one_blas_thread
+from sklearn_ganprint._batches import one_blas_thread
 
 __all__ = [
     "class_sums",

@@ -7,8 +7,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.linalg import solve_triangular
 
-from sklearn_ganprint._batches import transform_batch
-from sklearn_ganprint._parallel import one_blas_thread
+from sklearn_ganprint._batches import one_blas_thread, transform_batch
 from sklearn_ganprint.conformal import rejected_ranks
 from sklearn_ganprint.localization._windows import (
     TINY,

@@ -1,7 +1,7 @@
 """Classifiers that can answer "none of these", at a stated rate of false alarms."""
 
 from sklearn_ganprint._public import publish
-from sklearn_ganprint.classification._scores import discriminant_distances
+from sklearn_ganprint.classification._base import discriminant_distances
 from sklearn_ganprint.conformal import (
     Calibration,
     CalibrationWarning,

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_method_params
 from sklearn_ganprint import _batches, _metaestimators
 from sklearn_ganprint._batches import Batches
 from sklearn_ganprint._metaestimators import FitParams, FitsParts, LeavesOneOut, ScoresTypicality
-from sklearn_ganprint.classification import _scores
+from sklearn_ganprint.classification import _base
 from sklearn_ganprint.ensemble import FusionClassifier
 from sklearn_ganprint.residuals._blanks import LOWEST, without_residual
 
@@ -29,7 +29,7 @@ N_FOLDS = 10
 
 
 def _mahalanobis(classifier: Any, X: Any) -> np.ndarray:
-    return -np.sqrt(_scores.discriminant_distances(classifier, X))
+    return -np.sqrt(_base.discriminant_distances(classifier, X))
 
 
 def _own_typicality(classifier: Any, X: Any) -> np.ndarray:
@@ -38,7 +38,7 @@ def _own_typicality(classifier: Any, X: Any) -> np.ndarray:
 
 #: Those with a name; "auto" is one of them, or what the classifier has of its own.
 SCORE_FUNCTIONS: dict[str, ScoreFunction] = {
-    "decision": _scores.decision_scores,
+    "decision": _base.decision_scores,
     "mahalanobis": _mahalanobis,
 }
 
@@ -51,12 +51,12 @@ def _function(classifier: Any, score_function: str | ScoreFunction) -> ScoreFunc
         return SCORE_FUNCTIONS[score_function]
     if _metaestimators.offers(classifier, ScoresTypicality):
         return _own_typicality
-    return SCORE_FUNCTIONS["mahalanobis" if _scores.is_discriminant(classifier) else "decision"]
+    return SCORE_FUNCTIONS["mahalanobis" if _base.is_discriminant(classifier) else "decision"]
 
 
 def typicality_scores(estimator: Any, X: Any, score_function: str | ScoreFunction) -> np.ndarray:
     """Scores of shape (n, n_classes) of a fitted pipeline, the lowest for blank images."""
-    classifier, rows = _scores.last_step(estimator, X)
+    classifier, rows = _base.last_step(estimator, X)
     scores = step_scores(classifier, rows, score_function)
     scores[without_residual(estimator, X)] = LOWEST
     return scores
@@ -75,9 +75,9 @@ def both_scores(classifier: Any, X: Any, score_function: str | ScoreFunction) ->
     if gives_both(classifier, score_function):
         return classifier._both_scores(X)
     typicality = step_scores(classifier, X, score_function)
-    if _function(classifier, score_function) is _scores.decision_scores:
+    if _function(classifier, score_function) is _base.decision_scores:
         decision = typicality
-    elif _scores.has_decision_scores(classifier):
+    elif _base.has_decision_scores(classifier):
         decision = step_scores(classifier, X, "decision")
     else:
         decision = np.full_like(typicality, np.nan)
@@ -88,7 +88,7 @@ def step_scores(classifier: Any, X: Any, score_function: str | ScoreFunction) ->
     """Scores of shape (n, n_classes) of the last step of a pipeline, checked."""
     function = _function(classifier, score_function)
     scores = np.array(function(classifier, X), dtype=np.float64)
-    expected = (len(scores), len(_scores.sources(classifier)))
+    expected = (len(scores), len(_base.sources(classifier)))
     if scores.shape != expected:
         raise ValueError(
             f"score_function: expected scores of shape (n, n_classes) = {expected}, got "
@@ -154,7 +154,7 @@ def fit_and_calibrate(
     images in the fold are left out.
     """
     fitted = _fit_sources(clone(estimator), X, y, params.fit)
-    classes = _scores.sources(fitted)
+    classes = _base.sources(fitted)
     codes = np.searchsorted(classes, y)
     together = params.split.get("groups") is not None
     if _scores_unseen(owner) and not together and _leaves_one_out(fitted):
@@ -205,9 +205,9 @@ def _fold_scores(
     """Fit on one part and score another, minus infinity for classes that the fit lacks."""
     params = _check_method_params(X, fit_params, indices=train)
     _fit_sources(estimator, _safe_indexing(X, train), y[train], params)
-    last, rows = _scores.last_step(estimator, _safe_indexing(X, test))
+    last, rows = _base.last_step(estimator, _safe_indexing(X, test))
     scores = np.full((len(test), 2, len(classes)), -np.inf)
-    scores[..., np.searchsorted(classes, _scores.sources(last))] = both_scores(
+    scores[..., np.searchsorted(classes, _base.sources(last))] = both_scores(
         last, rows, score_function
     )
     return scores
@@ -232,6 +232,6 @@ def _leave_one_out(
     fitted: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray | None = None
 ) -> np.ndarray:
     """Score the training images of a classifier without them: it judges by what it decides by."""
-    classifier, rows = _scores.last_step(fitted, X)
+    classifier, rows = _base.last_step(fitted, X)
     scores = classifier.leave_one_out_scores(rows, y, sample_weight)
     return np.stack([scores, scores], axis=1)

@@ -19,7 +19,7 @@ from sklearn_ganprint._metaestimators import (
     check_fit_params,
     route,
 )
-from sklearn_ganprint.classification._scores import last_step
+from sklearn_ganprint.classification._base import last_step
 from sklearn_ganprint.conformal import (
     Calibration,
     CalibrationWarning,

@@ -14,7 +14,7 @@ from sklearn_ganprint import _metaestimators
 from sklearn_ganprint._images import stack_images
 from sklearn_ganprint._metaestimators import FitsParts, RoutesFitParams, ScoresSamples
 from sklearn_ganprint.classification import FingerprintClassifier
-from sklearn_ganprint.classification._scores import sources
+from sklearn_ganprint.classification._base import sources
 from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_needed
 from sklearn_ganprint.open_set import _calibration
 from sklearn_ganprint.open_set._calibration import ScoreFunction

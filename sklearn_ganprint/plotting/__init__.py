@@ -3,7 +3,6 @@
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.plotting._correlations import *
 from sklearn_ganprint.plotting._curves import *
-from sklearn_ganprint.plotting._families import *
 from sklearn_ganprint.plotting._fingerprint import *
 from sklearn_ganprint.plotting._localization import *
 

@@ -1,4 +1,4 @@
-"""Correlations between sources: a matrix in colours, and histograms of two sources."""
+"""Correlations between sources, and shares in which they are confused: matrices and histograms."""
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -6,124 +6,27 @@ from itertools import groupby
 from typing import Any, Self
 
 import numpy as np
+from scipy.cluster.hierarchy import dendrogram, leaves_list
 
 from sklearn_ganprint._output import printable
 from sklearn_ganprint.plotting import _drawing
-from sklearn_ganprint.plotting._drawing import Display
+from sklearn_ganprint.plotting._drawing import Display, MatrixDisplay
 
-__all__ = ["ComparisonMatrixDisplay", "CorrelationHistogramDisplay", "CorrelationMatrixDisplay"]
+__all__ = [
+    "ComparisonMatrixDisplay",
+    "CorrelationHistogramDisplay",
+    "CorrelationMatrixDisplay",
+    "SourceFamiliesDisplay",
+]
 
 #: Colours of correlations with the own fingerprint, and with that of another source.
 _SAME, _CROSS = _drawing.COLOURS[0], _drawing.COLOURS[5]
 
 _SCALES = ("linear", "sqrt", "robust")
-#: Letters are at most so large, in points, and about 0.6 of that wide.
-_LARGEST, _WIDTH = 10.0, 0.6
-
-#: Names of the rows and of the columns.
-_Names = tuple[list[str], list[str]]
-
-
-class _MatrixDisplay(Display):
-    """A matrix in colours symmetric about 0, with names beside it and values in its cells."""
-
-    #: Cells up to which values are written unless asked for, and how large at most, in points.
-    _most_with_values: int
-    _largest_value = _LARGEST
-    #: Width of what is drawn at the right of the matrix, as a share of that of the matrix.
-    _share_beside = 0.0
-    #: What the values are.
-    _label: str
-
-    matrix: np.ndarray
-
-    def _draw(
-        self,
-        ax: Any,
-        names: _Names,
-        title: str | None,
-        values_format: str | None,
-        scale: str,
-        cmap: Any,
-        colorbar: bool,
-        upright: bool = False,
-    ) -> float:
-        """Draw all but frames; return the side of a cell in points, about."""
-        self._start(self._new_axes(names, colorbar) if ax is None else ax)
-        self._draw_colours(scale, cmap, colorbar)
-        points = self._cell_points(names)
-        self._write_names(names, points, upright)
-        self.text_ = self._write_values(values_format, points) if values_format else None
-        self._write_title(title)
-        return points
-
-    def _has_values(self, values: bool | None) -> bool:
-        return self.matrix.size <= self._most_with_values if values is None else values
-
-    def _new_axes(self, names: _Names, colorbar: bool) -> Any:
-        cell = 0.6 if self._has_values(None) else 0.3
-        height, width = (float(np.clip(cell * n, 1.8, 16)) for n in self.matrix.shape)
-        beside, below = (0.085 * max(map(len, words)) for words in names)
-        width += self._share_beside * width + beside + (1.3 if colorbar else 0.5)
-        return _drawing.new_axes(width, height + below + 1.0, layout="compressed")
-
-    def _draw_colours(self, scale: str, cmap: Any, colorbar: bool) -> None:
-        shown = self.matrix
-        if scale == "robust" and len(shown) > 1:
-            shown = shown[~np.eye(len(shown), dtype=bool)]
-        self.scale_ = _drawing.symmetric_scale(shown)
-        norm = {"norm": _square_root_norm(self.scale_)} if scale == "sqrt" else {}
-        self.im_ = self._draw_signed(self.matrix, self.scale_, cmap, **norm)
-        if colorbar:
-            extend = "both" if _drawing.symmetric_scale(self.matrix) > self.scale_ else "neither"
-            bar = _drawing.add_colorbar(self.im_, self._label, extend=extend, aspect=25)
-            if scale == "sqrt":
-                bar.set_ticks(self.scale_ * np.array([-1, -0.5, -0.1, 0, 0.1, 0.5, 1]))
-                bar.ax.yaxis.set_major_formatter("{x:.2g}")
-
-    def _cell_points(self, names: _Names) -> float:
-        """Return the side of a cell in points, about; letters fill a part of it."""
-        box = self.ax_.get_window_extent()
-        has_layout = self.figure_.get_layout_engine() is not None
-        sides = []
-        extents = zip((box.height, box.width), self.matrix.shape, names[::-1], strict=True)
-        for pixels, n, words in extents:
-            side = pixels / self.figure_.dpi * 72
-            # A layout will take the room of the names from the matrix: the width of the longest,
-            # in letters of 0.8 of a cell, or as large as letters get.
-            letters = _WIDTH * max(map(len, words)) if has_layout else 0
-            sides.append(max(side / (n + 0.8 * letters), (side - _LARGEST * letters) / n))
-        return float(min(sides))
-
-    def _write_names(self, names: _Names, points: float, upright: bool) -> None:
-        rows, columns = ([*map(printable, words)] for words in names)
-        size = _letter_size(0.8 * points)
-        upright = upright or _WIDTH * size * max(map(len, columns)) > 0.85 * points
-        style = {"fontsize": size, "parse_math": False}
-        self.ax_.set_xticks(range(len(columns)), columns, rotation=90 if upright else 0, **style)
-        self.ax_.set_yticks(range(len(rows)), rows, **style)
-
-    def _write_values(self, values_format: str, points: float) -> np.ndarray:
-        written = [format(v, values_format) if np.isfinite(v) else "–" for v in self.matrix.flat]
-        size = _letter_size(0.85 * points / (_WIDTH * max(map(len, written))), self._largest_value)
-        texts = np.empty(self.matrix.shape, dtype=object)
-        for ((row, column), value), text in zip(np.ndenumerate(self.matrix), written, strict=True):
-            style = {"ha": "center", "va": "center", "color": _drawing.ink_on(self.im_, value)}
-            texts[row, column] = self.ax_.text(column, row, text, fontsize=size, **style)
-        return texts
-
-    def _frame(self, row: int, column: int, length: int, linewidth: float) -> Any:
-        """Draw a frame around a square of cells, given its upper left one."""
-        from matplotlib.patches import Rectangle
-
-        style: dict[str, Any] = {"fill": False, "edgecolor": "black", "linewidth": linewidth}
-        frame = Rectangle((column - 0.5, row - 0.5), length, length, **style)
-        frame.set_clip_on(False)  # half of its line may be outside of the matrix
-        return self.ax_.add_patch(frame)
 
 
 @dataclass(eq=False, repr=False)
-class CorrelationMatrixDisplay(_MatrixDisplay):
+class CorrelationMatrixDisplay(MatrixDisplay):
     """Mean correlations between all sources, with the architectures outlined as blocks.
 
     Use :meth:`from_matrix` to make one.
@@ -241,15 +144,18 @@ class CorrelationMatrixDisplay(_MatrixDisplay):
 
     def _name_blocks(self, blocks: list[tuple[str, int, int]], points: float) -> Any:
         # As large as leaves room for each above its block; if that is too small, slanted.
-        size = min(points * length / (_WIDTH * max(1, len(name))) for name, _, length in blocks)
+        size = min(
+            points * length / (_drawing.LETTER_WIDTH * max(1, len(name)))
+            for name, _, length in blocks
+        )
         slant = {}
-        if size < 0.7 * _LARGEST:
+        if size < 0.7 * _drawing.LETTER_SIZE:
             size, slant = 0.8 * points, {"rotation": 45, "ha": "left", "rotation_mode": "anchor"}
         axis = self.ax_.secondary_xaxis("top")
         axis.set_xticks(
             [first + (length - 1) / 2 for _, first, length in blocks],
             [printable(name) for name, _, _ in blocks],
-            fontsize=_letter_size(size),
+            fontsize=_drawing.letter_size(size),
             parse_math=False,
             **slant,
         )
@@ -302,7 +208,7 @@ class CorrelationMatrixDisplay(_MatrixDisplay):
 
 
 @dataclass(eq=False, repr=False)
-class ComparisonMatrixDisplay(_MatrixDisplay):
+class ComparisonMatrixDisplay(MatrixDisplay):
     """Correlations of the fingerprints of one model with those of another.
 
     Use :meth:`from_comparison` or :meth:`from_matrix` to make one.
@@ -473,26 +379,6 @@ def _runs(labels: list[str]) -> list[tuple[str, int, int]]:
     lengths = [(label, len(list(run))) for label, run in groupby(labels)]
     firsts = np.cumsum([0, *(length for _, length in lengths)]).tolist()
     return [(label, first, n) for (label, n), first in zip(lengths, firsts, strict=False)]
-
-
-def _letter_size(points: float, largest: float = _LARGEST) -> float:
-    return float(np.clip(points, 4.5, largest))
-
-
-def _square_root_norm(scale: float) -> Any:
-    """Return steps of colour as of the square root, alike on both sides of 0."""
-    from matplotlib.colors import FuncNorm
-
-    return FuncNorm((_root, _square), vmin=-scale, vmax=scale)
-
-
-# Functions of the module rather than of the norm: else no figure with it could be pickled.
-def _root(values: Any) -> Any:
-    return np.sign(values) * np.sqrt(np.abs(values))
-
-
-def _square(values: Any) -> Any:
-    return np.sign(values) * np.square(values)
 
 
 @dataclass(eq=False, repr=False)
@@ -673,3 +559,215 @@ def _finite_numbers(name: str, values: Any) -> np.ndarray:
     if not values.size:
         raise ValueError(f"{name}: expected at least one finite number, got none.")
     return values
+
+
+#: Width of the dendrogram, as a share of that of the matrix.
+_BESIDE = 0.35
+
+#: Share of two sources that cannot be told apart: colours and dendrograms reach at least so far.
+_CHANCE = 0.5
+
+#: Lines that join sources of one family, and others.
+_WITHIN, _ACROSS = _drawing.COLOURS[0], "0.6"
+
+
+@dataclass(eq=False, repr=False)
+class SourceFamiliesDisplay(MatrixDisplay):
+    """Shares in which sources are confused, with families outlined, and a dendrogram beside them.
+
+    Use :meth:`from_estimator` or :meth:`from_families` to make one.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n_sources, n_sources)
+        Share in which each two sources are confused, NaN on the diagonal.
+    names : list of str
+        Names of the sources, which like rows and columns come in the order of the dendrogram.
+    linkage : ndarray of shape (n_sources - 1, 4)
+        The hierarchy, in the form of :func:`scipy.cluster.hierarchy.linkage`.
+    codes : ndarray of int, shape (n_sources,)
+        Family of the source in each row.
+    max_confusion : float
+        Share up to which families stay apart.
+    name : str, default=None
+        Title.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the matrix, and the figure that holds them.
+    dendrogram_ax_ : matplotlib Axes
+        Axes with the dendrogram, at the right of the matrix.
+    im_ : matplotlib AxesImage
+        The matrix in colours.
+    scale_ : float
+        Share at which the colours end.
+    text_ : ndarray of matplotlib Text, shape (n_sources, n_sources), or None
+        The values in the cells, if they are written.
+    frames_ : list of matplotlib Rectangle
+        Outlines of the families of several sources.
+    limit_ : matplotlib Line2D
+        The line in the dendrogram that families are cut at.
+
+    See Also
+    --------
+    sklearn_ganprint.open_set.SourceFamilies : Finds the families.
+    CorrelationMatrixDisplay : Mean correlations of images with fingerprints.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.open_set import SourceFamilies
+    >>> from sklearn_ganprint.plotting import SourceFamiliesDisplay
+    >>> codes = np.repeat([0, 1, 2], 20)
+    >>> scores = np.array([[1, 0, 0], [0, 1, 1], [0, 1, 1]])[codes]
+    >>> families = SourceFamilies(scores, codes, ["gan", "ldif", "stab"])
+    >>> display = SourceFamiliesDisplay.from_families(families, ["gan", "ldif", "stab"])
+    >>> len(display.frames_), display.scale_
+    (1, 0.5)
+    """
+
+    _most_with_values = 150
+    _label = "share confused"
+    _share_beside = _BESIDE
+
+    matrix: np.ndarray
+    names: list[str]
+    linkage: np.ndarray
+    codes: np.ndarray
+    max_confusion: float
+    _: KW_ONLY
+    name: str | None = None
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        name: str | None = None,
+        values: bool | None = None,
+        values_format: str = ".2f",
+        cmap: str = "Reds",
+        colorbar: bool = True,
+    ) -> Self:
+        """Draw the matrix and the dendrogram.
+
+        Parameters
+        ----------
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title. None makes a new figure, of a size that fits the names,
+            and takes the name of the display. The dendrogram takes room at the right of the axes.
+        values : bool, default=None
+            Whether to write the shares into the cells; None does with at most 12 sources.
+        values_format : str, default=".2f"
+            How to write them.
+        cmap : str or matplotlib Colormap, default="Reds"
+            Colours from 0 to the greatest share, or to .5 if that is less.
+        colorbar : bool, default=True
+            Whether to draw the scale beside the matrix.
+
+        Returns
+        -------
+        SourceFamiliesDisplay
+            The display itself.
+        """
+        written = values_format if self._has_values(values) else None
+        self._draw(ax, (self.names, self.names), name, written, "linear", cmap, colorbar)
+        _, firsts, sizes = np.unique(self.codes, return_index=True, return_counts=True)
+        places = [(int(at), int(n)) for at, n in zip(firsts, sizes, strict=True) if n > 1]
+        self.frames_ = [self._frame(at, at, n, 1.5) for at, n in sorted(places)]
+        self._draw_dendrogram()
+        return self
+
+    def _draw_colours(self, scale: str, cmap: Any, colorbar: bool) -> None:
+        """Draw shares, which are never negative, in colours from 0 on."""
+        from matplotlib.colors import Normalize
+
+        self.scale_ = max(_CHANCE, float(np.nanmax(self.matrix)))
+        norm = Normalize(0, self.scale_)
+        self.im_ = self._draw_signed(self.matrix, self.scale_, cmap, norm=norm)
+        if colorbar:
+            # A layout sees to the room of the dendrogram.
+            free = {} if self.figure_.get_layout_engine() else {"pad": _BESIDE + 0.08}
+            _drawing.add_colorbar(self.im_, self._label, aspect=25, **free)
+
+    def _draw_dendrogram(self) -> None:
+        """Draw the hierarchy so that its leaves are beside the rows."""
+        beside = self.ax_.inset_axes([1.03, 0, _BESIDE, 1])
+        n, limit = len(self.names), 1 - self.max_confusion
+        heights = self.linkage[:, 2]
+        dendrogram(
+            self.linkage,
+            ax=beside,
+            orientation="left",
+            no_labels=True,
+            link_color_func=lambda node: _WITHIN if heights[node - n] <= limit else _ACROSS,
+        )
+        beside.set_ylim(10 * n, 0)  # scipy draws a leaf every 10, from 5 on
+        beside.set_xlim(1 - self.scale_ - 0.02, 1.02)
+        beside.set_xticks([1 - _CHANCE, 1], [f"{_CHANCE:g}", "0"])
+        beside.set_xlabel(self._label)
+        self.limit_ = beside.axvline(limit, color="black", linestyle="--", linewidth=0.8)
+        for side in ("left", "right", "top"):
+            beside.spines[side].set_visible(False)
+        self.dendrogram_ax_ = beside
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, **params: Any) -> Self:
+        """Draw the families of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : OpenSetClassifier
+            The classifier, or a :class:`~sklearn_ganprint.FileBatchEstimator` over one.
+        **params : dict
+            Passed to :meth:`from_families`.
+
+        Returns
+        -------
+        SourceFamiliesDisplay
+            The display.
+
+        Raises
+        ------
+        AttributeError
+            If the classifier has no `families_`.
+        """
+        if not hasattr(type(estimator), "families_"):
+            estimator = getattr(estimator, "estimator_", estimator)
+        return cls.from_families(estimator.families_, estimator.classes_, **params)
+
+    @classmethod
+    def from_families(
+        cls, families: Any, labels: Any, *, name: str | None = None, ax: Any = None, **params: Any
+    ) -> Self:
+        """Draw what :class:`~sklearn_ganprint.open_set.SourceFamilies` has found.
+
+        Parameters
+        ----------
+        families : SourceFamilies
+            The families.
+        labels : sequence of length n_sources
+            Names of the sources.
+        name : str, default=None
+            Title.
+        ax, **params : matplotlib Axes or None, dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        SourceFamiliesDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many `labels` as sources.
+        """
+        if len(labels) != len(families.codes_):
+            raise ValueError(
+                f"labels: expected {len(families.codes_)}, one for each source, got {len(labels)}."
+            )
+        order = leaves_list(families.linkage_)
+        matrix, names = families.confusion_[np.ix_(order, order)], [str(labels[i]) for i in order]
+        found = matrix, names, families.linkage_, families.codes_[order], families.max_confusion
+        return cls(*found, name=name).plot(ax, **params)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ganprint._parallel import lock_while_forking
+from sklearn_ganprint._batches import lock_while_forking
 
 #: Bytes of images and residuals that are kept unless :func:`set_cache_size` says otherwise.
 CACHE_SIZE = 512 << 20

@@ -9,6 +9,7 @@ from scipy.ndimage import uniform_filter
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_ganprint._batches import row_chunks, thread_map
 from sklearn_ganprint._images import (
     LUMINANCE_WEIGHTS,
     YCBCR_WEIGHTS,
@@ -17,7 +18,6 @@ from sklearn_ganprint._images import (
     shape_groups,
 )
 from sklearn_ganprint._metaestimators import with_objects
-from sklearn_ganprint._parallel import row_chunks, thread_map
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
 from sklearn_ganprint.denoisers._filters import residuals_by_each, settable_denoiser
 from sklearn_ganprint.residuals._blanks import BlankTeller, lack_residual, report_blank, zero_rows

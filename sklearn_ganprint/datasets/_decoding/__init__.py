@@ -16,8 +16,12 @@ from sklearn.utils import gen_batches
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS
 from sklearn_ganprint._output import printable
 from sklearn_ganprint.datasets._decoding import _boxes, _chunks, _jpeg, _tiff
-from sklearn_ganprint.datasets._decoding._structure import Prepared, UnusableImageError
-from sklearn_ganprint.datasets._tar import find_member, open_file
+from sklearn_ganprint.datasets._decoding._structure import (
+    Prepared,
+    UnusableImageError,
+    find_member,
+    open_file,
+)
 
 __all__ = ["ImageReadError"]
 

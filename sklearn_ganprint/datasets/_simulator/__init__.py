@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 from sklearn.utils import Bunch, check_random_state, gen_batches
 
+from sklearn_ganprint._batches import map_in_order, one_blas_thread
 from sklearn_ganprint._output import atomic, remove_abandoned
-from sklearn_ganprint._parallel import map_in_order, one_blas_thread
 from sklearn_ganprint.datasets._simulator._sources import SOURCES, draw_scene, render
 
 __all__ = ["FolderInUseError", "make_generator_images", "write_generator_images"]
