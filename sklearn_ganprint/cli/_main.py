@@ -21,6 +21,7 @@ _COMMANDS = {
     "audit": "tell what beside their traces tells sources apart, before a figure is believed",
     "fit": "learn the traces of sources from labelled images",
     "predict": "attribute images to the sources of a model, or to none",
+    "inspect": "show what image files are, and what they say of themselves",
     "verify": "test whether images are from a source that is claimed",
     "evaluate": "tell how often a model is right about labelled images",
     "info": "show what a model was made of",

@@ -18,6 +18,7 @@ from sklearn_ganprint.datasets._decoding import (
 )
 from sklearn_ganprint.datasets._decoding._structure import (
     MAX_DESCRIPTION,
+    MAX_PARTS,
     Description,
     Directory,
     read_directory,
@@ -44,25 +45,41 @@ _SOURCE_TYPES = {
     "negativeFilm": "says that it was scanned",
     "positiveFilm": "says that it was scanned",
     "print": "says that it was scanned",
+    "screenCapture": "says that a screen was captured",
+    "digitalCreation": "says that a person made it with software",
+    "digitalArt": "says that a person made it with software",
+    "humanEdits": "says that a person changed it",
+    "minorHumanEdits": "says that a person changed it",
+    "composite": "says that it was put together",
+    "compositeCapture": "says that it was put together",
 }
+
+_WEB_UI = "Stable Diffusion web UI"
 
 #: Texts as programs write them into images that they generate.
 _GENERATED = {
-    "Stable Diffusion web UI": re.compile(r"\bSteps: \d+, Sampler: "),
+    _WEB_UI: re.compile(r"\bSteps: \d+, (?:Sampler|Seed|Size|CFG scale): "),
     "ComfyUI": re.compile(r'"class_type"\s*:|"last_node_id"\s*:'),
+    "Fooocus": re.compile(r'"metadata_scheme"\s*:'),
+    "SwarmUI": re.compile(r'"sui_image_params"\s*:'),
     "InvokeAI": re.compile(r'"(?:app_version|generation_mode|model_weights)"\s*:'),
     "NovelAI": re.compile(r'"request_type"\s*:|"signed_hash"\s*:'),
     "Midjourney": re.compile(r"\bJob ID: [0-9a-f]{8}-"),
 }
-_GENERATED_WITH = re.compile(r'(?:\bModel: |"(?:ckpt_name|unet_name)"\s*:\s*")([^",\n]+)')
+#: The model that such a text names.
+_GENERATED_WITH = re.compile(
+    r'(?:\bModel: |"(?:ckpt_name|unet_name|base_model|model)"\s*:\s*")([^",\n]+)'
+)
 
 #: Names of programs and services that generate images.
 _GENERATORS = re.compile(
-    r"\b(?:Firefly|Bing Image Creator|ChatGPT|ComfyUI|DALL.?E|DreamStudio|Fooocus|FLUX\.?\d|"
-    r"Google AI|GPT-?\w*[- ]image|gpt-image|Ideogram|InvokeAI|Leonardo\.?Ai|Midjourney|NovelAI|"
-    r"OpenAI|Recraft|Stability|Stable ?Diffusion|SwarmUI)\b",
+    r"\b(?:Bing Image Creator|ChatGPT|ComfyUI|DALL.?E|DreamStudio|Firefly|FLUX\.?\d|Fooocus|"
+    r"Google AI|GPT-4o|gpt-image|Ideogram|InvokeAI|Leonardo\.?Ai|Midjourney|NovelAI|OpenAI|"
+    r"Recraft|Stability AI|Stable ?Diffusion|SwarmUI)\b",
     re.IGNORECASE,
 )
+_OF_SOFTWARE = ("Software", "CreatorTool", "softwareAgent")
+_OF_GENERATORS = (*_OF_SOFTWARE, "AISystemUsed", "Credit", "Source", "comment")
 
 _EXIF_DIRECTORY, _XMP_TAG, _USER_COMMENT = 34665, 700, 37510
 _EXIF_NAMES = {
@@ -101,7 +118,9 @@ _OFFLINE = {
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
     "core": {"decode_identity_assertions": False, "allowed_network_hosts": []},
 }
+_OF_ACTIONS = ("description", "when")
 _UNTRUSTED = "signingCredential.untrusted"
+_SIGNER = "names a signer, whom no list here vouches for"
 _STATES = {
     "Invalid": "the file or the manifest was changed, or the signature is not right",
     "Valid": "the file is as it was signed; anyone can sign",
@@ -223,12 +242,14 @@ def _text_rows(kind: str, name: str, text: str) -> Iterator[Row]:
     """Make the row of a text, and one of the model that it names, if it is a generator's."""
     if not text.strip("\0 "):
         return
-    writer = next((key for key, mark in _GENERATED.items() if mark.search(text)), None)
-    if writer is None:
+    marks = ((writer, mark.search(text)) for writer, mark in _GENERATED.items())
+    writer, mark = next(((writer, found) for writer, found in marks if found), ("", None))
+    if mark is None:
         yield _row(kind, name, text, _suggestion(name.rpartition(":")[2], text))
         return
     yield _row(kind, name, text, f"is written as by {writer}: says that AI generated it")
-    if model := _GENERATED_WITH.search(text):
+    # The web UI has the settings behind the prompt, in which any word may stand.
+    if model := _GENERATED_WITH.search(text, mark.end() if writer == _WEB_UI else 0):
         yield _row(kind, f"{name}: model", model[1], "names a model that generates images")
 
 
@@ -238,9 +259,9 @@ def _suggestion(name: str, text: str) -> str | None:
         return _SOURCE_TYPES.get(re.split("[/:]", text.strip())[-1])
     if name == "provenance":
         return "names a C2PA manifest kept elsewhere, which is not fetched"
-    if _GENERATORS.search(text):
+    if name in _OF_GENERATORS and _GENERATORS.search(text):
         return "names software that generates images"
-    if name in ("Software", "CreatorTool", "softwareAgent"):
+    if name in _OF_SOFTWARE:
         return "names software"
     if name in ("Make", "Model"):
         return "names a camera"
@@ -356,20 +377,37 @@ _READERS: dict[str, tuple[str, Callable[[BinaryIO], Iterator[Row]]]] = {
 }
 
 
+class _Limited:
+    """A stream that fails after many reads: c2pa makes several for each chunk of a file."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._left = stream, MAX_PARTS
+
+    def readinto(self, buffer: Any) -> int:
+        self._left -= 1
+        if self._left < 0:
+            raise OSError("there are too many parts")
+        return self._stream.readinto(buffer)  # type: ignore[attr-defined]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 def _c2pa_rows(stream: BinaryIO) -> Iterator[Row]:
     """Validate a C2PA manifest in an open file; without the package, say that there is one."""
     try:
         import c2pa  # optional, and slow
     except ImportError:
         if "C2PA" in find_metadata(stream):
-            how = "install sklearn_ganprint[provenance]"
-            yield _row("C2PA", "not read", f"has a C2PA manifest, not read: {how}")
+            how = "pip install 'sklearn_ganprint[provenance]'"
+            yield _row("C2PA", "not read", f"has a C2PA manifest; to read it: {how}")
         return
     stream.seek(0)
-    with c2pa.Context.from_dict(_OFFLINE) as context:
-        reader = c2pa.Reader.try_create(stream, context=context)
-    if reader is None:
-        return
+    try:
+        with c2pa.Context.from_dict(_OFFLINE) as context:
+            reader = c2pa.Reader(_Limited(stream), context=context)
+    except (c2pa.C2paError.ManifestNotFound, c2pa.C2paError.NotSupported):
+        return  # there is none, or none can be in a file of this format
     with reader:
         store = json.loads(reader.json())
     yield from _validation(store)
@@ -391,10 +429,11 @@ def _manifest(manifest: dict[str, Any], whose: str) -> Iterator[Row]:
     signed = manifest.get("signature_info") or {}
     by = " / ".join(signed[key] for key in ("issuer", "common_name") if signed.get(key))
     if by:
-        yield _row("C2PA", f"{whose}signed by", by, "is a name that is not checked by any list")
+        yield _row("C2PA", f"{whose}signed by", by, _SIGNER)
     if signed.get("time"):
         yield _row("C2PA", f"{whose}signed at", signed["time"], "gives a date")
-    for generator in manifest.get("claim_generator_info") or ():
+    # Manifests of the first version have one text.
+    for generator in manifest.get("claim_generator_info") or [manifest.get("claim_generator")]:
         named = _software(generator)
         yield _row("C2PA", f"{whose}claim generator", named, _suggestion("Software", named))
     for assertion in manifest.get("assertions", ()):
@@ -404,10 +443,11 @@ def _manifest(manifest: dict[str, Any], whose: str) -> Iterator[Row]:
 
 
 def _action(action: dict[str, Any], whose: str) -> Row:
-    kind = action.get("digitalSourceType", "")
-    parts = [action["action"], kind.rpartition("/")[2], _software(action.get("softwareAgent"))]
-    value = ", ".join([*filter(None, parts), *filter(None, [action.get("when")])])
-    return _row("C2PA", f"{whose}action", value, _suggestion("DigitalSourceType", kind))
+    kind, agent = action.get("digitalSourceType", ""), _software(action.get("softwareAgent"))
+    parts = [action["action"], kind.rpartition("/")[2], agent, *map(action.get, _OF_ACTIONS)]
+    suggests = _suggestion("DigitalSourceType", kind) or _suggestion("softwareAgent", agent)
+    value = ", ".join(str(part) for part in parts if part)
+    return _row("C2PA", f"{whose}action", value, suggests if kind or agent else None)
 
 
 def _software(given: Any) -> str:
