@@ -22,7 +22,7 @@ _PROPERTIES = columns(
     *("jpeg_quality", "pixel_jpeg_quality", "jpeg_grid", "sha256"),
 )
 _STATEMENTS = columns("kind", "name", "value", "suggests")
-_FILES = columns("file", "history", "sha256", "reason")
+_FILES = columns("file", "history", "sha256")
 _KEYS = (*(column.key for column in _PROPERTIES), "statements", "error", "reason")
 
 
@@ -57,7 +57,7 @@ def _inspect(file: str) -> Row:
     try:
         pixels = estimate_history(ImageReader().read_one(file))
     except ImageReadError as error:  # statements can be read of damaged images too
-        reason = f"no pixels could be read: {error.reason}"
+        reason = _console.one_line(error.reason)
     (form,), (width,), (height,), (quality,) = (
         bunch[key].tolist() for key in ("formats", "widths", "heights", "jpeg_quality")
     )
@@ -76,19 +76,20 @@ def _print(rows: Sequence[Row], form: str) -> None:
     """Print two tables, or in CSV one row for each statement, and at least one for each file."""
     used = _console.judged(rows)
     stated = [{**row, **statement} for row in used for statement in row["statements"]]
+    reason = Table(columns("reason"), used).filled()
     silent = [row for row in rows if not row["statements"]]
-    n_stating = sum(bool(row["statements"]) for row in used)
+    n_stating = len({row["file"] for row in stated if row["name"] != "not read"})
     _console.print_results(
         form,
         {"results": rows},
         Table((*_PROPERTIES, *_STATEMENTS, *columns("error", "reason")), [*stated, *silent]),
         shown=[
-            Table(_FILES, used).filled(),
+            Table((*_FILES, *reason.columns), used),
             *([Table(columns("file", *_STATEMENTS), stated)] if stated else []),
         ],
         notes=[
             "",
-            f"say something of themselves: {n_stating} of {len(used)}; all of it can be forged or "
-            f"stripped: neither what a file says nor that it says nothing proves anything",
+            f"files that say something of their origin: {n_stating} of {len(used)}; all of it can "
+            f"be forged or stripped, so that neither a statement nor the lack of one is proof",
         ],
     )

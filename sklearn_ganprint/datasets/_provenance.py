@@ -78,8 +78,18 @@ _GENERATORS = re.compile(
     r"Recraft|Stability AI|Stable ?Diffusion|SwarmUI)\b",
     re.IGNORECASE,
 )
-_OF_SOFTWARE = ("Software", "CreatorTool", "softwareAgent")
-_OF_GENERATORS = (*_OF_SOFTWARE, "AISystemUsed", "Credit", "Source", "comment")
+_OF_GENERATORS = ("Software", "CreatorTool", "softwareAgent", "Credit", "Source", "comment")
+
+#: What other statements say, by their names.
+_SUGGESTIONS = {
+    "AISystemUsed": "names the AI system that generated it",
+    "CreatorTool": "names software",
+    "Make": "names a camera",
+    "Model": "names a camera",
+    "Software": "names software",
+    "provenance": "names a C2PA manifest kept elsewhere, which is not fetched",
+    "softwareAgent": "names software",
+}
 
 _EXIF_DIRECTORY, _XMP_TAG, _USER_COMMENT = 34665, 700, 37510
 _EXIF_NAMES = {
@@ -257,15 +267,9 @@ def _suggestion(name: str, text: str) -> str | None:
     """Tell what a text of a known name says, if it is true."""
     if name == "DigitalSourceType":
         return _SOURCE_TYPES.get(re.split("[/:]", text.strip())[-1])
-    if name == "provenance":
-        return "names a C2PA manifest kept elsewhere, which is not fetched"
     if name in _OF_GENERATORS and _GENERATORS.search(text):
         return "names software that generates images"
-    if name in _OF_SOFTWARE:
-        return "names software"
-    if name in ("Make", "Model"):
-        return "names a camera"
-    return "gives a date" if "Date" in name else None
+    return "gives a date" if "Date" in name else _SUGGESTIONS.get(name)
 
 
 def _exif_rows(stream: BinaryIO) -> Iterator[Row]:
