@@ -377,18 +377,22 @@ def sign():
     plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     info = c2pa.C2paSignerInfo(b"es256", certificates, key.private_bytes(pem, *plain), None)
     signer = c2pa.Signer.from_info(info)
-    action = {
+    created = {
         "action": "c2pa.created",
         "digitalSourceType": f"{IPTC}trainedAlgorithmicMedia",
         "softwareAgent": {"name": "Model X", "version": "2"},
     }
-    manifest = {
-        "claim_generator_info": [{"name": "Lab\u202eTool", "version": "1.0"}],
-        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],
-    }
 
-    def make(content, form, remote=None):
+    def make(content, form, remote=None, parent=None):
+        manifest = {"claim_generator_info": [{"name": "Lab\u202eTool", "version": "1.0"}]}
+        if parent is None:
+            actions = {"label": "c2pa.actions.v2", "data": {"actions": [created]}}
+            manifest["assertions"] = [actions]
         builder = c2pa.Builder(manifest)
+        if parent is not None:
+            builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
+            ingredient = {"title": "parent", "relationship": "parentOf"}
+            builder.add_ingredient(ingredient, f"image/{form}", io.BytesIO(parent))
         if remote is not None:
             builder.set_no_embed()
             builder.set_remote_url(remote)
@@ -406,6 +410,15 @@ def test_c2pa_manifests_are_validated(form, image, says, sign):
         ("C2PA", "signed by", "Test Lab / signer", "names a signer, whom no list here vouches for"),
         ("C2PA", "claim generator", "Lab\\u202eTool 1.0", "names software"),
         ("C2PA", "action", "c2pa.created, trainedAlgorithmicMedia, Model X 2", AI),
+    ]
+
+
+def test_manifests_of_what_an_image_was_made_from_are_told_apart(image, says, sign):
+    parent = sign(saved(image, "png"), "png")
+    rows = says("x.png", sign(saved(image.rotate(90), "png"), "png", parent=parent))
+    assert [(row["name"], row["suggests"]) for row in rows if "action" in row["name"]] == [
+        ("action", None),
+        ("of an ingredient: action", AI),
     ]
 
 

@@ -125,9 +125,16 @@ def file_rows(
 
 def history_cells(history: FileHistory) -> Row:
     """Give what a file has been through, in words and in its parts."""
-    cells = {"history": str(history), **history._asdict()}
-    pixels = cells.pop("pixels") or ImageHistory()
-    return {**cells, "pixel_jpeg_quality": pixels.jpeg_quality, "jpeg_grid": pixels.grid}
+    pixels = history.pixels or ImageHistory()
+    return {
+        "history": str(history),
+        "format": history.format,
+        "width": history.width,
+        "height": history.height,
+        "jpeg_quality": history.jpeg_quality,
+        "pixel_jpeg_quality": pixels.jpeg_quality,
+        "jpeg_grid": pixels.grid,
+    }
 
 
 def exit_status(failures: Sequence[Any], n_used: int) -> int:

@@ -415,9 +415,10 @@ def _c2pa_rows(stream: BinaryIO) -> Iterator[Row]:
     with reader:
         store = json.loads(reader.json())
     yield from _validation(store)
-    active = store.get("active_manifest")
-    for label, manifest in store["manifests"].items():
-        yield from _manifest(manifest, "" if label == active else "of an ingredient: ")
+    manifests = dict(store["manifests"])
+    yield from _manifest(manifests.pop(store["active_manifest"]), "")
+    for manifest in manifests.values():
+        yield from _manifest(manifest, "of an ingredient: ")
 
 
 def _validation(store: dict[str, Any]) -> Iterator[Row]:
