@@ -164,10 +164,19 @@ def test_texts_of_generators_are_known(values, writer, model, image, says):
     assert [row["value"] for row in rest] == ([model] if model else [])
 
 
-@pytest.mark.parametrize("order", ["be", "le"])
-def test_texts_of_generators_are_known_in_exif_data(order, image, says):
+@pytest.mark.parametrize(
+    "comment",
+    [
+        b"UNICODE\0" + A1111.encode("utf-16-be"),
+        b"UNICODE\0" + A1111.encode("utf-16-le"),
+        b"ASCII\0\0\0" + A1111.encode(),
+        A1111.encode(),
+    ],
+    ids=["big", "little", "ASCII", "not as the standard has it"],
+)
+def test_texts_of_generators_are_known_in_exif_data(comment, image, says):
     exif = Image.Exif()
-    exif.get_ifd(ExifTags.IFD.Exif)[37510] = b"UNICODE\0" + A1111.encode(f"utf-16-{order}")
+    exif.get_ifd(ExifTags.IFD.Exif)[37510] = comment
     rows = says("x.webp", saved(image, "webp", exif=exif))
     assert [row["name"] for row in rows] == ["UserComment", "UserComment: model"]
     assert rows[0]["value"] == " ".join(A1111.split())

@@ -134,7 +134,6 @@ _SIGNER = "names a signer, whom no list here vouches for"
 _STATES = {
     "Invalid": "the file or the manifest was changed, or the signature is not right",
     "Valid": "the file is as it was signed; anyone can sign",
-    "Trusted": "the file is as it was signed",
 }
 
 
@@ -291,7 +290,7 @@ def _tag_rows(stream: BinaryIO, at: int = 0) -> Generator[Row, None, Directory]:
 
 
 def _exif_text(tag: int, data: bytes) -> str:
-    if tag == _USER_COMMENT:
+    if tag == _USER_COMMENT and b"\0" in data[:8]:  # the name of an encoding, filled up
         encoding, data = data[:8], data[8:]
         if encoding.startswith(b"UNICODE"):
             # The order of its bytes is not stated, and not always that of the directory.
