@@ -18,7 +18,7 @@ from sklearn_ganprint.cli._console import (
     Table,
     columns,
 )
-from sklearn_ganprint.cli._images import collect_failures, no_residual
+from sklearn_ganprint.cli._images import collect_failures, history_cells, no_residual
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.files import FileHistory, uncovered
@@ -267,9 +267,7 @@ def _history(history: FileHistory | None, model: Model) -> Row:
     found: Row = dict.fromkeys(column.key for column in HISTORY)
     if history is None:
         return found
-    found.update(history._asdict(), history=str(history))
-    pixels = found.pop("pixels")
-    found.update(pixel_jpeg_quality=pixels.jpeg_quality, jpeg_grid=pixels.grid)
+    found.update(history_cells(history))
     found["outside"] = (uncovered(history, summary) if summary else None) or None
     height, width = model.whole.judged_part(history.height, history.width)
     whole = (height, width) == (history.height, history.width)

@@ -24,6 +24,7 @@ _COMMANDS = {
     "verify": "test whether images are from a source that is claimed",
     "replay": "judge a case of predict or verify again, and tell what has changed",
     "evaluate": "tell how often a model is right about labelled images",
+    "inspect": "show what image files are, and what they say of themselves",
     "info": "show what a model was made of",
     "cluster": "sort unlabelled images by their source",
     "localize": "find the parts of images that come from elsewhere",
