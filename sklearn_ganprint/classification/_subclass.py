@@ -221,6 +221,8 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         Mean of each part about the centre, along these.
     covariances_ : ndarray of float64, shape (n_subclasses, n_components, n_components)
         Covariance of each part along these.
+    squashed_means_ : ndarray of shape (n_subclasses, n_features)
+        Mean of each part, in squashed features.
     n_features_in_, feature_names_in_ : int, ndarray of str
         Number of features, and names of the columns of a data frame.
 
@@ -492,6 +494,7 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         spanned = values > 1e-9 * values.max()
         components = (vectors[:, spanned] / np.sqrt(values[spanned])).T @ weights
         self.centre_, self.components_ = centre.astype(dtype), components.astype(dtype)
+        self.squashed_means_ = means[:n_known].astype(dtype)
         means = about @ components.T
         self.means_, of_sources = means[:n_known], means[n_known:]
         kinds = [of_sources[parts.kinds[n_known:] == kind] for kind in parts.background_kinds]

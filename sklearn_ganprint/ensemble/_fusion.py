@@ -152,6 +152,7 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
     --------
     make_attribution_pipeline : Fuses mean fingerprints and second-order traces.
     OpenSetClassifier : Takes its calibration scores from this classifier at no further cost.
+    sklearn_ganprint.ensemble.score_contributions : What spoke for a source, and what against it.
     sklearn.ensemble.StackingClassifier : Fits a classifier on the scores, with more images.
 
     Notes

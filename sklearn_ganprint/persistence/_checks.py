@@ -27,7 +27,7 @@ _SHAPES = {
     "PooledDiscriminantAnalysis": "classes_ c, priors_ c, means_ cf, coef_ rf, intercept_ r",
     "SubclassDiscriminantAnalysis": (
         "classes_ c, mean_ f, scale_ f, subclass_codes_ p, centre_ f, components_ rf, means_ pr, "
-        "covariances_ prr, background_means_? br, background_covariances_? brr"
+        "covariances_ prr, squashed_means_? pf, background_means_? br, background_covariances_? brr"
     ),
     "FusionClassifier": (
         "classes_ c, scales_ k, weights_ k, class_weights_ ckc, intercept_ c, own_means_ m, "
