@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -34,6 +35,12 @@ HISTORY = columns(
     *("history", "outside", "format", "width", "height"),
     *("jpeg_quality", "pixel_jpeg_quality", "jpeg_grid", "judged"),
 )
+
+#: What is told of the image of the fit that a file is, or shows; tables have all if there is one.
+FITTED = columns("fitted_on", Column("fitted_match", "match"), "fitted_source")
+
+#: What an image is of a model of earlier versions, which has forgotten what it was fitted on.
+NOT_KNOWN = "not known"
 
 #: What an image is that fails the test of a claim.
 REJECTED = "rejected"
@@ -258,8 +265,19 @@ def add_p_values(
 
 
 def add_histories(rows: Sequence[Row], model: Model, scored: Scored) -> list[Row]:
-    """Add to each row the history of its file, what of it no fit covers, and what was judged."""
-    return [{**row, **_history(scored.histories.get(row["file"]), model)} for row in rows]
+    """Add to each row the history of its file, and the image of the fit that it is or shows."""
+    histories = [scored.histories.get(row["file"]) for row in rows]
+    told = zip(rows, histories, _fitted(histories, model), strict=True)
+    return [{**row, **_history(history, model), **fitted} for row, history, fitted in told]
+
+
+def _fitted(histories: Sequence[FileHistory | None], model: Model) -> list[Row]:
+    keys = [column.key for column in FITTED]
+    if getattr(model.whole, "fitted_files_", None) is None:
+        return [dict.fromkeys(keys) | {"fitted_match": each and NOT_KNOWN} for each in histories]
+    found = model.whole.find_fitted(histories)
+    told = ([None] * len(keys) if image is None else map(str, image) for image in found)
+    return [dict(zip(keys, values, strict=True)) for values in told]
 
 
 def _history(history: FileHistory | None, model: Model) -> Row:
@@ -277,8 +295,9 @@ def _history(history: FileHistory | None, model: Model) -> Row:
 
 
 def shown_history(rows: Sequence[Row]) -> tuple[Column, ...]:
-    """Give the columns of a table on histories: none where all that is known is covered."""
-    return HISTORY[:2] if any(row["outside"] for row in rows) else ()
+    """Give the columns of a table on histories, and on images of the fit, if there are some."""
+    outside = HISTORY[:2] if any(row["outside"] for row in rows) else ()
+    return outside + (FITTED if any(row["fitted_on"] for row in rows) else ())
 
 
 def notes_of_histories(rows: Sequence[Row]) -> list[str]:
@@ -290,7 +309,22 @@ def notes_of_histories(rows: Sequence[Row]) -> list[str]:
             f"outside of what the fit covers: {n_outside} of {len(rows)}, whose answers may be "
             f"wrong without a sign of it"
         )
-    return notes
+    return notes + note_of_fitted(rows, "their answers say nothing about new images")
+
+
+def note_of_fitted(rows: Sequence[Row], meaning: str) -> list[str]:
+    """Count the images that the model was fitted on, or that show the same, if there are some."""
+    matches = count_fitted(rows)
+    if NOT_KNOWN in matches:
+        return ["it is not known which images the model was fitted on"]
+    found = ", ".join(f"{n} of {len(rows)} ({match})" for match, n in matches.items())
+    return [f"images that the model was fitted on: {found}; {meaning}"] if found else []
+
+
+def count_fitted(rows: Sequence[Row]) -> dict[str, int]:
+    """Count the images by how they match images of the fit."""
+    matches = Counter(row["fitted_match"] for row in rows if row["fitted_match"] is not None)
+    return dict(sorted(matches.items(), reverse=True))  # same file, same content
 
 
 def note_of_parts(rows: Sequence[Row]) -> list[str]:

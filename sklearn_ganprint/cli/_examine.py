@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 from sklearn.pipeline import Pipeline
 
-from sklearn_ganprint._parallel import map_in_order
+from sklearn_ganprint._batches import map_in_order
 from sklearn_ganprint.cli import _images, _pages
 from sklearn_ganprint.cli._console import MESSAGES, Row
 from sklearn_ganprint.cli._models import Model

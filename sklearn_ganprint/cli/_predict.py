@@ -97,7 +97,7 @@ def judge(args: argparse.Namespace) -> Judgement:
             *stability[:1],
             *_answers.shown_history(rows),
         ],
-        (*columns("set"), *_answers.HISTORY, _FAMILY, *stability),
+        (*columns("set"), *_answers.HISTORY, _FAMILY, *_answers.FITTED, *stability),
         partial(_named, families=_short_families(model)) if with_sets else dict,
     )
 

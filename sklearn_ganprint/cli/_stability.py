@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_ganprint._parallel import map_in_order
+from sklearn_ganprint._batches import map_in_order
 from sklearn_ganprint.cli import _answers, _images
 from sklearn_ganprint.cli._answers import Scored
 from sklearn_ganprint.cli._console import MESSAGES, Column, Row

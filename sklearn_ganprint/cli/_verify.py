@@ -99,7 +99,7 @@ def judge(args: argparse.Namespace) -> Judgement:
         partial(_in_words, claim=claim),
         _COLUMNS,
         [*_shown(claim.rule), *stability[:1], *_answers.shown_history(rows)],
-        (*_answers.HISTORY, _OTHERS, *stability),
+        (*_answers.HISTORY, _OTHERS, *_answers.FITTED, *stability),
     )
 
 

@@ -16,7 +16,7 @@ from sklearn_ganprint.classification import (
     PRNUClassifier,
     SubclassDiscriminantAnalysis,
 )
-from sklearn_ganprint.classification._scores import (
+from sklearn_ganprint.classification._base import (
     all_scores,
     decision_scores,
     discriminant_distances,

@@ -11,6 +11,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from sklearn_ganprint.files._fitted import record_type
+
 #: Where the estimators stand that a model is made of.
 _PACKAGES = (
     "classification clustering datasets denoisers ensemble features files localization open_set "
@@ -103,8 +105,9 @@ def find_fault(model: Any) -> str | None:
     A fit leaves finite arrays whose shapes agree. Models with other arrays would load and answer
     something.
     """
+    checks = (_faults_of_values, _faults_of_shapes, _faults_of_files)
     for estimator in _estimators(model):
-        for fault in chain(_faults_of_values(estimator), _faults_of_shapes(estimator)):
+        for fault in chain.from_iterable(check(estimator) for check in checks):
             return f"{type(estimator).__name__}: {fault}"
     return None
 
@@ -196,6 +199,18 @@ def _faults_of_axes(estimator: BaseEstimator, fitted: dict[str, Any]) -> Iterato
         for axis, length in zip(axes, value.shape, strict=True):
             if lengths.setdefault(axis, length) != length:
                 yield f"{name} has shape {value.shape}, which disagrees with the other attributes"
+
+
+def _faults_of_files(estimator: BaseEstimator) -> Iterator[str]:
+    """Find records of fitted files that are others than a fit keeps."""
+    files = _fitted(estimator).get("fitted_files_")
+    if files is None:
+        return
+    dtype = files.dtype if isinstance(files, np.ndarray) and files.ndim == 1 else np.dtype(float)
+    if dtype.names is None or dtype != record_type(dtype[0].itemsize) or not len(files):
+        yield f"fitted_files_: expected records of files, got {files!r:.60}"
+    elif not np.isin(files["source"], np.arange(-1, len(getattr(estimator, "classes_", ())))).all():
+        yield "fitted_files_ have sources that are not positions in classes_"
 
 
 def _faults_between_steps(steps: list[Any]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """One image file to one array: everything that Pillow has to be asked is asked here."""
 
+import hashlib
 import os
 import re
 import stat
@@ -54,6 +55,9 @@ _FORMATS: dict[str, tuple[bytes, Callable[[BinaryIO, bool], Prepared]] | None] =
 # image takes four, and three more for the result), and what no file is refused below.
 _BYTES_A_PIXEL, _FREE_BYTES = 4, 1 << 26
 _MODE_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
+
+# Rows and columns of the samples of an image by which it is recognised.
+_SAMPLES = 128
 
 # Pixels converted at a time, so that only the result and the decoded image are large.
 _BAND = 1 << 20
@@ -118,6 +122,8 @@ class ImageInfo(NamedTuple):
     jpeg_quality: float  # estimated IJG quality from 1 to 100; nan if the file is not JPEG
     subsampling: str  # of colours, such as "4:2:0"; empty if the file is not JPEG
     metadata: str  # kinds of it in the file, such as "EXIF, ICC"; empty where pixels were read
+    sha256: str = ""  # of the file, and samples of the luminance of the whole image: if asked for
+    samples: Any = None
 
 
 def has_image_suffix(name: str) -> bool:
@@ -126,11 +132,17 @@ def has_image_suffix(name: str) -> bool:
 
 
 def decode_image(
-    path: FilePath, *, channels: Channels, max_pixels: int, window: Window | None = None
+    path: FilePath,
+    *,
+    channels: Channels,
+    max_pixels: int,
+    window: Window | None = None,
+    identify: bool = False,
 ) -> tuple[Pixels, ImageInfo]:
     """Read pixels and header of one image file; `window` chooses a part, or refuses the size.
 
-    Metadata is looked for with headers alone: it would take half of the time again.
+    Metadata is looked for with headers alone: it would take half of the time again. With `identify`
+    there is what file and image are recognised by.
 
     As :class:`~sklearn_ganprint.datasets.ImageReader` says. Luminance is not rounded: rounding adds
     noise of the size of a fingerprint. Palettes are looked up; CMYK, YCbCr and LAB go through
@@ -138,7 +150,7 @@ def decode_image(
     """
     if channels not in ("rgb", "luminance"):
         raise ValueError(f'channels: expected "rgb" or "luminance", got {channels!r}')
-    with open_image(path, max_pixels, whole=True) as (_, image, prepared):
+    with open_image(path, max_pixels, whole=True) as (stream, image, prepared):
         width, height = image.size
         box = (0, 0, width, height) if window is None else window(width, height)
         if not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
@@ -146,6 +158,10 @@ def decode_image(
         _require_memory(image, prepared, max_pixels, box, channels)
         info = _info(None, image, prepared)
         _load(image, prepared)
+        if identify:
+            stream.seek(0)
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+            info = info._replace(sha256=digest, samples=_sample(image, prepared))
         return _as_pixels(image, box, channels, prepared), info
 
 
@@ -329,6 +345,16 @@ def _as_pixels(image: Image.Image, box: Box, channels: Channels, prepared: Prepa
         band = image if part == (0, 0, *image.size) else image.crop(part)
         pixels[rows] = _convert(band, channels, white, prepared.inverted)
     return pixels
+
+
+def _sample(image: Image.Image, prepared: Prepared) -> NDArray[np.float32]:
+    """Return the luminance of some pixels of a decoded image, in rows and columns of equal number.
+
+    Single pixels, since Pillow takes means in few modes: a hundred of them average well enough.
+    """
+    small = image.resize((_SAMPLES, _SAMPLES), Image.Resampling.NEAREST)
+    levels = _convert(small, "luminance", _white(image, prepared), prepared.inverted)
+    return levels[..., 0].astype(np.float32)
 
 
 def _pixel_type(mode: str, channels: Channels, white: int | None) -> type[np.generic]:
