@@ -15,8 +15,8 @@ from sklearn_ganprint.files._fitted import record_type
 
 #: Where the estimators stand that a model is made of.
 _PACKAGES = (
-    "classification clustering datasets denoisers ensemble features files localization open_set "
-    "perturbations pipelines residuals"
+    "classification clustering datasets denoisers ensemble evidence features files localization "
+    "open_set perturbations pipelines residuals"
 )
 
 #: Fitted arrays and their axes. Within one estimator equal letters are equal lengths; c is the
@@ -41,6 +41,10 @@ _SHAPES = {
         "thresholds_ c"
     ),
     "FingerprintDetector": "calibration_scores_ n",
+    "LikelihoodRatioCalibrator": (
+        "classes_ c, score_range_ c, scores_? n, score_codes_? n, bandwidths_? c, "
+        "X_thresholds_? k, y_thresholds_? k"
+    ),
     "FingerprintLocalizer": (
         "classes_ c, coef_ dl, intercept_ d, means_ shd, covariances_ shdd, "
         "calibration_peaks_ n, calibration_codes_ n, processed_peaks_? n"
@@ -54,8 +58,8 @@ _SHAPES = {
 #: Limits that no score reaches, and scores below all others.
 _MAY_BE_INFINITE = frozenset(
     "calibration_class_scores_ calibration_peaks_ calibration_scores_ floors_ grow_threshold_ "
-    "offset_ processed_peaks_ processed_threshold_ out_of_fold_scores_ out_of_fold_typicality_ "
-    "threshold_ thresholds_".split()
+    "lower_bound_ offset_ processed_peaks_ processed_threshold_ out_of_fold_scores_ "
+    "out_of_fold_typicality_ threshold_ thresholds_ upper_bound_".split()
 )
 
 
