@@ -6,6 +6,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn_ganprint._images import LUMINANCE_WEIGHTS
 from sklearn_ganprint._output import printable
 from sklearn_ganprint.datasets._decoding import _boxes, _chunks, _jpeg, _tiff
 from sklearn_ganprint.datasets._decoding._structure import (
+    Description,
     Prepared,
     UnusableImageError,
     find_member,
@@ -148,7 +150,7 @@ def decode_image(
     """
     if channels not in ("rgb", "luminance"):
         raise ValueError(f'channels: expected "rgb" or "luminance", got {channels!r}')
-    with _opened(path, max_pixels, whole=True) as (stream, image, prepared):
+    with open_image(path, max_pixels, whole=True) as (stream, image, prepared):
         width, height = image.size
         box = (0, 0, width, height) if window is None else window(width, height)
         if not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
@@ -163,9 +165,26 @@ def decode_image(
         return _as_pixels(image, box, channels, prepared), info
 
 
+def find_descriptions(stream: BinaryIO, image: ImageFile) -> Iterator[Description]:
+    """Yield the metadata of an open image, none of them parsed."""
+    match image.format:
+        case "JPEG":
+            yield from _jpeg.jpeg_descriptions(stream)
+        case "PNG":
+            yield from _chunks.png_descriptions(stream)
+        case "WEBP":
+            yield from _chunks.webp_descriptions(stream)
+        case "TIFF":
+            yield "EXIF", stream
+        case _:  # of AVIF files Pillow gets to see all
+            for kind in ("EXIF", "XMP"):
+                if kind.lower() in image.info:
+                    yield kind, BytesIO(image.info[kind.lower()].removeprefix(b"Exif\0\0"))
+
+
 def inspect_image(path: FilePath, max_pixels: int, window: Window | None = None) -> ImageInfo:
     """Read what the header of one image file says, unless `window` refuses its size."""
-    with _opened(path, max_pixels, whole=False) as (stream, image, prepared):
+    with open_image(path, max_pixels, whole=False) as (stream, image, prepared):
         _require_memory(image, prepared, max_pixels)
         if window is not None:
             window(image.width, image.height)
@@ -187,7 +206,7 @@ def _info(stream: BinaryIO | None, image: ImageFile, prepared: Prepared) -> Imag
 
 
 @contextmanager
-def _opened(
+def open_image(
     path: FilePath, max_pixels: int, whole: bool
 ) -> Iterator[tuple[BinaryIO, ImageFile, Prepared]]:
     """Open a file of acceptable size; whatever goes wrong inside names the file."""
