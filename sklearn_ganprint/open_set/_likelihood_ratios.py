@@ -117,6 +117,17 @@ class SourceLikelihoodRatios:
         """
         return _by_column(self._unknown, np.asarray(typicality, dtype=np.float64))
 
+    @property
+    def bounds(self) -> tuple[tuple[float, float], tuple[float, float] | None]:
+        """Least and greatest log10 LR against others, and against an unknown source, or None.
+
+        Returns
+        -------
+        tuple
+            Of source-anchored calibrators the widest bounds.
+        """
+        return _bounds(self._others), None if self.lacking is None else _bounds(self._unknown)
+
     @cached_property
     def _others(self) -> list[LikelihoodRatioCalibrator]:
         odds, is_own = self._log_odds(self.sets.scores), self._is_own
@@ -163,6 +174,11 @@ class SourceLikelihoodRatios:
         n_images = len(self.sets.codes) / self.n_versions
         found.upper_bound_ = min(found.upper_bound_, np.log10(n_images + 1))
         return found
+
+
+def _bounds(calibrators: list[LikelihoodRatioCalibrator]) -> tuple[float, float]:
+    lower, upper = zip(*((own.lower_bound_, own.upper_bound_) for own in calibrators), strict=True)
+    return float(min(lower)), float(max(upper))
 
 
 def _by_column(calibrators: list[LikelihoodRatioCalibrator], scores: np.ndarray) -> np.ndarray:
