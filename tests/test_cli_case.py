@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 from cli_helpers import add_broken_files, no_leftovers
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from sklearn_ganprint import load_model
 from sklearn_ganprint.cli import main
 from sklearn_ganprint.correlation import correlation_index
+from sklearn_ganprint.datasets import read_provenance
 from sklearn_ganprint.perturbations import RandomHistory
 
 #: A file's name that pages and terminals would obey.
@@ -45,6 +47,9 @@ def scene(tmp_path_factory):
     make_image(rng, patterns["a"]).save(folder / "mixed" / HOSTILE)
     make_image(rng, patterns["b <i>"]).save(folder / "mixed" / "j.jpg", quality=60)
     Image.new("RGB", (SIDE, SIDE), "white").save(folder / "mixed" / "white.png")
+    said = PngInfo()
+    said.add_text("parameters", "Steps: 20 <b>, Sampler: Euler")
+    make_image(rng, patterns["a"]).save(folder / "mixed" / "said.png", pnginfo=said)
     add_broken_files(folder / "mixed")
     arguments = ["fit", str(folder / "fit"), "--model", str(folder / "m.skops"), "--fast"]
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as err:
@@ -67,7 +72,7 @@ def test_a_case_has_what_was_printed(case):
     results = printed.pop("results")
     assert status == 1 and "3 could not be used" in err
     assert (document["schema_version"], document["settings"]) == (1, printed)
-    assert len(document["images"]) == len(results) == 6
+    assert len(document["images"]) == len(results) == 7
     for image, row in zip(document["images"], results, strict=True):
         assert {key: image[key] for key in row} == row
 
@@ -101,7 +106,37 @@ def test_correlations_are_those_with_the_fingerprint(case, scene):
     codes = [model.classes_.tolist().index(each["held_against"]) for each in answered]
     expected = correlation_index(rows, fingerprints)[range(len(rows)), codes]
     np.testing.assert_allclose([each["correlation"] for each in answered], expected, atol=1e-5)
-    assert len(answered) == 2 and expected[0] > 0.2
+    assert len(answered) == 3 and expected[0] > 0.2
+
+
+def test_contributions_add_up_to_the_difference_of_scores(case):
+    _, document, _ = case
+    for each in document["images"]:
+        if each["held_against"] is None:
+            assert "contributions" not in each
+            continue
+        found = each["contributions"]
+        scores = each["scores"]
+        assert found["source"] == each["held_against"] and found["other"] != found["source"]
+        margin = scores[found["source"]] - scores[found["other"]]
+        assert sum(found["groups"].values()) == pytest.approx(margin, rel=1e-6)
+        assert {"fingerprint", "second_order__whole_rr"} <= set(found["groups"])
+
+
+def test_a_case_has_what_files_say_of_themselves(case, scene):
+    folder, document, _ = case
+    found = {Path(each["file"]).name: each["provenance"] for each in document["images"]}
+    assert found["said.png"] == read_provenance(scene / "mixed" / "said.png")
+    assert found["text.png"] is None and found["white.png"] == []
+    page = (folder / "index.html").read_text("utf-8")
+    assert "Steps: 20 &lt;b&gt;" in page and "can be forged or stripped" in page
+
+
+def test_images_of_the_fit_are_said(scene, ganprint, tmp_path):
+    words = ["predict", scene / "m.skops", scene / "fit/a/03.png", "--out", tmp_path / "out"]
+    assert ganprint(*words)[0] == 0
+    page = (tmp_path / "out/index.html").read_text("utf-8")
+    assert "The model was fitted on this image (same file: 03.png, a)" in page
 
 
 def test_answers_in_words(case):
@@ -120,7 +155,7 @@ def test_the_page_has_all_files_and_obeys_no_name(case):
     page = (folder / "index.html").read_text("utf-8")
     assert "<script" not in page and "\u202e" not in page and "\x1b" not in page
     assert "&lt;script&gt;alert(1)&lt;\\u202e\\x1b[31m \N{GRINNING FACE}&amp;.png" in page
-    assert page.count('<section class="sheet"') == 3
+    assert page.count('<section class="sheet"') == 4
     assert all(each["sha256"] in page for each in document["images"])
     answers = [each["answer"] for each in document["images"] if each["error"] is None]
     assert all(answer in html.unescape(page) for answer in answers)
@@ -128,7 +163,7 @@ def test_the_page_has_all_files_and_obeys_no_name(case):
     assert not re.search(r'(src|href)="(https?:)?//|@import|url\(', page)
     links = re.findall(r'(?:src|href)="([^"#]+)"', page)
     assert all((folder / name).is_file() for name in links)
-    assert len(set(links)) == 3 + 2 + 2 + len(document["fingerprints"]) + 1
+    assert len(set(links)) == 4 + 3 + 3 + len(document["fingerprints"]) + 1
     assert no_leftovers(folder)
 
 
@@ -211,7 +246,7 @@ def test_stability_of_verdicts_and_of_what_has_none(scene, ganprint, tmp_path):
             assert sum(row["stability_answers"].values()) == 4
             assert row["stability"] == row["stability_answers"].get(row["verdict"], 0) / 4
     page = (tmp_path / "out/index.html").read_text("utf-8")
-    assert page.count('class="strip"') == sum(row["verdict"] is not None for row in rows) == 2
+    assert page.count('class="strip"') == sum(row["verdict"] is not None for row in rows) == 3
 
 
 def test_stability_takes_a_number_of_copies(scene, ganprint):

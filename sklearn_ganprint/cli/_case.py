@@ -77,13 +77,15 @@ def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> R
 
 
 def _told(row: Row, judgement: Judgement) -> Row:
-    """Add the answer in words, and the source that the residual is held against, if any."""
+    """Add the answer in words, and the two sources that the image is held against, if any."""
     answered = row["score"] is not None
     source = judgement.document.get("source") or row.get("nearest")
+    other = row.get("best_other") or row.get("runner_up")
     return {
         **row,
         "answer": None if row["error"] else judgement.in_words(row),
         "held_against": source if answered else None,
+        "other": other if answered else None,
     }
 
 

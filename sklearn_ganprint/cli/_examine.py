@@ -1,4 +1,4 @@
-"""What a case has of each file beside its answer: its digest, and pictures of its trace."""
+"""What a case has of each file beside its answer: digest, pictures, reasons, and what it says."""
 
 import argparse
 import hashlib
@@ -16,7 +16,8 @@ from sklearn_ganprint._batches import map_in_order
 from sklearn_ganprint.cli import _images, _pages
 from sklearn_ganprint.cli._console import MESSAGES, Row
 from sklearn_ganprint.cli._models import Model
-from sklearn_ganprint.datasets import ImageReader
+from sklearn_ganprint.datasets import ImageReader, read_provenance
+from sklearn_ganprint.ensemble import score_contributions, sum_contributions
 from sklearn_ganprint.residuals import ResidualTransformer
 
 #: Longer side of pictures, in pixels. Of residuals and fingerprints the top-left part is shown as
@@ -114,24 +115,53 @@ def digest(path: str) -> Row:
     return {"sha256": None, "bytes": None}
 
 
-def examine_file(
-    path: str, reader: ImageReader, trace: Trace | None, judged: bool
-) -> tuple[Row, dict[str, bytes]]:
-    """Return what there is to say of a file beside its answer, and pictures if it was judged."""
+class Question(NamedTuple):
+    """What is asked of an image: what makes it like one source more than like another."""
+
+    reader: ImageReader
+    pipeline: Any
+    trace: Trace | None
+    source: Any  # a class of the pipeline
+    other: Any
+
+
+def examine_file(path: str, question: Question | None) -> tuple[Row, dict[str, bytes]]:
+    """Return what there is to say of a file beside its answer, and pictures of what was judged."""
+    said = _images.attempt(read_provenance, path)
+    facts = {**digest(path), "provenance": said if isinstance(said, list) else None}
     pictures: dict[str, bytes] = {}
-    facts, part = digest(path), _images.attempt(reader.read_one, path) if judged else None
-    if not isinstance(part, np.ndarray):  # or it has changed since
-        return facts, pictures
     whole = _images.attempt(ImageReader().read_one, path)
-    pictures["image"] = _pages.small_copy(whole if isinstance(whole, np.ndarray) else part, SIDE)
-    if trace is not None:
-        signal = trace.signal(part)
-        pictures["residual"], facts["residual_scale"] = signed_picture(top_left(signal))
-        if trace.fingerprint is not None:
-            agreement = correlation_map(signal, trace.fingerprint)
-            facts["correlation"] = float(agreement.mean())
-            pictures["map"], facts["map_scale"] = signed_picture(agreement)
+    if isinstance(whole, np.ndarray):
+        pictures["image"] = _pages.small_copy(whole, SIDE)
+    if question is None:
+        return facts, pictures
+    part = _images.attempt(question.reader.read_one, path)
+    if isinstance(part, np.ndarray):  # else it has changed since
+        facts["contributions"] = _contributions(part, question)
+        if question.trace is not None:
+            _show(part, question.trace, facts, pictures)
     return facts, pictures
+
+
+def _show(image: np.ndarray, trace: Trace, facts: Row, pictures: dict[str, bytes]) -> None:
+    """Add pictures of a residual, and of where it agrees with a fingerprint."""
+    signal = trace.signal(image)
+    pictures["residual"], facts["residual_scale"] = signed_picture(top_left(signal))
+    if trace.fingerprint is not None:
+        agreement = correlation_map(signal, trace.fingerprint)
+        facts["correlation"] = float(agreement.mean())
+        pictures["map"], facts["map_scale"] = signed_picture(agreement)
+
+
+def _contributions(image: np.ndarray, question: Question) -> Row | None:
+    """Say what the difference of two scores is made of, if that is known of the model."""
+    pair = question.source, question.other
+    try:
+        found = score_contributions(question.pipeline, image[np.newaxis], *pair)
+    except ValueError:  # a classifier, or a model of before, whose scores are not such sums
+        return None
+    groups = {name: float(value) for name, (value,) in sum_contributions(found).items()}
+    return {"source": str(pair[0]), "other": str(pair[1]), "groups": groups}
 
 
 def examine(
@@ -139,18 +169,22 @@ def examine(
 ) -> tuple[list[Row], dict[str, Row]]:
     """Return what there is to say of the file of each row, and of the fingerprints shown.
 
-    Residuals are held against the source that the row says, if any. Pictures are written into
-    ``--out``.
+    Images are held against the source and the other one that the row says. Pictures are written
+    into ``--out``.
     """
-    slugs, reader = _pages.file_slugs(row["file"] for row in rows), model.whole.predict_reader_
-    sources = {row["held_against"] for row in rows}
-    traces = {
-        name: find_trace(model, code) for code, name in enumerate(model.labels) if name in sources
-    }
-    tasks = (
-        (row["file"], reader, traces.get(row["held_against"]), row["error"] is None) for row in rows
-    )
+    slugs, labels = _pages.file_slugs(row["file"] for row in rows), model.whole.classes_.tolist()
+    codes = {name: code for code, name in enumerate(model.labels)}
+    asked = {row["held_against"] for row in rows} - {None}
+    traces = {name: find_trace(model, code) for name, code in codes.items() if name in asked}
+
+    def question(row: Row) -> Question | None:
+        if (source := row["held_against"]) is None:
+            return None
+        pair = labels[codes[source]], labels[codes[row["other"]]]
+        return Question(model.whole.predict_reader_, model.pipeline, traces[source], *pair)
+
     found: list[Row] = []
+    tasks = ((row["file"], question(row)) for row in rows)
     with MESSAGES.progress("drawing") as progress:
         for facts, pictures in map_in_order(examine_file, tasks, args.jobs):
             slug = slugs[rows[len(found)]["file"]]
