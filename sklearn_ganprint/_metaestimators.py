@@ -73,7 +73,12 @@ class LeavesOneOut(Protocol):
 
 
 class ScoresFolds(Protocol):
-    """Fits, and scores rows, (n, n_scores, n_classes), as if fitted without the fold of each."""
+    """Fits, and scores rows, (n, n_scores, n_classes), as if fitted without the fold of each.
+
+    Rows have coordinates, whose distances tell which of them are near each other.
+    """
+
+    def coordinates(self, X: Any) -> np.ndarray: ...
 
     def fold_scores(
         self,
