@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -399,3 +400,14 @@ def test_verbal_scale_names_the_decade_in_both_directions():
     assert verbal_scale(-np.inf) == "extremely strong support for the alternative"
     with pytest.raises(ValueError, match="got NaN"):
         verbal_scale(np.nan)
+
+
+def test_the_example_of_the_guide_has_the_figures_that_it_tells():
+    page = (Path(__file__).parents[1] / "docs/evidence.md").read_text(encoding="utf-8")
+    found = {}
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1], found)
+    log10_lrs, y = found["log10_lrs"], found["from_srgan"]
+    costs = f"Cllr is {cllr(log10_lrs, y):.2f} and at least {cllr_min(log10_lrs, y):.2f}"
+    greatest = log10_lrs.max()
+    assert f"{costs}, and the greatest LR is {10**greatest:.0f}, " in page
+    assert f'"{verbal_scale(greatest)}"' in page

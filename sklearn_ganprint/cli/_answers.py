@@ -22,6 +22,7 @@ from sklearn_ganprint.cli._console import (
 from sklearn_ganprint.cli._images import collect_failures, history_cells, no_residual
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint.evidence import verbal_scale
 from sklearn_ganprint.files import FileHistory, uncovered
 
 #: What is said below a table of cameras.
@@ -34,6 +35,12 @@ _OF_ENERGIES = (
 HISTORY = columns(
     *("history", "outside", "format", "width", "height"),
     *("jpeg_quality", "pixel_jpeg_quality", "jpeg_grid", "judged"),
+)
+
+#: What is told of how strongly an image speaks for a source: against others, and one not known.
+EVIDENCE = (
+    Column("log10_lr_others", "log10 LR, others", 2),
+    Column("log10_lr_unknown", "log10 LR, unknown", 2),
 )
 
 #: What is told of the image of the fit that a file is, or shows; tables have all if there is one.
@@ -63,6 +70,7 @@ class Scored(NamedTuple):
     failures: list[ImageReadError]
     reasons: dict[int, str]
     histories: dict[str, FileHistory]
+    log10_lrs: Any = None  # (2, n, n_classes): against other sources, and one that is not known
 
 
 class Rule(NamedTuple):
@@ -230,7 +238,8 @@ def score_files(
         image = model.whole.predict_reader_.read_one(files[position])
         if (reason := no_residual(model.pipeline, image)) is not None:
             reasons[position] = reason
-    return add_p_values(model, both, failures, reasons, histories)
+    scored = add_p_values(model, both, failures, reasons, histories)
+    return scored._replace(log10_lrs=_log10_lrs(model, both))
 
 
 def assess(model: Model, X: Any) -> np.ndarray:
@@ -262,6 +271,70 @@ def add_p_values(
     own = calibration.p_values(judged, pooled=False)
     others = calibration.others_p_values(judged)
     return Scored(scores, known, own, others, failures, reasons, histories)
+
+
+def _log10_lrs(model: Model, both: np.ndarray) -> np.ndarray:
+    """Turn scores into log10 likelihood ratios, NaN where the model has none."""
+    found, ratios = np.full((2, len(both), both.shape[2]), np.nan), model.likelihood_ratios
+    if ratios is not None:
+        found[0] = ratios.against_others(both[:, 0])
+        if ratios.lacking is not None:
+            found[1] = ratios.against_unknown(both[:, 1])
+    return found
+
+
+def evidence(scored: Scored, position: int, code: int) -> Row:
+    """Say how strongly an image speaks for a source."""
+    keys = [column.key for column in EVIDENCE]
+    if scored.log10_lrs is None:
+        return dict.fromkeys(keys)
+    values = scored.log10_lrs[:, position, code].tolist()
+    return {key: None if math.isnan(lr) else lr for key, lr in zip(keys, values, strict=True)}
+
+
+def bounds_of_evidence(model: Model) -> Row:
+    """Give the bounds of log10 likelihood ratios that the calibration images support."""
+    ratios = model.likelihood_ratios
+    if ratios is None:
+        return dict.fromkeys(("others", "unknown"))
+    others, unknown = ratios.bounds
+    return {"others": others, "unknown": unknown}
+
+
+def evidence_in_words(row: Row, source: str) -> list[str]:
+    """Write how strongly an image speaks for a source, with both propositions."""
+    alternatives = ("another of the model's sources did", "a source did that the model lacks")
+    told = [
+        f"{_times(row[column.key])} as probable if {source} made the image than if {alternative} "
+        f"(log10 LR {row[column.key]:.1f}: {verbal_scale(row[column.key])})"
+        for column, alternative in zip(EVIDENCE, alternatives, strict=True)
+        if row[column.key] is not None
+    ]
+    return [f"What is seen in it is {', and '.join(told)}."] if told else []
+
+
+def _times(log10_lr: float) -> str:
+    """Write a likelihood ratio with two digits, as a factor."""
+    return f"{float(f'{10**log10_lr:.2g}'):g} times"
+
+
+def shown_evidence(rows: Sequence[Row]) -> list[Column]:
+    """Give the columns of a table on likelihood ratios, of which some rows have some."""
+    return [column for column in EVIDENCE if any(row[column.key] is not None for row in rows)]
+
+
+def notes_of_evidence(rows: Sequence[Row], model: Model, source: str) -> list[str]:
+    """Say what the likelihood ratios of a table are, and what limits them."""
+    if all(row[EVIDENCE[0].key] is None for row in rows):
+        return []
+    bounds = bounds_of_evidence(model)
+    limits = [f"{low:.1f} to {high:.1f}" for low, high in filter(None, bounds.values())]
+    unknown = ", or a source that the model lacks" if bounds["unknown"] else ""
+    return [
+        f"log10 LR: 2 where what is seen is 100 times as probable if {source} made the image than "
+        f"if another of the model's sources did{unknown}; the calibration images support "
+        f"{' and '.join(limits)} at most"
+    ]
 
 
 def add_histories(rows: Sequence[Row], model: Model, scored: Scored) -> list[Row]:

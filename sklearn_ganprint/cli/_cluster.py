@@ -62,12 +62,8 @@ class Clusters(NamedTuple):
     @property
     def family_names(self) -> list[str | None]:
         """Family of each cluster; none of those that stand alone."""
-        found = self.families
-        sizes = [len(found.members_[code]) for code in found.codes_]
-        return [
-            found.names[code] if size > 1 else None
-            for code, size in zip(found.codes_, sizes, strict=True)
-        ]
+        names, members = self.families.names, self.families.members_
+        return [names[code] if len(members[code]) > 1 else None for code in self.families.codes_]
 
     @property
     def family_rows(self) -> list[Row]:
@@ -77,8 +73,7 @@ class Clusters(NamedTuple):
     def files_of(self, name: str) -> list[str]:
         """Files of one cluster, or those that fit nowhere."""
         code = -1 if name == NOWHERE else self.names.index(name)
-        files: list[str] = self.bunch.filenames[self.labels == code].tolist()
-        return files
+        return self.bunch.filenames[self.labels == code].tolist()
 
 
 def cluster_names(n_clusters: int) -> list[str]:

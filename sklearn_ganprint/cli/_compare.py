@@ -6,13 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from sklearn_ganprint import comparison
-from sklearn_ganprint.cli import _arguments, _console, _images, _pages
-from sklearn_ganprint.cli._collections import (
-    Collection,
-    check_pair,
-    make_fingerprints,
-    open_collection,
-)
+from sklearn_ganprint.cli import _arguments, _collections, _console, _images, _pages
+from sklearn_ganprint.cli._collections import Collection
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.comparison import Match, ModelComparison
 from sklearn_ganprint.datasets import ImageReadError
@@ -129,9 +124,11 @@ def run(args: argparse.Namespace) -> int:
 def _compare(args: argparse.Namespace) -> Compared:
     failures: list[ImageReadError] = []
     paths = [path for path in (args.first, args.second) if path is not None]
-    found = [open_collection(path, failures, one_source=args.one_source) for path in paths]
-    warnings = check_pair(*found) if len(found) > 1 else []
-    make_fingerprints(found, args, failures)
+    found = [
+        _collections.open_collection(path, failures, one_source=args.one_source) for path in paths
+    ]
+    warnings = _collections.check_pair(*found) if len(found) > 1 else []
+    _collections.make_fingerprints(found, args, failures)
     sets = [collection.fingerprints for collection in found]
     if len(sets) == 1 and len(sets[0].names) < 2:
         raise CommandError(f"{args.first}: it has one source only; name B, to compare it with")

@@ -118,17 +118,13 @@ def run(args: argparse.Namespace) -> int:
     if args.crop:
         _images.check_crop(bunch, args.crop)
     crop = args.crop or _images.auto_crop(bunch, whole_from=whole_from, any_size=any_size)
-    MESSAGES.warn(_images.warning_of_small(crop))
-    MESSAGES.say(_images.quick_audit(bunch, crop, args))
+    _images.look_before_fit(bunch, crop, args)
     labels = _labels(args)
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model)
+    MESSAGES.warn(_models.warning_of_few(model))
     rows = _rows(bunch, model, failures, labels)
-    MESSAGES.warn(
-        _models.warning_of_few(model),
-        _warning_of_sources(rows, model),
-        _warning_of_pixels(bunch, model),
-    )
+    MESSAGES.warn(_warning_of_sources(rows, model), _warning_of_pixels(bunch, model))
     _print(rows, model, args, failures)
     MESSAGES.say(f"saved {args.model}")
     return _images.exit_status(failures, sum(row["images"] for row in rows))

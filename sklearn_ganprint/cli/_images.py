@@ -295,16 +295,6 @@ def _warning_of_shrinking(
     )
 
 
-def warning_of_small(crop: tuple[int, int]) -> str | None:
-    """Say that a crop is too small to tell much by, if so."""
-    if min(crop) >= MIN_SIDE:
-        return None
-    return (
-        f"a crop of {crop[0]} x {crop[1]} pixels holds little of a trace, and its answers are "
-        f"worth as little; {MIN_SIDE} x {MIN_SIDE} or more are advised"
-    )
-
-
 def check_crop(bunch: Bunch, crop: tuple[int, int]) -> None:
     """Refuse a crop larger than all files, and warn of one larger than most.
 
@@ -328,12 +318,19 @@ def check_crop(bunch: Bunch, crop: tuple[int, int]) -> None:
         )
 
 
-def quick_audit(bunch: Bunch, crop: tuple[int, int], args: argparse.Namespace) -> str:
-    """Say in a line what an audit of seconds finds; of file properties, unless that was said."""
+def look_before_fit(bunch: Bunch, crop: tuple[int, int], args: argparse.Namespace) -> None:
+    """Warn of a small crop; say what an audit of seconds finds, of files unless that was said."""
+    if min(crop) < MIN_SIDE:
+        MESSAGES.warn(
+            f"a crop of {crop[0]} x {crop[1]} pixels holds little of a trace, and its answers are "
+            f"worth as little; {MIN_SIDE} x {MIN_SIDE} or more are advised"
+        )
     reader = ImageReader(crop, anchor=args.anchor, n_jobs=args.jobs, min_side=MIN_SIDE)
     found = audit_files(bunch, reader=reader, properties=not datasets.confounds(bunch))
     what = "; ".join(found) or "found nothing more"
-    return f"quick audit: {what}. `ganprint audit` measures what else may tell the sources apart"
+    MESSAGES.say(
+        f"quick audit: {what}. `ganprint audit` measures what else may tell the sources apart"
+    )
 
 
 def sizes_of(bunch: Bunch) -> Counter[tuple[int, int]]:

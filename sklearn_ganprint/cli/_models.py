@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from sklearn_ganprint.ensemble import DetectionClassifier
 from sklearn_ganprint.experiments import Answers, judge_answers
 from sklearn_ganprint.files import FileBatchEstimator, coverage_in_words
 from sklearn_ganprint.localization import FingerprintLocalizer
-from sklearn_ganprint.open_set import OpenSetClassifier, scores_needed
+from sklearn_ganprint.open_set import OpenSetClassifier, SourceLikelihoodRatios, scores_needed
 from sklearn_ganprint.persistence import load_model
 from sklearn_ganprint.pipelines import KINDS, make_attribution_pipeline
 from sklearn_ganprint.residuals import ResidualTransformer
@@ -89,6 +90,13 @@ class Model(NamedTuple):
         return self.prediction_sets.predict_set(scores, coverage)
 
     @property
+    def likelihood_ratios(self) -> Any:
+        """What makes likelihood ratios from scores; None in models without sets."""
+        if self.prediction_sets is None or not len(self.prediction_sets.codes):
+            return None
+        return _calibrated_once(self.open_set)
+
+    @property
     def families(self) -> Any:
         """Families of sources that are confused; None in models without sets or sources."""
         return None if self.prediction_sets is None or self.detects else self.open_set.families_
@@ -146,6 +154,11 @@ class Model(NamedTuple):
         if self.open_set.calibration_ == "pooled":
             return f"{counts.sum()} {self.calibration_units} pooled over all sources"
         return f"the {self.calibration_units} of each source, at least {counts.min()}"
+
+
+@lru_cache(maxsize=1)
+def _calibrated_once(open_set: OpenSetClassifier) -> SourceLikelihoodRatios:
+    return open_set.likelihood_ratios_
 
 
 def open_model(path: str, tasks: Sequence[str] = (ATTRIBUTE,)) -> Model:

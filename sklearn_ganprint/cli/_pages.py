@@ -105,8 +105,7 @@ def render_page(command: str, args: argparse.Namespace, /, **values: Any) -> str
     values |= {"args": args, "command": command, "version": sklearn_ganprint.__version__}
     command_line = shlex.join(["ganprint", *args.words])
     template = environment().get_template(f"{command}.html.jinja")
-    page: str = template.render(command_line=command_line, **values)
-    return page
+    return template.render(command_line=command_line, **values)
 
 
 def environment() -> Any:

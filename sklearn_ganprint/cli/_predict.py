@@ -44,6 +44,7 @@ _KEYS = (
     *(column.key for column in _COLUMNS),
     *("scores", "p_values", "error", "reason", "smallest_p_value", "smallest_p_values", "set"),
     "family",
+    *(column.key for column in _answers.EVIDENCE),
 )
 
 _FAMILY = Column("family", "family")
@@ -88,16 +89,22 @@ def judge(args: argparse.Namespace) -> Judgement:
         rows,
         [
             *_notes(_console.judged(rows), rule, settled, detects=model.detects),
+            *_answers.notes_of_evidence(rows, model, "the nearest source"),
             *_stability.notes_of_stability(rows, args.stability),
         ],
         partial(_in_words, rule=rule, detects=model.detects, with_sets=with_sets),
         _COLUMNS,
         [
             *_shown(rows, rule, with_families=with_families),
+            *_answers.shown_evidence(rows),
             *stability[:1],
             *_answers.shown_history(rows),
         ],
-        (*columns("set"), *_answers.HISTORY, _FAMILY, *_answers.FITTED, *stability),
+        (
+            *columns("set"),
+            *_answers.HISTORY,
+            *(_FAMILY, *_answers.FITTED, *stability, *_answers.EVIDENCE),
+        ),
         partial(_named, families=_short_families(model)) if with_sets else dict,
     )
 
@@ -129,6 +136,7 @@ def _row(position: int, model: Model, scored: Scored, rule: Rule) -> Row:
         "runner_up_score": float(scores[second]),
         "margin": float(scores[first] - scores[second]),
         "scores": dict(zip(names, scores.tolist(), strict=True)),
+        **_answers.evidence(scored, position, int(first)),
     }
     if model.open_set is None:
         return row
@@ -205,6 +213,7 @@ def _document(path: str, model: Model, rule: Rule, coverage: float | None) -> Ro
         "unknown_label": rule.word if calibrated else None,
         "match_energy": rule.least,
         "coverage": coverage,
+        "log10_lr_bounds": _answers.bounds_of_evidence(model),
     }
 
 
@@ -236,7 +245,8 @@ def _in_words(row: Row, rule: Rule, *, detects: bool, with_sets: bool) -> str:
     else:
         but = f"; {_and(others)} cannot be ruled out" if others else ""
         answer = f"Attributed to {row['source']}{but}."
-    return " ".join([answer, *rule.evidence(row["score"], row["p_value"])])
+    told = _answers.evidence_in_words(row, row["nearest"])
+    return " ".join([answer, *rule.evidence(row["score"], row["p_value"]), *told])
 
 
 def _and(names: Sequence[str]) -> str:

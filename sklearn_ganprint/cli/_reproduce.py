@@ -4,13 +4,16 @@ import argparse
 import os
 import shutil
 from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_ganprint import experiments
-from sklearn_ganprint.cli import _arguments, _images, _pages, _reproduce_figures
+from sklearn_ganprint import experiments, plotting
+from sklearn_ganprint.cli import _arguments, _images, _pages
 from sklearn_ganprint.cli._console import MESSAGES, Column, Row, Table, columns, print_results
 from sklearn_ganprint.cli._demo import ACCURACY, notes_of_accuracy
 from sklearn_ganprint.cli._pages import number, percent
@@ -26,6 +29,9 @@ DESCRIPTION = (
 
 #: Folder in OUT with what an interrupted run has computed.
 _PARTS = "parts"
+
+#: Numbers of images whose fingerprints the paper shows.
+_PAPER_NUMBERS = (2, 8, 32, 128, 512)
 
 _LIMIT = Column("energy_limit", "fingerprint energy", 4)
 _COLUMNS = columns("source", "architecture", *ACCURACY, _LIMIT)
@@ -87,10 +93,10 @@ def run(args: argparse.Namespace) -> int:
     MESSAGES.warn(*result.warnings)
     _write_figures(result, args.out)
     result.save(args.out)
-    page = _page(result, bunch, crop, args)
-    index = _pages.write_page(args.out, page)
+    index = _pages.write_page(args.out, _page(result, bunch, crop, args))
     shutil.rmtree(os.path.join(args.out, _PARTS))
-    _print(result, index, args)
+    document, notes = {**result.to_dict(), "report": index}, notes_of_accuracy(result.attribution)
+    print_results(args.format, document, Table(_COLUMNS, result.rows()), notes=notes)
     _pages.say_where(index, "report")
     return _images.exit_status([*bunch.failures, *result.failures], len(bunch.filenames))
 
@@ -122,9 +128,7 @@ def _reproduce(
         study=args.study,
         controls=args.controls,
     )
-    options = experiments.BatchOptions(
-        batch_size=args.batch_size, n_jobs=args.jobs, on_error=MESSAGES.say
-    )
+    options = experiments.BatchOptions(args.batch_size, args.jobs, MESSAGES.say)
     names, architectures = short_names(bunch), None
     if bunch.architectures is not None:
         architectures = dict(zip(names.tolist(), bunch.architectures.tolist(), strict=True))
@@ -148,18 +152,9 @@ def short_names(bunch: Bunch) -> np.ndarray:
     return names if len(set(names.tolist())) == len(names) else bunch.target_names
 
 
-def _print(result: experiments.ReproductionResult, index: str, args: argparse.Namespace) -> None:
-    print_results(
-        args.format,
-        {**result.to_dict(), "report": index},
-        Table(_COLUMNS, result.rows()),
-        notes=notes_of_accuracy(result.attribution),
-    )
-
-
 def _write_figures(result: experiments.ReproductionResult, out: str) -> None:
     """Draw every figure and write it as PNG and SVG, unless it is marked as written."""
-    todo = list(_reproduce_figures.drawings(result))
+    todo = list(drawings(result))
     with MESSAGES.progress("drawing") as progress:
         for done, (name, draw) in enumerate(todo, start=1):
             mark = Path(out, _PARTS, f"{name}.drawn")
@@ -180,7 +175,6 @@ def _page(
 ) -> str:
     """Fill the template with the figures of one run."""
     names = result.attribution.classes
-    pairs = _reproduce_figures.shown_pairs(result.correlation)
     return _pages.render_page(
         "reproduce",
         args,
@@ -196,7 +190,7 @@ def _page(
         architectures=result.architecture_rows(),
         sides=[] if result.sizes is None else result.sizes.curve(result.sizes.families[0])[0],
         comparison=_comparison(result),
-        pairs=[names[list(pair)].tolist() for pair in pairs],
+        pairs=[names[list(pair)].tolist() for pair in shown_pairs(result.correlation)],
         lowest=[] if result.robustness is None else _lowest(result.robustness),
     )
 
@@ -217,14 +211,13 @@ def _crop_note(bunch: Bunch, crop: tuple[int, int], anchor: str) -> str:
 
 def _sources(result: experiments.ReproductionResult) -> list[Row]:
     """Return each source's row of the table, and what is shown of it."""
-    names = _pages.slugs(result.attribution.classes)
-    shown = _first_of_each(result)
+    slugs, shown = _pages.slugs(result.attribution.classes), _first_of_each(result)
     return [
         {
             **row,
-            "slug": names[row["source"]],
+            "slug": slugs[row["source"]],
             "shown": row["source"] in shown,
-            "shown_numbers": _reproduce_figures.shown_numbers(convergence),
+            "shown_numbers": shown_numbers(convergence),
         }
         for row, convergence in zip(result.rows(), result.convergence, strict=True)
     ]
@@ -243,7 +236,7 @@ def _comparison(result: experiments.ReproductionResult) -> list[tuple[str, str, 
     """Return what the paper says and what was found: item, the paper, here."""
     correlation, attribution = result.correlation, result.attribution
     limits = np.array([convergence.fit.limit for convergence in result.convergence])
-    pairs = _reproduce_figures.shown_pairs(correlation)
+    pairs = shown_pairs(correlation)
     blocks = {name: number(value, 4) for name, value in correlation.blocks.items()}
     accuracies = [percent(row["accuracy"], 1) for row in result.recompression.rows()]
     counts = Counter(correlation.architectures or ())
@@ -264,9 +257,114 @@ def _comparison(result: experiments.ReproductionResult) -> list[tuple[str, str, 
 
 def _lowest(result: experiments.RobustnessResult) -> list[tuple[str, float, float]]:
     """Return each kind of change with the lowest accuracy, and the strength that has it."""
-    found = []
-    for family in result.families:
-        strengths, accuracies, _ = result.curve(family)
-        worst = int(accuracies.argmin())
-        found.append((family, accuracies[worst], strengths[worst]))
-    return found
+    curves = {family: result.curve(family) for family in result.families}
+    return [
+        (family, accuracies.min(), strengths[accuracies.argmin()])
+        for family, (strengths, accuracies, _) in curves.items()
+    ]
+
+
+def drawings(result: experiments.ReproductionResult) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Yield the name of each figure, and what draws it."""
+    slugs, chance = _pages.slugs(result.attribution.classes).values(), result.attribution.chance
+    for source, slug in zip(result.convergence, slugs, strict=True):
+        yield f"fingerprints-{slug}", partial(_fingerprints, source)
+        yield f"energy-{slug}", partial(_energy, source)
+        lags, name = source.autocorrelation, str(source.name)
+        yield f"autocorrelation-{slug}", partial(_pages.autocorrelation, lags, name)
+    for index, pair in enumerate(shown_pairs(result.correlation), start=1):
+        yield f"histogram-{index}", partial(_histogram, result.correlation, *pair)
+    yield "correlations", partial(_matrix, result.correlation)
+    yield "roc", partial(_pages.roc_curves, result.attribution)
+    yield "roc-zoomed", partial(_pages.roc_curves, result.attribution, zoom=2)
+    yield "confusion", partial(_pages.confusion, result.attribution, blank_below=0.01)
+    if result.sizes is not None:
+        yield "sizes", partial(_sizes, result.sizes, chance)
+    if result.robustness is not None:
+        for index, family in enumerate(result.robustness.families, start=1):
+            yield f"robustness-{index}", partial(_robustness, result.robustness, family, chance)
+
+
+def shown_pairs(result: experiments.CorrelationResult) -> list[tuple[int, int]]:
+    """Choose two sources, of two architectures if there are, and compare them both ways."""
+    architectures = result.architectures or tuple(range(len(result.classes)))
+    first = architectures[0]
+    other = next((code for code, name in enumerate(architectures) if name != first), 1)
+    return [(0, other), (other, 0)]
+
+
+def shown_numbers(result: experiments.ConvergenceResult) -> list[int]:
+    """Choose at most five numbers of images whose fingerprints are shown, as the paper does."""
+    known = result.n_images.tolist()
+    chosen = [n for n in _PAPER_NUMBERS if n in known]
+    return chosen if known[-1] in chosen else [*chosen[-4:], known[-1]]
+
+
+def _fingerprints(result: experiments.ConvergenceResult) -> Any:
+    numbers, known = shown_numbers(result), result.n_images.tolist()
+    shown = [result.fingerprints[known.index(n)] for n in numbers]
+    figure = _pages.new_figure(2.6 * len(numbers) + 0.4, 3.1)
+    axes = figure.subplots(1, len(numbers), squeeze=False)[0]
+    plotting.FingerprintDisplay.from_series(shown, numbers, name=result.name, axes=axes)
+    return figure
+
+
+def _energy(result: experiments.ConvergenceResult) -> Any:
+    return plotting.EnergyCurveDisplay.from_fit(
+        result.fit,
+        compared_with=result.printed_fit,
+        estimates={"unbiased": result.unbiased_limit, "split-half": result.split_half_limit},
+        name=result.name,
+        ax=_pages.new_axes(5.6, 4.4),
+    ).figure_
+
+
+def _histogram(result: experiments.CorrelationResult, own: int, other: int) -> Any:
+    name, cross_name = result.classes[[own, other]]
+    return plotting.CorrelationHistogramDisplay.from_correlations(
+        *result.pair(name, cross_name),
+        auc=result.auc[own, other],
+        d_prime=result.d_prime[own, other],
+        name=f"Images of {name}",
+        ax=_pages.new_axes(5.6, 4.2),
+        same_label="own fingerprint",
+        cross_label=f"that of {cross_name}",
+    ).figure_
+
+
+def _matrix(result: experiments.CorrelationResult) -> Any:
+    """Draw eq. 8, siblings side by side."""
+    families, order = result.architectures, list(range(len(result.classes)))
+    if families is not None:
+        order.sort(key=lambda code: families.index(families[code]))
+    side = 4.4 + 0.28 * len(order)
+    return plotting.CorrelationMatrixDisplay.from_matrix(
+        result.mean[np.ix_(order, order)],
+        [result.classes[code] for code in order],
+        architectures=None if families is None else [families[code] for code in order],
+        ax=_pages.new_axes(side + 1.4, side),
+        # On a linear scale the diagonal leaves nothing of the blocks.
+        scale="sqrt",
+    ).figure_
+
+
+def _robustness(result: experiments.RobustnessResult, family: str, chance: float) -> Any:
+    strengths, accuracies, intervals = result.curve(family)
+    return plotting.RobustnessCurveDisplay.from_curves(
+        {family: (strengths, accuracies)},
+        intervals={family: (intervals[:, 0], intervals[:, 1])},
+        clean=result.clean.accuracy,
+        chance=chance,
+        xlabel=family,
+        ax=_pages.new_axes(4.8, 3.8),
+        log2=family == "images to fit",
+    ).figure_
+
+
+def _sizes(result: experiments.RobustnessResult, chance: float) -> Any:
+    """Draw accuracy against the side of images, a curve for each of some numbers of images."""
+    numbers = result.families[::-2][::-1]
+    curves = {f"{number} to fit": result.curve(number)[:2] for number in numbers}
+    return plotting.RobustnessCurveDisplay.from_curves(
+        curves, chance=chance, xlabel="side of the images in pixels", ax=_pages.new_axes(5.6, 4.4)
+    ).figure_

@@ -42,6 +42,7 @@ _IN_TABLE = ("file", "verdict", "p_value", "others_p_value", "score", "margin", 
 _KEYS = (
     *(column.key for column in (*_COLUMNS, _OTHERS)),
     *("scores", "p_values", "error", "reason", "smallest_p_value"),
+    *(column.key for column in _answers.EVIDENCE),
 )
 
 
@@ -90,16 +91,22 @@ def judge(args: argparse.Namespace) -> Judgement:
     return Judgement(
         model,
         scored.failures,
-        _document(args.model, claim),
+        _document(args.model, claim, model),
         rows,
         [
             *_notes(_console.judged(rows), claim),
+            *_answers.notes_of_evidence(rows, model, claim.source),
             *_stability.notes_of_stability(rows, args.stability),
         ],
         partial(_in_words, claim=claim),
         _COLUMNS,
-        [*_shown(claim.rule), *stability[:1], *_answers.shown_history(rows)],
-        (*_answers.HISTORY, _OTHERS, *_answers.FITTED, *stability),
+        [
+            *_shown(claim.rule),
+            *_answers.shown_evidence(rows),
+            *stability[:1],
+            *_answers.shown_history(rows),
+        ],
+        (*_answers.HISTORY, _OTHERS, *_answers.FITTED, *stability, *_answers.EVIDENCE),
     )
 
 
@@ -149,10 +156,11 @@ def _row(position: int, model: Model, scored: Scored, claim: Claim) -> Row:
         "p_values": dict(zip(names, p_values.tolist(), strict=True)),
         "reason": rule.reason(score),
         "smallest_p_value": rule.smallest,
+        **_answers.evidence(scored, position, code),
     }
 
 
-def _document(path: str, claim: Claim) -> Row:
+def _document(path: str, claim: Claim, model: Model) -> Row:
     """Give the settings that verdicts rest on, as JSON has them."""
     rule = claim.rule
     return {
@@ -162,6 +170,7 @@ def _document(path: str, claim: Claim) -> Row:
         "calibration_images": claim.n_images,
         "smallest_p_value": rule.smallest,
         "match_energy": rule.least,
+        "log10_lr_bounds": _answers.bounds_of_evidence(model),
     }
 
 
@@ -185,7 +194,8 @@ def _in_words(row: Row, claim: Claim) -> str:
         verdict = f"Not rejected: the image is not unlike those of {source}."
         verdict += f" This is no proof that {source} made it."
     better = [f"{row['fits_better']} fits better."] if row["fits_better"] else []
-    return " ".join([verdict, *better, *rule.evidence(row["score"], row["p_value"])])
+    told = _answers.evidence_in_words(row, source)
+    return " ".join([verdict, *better, *rule.evidence(row["score"], row["p_value"]), *told])
 
 
 def _notes(rows: Sequence[Row], claim: Claim) -> list[str]:

@@ -25,14 +25,8 @@ _WEBDATASET = "tar files that hold KEY.model.txt or KEY.cls beside each KEY.png"
 
 _LABEL_ENDINGS = ("model.txt", "cls")
 
-_SPLITS = {
-    "train": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "eval": "test",
-}
+_SPLITS = dict.fromkeys(("val", "valid", "validation"), "val")
+_SPLITS |= {"train": "train", "test": "test", "eval": "test"}
 
 # From the folders and the name of a file, below the container, to the entry of its place; None if
 # the layout has no such place.

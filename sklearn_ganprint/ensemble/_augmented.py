@@ -24,23 +24,10 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sklearn_ganprint import _batches, _metaestimators
+from sklearn_ganprint import _batches, _images, _metaestimators
 from sklearn_ganprint._batches import Batches, row_chunks
-from sklearn_ganprint._images import (
-    FLOAT_DTYPES,
-    IMAGE_DTYPES,
-    ImageInputMixin,
-    as_image_shape,
-    batch_image_shape,
-    stack_images,
-)
-from sklearn_ganprint._metaestimators import (
-    AnswersAsInner,
-    Decides,
-    RoutesFitParams,
-    check_classes,
-    route,
-)
+from sklearn_ganprint._images import ImageInputMixin
+from sklearn_ganprint._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint.classification._base import for_two
 from sklearn_ganprint.perturbations import BasePerturbation, RandomHistory, check_perturbation
 from sklearn_ganprint.residuals._blanks import leave_out_blank
@@ -259,7 +246,7 @@ class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
         ValueError
             If there are fewer than two classes, or the copies differ in size where they meet.
         """
-        rows, y = self._validate_rows(X, y, reset=True, dtype=list(IMAGE_DTYPES))
+        rows, y = self._validate_rows(X, y, reset=True, dtype=list(_images.IMAGE_DTYPES))
         given = {"sample_weight": sample_weight, "groups": groups}
         params = {name: values for name, values in given.items() if values is not None}
         rows, y, params = leave_out_blank(self, rows, y, **params)
@@ -353,18 +340,20 @@ class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
 
     def _originals(self, X: Any) -> np.ndarray:
         """Validate images of any size, or rows of the fitted length."""
-        X = stack_images(X)
-        shape, fitted = batch_image_shape(X), getattr(self, "image_shape_", None)
+        X = _images.stack_images(X)
+        shape, fitted = _images.batch_image_shape(X), getattr(self, "image_shape_", None)
         if shape is None or (fitted is not None and shape[2] != fitted[2]):
-            return self._as_images(self._validate_rows(X, reset=False, dtype=list(IMAGE_DTYPES)))
-        rows = check_array(np.asarray(X).reshape(len(X), -1), dtype=list(IMAGE_DTYPES))
+            return self._as_images(
+                self._validate_rows(X, reset=False, dtype=list(_images.IMAGE_DTYPES))
+            )
+        rows = check_array(np.asarray(X).reshape(len(X), -1), dtype=list(_images.IMAGE_DTYPES))
         return rows.reshape(len(rows), *shape)
 
     def _as_images(self, rows: np.ndarray) -> np.ndarray:
         """Reshape rows to images, if the shape is known."""
         shape = getattr(self, "image_shape_", None)
         if shape is None and self.image_shape is not None:
-            shape = as_image_shape(self.image_shape)
+            shape = _images.as_image_shape(self.image_shape)
         return rows.reshape(len(rows), *(shape or (-1,)))
 
     def _make_copies(self, images: np.ndarray) -> np.ndarray:
@@ -398,7 +387,7 @@ class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
 
     def _merged_scores(self, images: np.ndarray) -> np.ndarray:
         """Scores of shape (n, n_classes) from those of the subclasses."""
-        if _metaestimators.offers(self.estimator_, Decides):
+        if _metaestimators.offers(self.estimator_, _metaestimators.Decides):
             scores = self.estimator_.decision_function(images)
         else:
             scores = self.estimator_.predict_log_proba(images)
@@ -608,9 +597,9 @@ class TiledClassifier(RoutesFitParams, FittedOnCopies):
             If there are fewer than two classes, or an entry of `fit_params` has another length.
         """
         parts, y = self._validate_parts(X, y, reset=True)
-        check_classes(self, y)
+        _metaestimators.check_classes(self, y)
         if _routing_enabled():
-            fit_params = route(self, fit_params).fit
+            fit_params = _metaestimators.route(self, fit_params).fit
         for values in fit_params.values():
             check_consistent_length(parts, values)
         rows, labels, fit_params = rows_of_copies(parts, y, fit_params)
@@ -644,7 +633,7 @@ class TiledClassifier(RoutesFitParams, FittedOnCopies):
         shape = tuple(getattr(X, "shape", ()))
         # scikit-learn would count the second of three axes as n_features_in_.
         rows = np.asarray(X).reshape(shape[0], -1) if len(shape) == 3 else X
-        validated = validate_data(self, rows, y, reset=reset, dtype=list(FLOAT_DTYPES))
+        validated = validate_data(self, rows, y, reset=reset, dtype=list(_images.FLOAT_DTYPES))
         rows, *labels = validated if reset else (validated,)
         n_parts = (shape[1] if len(shape) == 3 else 1) if reset else self.n_parts_
         parts = rows.reshape(len(rows), n_parts, -1)

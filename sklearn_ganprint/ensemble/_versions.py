@@ -273,8 +273,7 @@ def join_groups(groups: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """Return groups that also hold both images of each pair."""
     n = groups.max() + 1
     links = coo_array((np.ones(len(pairs)), tuple(groups[pairs].T)), shape=(n, n))
-    joined: np.ndarray = connected_components(links, directed=False)[1][groups]
-    return joined
+    return connected_components(links, directed=False)[1][groups]
 
 
 def _unit_rows(sketches: np.ndarray) -> np.ndarray:

@@ -7,7 +7,6 @@ from sklearn_ganprint.experiments._audit_result import *
 from sklearn_ganprint.experiments._dependence import *
 from sklearn_ganprint.experiments._fingerprints import *
 from sklearn_ganprint.experiments._reproduction import *
-from sklearn_ganprint.experiments._reproduction_result import *
 from sklearn_ganprint.experiments._results import *
 from sklearn_ganprint.experiments._run import *
 from sklearn_ganprint.experiments._selection import *

@@ -438,8 +438,7 @@ class AnswerShares(Result):
         dict
             All attributes by name. Values that are missing are None.
         """
-        found: dict[str, Any] = plain(vars(self))
-        return found
+        return plain(vars(self))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row.

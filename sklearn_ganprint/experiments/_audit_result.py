@@ -216,7 +216,7 @@ class AuditResult(Result):
             for pair in self.duplicates
         ]
         names = ("part", "example", "n_images", "alike")
-        found: dict[str, Any] = plain(
+        return plain(
             {
                 "verdict": self.verdict,
                 "findings": self.findings,
@@ -227,7 +227,6 @@ class AuditResult(Result):
                 "failures": [{"file": name, "reason": reason} for name, reason in self.failures],
             }
         )
-        return found
 
 
 def _of_permutation(control: Control) -> Iterator[Weighed]:

@@ -2,30 +2,28 @@
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from sklearn_ganprint._output import write_csv
 from sklearn_ganprint._public import renamed_parameter
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader
-from sklearn_ganprint.experiments import _run, _selection
-from sklearn_ganprint.experiments._attribution import attribution_result
-from sklearn_ganprint.experiments._fingerprints import convergence_from_sums, measure_correlations
+from sklearn_ganprint.experiments import _fingerprints, _results, _run, _selection
+from sklearn_ganprint.experiments._attribution import AttributionResult, attribution_result
+from sklearn_ganprint.experiments._dependence import DependenceResult
+from sklearn_ganprint.experiments._fingerprints import ConvergenceResult, CorrelationResult
 from sklearn_ganprint.experiments._parts import Checkpoints, Part
-from sklearn_ganprint.experiments._reproduction_result import ReproductionResult
-from sklearn_ganprint.experiments._results import (
-    RobustnessResult,
-    compare_predictions,
-    measure_robustness,
-)
+from sklearn_ganprint.experiments._results import Result, RobustnessResult, plain
 from sklearn_ganprint.experiments._run import BatchOptions, ReproductionSettings, Run, Scored
 from sklearn_ganprint.files._batches import FileBatches, is_paths
 
-__all__ = ["reproduce_paper"]
+__all__ = ["ReproductionResult", "reproduce_paper"]
 
 #: Architectures and labels without a network: as in the paper, they are not recompressed.
 NOT_GENERATED = frozenset({"camera", "real", "n/a"})
@@ -35,6 +33,209 @@ _READINGS = ("test images", "test images and those of the fingerprints")
 _FEW_TESTS = 50
 #: Energy, in squared grey levels, of what rounding leaves of a blank image.
 _BLANK = 1e-6
+
+#: What the paper states: an item and its value, by what is found in its place.
+PAPER = {
+    "sources": ("sources", "22: 9 Cycle-GAN, 6 Pro-GAN, 5 Star-GAN, 2 cameras"),
+    "images": ("images of each to fit on and to test on", "512 and 488"),
+    "limit": ("Fig. 3: limit of the energy", "0.0377 and 0.0088 (two sources, unit not stated)"),
+    "auc": ("Fig. 5: AUC, same against cross", "0.990 and 0.998"),
+    "d_prime": ("Fig. 5: d′ of these", "3.29 and 4.07 (from the AUC, if normal)"),
+    "correlation": (
+        "Fig. 6: mean correlation",
+        "large with the own fingerprint, weaker with siblings, none with others",
+    ),
+    "accuracy": ("Fig. 8: accuracy", "90.3 %"),
+    "recompressed": ("accuracy after JPEG compression (QF 95 in the paper)", "90.1 %"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ReproductionResult(Result):
+    """What :func:`reproduce_paper` found, by figure of the paper.
+
+    Attributes
+    ----------
+    convergence : tuple of ConvergenceResult
+        Results of Fig. 2 to 4, in the order of the classes.
+    correlation : CorrelationResult
+        Results of Fig. 5 and 6.
+    attribution : AttributionResult
+        Results of Fig. 7 and 8.
+    recompression : RobustnessResult
+        Results of the JPEG experiment, in both readings of the paper.
+    recompressed : tuple of str
+        Sources whose images were compressed in the JPEG experiment.
+    robustness : RobustnessResult or None
+        The robustness study, which the paper leaves to future work; None if it was left out.
+    warnings : tuple of str
+        Reasons for which the figures may mislead.
+    failures : tuple of (filename, reason)
+        Files that could not be used.
+    sizes : RobustnessResult or None
+        Accuracy by the number of images that fingerprints are estimated from (families) and the
+        side of the images in pixels (strengths); None without the study.
+    dependence : DependenceResult or None
+        Simulated generators of one and of two architectures compared; None without the study.
+    controls : dict or None
+        What else tells the sources apart, as :class:`AuditResult` puts it; None if not asked for.
+    paper : dict of str to tuple of str
+        What the paper states: an item and its value, by key.
+
+    See Also
+    --------
+    reproduce_paper : Makes one.
+    """
+
+    paper: ClassVar[dict[str, tuple[str, str]]] = PAPER
+
+    convergence: tuple[ConvergenceResult, ...]
+    correlation: CorrelationResult
+    attribution: AttributionResult
+    recompression: RobustnessResult
+    recompressed: tuple[str, ...]
+    robustness: RobustnessResult | None
+    warnings: tuple[str, ...]
+    failures: tuple[tuple[str, str], ...]
+    sizes: RobustnessResult | None = None
+    dependence: DependenceResult | None = None
+    controls: dict[str, Any] | None = None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row for each source.
+
+        Returns
+        -------
+        list of dict
+            Rows with ``source``, ``architecture``, ``n_fit``, ``n_test``, ``recall``, ``auc``, the
+            limit of the fingerprint's energy by the fit, as printed, unbiased and from halves,
+            and the period of its autocorrelation.
+        """
+        classes = self.attribution.rows()
+        architectures = self.correlation.architectures or [None] * len(classes)
+        return [
+            {
+                "source": row["name"],
+                "architecture": architecture,
+                **{key: row[key] for key in ("n_fit", "n_test", "recall", "auc")},
+                "energy_limit": plain(convergence.fit.limit),
+                "printed_limit": plain(convergence.printed_fit.limit),
+                "unbiased_limit": plain(convergence.unbiased_limit),
+                "split_half_limit": plain(convergence.split_half_limit),
+                "period_rows": convergence.period[0],
+                "period_columns": convergence.period[1],
+            }
+            for row, architecture, convergence in zip(
+                classes, architectures, self.convergence, strict=True
+            )
+        ]
+
+    def architecture_rows(self) -> list[dict[str, Any]]:
+        """Return one row for each architecture, or system, in the order of the sources.
+
+        Returns
+        -------
+        list of dict
+            Rows with ``architecture``, numbers of ``sources``, of images to fit on of each
+            (``n_fit``) and of test images (``n_test``), ``accuracy``, the share of these whose very
+            source was right, the mean correlation with the ``own`` fingerprint, with those of
+            ``sibling`` sources (None if there are none) and of ``other`` ones, the least ``auc`` of
+            a source, and the means of the limits of the energy, ``energy_limit`` and
+            ``unbiased_limit``. Empty if the architectures are not known.
+        """
+        rows, correlations, table = self.rows(), self.correlation.rows(), []
+        for name in dict.fromkeys(self.correlation.architectures or ()):
+            own = [row for row in rows if row["architecture"] == name]
+            n_test, sources = [row["n_test"] for row in own], {row["source"] for row in own}
+            pairs = [pair for pair in correlations if pair["source"] in sources]
+            means = {
+                relation: [pair["mean"] for pair in pairs if pair["relation"] == relation]
+                for relation in ("own", "sibling", "other")
+            }
+            table.append(
+                {
+                    "architecture": name,
+                    "sources": len(own),
+                    "n_fit": own[0]["n_fit"],
+                    "n_test": sum(n_test),
+                    "accuracy": float(np.average([row["recall"] for row in own], weights=n_test)),
+                    **{key: float(np.mean(some)) if some else None for key, some in means.items()},
+                    "auc": min(row["auc"] for row in own),
+                    **{
+                        key: float(np.mean([row[key] for row in own]))
+                        for key in ("energy_limit", "unbiased_limit")
+                    },
+                }
+            )
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain values that JSON can hold.
+
+        Returns
+        -------
+        dict
+            ``sources``, the rows, and one entry for each attribute.
+        """
+        return {
+            "sources": self.rows(),
+            **plain(vars(self)),
+            "failures": [{"file": name, "reason": reason} for name, reason in self.failures],
+            "architectures": self.architecture_rows(),
+            "sizes": self.sizes and self._size_rows(),
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write ``results.json`` and every table as CSV into a folder.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The folder, which is made if there is none. Files of these names are replaced.
+
+        Raises
+        ------
+        OSError
+            If a file cannot be written.
+        """
+        folder = Path(path)
+        (folder / "tables").mkdir(parents=True, exist_ok=True)
+        for name, rows in self.tables().items():
+            write_csv(folder / "tables" / f"{name}.csv", rows)
+        super().save(folder / "results.json")
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """Return every table as rows, by name.
+
+        Returns
+        -------
+        dict of str to list of dict
+            The tables that :meth:`save` writes as CSV.
+        """
+        names = self.attribution.classes.astype(str).tolist()
+        tables = {
+            "sources": self.rows(),
+            "energies": [row for source in self.convergence for row in source.rows()],
+            "correlations": self.correlation.rows(),
+            "confusion": [
+                {"made by": name, **dict(zip(names, row, strict=True))}
+                for name, row in zip(names, self.attribution.confusion.tolist(), strict=True)
+            ],
+            "recompression": self.recompression.rows(),
+            "robustness": self.robustness.rows() if self.robustness else [],
+            "sizes": self._size_rows(),
+            "dependence": self.dependence.rows() if self.dependence else [],
+            "controls": self.controls["controls"] if self.controls else [],
+            "architectures": self.architecture_rows(),
+        }
+        return {name: rows for name, rows in tables.items() if rows}
+
+    def _size_rows(self) -> list[dict[str, Any]]:
+        """Return one row for each number and size of images."""
+        rows = self.sizes.rows()[1:] if self.sizes else []
+        return [
+            {"images": int(row.pop("family")), "side": row.pop("strength"), **row} for row in rows
+        ]
 
 
 @renamed_parameter("passes", "options")
@@ -130,9 +331,12 @@ def reproduce_paper(
     if not np.isfinite(scored.scores).all(axis=(0, 2)).any():
         reasons = "; ".join(f"{file}: {why}" for file, why in list(run.failures.items())[:3])
         raise ValueError(f"No image to test on can be used: {reasons}")
-    result = _results(run, y, families, fitted, scored)
+    result = _put_together(run, y, families, fitted, scored)
     if settings.study:
-        result = replace(result, sizes=_sizes(run, fitted), dependence=run.study_dependence())
+        by_size = run.sizes(fitted)
+        # The last has all images of full size.
+        sizes = _measure(selection.classes, by_size, selection.test, clean=list(by_size)[-1])
+        result = replace(result, sizes=sizes, dependence=run.study_dependence())
     return replace(result, controls=controls, failures=tuple(run.failures.items()))
 
 
@@ -164,11 +368,7 @@ def _families(
 def _generated(labels: Sequence[str], families: tuple[str, ...] | None) -> list[int]:
     """Return the sources that a network made, as far as is known."""
     names = zip(labels, families or labels, strict=True)
-    return [
-        code
-        for code, pair in enumerate(names)
-        if NOT_GENERATED.isdisjoint(name.lower() for name in pair)
-    ]
+    return [code for code, own in enumerate(names) if NOT_GENERATED.isdisjoint(map(str.lower, own))]
 
 
 def _batches(X: Any, reader: ImageReader | None, options: BatchOptions) -> FileBatches:
@@ -192,7 +392,7 @@ def _check_fitted(classes: np.ndarray, fitted: Mapping[int, Part]) -> None:
             )
 
 
-def _results(
+def _put_together(
     run: Run, y: np.ndarray, architectures: Any, fitted: dict[int, Part], scored: Scored
 ) -> ReproductionResult:
     """Do the JPEG experiment and the robustness study, and put all results together."""
@@ -201,7 +401,10 @@ def _results(
     usable, (predicted,) = _attribute(classes, [scores])
     in_all, (clean, *readings) = _attribute(classes, [scores, *run.recompress(fitted)])
     variants = dict(zip(_READINGS, readings, strict=True))
-    robustness = _robustness(run, fitted) if run.settings.n_robustness else None
+    robustness = None
+    if run.settings.n_robustness:
+        changed = run.robustness(fitted), run.robustness_positions()
+        robustness = _measure(classes, *changed, clean=_run.UNCHANGED)
     failures = tuple(run.failures.items())
     train, test = np.concatenate(run.selection.fit), np.concatenate(run.selection.test)
     if failures:
@@ -209,19 +412,18 @@ def _results(
     sides = train, test[usable]
     return ReproductionResult(
         convergence=tuple(
-            convergence_from_sums(
-                fitted[code]["sums"],
-                fitted[code]["counts"],
-                float(fitted[code]["residual_energies"].mean()),
-                name=str(label),
+            _fingerprints.convergence_from_sums(
+                part["sums"], part["counts"], part["residual_energies"].mean(), name=str(label)
             )
-            for code, label in enumerate(classes)
+            for label, part in zip(classes, fitted.values(), strict=True)
         ),
-        correlation=measure_correlations(scores[usable], y_test[usable], classes, architectures),
+        correlation=_fingerprints.measure_correlations(
+            scores[usable], y_test[usable], classes, architectures
+        ),
         attribution=attribution_result(
             _classifier(classes, fitted), y, sides, scores[usable], predicted, failures
         ),
-        recompression=compare_predictions(y_test[in_all], clean, variants),
+        recompression=_results.compare_predictions(y_test[in_all], clean, variants),
         recompressed=tuple(str(classes[code]) for code in run.recompressed),
         robustness=robustness,
         warnings=tuple(_warnings(run, architectures, fitted, scored.hashes)),
@@ -246,22 +448,17 @@ def _classifier(classes: np.ndarray, fitted: Mapping[int, Part]) -> FingerprintC
     )
 
 
-def _robustness(run: Run, fitted: dict[int, Part]) -> RobustnessResult:
-    scores, classes = run.robustness(fitted), run.selection.classes
-    y = np.repeat(classes, [len(own) for own in run.robustness_positions()])
+def _measure(
+    classes: np.ndarray,
+    scores: Mapping[tuple[str, float], np.ndarray],
+    positions: Collection[np.ndarray],
+    clean: tuple[str, float],
+) -> RobustnessResult:
+    """Compare attributions of each source's images after changes with those of `clean`."""
     usable, predicted = _attribute(classes, scores.values())
-    predictions = dict(zip(scores, predicted, strict=True))
-    return measure_robustness(y[usable], predictions[_run.UNCHANGED], predictions)
-
-
-def _sizes(run: Run, fitted: dict[int, Part]) -> RobustnessResult:
-    scores, classes = run.sizes(fitted), run.selection.classes
-    usable, predicted = _attribute(classes, scores.values())
-    y = np.repeat(classes, [len(own) for own in run.selection.test])[usable]
-    # The last has all images of full size.
-    names = [(str(number), float(side)) for number, side in scores]
-    points = dict(zip(names, predicted, strict=True))
-    return measure_robustness(y, predicted[-1], points)
+    y = np.repeat(classes, [*map(len, positions)])
+    points = dict(zip(scores, predicted, strict=True))
+    return _results.measure_robustness(y[usable], points[clean], points)
 
 
 def _warnings(

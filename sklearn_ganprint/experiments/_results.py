@@ -80,7 +80,9 @@ class Result(ABC):
 
 
 def plain(value: Any) -> Any:
-    """Turn arrays, numpy's numbers, tuples and numbers that are not finite into what JSON has."""
+    """Turn results, arrays, numpy's numbers, tuples and NaN or infinity into what JSON has."""
+    if isinstance(value, Result):
+        return value.to_dict()
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):

@@ -178,8 +178,7 @@ class Run:
 
         part = self.checkpoints.get("controls", audit)
         self._advance(n_done + len(chosen))
-        found: dict[str, Any] = json.loads(str(part["found"]))
-        return found
+        return json.loads(str(part["found"]))
 
     def control_positions(self) -> np.ndarray:
         """Return the images of the controls, of both sides and all sources."""
@@ -247,13 +246,13 @@ class Run:
             result[family, strength] = scored.scores[0]
         return result
 
-    def sizes(self, fitted: dict[int, Part]) -> dict[tuple[int, int], np.ndarray]:
+    def sizes(self, fitted: dict[int, Part]) -> dict[tuple[str, float], np.ndarray]:
         """Score test images, by the number of images to fit on and the side that is used."""
         grown, numbers = growing_fingerprints(fitted)
         views = side_views(grown.shape[1:3])
         scored = self.score("sizes", self.selection.test, grown, views=list(views.values()))
         return {
-            (number, side): scores[:, column :: len(numbers)]
+            (str(number), float(side)): scores[:, column :: len(numbers)]
             for side, scores in zip(views, scored.scores, strict=True)
             for column, number in enumerate(numbers)
         }
@@ -335,11 +334,11 @@ def growing_fingerprints(fitted: Mapping[int, Part]) -> tuple[np.ndarray, list[i
 
 def partial_views(size: tuple[int, int]) -> dict[tuple[str, float], View]:
     """Return views of residuals without the borders, and as if images were smaller."""
-    views = {}
-    for trim in (0, *TRIMS):
-        if 4 * trim < min(size):
-            inner = View(*(slice(trim, length - trim) for length in size))
-            views[UNCHANGED[0], float(trim)] = inner
+    views = {
+        (UNCHANGED[0], float(trim)): View(*(slice(trim, length - trim) for length in size))
+        for trim in (0, *TRIMS)
+        if 4 * trim < min(size)
+    }
     sides = side_views(size)
     del sides[min(size)]
     return views | {("side of the image used", float(side)): part for side, part in sides.items()}

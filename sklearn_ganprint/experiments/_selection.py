@@ -123,8 +123,7 @@ def _parts(codes: np.ndarray, groups: Any) -> np.ndarray:
         return np.zeros(n_sources, dtype=np.intp)
     _, group_codes = np.unique(np.asarray(groups), return_inverse=True)
     held = coo_array((np.ones(len(codes)), (codes, group_codes))).tocsr()
-    parts: np.ndarray = connected_components(held @ held.T, directed=False)[1]
-    return parts
+    return connected_components(held @ held.T, directed=False)[1]
 
 
 def _members(parts: np.ndarray) -> list[np.ndarray]:
@@ -219,8 +218,7 @@ def area_means(images: np.ndarray, n_rows: int, n_columns: int) -> np.ndarray:
     areas = np.add.reduceat(np.add.reduceat(images, rows, axis=1, dtype=np.float64), columns, 2)
     weights = np.array(LUMINANCE_WEIGHTS if channels == 3 else (1.0,))
     n_pixels = np.outer(np.diff([*rows, height]), np.diff([*columns, width]))
-    means: np.ndarray = areas @ weights / n_pixels
-    return means
+    return areas @ weights / n_pixels
 
 
 def near_duplicates(first: Any, second: Any, *, max_bits: int = 3) -> np.ndarray:

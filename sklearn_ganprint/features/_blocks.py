@@ -206,5 +206,4 @@ def _blocks(plane: np.ndarray) -> np.ndarray:
 def _mean_block(blocks: np.ndarray) -> np.ndarray:
     """Average blocks ``(n_rows, 8, n_columns, 8)``; 0 if there are none."""
     n_blocks = blocks.shape[0] * blocks.shape[2]
-    mean: np.ndarray = blocks.sum(axis=0).sum(axis=1) / np.float32(max(n_blocks, 1))
-    return mean
+    return blocks.sum(axis=0).sum(axis=1) / np.float32(max(n_blocks, 1))

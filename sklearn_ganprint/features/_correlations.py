@@ -17,15 +17,8 @@ from sklearn_ganprint.denoisers import (
     WaveletDenoiser,
     check_denoiser,
 )
-from sklearn_ganprint.features._autocorrelation import (
-    channel_pairs,
-    correlation_names,
-    correlation_rows,
-    covariance_table,
-    kept_weights,
-    linear_prediction,
-    weight_names,
-)
+from sklearn_ganprint.features import _autocorrelation
+from sklearn_ganprint.features._autocorrelation import channel_pairs, correlation_names
 from sklearn_ganprint.features._base import ImageFeatures, channel_names
 from sklearn_ganprint.residuals._residual import SeveralResiduals
 
@@ -197,7 +190,7 @@ class CorrelationTransformer(ImageFeatures):
         residuals = residuals[..., : _fast_side(height), : _fast_side(width)]
         reaches = self._reaches(n_channels)
         return [
-            covariance_table(planes, reach)
+            _autocorrelation.covariance_table(planes, reach)
             for planes, reach in zip(residuals, reaches, strict=True)
         ]
 
@@ -208,8 +201,8 @@ class CorrelationTransformer(ImageFeatures):
         ]
         if self.window:
             near = np.stack([_near(table, self.window - 1) for table in tables], axis=1)
-            weights, errors = linear_prediction(near, self.ridge)
-            weights = weights[..., kept_weights(near.shape[2], self.window)]
+            weights, errors = _autocorrelation.linear_prediction(near, self.ridge)
+            weights = weights[..., _autocorrelation.kept_weights(near.shape[2], self.window)]
             for position, row in enumerate(rows):
                 own = row, weights[:, position], np.log(errors[:, position]) / 2
                 rows[position] = np.hstack(own)
@@ -229,7 +222,7 @@ class CorrelationTransformer(ImageFeatures):
         power = _powers(table)
         power[power < floor] = 0
         covariances = table[:, pairs[:, 0], pairs[:, 1]]
-        return correlation_rows(covariances, power, pairs, log_norm=self.log_norm)
+        return _autocorrelation.correlation_rows(covariances, power, pairs, log_norm=self.log_norm)
 
     def _names(self, image_shape: ImageShape) -> list[str]:
         letters = channel_names(image_shape[2])
@@ -239,7 +232,9 @@ class CorrelationTransformer(ImageFeatures):
             if (colour_lag := self._colour_lag(len(letters))) >= 0:
                 own += self._correlation_names(_COLOURS, colour_lag)
             if self.window:
-                own += [f"weight_{name}" for name in weight_names(letters, self.window)]
+                own += [
+                    f"weight_{name}" for name in _autocorrelation.weight_names(letters, self.window)
+                ]
                 own += [f"log_error[{letter}]" for letter in letters]
             names += [f"residual{position}_{name}" for name in own]
         return names

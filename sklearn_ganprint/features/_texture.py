@@ -179,8 +179,7 @@ def _half(plane: np.ndarray) -> np.ndarray:
     """Means of 2 x 2 pixels."""
     height, width = (side // 2 * 2 for side in plane.shape)
     rows = plane[:height:2, :width] + plane[1:height:2, :width]
-    mean: np.ndarray = (rows[:, ::2] + rows[:, 1::2]) / 4
-    return mean
+    return (rows[:, ::2] + rows[:, 1::2]) / 4
 
 
 def _quantised(values: np.ndarray, step: float, greatest: int) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Which parts of an image do not come from its claimed source."""
 
 from sklearn_ganprint._public import publish
-from sklearn_ganprint.localization._images import *
 from sklearn_ganprint.localization._localizer import *
 from sklearn_ganprint.localization._model import *
 

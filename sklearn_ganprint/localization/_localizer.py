@@ -4,21 +4,22 @@ import warnings
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self, overload
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
-from sklearn_ganprint import _images, _metaestimators
-from sklearn_ganprint._batches import Batches, Result, hand_on_arrays
+from sklearn_ganprint import _batches, _images, _metaestimators
+from sklearn_ganprint._batches import Batches, Result
 from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint.conformal import conformal_p_values, scores_needed
 from sklearn_ganprint.localization import _model, _windows
-from sklearn_ganprint.perturbations import RandomHistory, check_perturbation
+from sklearn_ganprint.perturbations import RandomHistory
 
-__all__ = ["FingerprintLocalizer", "LocalizationWarning"]
+__all__ = ["FingerprintLocalizer", "LocalizationResult", "LocalizationWarning", "localize_images"]
 
 #: More folds cost more and make hardly better models.
 N_FOLDS = 5
@@ -264,7 +265,7 @@ n_coordinates)
             )
         for name in ("means_", "processed_peaks_", "processed_threshold_"):
             self.__dict__.pop(name, None)  # of an earlier fit
-        history = self._history(batches.steps)
+        history = _model.copies_history(self.perturbations, batches.steps)
         first = self._validate_images(batches.first, reset=True)
         y = column_or_1d(y, warn=True)
         _metaestimators.check_classes(self, y)
@@ -273,7 +274,7 @@ n_coordinates)
         folds = self._folds(y, groups)
         n_folds = int(folds.max()) + 1
         images, steps = batches.apart()
-        making = (self, history, [hand_on_arrays(clone(step)) for step in steps])
+        making = self, history, _unfitted(steps)
         sums = images.map(_model.add_up, *making, n_folds, rows=(codes, folds))
         moments, codes = self._gather(sums, codes, n_folds)
         self._check_windows(moments)
@@ -284,24 +285,6 @@ n_coordinates)
         positions = np.concatenate(read)
         versions = [list(windows) for windows in zip(*chain(*located), strict=True)]
         return self._calibrate(versions, codes[positions], folds[positions])
-
-    def _history(self, steps: Sequence[Any]) -> RandomHistory | None:
-        """Return what copies go through, if there are copies."""
-        if self.perturbations is None:
-            return None
-        history = check_perturbation(self.perturbations)
-        if not isinstance(history, RandomHistory):
-            raise ValueError(
-                f"perturbations: expected a random history such as 'history web', got "
-                f"{self.perturbations!r}."
-            )
-        if not steps:
-            raise ValueError(
-                "perturbations: copies are made of images, and the localizer got residuals. Fit "
-                "what make_localization_pipeline makes, or a FileBatchEstimator over a pipeline; "
-                "or set perturbations=None."
-            )
-        return history
 
     def _gather(
         self, sums: Iterator[Result], codes: np.ndarray, n_folds: int
@@ -325,22 +308,19 @@ n_coordinates)
         `versions` are the windows of all images as they are, and of all copies.
         """
         n_classes, n_images = len(self.classes_), len(codes)
-        numbers = np.arange(len(versions))
-        windows = [*chain(*versions)]
+        numbers, windows = np.arange(len(versions)), [*chain(*versions)]
         classes = (numbers[:, np.newaxis] * n_classes + codes).ravel()
         spreads = _model.fit_spreads(windows, classes, n_classes * len(numbers), self.smoothing)
         self.means_, self.covariances_ = map(np.stack, zip(*spreads, strict=True))
         folds = np.tile(folds, len(numbers))
         evidence = _model.clean_evidence(windows, classes, folds, self.window_model())
         self.grow_threshold_ = _model.grow_threshold(evidence[:n_images], versions[0])
-        peaks = np.array(
-            [
-                self.peak_of(_model.pixel_map(against, image.active, image.shape, self.window_size))
-                for against, image in zip(evidence, windows, strict=True)
-            ]
-        ).reshape(len(numbers), n_images)
-        self.calibration_peaks_ = peaks[0]
-        self.calibration_codes_ = codes
+        maps = (
+            _model.pixel_map(against, image.active, image.shape, self.window_size)
+            for against, image in zip(evidence, windows, strict=True)
+        )
+        peaks = np.array([*map(self.peak_of, maps)]).reshape(len(numbers), n_images)
+        self.calibration_peaks_, self.calibration_codes_ = peaks[0], codes
         if len(peaks) > 1:
             self.processed_peaks_ = peaks[1]
         self._set_threshold()
@@ -621,10 +601,8 @@ n_coordinates)
         check_is_fitted(self)
         images, model = self.any_size(X), self.window_model()
         codes = np.full(len(images), -1) if claimed is None else self._encode(claimed, len(images))
-        maps, processed = (
-            np.empty(images.shape[:3], images.dtype),
-            np.zeros(len(images), dtype=bool),
-        )
+        maps = np.empty(images.shape[:3], images.dtype)
+        processed = np.zeros(len(images), dtype=bool)
         for number, image in enumerate(images):
             evidence = _model.image_evidence(image, model)
             if claimed is None:
@@ -647,9 +625,8 @@ n_coordinates)
                 f"images of {self.image_shape_[2]}."
             )
         rows = np.asarray(X).reshape(len(X), -1)
-        return check_array(rows, dtype=list(_images.FLOAT_DTYPES), estimator=self).reshape(
-            -1, *shape
-        )
+        rows = check_array(rows, dtype=list(_images.FLOAT_DTYPES), estimator=self)
+        return rows.reshape(-1, *shape)
 
     def _encode(self, claimed: Any, n_images: int) -> np.ndarray:
         """Return the codes of claimed sources, one for all images or one for each."""
@@ -676,3 +653,103 @@ n_coordinates)
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
+
+
+class LocalizationResult(NamedTuple):
+    """Result of :func:`localize_images`.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (n, H, W)
+        Greater is less likely from the claimed source; NaN where the image is flat.
+    masks : ndarray of bool, shape (n, H, W)
+        Regions that do not come from the claimed source.
+    claimed : ndarray of shape (n,)
+        The claimed sources, or the most likely ones where none was given.
+    """
+
+    maps: np.ndarray
+    masks: np.ndarray
+    claimed: np.ndarray
+
+
+@overload
+def localize_images(
+    model: Any, X: Any, claimed: Any = None, *, return_processed: Literal[False] = False
+) -> LocalizationResult: ...
+@overload
+def localize_images(
+    model: Any, X: Any, claimed: Any = None, *, return_processed: Literal[True]
+) -> tuple[LocalizationResult, np.ndarray]: ...
+def localize_images(
+    model: Any, X: Any, claimed: Any = None, *, return_processed: bool = False
+) -> LocalizationResult | tuple[LocalizationResult, np.ndarray]:
+    """Find the parts of images of any size that do not come from a claimed source.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted pipeline that ends with a :class:`FingerprintLocalizer`, or a
+        :class:`~sklearn_ganprint.FileBatchEstimator` over one.
+    X : array-like of shape (n, H, W) or (n, H, W, C)
+        Images as the pipeline takes them, of any size.
+    claimed : label or array-like of shape (n,), default=None
+        Claimed source, one for all images or one for each. None is the most likely source of the
+        whole image.
+    return_processed : bool, default=False
+        Whether to tell whose history differs, too.
+
+    Returns
+    -------
+    result : LocalizationResult
+        Maps, masks and claimed sources.
+    processed : ndarray of bool, shape (n,)
+        Whether most of an image is more like processed copies than like images as they were fitted
+        on, see :meth:`FingerprintLocalizer.examine`. Only if asked for.
+
+    Raises
+    ------
+    TypeError
+        If the model does not end with a localizer, or a step before it learns from images.
+    ValueError
+        If a claimed source is not one of those fitted on.
+
+    See Also
+    --------
+    sklearn_ganprint.make_localization_pipeline : Makes such a pipeline, and has an example.
+
+    Notes
+    -----
+    A fitted pipeline takes images of the size that it was fitted on, and no others. The steps
+    before the localizer learn nothing else, so unfitted copies of them serve images of any size.
+    """
+    check_is_fitted(model)
+    steps, localizer = localizer_of(model)
+    residuals = _batches.transform_batch(X, _unfitted(steps))
+    maps, labels, processed = localizer.examine(residuals, claimed)
+    masks = np.stack([*map(localizer.mask_of, maps, processed)])
+    result = LocalizationResult(maps, masks, labels)
+    return (result, processed) if return_processed else result
+
+
+def localizer_of(model: Any) -> tuple[list[Any], FingerprintLocalizer]:
+    """Return the steps before the localizer, and the localizer."""
+    model = getattr(model, "estimator_", model)
+    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+    *leading, localizer = steps
+    if not isinstance(localizer, FingerprintLocalizer):
+        raise TypeError(
+            f"model: expected a pipeline that ends with a FingerprintLocalizer, got one that ends "
+            f"with {type(localizer).__name__}."
+        )
+    learned = [type(step).__name__ for step in leading if not _batches.learns_nothing(step)]
+    if learned:
+        raise TypeError(
+            f"model: expected steps that learn nothing before the localizer, got {learned}."
+        )
+    return [step for step in leading if step not in (None, "passthrough")], localizer
+
+
+def _unfitted(steps: Sequence[Any]) -> list[Any]:
+    """Return copies of steps that learn nothing but the shape, which images of any size pass."""
+    return [_batches.hand_on_arrays(clone(step)) for step in steps]

@@ -9,14 +9,9 @@ from scipy.linalg import solve_triangular
 
 from sklearn_ganprint._batches import one_blas_thread, transform_batch
 from sklearn_ganprint.conformal import rejected_ranks
-from sklearn_ganprint.localization._windows import (
-    TINY,
-    Moments,
-    Projection,
-    two_by_two,
-    window_strips,
-)
-from sklearn_ganprint.perturbations import RandomHistory
+from sklearn_ganprint.localization import _windows
+from sklearn_ganprint.localization._windows import Moments, Projection
+from sklearn_ganprint.perturbations import RandomHistory, check_perturbation
 
 __all__ = ["WindowModel", "localization_map"]
 
@@ -81,7 +76,7 @@ class Coordinates(NamedTuple):
 def project(residual: np.ndarray, projection: Projection, settings: WindowSettings) -> Coordinates:
     """Return the coordinates of the windows of a residual ``(H, W, C)``."""
     parts, blocks = [], []
-    for strip in window_strips(residual, *settings):
+    for strip in _windows.window_strips(residual, *settings):
         parts.append(strip.features @ projection.coef.T + projection.intercept)
         blocks.append(strip.active)
     active = np.concatenate(blocks)
@@ -91,14 +86,14 @@ def project(residual: np.ndarray, projection: Projection, settings: WindowSettin
 
 def whole_windows(residual: np.ndarray, settings: WindowSettings) -> np.ndarray:
     """Return the features of the windows without flat blocks, as rows."""
-    strips = list(window_strips(residual, *settings))
+    strips = list(_windows.window_strips(residual, *settings))
     active = np.concatenate([strip.active for strip in strips])
     return np.concatenate([strip.features for strip in strips])[active_share(active) == 1]
 
 
 def active_share(active: np.ndarray) -> np.ndarray:
     """Return the share of the blocks of each window that are not flat."""
-    return two_by_two(active.astype(np.float64)) / np.prod(np.minimum(active.shape, 2))
+    return _windows.two_by_two(active.astype(np.float64)) / np.prod(np.minimum(active.shape, 2))
 
 
 def fit_spread(
@@ -120,7 +115,7 @@ def fit_spread(
     pooled = scatter.sum(axis=0) / counts.sum()
     total = (counts + POOLED_WINDOWS)[:, np.newaxis, np.newaxis]
     covariances = (scatter + POOLED_WINDOWS * pooled) / total
-    return Spread(means, covariances + TINY * np.eye(means.shape[1]))
+    return Spread(means, covariances + _windows.TINY * np.eye(means.shape[1]))
 
 
 def log_likelihoods(values: np.ndarray, spread: Spread) -> np.ndarray:
@@ -428,6 +423,25 @@ def locate(
                 ]
             )
     return list(zip(*versions, strict=True))
+
+
+def copies_history(perturbations: RandomHistory | str | None, steps: Any) -> RandomHistory | None:
+    """Return what copies of images go through, if there are copies, before `steps`."""
+    if perturbations is None:
+        return None
+    history = check_perturbation(perturbations)
+    if not isinstance(history, RandomHistory):
+        raise ValueError(
+            f"perturbations: expected a random history such as 'history web', got "
+            f"{perturbations!r}."
+        )
+    if not steps:
+        raise ValueError(
+            "perturbations: copies are made of images, and the localizer got residuals. Fit "
+            "what make_localization_pipeline makes, or a FileBatchEstimator over a pipeline; "
+            "or set perturbations=None."
+        )
+    return history
 
 
 def residual_versions(

@@ -34,7 +34,8 @@ _SHAPES = {
     "FusionClassifier": (
         "classes_ c, scales_ k, weights_ k, class_weights_ ckc, intercept_ c, own_means_ m, "
         "typicality_weights_? m, size_slopes_? t, "
-        "out_of_fold_codes_ n, out_of_fold_scores_ nc, out_of_fold_typicality_ nc"
+        "out_of_fold_codes_ n, out_of_fold_scores_ nc, out_of_fold_typicality_ nc, "
+        "out_of_class_typicality_? nc"
     ),
     "OpenSetClassifier": (
         "classes_ c, calibration_scores_ nc, calibration_class_scores_? nc, calibration_codes_ n, "
@@ -58,8 +59,8 @@ _SHAPES = {
 #: Limits that no score reaches, and scores below all others.
 _MAY_BE_INFINITE = frozenset(
     "calibration_class_scores_ calibration_peaks_ calibration_scores_ floors_ grow_threshold_ "
-    "lower_bound_ offset_ processed_peaks_ processed_threshold_ out_of_fold_scores_ "
-    "out_of_fold_typicality_ threshold_ thresholds_ upper_bound_".split()
+    "lower_bound_ offset_ processed_peaks_ processed_threshold_ out_of_class_typicality_ "
+    "out_of_fold_scores_ out_of_fold_typicality_ threshold_ thresholds_ upper_bound_".split()
 )
 
 
@@ -210,8 +211,8 @@ def _faults_of_files(estimator: BaseEstimator) -> Iterator[str]:
     files = _fitted(estimator).get("fitted_files_")
     if files is None:
         return
-    dtype = files.dtype if isinstance(files, np.ndarray) and files.ndim == 1 else np.dtype(float)
-    if dtype.names is None or dtype != record_type(dtype[0].itemsize) or not len(files):
+    records = isinstance(files, np.ndarray) and files.ndim == 1 and files.dtype.names is not None
+    if not records or files.dtype != record_type(files.dtype[0].itemsize) or not len(files):
         yield f"fitted_files_: expected records of files, got {files!r:.60}"
     elif not np.isin(files["source"], np.arange(-1, len(getattr(estimator, "classes_", ())))).all():
         yield "fitted_files_ have sources that are not positions in classes_"

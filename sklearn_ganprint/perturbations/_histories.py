@@ -8,26 +8,16 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array
 
-from sklearn_ganprint._images import (
-    IMAGE_DTYPES,
-    ImageShape,
-    batch_image_shape,
-    by_shape,
-    differ_in_shape,
-)
+from sklearn_ganprint import _images
+from sklearn_ganprint._images import ImageShape
+from sklearn_ganprint.perturbations import _perturbations
 from sklearn_ganprint.perturbations._base import BasePerturbation, HistoryCoverage
-from sklearn_ganprint.perturbations._perturbations import (
-    FILTERS,
-    MAX_SIDE,
-    OPERATIONS,
-    PRESET_TEXTS,
-    image_generator,
-)
+from sklearn_ganprint.perturbations._perturbations import FILTERS
 
 __all__ = ["RandomHistory"]
 
 #: Longest sides that the formats have.
-MAX_SIDES = {"jpeg": MAX_SIDE, "webp": 16383}
+MAX_SIDES = {"jpeg": _perturbations.MAX_SIDE, "webp": 16383}
 
 #: A crop, reduction or rotation that would leave less of a larger image is left out where images
 #: change their size, in pixels.
@@ -349,9 +339,9 @@ class RandomHistory(BasePerturbation):
         >>> [image.shape for image in half.transform_whole(images)]
         [(32, 32, 3), (32, 32, 3)]
         """
-        if differ_in_shape(X):
+        if _images.differ_in_shape(X):
             self._validate_params()
-            images = by_shape(self._of_one_size, X)
+            images = _images.by_shape(self._of_one_size, X)
         else:
             images = self._take(X, reset=False)
         for image in images:
@@ -365,12 +355,12 @@ class RandomHistory(BasePerturbation):
 
     def _of_one_size(self, X: Any) -> list[np.ndarray]:
         """Validate some images of a list, whose size need not be that seen in ``fit``."""
-        images = check_array(X, allow_nd=True, dtype=list(IMAGE_DTYPES))
-        batch_image_shape(images, self._n_channels)  # raises where there are 2 channels
+        images = check_array(X, allow_nd=True, dtype=list(_images.IMAGE_DTYPES))
+        _images.batch_image_shape(images, self._n_channels)  # raises where there are 2 channels
         return list(images.reshape(*images.shape[:3], -1))
 
     def _history(self, image: np.ndarray) -> Iterator[Operation]:
-        seeds = image_generator(image, self.random_state).integers(2**63, size=2)
+        seeds = _perturbations.image_generator(image, self.random_state).integers(2**63, size=2)
         rng = np.random.default_rng([self.draw, *seeds])
         chances = {name: self._chance(name) for name in BOUNDS}
         if image.shape[2] == 1:
@@ -425,7 +415,9 @@ class RandomHistory(BasePerturbation):
         """Apply the history of an image, which may change its size."""
         current = image
         for operation in history:
-            values = OPERATIONS[operation.name](current, self.data_range, **operation.parameters)
+            values = _perturbations.OPERATIONS[operation.name](
+                current, self.data_range, **operation.parameters
+            )
             sides = zip(values.shape[:2], current.shape[:2], strict=True)
             if any(new < min(least_side, old) for new, old in sides):
                 continue
@@ -502,4 +494,4 @@ def _to_frame(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 for _name in PRESETS:
-    PRESET_TEXTS[f"history {_name}"] = RandomHistory.preset(_name)
+    _perturbations.PRESET_TEXTS[f"history {_name}"] = RandomHistory.preset(_name)

@@ -9,14 +9,9 @@ from scipy.ndimage import uniform_filter
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_ganprint import _images
 from sklearn_ganprint._batches import row_chunks, thread_map
-from sklearn_ganprint._images import (
-    LUMINANCE_WEIGHTS,
-    YCBCR_WEIGHTS,
-    ImageShape,
-    ImageTransformer,
-    shape_groups,
-)
+from sklearn_ganprint._images import LUMINANCE_WEIGHTS, ImageShape, ImageTransformer
 from sklearn_ganprint._metaestimators import with_objects
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
 from sklearn_ganprint.denoisers._filters import residuals_by_each, settable_denoiser
@@ -251,7 +246,7 @@ class ResidualTransformer(BlankTeller, ClassNamePrefixFeaturesOutMixin, ImageTra
         ndarray of float64, shape (n_classes, H*W*C') or (n_classes, H, W, C')
             Weighted sums of what ``transform`` gives.
         """
-        groups = [(own, self._take(group, reset=False)) for own, group in shape_groups(X)]
+        groups = [(own, self._take(group, reset=False)) for own, group in _images.shape_groups(X)]
         shape = self._output_shape(self._fitted_shape(groups[0][1]))
         sums = np.zeros((codes.max() + 1, *shape))
         for own, images in groups:
@@ -321,7 +316,7 @@ class ResidualTransformer(BlankTeller, ClassNamePrefixFeaturesOutMixin, ImageTra
         """Convert RGB residuals to luminance and colour differences, if asked for."""
         if self.channels != "ycbcr" or residuals.shape[-1] == 1:
             return residuals
-        return residuals @ YCBCR_WEIGHTS.astype(residuals.dtype)
+        return residuals @ _images.YCBCR_WEIGHTS.astype(residuals.dtype)
 
     def _planes(self, images: np.ndarray) -> np.ndarray:
         """Arrange images as ``(n, C, H, W)`` in grey levels; 8-bit colours are not copied."""
