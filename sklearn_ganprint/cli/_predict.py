@@ -240,6 +240,8 @@ def _in_words(row: Row, rule: Rule, *, detects: bool, with_sets: bool) -> str:
             answer = f"It cannot be told whether this is a photo or generated: {row['reason']}."
     elif row["source"] == rule.word:
         answer = f"Attributed to none of the model's sources; the nearest is {row['nearest']}."
+    elif 1 < len(row["scores"]) == len(others) + 1:
+        answer = f"None of the model's sources can be ruled out; the nearest is {row['source']}."
     else:
         but = f"; {_and(others)} cannot be ruled out" if others else ""
         answer = f"Attributed to {row['source']}{but}."

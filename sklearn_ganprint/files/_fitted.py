@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_ganprint._batches import Batches
 from sklearn_ganprint._images import by_shape
-from sklearn_ganprint.classification._scores import last_step
+from sklearn_ganprint.classification._base import last_step
 from sklearn_ganprint.files._histories import FileHistory
 
 __all__ = ["FittedImage", "NearImage"]
