@@ -4,7 +4,8 @@ Usage: python benchmarks/reliability_files.py [--seed 0] [--count 10000] [--seco
 
 Small valid files of every format are made, and changed: bits flipped, ranges zeroed, removed or
 inserted, chunks dropped, doubled or swapped, sizes changed, checksums kept or fixed up. They are
-read in another process, which is killed when a file takes over five seconds. Other pixels than
+read in another process, as is what they say of themselves; it is killed when a file takes over five
+seconds. Other pixels than
 before are told apart: of a kind that a reader can recognise, or not (as a changed byte of an
 uncompressed image is not). The exit status is 1 after a crash, a hang, more than 1 GB, or damage of
 a recognisable kind that was not seen.
@@ -20,13 +21,14 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.datasets import ImageReader, ImageReadError, read_provenance
 
 TIMEOUT, MAX_MEMORY = 5, 1 << 30
 OUTCOMES = ["same", "refused", "other, recognisable", "other", "crash", "hang", "over 1 GB"]
@@ -222,6 +224,8 @@ def read_all(connection: Connection, folder: str) -> None:
         name, content = task
         path = Path(folder) / f"file.{name.rpartition('.')[2]}"
         path.write_bytes(content)
+        with suppress(ImageReadError):
+            read_provenance(path)
         try:
             result: np.ndarray | str = reader.read_one(path)
         except ImageReadError as error:

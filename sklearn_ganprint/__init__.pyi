@@ -7,6 +7,7 @@ from . import correlation as correlation
 from . import datasets as datasets
 from . import denoisers as denoisers
 from . import ensemble as ensemble
+from . import evidence as evidence
 from . import experiments as experiments
 from . import features as features
 from . import files as files

@@ -73,7 +73,10 @@ class LeavesOneOut(Protocol):
 
 
 class ScoresFolds(Protocol):
-    """Fits, and scores rows, (n, n_scores, n_classes), as if fitted without the fold of each."""
+    """Fits, and scores rows, (n, n_scores, n_classes), as if fitted without the fold of each.
+
+    Then, if asked to, once more, (2, n, ...), as if fitted without the class of each, too.
+    """
 
     def fold_scores(
         self,
@@ -83,6 +86,7 @@ class ScoresFolds(Protocol):
         subclasses: Any = None,
         background: Any = None,
         rows: Any = None,
+        leave_class_out: bool = False,
     ) -> np.ndarray: ...
 
 

@@ -59,9 +59,22 @@ def shrunk(covariance, shrinkage):
 
 
 def reference(
-    X, y, parts, X_new, *, background=None, shrinkage=0.1, squash=2.0, mean=None, scale=None
+    X,
+    y,
+    parts,
+    X_new,
+    *,
+    background=None,
+    shrinkage=0.1,
+    squash=2.0,
+    mean=None,
+    scale=None,
+    lacking=None,
 ):
-    """Scores (n, 2, n_classes) of the classes in `y`, by whitening and singular values."""
+    """Scores (n, 2, n_classes) of the classes in `y`, by whitening and singular values.
+
+    Of the class that is `lacking` the rows have their share in covariances, and nothing else.
+    """
     source = np.full(len(y), -1) if background is None else background
     known = source < 0
     mean = X[known].mean(axis=0) if mean is None else mean
@@ -83,10 +96,21 @@ def reference(
     # The shrunk covariance is the identity in the projection.
     pooled = sum(rows.T @ rows for rows in scatter) / known.sum()
     pooled = (1 - share) * pooled + share * np.eye(r)
-    densities, distances = {}, {}
-    for (label, _), m, rows in zip(labels, means, scatter, strict=False):
+    covariances = []
+    for rows in scatter:
         share = max(0.3, r / (r + len(rows) - 1))
-        covariance = (1 - share) * rows.T @ rows / len(rows) + share * pooled
+        covariances.append((1 - share) * rows.T @ rows / len(rows) + share * pooled)
+    kept = [n for n, (label, _) in enumerate(labels) if label != lacking]
+    if lacking is not None:
+        means = np.concatenate([means[kept], means[len(labels) :]])
+        labels, covariances = [labels[n] for n in kept], [covariances[n] for n in kept]
+        about = (means - means[: len(labels)].mean(axis=0)) @ project.T
+        _, lengths, directions = np.linalg.svd(about, full_matrices=False)
+        directions = directions[lengths > 1e-6 * lengths.max()]
+        project, pooled = directions @ project, directions @ pooled @ directions.T
+        covariances = [directions @ own @ directions.T for own in covariances]
+    densities, distances = {}, {}
+    for (label, _), m, covariance in zip(labels, means, covariances, strict=False):
         about = (new - m) @ project.T
         density = log_density(about, covariance)
         densities.setdefault(label, []).append(density)
@@ -246,6 +270,38 @@ def test_fold_scores_leave_background_rows_out_too(with_background, together):
             **{"mean": known.mean(axis=0), "scale": known.std(axis=0)},
         )
         np.testing.assert_allclose(actual[own], expected, rtol=1e-6, atol=1e-6)
+
+
+def test_without_a_class_others_are_as_likely_as_to_a_model_that_lacks_it(with_background):
+    X, y, parts, background = with_background()
+    fold_of = np.where(background < 0, np.arange(len(y)) % 2, 2)
+    model = SubclassDiscriminantAnalysis(squash=None)
+    fit = X, y, fold_of, parts, background
+    known, unknown = model.fold_scores(*fit, background < 0, leave_class_out=True)
+    np.testing.assert_array_equal(known, model.fold_scores(*fit, background < 0))
+    labels, fold_of = y[background < 0], fold_of[background < 0]
+    for fold, code in np.ndindex(2, 3):
+        own = (fold_of == fold) & (labels == model.classes_[code])
+        columns = np.arange(3) != code
+        rest = (background >= 0) | (np.arange(len(y)) % 2 != fold)
+        expected = reference(
+            *(X[rest], y[rest], parts[rest], X[background < 0][own]),
+            background=background[rest],
+            lacking=model.classes_[code],
+            **{"squash": None, "mean": model.mean_, "scale": model.scale_},
+        )
+        np.testing.assert_allclose(unknown[own][..., columns], expected, rtol=1e-6, atol=1e-6)
+        lowest = unknown[own].min(axis=2)
+        np.testing.assert_array_equal(unknown[own][..., code], lowest)
+
+
+def test_without_a_class_one_mean_alone_scores_nothing(make_parts):
+    X, y, _ = make_parts()
+    model, two = SubclassDiscriminantAnalysis(), y != y[0]
+    rows = X[two], y[two], np.arange(two.sum()) % 2
+    assert np.isnan(model.fold_scores(*rows, leave_class_out=True)[1]).all()
+    three = model.fold_scores(X, y, np.arange(len(y)) % 2, leave_class_out=True)
+    assert np.isfinite(three).all()
 
 
 @pytest.mark.parametrize("squash", [None, 2.0])
@@ -431,6 +487,7 @@ def test_folds_leave_two_classes():
     [
         ({"subclass_codes_": np.array([0, 0, 1, 1, 2, 3])}, "not positions in classes_"),
         ({"means_": np.zeros((6, 2))}, "means_ has shape .* disagrees"),
+        ({"squashed_means_": np.zeros((6, 5))}, "squashed_means_ has shape .* disagrees"),
         ({"background_covariances_": np.zeros((1, 5, 5))}, "_covariances_ has shape .* disagrees"),
         ({"covariances_": np.full((6, 5, 5), np.nan)}, "covariances_ holds NaN"),
         ({"squash": -1.0}, "'squash' parameter"),

@@ -88,8 +88,11 @@ def test_csv_has_histories_behind_all_other_columns(histories, ganprint, command
     name, *source = command
     out = ganprint(name, model, *source, *files, "--format", "csv")[1]
     heads, *rows = csv.reader(io.StringIO(out))
-    assert heads.pop() == {"predict": "family", "verify": "others_p_value"}[name]
-    rows = [row[:-1] for row in rows]
+    last = heads[-4:]
+    del heads[-4:]
+    assert last[0] == {"predict": "family", "verify": "others_p_value"}[name]
+    assert last[1:] == ["fitted_on", "fitted_match", "fitted_source"]
+    rows = [row[:-4] for row in rows]
     behind = [head for head in heads[heads.index("error") :] if head != "set"]
     assert behind == [
         *("error", "reason", "history", "outside", "format", "width", "height"),
@@ -105,12 +108,47 @@ def test_csv_has_histories_behind_all_other_columns(histories, ganprint, command
 def test_tables_show_histories_only_where_one_lies_outside(histories, ganprint, command):
     model, files = histories
     name, *source = command
-    heads, _, first, *_, note = ganprint(name, model, *source, *files)[1].splitlines()
-    assert re.split("  +", heads.strip())[-2:] == ["history", "outside"]
-    assert re.split("  +", first.strip())[-2:] == ["PNG, 80 x 80 pixels", "-"]
+    heads, _, first, *_, note, _ = ganprint(name, model, *source, *files)[1].splitlines()
+    assert re.split("  +", heads.strip())[-5:-3] == ["history", "outside"]
+    assert re.split("  +", first.strip())[-5:-3] == ["PNG, 80 x 80 pixels", "-"]
     assert note.startswith("outside of what the fit covers: 3 of 4, ")
     out = ganprint(name, model, *source, files[0])[1]
     assert not re.search("history|outside|PNG", out)
+
+
+@pytest.mark.parametrize("command", ASKED)
+def test_images_of_the_fit_are_named(histories, ganprint, command, tmp_path):
+    model, files = histories
+    new = make_generator_images(1, image_size=80, sources=["G1"], random_state=9).data[0]
+    Image.fromarray(new).save(tmp_path / "new.png")
+    name, *source = command
+    asked = (name, model, *source, *files, tmp_path / "new.png")
+    rows = json.loads(ganprint(*asked, "--format", "json")[1])["results"]
+    told = [(row["fitted_on"], row["fitted_match"], row["fitted_source"]) for row in rows]
+    copies = [("6.png", "same content", "G1")] * 3
+    assert told == [("6.png", "same file", "G1"), *copies, (None, None, None)]
+    heads, _, first, *_, note = ganprint(*asked)[1].splitlines()
+    assert re.split("  +", heads.strip())[-3:] == ["fitted on", "match", "fitted source"]
+    assert re.split("  +", first.strip())[-3:] == ["6.png", "same file", "G1"]
+    assert note == (
+        "images that the model was fitted on: 1 of 5 (same file), 3 of 5 (same content); their "
+        "answers say nothing about new images"
+    )
+    assert "fitted" not in ganprint(name, model, *source, tmp_path / "new.png")[1]
+
+
+def test_evaluating_on_images_of_the_fit_is_warned_of(histories, ganprint, tmp_path):
+    model, _ = histories
+    status, out, err = ganprint("evaluate", model, tmp_path / "sources", "--format", "json")
+    assert status == 0
+    assert json.loads(out)["fitted_on"] == {"same file": 12}
+    assert (
+        "warning: images that the model was fitted on: 12 of 12 (same file); all shares are better "
+        "than they are for new images\n"
+    ) in err
+    folder = save(tmp_path / "new", 3, random_state=9)
+    status, out, err = ganprint("evaluate", model, folder, "--format", "json")
+    assert json.loads(out)["fitted_on"] == {} and "fitted on" not in err
 
 
 def test_files_that_cannot_be_used_have_no_history(histories, ganprint, tmp_path):
@@ -119,7 +157,8 @@ def test_files_that_cannot_be_used_have_no_history(histories, ganprint, tmp_path
     status, out, _ = ganprint("predict", model, files[0], tmp_path / "broken.png", "--format=json")
     row = json.loads(out)["results"][1]
     assert status == 1
-    assert {row[key] for key in ("history", "outside", "format", *NO_PIXELS)} == {None}
+    keys = ("history", "outside", "format", *NO_PIXELS, "fitted_on", "fitted_match")
+    assert {row[key] for key in keys} == {None}
 
 
 def test_models_of_earlier_versions_do_not_know_what_they_cover(ganprint, tmp_path):
@@ -133,6 +172,9 @@ def test_models_of_earlier_versions_do_not_know_what_they_cover(ganprint, tmp_pa
     assert status == 0, err
     row = json.loads(out)["results"][0]
     assert (row["outside"], row["jpeg_quality"]) == (None, 30)
+    assert (row["fitted_on"], row["fitted_match"]) == (None, "not known")
+    note = ganprint("predict", model, tmp_path / "a.jpg")[1].splitlines()[-1]
+    assert note == "it is not known which images the model was fitted on"
 
 
 def test_fit_warns_of_sources_of_which_some_were_once_compressed(tmp_path, fit, ganprint):

@@ -30,16 +30,18 @@ from sklearn_ganprint.datasets import load_samples
 def test_predict_prints_source_and_runner_up(model, ganprint):
     path, folder, files = model
     status, out, err = ganprint("predict", path, folder / "a", files[-1], "--false-alarm", 0.04)
-    *lines, note = out.splitlines()[2:]
+    *lines, note, fitted = out.splitlines()[2:]
     assert (status, err) == (0, "attributing: 9 of 9\n")
     expected = [*((file, "a") for file in files[:8]), (files[-1], "c")]
     assert [tuple(line.split()[:2]) for line in lines] == expected
-    _, _, p_value, score, runner_up, margin = lines[0].split()
+    _, _, p_value, score, runner_up, margin, *image = lines[0].split()
     assert runner_up in ("b", "c")
+    assert image == ["000.png", "same", "file", "a"]
     assert float(p_value) > 0.04
     assert float(score) > float(margin) > 0.1
     assert note.startswith("unknown (p-value at most 0.04): 0 of 9; p-values ")
     assert " 24 images pooled over all sources " in note and note.endswith(" 1 / 25)")
+    assert fitted.startswith("images that the model was fitted on: 9 of 9 (same file); ")
 
 
 def test_predict_says_what_the_model_says(model, foreign, ganprint):
@@ -142,7 +144,7 @@ def test_predict_tells_the_family_first(sampled, ganprint):
     )
     table = csv.DictReader(io.StringIO(ganprint("predict", path, folder, "--format", "csv")[1]))
     assert [line["family"] or None for line in table] == [row["family"] for row in rows]
-    assert table.fieldnames[-1] == "family"
+    assert table.fieldnames[-4] == "family"
 
 
 def test_predict_takes_a_coverage(sampled, ganprint):
@@ -192,8 +194,11 @@ def test_former_models_have_no_sets(model, ganprint):
 def test_predict_shows_the_nearest_source_of_unknown_images(model, foreign, ganprint):
     path, _, files = model
     _, out, _ = ganprint("predict", path, files[0], *foreign, "--false-alarm", 0.05)
-    heads, _, *lines, note = out.splitlines()
-    assert heads.split() == ["file", "source", "p-value", "nearest", "score", "runner-up", "margin"]
+    heads, _, *lines, note, _ = out.splitlines()
+    assert re.split("  +", heads.strip()) == [
+        *("file", "source", "p-value", "nearest", "score", "runner-up", "margin"),
+        *("fitted on", "match", "fitted source"),
+    ]
     assert lines[0].split()[1] == lines[0].split()[3] == "a"
     assert {line.split()[1] for line in lines[1:]} == {"unknown"}
     assert {line.split()[3] for line in lines[1:]} <= {"a", "b", "c"}
@@ -275,7 +280,7 @@ def test_predict_names_unreadable_files(model, ganprint, tmp_path, form):
     for name in broken:
         assert len(re.findall(f"^{re.escape(name)}: .+", err, re.MULTILINE)) == 1
     if form == "table":
-        assert [line.split()[0] for line in out.splitlines()[2:-1]] == files[:8]
+        assert [line.split()[0] for line in out.splitlines()[2:-2]] == files[:8]
         return
     rows = json.loads(out)["results"] if form == "json" else csv.DictReader(io.StringIO(out))
     rows = {row["file"]: row for row in rows}

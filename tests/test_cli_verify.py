@@ -33,19 +33,21 @@ def p_values_of_others(model, files, code):
 def test_verify_prints_verdicts(model, ganprint):
     path, folder, files = model
     status, out, err = ganprint("verify", path, "b", folder, "--false-alarm", 0.12)
-    heads, _, *lines, outcome, judges, others = out.splitlines()
+    heads, _, *lines, outcome, judges, others, fitted = out.splitlines()
     assert (status, err) == (0, "verifying: 24 of 24\n")
     assert re.split("  +", heads.strip()) == [
-        *("file", "verdict", "p-value", "p of others", "score", "margin", "fits better")
+        *("file", "verdict", "p-value", "p of others", "score", "margin", "fits better"),
+        *("fitted on", "match", "fitted source"),
     ]
     found = [re.split("  +", line.strip()) for line in lines]
     assert [row[0] for row in found] == files
     assert {row[1] for row in found[:8] + found[16:]} == {"rejected"}
     assert {row[1] for row in found[8:16]} == {"not rejected"}
-    assert [row[-1] for row in found] == ["a"] * 8 + ["-"] * 8 + ["c"] * 8
+    assert [row[-4] for row in found] == ["a"] * 8 + ["-"] * 8 + ["c"] * 8
     assert outcome == "rejected (p-value at most 0.12): 16 of 24; another source fits better: 16"
     assert re.fullmatch(r"p-values .* 8 images of b \(.* 1 / 9\)", judges)
     assert re.fullmatch(r"evidence .* \(p of others .* 0.12\): 9 of 24, by 16 .*", others)
+    assert fitted.startswith("images that the model was fitted on: 24 of 24 (same file); ")
 
 
 @pytest.mark.parametrize("rate", [0.12, 0.5])
@@ -135,15 +137,17 @@ def test_two_images_a_source_say_how_little_they_are_worth(tmp_path, image_folde
     few = ", ".join(f"{name} (2 images: 0.334)" for name in "abc")
     assert "1 / (images + 1)" in err and few in err
     _, out, _ = ganprint("verify", tmp_path / "m", "a", *files, "--false-alarm", 0.4)
-    assert re.fullmatch(r"p-values .* 2 images of a \(.* 1 / 3\)", out.splitlines()[-2])
-    shown = {re.split("  +", line.strip())[2] for line in out.splitlines()[2:-3]}
+    assert re.fullmatch(r"p-values .* 2 images of a \(.* 1 / 3\)", out.splitlines()[-3])
+    shown = {re.split("  +", line.strip())[2] for line in out.splitlines()[2:-4]}
     assert shown <= {"0.3", "0.7", "1.0"}
     _, out, _ = ganprint("predict", tmp_path / "m", *files, "--format", "json")
     rows = json.loads(out)["results"]
     assert {row["smallest_p_value"] for row in rows} == {1 / 7}
     assert rows[0]["smallest_p_values"] == dict.fromkeys("abc", 1 / 3)
-    assert ganprint("predict", tmp_path / "m", *files)[1].endswith(
-        " 6 images pooled over all sources (smallest possible: 1 / 7)\n"
+    assert (
+        ganprint("predict", tmp_path / "m", *files)[1]
+        .splitlines()[-2]
+        .endswith(" 6 images pooled over all sources (smallest possible: 1 / 7)")
     )
 
 

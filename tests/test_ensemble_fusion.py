@@ -24,6 +24,7 @@ from sklearn_ganprint import (
     FingerprintClassifier,
     FusionClassifier,
     OpenSetClassifier,
+    SubclassDiscriminantAnalysis,
 )
 from sklearn_ganprint.open_set import discriminant_distances
 
@@ -96,6 +97,40 @@ def test_what_is_gathered_does_not_travel_to_the_workers(make_traces):
 
     fusion().fit_batches(InSixes(), y)
     assert sizes == [sizes[0]] * 4 + [sizes[4]] * 4
+
+
+def test_fingerprints_score_other_classes_alike_without_that_of_an_image(make_traces):
+    X, y = make_traces(n_per_class=8)
+    clf = FusionClassifier([("only", FingerprintClassifier())]).fit(X, y)
+    is_own = clf.out_of_fold_codes_[:, np.newaxis] == np.arange(4)
+    expected = np.where(is_own, -np.inf, clf.out_of_fold_typicality_)
+    np.testing.assert_allclose(clf.out_of_class_typicality_, expected, rtol=1e-9)
+
+
+def test_images_of_a_class_left_out_are_as_typical_as_those_of_a_new_one():
+    rng = np.random.default_rng(0)
+    means = rng.normal(scale=3, size=(6, 20))
+    X = np.repeat(means, 40, axis=0) + rng.normal(size=(240, 20))
+    codes = np.repeat(np.arange(6), 40)
+    members = [("mean", FingerprintClassifier()), ("parts", SubclassDiscriminantAnalysis())]
+    known, ranks = [], []
+    for new in range(6):
+        rest = codes != new
+        clf = FusionClassifier(members, cv=5).fit(X[rest], codes[rest])
+        left_out = clf.out_of_class_typicality_.max(axis=1)
+        ranks.append(np.mean(clf.typicality_scores(X[~rest]).max(axis=1)[:, np.newaxis] > left_out))
+        known.append(np.mean(clf.out_of_fold_typicality_.max(axis=1)[:, np.newaxis] > left_out))
+    assert 0.3 < np.mean(ranks) < 0.7
+    assert np.mean(known) > 0.95
+
+
+def test_models_that_cannot_be_left_without_a_class_say_nothing_of_new_ones(make_traces):
+    X, y = make_traces(n_per_class=8)
+    clf = FusionClassifier([("only", FingerprintClassifier())]).fit(X, y)
+    assert hasattr(clf, "out_of_class_typicality_")
+    two = np.isin(y, ["a", "b"])
+    assert not hasattr(clf.fit(X[two], y[two]), "out_of_class_typicality_")
+    assert not hasattr(fusion().fit(X, y), "out_of_class_typicality_")
 
 
 @pytest.mark.parametrize("estimator", [FingerprintClassifier(), LogisticRegression()])

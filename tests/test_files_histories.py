@@ -1,5 +1,8 @@
 """What a fit on files covers, and what of a file it does not."""
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -150,8 +153,9 @@ def test_history_of_each_file_that_is_judged(files, tmp_path):
     clf.set_params(on_history=found.__setitem__, on_error=lambda error: None)
     labels = clf.predict([*paths, broken])
     assert list(found) == paths and labels[-1] is None
-    assert found[paths[0]] == FileHistory("PNG", 80, 72, None, ImageHistory())
-    assert found[paths[5]] == FileHistory("JPEG", 80, 72, 90, ImageHistory(90, (0, 0)))
+    assert found[paths[0]][:5] == ("PNG", 80, 72, None, ImageHistory())
+    assert found[paths[5]][:5] == ("JPEG", 80, 72, 90, ImageHistory(90, (0, 0)))
+    assert found[paths[0]].sha256 == hashlib.sha256(Path(paths[0]).read_bytes()).hexdigest()
     assert str(found[paths[5]]) == "JPEG 90, 80 x 72 pixels"
     assert str(found[paths[8]]) == "PNG, 80 x 72 pixels, once JPEG 60"
     for history in found.values():

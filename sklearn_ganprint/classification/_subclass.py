@@ -221,6 +221,8 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         Mean of each part about the centre, along these.
     covariances_ : ndarray of float64, shape (n_subclasses, n_components, n_components)
         Covariance of each part along these.
+    squashed_means_ : ndarray of shape (n_subclasses, n_features)
+        Mean of each part, in squashed features.
     n_features_in_, feature_names_in_ : int, ndarray of str
         Number of features, and names of the columns of a data frame.
 
@@ -325,6 +327,7 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         subclasses: Any = None,
         background: Any = None,
         rows: Any = None,
+        leave_class_out: bool = False,
     ) -> np.ndarray:
         """Fit as ``fit`` does; score rows as classifiers do that lack the fold of each.
 
@@ -342,12 +345,16 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
             Rows of other sources, as in ``fit``.
         rows : array-like of bool, shape (n,), default=None
             The rows to score; None is all.
+        leave_class_out : bool, default=False
+            Whether to score the rows once more, as classifiers do that lack the class of each, too:
+            as images of a source that is not known score.
 
         Returns
         -------
-        ndarray of float64, shape (n_rows, 2, n_classes)
-            What :meth:`all_scores` returns, in the order of the rows. A class that is in one fold
-            only gets the lowest score of each of these rows.
+        ndarray of float64, shape (n_rows, 2, n_classes), or (2, n_rows, 2, n_classes)
+            What :meth:`all_scores` returns, in the order of the rows. A class that a classifier
+            lacks gets the lowest score of each row. With `leave_class_out`, both ways; rows that
+            one class with one part remains for are NaN in the second.
 
         Raises
         ------
@@ -358,8 +365,9 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         fold_of = check_fit_params(X, fold_of=fold_of)["fold_of"]
         scored = np.ones(len(X), dtype=bool) if rows is None else column_or_1d(rows)
         check_consistent_length(X, fold_of, scored)
-        scores = np.empty((len(X), 2, len(self.classes_)))
+        scores = np.empty((1 + leave_class_out, len(X), 2, len(self.classes_)))
         centres, together = self._fit_all(X, parts, of_rows)
+        of_classes = parts.codes[of_rows]
         for fold in np.unique(fold_of[scored]):
             own, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
             rest = together.without(self._moments(X[own], of_rows[own], centres))
@@ -368,11 +376,15 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
                 raise ValueError(f"All rows outside of fold {fold} are of one class.")
             model = self._like_this()
             rest = Moments(rest.counts[left], rest.sums[left], rest.products)
-            model._solve(parts.at(left), rest, centres[left], X.dtype)
+            means = model._solve(parts.at(left), rest, centres[left], X.dtype)
             model._spread(parts.at(left), X, np.searchsorted(left, of_rows[others]), others)
             own = own[scored[own]]
-            scores[own] = model._scores(model._along(X, own))
-        return scores[scored]
+            along = model._along(X, own)
+            scores[0, own] = model._scores(along)
+            for code in np.unique(of_classes[own]) if leave_class_out else ():
+                unknown = of_classes[own] == code
+                scores[1, own[unknown]] = model._scores_without(code, along[unknown], means)
+        return scores[:, scored] if leave_class_out else scores[0, scored]
 
     def class_scores(self, X: Any) -> np.ndarray:
         """Score each class, with two classes as with more.
@@ -471,8 +483,11 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
 
     def _solve(
         self, parts: "Parts", moments: "Moments", centres: np.ndarray, dtype: np.dtype
-    ) -> None:
-        """Set directions and means from the moments of the rows about centres of the parts."""
+    ) -> np.ndarray:
+        """Set directions and means from the moments of the rows about centres of the parts.
+
+        Return the means of all parts, also of other sources, along the directions.
+        """
         counts = moments.counts[:, np.newaxis]
         off = moments.sums / counts
         within = moments.products - (counts * off).T @ off
@@ -492,6 +507,7 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         spanned = values > 1e-9 * values.max()
         components = (vectors[:, spanned] / np.sqrt(values[spanned])).T @ weights
         self.centre_, self.components_ = centre.astype(dtype), components.astype(dtype)
+        self.squashed_means_ = means[:n_known].astype(dtype)
         means = about @ components.T
         self.means_, of_sources = means[:n_known], means[n_known:]
         kinds = [of_sources[parts.kinds[n_known:] == kind] for kind in parts.background_kinds]
@@ -500,6 +516,7 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         self.background_covariances_ = np.reshape(
             [_scatter(own) for own in kinds], (len(kinds), r, r)
         )
+        return means
 
     def _share_of_identity(self, n_features: int, n_rows: int) -> float:
         if self.shrinkage == "auto":
@@ -548,6 +565,27 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         scores = np.where(np.isfinite(scores), scores, lowest)
         scores[:, 0] -= self._background_density(rows)[:, np.newaxis]
         return scores
+
+    def _scores_without(self, code: int, rows: np.ndarray, means: np.ndarray) -> np.ndarray:
+        """Score coordinates as a classifier does that lacks a class, but has the same covariance S.
+
+        The other means, of those of all parts, span fewer directions. Rows of the class keep their
+        share in S, which is one among many.
+        """
+        kept = self.subclass_codes_ != code
+        centre = self.means_[kept].mean(axis=0)
+        about = means[np.append(kept, np.ones(len(means) - len(kept), dtype=bool))] - centre
+        _, lengths, directions = np.linalg.svd(about, full_matrices=False)
+        if lengths.max() < 1e-6:  # one mean is left, which spans nothing
+            return np.full((len(rows), 2, len(self.classes_)), np.nan)
+        along = directions[lengths > 1e-6 * lengths.max()]
+        model = self._like_this()
+        model.subclass_codes_ = self.subclass_codes_[kept]
+        model.means_ = (self.means_[kept] - centre) @ along.T
+        model.covariances_ = along @ self.covariances_[kept] @ along.T
+        model.background_means_ = (self.background_means_ - centre) @ along.T
+        model.background_covariances_ = along @ self.background_covariances_ @ along.T
+        return model._scores((rows - centre) @ along.T)
 
     def _background_density(self, rows: np.ndarray) -> np.ndarray:
         """Logarithm of the density of rows of sources that are none of the classes, 0 without."""

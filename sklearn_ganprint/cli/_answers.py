@@ -2,15 +2,24 @@
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_ganprint.cli import _models
+from sklearn_ganprint.cli import _console, _models
 from sklearn_ganprint.cli._arguments import DEFAULT_COVERAGE, DEFAULT_RATE
-from sklearn_ganprint.cli._console import MESSAGES, P_VALUE, Column, CommandError, Row, columns
-from sklearn_ganprint.cli._images import collect_failures, no_residual
+from sklearn_ganprint.cli._console import (
+    MESSAGES,
+    P_VALUE,
+    Column,
+    CommandError,
+    Row,
+    Table,
+    columns,
+)
+from sklearn_ganprint.cli._images import collect_failures, history_cells, no_residual
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.files import FileHistory, uncovered
@@ -26,6 +35,12 @@ HISTORY = columns(
     *("history", "outside", "format", "width", "height"),
     *("jpeg_quality", "pixel_jpeg_quality", "jpeg_grid", "judged"),
 )
+
+#: What is told of the image of the fit that a file is, or shows; tables have all if there is one.
+FITTED = columns("fitted_on", Column("fitted_match", "match"), "fitted_source")
+
+#: What an image is of a model of earlier versions, which has forgotten what it was fitted on.
+NOT_KNOWN = "not known"
 
 #: What an image is that fails the test of a claim.
 REJECTED = "rejected"
@@ -98,12 +113,47 @@ class Rule(NamedTuple):
             return _OF_ENERGIES
         return _models.calibrated_on(self.images, self.smallest)
 
+    def evidence(self, score: float, p_value: float | None) -> list[str]:
+        """Say in a sentence what decides, and what it rests on; without a calibration, nothing."""
+        if self.least is not None:
+            return [f"Its energy is {score:z.1f}; photos match a camera from {self.least:g} on."]
+        if p_value is None:
+            return []
+        return [f"The p-value of {p_value:.4f} is calibrated on {self.images}."]
+
     def p_value_column(self) -> Column:
         """Return a column of p-values with the digits that multiples of the smallest have."""
         if self.smallest is None:
             return P_VALUE
         digits = math.ceil(-math.log10(self.smallest) - 1e-9)
         return P_VALUE._replace(digits=min(4, max(1, digits)))
+
+
+class Judgement(NamedTuple):
+    """What a command says of files: a row for each, and all that is said of them together."""
+
+    model: Model
+    failures: list[ImageReadError]
+    document: Row  # as JSON has it, but for the rows
+    rows: list[Row]
+    notes: list[str]
+    in_words: Callable[[Row], str]  # the answer of a row as sentences
+    columns: Sequence[Column]
+    shown: Sequence[Column]  # columns of a table
+    appended: Sequence[Column] = ()  # columns that come last in CSV
+    as_shown: Callable[[Row], Row] = dict  # makes the row of a table
+
+    def print(self, form: str) -> None:
+        """Print it in the form that ``--format`` names."""
+        _console.print_file_results(
+            form,
+            self.document,
+            Table(self.columns, self.rows),
+            shown=self.shown,
+            notes=self.notes,
+            as_shown=self.as_shown,
+            appended=self.appended,
+        )
 
 
 def choose_rate(model: Model, given: float | None) -> float | None:
@@ -164,7 +214,7 @@ def score_files(
     model: Model, files: list[str], failures: list[ImageReadError], n_jobs: int, title: str
 ) -> Scored:
     """Score each file, in one pass over the pixels; `failures` are those there are already."""
-    failures, known, own, others = list(failures), None, None, None
+    failures = list(failures)
     histories: dict[str, FileHistory] = {}
     with MESSAGES.progress(title) as progress:
         model.whole.set_params(
@@ -173,26 +223,61 @@ def score_files(
             progress=progress,
             on_history=histories.__setitem__,
         )
-        if model.open_set is None:
-            scores = judged = model.whole.class_scores(files)
-        else:
-            scores, judged = model.whole.assess(files).swapaxes(0, 1)
-            calibration = model.open_set.calibration_set_
-            known = calibration.known_p_values(judged)
-            own = calibration.p_values(judged, pooled=False)
-            others = calibration.others_p_values(judged)
+        both = assess(model, files)
     reasons = {}
-    # As near to one source as to any other: few others are, so that few files are read again.
-    for position in np.flatnonzero((judged == judged[:, :1]).all(axis=1)).tolist():
+    # Few images with a residual look like none: few files are read again.
+    for position in like_none(both):
         image = model.whole.predict_reader_.read_one(files[position])
         if (reason := no_residual(model.pipeline, image)) is not None:
             reasons[position] = reason
+    return add_p_values(model, both, failures, reasons, histories)
+
+
+def assess(model: Model, X: Any) -> np.ndarray:
+    """Give scores, and how typical images are, of shape (n, 2, n_classes)."""
+    if model.open_set is not None:
+        return np.asarray(model.whole.assess(X))
+    return np.stack([model.whole.class_scores(X)] * 2, axis=1)
+
+
+def like_none(both: np.ndarray) -> list[int]:
+    """Find images that are as near to one source as to any other, as those without a residual."""
+    judged = both[:, 1]
+    return np.flatnonzero((judged == judged[:, :1]).all(axis=1)).tolist()
+
+
+def add_p_values(
+    model: Model,
+    both: np.ndarray,
+    failures: list[ImageReadError],
+    reasons: dict[int, str],
+    histories: dict[str, FileHistory],
+) -> Scored:
+    """Add p-values to scores, if the model has some."""
+    scores, judged = both.swapaxes(0, 1)
+    if model.open_set is None:
+        return Scored(scores, None, None, None, failures, reasons, histories)
+    calibration = model.open_set.calibration_set_
+    known = calibration.known_p_values(judged)
+    own = calibration.p_values(judged, pooled=False)
+    others = calibration.others_p_values(judged)
     return Scored(scores, known, own, others, failures, reasons, histories)
 
 
 def add_histories(rows: Sequence[Row], model: Model, scored: Scored) -> list[Row]:
-    """Add to each row the history of its file, what of it no fit covers, and what was judged."""
-    return [{**row, **_history(scored.histories.get(row["file"]), model)} for row in rows]
+    """Add to each row the history of its file, and the image of the fit that it is or shows."""
+    histories = [scored.histories.get(row["file"]) for row in rows]
+    told = zip(rows, histories, _fitted(histories, model), strict=True)
+    return [{**row, **_history(history, model), **fitted} for row, history, fitted in told]
+
+
+def _fitted(histories: Sequence[FileHistory | None], model: Model) -> list[Row]:
+    keys = [column.key for column in FITTED]
+    if getattr(model.whole, "fitted_files_", None) is None:
+        return [dict.fromkeys(keys) | {"fitted_match": each and NOT_KNOWN} for each in histories]
+    found = model.whole.find_fitted(histories)
+    told = ([None] * len(keys) if image is None else map(str, image) for image in found)
+    return [dict(zip(keys, values, strict=True)) for values in told]
 
 
 def _history(history: FileHistory | None, model: Model) -> Row:
@@ -200,9 +285,7 @@ def _history(history: FileHistory | None, model: Model) -> Row:
     found: Row = dict.fromkeys(column.key for column in HISTORY)
     if history is None:
         return found
-    found.update(history._asdict(), history=str(history))
-    pixels = found.pop("pixels")
-    found.update(pixel_jpeg_quality=pixels.jpeg_quality, jpeg_grid=pixels.grid)
+    found.update(history_cells(history))
     found["outside"] = (uncovered(history, summary) if summary else None) or None
     height, width = model.whole.judged_part(history.height, history.width)
     whole = (height, width) == (history.height, history.width)
@@ -212,8 +295,9 @@ def _history(history: FileHistory | None, model: Model) -> Row:
 
 
 def shown_history(rows: Sequence[Row]) -> tuple[Column, ...]:
-    """Give the columns of a table on histories: none where all that is known is covered."""
-    return HISTORY[:2] if any(row["outside"] for row in rows) else ()
+    """Give the columns of a table on histories, and on images of the fit, if there are some."""
+    outside = HISTORY[:2] if any(row["outside"] for row in rows) else ()
+    return outside + (FITTED if any(row["fitted_on"] for row in rows) else ())
 
 
 def notes_of_histories(rows: Sequence[Row]) -> list[str]:
@@ -225,7 +309,22 @@ def notes_of_histories(rows: Sequence[Row]) -> list[str]:
             f"outside of what the fit covers: {n_outside} of {len(rows)}, whose answers may be "
             f"wrong without a sign of it"
         )
-    return notes
+    return notes + note_of_fitted(rows, "their answers say nothing about new images")
+
+
+def note_of_fitted(rows: Sequence[Row], meaning: str) -> list[str]:
+    """Count the images that the model was fitted on, or that show the same, if there are some."""
+    matches = count_fitted(rows)
+    if NOT_KNOWN in matches:
+        return ["it is not known which images the model was fitted on"]
+    found = ", ".join(f"{n} of {len(rows)} ({match})" for match, n in matches.items())
+    return [f"images that the model was fitted on: {found}; {meaning}"] if found else []
+
+
+def count_fitted(rows: Sequence[Row]) -> dict[str, int]:
+    """Count the images by how they match images of the fit."""
+    matches = Counter(row["fitted_match"] for row in rows if row["fitted_match"] is not None)
+    return dict(sorted(matches.items(), reverse=True))  # same file, same content
 
 
 def note_of_parts(rows: Sequence[Row]) -> list[str]:

@@ -169,6 +169,12 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
         "help": "share of the sources' own images for which the sources that are named are to hold "
         f"the right one, in (0, 1) (default: {DEFAULT_COVERAGE:g})",
     },
+    "--stability": {
+        "type": positive,
+        "metavar": "N",
+        "help": "also judge N copies of each image, cropped by a few pixels, resized and "
+        "compressed at random, and tell the share of them with the same answer",
+    },
     "--groups": {"choices": ("name",), "help": "{what}"},
     "--out": {"metavar": "DIR", "help": "folder for a page to look at, index.html, with {what}"},
     "--force": {

@@ -120,6 +120,8 @@ def judged(rows: Sequence[Row]) -> list[Row]:
 
 
 def _csv_cell(value: Any, written: Callable[[str], str]) -> Any:
+    if isinstance(value, dict):
+        value = [f"{key}: {count}" for key, count in value.items()]
     if isinstance(value, list | tuple):
         value = "; ".join(map(str, value))
     return written(value) if isinstance(value, str) else value

@@ -108,6 +108,8 @@ def run(args: argparse.Namespace) -> int:
         "unknown_label": rule.word,
         "match_energy": rule.least,
     }
+    meaning = "all shares are better than they are for new images"
+    MESSAGES.warn(*_answers.note_of_fitted(judged.histories, meaning))
     _print(args.format, settings, model, judged, scored)
     return _images.exit_status(scored.failures, len(judged.labels))
 
@@ -184,6 +186,7 @@ def _print(form: str, settings: Row, model: Model, judged: Judged, scored: Score
             for label in sorted(set(labels))
         },
         "failures": _images.failure_rows(scored.failures),
+        "fitted_on": _answers.count_fitted(judged.histories),
     }
     _console.print_results(
         form,

@@ -13,10 +13,10 @@ from sklearn.utils import Bunch
 from sklearn_ganprint import datasets
 from sklearn_ganprint.cli._arguments import AUTO_SHARE, AUTO_SIDE
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, one_line
-from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.datasets import ImageHistory, ImageReader, ImageReadError
 from sklearn_ganprint.ensemble import PHOTO_NAMES
 from sklearn_ganprint.experiments import audit_files
-from sklearn_ganprint.files import MIN_SIDE, FileBatchEstimator
+from sklearn_ganprint.files import MIN_SIDE, FileBatchEstimator, FileHistory
 from sklearn_ganprint.residuals import lack_residual, residual_share, share_in_words
 
 Answer = TypeVar("Answer")
@@ -121,6 +121,20 @@ def file_rows(
         rows.append({**dict.fromkeys(keys), **found, "file": file, "error": errors.pop(file, None)})
     rest = ({"file": name, "error": reason} for name, reason in errors.items())
     return rows + [{**dict.fromkeys(keys), **failed} for failed in rest]
+
+
+def history_cells(history: FileHistory) -> Row:
+    """Give what a file has been through, in words and in its parts."""
+    pixels = history.pixels or ImageHistory()
+    return {
+        "history": str(history),
+        "format": history.format,
+        "width": history.width,
+        "height": history.height,
+        "jpeg_quality": history.jpeg_quality,
+        "pixel_jpeg_quality": pixels.jpeg_quality,
+        "jpeg_grid": pixels.grid,
+    }
 
 
 def exit_status(failures: Sequence[Any], n_used: int) -> int:

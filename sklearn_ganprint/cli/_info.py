@@ -24,6 +24,8 @@ DESCRIPTION = (
 )
 
 _VERSIONS = ("package_version", "sklearn_version", "format_version")
+#: What is no setting: it has tables and lines of its own.
+_APART = ("out_of_fold", "sources", "families", "hierarchy")
 _SMALLEST = Column("smallest_p_value", "smallest p-value", 4)
 _SOURCES = columns("source", "images", "calibration_images", _SMALLEST, ENERGY)
 _FAMILIES = columns("family", Column("confused", "share confused", 3))
@@ -36,33 +38,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the settings and the sources of a model."""
-    metadata = read_metadata(args.model)
     tasks = _arguments.ATTRIBUTE, _arguments.DETECT, _arguments.LOCALIZE
     model = _models.open_model(args.model, tasks)
-    versions = {key: metadata[key] for key in _VERSIONS}
-    settings = {"model": args.model, **versions, **_settings(model)}
-    sources = Table(_SOURCES, _sources(model))
+    document = describe(args.model, model)
+    settings = {key: document[key] for key in document if key not in _APART}
     shown = settings | {"covers": (settings["covers"] or "").removeprefix("covers ") or None}
     rows = [{"setting": key, "value": _in_words(value)} for key, value in shown.items()]
-    unseen = _models.out_of_fold(model)
-    families, hierarchy = _families(model)
+    sources = Table(_SOURCES, document["sources"])
     tables = [Table(columns("setting", "value"), rows), sources.filled()]
-    if families:
-        tables.append(Table(_FAMILIES, families))
-    print_results(
-        args.format,
-        {
-            **settings,
-            "out_of_fold": unseen,
-            "sources": sources.rows,
-            "families": families,
-            "hierarchy": hierarchy,
-        },
-        sources,
-        shown=tables,
-        notes=_models.notes_of_out_of_fold(unseen),
-    )
+    if document["families"]:
+        tables.append(Table(_FAMILIES, document["families"]))
+    notes = _models.notes_of_out_of_fold(document["out_of_fold"])
+    print_results(args.format, document, sources, shown=tables, notes=notes)
     return 0
+
+
+def describe(path: str, model: Model) -> Row:
+    """Say what a model was made of, as JSON has it."""
+    metadata = read_metadata(path)
+    families, hierarchy = _families(model)
+    return {
+        "model": path,
+        **{key: metadata[key] for key in _VERSIONS},
+        **_settings(model),
+        "out_of_fold": _models.out_of_fold(model),
+        "sources": _sources(model),
+        "families": families,
+        "hierarchy": hierarchy,
+    }
 
 
 def _settings(model: Model) -> dict[str, Any]:

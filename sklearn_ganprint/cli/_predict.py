@@ -9,12 +9,21 @@ from functools import partial
 
 import numpy as np
 
-from sklearn_ganprint.cli import _answers, _arguments, _console, _images, _models
-from sklearn_ganprint.cli._answers import Rule, Scored
-from sklearn_ganprint.cli._console import Column, Row, Table, columns
+from sklearn_ganprint.cli import (
+    _answers,
+    _arguments,
+    _case,
+    _console,
+    _images,
+    _models,
+    _pages,
+    _stability,
+)
+from sklearn_ganprint.cli._answers import Judgement, Rule, Scored
+from sklearn_ganprint.cli._console import Column, Row, columns
 from sklearn_ganprint.cli._models import Model
 
-REQUIRES = ("rich", "skops")
+REQUIRES = ("rich", "skops", "jinja2", "matplotlib")
 DESCRIPTION = (
     "Attribute each image to the source that it has the greatest score for, name others beside it "
     "that cannot be ruled out, or call it unknown where the p-value of its being from any of them "
@@ -47,23 +56,62 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _arguments.add(parser, "model", "paths")
     _arguments.add_answers(parser)
+    _arguments.add(parser, "--stability")
+    _arguments.add_out(parser, _case.CONTENT)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Attribute images and print the result of each."""
+    """Attribute images, print the result of each, and write a case."""
+    _pages.begin_out(args)
+    judgement = judge(args)
+    judgement.print(args.format)
+    return _case.write_case("predict", judgement, args)
+
+
+def judge(args: argparse.Namespace) -> Judgement:
+    """Attribute images."""
     model = _models.open_model(args.model, (_arguments.ATTRIBUTE, _arguments.DETECT))
-    files, failures = _images.find_files(args.paths)
+    files, failures = _images.find_files(args.paths, args.out)
     rule, coverage, with_sets = _answers.settle_answers(args, model)
     scored = _answers.score_files(model, files, failures, args.jobs, "attributing")
+    make_rows = partial(_rows, model=model, rule=rule, coverage=coverage)
+    rows = _answers.add_histories(make_rows(files, scored), model, scored)
+    rows = _stability.add_stability(rows, model, args, make_rows, "source")
+    stability = _stability.COLUMNS if args.stability else ()
+    # Where sets say nothing, the nearest source does.
+    settled = coverage if with_sets else None
+    with_families = settled is not None and any(row["family"] is not None for row in rows)
+    return Judgement(
+        model,
+        scored.failures,
+        _document(args.model, model, rule, coverage),
+        rows,
+        [
+            *_notes(_console.judged(rows), rule, settled, detects=model.detects),
+            *_stability.notes_of_stability(rows, args.stability),
+        ],
+        partial(_in_words, rule=rule, detects=model.detects, with_sets=with_sets),
+        _COLUMNS,
+        [
+            *_shown(rows, rule, with_families=with_families),
+            *stability[:1],
+            *_answers.shown_history(rows),
+        ],
+        (*columns("set"), *_answers.HISTORY, _FAMILY, *_answers.FITTED, *stability),
+        partial(_named, families=_short_families(model)) if with_sets else dict,
+    )
+
+
+def _rows(
+    files: Sequence[str], scored: Scored, model: Model, rule: Rule, coverage: float | None
+) -> list[Row]:
+    """Make one row a file, by its scores alone."""
     rows = _images.file_rows(files, scored.failures, _KEYS, lambda n: _row(n, model, scored, rule))
-    rows = _answers.add_histories(rows, model, scored)
     if coverage is not None:
         _add_sets(rows, model, scored.scores, coverage)
         if model.detects:
             rows = [_decided(row, rule) for row in rows]
-    # Where sets say nothing, the nearest source does.
-    _print(rows, model, rule, coverage, args, with_sets=with_sets)
-    return _images.exit_status(scored.failures, len(_console.judged(rows)))
+    return rows
 
 
 def _row(position: int, model: Model, scored: Scored, rule: Rule) -> Row:
@@ -146,18 +194,11 @@ def _alternatives(names: Sequence[str]) -> str:
     return " or ".join([*names[:_NAMED], *rest])
 
 
-def _print(
-    rows: Sequence[Row],
-    model: Model,
-    rule: Rule,
-    coverage: float | None,
-    args: argparse.Namespace,
-    *,
-    with_sets: bool,
-) -> None:
+def _document(path: str, model: Model, rule: Rule, coverage: float | None) -> Row:
+    """Give the settings that answers rest on, as JSON has them."""
     calibrated = model.open_set is not None
-    document = {
-        "model": args.model,
+    return {
+        "model": path,
         "false_alarm_rate": rule.rate,
         "calibration": model.open_set.calibration_ if calibrated else None,
         "smallest_p_value": rule.smallest,
@@ -165,30 +206,41 @@ def _print(
         "match_energy": rule.least,
         "coverage": coverage,
     }
-    # Two columns less where each image has the source that is nearest.
+
+
+def _shown(rows: Sequence[Row], rule: Rule, *, with_families: bool) -> list[Column]:
+    """Choose the columns of a table: two less where each image has the source that is nearest."""
     hidden = {"runner_up_score"}
     if all(row["source"] == row["nearest"] for row in rows):
         hidden.add("nearest")
     if rule.least is not None:
         hidden.add("p_value")
     file, *others = ({c.key: c for c in _COLUMNS} | {"p_value": rule.p_value_column()}).values()
-    with_families = with_sets and any(row["family"] is not None for row in rows)
-    settled = coverage if with_sets else None
-    notes = _notes(_console.judged(rows), rule, settled, detects=model.detects)
-    as_shown = partial(_named, families=_short_families(model)) if with_sets else dict
-    _console.print_file_results(
-        args.format,
-        document,
-        Table(_COLUMNS, rows),
-        shown=[
-            *((file, _FAMILY) if with_families else (file,)),
-            *(column for column in others if column.key not in hidden),
-            *_answers.shown_history(rows),
-        ],
-        notes=notes,
-        as_shown=as_shown,
-        appended=(*columns("set"), *_answers.HISTORY, _FAMILY),
-    )
+    first = (file, _FAMILY) if with_families else (file,)
+    return [*first, *(column for column in others if column.key not in hidden)]
+
+
+def _in_words(row: Row, rule: Rule, *, detects: bool, with_sets: bool) -> str:
+    """Write the answer for an image as sentences."""
+    if row["score"] is None:
+        return f"No answer: {row['reason']}."
+    others = [name for name in row["set"] or () if name != row["source"]] if with_sets else []
+    if detects:
+        answer = f"Judged to be {row['source']}."
+        if row["source"] == rule.word:
+            answer = f"It cannot be told whether this is a photo or generated: {row['reason']}."
+    elif row["source"] == rule.word:
+        answer = f"Attributed to none of the model's sources; the nearest is {row['nearest']}."
+    else:
+        but = f"; {_and(others)} cannot be ruled out" if others else ""
+        answer = f"Attributed to {row['source']}{but}."
+    return " ".join([answer, *rule.evidence(row["score"], row["p_value"])])
+
+
+def _and(names: Sequence[str]) -> str:
+    """List names as a sentence does."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _notes(rows: Sequence[Row], rule: Rule, coverage: float | None, *, detects: bool) -> list[str]:

@@ -2,14 +2,24 @@
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
-from sklearn_ganprint.cli import _answers, _arguments, _console, _images, _models
-from sklearn_ganprint.cli._answers import Rule, Scored
-from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
+from sklearn_ganprint.cli import (
+    _answers,
+    _arguments,
+    _case,
+    _console,
+    _images,
+    _models,
+    _pages,
+    _stability,
+)
+from sklearn_ganprint.cli._answers import Judgement, Rule, Scored
+from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, columns
 from sklearn_ganprint.cli._models import Model
 
-REQUIRES = ("rich", "skops")
+REQUIRES = ("rich", "skops", "jinja2", "matplotlib")
 DESCRIPTION = (
     "Test for each image the hypothesis that SOURCE made it. The hypothesis is rejected where its "
     "p-value among SOURCE's own calibration images is at most the rate of false alarms, which "
@@ -54,20 +64,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     share = "share of SOURCE's own images that may be rejected, in (0, 1)"
     _arguments.add(parser, "paths")
     _arguments.add(parser, "--false-alarm", what=share)
-    _arguments.add(parser, "--format", "--jobs")
+    _arguments.add(parser, "--format", "--jobs", "--stability")
+    _arguments.add_out(parser, _case.CONTENT)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Test images and print the result of each."""
+    """Test images, print the result of each, and write a case."""
+    _pages.begin_out(args)
+    judgement = judge(args)
+    judgement.print(args.format)
+    return _case.write_case("verify", judgement, args)
+
+
+def judge(args: argparse.Namespace) -> Judgement:
+    """Test images."""
     model = _models.open_model(args.model)
     claim = _claim(args, model)
-    files, failures = _images.find_files(args.paths)
+    files, failures = _images.find_files(args.paths, args.out)
     MESSAGES.warn(claim.rule.warning())
     scored = _answers.score_files(model, files, failures, args.jobs, "verifying")
-    rows = _images.file_rows(files, scored.failures, _KEYS, lambda n: _row(n, model, scored, claim))
-    rows = _answers.add_histories(rows, model, scored)
-    _print(rows, claim, args)
-    return _images.exit_status(scored.failures, len(_console.judged(rows)))
+    make_rows = partial(_rows, model=model, claim=claim)
+    rows = _answers.add_histories(make_rows(files, scored), model, scored)
+    rows = _stability.add_stability(rows, model, args, make_rows, "verdict")
+    stability = _stability.COLUMNS if args.stability else ()
+    return Judgement(
+        model,
+        scored.failures,
+        _document(args.model, claim),
+        rows,
+        [
+            *_notes(_console.judged(rows), claim),
+            *_stability.notes_of_stability(rows, args.stability),
+        ],
+        partial(_in_words, claim=claim),
+        _COLUMNS,
+        [*_shown(claim.rule), *stability[:1], *_answers.shown_history(rows)],
+        (*_answers.HISTORY, _OTHERS, *_answers.FITTED, *stability),
+    )
+
+
+def _rows(files: Sequence[str], scored: Scored, model: Model, claim: Claim) -> list[Row]:
+    """Make one row a file, by its scores alone."""
+    return _images.file_rows(files, scored.failures, _KEYS, lambda n: _row(n, model, scored, claim))
 
 
 def _claim(args: argparse.Namespace, model: Model) -> Claim:
@@ -114,27 +152,40 @@ def _row(position: int, model: Model, scored: Scored, claim: Claim) -> Row:
     }
 
 
-def _print(rows: Sequence[Row], claim: Claim, args: argparse.Namespace) -> None:
+def _document(path: str, claim: Claim) -> Row:
+    """Give the settings that verdicts rest on, as JSON has them."""
     rule = claim.rule
-    document = {
-        "model": args.model,
+    return {
+        "model": path,
         "source": claim.source,
         "false_alarm_rate": rule.rate,
         "calibration_images": claim.n_images,
         "smallest_p_value": rule.smallest,
         "match_energy": rule.least,
     }
+
+
+def _shown(rule: Rule) -> list[Column]:
+    """Choose the columns of a table."""
     known = {column.key: column for column in (*_COLUMNS, _OTHERS)}
     known["p_value"] = rule.p_value_column()
-    shown = [known[key] for key in _IN_TABLE if rule.least is None or "p_value" not in key]
-    _console.print_file_results(
-        args.format,
-        document,
-        Table(_COLUMNS, rows),
-        shown=[*shown, *_answers.shown_history(rows)],
-        notes=_notes(_console.judged(rows), claim),
-        appended=(*_answers.HISTORY, _OTHERS),
-    )
+    return [known[key] for key in _IN_TABLE if rule.least is None or "p_value" not in key]
+
+
+def _in_words(row: Row, claim: Claim) -> str:
+    """Write the verdict on an image as sentences."""
+    source, rule = claim.source, claim.rule
+    if row["score"] is None:
+        return f"No verdict: {row['reason']}."
+    if row["verdict"] is None:
+        verdict = f"No verdict: there are too few calibration images of {source}."
+    elif row["verdict"] == rule.word:
+        verdict = f"Rejected: the image is not like those of {source}."
+    else:
+        verdict = f"Not rejected: the image is not unlike those of {source}."
+        verdict += f" This is no proof that {source} made it."
+    better = [f"{row['fits_better']} fits better."] if row["fits_better"] else []
+    return " ".join([verdict, *better, *rule.evidence(row["score"], row["p_value"])])
 
 
 def _notes(rows: Sequence[Row], claim: Claim) -> list[str]:

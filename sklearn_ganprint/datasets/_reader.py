@@ -253,15 +253,22 @@ class ImageReader(BaseEstimator):
         results = inspect_files(self, names)
         return most_common_size(info for info in results if not isinstance(info, ImageReadError))
 
-    def _decode(self, path: FilePath, window: Window | None) -> tuple[Pixels, ImageInfo]:
-        return decode_image(path, channels=self.channels, max_pixels=self.max_pixels, window=window)
+    def _decode(
+        self, path: FilePath, window: Window | None, identify: bool = False
+    ) -> tuple[Pixels, ImageInfo]:
+        how: Any = {"channels": self.channels, "max_pixels": self.max_pixels}
+        return decode_image(path, window=window, identify=identify, **how)
 
-    def _collect(self, names: Sequence[str], window: _Part | None, *, stop: bool) -> "ReadFiles":
+    def _collect(
+        self, names: Sequence[str], window: _Part | None, *, stop: bool, identify: bool = False
+    ) -> "ReadFiles":
         """Read the files into one array or list; raise at the first bad one if told to stop."""
         images: Images = self._no_images(window)
         kept: list[int] = []
         infos, failures = [], []
-        results = map_files(partial(self._decode, window=window), names, self.n_jobs)
+        results = map_files(
+            partial(self._decode, window=window, identify=identify), names, self.n_jobs
+        )
         for index, result in enumerate(results):
             if not isinstance(result, ImageReadError):
                 image, info = result
@@ -305,15 +312,20 @@ def read_usable(
     paths: Iterable[FilePath],
     expected_size: _Size | None = None,
     whose: str = "the expected size",
+    *,
+    identify: bool = False,
 ) -> ReadFiles:
-    """Read those files that are usable, as `ImageReader.try_read` does."""
+    """Read those files that are usable, as `ImageReader.try_read` does.
+
+    With `identify` their headers have what files and images are recognised by.
+    """
     names = _as_names(paths)
     window = crop_window(reader)
     if window is None and expected_size is not None:
         window = _Part(_as_size(expected_size, "expected_size"), whose=whose)
     elif window is None and (common := reader.common_size(names)) is not None:
         window = _Part(common, whose="the most common size")
-    return reader._collect(names, window, stop=False)
+    return reader._collect(names, window, stop=False, identify=identify)
 
 
 def crop_window(reader: ImageReader) -> _Part | None:

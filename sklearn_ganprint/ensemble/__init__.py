@@ -6,16 +6,24 @@ from sklearn_ganprint.ensemble._augmented import (
     TiledClassifier,
     merge_subclass_scores,
 )
+from sklearn_ganprint.ensemble._contributions import (
+    Contributions,
+    score_contributions,
+    sum_contributions,
+)
 from sklearn_ganprint.ensemble._detection import PHOTO_NAMES, DetectionClassifier
 from sklearn_ganprint.ensemble._fusion import FusionClassifier
 
 __all__ = [
     "PHOTO_NAMES",
     "AugmentedClassifier",
+    "Contributions",
     "DetectionClassifier",
     "FusionClassifier",
     "TiledClassifier",
     "merge_subclass_scores",
+    "score_contributions",
+    "sum_contributions",
 ]
 
 publish(globals())

@@ -178,9 +178,9 @@ class DetectionClassifier(FusionClassifier):
         return may_be & (known > false_alarm_rate)[:, np.newaxis]
 
     def _weigh(self, by_estimator: list[np.ndarray], *others: np.ndarray) -> Self:
-        numbers = [scores.shape[2] for scores in by_estimator]
+        numbers = [scores.shape[3] for scores in by_estimator]
         self.first_scores_ = np.cumsum([0, *numbers[:-1]])
-        return super()._weigh([scores[:, :, :1] for scores in by_estimator], *others)
+        return super()._weigh([scores[..., :1, :] for scores in by_estimator], *others)
 
     def _member_scores(self, X: Any) -> np.ndarray:
         return super()._member_scores(X)[:, self.first_scores_]

@@ -137,6 +137,10 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         Fused scores of the training images under models that have not seen them.
     out_of_fold_typicality_ : ndarray of float64, shape (n, n_classes)
         Typicality scores of these images under these models.
+    out_of_class_typicality_ : ndarray of float64, shape (n, n_classes)
+        Typicality scores of these images under models that lack their class as well: what images of
+        a source that is not known score. Minus infinity for their own class. Only with three
+        classes or more, and classifiers with ``merge`` or ``fold_scores``.
     out_of_fold_codes_ : ndarray of int, shape (n,)
         Index in `classes_` of the class of each of these images.
     out_of_fold_versions_ : ndarray of int, shape (n,)
@@ -152,6 +156,7 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
     --------
     make_attribution_pipeline : Fuses mean fingerprints and second-order traces.
     OpenSetClassifier : Takes its calibration scores from this classifier at no further cost.
+    sklearn_ganprint.ensemble.score_contributions : What spoke for a source, and what against it.
     sklearn.ensemble.StackingClassifier : Fits a classifier on the scores, with more images.
 
     Notes
@@ -425,13 +430,14 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
     ) -> Self:
         """Set the weights from scores by models without the images.
 
-        These are (n, n_scored, n_scores, n_classes) of each classifier, of versions of each image
-        with logarithms of sizes (n, n_scored).
+        These are (2, n, n_scored, n_scores, n_classes) of each classifier, of versions of each
+        image with logarithms of sizes (n, n_scored); the second ones by models that lack the class
+        of each image, too.
         """
-        numbers = [scores.shape[2] for scores in by_estimator]
-        unseen = np.concatenate(by_estimator, axis=2)
-        n_scored = unseen.shape[1]
-        unseen = unseen.reshape(-1, *unseen.shape[2:])
+        numbers = [scores.shape[3] for scores in by_estimator]
+        both = np.concatenate(by_estimator, axis=3)
+        n_scored = both.shape[2]
+        unseen, lacking = both.reshape(2, -1, *both.shape[3:])
         y, fold_of = np.repeat(y, n_scored), np.repeat(fold_of, n_scored)
         kept = np.flatnonzero(np.isfinite(unseen).all(axis=(1, 2)))
         # A class that is in one fold only is unknown to the models that score its images.
@@ -460,11 +466,14 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         self.fused_weight_ = FUSED_WEIGHT if several.any() else 0.0
         self.out_of_fold_codes_ = codes
         self.out_of_fold_versions_ = kept % n_scored
-        self._judge(unseen, sizes.ravel()[kept])
+        self._judge(unseen, lacking[kept], sizes.ravel()[kept])
         return self
 
-    def _judge(self, unseen: np.ndarray, sizes: np.ndarray) -> None:
-        """Score unseen images, with logarithms of sizes, by the weights that were found."""
+    def _judge(self, unseen: np.ndarray, lacking: np.ndarray, sizes: np.ndarray) -> None:
+        """Score unseen images, with logarithms of sizes, by the weights that were found.
+
+        `lacking` are their scores by models that lack their class, too.
+        """
         own = np.arange(len(unseen)), self.out_of_fold_codes_
         fused = self._fuse(unseen)
         likeness = self._likeness(unseen, fused)
@@ -472,6 +481,14 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         self.size_slopes_ = size_slopes(sizes, self.usual_log_size_, likeness[own])
         self.out_of_fold_scores_ = fused
         self.out_of_fold_typicality_ = likeness - self._owed_to_size(sizes)
+        self.__dict__.pop("out_of_class_typicality_", None)
+        if len(self.classes_) > 2 and np.isfinite(lacking).all():
+            # The mean over the classes is then that over the others.
+            is_own = np.eye(len(self.classes_), dtype=bool)[self.out_of_fold_codes_, np.newaxis]
+            means = lacking.mean(axis=2, keepdims=True, where=~is_own)
+            lacking = np.where(is_own, means, lacking)
+            likeness = self._likeness(lacking, self._fuse(lacking)) - self._owed_to_size(sizes)
+            self.out_of_class_typicality_ = np.where(is_own[:, 0], -np.inf, likeness)
 
     def _floors(self, unseen: np.ndarray, codes: np.ndarray, numbers: list[int]) -> np.ndarray:
         """Find the score that few images of other classes reach; infinite but for fingerprints."""

@@ -72,7 +72,11 @@ class Member:
     def fit(
         self, y: np.ndarray, fold_of: np.ndarray, plan: Versions, facts: Facts
     ) -> np.ndarray | None:
-        """Fit on all; return scores (n, n_scored, n_scores, n_classes) of what was left out."""
+        """Fit on all; return scores of images under models without them, or None if yet to come.
+
+        They have the shape (2, n, n_scored, n_scores, n_classes); the second ones are of models
+        without the class of each image, too, and NaN where these would take further fits.
+        """
         X = self.values[0] if len(self.values) == 1 else _join(self.values)
         self.values = []
         n_versions = plan.n_all if takes_background(self.rest[-1]) else plan.n_known
@@ -85,11 +89,16 @@ class Member:
         params = facts.params_for(self.rest[-1], n_versions)
         scored = version < plan.n_scored
         if len(self.rest) == 1 and offers(self.rest[0], ScoresFolds):
-            scores = self.rest[0].fold_scores(X, labels, folds, rows=scored, **params)
+            several = len(np.unique(y)) > 2
+            scores = self.rest[0].fold_scores(
+                X, labels, folds, rows=scored, leave_class_out=several, **params
+            )
+            both = scores if several else np.stack([scores, np.full_like(scores, np.nan)])
         else:
             scores = self._unseen(X, labels, folds, scored, params, plan.n_jobs)
+            both = np.stack([scores, np.full_like(scores, np.nan)])
             self.estimator = _batches.fit_rest(self.estimator, X, labels, **params)
-        return scores.reshape(len(y), plan.n_scored, *scores.shape[1:])
+        return both.reshape(2, len(y), plan.n_scored, *both.shape[2:])
 
     def _unseen(
         self,
@@ -258,23 +267,24 @@ def fit_members(
 ) -> list[np.ndarray]:
     """Fit; return scores of images by each member, under models without them, or NaN.
 
-    Shapes are (n, n_scored, n_scores, n_classes), with the versions scored, the image first.
+    Shapes are those of :meth:`Member.fit`, with the versions scored, the image first. To a sum the
+    other classes are the same without the class of an image.
     """
     classes = np.unique(y[positions])
     unseen = []
     for member in members:
         scores = member.fit(y[positions], fold_of[positions], plan, facts)
-        n_scores = 1 if scores is None else scores.shape[2]
-        unseen.append(np.full((len(y), plan.n_scored, n_scores, len(classes)), np.nan))
+        n_scores = 1 if scores is None else scores.shape[3]
+        unseen.append(np.full((2, len(y), plan.n_scored, n_scores, len(classes)), np.nan))
         if scores is not None:
-            unseen[-1][positions] = scores
+            unseen[-1][:, positions] = scores
     summed = [number for number, member in enumerate(members) if member.second_pass]
     if summed:
         scored = plan._replace(chains=plan.chains[: plan.n_scored], quartered=False)
         again = [members[number] for number in summed], classes, scored
         for kept, scores in batches.map(score_members, *again, rows=(y, fold_of)):
             for number, found in zip(summed, np.moveaxis(scores, 2, 0), strict=True):
-                unseen[number][kept, :, 0] = found
+                unseen[number][:, kept, :, 0] = found[:, np.newaxis]
     return unseen
 
 

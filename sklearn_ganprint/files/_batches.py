@@ -14,9 +14,12 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
 from sklearn_ganprint._batches import Batches, Result, map_in_order, transform_batch
-from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint._images import by_shape
+from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history
+from sklearn_ganprint.datasets._decoding import ImageInfo
 from sklearn_ganprint.datasets._reader import ReadFiles, read_usable
-from sklearn_ganprint.files._histories import FileHistory, file_histories
+from sklearn_ganprint.files._fitted import sketch
+from sklearn_ganprint.files._histories import FileHistory
 from sklearn_ganprint.residuals._blanks import lack_residual, residual_share, share_in_words
 from sklearn_ganprint.residuals._cache import cache_unused
 
@@ -51,11 +54,13 @@ class Reading(NamedTuple):
     size: tuple[int, int] | None = None
     data_range: float | None = None
 
-    def load(self, items: Any) -> ReadFiles:
+    def load(self, items: Any, *, identify: bool = False) -> ReadFiles:
         """Return images, the positions of the items they are of, and the files that have failed."""
         if self.reader is None:
             return ReadFiles(items, np.arange(len(items)), [], [])
-        images, kept, failures, infos = found = read_usable(self.reader, items, self.size)
+        images, kept, failures, infos = found = read_usable(
+            self.reader, items, self.size, identify=identify
+        )
         if self.data_range is None or not len(kept):
             return found
         blank = lack_residual(images, self.data_range)
@@ -238,14 +243,39 @@ def _work(
     looked_at: np.ndarray | None,
 ) -> tuple[np.ndarray, Any, list[ImageReadError], list[FileHistory]]:
     """Read, compute, and send back what is small: what one worker does."""
-    images, kept, failures, infos = reading.load(items)
+    images, kept, failures, infos = reading.load(items, identify=looked_at is not None)
     if not len(kept):
         return kept, None, failures, []
-    histories = [] if looked_at is None else file_histories(infos, images, looked_at[kept])
+    histories = [] if looked_at is None else list(map(_history, infos, images, looked_at[kept]))
     with cache_unused() if reading.reader is not None else nullcontext():
         images = transform_batch(images, steps)
         value = function(images, *(values[kept] for values in rows), *args)
         return kept, value, failures, histories
+
+
+def _history(info: ImageInfo, image: np.ndarray, look: bool) -> FileHistory:
+    """Tell what a file has been through, by its header and, if these are looked at, its pixels."""
+    return FileHistory(
+        info.format,
+        info.width,
+        info.height,
+        info.jpeg_quality if info.jpeg_quality > 0 else None,
+        estimate_history(image) if look else None,
+        info.sha256,
+        sketch(info.samples),
+    )
+
+
+def apply_batch(images: Any, estimator: Any, method: str, *args: Any) -> np.ndarray:
+    """Call a method of a fitted estimator, or of a pipeline's last step, on one batch."""
+    return by_shape(lambda same: _apply_to_one_shape(same, estimator, method, args), images)
+
+
+def _apply_to_one_shape(images: Any, estimator: Any, method: str, args: Any) -> np.ndarray:
+    if not hasattr(estimator, method):
+        images, estimator = estimator[:-1].transform(images), estimator[-1]
+    # set_config may ask for data frames.
+    return np.asarray(getattr(estimator, method)(images, *args))
 
 
 def is_paths(X: Any) -> bool:

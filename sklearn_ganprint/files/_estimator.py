@@ -36,10 +36,12 @@ from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files._batches import (
     FileBatches,
     UnreadableImageWarning,
+    apply_batch,
     is_paths,
     part_that_is_read,
     reader_of_any_size,
 )
+from sklearn_ganprint.files._fitted import FittedImage, find_fitted, remember
 from sklearn_ganprint.files._histories import FileHistory, some_of_each, summarize_histories
 from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
 
@@ -101,6 +103,10 @@ class FileBatchEstimator(
         sizes and JPEG quality of the files, what the pixels of up to 50 files a class show of JPEG,
         and the processing of their copies. None after fitting on arrays; models of earlier versions
         have none.
+    fitted_files_ : ndarray of shape (n,) or None
+        What :meth:`find_fitted` recognises the files by that were fitted on: records of base name,
+        position of the source in `classes_`, SHA-256 digest, and a sketch of 44 numbers, about
+        100 bytes a file. None after fitting on arrays; models of earlier versions have none.
     n_features_in_ : int
         Number of values of an image, if fitted on arrays.
     feature_names_in_ : ndarray of str
@@ -250,9 +256,11 @@ class FileBatchEstimator(
             params = _metaestimators.route(self, params).fit
         self.image_size_ = batches.reading.size
         self.estimator_ = fit_on_batches(clone(self.estimator), batches, y, params)
-        self.history_summary_ = None
+        self.history_summary_ = self.fitted_files_ = None
         if batches.histories:
             self.history_summary_ = summarize_histories(batches.histories, y, self.estimator)
+            classes = getattr(self.estimator_, "classes_", ())
+            self.fitted_files_ = remember(batches.items, batches.histories, y, classes)
         self.failures_ = [(error.filename, error.reason) for error in batches.failures]
         if self._is("clusterer"):
             self._keep_labels(batches)
@@ -294,6 +302,56 @@ class FileBatchEstimator(
             too small for an answer has no larger one.
         """
         return part_that_is_read(self.predict_reader_, height, width)
+
+    def find_fitted(self, X: Any) -> list[FittedImage | None]:
+        """Recognise images that the estimator was fitted on.
+
+        Parameters
+        ----------
+        X : sequence of length n of paths, or of FileHistory or None
+            The files, or what `on_history` has told of each.
+
+        Returns
+        -------
+        list of FittedImage or None
+            For each file, the image of the fit that is the same file or shows the same content;
+            None if there is none, or if the file could not be read.
+
+        Raises
+        ------
+        ValueError
+            If it is not known which files were fitted on: after fitting on arrays, or if the model
+            was saved by an earlier version.
+
+        Notes
+        -----
+        Files are the same if their SHA-256 digests are. What an image shows is compared by the low
+        frequencies of its luminance, of up to eight half-waves down and across together, in which
+        copies stay the same that were compressed, resized, brightened or cut by a few percent, but
+        not mirrored ones. The mean of the images of each source is taken off first, so that faces
+        in one place are not taken for each other; then a correlation of 0.9 is the same content.
+        So are versions of one picture by several sources. Images with hardly any content, such as
+        sky, are recognised by their files alone.
+        """
+        check_is_fitted(self)
+        if (fitted := getattr(self, "fitted_files_", None)) is None:
+            raise ValueError(
+                "It is not known which files this estimator was fitted on: it was fitted on "
+                "arrays, or saved by an earlier version. Fit it on files."
+            )
+        told = all(each is None or isinstance(each, FileHistory) for each in X)
+        return find_fitted(fitted, getattr(self, "classes_", ()), X if told else self._histories(X))
+
+    def _histories(self, X: Any) -> list[FileHistory | None]:
+        """Read files for what is known of them alone."""
+        if not is_paths(X):
+            raise TypeError(f"X: expected paths of files, got {type(X).__name__}: {X!r:.60}")
+        batches = self._batches_like(X)
+        if batches.looked_at is None:
+            batches.looked_at = np.zeros(len(batches), dtype=bool)
+        for _ in batches.map(len):
+            pass
+        return [batches.histories.get(position) for position in range(len(batches))]
 
     def _is(self, kind: str) -> bool:
         return get_tags(self.estimator).estimator_type == kind
@@ -706,15 +764,3 @@ class FileBatchClustering(ClusterMixin, FileBatchEstimator):
     """Former name of :class:`FileBatchEstimator`, whose parameters it has."""
 
     __sklearn_tags__ = FileBatchEstimator.__sklearn_tags__
-
-
-def apply_batch(images: Any, estimator: Any, method: str, *args: Any) -> np.ndarray:
-    """Call a method of a fitted estimator, or of a pipeline's last step, on one batch."""
-    return _images.by_shape(lambda same: _apply_to_one_shape(same, estimator, method, args), images)
-
-
-def _apply_to_one_shape(images: Any, estimator: Any, method: str, args: Any) -> np.ndarray:
-    if not hasattr(estimator, method):
-        images, estimator = estimator[:-1].transform(images), estimator[-1]
-    # set_config may ask for data frames.
-    return np.asarray(getattr(estimator, method)(images, *args))

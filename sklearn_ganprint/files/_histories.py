@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklearn_ganprint.datasets import ImageHistory, estimate_history
-from sklearn_ganprint.datasets._decoding import ImageInfo
+from sklearn_ganprint.datasets import ImageHistory
 from sklearn_ganprint.perturbations import BasePerturbation, HistoryCoverage, check_perturbation
 
 __all__ = ["FileHistory", "coverage_in_words", "uncovered"]
@@ -36,6 +35,11 @@ class FileHistory(NamedTuple):
         Quality by the quantization tables of the file; None if it is not JPEG.
     pixels : ImageHistory or None
         What the pixels that were read show of compression; None if they were not looked at.
+    sha256 : str or None
+        SHA-256 digest of the file, in hexadecimal digits; None if it was not computed.
+    sketch : bytes or None
+        What the whole image shows, coarsely, in 44 bytes that
+        :meth:`~sklearn_ganprint.FileBatchEstimator.find_fitted` compares; None if not computed.
 
     See Also
     --------
@@ -55,6 +59,8 @@ class FileHistory(NamedTuple):
     height: int
     jpeg_quality: float | None = None
     pixels: ImageHistory | None = None
+    sha256: str | None = None
+    sketch: bytes | None = None
 
     def __str__(self) -> str:
         parts = [self.written, f"{self.width} x {self.height} pixels"]
@@ -76,22 +82,6 @@ class FileHistory(NamedTuple):
         if quality is None or (stated is not None and abs(quality - stated) <= _TOLERANCE):
             return None
         return quality
-
-
-def file_histories(
-    infos: Iterable[ImageInfo], images: Iterable[Any], looked_at: np.ndarray
-) -> list[FileHistory]:
-    """Return the histories of files, by their headers and, where these are looked at, pixels."""
-    return [
-        FileHistory(
-            info.format,
-            info.width,
-            info.height,
-            info.jpeg_quality if info.jpeg_quality > 0 else None,
-            estimate_history(image) if look else None,
-        )
-        for info, image, look in zip(infos, images, looked_at, strict=True)
-    ]
 
 
 def some_of_each(codes: np.ndarray) -> np.ndarray:

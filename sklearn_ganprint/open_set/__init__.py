@@ -13,6 +13,7 @@ from sklearn_ganprint.conformal import (
 from sklearn_ganprint.open_set._classifier import OpenSetClassifier
 from sklearn_ganprint.open_set._detector import FingerprintDetector
 from sklearn_ganprint.open_set._families import SourceFamilies
+from sklearn_ganprint.open_set._likelihood_ratios import SourceLikelihoodRatios
 
 __all__ = [
     "Calibration",
@@ -21,6 +22,7 @@ __all__ = [
     "OpenSetClassifier",
     "PredictionSets",
     "SourceFamilies",
+    "SourceLikelihoodRatios",
     "conformal_p_values",
     "conformal_threshold",
     "discriminant_distances",

@@ -121,14 +121,14 @@ def fit_and_calibrate_batches(
     estimator = clone(owner.estimator)
     leading, rest = _batches.split_steps(estimator)
     fit, split = _metaestimators.route(owner, params)
-    if _scores_unseen(owner) and isinstance(rest[0], FusionClassifier):
+    if scores_unseen(owner) and isinstance(rest[0], FusionClassifier):
         # The fusion is fitted on scores of images under models without them.
         params = fit if _routing_enabled() else params
         fitted = _batches.fit_on_batches(estimator, batches, y, params)
         decision, typicality = rest[0].out_of_fold_scores_, rest[0].out_of_fold_typicality_
         judged = decision if owner.score_function == "decision" else typicality
         return fitted, np.stack([decision, judged], axis=1), rest[0].out_of_fold_codes_
-    if _scores_unseen(owner) and not split and _leaves_one_out(estimator):
+    if scores_unseen(owner) and not split and _leaves_one_out(estimator):
         fitted = _batches.fit_on_batches(estimator, batches, y, fit)
         weights = _batches.last_step_params(estimator, fit).values()
         scores, kept = batches.collect(partial(_leave_one_out, fitted), rows=(y, *weights))
@@ -157,7 +157,7 @@ def fit_and_calibrate(
     classes = _base.sources(fitted)
     codes = np.searchsorted(classes, y)
     together = params.split.get("groups") is not None
-    if _scores_unseen(owner) and not together and _leaves_one_out(fitted):
+    if scores_unseen(owner) and not together and _leaves_one_out(fitted):
         weights = [value for name, value in params.fit.items() if name.endswith("sample_weight")]
         return fitted, _leave_one_out(fitted, X, y, *weights), codes
     folds = _folds(owner.cv, y, params.split)
@@ -213,7 +213,7 @@ def _fold_scores(
     return scores
 
 
-def _scores_unseen(owner: Any) -> bool:
+def scores_unseen(owner: Any) -> bool:
     """Whether scores that come with the fit of an estimator are those asked for."""
     return owner.cv is None and owner.score_function in ("auto", "decision")
 

@@ -14,9 +14,11 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from sklearn_ganprint._batches import Batches, split_steps, takes_any_size
 from sklearn_ganprint._images import stack_images
 from sklearn_ganprint._metaestimators import (
+    Mergeable,
     RoutesFitParams,
     check_classes,
     check_fit_params,
+    offers,
     route,
 )
 from sklearn_ganprint.classification._base import last_step
@@ -29,6 +31,7 @@ from sklearn_ganprint.conformal import (
 from sklearn_ganprint.open_set import _calibration
 from sklearn_ganprint.open_set._calibration import ScoreFunction
 from sklearn_ganprint.open_set._families import SourceFamilies
+from sklearn_ganprint.open_set._likelihood_ratios import SourceLikelihoodRatios
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 
 
@@ -540,6 +543,71 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         p_values : A p-value for each source.
         """
         return self.calibration_set_.known_p_values(self.typicality_scores(X))
+
+    def log10_likelihood_ratios(self, X: Any, against: str = "others") -> np.ndarray:
+        """Compute how strongly images speak for each source, as logarithms of likelihood ratios.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...)
+            What the estimator takes.
+        against : {"others", "unknown"}, default="others"
+            The alternative to the source: another of the known sources, or one that is not known.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_classes)
+            2 where what is seen in an image is 100 times as probable if the source of the column
+            made it than if the alternative is true. Images without a residual have NaN.
+
+        Raises
+        ------
+        AttributeError
+            If there are no `calibration_class_scores_`, or the estimator has no scores of images by
+            models without their source.
+        ValueError
+            If `against` is something else.
+
+        See Also
+        --------
+        SourceLikelihoodRatios : How they are calibrated, and what limits them.
+        """
+        if against not in ("others", "unknown"):
+            raise ValueError(f"against must be 'others' or 'unknown', got {against!r}.")
+        lrs = self.likelihood_ratios_
+        if against == "unknown" and lrs.lacking is None:
+            raise AttributeError(
+                "Likelihood ratios against a source that is not known need scores of images by "
+                "models without their source, which this model lacks. Fit it anew on three sources "
+                "or more, with an estimator of the kind 'robust' or 'fingerprint'."
+            )
+        scores, typicality = self._both_scores(X).swapaxes(0, 1)
+        blank = typicality.max(axis=1) <= LOWEST
+        found = (
+            lrs.against_others(scores) if against == "others" else lrs.against_unknown(typicality)
+        )
+        found[blank] = np.nan
+        return found
+
+    @property
+    def likelihood_ratios_(self) -> SourceLikelihoodRatios:
+        """Class and typicality scores of the calibration images, to compute LRs from scores.
+
+        Typicality scores without the source of an image are there with three sources or more, for
+        a :class:`~sklearn_ganprint.FusionClassifier` that has them, and for classifiers whose
+        scores for the other sources are the same without it.
+        """
+        sets, calibration = self.prediction_sets_, self.calibration_set_
+        last, lacking = split_steps(self.estimator_)[1][-1], None
+        if _calibration.scores_unseen(self):
+            lacking = getattr(last, "out_of_class_typicality_", None)
+        if offers(last, Mergeable) and len(self.classes_) > 2:
+            is_own = sets.codes[:, np.newaxis] == np.arange(len(self.classes_))
+            lacking = np.where(is_own, -np.inf, calibration.scores)
+        as_made = np.count_nonzero(self._as_made(sets.codes))
+        return SourceLikelihoodRatios(
+            sets, calibration, lacking, n_versions=round(len(sets.codes) / as_made)
+        )
 
     @deprecated("use class_scores and typicality_scores. It will be gone in version 0.3.")
     def assess(self, X: Any) -> np.ndarray:

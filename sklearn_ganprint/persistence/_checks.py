@@ -11,10 +11,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from sklearn_ganprint.files._fitted import record_type
+
 #: Where the estimators stand that a model is made of.
 _PACKAGES = (
-    "classification clustering datasets denoisers ensemble features files localization open_set "
-    "perturbations pipelines residuals"
+    "classification clustering datasets denoisers ensemble evidence features files localization "
+    "open_set perturbations pipelines residuals"
 )
 
 #: Fitted arrays and their axes. Within one estimator equal letters are equal lengths; c is the
@@ -27,18 +29,23 @@ _SHAPES = {
     "PooledDiscriminantAnalysis": "classes_ c, priors_ c, means_ cf, coef_ rf, intercept_ r",
     "SubclassDiscriminantAnalysis": (
         "classes_ c, mean_ f, scale_ f, subclass_codes_ p, centre_ f, components_ rf, means_ pr, "
-        "covariances_ prr, background_means_? br, background_covariances_? brr"
+        "covariances_ prr, squashed_means_? pf, background_means_? br, background_covariances_? brr"
     ),
     "FusionClassifier": (
         "classes_ c, scales_ k, weights_ k, class_weights_ ckc, intercept_ c, own_means_ m, "
         "typicality_weights_? m, size_slopes_? t, "
-        "out_of_fold_codes_ n, out_of_fold_scores_ nc, out_of_fold_typicality_ nc"
+        "out_of_fold_codes_ n, out_of_fold_scores_ nc, out_of_fold_typicality_ nc, "
+        "out_of_class_typicality_? nc"
     ),
     "OpenSetClassifier": (
         "classes_ c, calibration_scores_ nc, calibration_class_scores_? nc, calibration_codes_ n, "
         "thresholds_ c"
     ),
     "FingerprintDetector": "calibration_scores_ n",
+    "LikelihoodRatioCalibrator": (
+        "classes_ c, score_range_ c, scores_? n, score_codes_? n, bandwidths_? c, "
+        "X_thresholds_? k, y_thresholds_? k"
+    ),
     "FingerprintLocalizer": (
         "classes_ c, coef_ dl, intercept_ d, means_ shd, covariances_ shdd, "
         "calibration_peaks_ n, calibration_codes_ n, processed_peaks_? n"
@@ -52,8 +59,8 @@ _SHAPES = {
 #: Limits that no score reaches, and scores below all others.
 _MAY_BE_INFINITE = frozenset(
     "calibration_class_scores_ calibration_peaks_ calibration_scores_ floors_ grow_threshold_ "
-    "offset_ processed_peaks_ processed_threshold_ out_of_fold_scores_ out_of_fold_typicality_ "
-    "threshold_ thresholds_".split()
+    "lower_bound_ offset_ processed_peaks_ processed_threshold_ out_of_class_typicality_ "
+    "out_of_fold_scores_ out_of_fold_typicality_ threshold_ thresholds_ upper_bound_".split()
 )
 
 
@@ -103,8 +110,9 @@ def find_fault(model: Any) -> str | None:
     A fit leaves finite arrays whose shapes agree. Models with other arrays would load and answer
     something.
     """
+    checks = (_faults_of_values, _faults_of_shapes, _faults_of_files)
     for estimator in _estimators(model):
-        for fault in chain(_faults_of_values(estimator), _faults_of_shapes(estimator)):
+        for fault in chain.from_iterable(check(estimator) for check in checks):
             return f"{type(estimator).__name__}: {fault}"
     return None
 
@@ -196,6 +204,18 @@ def _faults_of_axes(estimator: BaseEstimator, fitted: dict[str, Any]) -> Iterato
         for axis, length in zip(axes, value.shape, strict=True):
             if lengths.setdefault(axis, length) != length:
                 yield f"{name} has shape {value.shape}, which disagrees with the other attributes"
+
+
+def _faults_of_files(estimator: BaseEstimator) -> Iterator[str]:
+    """Find records of fitted files that are others than a fit keeps."""
+    files = _fitted(estimator).get("fitted_files_")
+    if files is None:
+        return
+    records = isinstance(files, np.ndarray) and files.ndim == 1 and files.dtype.names is not None
+    if not records or files.dtype != record_type(files.dtype[0].itemsize) or not len(files):
+        yield f"fitted_files_: expected records of files, got {files!r:.60}"
+    elif not np.isin(files["source"], np.arange(-1, len(getattr(estimator, "classes_", ())))).all():
+        yield "fitted_files_ have sources that are not positions in classes_"
 
 
 def _faults_between_steps(steps: list[Any]) -> Iterator[str]:

@@ -1,15 +1,16 @@
-"""Curves over numbers of images and strengths of perturbations, with what was fitted to them."""
+"""Curves over numbers of images and strengths of perturbations, and bars of contributions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
 
 from sklearn_ganprint._output import printable
+from sklearn_ganprint.ensemble import Contributions, sum_contributions
 from sklearn_ganprint.plotting._drawing import COLOURS, Display, write_legend
 
-__all__ = ["EnergyCurveDisplay", "RobustnessCurveDisplay"]
+__all__ = ["ContributionsDisplay", "EnergyCurveDisplay", "RobustnessCurveDisplay"]
 
 _Y_SCALES = (None, "linear", "log")
 _FORMULAS = {"inverse": "E∞ + E0/N", "printed": "E∞ + E0 2^-N"}
@@ -428,6 +429,116 @@ class RobustnessCurveDisplay(Display):
         levels = {"clean": clean, "chance": chance}
         display = cls(curves, intervals=intervals, **levels, xlabel=xlabel, name=name)
         return display.plot(ax, **plot_params)
+
+
+@dataclass(eq=False, repr=False)
+class ContributionsDisplay(Display):
+    """What spoke for a source, and what against it: bars of the greatest contributions.
+
+    Use :meth:`from_contributions` to make one.
+
+    Parameters
+    ----------
+    names : sequence of str, of length n
+        What contributes.
+    values : array-like of shape (n,)
+        How much: above 0 for the source.
+    name : str, default=None
+        Title.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib Axes, matplotlib Figure
+        Axes with the bars, and the figure that holds them.
+    bars_ : matplotlib BarContainer
+        The bars, from the top: the greatest contributions, the least ones, and the sum of all
+        others if there are any.
+
+    See Also
+    --------
+    sklearn_ganprint.ensemble.score_contributions : Computes contributions.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.plotting import ContributionsDisplay
+    >>> display = ContributionsDisplay(["rr", "rg", "bb"], [3.0, -2.0, 0.5]).plot(n_bars=1)
+    >>> [label.get_text() for label in display.ax_.get_yticklabels()]
+    ['rr', 'rg', 'all others']
+    """
+
+    names: Sequence[str]
+    values: Any
+    _: KW_ONLY
+    name: str | None = None
+
+    def plot(self, ax: Any = None, *, n_bars: int = 10, name: str | None = None) -> Self:
+        """Draw the bars.
+
+        Parameters
+        ----------
+        ax, name : matplotlib Axes, str, default=None
+            Where to draw, and the title. None makes a new figure, and takes the name of the
+            display.
+        n_bars : int, default=10
+            Number of bars for the source, and of bars against it, at the most.
+
+        Returns
+        -------
+        ContributionsDisplay
+            The display itself.
+        """
+        values = np.asarray(self.values, dtype=np.float64)
+        order = values.argsort()[::-1]
+        speak = order[values[order] > 0][:n_bars], order[::-1][values[order[::-1]] < 0][:n_bars]
+        shown = np.concatenate([speak[0], speak[1][::-1]])
+        names = [printable(self.names[i]).replace("__", " ") for i in shown]
+        lengths = values[shown]
+        colours = [COLOURS[int(length < 0)] for length in lengths]
+        if len(shown) < np.count_nonzero(values):
+            names, colours = [*names, "all others"], [*colours, "0.6"]
+            lengths = np.append(lengths, values.sum() - lengths.sum())
+        self._start(ax, 6.4, 0.22 * len(names) + 1)
+        self.bars_ = self.ax_.barh(range(len(names)), lengths, color=colours)
+        self.ax_.bar_label(self.bars_, fmt="{:+.2g}", padding=2, fontsize="small")
+        self.ax_.set_yticks(range(len(names)), names, parse_math=False)
+        self.ax_.invert_yaxis()
+        self.ax_.margins(x=0.2, y=0.02)
+        self.ax_.axvline(0, color="black", linewidth=0.8)
+        self.ax_.set_xlabel("contribution to the difference of scores")
+        self._write_title(name)
+        return self
+
+    @classmethod
+    def from_contributions(
+        cls,
+        contributions: list[Contributions],
+        index: int = 0,
+        *,
+        name: str | None = None,
+        ax: Any = None,
+        **params: Any,
+    ) -> Self:
+        """Draw sums over groups of features, for one image.
+
+        Parameters
+        ----------
+        contributions : list of Contributions
+            What :func:`~sklearn_ganprint.ensemble.score_contributions` returns.
+        index : int, default=0
+            Position of the image.
+        name : str, default=None
+            Title.
+        ax, **params : matplotlib Axes or None, dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        ContributionsDisplay
+            The display.
+        """
+        sums = sum_contributions(contributions)
+        values = [of_images[index] for of_images in sums.values()]
+        return cls(list(sums), values, name=name).plot(ax, **params)
 
 
 def _style(index: int) -> dict[str, Any]:

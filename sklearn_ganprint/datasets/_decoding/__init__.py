@@ -1,10 +1,12 @@
 """One image file to one array: everything that Pillow has to be asked is asked here."""
 
+import hashlib
 import os
 import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -17,6 +19,7 @@ from sklearn_ganprint._images import LUMINANCE_WEIGHTS
 from sklearn_ganprint._output import printable
 from sklearn_ganprint.datasets._decoding import _boxes, _chunks, _jpeg, _tiff
 from sklearn_ganprint.datasets._decoding._structure import (
+    Description,
     Prepared,
     UnusableImageError,
     find_member,
@@ -52,6 +55,9 @@ _FORMATS: dict[str, tuple[bytes, Callable[[BinaryIO, bool], Prepared]] | None] =
 # image takes four, and three more for the result), and what no file is refused below.
 _BYTES_A_PIXEL, _FREE_BYTES = 4, 1 << 26
 _MODE_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}
+
+# Rows and columns of the samples of an image by which it is recognised.
+_SAMPLES = 128
 
 # Pixels converted at a time, so that only the result and the decoded image are large.
 _BAND = 1 << 20
@@ -116,6 +122,8 @@ class ImageInfo(NamedTuple):
     jpeg_quality: float  # estimated IJG quality from 1 to 100; nan if the file is not JPEG
     subsampling: str  # of colours, such as "4:2:0"; empty if the file is not JPEG
     metadata: str  # kinds of it in the file, such as "EXIF, ICC"; empty where pixels were read
+    sha256: str = ""  # of the file, and samples of the luminance of the whole image: if asked for
+    samples: Any = None
 
 
 def has_image_suffix(name: str) -> bool:
@@ -124,11 +132,17 @@ def has_image_suffix(name: str) -> bool:
 
 
 def decode_image(
-    path: FilePath, *, channels: Channels, max_pixels: int, window: Window | None = None
+    path: FilePath,
+    *,
+    channels: Channels,
+    max_pixels: int,
+    window: Window | None = None,
+    identify: bool = False,
 ) -> tuple[Pixels, ImageInfo]:
     """Read pixels and header of one image file; `window` chooses a part, or refuses the size.
 
-    Metadata is looked for with headers alone: it would take half of the time again.
+    Metadata is looked for with headers alone: it would take half of the time again. With `identify`
+    there is what file and image are recognised by.
 
     As :class:`~sklearn_ganprint.datasets.ImageReader` says. Luminance is not rounded: rounding adds
     noise of the size of a fingerprint. Palettes are looked up; CMYK, YCbCr and LAB go through
@@ -136,7 +150,7 @@ def decode_image(
     """
     if channels not in ("rgb", "luminance"):
         raise ValueError(f'channels: expected "rgb" or "luminance", got {channels!r}')
-    with _opened(path, max_pixels, whole=True) as (_, image, prepared):
+    with open_image(path, max_pixels, whole=True) as (stream, image, prepared):
         width, height = image.size
         box = (0, 0, width, height) if window is None else window(width, height)
         if not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
@@ -144,12 +158,33 @@ def decode_image(
         _require_memory(image, prepared, max_pixels, box, channels)
         info = _info(None, image, prepared)
         _load(image, prepared)
+        if identify:
+            stream.seek(0)
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+            info = info._replace(sha256=digest, samples=_sample(image, prepared))
         return _as_pixels(image, box, channels, prepared), info
+
+
+def find_descriptions(stream: BinaryIO, image: ImageFile) -> Iterator[Description]:
+    """Yield the metadata of an open image, none of them parsed."""
+    match image.format:
+        case "JPEG":
+            yield from _jpeg.jpeg_descriptions(stream)
+        case "PNG":
+            yield from _chunks.png_descriptions(stream)
+        case "WEBP":
+            yield from _chunks.webp_descriptions(stream)
+        case "TIFF":
+            yield "EXIF", stream
+        case _:  # of AVIF files Pillow gets to see all
+            for kind in ("EXIF", "XMP"):
+                if kind.lower() in image.info:
+                    yield kind, BytesIO(image.info[kind.lower()].removeprefix(b"Exif\0\0"))
 
 
 def inspect_image(path: FilePath, max_pixels: int, window: Window | None = None) -> ImageInfo:
     """Read what the header of one image file says, unless `window` refuses its size."""
-    with _opened(path, max_pixels, whole=False) as (stream, image, prepared):
+    with open_image(path, max_pixels, whole=False) as (stream, image, prepared):
         _require_memory(image, prepared, max_pixels)
         if window is not None:
             window(image.width, image.height)
@@ -171,7 +206,7 @@ def _info(stream: BinaryIO | None, image: ImageFile, prepared: Prepared) -> Imag
 
 
 @contextmanager
-def _opened(
+def open_image(
     path: FilePath, max_pixels: int, whole: bool
 ) -> Iterator[tuple[BinaryIO, ImageFile, Prepared]]:
     """Open a file of acceptable size; whatever goes wrong inside names the file."""
@@ -310,6 +345,16 @@ def _as_pixels(image: Image.Image, box: Box, channels: Channels, prepared: Prepa
         band = image if part == (0, 0, *image.size) else image.crop(part)
         pixels[rows] = _convert(band, channels, white, prepared.inverted)
     return pixels
+
+
+def _sample(image: Image.Image, prepared: Prepared) -> NDArray[np.float32]:
+    """Return the luminance of some pixels of a decoded image, in rows and columns of equal number.
+
+    Single pixels, since Pillow takes means in few modes: a hundred of them average well enough.
+    """
+    small = image.resize((_SAMPLES, _SAMPLES), Image.Resampling.NEAREST)
+    levels = _convert(small, "luminance", _white(image, prepared), prepared.inverted)
+    return levels[..., 0].astype(np.float32)
 
 
 def _pixel_type(mode: str, channels: Channels, white: int | None) -> type[np.generic]:

@@ -10,10 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_ganprint.datasets._decoding import _structure
-from sklearn_ganprint.datasets._decoding._structure import Prepared, UnusableImageError
+from sklearn_ganprint.datasets._decoding._structure import (
+    MAX_DESCRIPTION,
+    Description,
+    Prepared,
+    UnusableImageError,
+)
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT")
+_PNG_DESCRIPTIONS = {b"eXIf": "EXIF", b"tEXt": "tEXt", b"zTXt": "zTXt", b"iTXt": "iTXt"}
 
 
 def prepare_png(stream: BinaryIO, whole: bool) -> Prepared:
@@ -40,10 +46,8 @@ def prepare_png(stream: BinaryIO, whole: bool) -> Prepared:
 def _png_parts(stream: BinaryIO, whole: bool) -> dict[bytes, list[bytes]]:
     """Return what the chunks that matter hold; without `whole`, up to the image data."""
     kept: dict[bytes, list[bytes]] = {kind: [] for kind in _CRITICAL}
-    for _ in _structure.parts():
-        head = stream.read(8)
-        kind, size = head[4:], int.from_bytes(head[:4])
-        if len(head) < 8 or kind == b"IEND" or (kind == b"IDAT" and not whole):
+    for kind, size in _png_heads(stream):
+        if kind == b"IDAT" and not whole:
             break
         if kind in _CRITICAL:
             kept[kind].append(_checked(stream, kind, size))
@@ -51,9 +55,28 @@ def _png_parts(stream: BinaryIO, whole: bool) -> dict[bytes, list[bytes]]:
             if kept[b"IDAT"]:
                 break  # no concern of the data, if they are whole; the decoder will know
             raise UnusableImageError(f"is damaged: {kind!r} is no PNG chunk")
-        else:
-            stream.seek(size + 4, 1)
     return kept
+
+
+def _png_heads(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Yield kind and size of each chunk but the last; the stream stands where its data begin."""
+    for _ in _structure.parts():
+        head = stream.read(8)
+        kind, size = head[4:], int.from_bytes(head[:4])
+        if len(head) < 8 or kind == b"IEND":
+            return
+        end = stream.tell() + size + 4
+        yield kind, size
+        stream.seek(end)
+
+
+def png_descriptions(stream: BinaryIO) -> Iterator[Description]:
+    """Yield the metadata of a PNG file, up to the largest size of each; texts as chunks."""
+    stream.seek(len(PNG_SIGNATURE))
+    for kind, size in _png_heads(stream):
+        if kind in _PNG_DESCRIPTIONS:
+            data = stream.read(min(size, MAX_DESCRIPTION))
+            yield _PNG_DESCRIPTIONS[kind], BytesIO(data)
 
 
 def _checked(stream: BinaryIO, kind: bytes, size: int) -> bytes:
@@ -72,8 +95,6 @@ def _png_chunk(kind: bytes, data: bytes) -> bytes:
 _PNG_END = _png_chunk(b"IEND", b"")
 
 
-# Descriptions that must lie within the file; larger ones are passed over.
-_MAX_DESCRIPTION = 1 << 20
 _WEBP_IMAGES = (b"VP8 ", b"VP8L", b"ANMF")
 
 
@@ -90,7 +111,8 @@ def prepare_webp(stream: BinaryIO, whole: bool) -> Prepared:
             n_frames += kind in _WEBP_IMAGES
             if kind not in _WEBP_IMAGES or n_frames == 1:
                 kept.append(_webp_chunk(kind, _structure.take(stream, length, "a WebP chunk")))
-        elif kind in (b"EXIF", b"XMP ") and length <= _MAX_DESCRIPTION:
+        elif kind in (b"EXIF", b"XMP ") and length <= MAX_DESCRIPTION:
+            # They must lie within the file; larger ones are passed over.
             _structure.take(stream, length, "a WebP chunk")
     content = b"WEBP" + b"".join(kept)
     return Prepared(
@@ -99,6 +121,16 @@ def prepare_webp(stream: BinaryIO, whole: bool) -> Prepared:
         scratch_bytes=12,
         held_bytes=3 * len(content),
     )
+
+
+def webp_descriptions(stream: BinaryIO) -> Iterator[Description]:
+    """Yield the metadata of a WebP file, up to the largest size of each."""
+    end = stream.seek(0, 2)
+    stream.seek(12)
+    for kind, length in _riff_chunks(stream, end):
+        if kind in (b"EXIF", b"XMP "):
+            data = stream.read(min(length, MAX_DESCRIPTION))
+            yield kind.decode().strip(), BytesIO(data.removeprefix(b"Exif\0\0"))
 
 
 def _webp_size(content: bytes) -> tuple[int, int] | None:

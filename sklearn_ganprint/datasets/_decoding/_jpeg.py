@@ -1,7 +1,7 @@
 """JPEG files: the segments that concern pixels, whether each scan is whole, and the quality."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
@@ -10,10 +10,10 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from sklearn_ganprint.datasets._decoding import _structure
-from sklearn_ganprint.datasets._decoding._structure import Prepared, UnusableImageError
+from sklearn_ganprint.datasets._decoding._structure import Description, Prepared, UnusableImageError
 
 _SOI, _EOI, _SOS, _DRI = 0xD8, 0xD9, 0xDA, 0xDD
-_APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
+_APP0, _APP1, _APP2, _APP14, _COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
 _TABLES_AND_FRAMES = {*range(0xC0, 0xD0), 0xDB, _SOS, _DRI}
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _FRAMES_DECODED_IN_STEPS = {0xC0, 0xC1, 0xC2}  # the arithmetic decoder cannot pause
@@ -21,6 +21,7 @@ _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff]")
 _NEXT_BUT_RESTART = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _RESTARTS = re.compile(rb"\xff([\xd0-\xd7])")
 _N_IMAGES = 0xB001  # tag of the multi-picture format
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 
 # One bits that stand for no symbol in any code: what a decoder may look ahead, and what it gets
 # no complete block out of.
@@ -72,6 +73,7 @@ class _Header:
         self.chosen, self.first_coefficient = b"", 0
         self.spectrum: dict[int, list[int]] = {}  # of a progressive file
         self.xmp, self.n_images = b"", 1
+        self.descriptions: list[Description] = []
         self.parts = _structure.parts()
 
     def read_until_scan(self, stream: BinaryIO) -> bool:
@@ -89,7 +91,7 @@ class _Header:
                 body = _structure.take(stream, length, "a JPEG segment")
                 self._note(marker, body)
                 self._keep(marker, body)
-            elif marker in (_APP0, _APP1, _APP2, _APP14):
+            elif marker in (_APP0, _APP1, _APP2, _APP14, _COM):
                 self._application(marker, _structure.take(stream, length, "a JPEG segment"))
             else:
                 stream.seek(length, 1)
@@ -127,8 +129,13 @@ class _Header:
     def _application(self, marker: int, body: bytes) -> None:
         if (marker == _APP0 and body[:5] == b"JFIF\0") or (marker, body[:5]) == (_APP14, b"Adobe"):
             self._keep(marker, body)  # they decide on the colour space
-        elif marker == _APP1 and body.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
+        elif marker == _APP1 and body.startswith(_XMP):
             self.xmp = body
+            self.descriptions.append(("XMP", BytesIO(body[len(_XMP) :])))
+        elif marker == _APP1 and body.startswith(b"Exif\0\0"):
+            self.descriptions.append(("EXIF", BytesIO(body[6:])))
+        elif marker == _COM:
+            self.descriptions.append(("comment", BytesIO(body)))
         elif marker == _APP2 and body.startswith(b"MPF\0"):
             self.n_images = (_structure.read_tag(body[4:], _N_IMAGES) or (1,))[0]
 
@@ -153,6 +160,14 @@ def prepare_jpeg(stream: BinaryIO, whole: bool) -> Prepared:
         held_bytes=2 * sum(map(len, pieces)),
         scans=pieces,
     )
+
+
+def jpeg_descriptions(stream: BinaryIO) -> Iterator[Description]:
+    """Yield the metadata in front of the first scan of a JPEG file."""
+    stream.seek(2)
+    header = _Header()
+    header.read_until_scan(stream)
+    yield from header.descriptions
 
 
 def _read_scans(stream: BinaryIO, header: _Header, frame: _Frame) -> list[bytes]:

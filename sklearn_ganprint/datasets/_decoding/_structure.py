@@ -12,13 +12,19 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BufferedReader, BytesIO
 from itertools import repeat
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeAlias
 
 _SUFFIX = ".tar"
 
 # Chunks, segments, boxes or pages of one file. Whole photos have a few thousand; each costs
 # about a microsecond, so that a file of nothing else is left after a fraction of a second.
 MAX_PARTS = 200_000
+
+#: Bytes of a piece of metadata that are looked at.
+MAX_DESCRIPTION = 1 << 20
+
+#: A piece of metadata: "EXIF", "XMP", "comment" or the kind of a PNG chunk, and what it holds.
+Description: TypeAlias = tuple[str, BinaryIO]
 
 # Longest run of zero bytes, and share of the data, that entropy coding leaves in an intact file.
 _ZERO_RUN, _ZERO_SHARE = 256, 16
@@ -113,17 +119,21 @@ def read_tag(data: bytes, tag: int) -> tuple[int, ...]:
         return ()
 
 
-def read_directory(stream: BinaryIO, wanted: frozenset[int]) -> Directory:
-    """Read the tags that are wanted of the first directory in a TIFF stream.
+def read_directory(
+    stream: BinaryIO, wanted: frozenset[int], *, at: int = 0, longest: int | None = None
+) -> Directory:
+    """Read the tags that are wanted of a directory in a TIFF stream, by default of the first.
 
-    An EOFError says that the directory, or the values of such a tag, lie outside the file.
+    Tags with more bytes than the longest are left out. An EOFError says that the directory, or the
+    values of such a tag, lie outside the file.
     """
+    stream.seek(0)
     head = stream.read(8)
     order, big = "<" if head[:2] == b"II" else ">", 43 in head[2:4]
     letter, width = ("Q", 8) if big else ("L", 4)
     (offset,) = struct.unpack(order + letter, stream.read(8) if big else head[4:])
     size = stream.seek(0, 2)
-    stream.seek(offset)
+    stream.seek(at or offset)
     count = _exactly(stream, 8 if big else 2, size)
     (n_tags,) = struct.unpack(order + ("Q" if big else "H"), count)
     entry_size = 4 + 2 * width
@@ -136,6 +146,8 @@ def read_directory(stream: BinaryIO, wanted: frozenset[int]) -> Directory:
             continue
         (n_values,) = struct.unpack(order + letter, entry[4 : 4 + width])
         length = n_values * _SIZES[kind]
+        if longest is not None and length > longest:
+            continue
         data = entry[4 + width :][:length]
         if length > width:
             (place,) = struct.unpack(order + letter, data)

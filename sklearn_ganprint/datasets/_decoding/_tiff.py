@@ -44,7 +44,6 @@ _SPACES: dict[int, tuple[str, tuple[int, ...]]] = {
 
 def prepare_tiff(stream: BinaryIO, whole: bool) -> Prepared:
     """Replace the directory of a TIFF file by one that describes the first page's pixels alone."""
-    stream.seek(0)
     try:
         page = read_directory(stream, _KEPT)
     except EOFError as error:

@@ -1,0 +1,96 @@
+"""The record of what a command has found: ``case.json``, and a page to read and to print."""
+
+import argparse
+import platform
+import shlex
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import sklearn_ganprint
+from sklearn_ganprint._output import json_text
+from sklearn_ganprint.cli import _console, _examine, _images, _info, _models, _pages
+from sklearn_ganprint.cli._answers import Judgement
+from sklearn_ganprint.cli._console import Row
+
+#: What `--out` gets, as the help says it.
+CONTENT = "a sheet for each image, and case.json, which `ganprint replay` runs again"
+
+#: The file that a page is made of, and its version, raised when a program could misread it.
+CASE, SCHEMA_VERSION = "case.json", 1
+
+#: Parameters that `ganprint replay` runs a command with again.
+PARAMETERS = ("model", "source", "paths", "false_alarm", "coverage", "stability")
+
+_PACKAGES = ("numpy", "scipy", "scikit-learn", "Pillow", "PyWavelets")
+
+_LIMITS = (
+    "A p-value is no probability that a source made the image. It is the share of calibration "
+    "images that look as untypical, the image counted in: small where hardly any does.",
+    "A high p-value proves nothing. An image of a source that the model does not know may look "
+    "like those of one that it knows.",
+    "The model can name its own sources alone. How often it calls images of others unknown is not "
+    "known until it is tried on such images.",
+    "What images show can pass for a trace if the sources of the fit differ in it; ganprint "
+    "audit measures that on the images of the fit, and not on these.",
+    "Compression, resizing and other processing change a trace. Of an image that lies outside of "
+    "what the fit covers, the answer may be wrong without a sign of it, and not everything that "
+    "was done to an image can be seen in it.",
+    "Pictures of residuals, fingerprints and their agreement illustrate an answer. They are not "
+    "what it rests on alone, and nothing should be read off them by eye.",
+    "A digest tells that a file is the same as the one that was judged, not where it comes from.",
+)
+
+
+def write_case(command: str, judgement: Judgement, args: argparse.Namespace) -> int:
+    """Write a case if ``--out`` asks for one, and give the exit status of the command."""
+    if args.out is not None:
+        document = _document(command, judgement, args)
+        page = _pages.render_page("case", args, case=document)
+        content = f"{json_text(document)}\n".encode()
+        _pages.say_where(_pages.write_page(args.out, page, [(CASE, content)]), "case")
+    return _images.exit_status(judgement.failures, len(_console.judged(judgement.rows)))
+
+
+def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> Row:
+    """Put together what is known of a case; pictures are written on the way."""
+    model, given = judgement.model, vars(args)
+    rows = [_told(row, judgement) for row in judgement.rows]
+    exhibits, fingerprints = _examine.examine(rows, model, args)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": command,
+        "command_line": shlex.join(["ganprint", *args.words]),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
+        "parameters": {key: given[key] for key in PARAMETERS if key in given},
+        "model": {
+            **_info.describe(args.model, model),
+            **_examine.digest(args.model),
+            "notes": _models.notes_of_out_of_fold(_models.out_of_fold(model)),
+        },
+        "settings": judgement.document,
+        "notes": judgement.notes,
+        "limits": list(_LIMITS),
+        "fingerprints": fingerprints,
+        "images": [{**row, **exhibit} for row, exhibit in zip(rows, exhibits, strict=True)],
+    }
+
+
+def _told(row: Row, judgement: Judgement) -> Row:
+    """Add the answer in words, and the source that the residual is held against, if any."""
+    answered = row["score"] is not None
+    source = judgement.document.get("source") or row.get("nearest")
+    return {
+        **row,
+        "answer": None if row["error"] else judgement.in_words(row),
+        "held_against": source if answered else None,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of all that answers depend on."""
+    return {
+        "Python": platform.python_version(),
+        "sklearn_ganprint": sklearn_ganprint.__version__,
+        **{name: version(name) for name in _PACKAGES},
+    }

@@ -1,0 +1,219 @@
+"""Cases: what ``predict`` and ``verify`` write with ``--out``."""
+
+import csv
+import hashlib
+import html
+import io
+import json
+import os
+import re
+from collections import Counter
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_helpers import add_broken_files, no_leftovers
+from PIL import Image
+
+from sklearn_ganprint import load_model
+from sklearn_ganprint.cli import main
+from sklearn_ganprint.correlation import correlation_index
+from sklearn_ganprint.perturbations import RandomHistory
+
+#: A file's name that pages and terminals would obey.
+HOSTILE = "<script>alert(1)<\u202e\x1b[31m \N{GRINNING FACE}&.png"
+SIDE = 64
+
+
+def make_image(rng, pattern):
+    tilt = np.linspace(0, rng.uniform(-60, 60), SIDE)[:, np.newaxis, np.newaxis]
+    image = 128 + tilt + pattern + rng.normal(scale=2, size=(SIDE, SIDE, 3))
+    return Image.fromarray(image.clip(0, 255).round().astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    """A model of two sources, and a folder of files of all kinds to judge."""
+    folder, rng = tmp_path_factory.mktemp("case"), np.random.default_rng(0)
+    patterns = {name: rng.normal(scale=4, size=(SIDE, SIDE, 3)) for name in ("a", "b <i>")}
+    for name, pattern in patterns.items():
+        (folder / "fit" / name).mkdir(parents=True)
+        for index in range(20):
+            make_image(rng, pattern).save(folder / "fit" / name / f"{index:02d}.png")
+    (folder / "mixed").mkdir()
+    make_image(rng, patterns["a"]).save(folder / "mixed" / HOSTILE)
+    make_image(rng, patterns["b <i>"]).save(folder / "mixed" / "j.jpg", quality=60)
+    Image.new("RGB", (SIDE, SIDE), "white").save(folder / "mixed" / "white.png")
+    add_broken_files(folder / "mixed")
+    arguments = ["fit", str(folder / "fit"), "--model", str(folder / "m.skops"), "--fast"]
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as err:
+        assert main(arguments) == 0, err.getvalue()
+    return folder
+
+
+@pytest.fixture(params=["predict", "verify"])
+def case(request, scene, tmp_path, ganprint):
+    """The folder of a case of each command, its content, and what the command has printed."""
+    model = [scene / "m.skops", *["a"] * (request.param == "verify")]
+    options = ["--false-alarm", 0.1, "--format", "json"]
+    printed = ganprint(request.param, *model, scene / "mixed", *options, "--out", tmp_path / "out")
+    return tmp_path / "out", json.loads((tmp_path / "out/case.json").read_text("utf-8")), printed
+
+
+def test_a_case_has_what_was_printed(case):
+    _, document, (status, out, err) = case
+    printed = json.loads(out)
+    results = printed.pop("results")
+    assert status == 1 and "3 could not be used" in err
+    assert (document["schema_version"], document["settings"]) == (1, printed)
+    assert len(document["images"]) == len(results) == 6
+    for image, row in zip(document["images"], results, strict=True):
+        assert {key: image[key] for key in row} == row
+
+
+def test_a_case_has_the_digest_of_each_file(case, scene):
+    _, document, _ = case
+    for each in [*document["images"], {**document["model"], "file": scene / "m.skops"}]:
+        content = Path(each["file"]).read_bytes()
+        assert each["sha256"] == hashlib.sha256(content).hexdigest()
+        assert each["bytes"] == len(content)
+
+
+def test_a_case_says_what_it_was_made_with(case, ganprint, scene):
+    _, document, _ = case
+    info = json.loads(ganprint("info", scene / "m.skops", "--format", "json")[1])
+    assert {key: document["model"][key] for key in info} == info
+    assert document["versions"]["numpy"] == np.__version__
+    assert document["command_line"].startswith(f"ganprint {document['command']} ")
+    assert document["parameters"]["false_alarm"] == 0.1
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", document["date"])
+
+
+def test_correlations_are_those_with_the_fingerprint(case, scene):
+    _, document, _ = case
+    model = load_model(scene / "m.skops")
+    residual, fusion = model.estimator_.estimator_
+    fingerprints = fusion.named_estimators_["fingerprint"].fingerprints_
+    answered = [each for each in document["images"] if each["held_against"]]
+    images = model.reader_.read([each["file"] for each in answered])
+    rows = residual.transform(images).reshape(len(images), -1)
+    codes = [model.classes_.tolist().index(each["held_against"]) for each in answered]
+    expected = correlation_index(rows, fingerprints)[range(len(rows)), codes]
+    np.testing.assert_allclose([each["correlation"] for each in answered], expected, atol=1e-5)
+    assert len(answered) == 2 and expected[0] > 0.2
+
+
+def test_answers_in_words(case):
+    _, document, _ = case
+    found = {Path(each["file"]).name: each["answer"] for each in document["images"]}
+    p_value = {Path(each["file"]).name: each["p_value"] for each in document["images"]}[HOSTILE]
+    assert found["white.png"].startswith("No ") and "no residual" in found["white.png"]
+    assert found["text.png"] is None
+    begin = {"predict": "Attributed to a", "verify": "Not rejected: the image is not unlike"}
+    assert found[HOSTILE].startswith(begin[document["command"]])
+    assert f"The p-value of {p_value:.4f} is calibrated on " in found[HOSTILE]
+
+
+def test_the_page_has_all_files_and_obeys_no_name(case):
+    folder, document, _ = case
+    page = (folder / "index.html").read_text("utf-8")
+    assert "<script" not in page and "\u202e" not in page and "\x1b" not in page
+    assert "&lt;script&gt;alert(1)&lt;\\u202e\\x1b[31m \N{GRINNING FACE}&amp;.png" in page
+    assert page.count('<section class="sheet"') == 3
+    assert all(each["sha256"] in page for each in document["images"])
+    answers = [each["answer"] for each in document["images"] if each["error"] is None]
+    assert all(answer in html.unescape(page) for answer in answers)
+    assert "no probability that a source made the image" in page
+    assert not re.search(r'(src|href)="(https?:)?//|@import|url\(', page)
+    links = re.findall(r'(?:src|href)="([^"#]+)"', page)
+    assert all((folder / name).is_file() for name in links)
+    assert len(set(links)) == 3 + 2 + 2 + len(document["fingerprints"]) + 1
+    assert no_leftovers(folder)
+
+
+def test_a_case_does_not_depend_on_the_workers(case, scene, ganprint, tmp_path):
+    folder, document, _ = case
+    words = ["--false-alarm", 0.1, "--out", tmp_path / "other", "--jobs", 2]
+    source = ["a"] if document["command"] == "verify" else []
+    ganprint(document["command"], scene / "m.skops", *source, scene / "mixed", *words)
+    other = json.loads((tmp_path / "other/case.json").read_text("utf-8"))
+    assert other["images"] == document["images"]
+    for picture in folder.glob("*/*.jpg"):
+        assert (tmp_path / "other" / picture.relative_to(folder)).read_bytes() == (
+            picture.read_bytes()
+        )
+
+
+def test_a_folder_that_is_not_empty_stays(scene, ganprint, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    words = ["predict", scene / "m.skops", scene / "mixed", "--out", tmp_path]
+    status, out, err = ganprint(*words)
+    assert (status, out) == (2, "") and "--force" in err
+    assert os.listdir(tmp_path) == ["mine.txt"]
+    assert ganprint(*words, "--force")[0] == 1
+    assert {"mine.txt", "case.json", "index.html"} <= {*os.listdir(tmp_path)}
+
+
+@pytest.mark.parametrize("kind", ["autocorrelation", "prnu"])
+def test_cases_of_models_with_and_without_fingerprints(scene, ganprint, tmp_path, kind):
+    model, out = tmp_path / "k.skops", tmp_path / "out"
+    assert ganprint("fit", scene / "fit", "--model", model, "--kind", kind)[0] == 0
+    assert ganprint("predict", model, scene / "fit/a/00.png", "--out", out)[0] == 0
+    document = json.loads((out / "case.json").read_text("utf-8"))
+    assert sorted(document["images"][0]["pictures"]) == (
+        ["image", "map", "residual"] if kind == "prnu" else ["image", "residual"]
+    )
+    assert "The image" in (out / "index.html").read_text("utf-8")
+
+
+def copies_of(image, n_copies):
+    """Copies as an image is passed on: cut by a few pixels, resized, compressed to JPEG."""
+    off = dict.fromkeys(("rotate", "blur", "sharpen", "contrast", "brightness", "noise", "webp"))
+    shares = {"crop": (0.5, 0.95, 1), "resize": (0.5, 0.8, 1.1), "jpeg": (1, 70, 95), "grey": 0}
+    return [
+        RandomHistory(**off, **shares, rounds=[1], draw=draw).transform(image[np.newaxis])[0]
+        for draw in range(n_copies)
+    ]
+
+
+def test_stability_is_the_share_of_copies_with_the_same_answer(scene, ganprint):
+    files = [str(path) for path in sorted((scene / "fit/a").glob("*.png"))[:3]]
+    words = ["predict", scene / "m.skops", *files, "--false-alarm", 0.1, "--stability", 6]
+    status, out, _ = ganprint(*words, "--format", "json")
+    model = load_model(scene / "m.skops")
+    open_set = model.estimator_.set_params(false_alarm_rate=0.1)
+    rows = json.loads(out)["results"]
+    for row, image in zip(rows, model.reader_.read(files), strict=True):
+        copies = np.stack(copies_of(image, 6))
+        known = open_set.known_p_values(copies) > 0.1
+        answers = np.where(
+            known, model.classes_[open_set.class_scores(copies).argmax(1)], "unknown"
+        )
+        assert row["stability_answers"] == Counter(answers.tolist())
+        assert row["stability"] == Counter(answers.tolist())[row["source"]] / 6
+    assert status == 0 and rows[0]["stability"] < 1
+    table = list(csv.DictReader(io.StringIO(ganprint(*words, "--format", "csv")[1])))
+    assert list(table[0])[-2:] == ["stability", "stability_answers"]
+    name, count = next(iter(rows[0]["stability_answers"].items()))
+    assert table[0]["stability_answers"].startswith(f"{name}: {count}")
+
+
+def test_stability_of_verdicts_and_of_what_has_none(scene, ganprint, tmp_path):
+    words = ["verify", scene / "m.skops", "a", scene / "mixed", "--out", tmp_path / "out"]
+    status, out, _ = ganprint(*words, "--false-alarm", 0.1, "--stability", 4, "--jobs", 2)
+    assert status == 1 and "A verdict that flips is not one" in out
+    rows = json.loads((tmp_path / "out/case.json").read_text("utf-8"))["images"]
+    for row in rows:
+        if row["verdict"] is None:
+            assert row["stability"] is row["stability_answers"] is None
+        else:
+            assert sum(row["stability_answers"].values()) == 4
+            assert row["stability"] == row["stability_answers"].get(row["verdict"], 0) / 4
+    page = (tmp_path / "out/index.html").read_text("utf-8")
+    assert page.count('class="strip"') == sum(row["verdict"] is not None for row in rows) == 2
+
+
+def test_stability_takes_a_number_of_copies(scene, ganprint):
+    status, _, err = ganprint("predict", scene / "m.skops", scene / "mixed", "--stability", 0)
+    assert status == 2 and "--stability" in err
