@@ -28,6 +28,8 @@ _LIMITS = (
     "images that look as untypical, the image counted in: small where hardly any does.",
     "A high p-value proves nothing. An image of a source that the model does not know may look "
     "like those of one that it knows.",
+    "A likelihood ratio (LR) is no probability that a source made the image either. It weighs two "
+    "propositions against each other, and says nothing of a third.",
     "The model can name its own sources alone. How often it calls images of others unknown is not "
     "known until it is tried on such images.",
     "What images show can pass for a trace if the sources of the fit differ in it; ganprint "

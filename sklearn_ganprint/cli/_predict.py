@@ -103,7 +103,7 @@ def judge(args: argparse.Namespace) -> Judgement:
         (
             *columns("set"),
             *_answers.HISTORY,
-            *(_FAMILY, *_answers.FITTED, *stability, *_answers.EVIDENCE),
+            *(_FAMILY, *_answers.FITTED, *_answers.EVIDENCE, *stability),
         ),
         partial(_named, families=_short_families(model)) if with_sets else dict,
     )

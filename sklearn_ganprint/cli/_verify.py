@@ -106,7 +106,7 @@ def judge(args: argparse.Namespace) -> Judgement:
             *stability[:1],
             *_answers.shown_history(rows),
         ],
-        (*_answers.HISTORY, _OTHERS, *_answers.FITTED, *stability, *_answers.EVIDENCE),
+        (*_answers.HISTORY, _OTHERS, *_answers.FITTED, *_answers.EVIDENCE, *stability),
     )
 
 
