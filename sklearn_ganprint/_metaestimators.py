@@ -75,8 +75,11 @@ class LeavesOneOut(Protocol):
 class ScoresFolds(Protocol):
     """Fits, and scores rows, (n, n_scores, n_classes), as if fitted without the fold of each.
 
-    Then, if asked to, once more, (2, n, ...), as if fitted without the class of each, too.
+    Then, if asked to, once more, (2, n, ...), as if fitted without the class of each, too. Rows
+    have coordinates, whose distances tell which of them are near each other.
     """
+
+    def coordinates(self, X: Any) -> np.ndarray: ...
 
     def fold_scores(
         self,

@@ -87,10 +87,11 @@ class LikelihoodRatioCalibrator(BaseEstimator):
 
     Notes
     -----
-    Scores come as one column, as :class:`sklearn.isotonic.IsotonicRegression` takes them, of
-    images that no model has seen which scored them. Both propositions weigh the same, however many
-    scores there are of each, so that LRs hold no prior odds [1]_. Without bounds, "isotonic" gives
-    infinite LRs above all scores of the alternative, and 0 below all of the first proposition.
+    Scores come as one column, as :class:`sklearn.isotonic.IsotonicRegression` takes them. The
+    models that made them must not have seen the images. Both propositions weigh the same, however
+    many scores there are of each, so that LRs hold no prior odds [1]_. Without bounds, "isotonic"
+    gives infinite LRs above all scores of the alternative, and 0 below all of the first
+    proposition.
 
     No method extrapolates: scores below or above all calibration scores count as the least or
     greatest of these. So does the lowest finite number of single precision, which images without
@@ -124,8 +125,8 @@ class LikelihoodRatioCalibrator(BaseEstimator):
     >>> calibrator = LikelihoodRatioCalibrator().fit(scores, from_a)
     >>> calibrator.log10_likelihood_ratios([0.0, 1.5, 3.0, 9.0]).round(1)
     array([-1.8,  0. ,  1.9,  2.5])
-    >>> print(f"{calibrator.upper_bound_:.2f}")
-    2.50
+    >>> calibrator.upper_bound_
+    2.5
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -289,8 +290,9 @@ def empirical_bounds(log10_lrs: Any, y: Any) -> tuple[float, float]:
 
     with one misleading LR added for each proposition. The bounds are the last t in either
     direction before the first one where that fails. None is beyond the LRs at hand, nor far beyond
-    the number of images. As in the library lir, whose figures these are, one LR is added for each
-    proposition at a time; a program of the authors adds more and more of them.
+    the number of images. The authors add misleading LRs to one proposition, with increasing
+    strength; one for each, as in the library lir, is more cautious, and gives the same figures as
+    lir does.
 
     References
     ----------
@@ -317,7 +319,7 @@ def empirical_bounds(log10_lrs: Any, y: Any) -> tuple[float, float]:
     failed = steps[np.minimum(1, odds) / loss < 1]
     lower = np.max(failed[failed <= 0] + 1, initial=steps[0])
     upper = np.min(failed[failed >= 0] - 1, initial=steps[-1])
-    return float(min(lower, 0) * _STEP), float(max(upper, 0) * _STEP)
+    return round(float(min(lower, 0)) * _STEP, 2), round(float(max(upper, 0)) * _STEP, 2)
 
 
 def cllr(log10_lrs: Any, y: Any) -> float:

@@ -119,7 +119,7 @@ def test_contributions_add_up_to_the_difference_of_scores(case):
         scores = each["scores"]
         assert found["source"] == each["held_against"] and found["other"] != found["source"]
         margin = scores[found["source"]] - scores[found["other"]]
-        assert sum(found["groups"].values()) == pytest.approx(margin, abs=1e-5)  # float32, by batch
+        assert sum(found["groups"].values()) == pytest.approx(margin, rel=1e-6, abs=1e-6)
         assert {"fingerprint", "second_order__whole_rr"} <= set(found["groups"])
 
 

@@ -30,11 +30,15 @@ from sklearn_ganprint.datasets import load_samples
 def test_predict_prints_source_and_runner_up(model, ganprint):
     path, folder, files = model
     status, out, err = ganprint("predict", path, folder / "a", files[-1], "--false-alarm", 0.04)
-    *lines, note, fitted = out.splitlines()[2:]
+    *lines, note, fitted, evidence = out.splitlines()[2:]
     assert (status, err) == (0, "attributing: 9 of 9\n")
     expected = [*((file, "a") for file in files[:8]), (files[-1], "c")]
     assert [tuple(line.split()[:2]) for line in lines] == expected
-    _, _, p_value, score, runner_up, margin, *image = lines[0].split()
+    _, _, p_value, score, runner_up, margin, against_others, against_unknown, *image = lines[
+        0
+    ].split()
+    assert evidence.startswith("log10 LR: 2 where what is seen is 100 times as probable if the")
+    assert float(against_others) > 0.5 and float(against_unknown) > 0.5
     assert runner_up in ("b", "c")
     assert image == ["000.png", "same", "file", "a"]
     assert float(p_value) > 0.04
@@ -109,7 +113,7 @@ def test_predict_shows_sets_as_the_source(sampled, ganprint):
     rows = json.loads(ganprint("predict", path, folder, "--format", "json")[1])["results"]
     _, out, err = ganprint("predict", path, folder)
     assert "warning" not in err
-    *lines, note, _, _ = out.splitlines()[2:]
+    *lines, note, _, _, _ = out.splitlines()[2:]
     n_several = 0
     for line, row in zip(lines, rows, strict=True):
         names = [*row["set"][:3], *([f"{len(row['set']) - 3} more"] * (len(row["set"]) > 3))]
@@ -144,7 +148,25 @@ def test_predict_tells_the_family_first(sampled, ganprint):
     )
     table = csv.DictReader(io.StringIO(ganprint("predict", path, folder, "--format", "csv")[1]))
     assert [line["family"] or None for line in table] == [row["family"] for row in rows]
-    assert table.fieldnames[-4] == "family"
+    assert table.fieldnames[-6] == "family"
+
+
+def test_predict_says_how_strongly_images_speak_for_the_nearest_source(sampled, ganprint):
+    path, folder = sampled
+    document = json.loads(ganprint("predict", path, folder, "--format", "json")[1])
+    open_set = load_model(path).estimator_
+    rows = document["results"]
+    images = load_model(path).reader_.read([row["file"] for row in rows])
+    expected = open_set.log10_likelihood_ratios(images)
+    codes = [open_set.classes_.tolist().index(row["nearest"]) for row in rows]
+    np.testing.assert_allclose(
+        [row["log10_lr_others"] for row in rows], expected[range(len(rows)), codes], atol=1e-4
+    )
+    expected = open_set.log10_likelihood_ratios(images, against="unknown")[range(len(rows)), codes]
+    np.testing.assert_allclose([row["log10_lr_unknown"] for row in rows], expected, atol=1e-4)
+    low, high = document["log10_lr_bounds"]["others"]
+    assert low < 0 < high and np.max([row["log10_lr_others"] for row in rows]) <= high
+    assert np.mean([row["log10_lr_unknown"] > 0 for row in rows]) > 0.5
 
 
 def test_predict_takes_a_coverage(sampled, ganprint):
@@ -168,7 +190,7 @@ def test_predict_says_where_no_source_can_be_ruled_out(model, ganprint):
         r"images, and there are 24 pooled over all sources\. .* --coverage 0\.96 or less",
         err,
     )
-    assert " or " not in out
+    assert " or " not in out[: out.index("log10 LR: ")]
     arguments = ["predict", path, folder, "--coverage", 0.97, "--format", "json"]
     rows = json.loads(ganprint(*arguments)[1])["results"]
     assert {tuple(sorted(row["set"])) for row in rows} == {("a", "b", "c")}
@@ -194,9 +216,10 @@ def test_former_models_have_no_sets(model, ganprint):
 def test_predict_shows_the_nearest_source_of_unknown_images(model, foreign, ganprint):
     path, _, files = model
     _, out, _ = ganprint("predict", path, files[0], *foreign, "--false-alarm", 0.05)
-    heads, _, *lines, note, _ = out.splitlines()
+    heads, _, *lines, note, _, _ = out.splitlines()
     assert re.split("  +", heads.strip()) == [
         *("file", "source", "p-value", "nearest", "score", "runner-up", "margin"),
+        *("log10 LR, others", "log10 LR, unknown"),
         *("fitted on", "match", "fitted source"),
     ]
     assert lines[0].split()[1] == lines[0].split()[3] == "a"
@@ -280,7 +303,7 @@ def test_predict_names_unreadable_files(model, ganprint, tmp_path, form):
     for name in broken:
         assert len(re.findall(f"^{re.escape(name)}: .+", err, re.MULTILINE)) == 1
     if form == "table":
-        assert [line.split()[0] for line in out.splitlines()[2:-2]] == files[:8]
+        assert [line.split()[0] for line in out.splitlines()[2:-3]] == files[:8]
         return
     rows = json.loads(out)["results"] if form == "json" else csv.DictReader(io.StringIO(out))
     rows = {row["file"]: row for row in rows}

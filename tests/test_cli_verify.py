@@ -33,17 +33,20 @@ def p_values_of_others(model, files, code):
 def test_verify_prints_verdicts(model, ganprint):
     path, folder, files = model
     status, out, err = ganprint("verify", path, "b", folder, "--false-alarm", 0.12)
-    heads, _, *lines, outcome, judges, others, fitted = out.splitlines()
+    heads, _, *lines, outcome, judges, others, fitted, evidence = out.splitlines()
     assert (status, err) == (0, "verifying: 24 of 24\n")
     assert re.split("  +", heads.strip()) == [
         *("file", "verdict", "p-value", "p of others", "score", "margin", "fits better"),
+        *("log10 LR, others", "log10 LR, unknown"),
         *("fitted on", "match", "fitted source"),
     ]
     found = [re.split("  +", line.strip()) for line in lines]
     assert [row[0] for row in found] == files
     assert {row[1] for row in found[:8] + found[16:]} == {"rejected"}
     assert {row[1] for row in found[8:16]} == {"not rejected"}
-    assert [row[-4] for row in found] == ["a"] * 8 + ["-"] * 8 + ["c"] * 8
+    assert [row[-6] for row in found] == ["a"] * 8 + ["-"] * 8 + ["c"] * 8
+    assert [float(row[-5]) > 0 for row in found] == [False] * 8 + [True] * 8 + [False] * 8
+    assert " if b made the image than if another of the model's sources did" in evidence
     assert outcome == "rejected (p-value at most 0.12): 16 of 24; another source fits better: 16"
     assert re.fullmatch(r"p-values .* 8 images of b \(.* 1 / 9\)", judges)
     assert re.fullmatch(r"evidence .* \(p of others .* 0.12\): 9 of 24, by 16 .*", others)
@@ -137,8 +140,8 @@ def test_two_images_a_source_say_how_little_they_are_worth(tmp_path, image_folde
     few = ", ".join(f"{name} (2 images: 0.334)" for name in "abc")
     assert "1 / (images + 1)" in err and few in err
     _, out, _ = ganprint("verify", tmp_path / "m", "a", *files, "--false-alarm", 0.4)
-    assert re.fullmatch(r"p-values .* 2 images of a \(.* 1 / 3\)", out.splitlines()[-3])
-    shown = {re.split("  +", line.strip())[2] for line in out.splitlines()[2:-4]}
+    assert re.fullmatch(r"p-values .* 2 images of a \(.* 1 / 3\)", out.splitlines()[-4])
+    shown = {re.split("  +", line.strip())[2] for line in out.splitlines()[2:-5]}
     assert shown <= {"0.3", "0.7", "1.0"}
     _, out, _ = ganprint("predict", tmp_path / "m", *files, "--format", "json")
     rows = json.loads(out)["results"]
@@ -146,7 +149,7 @@ def test_two_images_a_source_say_how_little_they_are_worth(tmp_path, image_folde
     assert rows[0]["smallest_p_values"] == dict.fromkeys("abc", 1 / 3)
     assert (
         ganprint("predict", tmp_path / "m", *files)[1]
-        .splitlines()[-2]
+        .splitlines()[-3]
         .endswith(" 6 images pooled over all sources (smallest possible: 1 / 7)")
     )
 

@@ -13,15 +13,19 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from sklearn_ganprint import (
+    AugmentedClassifier,
     FileBatchEstimator,
     FingerprintClassifier,
     FingerprintClustering,
+    FusionClassifier,
     OpenSetClassifier,
     ResidualTransformer,
+    SubclassDiscriminantAnalysis,
     load_model,
     save_model,
 )
 from sklearn_ganprint.datasets import ImageReader, load_samples
+from sklearn_ganprint.features import AutocorrelationTransformer
 from sklearn_ganprint.files import FittedImage, UnreadableImageWarning
 from sklearn_ganprint.persistence import ModelFileError
 
@@ -272,7 +276,7 @@ def test_what_is_not_known_is_said(clf, samples):
     old = load_model(Path(__file__).parent / "models" / "format_2" / "robust.skops")
     with pytest.raises(ValueError, match="saved by an earlier version"):
         old.find_fitted(paths[:1])
-    with pytest.raises(TypeError, match="expected paths of files, got ndarray"):
+    with pytest.raises(TypeError, match="expected paths of files, got images"):
         clf.find_fitted(images)
 
 
@@ -283,3 +287,52 @@ def test_histories_that_were_told_are_taken(clf, samples):
     histories = [*told.values(), None]
     assert clf.find_fitted(histories) == [*clf.find_fitted(samples[0]), None]
     assert clf.find_fitted([]) == []
+
+
+def fusion(**params):
+    residual = ResidualTransformer("gaussian", flatten=False)
+    steps = residual, AutocorrelationTransformer(2), SubclassDiscriminantAnalysis()
+    return FusionClassifier([("fingerprint", pipeline()), ("lda", make_pipeline(*steps))], **params)
+
+
+@pytest.mark.parametrize("params", [{}, {"perturbations": ["jpeg 90", "jpeg 80"]}])
+@pytest.mark.parametrize("wrap", [clone, lambda x: OpenSetClassifier(make_pipeline(x))])
+@pytest.mark.filterwarnings("ignore:No image can be called unknown")
+def test_nearest_images_are_those_of_a_slow_search(samples, tmp_path, params, wrap):
+    paths, y = samples
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    with pytest.warns(UnreadableImageWarning):
+        clf = FileBatchEstimator(wrap(fusion(**params)), batch_size=7).fit(
+            [tmp_path / "broken.png", *paths[::2]], ["real", *y[::2]]
+        )
+    save_model(clf, tmp_path / "model.skops")
+    clf = load_model(tmp_path / "model.skops").set_params(on_error=lambda error: None)
+    inner = clf.estimator_ if wrap is clone else clf.estimator_.estimator_[-1]
+    lda = inner.estimators_[1]
+    images = lda[:-1].transform(ImageReader().read(paths))
+    squashed = lda[-1].squash * np.tanh((images - lda[-1].mean_) / lda[-1].scale_ / lda[-1].squash)
+    rows = (squashed - lda[-1].centre_) @ lda[-1].components_.T
+    np.testing.assert_allclose(inner.fitted_coordinates_, rows[::2], atol=1e-3)
+    assert inner.fitted_coordinates_.dtype == np.float32
+    found = clf.nearest_fitted([*paths, tmp_path / "broken.png"], n_images=3)
+    assert found.pop() == []
+    names = [(os.path.basename(path), source) for path, source in zip(paths, y, strict=True)]
+    for row, near in zip(rows, found, strict=True):
+        distances = [np.sqrt(((row - other) ** 2).sum()) for other in rows[::2]]
+        told = [image.distance for image in near]
+        np.testing.assert_allclose(told, sorted(distances)[:3], atol=1e-2)
+        places = [names[::2].index(image[:2]) for image in near]
+        np.testing.assert_allclose(told, np.array(distances)[places], atol=1e-2)
+
+
+def test_without_a_discriminant_there_are_no_nearest_images(clf, samples):
+    paths, y = samples
+    assert not hasattr(FileBatchEstimator(fusion()), "nearest_fitted")
+    assert not hasattr(clf, "nearest_fitted")
+    mean = FileBatchEstimator(FusionClassifier([("a", pipeline())])).fit(paths[::2], y[::2])
+    assert mean.estimator_.fitted_coordinates_.shape == (24, 0)
+    assert not hasattr(mean, "nearest_fitted")
+    copied = AugmentedClassifier(fusion(), perturbations=["jpeg 90"], n_copies=1)
+    assert not hasattr(FileBatchEstimator(copied).fit(paths[::2], y[::2]), "nearest_fitted")
+    on_arrays = FileBatchEstimator(fusion()).fit(ImageReader().read(paths[::2]), y[::2])
+    assert not hasattr(on_arrays, "nearest_fitted")

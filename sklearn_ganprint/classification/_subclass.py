@@ -415,9 +415,25 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
             What :meth:`class_scores` returns, and ``-log(1 + d^2)`` of the distances d to the
             nearest mean of each class.
         """
+        return self._scores(self.coordinates(X))
+
+    def coordinates(self, X: Any) -> np.ndarray:
+        """Give the coordinates of rows along the directions that tell the parts apart.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Features.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_directions)
+            Coordinates, along which the rows of a part scatter by about 1, so that distances are
+            those of Mahalanobis.
+        """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=list(FLOAT_DTYPES))
-        return self._scores(self._along(X))
+        return self._along(X)
 
     def _check(
         self, X: Any, y: Any, subclasses: Any, background: Any

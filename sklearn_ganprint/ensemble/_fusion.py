@@ -25,6 +25,7 @@ from sklearn_ganprint.ensemble._fusion_members import (
     gather,
     gather_again,
     make_member,
+    original_coordinates,
 )
 from sklearn_ganprint.ensemble._fusion_weights import (
     Weights,
@@ -145,6 +146,9 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         Index in `classes_` of the class of each of these images.
     out_of_fold_versions_ : ndarray of int, shape (n,)
         Index in `versions_` of each of these: 0 for images as they are, else of a copy.
+    fitted_coordinates_ : ndarray of float32, shape (n, n_directions)
+        Coordinates of the images fitted on, as they are, by the first classifier that has
+        ``coordinates``, as :class:`SubclassDiscriminantAnalysis` has; without directions if none.
     versions_ : list of str
         Names of the versions of an image: "original", then the perturbations.
     n_features_in_ : int
@@ -372,6 +376,7 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
             members = gather_again(batches, members, split, y, fold_of, plan)
         unseen = fit_members(batches, members, y, positions, fold_of, plan, facts)
         self.estimators_ = [member.estimator for member in members]
+        self.fitted_coordinates_ = original_coordinates(members, len(positions))
         self.versions_ = [chain_name(chain) for chain in plan.chains]
         sizes = np.full((len(y), plan.n_scored), np.nan)
         sizes[positions] = facts.log_sizes[:, : plan.n_scored]

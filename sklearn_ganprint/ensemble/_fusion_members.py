@@ -34,6 +34,7 @@ class Member:
     """A classifier that is fitted on features of all images and their copies."""
 
     second_pass = False
+    coordinates: np.ndarray | None = None  # of the images as they are, if the classifier has some
 
     def __init__(self, estimator: Any, first: Any) -> None:
         self.estimator = estimator
@@ -94,6 +95,8 @@ class Member:
                 X, labels, folds, rows=scored, leave_class_out=several, **params
             )
             both = scores if several else np.stack([scores, np.full_like(scores, np.nan)])
+            originals = _safe_indexing(X, np.flatnonzero(version == 0))
+            self.coordinates = self.rest[0].coordinates(originals).astype(np.float32)
         else:
             scores = self._unseen(X, labels, folds, scored, params, plan.n_jobs)
             both = np.stack([scores, np.full_like(scores, np.nan)])
@@ -238,6 +241,12 @@ def _shapes(images: Any) -> set[tuple[int, ...]]:
     if isinstance(images, list):
         return {image.shape[:2] for image in images}
     return {np.shape(images)[1:3]}
+
+
+def original_coordinates(members: list[Member], n_images: int) -> np.ndarray:
+    """Return the coordinates of the images as they are, (n, 0) where no member has some."""
+    known = [member.coordinates for member in members if member.coordinates is not None]
+    return known[0] if known else np.empty((n_images, 0), np.float32)
 
 
 def gather_again(

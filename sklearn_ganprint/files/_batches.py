@@ -184,6 +184,16 @@ class FileBatches(Batches):
             )
         self._check_labels()
 
+    def look(self) -> list[FileHistory | None]:
+        """Read files for what is told of them alone, None of those that cannot be used."""
+        if self.reading.reader is None:
+            raise TypeError("X: expected paths of files, got images.")
+        if self.looked_at is None:
+            self.looked_at = np.zeros(len(self), dtype=bool)
+        for _ in self.map(len):
+            pass
+        return [self.histories.get(position) for position in range(len(self))]
+
     def _handle(self, error: ImageReadError) -> None:
         if self.on_error == "raise":
             raise error
@@ -324,6 +334,26 @@ def reader_of_any_size(reader: ImageReader, size: tuple[int, int]) -> ImageReade
     # By an even number more, or the middle of an image would not be that of its crop.
     crop = tuple(side + max(0, MAX_SIDE - side) // 2 * 2 for side in size)
     return clone(reader).set_params(crop=crop, min_side=min(MIN_SIDE, *size))
+
+
+def check_min_side(reader: ImageReader, estimator: Any, *, any_size: bool) -> None:
+    """Raise if images of several sizes may come, and the estimator takes one size."""
+    if reader.min_side is not None and not any_size:
+        raise ValueError(
+            f"reader: images smaller than the crop are kept with min_side={reader.min_side}, but "
+            f"this {type(estimator).__name__} takes images of one size. Set min_side to None, or "
+            f"the anchor of a ResidualTransformer that images meet first."
+        )
+
+
+def warn_of_lost_classes(y: np.ndarray, classes: np.ndarray) -> None:
+    """Name the classes of which no file could be used."""
+    if lost := np.setdiff1d(y, classes).tolist():
+        warnings.warn(
+            f"The classes {lost} are left out, since none of their files can be used.",
+            UnreadableImageWarning,
+            stacklevel=4,
+        )
 
 
 def part_that_is_read(reader: ImageReader, height: int, width: int) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 """One estimator for files, whatever it is that fits, predicts or transforms them."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral
@@ -35,13 +34,20 @@ from sklearn_ganprint._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files._batches import (
     FileBatches,
-    UnreadableImageWarning,
     apply_batch,
+    check_min_side,
     is_paths,
     part_that_is_read,
     reader_of_any_size,
+    warn_of_lost_classes,
 )
-from sklearn_ganprint.files._fitted import FittedImage, find_fitted, remember
+from sklearn_ganprint.files._fitted import (
+    FittedFiles,
+    FittedImage,
+    NearImage,
+    known_coordinates,
+    remember,
+)
 from sklearn_ganprint.files._histories import FileHistory, some_of_each, summarize_histories
 from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
 
@@ -266,7 +272,7 @@ class FileBatchEstimator(
             self._keep_labels(batches)
         elif hasattr(self.estimator_, "classes_"):
             self.classes_ = self.estimator_.classes_
-            self._warn_of_lost_classes(y)
+            warn_of_lost_classes(y, self.classes_)
         return self
 
     @property
@@ -334,24 +340,39 @@ class FileBatchEstimator(
         sky, are recognised by their files alone.
         """
         check_is_fitted(self)
-        if (fitted := getattr(self, "fitted_files_", None)) is None:
-            raise ValueError(
-                "It is not known which files this estimator was fitted on: it was fitted on "
-                "arrays, or saved by an earlier version. Fit it on files."
-            )
+        fitted = FittedFiles.of(self)
         told = all(each is None or isinstance(each, FileHistory) for each in X)
-        return find_fitted(fitted, getattr(self, "classes_", ()), X if told else self._histories(X))
+        return fitted.find(X if told else self._batches_like(X).look())
 
-    def _histories(self, X: Any) -> list[FileHistory | None]:
-        """Read files for what is known of them alone."""
-        if not is_paths(X):
-            raise TypeError(f"X: expected paths of files, got {type(X).__name__}: {X!r:.60}")
+    @available_if(lambda self: known_coordinates(self).size)
+    def nearest_fitted(self, X: Any, n_images: int = 5) -> list[list[NearImage]]:
+        """Find the images of the fit that files are nearest to.
+
+        There is such a method after fitting on files a :class:`FusionClassifier` that has a
+        :class:`SubclassDiscriminantAnalysis`, as the default of
+        :func:`~sklearn_ganprint.make_attribution_pipeline` has.
+
+        Parameters
+        ----------
+        X : sequence of paths of length n
+            The files.
+        n_images : int, default=5
+            Number of images to find.
+
+        Returns
+        -------
+        list of list of NearImage
+            For each file the nearest images of the fit, as they are and not as processed copies;
+            none if the file could not be read.
+
+        Notes
+        -----
+        Distances are those of Mahalanobis, along the directions that tell the sources apart. They
+        explain an answer and are no evidence of their own: images lie nearer to others of the fit
+        once they are in it.
+        """
         batches = self._batches_like(X)
-        if batches.looked_at is None:
-            batches.looked_at = np.zeros(len(batches), dtype=bool)
-        for _ in batches.map(len):
-            pass
-        return [batches.histories.get(position) for position in range(len(batches))]
+        return FittedFiles.of(self).nearest(batches, self.estimator_, n_images)
 
     def _is(self, kind: str) -> bool:
         return get_tags(self.estimator).estimator_type == kind
@@ -365,7 +386,7 @@ class FileBatchEstimator(
                 f"source of each file."
             )
         if is_paths(X):
-            self._check_min_side()
+            check_min_side(self.reader_, self.estimator, any_size=self.takes_any_size)
             # What an earlier fit on arrays has left is forgotten.
             for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
                 self.__dict__.pop(name, None)
@@ -389,15 +410,6 @@ class FileBatchEstimator(
             _metaestimators.check_classes(self, y)
             batches.labels = y
         return batches, y
-
-    def _check_min_side(self) -> None:
-        """Raise if images of several sizes may come, and the estimator takes one size."""
-        if (min_side := self.reader_.min_side) is not None and not self.takes_any_size:
-            raise ValueError(
-                f"reader: images smaller than the crop are kept with min_side={min_side}, but this "
-                f"{type(self.estimator).__name__} takes images of one size. Set min_side to None, "
-                f"or the anchor of a ResidualTransformer that images meet first."
-            )
 
     def _needs_labels(self) -> bool:
         # Pipelines do not tell it of their last step.
@@ -431,14 +443,6 @@ class FileBatchEstimator(
         self.labels_ = np.full(len(batches), -1)
         # Most clusterers fit in memory, to the images that could be used alone.
         self.labels_[batches.usable if len(labels) < len(batches) else slice(None)] = labels
-
-    def _warn_of_lost_classes(self, y: np.ndarray) -> None:
-        if lost := np.setdiff1d(y, self.classes_).tolist():
-            warnings.warn(
-                f"The classes {lost} are left out, since none of their files can be used.",
-                UnreadableImageWarning,
-                stacklevel=4,
-            )
 
     def _offers(self, method: str) -> bool:
         """Whether the wrapped estimator has a method, or a pipeline's last step does."""

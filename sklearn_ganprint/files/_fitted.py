@@ -2,14 +2,18 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy.fft import dctn
+from sklearn.pipeline import Pipeline
 
+from sklearn_ganprint._batches import Batches
+from sklearn_ganprint._images import by_shape
+from sklearn_ganprint.classification._base import last_step
 from sklearn_ganprint.files._histories import FileHistory
 
-__all__ = ["FittedImage"]
+__all__ = ["FittedImage", "NearImage"]
 
 #: Half-waves that the frequencies of a sketch have down and across, together, at the most.
 _WAVES = 8
@@ -58,6 +62,35 @@ class FittedImage(NamedTuple):
     source: Any
 
 
+class NearImage(NamedTuple):
+    """An image of a fit that an image is near to.
+
+    Parameters
+    ----------
+    name : str
+        Base name of the file that was fitted on, at most 64 bytes of it.
+    source : object
+        Class of the image in the fit.
+    distance : float
+        Distance by the coordinates of :class:`~sklearn_ganprint.SubclassDiscriminantAnalysis`, in
+        standard deviations within parts of classes.
+
+    See Also
+    --------
+    sklearn_ganprint.FileBatchEstimator.nearest_fitted : Finds the nearest images.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.files import NearImage
+    >>> NearImage("harbour.png", "srgan", 3.5).distance
+    3.5
+    """
+
+    name: str
+    source: Any
+    distance: float
+
+
 def sketch(samples: np.ndarray) -> bytes:
     """Give the low frequencies of an image, as small integers; all 0 if it hardly shows anything.
 
@@ -76,6 +109,11 @@ def sketch(samples: np.ndarray) -> bytes:
 def record_type(n_bytes: int) -> np.dtype:
     """Return the type of the records that `remember` makes, with names of so many bytes."""
     return np.dtype([("name", f"S{n_bytes}"), *_RECORD])
+
+
+def is_record(dtype: np.dtype) -> bool:
+    """Whether this is the type of such records."""
+    return dtype == record_type(max(1, dtype.itemsize - np.dtype(_RECORD).itemsize))
 
 
 def remember(
@@ -97,24 +135,80 @@ def remember(
     return fitted
 
 
-def find_fitted(
-    fitted: np.ndarray, classes: Any, histories: Iterable[FileHistory | None]
-) -> list[FittedImage | None]:
-    """Recognise files among those that `remember` has kept."""
-    digests = {row.tobytes().hex(): position for position, row in enumerate(fitted["sha256"])}
-    shown, labels = _Shown(fitted["sketch"], fitted["source"]), np.asarray(classes).tolist()
-    found: list[FittedImage | None] = []
-    for history in histories:
-        sha256, sketched = (None, None) if history is None else history[-2:]
-        match, position = "same file", digests.get(sha256)
-        if position is None:
-            match, position = "same content", shown.find(sketched)
-        if position is None:
-            found.append(None)
-            continue
-        name, source, *_ = fitted[position]
-        found.append(FittedImage(os.fsdecode(name), match, labels[source] if source >= 0 else None))
-    return found
+class FittedFiles:
+    """The files of a fit, looked up by what a fitted estimator has remembered of them."""
+
+    def __init__(self, records: np.ndarray, classes: Any, coordinates: np.ndarray) -> None:
+        self.records, self.coordinates = records, coordinates
+        self.classes = np.asarray(classes).tolist()
+
+    @classmethod
+    def of(cls, estimator: Any) -> Self:
+        """Take what a FileBatchEstimator knows; raise if that is nothing."""
+        records = getattr(estimator, "fitted_files_", None)
+        if records is None:
+            raise ValueError(
+                "It is not known which files this estimator was fitted on: it was fitted on "
+                "arrays, or saved by an earlier version. Fit it on files."
+            )
+        return cls(records, getattr(estimator, "classes_", ()), known_coordinates(estimator))
+
+    def find(self, histories: Iterable[FileHistory | None]) -> list[FittedImage | None]:
+        """Recognise files by their digests, or by their sketches."""
+        digests = {row.tobytes().hex(): n for n, row in enumerate(self.records["sha256"])}
+        shown = _Shown(self.records["sketch"], self.records["source"])
+        found: list[FittedImage | None] = []
+        for history in histories:
+            sha256, sketched = (None, None) if history is None else history[-2:]
+            match, position = "same file", digests.get(sha256)
+            if position is None:
+                match, position = "same content", shown.find(sketched)
+            if position is None:
+                found.append(None)
+            else:
+                name, source = self[position]
+                found.append(FittedImage(name, match, source))
+        return found
+
+    def nearest(self, batches: Batches, estimator: Any, n: int) -> list[list[NearImage]]:
+        """Name the files that are nearest to each image in batches; none to one that failed."""
+        found: list[list[NearImage]] = [[] for _ in range(len(batches))]
+        for positions, rows in batches.map(project, estimator):
+            for position, row in zip(positions.tolist(), rows, strict=True):
+                distances = np.linalg.norm(self.coordinates - row, axis=1)
+                nearest = distances.argsort(kind="stable")[:n]
+                found[position] = [NearImage(*self[i], float(distances[i])) for i in nearest]
+        return found
+
+    def __getitem__(self, position: int) -> tuple[str, Any]:
+        """Give the name and the class of a file."""
+        name, code, *_ = self.records[position]
+        return os.fsdecode(name), self.classes[code] if code >= 0 else None
+
+
+def known_coordinates(estimator: Any) -> np.ndarray:
+    """Return the coordinates of the files of a fit, none if no fusion in the estimator has some."""
+    n_files = np.shape(getattr(estimator, "fitted_files_", ()))
+    while estimator is not None and not hasattr(estimator, "fitted_coordinates_"):
+        is_pipeline = isinstance(estimator, Pipeline)
+        estimator = estimator[-1] if is_pipeline else getattr(estimator, "estimator_", None)
+    # Around the fusion there may be copies, each of which is an image to it.
+    found = getattr(estimator, "fitted_coordinates_", np.empty((0, 0)))
+    return found if found.shape[:1] == n_files else np.empty((0, 0))
+
+
+def project(images: Any, estimator: Any) -> np.ndarray:
+    """Compute the coordinates of images by the fusion in an estimator."""
+    return by_shape(lambda same: _project(same, estimator), images)
+
+
+def _project(images: Any, estimator: Any) -> np.ndarray:
+    estimator, images = last_step(estimator, images)
+    while not hasattr(estimator, "fitted_coordinates_"):
+        estimator, images = last_step(estimator.estimator_, images)
+    steps = (last_step(member, images) for member in estimator.estimators_)
+    classifier, features = next(pair for pair in steps if hasattr(pair[0], "coordinates"))
+    return classifier.coordinates(features)
 
 
 class _Shown:

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from sklearn_ganprint.files._fitted import record_type
+from sklearn_ganprint.files._fitted import is_record
 
 #: Where the estimators stand that a model is made of.
 _PACKAGES = (
@@ -35,7 +35,7 @@ _SHAPES = {
         "classes_ c, scales_ k, weights_ k, class_weights_ ckc, intercept_ c, own_means_ m, "
         "typicality_weights_? m, size_slopes_? t, "
         "out_of_fold_codes_ n, out_of_fold_scores_ nc, out_of_fold_typicality_ nc, "
-        "out_of_class_typicality_? nc"
+        "out_of_class_typicality_? nc, fitted_coordinates_? ir"
     ),
     "OpenSetClassifier": (
         "classes_ c, calibration_scores_ nc, calibration_class_scores_? nc, calibration_codes_ n, "
@@ -211,8 +211,8 @@ def _faults_of_files(estimator: BaseEstimator) -> Iterator[str]:
     files = _fitted(estimator).get("fitted_files_")
     if files is None:
         return
-    records = isinstance(files, np.ndarray) and files.ndim == 1 and files.dtype.names is not None
-    if not records or files.dtype != record_type(files.dtype[0].itemsize) or not len(files):
+    is_list = isinstance(files, np.ndarray) and files.ndim == 1 and len(files) > 0
+    if not is_list or not is_record(files.dtype):
         yield f"fitted_files_: expected records of files, got {files!r:.60}"
     elif not np.isin(files["source"], np.arange(-1, len(getattr(estimator, "classes_", ())))).all():
         yield "fitted_files_ have sources that are not positions in classes_"
