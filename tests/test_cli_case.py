@@ -156,6 +156,18 @@ def test_contributions_add_up_to_the_difference_of_scores(case):
         assert {"fingerprint", "second_order__whole_rr"} <= set(found["groups"])
 
 
+def test_the_page_has_likelihood_ratios_and_their_bounds(case):
+    folder, document, _ = case
+    page = (folder / "index.html").read_text("utf-8")
+    low, high = document["settings"]["log10_lr_bounds"]["others"]
+    for each in document["images"]:
+        value = each["log10_lr_others"]
+        assert (value is None) is (each["held_against"] is None)
+        if value is not None:
+            assert low <= value <= high
+            assert f"<td>{value:+.2f}</td><td>{low:+.2f} to {high:+.2f}</td>" in page
+
+
 def test_a_case_has_what_files_say_of_themselves(case, scene):
     folder, document, _ = case
     found = {Path(each["file"]).name: each["provenance"] for each in document["images"]}

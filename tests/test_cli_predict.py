@@ -151,13 +151,12 @@ def test_predict_tells_the_family_first(sampled, ganprint):
     assert table.fieldnames[-6] == "family"
 
 
-def test_predict_says_how_strongly_images_speak_for_the_nearest_source(sampled, foreign, ganprint):
+def test_predict_says_how_strongly_images_speak_for_the_nearest_source(sampled, ganprint):
     path, folder = sampled
-    document = json.loads(ganprint("predict", path, folder, *foreign, "--format", "json")[1])
+    document = json.loads(ganprint("predict", path, folder, "--format", "json")[1])
     open_set = load_model(path).estimator_
     rows = document["results"]
-    files = [row["file"] for row in rows]
-    images = [load_model(path).predict_reader_.read_one(file) for file in files]
+    images = load_model(path).reader_.read([row["file"] for row in rows])
     expected = open_set.log10_likelihood_ratios(images)
     codes = [open_set.classes_.tolist().index(row["nearest"]) for row in rows]
     np.testing.assert_allclose(
@@ -167,7 +166,7 @@ def test_predict_says_how_strongly_images_speak_for_the_nearest_source(sampled, 
     np.testing.assert_allclose([row["log10_lr_unknown"] for row in rows], expected, atol=1e-4)
     low, high = document["log10_lr_bounds"]["others"]
     assert low < 0 < high and np.max([row["log10_lr_others"] for row in rows]) <= high
-    assert max(row["log10_lr_unknown"] for row in rows[-len(foreign) :]) < 1
+    assert np.mean([row["log10_lr_unknown"] > 0 for row in rows]) > 0.5
 
 
 def test_predict_takes_a_coverage(sampled, ganprint):

@@ -25,23 +25,6 @@ PARAMETERS = ("model", "source", "paths", "false_alarm", "coverage", "stability"
 
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "Pillow", "PyWavelets")
 
-_LIMITS = (
-    "A p-value is no probability that a source made the image. It is the share of calibration "
-    "images that look as untypical, the image counted in: small where hardly any does.",
-    "A high p-value proves nothing. An image of a source that the model does not know may look "
-    "like those of one that it knows.",
-    "The model can name its own sources alone. How often it calls images of others unknown is not "
-    "known until it is tried on such images.",
-    "What images show can pass for a trace if the sources of the fit differ in it; ganprint "
-    "audit measures that on the images of the fit, and not on these.",
-    "Compression, resizing and other processing change a trace. Of an image that lies outside of "
-    "what the fit covers, the answer may be wrong without a sign of it, and not everything that "
-    "was done to an image can be seen in it.",
-    "Pictures of residuals, fingerprints and their agreement illustrate an answer. They are not "
-    "what it rests on alone, and nothing should be read off them by eye.",
-    "A digest tells that a file is the same as the one that was judged, not where it comes from.",
-)
-
 
 def write_case(command: str, judgement: Judgement, args: argparse.Namespace) -> int:
     """Write a case if ``--out`` asks for one, and give the exit status of the command."""
@@ -72,7 +55,7 @@ def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> R
         },
         "settings": judgement.document,
         "notes": judgement.notes,
-        "limits": list(_LIMITS),
+        "limits": list(_models.LIMITS),
         "fingerprints": fingerprints,
         "images": [
             {**row, **exhibit, "nearest_images": near}

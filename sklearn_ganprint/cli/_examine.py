@@ -4,18 +4,18 @@ import argparse
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
 from scipy import ndimage
-from sklearn.pipeline import Pipeline
 
 from sklearn_ganprint._batches import map_in_order
 from sklearn_ganprint.cli import _images, _pages
 from sklearn_ganprint.cli._console import MESSAGES, Row
 from sklearn_ganprint.cli._models import Model
+from sklearn_ganprint.comparison import FingerprintSet, fingerprint_set
 from sklearn_ganprint.datasets import ImageReader, read_provenance
 from sklearn_ganprint.ensemble import score_contributions, sum_contributions
 from sklearn_ganprint.residuals import ResidualTransformer
@@ -56,27 +56,16 @@ class Trace(NamedTuple):
         return values[..., :-1] * values[..., -1:]
 
 
-def find_trace(model: Model, code: int) -> Trace | None:
-    """Find the residual and the fingerprint of a source in a model that has some."""
-    for steps in _branches(model):
-        *before, last = steps
-        residual = before[-1] if before else None
-        if isinstance(residual, ResidualTransformer) and hasattr(last, "fingerprints_"):
-            shape = getattr(last, "fingerprint_shape_", residual.residual_shape_)
-            return Trace(residual, last.fingerprints_[code].reshape(shape))
-    return None if model.residual is None else Trace(model.residual, None)
-
-
-def _branches(model: Model) -> Iterator[list[Any]]:
-    """Yield the steps from images to each classifier that a model has, or fuses."""
-    steps = _steps(model.pipeline)
-    yield steps
-    for member in getattr(steps[-1], "estimators_", ()):
-        yield [*steps[:-1], *_steps(member)]
-
-
-def _steps(estimator: Any) -> list[Any]:
-    return list(estimator.named_steps.values()) if isinstance(estimator, Pipeline) else [estimator]
+def find_traces(model: Model) -> dict[str, Trace | None]:
+    """Find what makes residuals in a model, and the fingerprint of each source, if any."""
+    try:
+        found = fingerprint_set(model.whole)
+    except ValueError:
+        found = FingerprintSet([], np.empty((0, 0, 0, 0)), model.residual)
+    if found.residual is None:
+        return dict.fromkeys(model.labels)
+    fingerprints = dict(zip(found.names, found.fingerprints, strict=True))
+    return {name: Trace(found.residual, fingerprints.get(name)) for name in model.labels}
 
 
 def correlation_map(signal: np.ndarray, fingerprint: np.ndarray) -> np.ndarray:
@@ -172,19 +161,11 @@ def examine(
     Images are held against the source and the other one that the row says. Pictures are written
     into ``--out``.
     """
-    slugs, labels = _pages.file_slugs(row["file"] for row in rows), model.whole.classes_.tolist()
-    codes = {name: code for code, name in enumerate(model.labels)}
+    slugs = _pages.file_slugs(row["file"] for row in rows)
     asked = {row["held_against"] for row in rows} - {None}
-    traces = {name: find_trace(model, code) for name, code in codes.items() if name in asked}
-
-    def question(row: Row) -> Question | None:
-        if (source := row["held_against"]) is None:
-            return None
-        pair = labels[codes[source]], labels[codes[row["other"]]]
-        return Question(model.whole.predict_reader_, model.pipeline, traces[source], *pair)
-
+    traces = {name: trace for name, trace in find_traces(model).items() if name in asked}
+    tasks = ((row["file"], _question(row, model, traces)) for row in rows)
     found: list[Row] = []
-    tasks = ((row["file"], question(row)) for row in rows)
     with MESSAGES.progress("drawing") as progress:
         for facts, pictures in map_in_order(examine_file, tasks, args.jobs):
             slug = slugs[rows[len(found)]["file"]]
@@ -193,6 +174,15 @@ def examine(
             found.append({**facts, "pictures": names})
             progress(len(found), len(rows))
     return found, _draw_fingerprints(traces, args.out)
+
+
+def _question(row: Row, model: Model, traces: Mapping[str, Trace | None]) -> Question | None:
+    """Ask what made the answer in a row, if there is one."""
+    if (source := row["held_against"]) is None:
+        return None
+    classes = dict(zip(model.labels, model.whole.classes_.tolist(), strict=True))
+    pair = classes[source], classes[row["other"]]
+    return Question(model.whole.predict_reader_, model.pipeline, traces[source], *pair)
 
 
 def _draw_fingerprints(traces: Mapping[str, Trace | None], out: str) -> dict[str, Row]:
