@@ -78,6 +78,12 @@ def as_image_shape(image_shape: Sequence[int], n_channels: Sequence[int] = CHANN
     return shape
 
 
+def as_batch(X: Any) -> Any:
+    """Stack and check what all classifiers are given; data frames stay, for their names."""
+    checked = check_array(stack_images(X), allow_nd=True, ensure_all_finite=False)
+    return X if hasattr(X, "iloc") else checked
+
+
 def stack_images(X: Any) -> Any:
     """Stack a list or tuple of image arrays; anything else passes unchanged."""
     if not isinstance(X, (list, tuple)) or not len(X) or getattr(X[0], "ndim", 0) < 2:

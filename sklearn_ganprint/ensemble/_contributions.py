@@ -9,7 +9,7 @@ from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from sklearn_ganprint._images import FLOAT_DTYPES, differ_in_shape, scaled_planes
+from sklearn_ganprint._images import FLOAT_DTYPES, as_batch, differ_in_shape, scaled_planes
 from sklearn_ganprint._metaestimators import FittedOnParts, HoldsFingerprints, MakesParts, offers
 from sklearn_ganprint.classification import (
     FingerprintClassifier,
@@ -25,7 +25,7 @@ from sklearn_ganprint.classification._base import (
 )
 from sklearn_ganprint.classification._subclass import _log_density
 from sklearn_ganprint.correlation._index import normalize
-from sklearn_ganprint.ensemble._fusion import FusionClassifier, as_batch
+from sklearn_ganprint.ensemble._fusion import FusionClassifier
 from sklearn_ganprint.ensemble._fusion_weights import about_mean
 from sklearn_ganprint.residuals._cache import shared_residuals
 

@@ -9,14 +9,14 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.ensemble._base import _BaseHeterogeneousEnsemble
-from sklearn.utils import Bunch, check_array, check_random_state, deprecated, get_tags
+from sklearn.utils import Bunch, deprecated, get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from sklearn_ganprint import _metaestimators
 from sklearn_ganprint._batches import Batches, split_steps, takes_any_size
-from sklearn_ganprint._images import differ_in_shape, stack_images
+from sklearn_ganprint._images import as_batch, differ_in_shape
 from sklearn_ganprint._metaestimators import Mergeable, offers
 from sklearn_ganprint.classification._base import DecidesByClassScores, all_scores
 from sklearn_ganprint.ensemble._augmented import Perturbation, chain_name, perturbation_chains
@@ -32,9 +32,17 @@ from sklearn_ganprint.ensemble._fusion_weights import (
     about_mean,
     around,
     choose_weights,
+    floors,
     size_slopes,
 )
-from sklearn_ganprint.ensemble._versions import FEW, SharedContent, Versions, log_sizes, positive
+from sklearn_ganprint.ensemble._versions import (
+    FEW,
+    SharedContent,
+    Versions,
+    log_sizes,
+    positive,
+    with_fixed_state,
+)
 from sklearn_ganprint.perturbations import BasePerturbation, RandomHistory, check_perturbation
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 from sklearn_ganprint.residuals._cache import shared_residuals
@@ -51,9 +59,6 @@ SCORED_COPIES = 3
 #: Weight of fused scores in the typicality, if it tells classes from other sources. With more,
 #: relatives of the classes are found somewhat better, but fewer sources that are no relatives.
 FUSED_WEIGHT = 0.5
-
-#: Share of the scores for other classes that are below the floor of a fingerprint.
-FLOOR = 0.99
 
 
 class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
@@ -458,9 +463,10 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         # Classifiers with several scores tell how likely an image is, and how near it lies.
         several = np.repeat(numbers, numbers) > 1
         judging = several if several.any() else ~several
-        self.floors_ = np.array([]) if n_scored == 1 else self._floors(unseen, codes, numbers)
-        self.score_names_ = self._names(numbers)
-        columns = self._columns(unseen)
+        mergeable = [offers(split_steps(model)[1][0], Mergeable) for model in self.estimators_]
+        limits = floors(unseen, codes, np.repeat(mergeable, numbers))
+        self.floors_ = np.array([]) if n_scored == 1 else limits
+        self.score_names_, columns = self._names(numbers), self._columns(unseen)
         self.scales_ = positive(np.sqrt(np.square(about_mean(columns)).mean(axis=(0, 2))))
         scaled = about_mean(columns) / self.scales_[:, np.newaxis]
         self.weights_, self.class_weights_, self.intercept_ = choose_weights(
@@ -494,13 +500,6 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
             lacking = np.where(is_own, means, lacking)
             likeness = self._likeness(lacking, self._fuse(lacking)) - self._owed_to_size(sizes)
             self.out_of_class_typicality_ = np.where(is_own[:, 0], -np.inf, likeness)
-
-    def _floors(self, unseen: np.ndarray, codes: np.ndarray, numbers: list[int]) -> np.ndarray:
-        """Find the score that few images of other classes reach; infinite but for fingerprints."""
-        of_others = codes[:, np.newaxis] != np.arange(len(self.classes_))
-        reached = [np.quantile(scores[of_others], FLOOR) for scores in unseen.swapaxes(0, 1)]
-        mergeable = [offers(split_steps(model)[1][0], Mergeable) for model in self.estimators_]
-        return np.where(np.repeat(mergeable, numbers), reached, np.inf)
 
     def _names(self, numbers: list[int]) -> list[str]:
         """Name what each weight is of; `numbers` are those of the scores of each classifier."""
@@ -658,18 +657,3 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
                 for tags in inner
             )
         return tags
-
-
-def with_fixed_state(perturbation: BasePerturbation) -> BasePerturbation:
-    """Let a perturbation that draws anew in each call make the same copies in each pass."""
-    state = getattr(perturbation, "random_state", 0)
-    if isinstance(state, Integral):
-        return perturbation
-    drawn = check_random_state(state).randint(np.iinfo(np.int32).max)
-    return clone(perturbation).set_params(random_state=drawn)
-
-
-def as_batch(X: Any) -> Any:
-    """Stack and check what all classifiers are given; data frames stay, for their names."""
-    checked = check_array(stack_images(X), allow_nd=True, ensure_all_finite=False)
-    return X if hasattr(X, "iloc") else checked

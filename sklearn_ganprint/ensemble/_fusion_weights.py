@@ -13,6 +13,9 @@ CLEARLY = 2.0
 #: Share of the images below the line that follows their sizes, and how many it is fitted to.
 LOW, MOST_ROWS = 0.05, 4000
 
+#: Share of the scores for other classes that are below the floor of a fingerprint.
+FLOOR = 0.99
+
 
 class Weights(NamedTuple):
     """Weights that fuse the scores of several classifiers."""
@@ -95,6 +98,13 @@ def fit_weights(scores: np.ndarray, codes: np.ndarray, penalty: float) -> Weight
 def about_mean(scores: np.ndarray) -> np.ndarray:
     """Subtract the mean over the classes, which is the last axis."""
     return scores - scores.mean(axis=-1, keepdims=True)
+
+
+def floors(scores: np.ndarray, codes: np.ndarray, has_floor: np.ndarray) -> np.ndarray:
+    """Find the score of each kind that few images of other classes reach; infinite for some."""
+    of_others = codes[:, np.newaxis] != np.arange(scores.shape[2])
+    reached = [np.quantile(kind[of_others], FLOOR) for kind in scores.swapaxes(0, 1)]
+    return np.where(has_floor, reached, np.inf)
 
 
 def size_slopes(log_sizes: np.ndarray, usual: float, typicality: np.ndarray) -> np.ndarray:

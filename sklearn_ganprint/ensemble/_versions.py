@@ -5,12 +5,14 @@ Images of different classes that show the same content are found too: they are l
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
+from numbers import Integral
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.utils import _safe_indexing
+from sklearn.base import clone
+from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
 from sklearn_ganprint import _batches
@@ -92,6 +94,15 @@ class Facts(NamedTuple):
             for name, values in facts.items()
             if (n_versions > 1 or values.any()) and has_fit_parameter(estimator, name)
         }
+
+
+def with_fixed_state(perturbation: BasePerturbation) -> BasePerturbation:
+    """Let a perturbation that draws anew in each call make the same copies in each pass."""
+    state = getattr(perturbation, "random_state", 0)
+    if isinstance(state, Integral):
+        return perturbation
+    drawn = check_random_state(state).randint(np.iinfo(np.int32).max)
+    return clone(perturbation).set_params(random_state=drawn)
 
 
 def takes_background(estimator: Any) -> bool:

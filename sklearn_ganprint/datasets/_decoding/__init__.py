@@ -17,14 +17,8 @@ from sklearn.utils import gen_batches
 
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS
 from sklearn_ganprint._output import printable
-from sklearn_ganprint.datasets._decoding import _boxes, _chunks, _jpeg, _tiff
-from sklearn_ganprint.datasets._decoding._structure import (
-    Description,
-    Prepared,
-    UnusableImageError,
-    find_member,
-    open_file,
-)
+from sklearn_ganprint.datasets._decoding import _boxes, _chunks, _jpeg, _structure, _tiff
+from sklearn_ganprint.datasets._decoding._structure import Prepared, UnusableImageError
 
 __all__ = ["ImageReadError"]
 
@@ -76,8 +70,6 @@ _MARKS = {
 #: Bytes at the beginning and at the end in which they are looked for: WebP has them at the end.
 #: In as many bytes of coded pixels four given ones come up by chance once in 30 000 times.
 _SEARCHED = 1 << 16
-
-_SUBSAMPLING = {(1, 1): "4:4:4", (1, 2): "4:4:0", (2, 1): "4:2:2", (2, 2): "4:2:0", (4, 1): "4:1:1"}
 
 
 class ImageReadError(ValueError):
@@ -165,7 +157,7 @@ def decode_image(
         return _as_pixels(image, box, channels, prepared), info
 
 
-def find_descriptions(stream: BinaryIO, image: ImageFile) -> Iterator[Description]:
+def find_descriptions(stream: BinaryIO, image: ImageFile) -> Iterator[_structure.Description]:
     """Yield the metadata of an open image, none of them parsed."""
     match image.format:
         case "JPEG":
@@ -200,7 +192,7 @@ def _info(stream: BinaryIO | None, image: ImageFile, prepared: Prepared) -> Imag
         height=image.height,
         mode=image.mode,
         jpeg_quality=_jpeg.estimate_jpeg_quality(tables) if tables else float("nan"),
-        subsampling=chroma_subsampling(image),
+        subsampling=_jpeg.chroma_subsampling(image),
         metadata="" if stream is None else find_metadata(stream),
     )
 
@@ -212,14 +204,14 @@ def open_image(
     """Open a file of acceptable size; whatever goes wrong inside names the file."""
     name = os.fsdecode(path)
     try:
-        member = find_member(name)
+        member = _structure.find_member(name)
         if member is None:
             _require_regular(name)
         else:
             _require_bytes(member.size, max_pixels)  # it is read as a whole
         # An open stream instead of the name keeps Pillow from mapping the file into memory
         # (truncation by another process would then kill this one), and is always closed.
-        with open_file(name) as stream:
+        with _structure.open_file(name) as stream:
             prepared = _prepare(stream, max_pixels, whole)
             with Image.open(prepared.stream or stream, formats=list(_FORMATS)) as image:
                 _require_size(image.size, max_pixels)
@@ -434,13 +426,3 @@ def find_metadata(stream: BinaryIO) -> str:
     stream.seek(position)
     found = [kind for kind, marks in _MARKS.items() if any(mark in ends for mark in marks)]
     return ", ".join(found)
-
-
-def chroma_subsampling(image: Any) -> str:
-    """Return how a JPEG file samples its colours, such as "4:2:0"; empty for any other file."""
-    layers: Any = getattr(image, "layer", ())  # (identity, across, down, table) of each component
-    if len(layers) < 3:
-        return ""
-    luminance, colour = layers[:2]
-    across, down = luminance[1] // colour[1], luminance[2] // colour[2]
-    return _SUBSAMPLING.get((across, down), f"{across} x {down}")

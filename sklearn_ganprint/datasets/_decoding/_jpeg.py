@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -22,6 +22,9 @@ _NEXT_BUT_RESTART = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _RESTARTS = re.compile(rb"\xff([\xd0-\xd7])")
 _N_IMAGES = 0xB001  # tag of the multi-picture format
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
+
+# Names of how colours are sampled, by how much wider and higher their samples are.
+_SUBSAMPLING = {(1, 1): "4:4:4", (1, 2): "4:4:0", (2, 1): "4:2:2", (2, 2): "4:2:0", (4, 1): "4:1:1"}
 
 # One bits that stand for no symbol in any code: what a decoder may look ahead, and what it gets
 # no complete block out of.
@@ -328,3 +331,13 @@ def estimate_jpeg_quality(quantization_tables: Mapping[int, Sequence[int]]) -> f
             f"got an array of shape {table.shape}"
         )
     return float(1 + np.abs(QUALITY_TABLES - table).sum(axis=1).argmin())
+
+
+def chroma_subsampling(image: Any) -> str:
+    """Return how a JPEG file samples its colours, such as "4:2:0"; empty for any other file."""
+    layers: Any = getattr(image, "layer", ())  # (identity, across, down, table) of each component
+    if len(layers) < 3:
+        return ""
+    luminance, colour = layers[:2]
+    across, down = luminance[1] // colour[1], luminance[2] // colour[2]
+    return _SUBSAMPLING.get((across, down), f"{across} x {down}")
