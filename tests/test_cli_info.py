@@ -1,6 +1,7 @@
 """``ganprint info``, as it is used."""
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -130,3 +131,31 @@ def test_info_of_a_pipeline_of_ones_own(tmp_path, image_folder, ganprint):
     document = json.loads(ganprint("info", tmp_path / "m", "--format", "json")[1])
     assert (document["kind"], document["classifier"]) == (None, "LogisticRegression")
     assert document["channels"] == "luminance"
+
+
+def test_info_writes_a_model_card(model, ganprint, tmp_path):
+    path, card = model[0], tmp_path / "card.md"
+    out = ganprint("info", path)[1]
+    assert ganprint("info", path, "--card", card)[:2] == (0, out)
+    text, digest = card.read_text("utf-8"), hashlib.sha256(path.read_bytes()).hexdigest()
+    assert f"# Model card: `{path}`\n" in text and f"| SHA-256 | `{digest}` |" in text
+    document = json.loads(ganprint("info", path, "--format", "json")[1])
+    for source in document["sources"]:
+        assert f"| `{source['source']}` | {source['calibration_images']} |\n" in text
+    found = document["out_of_fold"]["clean"]["accuracy"]
+    assert f"accuracy {found:.3f} (95 % interval " in text and document["covers"] in text
+    assert "A high p-value proves nothing." in text
+    status, _, err = ganprint("info", path, "--card", card)
+    assert status == 2 and "--force replaces it" in err
+    assert ganprint("info", path, "--card", card, "--force")[0] == 0
+
+
+def test_cards_of_any_names_and_models(image_folder, closed_model, ganprint, tmp_path):
+    name = "[x](javascript:1)`|<b>\u202e"
+    folder, *_ = image_folder(labels=(name, "b"))
+    assert ganprint("fit", folder, "--model", tmp_path / "l", "--task", "localize")[0] == 0
+    assert ganprint("info", tmp_path / "l", "--card", tmp_path / "l.md")[0] == 0
+    text = (tmp_path / "l.md").read_text("utf-8")
+    assert "| `[x](javascript:1)'\\|<b>\\u202e` | 8 |" in text and "Finds parts" in text
+    assert ganprint("info", closed_model[0], "--card", tmp_path / "c.md")[0] == 0
+    assert "| p-values | none |" in (tmp_path / "c.md").read_text("utf-8")

@@ -26,6 +26,14 @@ PARAMETERS = ("model", "source", "paths", "false_alarm", "coverage", "stability"
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "Pillow", "PyWavelets")
 
 
+#: What the other contents of a case do not show.
+_LIMITS = (
+    "Pictures of residuals, fingerprints and their agreement illustrate an answer. They are not "
+    "what it rests on alone, and nothing should be read off them by eye.",
+    "A digest tells that a file is the same as the one that was judged, not where it comes from.",
+)
+
+
 def write_case(command: str, judgement: Judgement, args: argparse.Namespace) -> int:
     """Write a case if ``--out`` asks for one, and give the exit status of the command."""
     if args.out is not None:
@@ -50,12 +58,12 @@ def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> R
         "parameters": {key: given[key] for key in PARAMETERS if key in given},
         "model": {
             **_info.describe(args.model, model),
-            **_examine.digest(args.model),
+            **_images.digest(args.model),
             "notes": _models.notes_of_out_of_fold(_models.out_of_fold(model)),
         },
         "settings": judgement.document,
         "notes": judgement.notes,
-        "limits": list(_models.LIMITS),
+        "limits": [*_models.LIMITS, *_LIMITS],
         "fingerprints": fingerprints,
         "images": [
             {**row, **exhibit, "nearest_images": near}

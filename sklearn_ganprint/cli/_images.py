@@ -1,8 +1,10 @@
 """The images that a command is given, and what is to be said of them."""
 
 import argparse
+import hashlib
 import math
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -97,6 +99,18 @@ def no_residual(pipeline: Any, image: np.ndarray) -> str | None:
     if not lack_residual(images, white).any():
         return None
     return share_in_words(float(residual_share(images, white)[0]))
+
+
+def digest(path: str) -> Row:
+    """Return the SHA-256 of a file and its size, or nothing of what cannot be read."""
+    try:
+        if stat.S_ISREG(os.stat(path).st_mode):  # a pipe would wait for a writer
+            with open(path, "rb") as stream:
+                found = hashlib.file_digest(stream, "sha256").hexdigest()
+                return {"sha256": found, "bytes": stream.tell()}
+    except (OSError, ValueError):
+        pass
+    return {"sha256": None, "bytes": None}
 
 
 def failure_rows(failures: Sequence[ImageReadError]) -> list[dict[str, str]]:

@@ -1,9 +1,11 @@
 """``ganprint info``: what a model was made of."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
-from sklearn_ganprint.cli import _arguments, _models
+from sklearn_ganprint._output import write_file
+from sklearn_ganprint.cli import _arguments, _images, _models, _pages
 from sklearn_ganprint.cli._console import (
     ENERGY,
     Column,
@@ -17,7 +19,7 @@ from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.denoisers import check_denoiser
 from sklearn_ganprint.persistence import read_metadata
 
-REQUIRES = ("rich", "skops")
+REQUIRES = ("rich", "skops", "jinja2")
 DESCRIPTION = (
     "Show a model's settings and sources. p-values of a source are calibrated on its own images, "
     "as in verify. Energies are mean squares in squared grey levels. CSV holds the sources only."
@@ -34,13 +36,28 @@ _FAMILIES = columns("family", Column("confused", "share confused", 3))
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _arguments.add(parser, "model", "--format")
+    parser.add_argument(
+        "--card",
+        metavar="FILE",
+        help="write a model card in Markdown: what the model is, what it was fitted on, how well "
+        "it does, and what its answers do not show; what only its makers know is left to fill in",
+    )
+    _arguments.add(parser, "--force", help="replace FILE")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the settings and the sources of a model."""
+    if args.card is not None:
+        _pages.check_file("--card", args.card, force=args.force)
     tasks = _arguments.ATTRIBUTE, _arguments.DETECT, _arguments.LOCALIZE
     model = _models.open_model(args.model, tasks)
     document = describe(args.model, model)
+    notes = _models.notes_of_out_of_fold(document["out_of_fold"])
+    if args.card is not None:
+        sha256 = _images.digest(args.model)["sha256"]
+        told = {"model": document, "sha256": sha256, "notes": notes, "limits": _models.LIMITS}
+        card = _pages.render_markdown("card.md.jinja", args=args, **told)
+        write_file(Path(args.card), card.encode("utf-8"))
     settings = {key: document[key] for key in document if key not in _APART}
     shown = settings | {"covers": (settings["covers"] or "").removeprefix("covers ") or None}
     rows = [{"setting": key, "value": _in_words(value)} for key, value in shown.items()]
@@ -48,7 +65,6 @@ def run(args: argparse.Namespace) -> int:
     tables = [Table(columns("setting", "value"), rows), sources.filled()]
     if document["families"]:
         tables.append(Table(_FAMILIES, document["families"]))
-    notes = _models.notes_of_out_of_fold(document["out_of_fold"])
     print_results(args.format, document, sources, shown=tables, notes=notes)
     return 0
 

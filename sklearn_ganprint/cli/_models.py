@@ -45,13 +45,10 @@ LIMITS = (
     "The model can name its own sources alone. How often it calls images of others unknown is not "
     "known until it is tried on such images.",
     "What images show can pass for a trace if the sources of the fit differ in it; ganprint "
-    "audit measures that on the images of the fit, and not on these.",
+    "audit measures that on the images of the fit, and not on others.",
     "Compression, resizing and other processing change a trace. Of an image that lies outside of "
     "what the fit covers, the answer may be wrong without a sign of it, and not everything that "
     "was done to an image can be seen in it.",
-    "Pictures of residuals, fingerprints and their agreement illustrate an answer. They are not "
-    "what it rests on alone, and nothing should be read off them by eye.",
-    "A digest tells that a file is the same as the one that was judged, not where it comes from.",
 )
 
 

@@ -108,6 +108,17 @@ def render_page(command: str, args: argparse.Namespace, /, **values: Any) -> str
     return template.render(command_line=command_line, **values)
 
 
+def render_markdown(template: str, **values: Any) -> str:
+    """Fill a template of Markdown, where names are code; every value must be given."""
+    text: str = environment().overlay(autoescape=False).get_template(template).render(**values)
+    return text
+
+
+def _code(name: str) -> str:
+    """Write a name so that Markdown, in a table too, takes it as it is."""
+    return "`" + printable(name).replace("`", "'").replace("|", "\\|") + "`"
+
+
 def environment() -> Any:
     """Return the jinja2 environment of templates that extend ``page.html.jinja``."""
     import jinja2
@@ -121,7 +132,7 @@ def environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(percent=percent, number=number, sides=sides)
+    made.filters.update(percent=percent, number=number, sides=sides, code=_code)
     made.filters.update(place=place_in_words, period=period_in_words)
     return made
 
