@@ -3,6 +3,7 @@
 import argparse
 import platform
 import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -11,6 +12,7 @@ from sklearn_ganprint._output import json_text
 from sklearn_ganprint.cli import _console, _examine, _images, _info, _models, _pages
 from sklearn_ganprint.cli._answers import Judgement
 from sklearn_ganprint.cli._console import Row
+from sklearn_ganprint.cli._models import Model
 
 #: What `--out` gets, as the help says it.
 CONTENT = "a sheet for each image, and case.json, which `ganprint replay` runs again"
@@ -63,8 +65,20 @@ def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> R
         "notes": judgement.notes,
         "limits": [*_models.LIMITS, *_LIMITS],
         "fingerprints": fingerprints,
-        "images": [{**row, **exhibit} for row, exhibit in zip(rows, exhibits, strict=True)],
+        "images": [
+            {**row, **exhibit, "nearest_images": near}
+            for row, exhibit, near in zip(rows, exhibits, _nearest(rows, model), strict=True)
+        ],
     }
+
+
+def _nearest(rows: Sequence[Row], model: Model) -> list[list[Row]]:
+    """Name the images of the fit that are the nearest to the image of each row, if known."""
+    files, found = [row["file"] for row in _console.judged(rows)], {}
+    if files and hasattr(model.whole, "nearest_fitted"):
+        model.whole.set_params(on_error=lambda error: None, progress=None, on_history=None)
+        found = dict(zip(files, model.whole.nearest_fitted(files), strict=True))
+    return [[image._asdict() for image in found.get(row["file"], ())] for row in rows]
 
 
 def _told(row: Row, judgement: Judgement) -> Row:
