@@ -188,6 +188,7 @@ def _by_column(calibrators: list[LikelihoodRatioCalibrator], scores: np.ndarray)
     columns: Any = [slice(None)] if len(calibrators) == 1 else range(scores.shape[1])
     for calibrator, column in zip(calibrators, columns, strict=True):
         chosen = known[:, column]
-        values = calibrator.log10_likelihood_ratios(scores[:, column][chosen])
-        log10_lrs[:, column][chosen] = values
+        if chosen.any():
+            values = calibrator.log10_likelihood_ratios(scores[:, column][chosen])
+            log10_lrs[:, column][chosen] = values
     return log10_lrs
