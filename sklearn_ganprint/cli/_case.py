@@ -68,9 +68,7 @@ def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> R
         "fingerprints": fingerprints,
         "images": [
             {**row, **exhibit, "nearest_images": near}
-            for row, exhibit, near in zip(
-                rows, exhibits, _nearest(rows, model, args.jobs), strict=True
-            )
+            for row, exhibit, near in zip(rows, exhibits, nearest, strict=True)
         ],
     }
 
