@@ -49,6 +49,7 @@ def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> R
     model, given = judgement.model, vars(args)
     rows = [_told(row, judgement) for row in judgement.rows]
     exhibits, fingerprints = _examine.examine(rows, model, args)
+    nearest = _nearest(rows, model, args.jobs)
     return {
         "schema_version": SCHEMA_VERSION,
         "command": command,
@@ -67,16 +68,17 @@ def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> R
         "fingerprints": fingerprints,
         "images": [
             {**row, **exhibit, "nearest_images": near}
-            for row, exhibit, near in zip(rows, exhibits, _nearest(rows, model), strict=True)
+            for row, exhibit, near in zip(rows, exhibits, nearest, strict=True)
         ],
     }
 
 
-def _nearest(rows: Sequence[Row], model: Model) -> list[list[Row]]:
+def _nearest(rows: Sequence[Row], model: Model, n_jobs: int) -> list[list[Row]]:
     """Name the images of the fit that are the nearest to the image of each row, if known."""
     files, found = [row["file"] for row in _console.judged(rows)], {}
     if files and hasattr(model.whole, "nearest_fitted"):
-        model.whole.set_params(on_error=lambda error: None, progress=None, on_history=None)
+        how = {"on_error": lambda error: None, "progress": None, "on_history": None}
+        model.whole.set_params(n_jobs=n_jobs, **how)
         found = dict(zip(files, model.whole.nearest_fitted(files), strict=True))
     return [[image._asdict() for image in found.get(row["file"], ())] for row in rows]
 
