@@ -145,7 +145,7 @@ class Judgement(NamedTuple):
     document: Row  # as JSON has it, but for the rows
     rows: list[Row]
     notes: list[str]
-    in_words: Callable[[Row], str]  # the answer of a row as sentences
+    in_words: Callable[[Row], list[str]]  # the answer of a row, and sentences on what it rests on
     columns: Sequence[Column]
     shown: Sequence[Column]  # columns of a table
     appended: Sequence[Column] = ()  # columns that come last in CSV

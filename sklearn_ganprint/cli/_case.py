@@ -86,11 +86,13 @@ def _nearest(rows: Sequence[Row], model: Model, n_jobs: int) -> list[list[Row]]:
 def _told(row: Row, judgement: Judgement) -> Row:
     """Add the answer in words, and the two sources that the image is held against, if any."""
     answered = row["score"] is not None
+    answer, *evidence = [""] if row["error"] else judgement.in_words(row)
     source = judgement.document.get("source") or row.get("nearest")
     other = row.get("best_other") or row.get("runner_up")
     return {
         **row,
-        "answer": None if row["error"] else judgement.in_words(row),
+        "answer": answer or None,
+        "evidence": " ".join(evidence) or None,
         "held_against": source if answered else None,
         "other": other if answered else None,
     }

@@ -229,10 +229,10 @@ def _shown(rows: Sequence[Row], rule: Rule, *, with_families: bool) -> list[Colu
     return [*first, *(column for column in others if column.key not in hidden)]
 
 
-def _in_words(row: Row, rule: Rule, *, detects: bool, with_sets: bool) -> str:
-    """Write the answer for an image as sentences."""
+def _in_words(row: Row, rule: Rule, *, detects: bool, with_sets: bool) -> list[str]:
+    """Write the answer for an image, and what it rests on."""
     if row["score"] is None:
-        return f"No answer: {row['reason']}."
+        return [f"No answer: {row['reason']}."]
     others = [name for name in row["set"] or () if name != row["source"]] if with_sets else []
     if detects:
         answer = f"Judged to be {row['source']}."
@@ -246,7 +246,7 @@ def _in_words(row: Row, rule: Rule, *, detects: bool, with_sets: bool) -> str:
         but = f"; {_and(others)} cannot be ruled out" if others else ""
         answer = f"Attributed to {row['source']}{but}."
     told = _answers.evidence_in_words(row, row["nearest"])
-    return " ".join([answer, *rule.evidence(row["score"], row["p_value"]), *told])
+    return [answer, *rule.evidence(row["score"], row["p_value"]), *told]
 
 
 def _and(names: Sequence[str]) -> str:
