@@ -235,7 +235,7 @@ def _in_words(row: Row, rule: Rule, *, detects: bool, with_sets: bool) -> list[s
         return [f"No answer: {row['reason']}."]
     others = [name for name in row["set"] or () if name != row["source"]] if with_sets else []
     if detects:
-        answer = f"Judged to be {row['source']}."
+        answer = f"Judged to be {_answers.A_PHOTO.get(row['source'], row['source'])}."
         if row["source"] == rule.word:
             answer = f"It cannot be told whether this is a photo or generated: {row['reason']}."
     elif row["source"] == rule.word:
@@ -245,7 +245,7 @@ def _in_words(row: Row, rule: Rule, *, detects: bool, with_sets: bool) -> list[s
     else:
         but = f"; {_and(others)} cannot be ruled out" if others else ""
         answer = f"Attributed to {row['source']}{but}."
-    told = _answers.evidence_in_words(row, row["nearest"])
+    told = _answers.evidence_in_words(row, row["nearest"], detects=detects)
     return [answer, *rule.evidence(row["score"], row["p_value"]), *told]
 
 
