@@ -20,11 +20,10 @@ CONTENT = "a sheet for each image, and case.json, which `ganprint replay` runs a
 #: The file that a page is made of, and its version, raised when a program could misread it.
 CASE, SCHEMA_VERSION = "case.json", 1
 
-#: Parameters that `ganprint replay` runs a command with again.
-PARAMETERS = ("model", "source", "paths", "false_alarm", "coverage", "stability")
+#: Parameters as they were given, with which `ganprint replay` runs a command again.
+_PARAMETERS = ("model", "source", "paths", "false_alarm", "coverage", "stability")
 
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "Pillow", "PyWavelets")
-
 
 #: What the other contents of a case do not show.
 _LIMITS = (
@@ -56,7 +55,7 @@ def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> R
         "command_line": shlex.join(["ganprint", *args.words]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
-        "parameters": {key: given[key] for key in PARAMETERS if key in given},
+        "parameters": {key: given[key] for key in _PARAMETERS if key in given},
         "model": {
             **_info.describe(args.model, model),
             **_images.digest(args.model),
