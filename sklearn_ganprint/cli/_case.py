@@ -21,6 +21,13 @@ CASE, SCHEMA_VERSION = "case.json", 1
 #: Parameters that `ganprint replay` runs a command with again.
 PARAMETERS = ("model", "source", "paths", "false_alarm", "coverage", "stability")
 
+#: What a case does not show, whatever the model.
+_LIMITS = (
+    "Pictures of residuals, fingerprints and their agreement illustrate an answer. They are not "
+    "what it rests on alone, and nothing should be read off them by eye.",
+    "A digest tells that a file is the same as the one that was judged, not where it comes from.",
+)
+
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "Pillow", "PyWavelets")
 
 
@@ -48,12 +55,11 @@ def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> R
         "parameters": {key: given[key] for key in PARAMETERS if key in given},
         "model": {
             **_info.describe(args.model, model),
-            **_examine.digest(args.model),
             "notes": _models.notes_of_out_of_fold(_models.out_of_fold(model)),
         },
         "settings": judgement.document,
         "notes": judgement.notes,
-        "limits": list(_models.LIMITS),
+        "limits": [*_models.LIMITS_OF_ANSWERS, *_models.LIMITS, *_LIMITS],
         "fingerprints": fingerprints,
         "images": [{**row, **exhibit} for row, exhibit in zip(rows, exhibits, strict=True)],
     }

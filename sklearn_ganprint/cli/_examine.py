@@ -1,9 +1,6 @@
 """What a case has of each file beside its answer: digest, pictures, reasons, and what it says."""
 
 import argparse
-import hashlib
-import os
-import stat
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -92,18 +89,6 @@ def top_left(values: np.ndarray) -> np.ndarray:
     return values[:SIDE, :SIDE].mean(axis=2)
 
 
-def digest(path: str) -> Row:
-    """Return the SHA-256 of a file and its size, or nothing of what cannot be read."""
-    try:
-        if stat.S_ISREG(os.stat(path).st_mode):  # a pipe would wait for a writer
-            with open(path, "rb") as stream:
-                found = hashlib.file_digest(stream, "sha256").hexdigest()
-                return {"sha256": found, "bytes": stream.tell()}
-    except (OSError, ValueError):
-        pass
-    return {"sha256": None, "bytes": None}
-
-
 class Question(NamedTuple):
     """What is asked of an image: what makes it like one source more than like another."""
 
@@ -117,7 +102,7 @@ class Question(NamedTuple):
 def examine_file(path: str, question: Question | None) -> tuple[Row, dict[str, bytes]]:
     """Return what there is to say of a file beside its answer, and pictures of what was judged."""
     said = _images.attempt(read_provenance, path)
-    facts = {**digest(path), "provenance": said if isinstance(said, list) else None}
+    facts = {**_images.digest(path), "provenance": said if isinstance(said, list) else None}
     pictures: dict[str, bytes] = {}
     whole = _images.attempt(ImageReader().read_one, path)
     if isinstance(whole, np.ndarray):

@@ -1,8 +1,10 @@
 """The images that a command is given, and what is to be said of them."""
 
 import argparse
+import hashlib
 import math
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -55,6 +57,18 @@ def collect_failures(failures: list[ImageReadError]) -> Callable[[ImageReadError
         failures.append(error)
 
     return fail
+
+
+def digest(path: str) -> Row:
+    """Return the SHA-256 of a file and its size, or nothing of what cannot be read."""
+    try:
+        if stat.S_ISREG(os.stat(path).st_mode):  # a pipe would wait for a writer
+            with open(path, "rb") as stream:
+                found = hashlib.file_digest(stream, "sha256").hexdigest()
+                return {"sha256": found, "bytes": stream.tell()}
+    except (OSError, ValueError):
+        pass
+    return {"sha256": None, "bytes": None}
 
 
 def fit_files(

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sklearn_ganprint.cli import _arguments, _case, _console, _examine, _predict, _verify
+from sklearn_ganprint.cli import _arguments, _case, _console, _images, _predict, _verify
 from sklearn_ganprint.cli._answers import Judgement
 from sklearn_ganprint.cli._console import CommandError, Row, Table, columns
 
@@ -157,7 +157,7 @@ def _changed_versions(recorded: Row) -> Iterator[Row]:
 
 def _changed_file(what: str, path: str, recorded: str | None) -> Iterator[Row]:
     """Say that a file has another digest, or is not there."""
-    found = _examine.digest(path)["sha256"]
+    found = _images.digest(path)["sha256"]
     if found != recorded:
         now = _MISSING if found is None else found
         yield from _change(what, path, "sha256", recorded, now)
