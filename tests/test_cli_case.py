@@ -16,11 +16,21 @@ import pytest
 from cli_helpers import add_broken_files, no_leftovers
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from sklearn.pipeline import make_pipeline
 
-from sklearn_ganprint import load_model
+from sklearn_ganprint import (
+    FileBatchEstimator,
+    FusionClassifier,
+    OpenSetClassifier,
+    ResidualTransformer,
+    SubclassDiscriminantAnalysis,
+    load_model,
+    save_model,
+)
 from sklearn_ganprint.cli import main
 from sklearn_ganprint.correlation import correlation_index
 from sklearn_ganprint.datasets import read_provenance
+from sklearn_ganprint.features import AutocorrelationTransformer
 from sklearn_ganprint.perturbations import RandomHistory
 
 #: A file's name that pages and terminals would obey.
@@ -107,6 +117,29 @@ def test_correlations_are_those_with_the_fingerprint(case, scene):
     expected = correlation_index(rows, fingerprints)[range(len(rows)), codes]
     np.testing.assert_allclose([each["correlation"] for each in answered], expected, atol=1e-5)
     assert len(answered) == 3 and expected[0] > 0.2
+
+
+def test_a_case_names_the_nearest_images_of_the_fit(scene, ganprint, tmp_path):
+    steps = ResidualTransformer(flatten=False), AutocorrelationTransformer(2)
+    discriminant = make_pipeline(*steps, SubclassDiscriminantAnalysis())
+    fusion = OpenSetClassifier(FusionClassifier([("lda", discriminant)]), false_alarm_rate=0.1)
+    paths = sorted(map(str, (scene / "fit").glob("*/*.png")))
+    whole = FileBatchEstimator(fusion).fit(paths, [Path(path).parent.name for path in paths])
+    save_model(whole, tmp_path / "near.skops")
+    out = tmp_path / "near"
+    ganprint("predict", tmp_path / "near.skops", scene / "mixed", paths[3], "--out", out)
+    rows = json.loads((out / "case.json").read_text("utf-8"))["images"]
+    used = [row["file"] for row in rows if row["error"] is None]
+    expected = dict(zip(used, whole.nearest_fitted(used), strict=True))
+    for row in rows:
+        told = [tuple(image.values()) for image in row["nearest_images"]]
+        near = expected.get(row["file"], ())
+        assert [image[:2] for image in told] == [image[:2] for image in near]
+    own = rows[-1]["nearest_images"][0]
+    assert (own["name"], own["source"]) == (Path(paths[3]).name, "a")
+    assert own["distance"] == pytest.approx(0, abs=1e-3)
+    page = (out / "index.html").read_text("utf-8")
+    assert page.count("The nearest images of the fit") == len(used) == 5
 
 
 def test_contributions_add_up_to_the_difference_of_scores(case):

@@ -50,13 +50,18 @@ def arguments(hostile, tmp_path, ganprint):
         if command == "localize":
             assert ganprint("fit", hostile, "--model", model, "--task", "localize")[0] == 0
             return [model, hostile, "--masks"]
+        if command in ("predict", "verify"):
+            assert ganprint("fit", hostile, "--model", model, "--kind", "fingerprint")[0] == 0
+            return [model, *[SOURCES[1]] * (command == "verify"), hostile, "--stability", 2]
         fast = ("--n-robustness", "0", "--denoiser", "gaussian")
         return {"cluster": [hostile], "compare": [hostile], "reproduce": [hostile, *fast]}[command]
 
     return make
 
 
-@pytest.mark.parametrize("command", ["cluster", "compare", "localize", "reproduce"])
+@pytest.mark.parametrize(
+    "command", ["cluster", "compare", "localize", "predict", "reproduce", "verify"]
+)
 def test_pages_of_any_names_and_files(arguments, ganprint, tmp_path, command):
     out = tmp_path / "out"
     status, text, err = ganprint(command, *arguments(command), "--out", out)

@@ -3,6 +3,7 @@
 import argparse
 import platform
 import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -11,6 +12,7 @@ from sklearn_ganprint._output import json_text
 from sklearn_ganprint.cli import _console, _examine, _images, _info, _models, _pages
 from sklearn_ganprint.cli._answers import Judgement
 from sklearn_ganprint.cli._console import Row
+from sklearn_ganprint.cli._models import Model
 
 #: What `--out` gets, as the help says it.
 CONTENT = "a sheet for each image, and case.json, which `ganprint replay` runs again"
@@ -21,14 +23,15 @@ CASE, SCHEMA_VERSION = "case.json", 1
 #: Parameters that `ganprint replay` runs a command with again.
 PARAMETERS = ("model", "source", "paths", "false_alarm", "coverage", "stability")
 
-#: What a case does not show, whatever the model.
+_PACKAGES = ("numpy", "scipy", "scikit-learn", "Pillow", "PyWavelets")
+
+
+#: What the other contents of a case do not show.
 _LIMITS = (
     "Pictures of residuals, fingerprints and their agreement illustrate an answer. They are not "
     "what it rests on alone, and nothing should be read off them by eye.",
     "A digest tells that a file is the same as the one that was judged, not where it comes from.",
 )
-
-_PACKAGES = ("numpy", "scipy", "scikit-learn", "Pillow", "PyWavelets")
 
 
 def write_case(command: str, judgement: Judgement, args: argparse.Namespace) -> int:
@@ -46,6 +49,7 @@ def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> R
     model, given = judgement.model, vars(args)
     rows = [_told(row, judgement) for row in judgement.rows]
     exhibits, fingerprints = _examine.examine(rows, model, args)
+    nearest = _nearest(rows, model, args.jobs)
     return {
         "schema_version": SCHEMA_VERSION,
         "command": command,
@@ -61,8 +65,21 @@ def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> R
         "notes": judgement.notes,
         "limits": [*_models.LIMITS_OF_ANSWERS, *_models.LIMITS, *_LIMITS],
         "fingerprints": fingerprints,
-        "images": [{**row, **exhibit} for row, exhibit in zip(rows, exhibits, strict=True)],
+        "images": [
+            {**row, **exhibit, "nearest_images": near}
+            for row, exhibit, near in zip(rows, exhibits, nearest, strict=True)
+        ],
     }
+
+
+def _nearest(rows: Sequence[Row], model: Model, n_jobs: int) -> list[list[Row]]:
+    """Name the images of the fit that are the nearest to the image of each row, if known."""
+    files, found = [row["file"] for row in _console.judged(rows)], {}
+    if files and hasattr(model.whole, "nearest_fitted"):
+        how = {"on_error": lambda error: None, "progress": None, "on_history": None}
+        model.whole.set_params(n_jobs=n_jobs, **how)
+        found = dict(zip(files, model.whole.nearest_fitted(files), strict=True))
+    return [[image._asdict() for image in found.get(row["file"], ())] for row in rows]
 
 
 def _told(row: Row, judgement: Judgement) -> Row:

@@ -1,15 +1,13 @@
 """``ganprint info``: what a model was made of."""
 
 import argparse
-import html
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sklearn_ganprint._output import printable, write_file
+from sklearn_ganprint._output import write_file
 from sklearn_ganprint.cli import _arguments, _images, _models, _pages
 from sklearn_ganprint.cli._console import (
     ENERGY,
@@ -48,16 +46,17 @@ _FIGURES = columns(
 )
 _RATIOS = columns("history", "against", *_FIGURES)
 
-#: What means something in Markdown, beside HTML. All readers of it know the escape of the first
-#: ones, and entities in place of the others.
-_MARKUP = re.compile(r"([\\`*_{}\[\]#])|[|~$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _arguments.add(parser, "model", "--format")
-    parser.add_argument("--card", metavar="FILE", help="write a model card, in Markdown")
-    _arguments.add(parser, "--force", help="replace the card if it exists")
+    parser.add_argument(
+        "--card",
+        metavar="FILE",
+        help="write a model card in Markdown: what the model is for, what it was fitted on, how "
+        "good it is and what limits it; what only its makers know is left to fill in",
+    )
+    _arguments.add(parser, "--force", help="replace FILE")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -151,8 +150,8 @@ def _strength(own: np.ndarray, wrong: np.ndarray) -> Row:
 def _card(document: Row, model: Model, settings: Row, notes: list[str]) -> str:
     """Write what a model is, what it is for and what limits it, for people who get it."""
     fitted = getattr(model.whole, "fitted_files_", None)
-    template = _pages.environment().overlay(autoescape=False, finalize=_in_markdown)
-    text = template.get_template("card.md.jinja").render(
+    return _pages.render_markdown(
+        "card.md.jinja",
         model=document,
         name=os.path.basename(document["model"]),
         settings=settings,
@@ -162,18 +161,6 @@ def _card(document: Row, model: Model, settings: Row, notes: list[str]) -> str:
         figures=_FIGURES,
         by_energy=model.match_energy is not None,
     )
-    return f"{text}\n"
-
-
-def _in_markdown(value: Any) -> Any:
-    """Write text so that Markdown shows it as it is, on one line."""
-    if type(value) is not str:
-        return "–" if value is None else value
-    return _MARKUP.sub(_escaped, html.escape(printable(value), quote=False))
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return f"\\{found[0]}" if found[1] else f"&#{ord(found[0])};"
 
 
 def _settings(model: Model) -> dict[str, Any]:

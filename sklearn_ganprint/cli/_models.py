@@ -49,7 +49,7 @@ LIMITS_OF_ANSWERS = (
 #: What limits all models.
 LIMITS = (
     "What images show can pass for a trace if the sources of the fit differ in it; ganprint "
-    "audit measures that on the images of the fit, and not on these.",
+    "audit measures that on the images of the fit, and not on others.",
     "Compression, resizing and other processing change a trace. Of an image that lies outside of "
     "what the fit covers, the answer may be wrong without a sign of it, and not everything that "
     "was done to an image can be seen in it.",

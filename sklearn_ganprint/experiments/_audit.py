@@ -22,7 +22,7 @@ from sklearn_ganprint.experiments._results import wilson_interval
 from sklearn_ganprint.experiments._selection import find_duplicates, find_shared_names, signatures
 from sklearn_ganprint.features import CorrelationTransformer
 from sklearn_ganprint.files._batches import FileBatches, as_paths, is_paths
-from sklearn_ganprint.files._histories import some_of_each
+from sklearn_ganprint.files._fitted import some_of_each
 from sklearn_ganprint.perturbations import RandomHistory, Resize
 from sklearn_ganprint.perturbations._histories import NOTHING
 from sklearn_ganprint.residuals import ResidualTransformer

@@ -4,6 +4,5 @@ from sklearn_ganprint._public import publish
 from sklearn_ganprint.files._batches import *
 from sklearn_ganprint.files._estimator import *
 from sklearn_ganprint.files._fitted import *
-from sklearn_ganprint.files._histories import *
 
 publish(globals())

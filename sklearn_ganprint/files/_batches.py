@@ -18,8 +18,7 @@ from sklearn_ganprint._images import by_shape
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history
 from sklearn_ganprint.datasets._decoding import ImageInfo
 from sklearn_ganprint.datasets._reader import ReadFiles, read_usable
-from sklearn_ganprint.files._fitted import sketch
-from sklearn_ganprint.files._histories import FileHistory
+from sklearn_ganprint.files._fitted import FileHistory, sketch
 from sklearn_ganprint.residuals._blanks import lack_residual, residual_share, share_in_words
 from sklearn_ganprint.residuals._cache import cache_unused
 

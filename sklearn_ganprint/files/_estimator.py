@@ -42,13 +42,15 @@ from sklearn_ganprint.files._batches import (
     warn_of_lost_classes,
 )
 from sklearn_ganprint.files._fitted import (
+    FileHistory,
     FittedFiles,
     FittedImage,
     NearImage,
     known_coordinates,
     remember,
+    some_of_each,
+    summarize_histories,
 )
-from sklearn_ganprint.files._histories import FileHistory, some_of_each, summarize_histories
 from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
 
 __all__ = ["FileBatchClassifier", "FileBatchClustering", "FileBatchEstimator"]
