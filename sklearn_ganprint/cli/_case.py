@@ -58,12 +58,11 @@ def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> R
         "parameters": {key: given[key] for key in _PARAMETERS if key in given},
         "model": {
             **_info.describe(args.model, model),
-            **_images.digest(args.model),
             "notes": _models.notes_of_out_of_fold(_models.out_of_fold(model)),
         },
         "settings": judgement.document,
         "notes": judgement.notes,
-        "limits": [*_models.LIMITS, *_LIMITS],
+        "limits": [*_models.LIMITS_OF_ANSWERS, *_models.LIMITS, *_LIMITS],
         "fingerprints": fingerprints,
         "images": [
             {**row, **exhibit, "nearest_images": near}
