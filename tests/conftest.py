@@ -1,5 +1,6 @@
 """Factories of small data with a known answer."""
 
+import json
 import os
 import warnings
 
@@ -7,6 +8,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from cli_helpers import check_json
 from hypothesis import settings
 from matplotlib.figure import Figure
 from PIL import Image
@@ -106,7 +108,10 @@ def image_folder(tmp_path, make_images):
 
 @pytest.fixture
 def ganprint(capsys):
-    """Run a command in this process; return exit status, stdout and stderr."""
+    """Run a command in this process; return exit status, stdout and stderr.
+
+    What it prints as JSON must be as its schema says, whatever a test asks of it.
+    """
 
     def run(*args):
         capsys.readouterr()
@@ -114,7 +119,10 @@ def ganprint(capsys):
         with warnings.catch_warnings():
             warnings.simplefilter("default")
             status = main([str(arg) for arg in args])
-        return status, *capsys.readouterr()
+        out, err = capsys.readouterr()
+        if out.startswith("{"):
+            check_json(args[0], json.loads(out))
+        return status, out, err
 
     return run
 

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from cli_helpers import COMMAND, add_broken_files, no_leftovers
+from cli_helpers import COMMAND, add_broken_files, check_json, no_leftovers
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -66,6 +66,7 @@ def test_study_and_controls(tmp_path, image_folder, ganprint):
     for words in ("another seed", "permuted labels", "By architecture", "32 px"):
         assert words in page.text
     document = json.loads((out / "results.json").read_text("utf-8"))
+    check_json("results", document)
     for name in ("sizes", "dependence", "controls", "architectures"):
         assert document[name] and (out / "tables" / f"{name}.csv").is_file()
 

@@ -17,8 +17,8 @@ from sklearn_ganprint.cli._models import Model
 #: What `--out` gets, as the help says it.
 CONTENT = "a sheet for each image, and case.json, which `ganprint replay` runs again"
 
-#: The file that a page is made of, and its version, raised when a program could misread it.
-CASE, SCHEMA_VERSION = "case.json", 1
+#: The file that a page is made of.
+CASE = "case.json"
 
 #: Parameters as they were given, with which `ganprint replay` runs a command again.
 _PARAMETERS = ("model", "source", "paths", "false_alarm", "coverage", "stability")
@@ -50,7 +50,7 @@ def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> R
     exhibits, fingerprints = _examine.examine(rows, model, args)
     nearest = _nearest(rows, model, args.jobs)
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": _console.SCHEMA_VERSION,
         "command": command,
         "command_line": shlex.join(["ganprint", *args.words]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -58,12 +58,11 @@ def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> R
         "parameters": {key: given[key] for key in _PARAMETERS if key in given},
         "model": {
             **_info.describe(args.model, model),
-            **_images.digest(args.model),
             "notes": _models.notes_of_out_of_fold(_models.out_of_fold(model)),
         },
         "settings": judgement.document,
         "notes": judgement.notes,
-        "limits": [*_models.LIMITS, *_LIMITS],
+        "limits": [*_models.LIMITS_OF_ANSWERS, *_models.LIMITS, *_LIMITS],
         "fingerprints": fingerprints,
         "images": [
             {**row, **exhibit, "nearest_images": near}

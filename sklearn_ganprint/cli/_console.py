@@ -10,6 +10,9 @@ from sklearn_ganprint._output import csv_bytes, csv_text, json_text, printable
 
 Row = dict[str, Any]
 
+#: The version of all that is written as JSON, raised when a program could misread it.
+SCHEMA_VERSION = 1
+
 #: Columns that a table may take where no terminal has to show it: nothing is ever cut off.
 _WIDE = 10_000
 
@@ -64,7 +67,7 @@ class Table(NamedTuple):
 
 def print_results(
     form: str,
-    document: Any,
+    document: Row,
     table: Table,
     *,
     shown: Sequence[Table] = (),
@@ -82,7 +85,7 @@ def print_results(
         for note in notes:
             print(one_line(note))
     elif form == "json":
-        print(json_text(document))
+        print(json_text({"schema_version": SCHEMA_VERSION, **document}))
     else:
         written = printable if sys.stdout.isatty() else str
         rows = [[_csv_cell(value, written) for value in cells] for cells in table.cells]

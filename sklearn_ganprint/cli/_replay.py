@@ -83,9 +83,9 @@ def read_case(path: str) -> Row:
     """Read a case that anyone may have written, and check what is used of it."""
     case = _read_json(path)
     version = case.get("schema_version") if isinstance(case, dict) else None
-    if version != _case.SCHEMA_VERSION:
+    if version != _console.SCHEMA_VERSION:
         raise CommandError(
-            f"{path}: expected a case with schema_version {_case.SCHEMA_VERSION}, found "
+            f"{path}: expected a case with schema_version {_console.SCHEMA_VERSION}, found "
             f"{version!r:.40}; cases of later versions need a later sklearn_ganprint"
         )
     _check_fields(path, case, _FIELDS)
