@@ -143,9 +143,14 @@ def environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(percent=percent, number=number, sides=sides)
+    made.filters.update(percent=percent, number=number, sides=sides, cut=cut)
     made.filters.update(place=place_in_words, period=period_in_words)
     return made
+
+
+def cut(text: str, length: int) -> str:
+    """Cut a long name, which may be anything, to a number of letters."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def place_in_words(anchor: str) -> str:
