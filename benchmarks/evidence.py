@@ -42,7 +42,7 @@ def log10_lrs(clf: OpenSetClassifier, images: np.ndarray, anchored: bool) -> lis
     known = clf.likelihood_ratios_
     ratios = SourceLikelihoodRatios(
         *(known.sets, known.calibration, known.lacking),
-        n_versions=known.n_versions,
+        versions=known.versions,
         anchored=anchored,
     )
     scores, typicality = clf._both_scores(images).swapaxes(0, 1)  # in one pass over the images

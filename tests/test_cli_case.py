@@ -193,7 +193,8 @@ def test_answers_in_words(case):
     assert found["text.png"] is None
     begin = {"predict": "Attributed to a", "verify": "Not rejected: the image is not unlike"}
     assert found[HOSTILE].startswith(begin[document["command"]])
-    assert f"The p-value of {p_value:.4f} is calibrated on " in found[HOSTILE]
+    (evidence,) = (e["evidence"] for e in document["images"] if Path(e["file"]).name == HOSTILE)
+    assert evidence.startswith(f"The p-value of {p_value:.4f} is calibrated on ")
 
 
 def test_the_page_has_all_files_and_obeys_no_name(case):

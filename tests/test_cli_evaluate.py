@@ -362,6 +362,12 @@ def test_processed_copies_stand_apart(image_folder, ganprint, tmp_path):
     for key, where in (("clean", versions == 0), ("processed", versions > 0)):
         check_left_out(found[key], left_out(whole.estimator_, where))
     assert (found["clean"]["images"], found["processed"]["images"]) == (36, 72)
+    own, wrong = whole.estimator_.likelihood_ratios_.out_of_fold()
+    clean, processed = document["likelihood_ratios"]
+    for row, where in ((clean, versions == 0), (processed, versions > 0)):
+        assert row["own_below_1"] == np.mean(own[where] < 0)
+        assert row["wrong_above_1"] == pytest.approx(np.nanmean((wrong > 0)[where]) * 3 / 2)
+    assert processed["own_below_1"] > clean["own_below_1"]
     assert "; processed copies, accuracy 0." in ganprint("info", tmp_path / "m")[1]
 
 

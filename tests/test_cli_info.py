@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 import sklearn_ganprint
 from sklearn_ganprint import (
+    DetectionClassifier,
     FileBatchClassifier,
     FileBatchEstimator,
     FingerprintClassifier,
@@ -23,6 +25,10 @@ from sklearn_ganprint import (
     load_model,
     save_model,
 )
+from sklearn_ganprint._output import printable
+from sklearn_ganprint.evidence import cllr, cllr_min
+
+MODELS = Path(__file__).parent / "models"
 
 
 def test_info(model, ganprint):
@@ -42,6 +48,9 @@ def test_info(model, ganprint):
     assert (document["kind"], document["calibration"]) == ("fingerprint", "pooled")
     assert document["smallest_p_value"] == 1 / 25
     assert document["weights"] is None
+    content = path.read_bytes()
+    assert document["sha256"] == hashlib.sha256(content).hexdigest()
+    assert document["bytes"] == len(content)
     assert document["sources"][1] == {
         "source": "b",
         "images": 8,
@@ -63,7 +72,7 @@ def test_info(model, ganprint):
     ],
 )
 def test_info_names_the_current_kind_of_former_models(ganprint, name, kind):
-    path = Path(__file__).parent / "models" / f"{name}.skops"
+    path = MODELS / f"{name}.skops"
     status, out, _ = ganprint("info", path, "--format", "json")
     document = json.loads(out)
     assert (status, document["kind"]) == (0, kind)
@@ -133,29 +142,140 @@ def test_info_of_a_pipeline_of_ones_own(tmp_path, image_folder, ganprint):
     assert document["channels"] == "luminance"
 
 
-def test_info_writes_a_model_card(model, ganprint, tmp_path):
-    path, card = model[0], tmp_path / "card.md"
-    out = ganprint("info", path)[1]
-    assert ganprint("info", path, "--card", card)[:2] == (0, out)
-    text, digest = card.read_text("utf-8"), hashlib.sha256(path.read_bytes()).hexdigest()
-    assert f"# Model card: `{path}`\n" in text and f"| SHA-256 | `{digest}` |" in text
-    document = json.loads(ganprint("info", path, "--format", "json")[1])
-    for source in document["sources"]:
-        assert f"| `{source['source']}` | {source['calibration_images']} |\n" in text
-    found = document["out_of_fold"]["clean"]["accuracy"]
-    assert f"accuracy {found:.3f} (95 % interval " in text and document["covers"] in text
-    assert "A high p-value proves nothing." in text
-    status, _, err = ganprint("info", path, "--card", card)
-    assert status == 2 and "--force replaces it" in err
-    assert ganprint("info", path, "--card", card, "--force")[0] == 0
+def figures(own, wrong):
+    """The figures of `info` for LRs of the right sources, and of wrong ones."""
+    log10_lrs, y = [*own, *wrong], [True] * len(own) + [False] * len(wrong)
+    return {
+        "images": len(own),
+        "cllr": pytest.approx(cllr(log10_lrs, y)),
+        "cllr_min": pytest.approx(cllr_min(log10_lrs, y)),
+        "own_below_1": pytest.approx(sum(lr < 0 for lr in own) / len(own)),
+        "wrong_above_1": pytest.approx(sum(lr > 0 for lr in wrong) / len(wrong)),
+        "wrong_above_100": pytest.approx(sum(lr > 2 for lr in wrong) / len(wrong)),
+    }
 
 
-def test_cards_of_any_names_and_models(image_folder, closed_model, ganprint, tmp_path):
-    name = "[x](javascript:1)`|<b>\u202e"
-    folder, *_ = image_folder(labels=(name, "b"))
-    assert ganprint("fit", folder, "--model", tmp_path / "l", "--task", "localize")[0] == 0
-    assert ganprint("info", tmp_path / "l", "--card", tmp_path / "l.md")[0] == 0
-    text = (tmp_path / "l.md").read_text("utf-8")
-    assert "| `[x](javascript:1)'\\|<b>\\u202e` | 8 |" in text and "Finds parts" in text
-    assert ganprint("info", closed_model[0], "--card", tmp_path / "c.md")[0] == 0
-    assert "| p-values | none |" in (tmp_path / "c.md").read_text("utf-8")
+def test_info_tells_how_good_likelihood_ratios_are(tmp_path, image_folder, ganprint):
+    _, paths, y = image_folder(n_per_class=14, strength=0.3)
+    pipeline = make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier())
+    whole = FileBatchEstimator(OpenSetClassifier(pipeline, false_alarm_rate=0.1)).fit(paths, y)
+    save_model(whole, tmp_path / "m")
+    found = json.loads(ganprint("info", tmp_path / "m", "--format", "json")[1])["likelihood_ratios"]
+    expected = []
+    for against in ("others", "unknown"):
+        own, wrong = whole.estimator_.likelihood_ratios_.out_of_fold(against)
+        lrs = [[lr for lr in row if not np.isnan(lr)] for row in wrong]
+        named = sum(lrs, []) if against == "others" else [max(row) for row in lrs]
+        sources = [
+            {"source": label} | figures(own[y == label], wrong[y != label, code])
+            for code, label in enumerate("abc")
+        ]
+        total = {"history": "clean", "against": against} | figures(own, named)
+        expected.append(total | {"sources": sources})
+    assert found == expected
+    assert 0 < found[0]["own_below_1"] < 0.5
+    assert 0 < found[0]["wrong_above_1"] < 0.5
+    cells = f"clean +others +42 +{found[0]['cllr']:.3f} +{found[0]['cllr_min']:.3f} "
+    assert re.search(f"^{cells}", ganprint("info", tmp_path / "m")[1], re.MULTILINE)
+
+
+def test_of_one_image_no_likelihood_ratio_is_judged(tmp_path, image_folder, ganprint):
+    _, paths, y = image_folder(n_per_class=3, labels=("a", "b"))
+    pipeline = make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier())
+    one = [([1, 2, 3, 4, 5], [0])]
+    open_set = OpenSetClassifier(pipeline, cv=one, false_alarm_rate=0.5)
+    save_model(FileBatchEstimator(open_set).fit(paths, y), tmp_path / "m")
+    status, out, _ = ganprint("info", tmp_path / "m", "--format", "json")
+    document = json.loads(out)
+    assert (status, document["out_of_fold"]["clean"]["images"]) == (0, 1)
+    assert document["likelihood_ratios"] is None
+
+
+#: Names that are Markdown, HTML, links or templates, or turn text around.
+HOSTILE = [
+    "a|b||c",
+    "`code` ``",
+    "<script>alert(1)</script> &amp;",
+    "line\nend\r\n# heading",
+    "[x](http://evil.example) ![y](z)",
+    "www.evil.example, https://evil.example",
+    "**bold** _it_ ~~no~~ \\",
+    "{{ 7 * 7 }} $x^2$",
+    "\u202etxt",
+    "    - # 1. > code",
+]
+
+
+def table_cells(markdown):
+    """The cells of each row of all tables in Markdown, which must be nothing but text."""
+    rows = []
+    for token in MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(markdown):
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type == "inline" and token.level == 4:
+            assert {child.type for child in token.children} <= {"text"}, token.content
+            rows[-1].append("".join(child.content for child in token.children))
+    return rows
+
+
+def test_names_stay_text_in_a_card(tmp_path, image_folder, ganprint):
+    _, paths, y = image_folder(n_per_class=4, labels=tuple("abcdefghij"))
+    y = np.array(HOSTILE)[np.searchsorted(list("abcdefghij"), y)]
+    pipeline = make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier())
+    whole = FileBatchEstimator(OpenSetClassifier(pipeline, false_alarm_rate=0.1)).fit(paths, y)
+    save_model(whole, tmp_path / "<b>|`m`")
+    status, _, err = ganprint("info", tmp_path / "<b>|`m`", "--card", tmp_path / "card.md")
+    assert (status, err) == (0, f"model card: {tmp_path / 'card.md'}\n")
+    text = (tmp_path / "card.md").read_text("utf-8")
+    rows, names = table_cells(text), [printable(name).strip() for name in sorted(HOSTILE)]
+    assert [row[0] for row in rows[1:11]] == names
+    assert {tuple(row[1:]) for row in rows[1:11]} == {("4", "4", "0.2000")}
+    assert [row[0] for row in rows if len(row) == 7][2:12] == names
+    assert len([row for row in rows if len(row) == 7]) == 24
+    assert text.startswith("# Model card: &lt;b&gt;&#124;\\`m\\`\n")
+    assert "<script" not in text and "\u202e" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "purpose", "limited"),
+    [
+        ("paper_closed", "which of its sources made an image (`ganprint predict`)", True),
+        ("combined", "`ganprint verify`", True),
+        ("format_2/robust", "Processed copies, against others", True),
+        ("camera", "which of its cameras took a photo", True),
+        ("localization", "which parts of an image", False),
+    ],
+)
+def test_cards_of_other_models(tmp_path, ganprint, name, purpose, limited):
+    assert ganprint("info", MODELS / f"{name}.skops", "--card", tmp_path / "card.md")[0] == 0
+    text = (tmp_path / "card.md").read_text("utf-8")
+    assert purpose in text and "None" not in text
+    assert ("A p-value is no probability" in text) == limited
+    assert "Compression, resizing and other processing change a trace." in text
+    assert "No names or digests of files." in text
+    digest = hashlib.sha256((MODELS / f"{name}.skops").read_bytes()).hexdigest()
+    assert f"SHA-256 digest of its file, {digest}" in text
+
+
+def test_card_of_a_detector(tmp_path, image_folder, ganprint):
+    _, paths, y = image_folder(n_per_class=8, labels=("generated", "photo"))
+    pipeline = make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier())
+    detector = DetectionClassifier([("mean", pipeline)])
+    open_set = OpenSetClassifier(detector, false_alarm_rate=0.1)
+    save_model(FileBatchEstimator(open_set).fit(paths, y), tmp_path / "m")
+    assert ganprint("info", tmp_path / "m", "--card", tmp_path / "card.md")[0] == 0
+    text = (tmp_path / "card.md").read_text("utf-8")
+    assert "whether an image is a photo or generated" in text
+    assert "Of 16 files: base name" in text
+    assert ["photo", "8", "8", "0.1111"] in table_cells(text)
+
+
+def test_a_card_is_not_replaced_unless_forced(model, tmp_path, ganprint):
+    card = tmp_path / "card.md"
+    card.write_text("mine")
+    status, out, err = ganprint("info", model[0], "--card", card)
+    assert (status, out) == (2, "")
+    assert err == f"error: --card {card}: the file exists; --force replaces it\n"
+    assert card.read_text() == "mine"
+    assert ganprint("info", model[0], "--card", card, "--force")[0] == 0
+    assert card.read_text().startswith("# Model card: model.skops\n")

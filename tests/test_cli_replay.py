@@ -156,7 +156,7 @@ TAMPERED = {
     "command": [{"command": "fit"}, {"command": ["predict"]}],
     "schema_version": [{"schema_version": 2}, {"schema_version": None}],
     "false_alarm": [{"parameters": {"false_alarm": value}} for value in (2, "x", [0.1], -1)],
-    "stability": [{"parameters": {"stability": value}} for value in (0, 1.5, {})],
+    "stability": [{"parameters": {"stability": value}} for value in (0, 1.5, {}, 10**9)],
     "source": [{"command": "verify"}],
 }
 
@@ -189,6 +189,11 @@ def test_what_is_no_case_is_refused(case, ganprint, content):
     (case / "case.json").write_bytes(content)
     status, out, err = ganprint("replay", case)
     assert (status, out) == (2, "") and "case.json" in err and "unexpected" not in err
+
+
+def test_parameters_are_taken_as_the_command_line_takes_them(case, edit, changes):
+    edit(lambda document: document["parameters"].update(false_alarm="0.1", stability="3"))
+    assert changes(case) == (0, {})
 
 
 def test_paths_in_a_case_open_files_alone(case, edit, changes):

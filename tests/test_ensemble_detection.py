@@ -186,7 +186,8 @@ def test_ganprint_fits_and_predicts(folder, tmp_path, ganprint):
     fit = ["fit", folder, "--task", "detect", "--model", model, "--copies", 2, "--format", "json"]
     status, out, _ = ganprint(*fit)
     assert (status, json.loads(out)["task"], json.loads(out)["photos"]) == (0, "detect", ["real"])
-    status, out, _ = ganprint("predict", model, folder, "--format", "json")
+    words = [folder, "--format", "json", "--out", tmp_path / "case"]
+    status, out, _ = ganprint("predict", model, *words)
     rows = json.loads(out)["results"]
     answers = {"photo": ["photo"], "generated": ["generated"]}
     assert status == 0
@@ -194,6 +195,11 @@ def test_ganprint_fits_and_predicts(folder, tmp_path, ganprint):
     for row in rows:
         assert answers.get(row["source"], row["set"]) == row["set"]
         assert (row["source"] == "cannot tell") == (len(row["set"]) != 1) == bool(row["reason"])
+    said = {"photo": "Judged to be a photo.", "generated": "Judged to be generated."}
+    for image in json.loads((tmp_path / "case/case.json").read_text("utf-8"))["images"]:
+        unsure = f"It cannot be told whether this is a photo or generated: {image['reason']}."
+        assert image["answer"] == said.get(image["source"], unsure)
+        assert " than if it is not (log10 LR " in image["evidence"]
     _, out, err = ganprint("predict", model, folder / "real")
     assert "at most 5 % get a wrong answer" in out
     assert "no image can be unlike both photos and generated images at a false-alarm" in err

@@ -80,12 +80,43 @@ def test_none_is_beyond_the_number_of_images(make_rows, n_versions):
     codes = np.repeat(np.arange(4), 25)
     scores = 40.0 * np.eye(4)[codes] + make_rows(25)[0]
     lacking = np.where(codes[:, np.newaxis] == np.arange(4), -np.inf, scores)
+    versions = np.arange(100) % n_versions
     ratios = SourceLikelihoodRatios(
-        PredictionSets(scores, codes), Calibration(scores, codes), lacking, n_versions=n_versions
+        PredictionSets(scores, codes), Calibration(scores, codes), lacking, versions=versions
     )
     for found in (ratios.against_others(scores), ratios.against_unknown(scores)):
         assert 1.3 < found.max() <= np.log10(100 / n_versions + 1) + 1e-9
         assert -found.min() <= np.log10(100 / n_versions + 1) + 1e-9
+
+
+@pytest.mark.parametrize("anchored", [False, True])
+@pytest.mark.parametrize("against", ["others", "unknown"])
+def test_out_of_fold_an_image_and_its_copies_are_judged_by_others(anchored, against):
+    rng = np.random.default_rng(0)
+    codes, copy = np.repeat(rng.permutation(np.repeat(np.arange(3), [7, 9, 12])), 3), [0, 1, 2] * 28
+    scores = 2 * np.eye(3)[codes] + rng.normal(size=(84, 3))
+    own = codes[:, np.newaxis] == np.arange(3)
+    lacking = np.where(own, -np.inf, scores + rng.normal(size=(84, 3)))
+
+    def ratios(rows):
+        known = PredictionSets(scores[rows], codes[rows]), Calibration(scores[rows], codes[rows])
+        versions = np.array(copy)[rows]
+        return SourceLikelihoodRatios(*known, lacking[rows], versions=versions, anchored=anchored)
+
+    expected, expected_wrong = np.empty(84), np.full((84, 3), np.nan)
+    by_source = sorted(range(28), key=lambda image: (codes[3 * image], image))
+    for fold in range(5):
+        rows = [3 * image + n for image in by_source[fold::5] for n in range(3)]
+        others = ratios(np.setdiff1d(np.arange(84), rows))
+        for row in rows:
+            judge = others.against_others if against == "others" else others.against_unknown
+            expected[row] = judge(scores[[row]])[0, codes[row]]
+            asked = scores if against == "others" else lacking
+            for wrong in {0, 1, 2} - {codes[row]}:
+                expected_wrong[row, wrong] = judge(asked[[row]])[0, wrong]
+    found = ratios(np.arange(84)).out_of_fold(against)
+    np.testing.assert_allclose(found[0], expected)
+    np.testing.assert_allclose(found[1], expected_wrong)
 
 
 def test_siblings_that_are_as_typical_of_others_speak_for_nothing(make_rows):
@@ -105,9 +136,14 @@ def test_what_has_no_score_has_no_ratio(make_ratios):
     for found in (ratios.against_others(scores), ratios.against_unknown(scores)):
         assert np.isnan(found[0]).all()
         assert np.isfinite(found[1]).all()
+    assert np.isnan(ratios.against_others(scores[:1])).all()
     ratios = SourceLikelihoodRatios(ratios.sets, ratios.calibration)
     with pytest.raises(ValueError, match="lacking: expected scores"):
         ratios.against_unknown(scores)
+    with pytest.raises(ValueError, match="lacking: expected scores"):
+        ratios.out_of_fold("unknown")
+    with pytest.raises(ValueError, match="against must be 'others' or 'unknown', got 'all'"):
+        ratios.out_of_fold("all")
 
 
 def fusion():

@@ -56,6 +56,10 @@ REJECTED = "rejected"
 WHOLE = "whole"
 
 
+#: Sources of models that detect, as a sentence has them.
+A_PHOTO = {"photo": "a photo"}
+
+
 class Scored(NamedTuple):
     """Scores of files, of shape (n, n_classes), and what could not be used.
 
@@ -145,7 +149,7 @@ class Judgement(NamedTuple):
     document: Row  # as JSON has it, but for the rows
     rows: list[Row]
     notes: list[str]
-    in_words: Callable[[Row], str]  # the answer of a row as sentences
+    in_words: Callable[[Row], list[str]]  # the answer of a row, and sentences on what it rests on
     columns: Sequence[Column]
     shown: Sequence[Column]  # columns of a table
     appended: Sequence[Column] = ()  # columns that come last in CSV
@@ -301,12 +305,15 @@ def bounds_of_evidence(model: Model) -> Row:
     return {"others": others, "unknown": unknown}
 
 
-def evidence_in_words(row: Row, source: str) -> list[str]:
+def evidence_in_words(row: Row, source: str, *, detects: bool = False) -> list[str]:
     """Write how strongly an image speaks for a source, with both propositions."""
+    first = f"{source} made the image"
     alternatives = ("another of the model's sources did", "a source did that the model lacks")
+    if detects:
+        first, alternatives = f"it is {A_PHOTO.get(source, source)}", ("it is not", "it is neither")
     told = [
-        f"{_times(row[column.key])} as probable if {source} made the image than if {alternative} "
-        f"(log10 LR {row[column.key]:.1f}: {verbal_scale(row[column.key])})"
+        f"{_times(row[column.key])} as probable if {first} than if {alternative} "
+        f"(log10 LR {row[column.key]:z.1f}: {verbal_scale(row[column.key])})"
         for column, alternative in zip(EVIDENCE, alternatives, strict=True)
         if row[column.key] is not None
     ]

@@ -65,6 +65,7 @@ def _whole(what: str, valid: Callable[[int], bool]) -> Callable[[str], int]:
 jobs = _whole("a number of workers, or -1 for all", lambda number: number != 0)
 positive = _whole("a number of at least 1", lambda number: number >= 1)
 copies = _whole("a number of at least 1; --fast makes no copies", lambda number: number >= 1)
+stability = _whole("a number from 1 to 1000", lambda number: 1 <= number <= 1000)
 natural = _whole("a number of at least 0", lambda number: number >= 0)
 quality = _whole("a JPEG quality from 1 to 100", lambda number: 1 <= number <= 100)
 seed = _whole("a number from 0 to 2**32 - 1", lambda number: 0 <= number < 2**32)
@@ -170,7 +171,7 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
         f"the right one, in (0, 1) (default: {DEFAULT_COVERAGE:g})",
     },
     "--stability": {
-        "type": positive,
+        "type": stability,
         "metavar": "N",
         "help": "also judge N copies of each image, cropped by a few pixels, resized and "
         "compressed at random, and tell the share of them with the same answer",

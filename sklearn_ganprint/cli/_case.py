@@ -20,11 +20,10 @@ CONTENT = "a sheet for each image, and case.json, which `ganprint replay` runs a
 #: The file that a page is made of.
 CASE = "case.json"
 
-#: Parameters that `ganprint replay` runs a command with again.
-PARAMETERS = ("model", "source", "paths", "false_alarm", "coverage", "stability")
+#: Parameters as they were given, with which `ganprint replay` runs a command again.
+_PARAMETERS = ("model", "source", "paths", "false_alarm", "coverage", "stability")
 
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "Pillow", "PyWavelets")
-
 
 #: What the other contents of a case do not show.
 _LIMITS = (
@@ -56,15 +55,14 @@ def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> R
         "command_line": shlex.join(["ganprint", *args.words]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
-        "parameters": {key: given[key] for key in PARAMETERS if key in given},
+        "parameters": {key: given[key] for key in _PARAMETERS if key in given},
         "model": {
             **_info.describe(args.model, model),
-            **_images.digest(args.model),
             "notes": _models.notes_of_out_of_fold(_models.out_of_fold(model)),
         },
         "settings": judgement.document,
         "notes": judgement.notes,
-        "limits": [*_models.LIMITS, *_LIMITS],
+        "limits": [*_models.LIMITS_OF_ANSWERS, *_models.LIMITS, *_LIMITS],
         "fingerprints": fingerprints,
         "images": [
             {**row, **exhibit, "nearest_images": near}
@@ -86,11 +84,13 @@ def _nearest(rows: Sequence[Row], model: Model, n_jobs: int) -> list[list[Row]]:
 def _told(row: Row, judgement: Judgement) -> Row:
     """Add the answer in words, and the two sources that the image is held against, if any."""
     answered = row["score"] is not None
+    answer, *evidence = [""] if row["error"] else judgement.in_words(row)
     source = judgement.document.get("source") or row.get("nearest")
     other = row.get("best_other") or row.get("runner_up")
     return {
         **row,
-        "answer": None if row["error"] else judgement.in_words(row),
+        "answer": answer or None,
+        "evidence": " ".join(evidence) or None,
         "held_against": source if answered else None,
         "other": other if answered else None,
     }

@@ -1,13 +1,17 @@
 """``ganprint info``: what a model was made of."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from sklearn_ganprint._output import write_file
 from sklearn_ganprint.cli import _arguments, _images, _models, _pages
 from sklearn_ganprint.cli._console import (
     ENERGY,
+    MESSAGES,
     Column,
     Row,
     Table,
@@ -17,6 +21,7 @@ from sklearn_ganprint.cli._console import (
 )
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.denoisers import check_denoiser
+from sklearn_ganprint.evidence import cllr, cllr_min, misleading_rates
 from sklearn_ganprint.persistence import read_metadata
 
 REQUIRES = ("rich", "skops", "jinja2")
@@ -27,10 +32,19 @@ DESCRIPTION = (
 
 _VERSIONS = ("package_version", "sklearn_version", "format_version")
 #: What is no setting: it has tables and lines of its own.
-_APART = ("out_of_fold", "sources", "families", "hierarchy")
+_APART = ("out_of_fold", "sources", "families", "hierarchy", "likelihood_ratios")
 _SMALLEST = Column("smallest_p_value", "smallest p-value", 4)
 _SOURCES = columns("source", "images", "calibration_images", _SMALLEST, ENERGY)
 _FAMILIES = columns("family", Column("confused", "share confused", 3))
+_FIGURES = columns(
+    "images",
+    Column("cllr", "Cllr", 3),
+    Column("cllr_min", "least Cllr", 3),
+    Column("own_below_1", "own LR < 1", 3),
+    Column("wrong_above_1", "wrong LR > 1", 3),
+    Column("wrong_above_100", "wrong LR > 100", 4),
+)
+_RATIOS = columns("history", "against", *_FIGURES)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,32 +53,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--card",
         metavar="FILE",
-        help="write a model card in Markdown: what the model is, what it was fitted on, how well "
-        "it does, and what its answers do not show; what only its makers know is left to fill in",
+        help="write a model card in Markdown: what the model is for, what it was fitted on, how "
+        "good it is and what limits it; what only its makers know is left to fill in",
     )
     _arguments.add(parser, "--force", help="replace FILE")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the settings and the sources of a model."""
+    """Print the settings and the sources of a model, and write its card."""
     if args.card is not None:
         _pages.check_file("--card", args.card, force=args.force)
     tasks = _arguments.ATTRIBUTE, _arguments.DETECT, _arguments.LOCALIZE
     model = _models.open_model(args.model, tasks)
     document = describe(args.model, model)
-    notes = _models.notes_of_out_of_fold(document["out_of_fold"])
-    if args.card is not None:
-        sha256 = _images.digest(args.model)["sha256"]
-        told = {"model": document, "sha256": sha256, "notes": notes, "limits": _models.LIMITS}
-        card = _pages.render_markdown("card.md.jinja", args=args, **told)
-        write_file(Path(args.card), card.encode("utf-8"))
-    settings = {key: document[key] for key in document if key not in _APART}
-    shown = settings | {"covers": (settings["covers"] or "").removeprefix("covers ") or None}
-    rows = [{"setting": key, "value": _in_words(value)} for key, value in shown.items()]
+    settings = _settings_in_words(document)
+    rows = [{"setting": key, "value": value} for key, value in settings.items()]
     sources = Table(_SOURCES, document["sources"])
     tables = [Table(columns("setting", "value"), rows), sources.filled()]
     if document["families"]:
         tables.append(Table(_FAMILIES, document["families"]))
+    notes = _models.notes_of_out_of_fold(document["out_of_fold"])
+    if document["likelihood_ratios"]:
+        tables.append(Table(_RATIOS, document["likelihood_ratios"]))
+        notes.append("likelihood ratios (LR) are by calibrators that have not seen the image")
+    if args.card is not None:
+        write_file(Path(args.card), _card(document, model, settings, notes).encode())
+        MESSAGES.say(f"model card: {args.card}")
     print_results(args.format, document, sources, shown=tables, notes=notes)
     return 0
 
@@ -81,7 +95,72 @@ def describe(path: str, model: Model) -> Row:
         "sources": _sources(model),
         "families": families,
         "hierarchy": hierarchy,
+        "likelihood_ratios": _likelihood_ratios(model),
+        **_images.digest(path),
     }
+
+
+def _settings_in_words(document: Row) -> dict[str, str | None]:
+    """Write all that is no table of its own in one cell each."""
+    shown = {key: document[key] for key in document if key not in _APART}
+    shown["covers"] = (shown["covers"] or "").removeprefix("covers ") or None
+    return {key: _in_words(value) for key, value in shown.items()}
+
+
+def _likelihood_ratios(model: Model) -> list[Row] | None:
+    """Tell how good likelihood ratios of images of the fit are, by history and alternative."""
+    ratios = model.likelihood_ratios
+    if ratios is None or np.count_nonzero(ratios.versions == 0) < 2:  # one to judge, one to fit
+        return None
+    histories = {"clean": ratios.versions == 0, "processed": ratios.versions > 0}
+    codes, rows = ratios.sets.codes, []
+    for against in ["others"] + ["unknown"] * (ratios.lacking is not None):
+        own, wrong = ratios.out_of_fold(against)
+        # An image of an unknown source is held against the source that it is most like.
+        named = wrong if against == "others" else np.fmax.reduce(wrong, axis=1)
+        for history, where in histories.items():
+            by_source = [
+                {"source": label} | _strength(own[where & (codes == code)], wrong[where, code])
+                for code, label in enumerate(model.labels)
+            ]
+            total = _strength(own[where], named[where])
+            if where.any():
+                row = {"history": history, "against": against, **total, "sources": by_source}
+                rows.append(row)
+    return rows
+
+
+def _strength(own: np.ndarray, wrong: np.ndarray) -> Row:
+    """Judge log10 LRs for the own source of images, and for wrong ones, NaN where there is none."""
+    own, wrong = own[np.isfinite(own)], wrong[np.isfinite(wrong)]
+    if not len(own) or not len(wrong):
+        return dict.fromkeys(column.key for column in _FIGURES) | {"images": len(own)}
+    log10_lrs, y = np.concatenate([own, wrong]), np.repeat([True, False], [len(own), len(wrong)])
+    own_below_1, wrong_above_1 = misleading_rates(log10_lrs, y)
+    return {
+        "images": len(own),
+        "cllr": cllr(log10_lrs, y),
+        "cllr_min": cllr_min(log10_lrs, y),
+        "own_below_1": own_below_1,
+        "wrong_above_1": wrong_above_1,
+        "wrong_above_100": misleading_rates(log10_lrs, y, strength=2)[1],
+    }
+
+
+def _card(document: Row, model: Model, settings: Row, notes: list[str]) -> str:
+    """Write what a model is, what it is for and what limits it, for people who get it."""
+    fitted = getattr(model.whole, "fitted_files_", None)
+    return _pages.render_markdown(
+        "card.md.jinja",
+        model=document,
+        name=os.path.basename(document["model"]),
+        settings=settings,
+        notes=notes,
+        limits=_models.LIMITS if model.localizes else _models.LIMITS_OF_ANSWERS + _models.LIMITS,
+        n_fitted=None if fitted is None else len(fitted),
+        figures=_FIGURES,
+        by_energy=model.match_energy is not None,
+    )
 
 
 def _settings(model: Model) -> dict[str, Any]:
@@ -136,6 +215,8 @@ def _sources(model: Model) -> list[Row]:
     elif model.localizes:  # whose regions are calibrated on the images of all sources
         counts = _models.calibration_counts(model.classifier).tolist()
     images = getattr(model.classifier, "class_count_", None)
+    if (files := getattr(model.whole, "fitted_files_", None)) is not None and images is None:
+        images = np.bincount(files["source"][files["source"] >= 0], minlength=len(model.labels))
     energies = model.energies
     return [
         {

@@ -34,8 +34,8 @@ SIBLINGS = "fusion-siblings"
 OF_SIBLINGS = [("fusion", "FusionClassifier", ["fingerprint", "second_order"])]
 
 
-#: What the answers of a model do not show.
-LIMITS = (
+#: What the answers of models that name sources do not show.
+LIMITS_OF_ANSWERS = (
     "A p-value is no probability that a source made the image. It is the share of calibration "
     "images that look as untypical, the image counted in: small where hardly any does.",
     "A high p-value proves nothing. An image of a source that the model does not know may look "
@@ -44,6 +44,10 @@ LIMITS = (
     "propositions against each other, and says nothing of a third.",
     "The model can name its own sources alone. How often it calls images of others unknown is not "
     "known until it is tried on such images.",
+)
+
+#: What limits all models.
+LIMITS = (
     "What images show can pass for a trace if the sources of the fit differ in it; ganprint "
     "audit measures that on the images of the fit, and not on others.",
     "Compression, resizing and other processing change a trace. Of an image that lies outside of "

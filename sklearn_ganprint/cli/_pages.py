@@ -2,6 +2,7 @@
 
 import argparse
 import copy
+import html
 import io
 import math
 import os
@@ -32,6 +33,10 @@ PAGE = "index.html"
 #: Letters of a part of a file's name, at the most: file systems take some 255 bytes in all, and
 #: beginnings, numbers and extensions are added.
 _LONGEST = 80
+
+#: What means something in Markdown, beside HTML. All readers of it know the escape of the first
+#: ones, and entities in place of the others.
+_MARKUP = re.compile(r"([\\`*_{}\[\]#])|[|~$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 
 _DPI = 110
 #: Lags of an autocorrelation that are shown.
@@ -109,14 +114,20 @@ def render_page(command: str, args: argparse.Namespace, /, **values: Any) -> str
 
 
 def render_markdown(template: str, **values: Any) -> str:
-    """Fill a template of Markdown, where names are code; every value must be given."""
-    text: str = environment().overlay(autoescape=False).get_template(template).render(**values)
-    return text
+    """Fill a template of Markdown, which shows names as they are; every value must be given."""
+    made = environment().overlay(autoescape=False, finalize=_in_markdown)
+    return f"{made.get_template(template).render(**values)}\n"
 
 
-def _code(name: str) -> str:
-    """Write a name so that Markdown, in a table too, takes it as it is."""
-    return "`" + printable(name).replace("`", "'").replace("|", "\\|") + "`"
+def _in_markdown(value: Any) -> Any:
+    """Write text so that Markdown shows it as it is, on one line."""
+    if type(value) is not str:
+        return "–" if value is None else value
+    return _MARKUP.sub(_escaped, html.escape(printable(value), quote=False))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\{found[0]}" if found[1] else f"&#{ord(found[0])};"
 
 
 def environment() -> Any:
@@ -132,7 +143,7 @@ def environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(percent=percent, number=number, sides=sides, code=_code)
+    made.filters.update(percent=percent, number=number, sides=sides)
     made.filters.update(place=place_in_words, period=period_in_words)
     return made
 

@@ -229,13 +229,13 @@ def _shown(rows: Sequence[Row], rule: Rule, *, with_families: bool) -> list[Colu
     return [*first, *(column for column in others if column.key not in hidden)]
 
 
-def _in_words(row: Row, rule: Rule, *, detects: bool, with_sets: bool) -> str:
-    """Write the answer for an image as sentences."""
+def _in_words(row: Row, rule: Rule, *, detects: bool, with_sets: bool) -> list[str]:
+    """Write the answer for an image, and what it rests on."""
     if row["score"] is None:
-        return f"No answer: {row['reason']}."
+        return [f"No answer: {row['reason']}."]
     others = [name for name in row["set"] or () if name != row["source"]] if with_sets else []
     if detects:
-        answer = f"Judged to be {row['source']}."
+        answer = f"Judged to be {_answers.A_PHOTO.get(row['source'], row['source'])}."
         if row["source"] == rule.word:
             answer = f"It cannot be told whether this is a photo or generated: {row['reason']}."
     elif row["source"] == rule.word:
@@ -245,8 +245,8 @@ def _in_words(row: Row, rule: Rule, *, detects: bool, with_sets: bool) -> str:
     else:
         but = f"; {_and(others)} cannot be ruled out" if others else ""
         answer = f"Attributed to {row['source']}{but}."
-    told = _answers.evidence_in_words(row, row["nearest"])
-    return " ".join([answer, *rule.evidence(row["score"], row["p_value"]), *told])
+    told = _answers.evidence_in_words(row, row["nearest"], detects=detects)
+    return [answer, *rule.evidence(row["score"], row["p_value"]), *told]
 
 
 def _and(names: Sequence[str]) -> str:

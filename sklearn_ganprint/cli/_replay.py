@@ -31,7 +31,7 @@ TOLERANCE = 1e-4
 _LARGEST = 1 << 28
 
 _CHANGES = columns("what", "name", "key", "recorded", "now")
-_MISSING, _CHANGED = "missing", "changed"
+_MISSING = "missing"
 
 #: What a case must hold, and each of its images, and in which type.
 _TEXT, _OBJECT, _LIST = (str, "text"), (dict, "an object"), (list, "a list")
@@ -94,8 +94,8 @@ def read_case(path: str) -> Row:
     _check_fields(f"{path}: model", case["model"], _IN_MODEL)
     for number, image in enumerate(case["images"]):
         _check_fields(f"{path}: images[{number}]", image, _IN_IMAGE)
-    _check_parameters(f"{path}: parameters", case["command"], case["parameters"])
-    return case
+    parameters = _check_parameters(f"{path}: parameters", case["command"], case["parameters"])
+    return {**case, "parameters": parameters}
 
 
 def _read_json(path: str) -> Any:
@@ -127,21 +127,23 @@ def _check_fields(where: str, found: Any, fields: dict[str, tuple[Any, str]]) ->
             _refuse(where, key, words, found.get(key))
 
 
-def _check_parameters(where: str, command: str, found: Row) -> None:
-    """Raise unless parameters are such as the command line takes."""
+def _check_parameters(where: str, command: str, found: Row) -> Row:
+    """Return parameters as the command line takes them."""
     if command == "verify":
         _check_fields(where, found, {"source": _TEXT})
     checks = {
         "false_alarm": _arguments.rate,
         "coverage": _arguments.coverage,
-        "stability": _arguments.positive,
+        "stability": _arguments.stability,
     }
+    given: Row = {"source": found.get("source"), **dict.fromkeys(checks)}
     for key, check in checks.items():
         if (value := found.get(key)) is not None:
             try:
-                check(str(value))
+                given[key] = check(str(value))
             except argparse.ArgumentTypeError as error:
                 raise CommandError(f"{where}: is damaged: {key}: {error}") from error
+    return given
 
 
 def _refuse(where: str, key: str, expected: str, found: Any) -> None:
@@ -165,10 +167,15 @@ def _changed_file(what: str, path: str, recorded: str | None) -> Iterator[Row]:
 
 def _changed_answers(case: Row, images: Sequence[Row], n_jobs: int) -> Iterator[Row]:
     """Judge files again, and compare all that is said of them."""
-    given = {key: case["parameters"].get(key) for key in _case.PARAMETERS}
-    files = [image["file"] for image in images]
-    given |= {"model": case["model"]["model"], "paths": files, "out": None, "jobs": n_jobs}
-    found = {row["file"]: row for row in _JUDGES[case["command"]](argparse.Namespace(**given)).rows}
+    given = {
+        **case["parameters"],
+        "model": case["model"]["model"],
+        "paths": [image["file"] for image in images],
+        "out": None,
+        "jobs": n_jobs,
+    }
+    judgement = _JUDGES[case["command"]](argparse.Namespace(**given))
+    found = {row["file"]: row for row in judgement.rows}
     for image in images:
         for key, now in found[image["file"]].items():
             if key in image and not is_same(image[key], now):

@@ -181,11 +181,11 @@ def _shown(rule: Rule) -> list[Column]:
     return [known[key] for key in _IN_TABLE if rule.least is None or "p_value" not in key]
 
 
-def _in_words(row: Row, claim: Claim) -> str:
-    """Write the verdict on an image as sentences."""
+def _in_words(row: Row, claim: Claim) -> list[str]:
+    """Write the verdict on an image, and what it rests on."""
     source, rule = claim.source, claim.rule
     if row["score"] is None:
-        return f"No verdict: {row['reason']}."
+        return [f"No verdict: {row['reason']}."]
     if row["verdict"] is None:
         verdict = f"No verdict: there are too few calibration images of {source}."
     elif row["verdict"] == rule.word:
@@ -195,7 +195,7 @@ def _in_words(row: Row, claim: Claim) -> str:
         verdict += f" This is no proof that {source} made it."
     better = [f"{row['fits_better']} fits better."] if row["fits_better"] else []
     told = _answers.evidence_in_words(row, source)
-    return " ".join([verdict, *better, *rule.evidence(row["score"], row["p_value"]), *told])
+    return [verdict, *better, *rule.evidence(row["score"], row["p_value"]), *told]
 
 
 def _notes(rows: Sequence[Row], claim: Claim) -> list[str]:

@@ -254,7 +254,7 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         self.calibration_ = self.calibration
         if self.calibration == "auto":
             # Copies of an image are too much like it to count as further ones.
-            as_made = self._as_made(codes)
+            as_made = self._versions(codes) == 0
             by_source = Calibration(self.calibration_scores_[as_made], codes[as_made])
             enough = by_source.n_scores >= scores_needed(self.false_alarm_rate)
             self.calibration_ = "source" if enough else "pooled"
@@ -432,14 +432,14 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         they have lost says nothing about how much alike sources are.
         """
         sets = self.prediction_sets_
-        as_made = self._as_made(sets.codes)
+        as_made = self._versions(sets.codes) == 0
         return SourceFamilies(sets.scores[as_made], sets.codes[as_made], self.classes_)
 
-    def _as_made(self, codes: np.ndarray) -> np.ndarray:
-        """Tell which calibration scores are of images as they are, not of copies."""
+    def _versions(self, codes: np.ndarray) -> np.ndarray:
+        """Tell calibration scores of images as they are, 0, from those of copies."""
         last = split_steps(self.estimator_)[1][-1]
         versions = np.asarray(getattr(last, "out_of_fold_versions_", ()))
-        return np.equal(versions if versions.shape == codes.shape else np.zeros_like(codes), 0)
+        return versions if versions.shape == codes.shape else np.zeros_like(codes)
 
     def _are_known(self, typicality: np.ndarray) -> np.ndarray:
         """Whether each image is typical enough of a source to be called known."""
@@ -604,10 +604,8 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
         if offers(last, Mergeable) and len(self.classes_) > 2:
             is_own = sets.codes[:, np.newaxis] == np.arange(len(self.classes_))
             lacking = np.where(is_own, -np.inf, calibration.scores)
-        as_made = np.count_nonzero(self._as_made(sets.codes))
-        return SourceLikelihoodRatios(
-            sets, calibration, lacking, n_versions=round(len(sets.codes) / as_made)
-        )
+        versions = self._versions(sets.codes)
+        return SourceLikelihoodRatios(sets, calibration, lacking, versions=versions)
 
     @deprecated("use class_scores and typicality_scores. It will be gone in version 0.3.")
     def assess(self, X: Any) -> np.ndarray:

@@ -4,12 +4,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 
 from sklearn_ganprint.conformal import Calibration, PredictionSets
 from sklearn_ganprint.evidence import LikelihoodRatioCalibrator
 
 __all__ = ["SourceLikelihoodRatios"]
+
+#: Parts of the calibration images, each of which is judged by calibrators of the others.
+N_FOLDS = 5
 
 
 class SourceLikelihoodRatios:
@@ -25,8 +27,9 @@ class SourceLikelihoodRatios:
         Typicality scores of these images by models that lack the source of each image, too, where
         they score minus infinity: what images score whose source is not known. None if there are
         none.
-    n_versions : int, default=1
-        Number of calibration images that are one image and its copies, which count as one.
+    versions : ndarray of int, shape (n,), default=None
+        0 for calibration images as they are, other numbers for copies of them, which follow their
+        image and count as one with it. None if there are no copies.
     method : {"logistic", "kde", "isotonic"}, default="logistic"
         Of the :class:`LikelihoodRatioCalibrator`.
     anchored : bool, default=False
@@ -61,6 +64,11 @@ class SourceLikelihoodRatios:
     >>> scores = 4 * np.eye(3)[codes] + rng.normal(size=(300, 3))
     >>> lrs = SourceLikelihoodRatios(PredictionSets(scores, codes), Calibration(scores, codes))
     >>> lrs.against_others([[4.0, 0.0, 0.0], [2.0, 2.0, 0.0]]).round(1)
+    array([[ 2.5, -2.4, -2.4],
+           [ 0.2,  0.2, -1.8]])
+    >>> own, wrong = lrs.out_of_fold()
+    >>> float((own < 0).mean().round(3)), float(np.nanmean(wrong > 0).round(3))
+    (0.003, 0.001)
     """
 
     def __init__(
@@ -69,14 +77,14 @@ class SourceLikelihoodRatios:
         calibration: Calibration,
         lacking: np.ndarray | None = None,
         *,
-        n_versions: int = 1,
+        versions: np.ndarray | None = None,
         method: str = "logistic",
         anchored: bool = False,
     ) -> None:
         self.sets = sets
         self.calibration = calibration
-        self.lacking = lacking
-        self.n_versions = n_versions
+        self.lacking: Any = lacking
+        self.versions = np.zeros(len(sets.codes), dtype=int) if versions is None else versions
         self.method = method
         self.anchored = anchored
 
@@ -117,6 +125,53 @@ class SourceLikelihoodRatios:
         """
         return _by_column(self._unknown, np.asarray(typicality, dtype=np.float64))
 
+    def out_of_fold(self, against: str = "others") -> tuple[np.ndarray, np.ndarray]:
+        """Compute log10 LRs of the calibration images by calibrators that have not seen them.
+
+        The images of each source are parted into five, an image and its copies being one, and each
+        part is judged by calibrators of the others.
+
+        Parameters
+        ----------
+        against : {"others", "unknown"}, default="others"
+            The alternative to a source, as in the other methods.
+
+        Returns
+        -------
+        own : ndarray of float64, shape (n,)
+            LRs of the source that made each image.
+        wrong : ndarray of float64, shape (n, n_classes)
+            LRs of the sources that did not, NaN for the one that did. Against an unknown source
+            they are by models that lack the source of the image.
+
+        Raises
+        ------
+        ValueError
+            If `against` is something else, there is one image alone, or there are no scores
+            `lacking` the source of images.
+
+        See Also
+        --------
+        sklearn_ganprint.evidence.cllr : How good such LRs are.
+
+        Notes
+        -----
+        Fewer images support weaker LRs, so that these are bounded a little more tightly than those
+        of new images. Scores are by models that have seen no image of a group, such as a scene, but
+        calibrators have: groups are not known any more.
+        """
+        if against not in ("others", "unknown"):
+            raise ValueError(f"against must be 'others' or 'unknown', got {against!r}.")
+        lrs, wrong = np.full((2, *self.sets.scores.shape), np.nan)
+        for judged in self._folds:
+            unseen = self._of(~judged)
+            if against == "others":
+                lrs[judged] = wrong[judged] = unseen.against_others(self.sets.scores[judged])
+            else:
+                lrs[judged] = unseen.against_unknown(self.calibration.scores[judged])
+                wrong[judged] = unseen.against_unknown(self.lacking[judged])
+        return lrs[self._is_own], np.where(self._is_own, np.nan, wrong)
+
     @property
     def bounds(self) -> tuple[tuple[float, float], tuple[float, float] | None]:
         """Least and greatest log10 LR against others, and against an unknown source, or None.
@@ -150,6 +205,26 @@ class SourceLikelihoodRatios:
         return [self._calibrator(column[own], other[~own]) for column, other, own in columns]
 
     @property
+    def _folds(self) -> list[np.ndarray]:
+        """Masks (n,) of the rows of some images of each source, with their copies."""
+        images = np.cumsum(self.versions == 0)
+        # Numbered source by source, wherever they stand.
+        _, images = np.unique(self.sets.codes * (len(images) + 1) + images, return_inverse=True)
+        return [images % N_FOLDS == fold for fold in np.unique(images % N_FOLDS)]
+
+    def _of(self, rows: np.ndarray) -> "SourceLikelihoodRatios":
+        """Calibrate likewise on some of the rows."""
+        codes = self.sets.codes[rows]
+        return SourceLikelihoodRatios(
+            PredictionSets(self.sets.scores[rows], codes),
+            Calibration(self.calibration.scores[rows], codes),
+            None if self.lacking is None else self.lacking[rows],
+            versions=self.versions[rows],
+            method=self.method,
+            anchored=self.anchored,
+        )
+
+    @property
     def _is_own(self) -> np.ndarray:
         """Mask (n, n_classes) of the source of each calibration image."""
         return self.sets.codes[:, np.newaxis] == np.arange(self.sets.scores.shape[1])
@@ -157,9 +232,12 @@ class SourceLikelihoodRatios:
     def _log_odds(self, class_scores: Any) -> np.ndarray:
         """Logarithms of how much more probable each source is than the others are on average."""
         scores = self.sets.scale * np.asarray(class_scores, dtype=np.float64)
-        n_classes = scores.shape[1]
-        others = [logsumexp(np.delete(scores, c, axis=1), axis=1) for c in range(n_classes)]
-        return scores - np.transpose(others) + np.log(n_classes - 1)
+        # Sums of exponentials over the columns before, and behind, each one.
+        padded = np.pad(scores, [(0, 0), (1, 1)], constant_values=-np.inf)
+        with np.errstate(invalid="ignore"):  # NaN where there are no scores
+            before = np.logaddexp.accumulate(padded[:, :-2], axis=1)
+            behind = np.logaddexp.accumulate(padded[:, :1:-1], axis=1)[:, ::-1]
+            return scores - np.logaddexp(before, behind) + np.log(scores.shape[1] - 1)
 
     def _calibrator(self, own: np.ndarray, other: np.ndarray) -> LikelihoodRatioCalibrator:
         """Fit on scores for the own source, and on those for other sources."""
@@ -170,8 +248,9 @@ class SourceLikelihoodRatios:
         least, greatest = found.log10_likelihood_ratios(found.score_range_)
         if least > greatest:
             found.lower_bound_ = found.upper_bound_ = 0.0
-        found.lower_bound_ = max(found.lower_bound_, -np.log10(len(own) / self.n_versions + 1))
-        n_images = len(self.sets.codes) / self.n_versions
+        n_images = np.count_nonzero(self.versions == 0)
+        n_own = len(own) * n_images / len(self.versions)
+        found.lower_bound_ = max(found.lower_bound_, -np.log10(n_own + 1))
         found.upper_bound_ = min(found.upper_bound_, np.log10(n_images + 1))
         return found
 
