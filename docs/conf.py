@@ -37,8 +37,6 @@ html_theme_options = {
 html_theme_options |= {"navbar_center": [], "navbar_end": ["theme-switcher"]}
 html_sidebars = {"**": ["sidebar-nav-whole"]}
 html_static_path = ["_static"]
-# Schemas of JSON, which keep their addresses.
-html_extra_path = ["schemas"]
 html_css_files = ["style.css"]
 html_show_sourcelink = False
 toc_object_entries_show_parents = "hide"

@@ -96,10 +96,13 @@ def test_a_case_has_the_digest_of_each_file(case, scene):
 
 
 def test_a_case_says_what_it_was_made_with(case, ganprint, scene):
-    _, document, _ = case
+    out, document, _ = case
     info = json.loads(ganprint("info", scene / "m.skops", "--format", "json")[1])
     del info["schema_version"]
     assert {key: document["model"][key] for key in info} == info
+    page, (clean,) = (out / "index.html").read_text("utf-8"), info["likelihood_ratios"]
+    cells = f"<td>{clean['cllr']:.3f}</td><td>{clean['cllr_min']:.3f}</td>"
+    assert f'<td class="text">another source of the model</td>{cells}' in page
     assert document["versions"]["numpy"] == np.__version__
     assert document["command_line"].startswith(f"ganprint {document['command']} ")
     assert document["parameters"]["false_alarm"] == 0.1

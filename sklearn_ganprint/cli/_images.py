@@ -59,18 +59,6 @@ def collect_failures(failures: list[ImageReadError]) -> Callable[[ImageReadError
     return fail
 
 
-def digest(path: str) -> Row:
-    """Return the SHA-256 of a file and its size, or nothing of what cannot be read."""
-    try:
-        if stat.S_ISREG(os.stat(path).st_mode):  # a pipe would wait for a writer
-            with open(path, "rb") as stream:
-                found = hashlib.file_digest(stream, "sha256").hexdigest()
-                return {"sha256": found, "bytes": stream.tell()}
-    except (OSError, ValueError):
-        pass
-    return {"sha256": None, "bytes": None}
-
-
 def fit_files(
     estimator: Any,
     bunch: Bunch,
@@ -111,6 +99,18 @@ def no_residual(pipeline: Any, image: np.ndarray) -> str | None:
     if not lack_residual(images, white).any():
         return None
     return share_in_words(float(residual_share(images, white)[0]))
+
+
+def digest(path: str) -> Row:
+    """Return the SHA-256 of a file and its size, or nothing of what cannot be read."""
+    try:
+        if stat.S_ISREG(os.stat(path).st_mode):  # a pipe would wait for a writer
+            with open(path, "rb") as stream:
+                found = hashlib.file_digest(stream, "sha256").hexdigest()
+                return {"sha256": found, "bytes": stream.tell()}
+    except (OSError, ValueError):
+        pass
+    return {"sha256": None, "bytes": None}
 
 
 def failure_rows(failures: Sequence[ImageReadError]) -> list[dict[str, str]]:

@@ -119,14 +119,14 @@ def _likelihood_ratios(model: Model) -> list[Row] | None:
         # An image of an unknown source is held against the source that it is most like.
         named = wrong if against == "others" else np.fmax.reduce(wrong, axis=1)
         for history, where in histories.items():
+            if not where.any():
+                continue
             by_source = [
                 {"source": label} | _strength(own[where & (codes == code)], wrong[where, code])
                 for code, label in enumerate(model.labels)
             ]
             total = _strength(own[where], named[where])
-            if where.any():
-                row = {"history": history, "against": against, **total, "sources": by_source}
-                rows.append(row)
+            rows.append({"history": history, "against": against, **total, "sources": by_source})
     return rows
 
 
