@@ -302,3 +302,12 @@ def test_stability_of_verdicts_and_of_what_has_none(scene, ganprint, tmp_path):
 def test_stability_takes_a_number_of_copies(scene, ganprint):
     status, _, err = ganprint("predict", scene / "m.skops", scene / "mixed", "--stability", 0)
     assert status == 2 and "--stability" in err
+
+
+def test_sources_of_one_image_make_a_model_and_a_case(image_folder, ganprint, tmp_path):
+    folder, paths, _ = image_folder(n_per_class=1, shape=(64, 64, 3))
+    status, _, err = ganprint("fit", folder, "--model", tmp_path / "m", "--kind", "nearest-mean")
+    assert status == 0, err
+    assert ganprint("info", tmp_path / "m")[0] == 0
+    assert ganprint("predict", tmp_path / "m", paths[0], "--out", tmp_path / "case")[0] == 0
+    assert read_case(tmp_path / "case")["model"]["out_of_fold"] is None

@@ -128,7 +128,10 @@ def test_a_version_that_has_changed_is_named(case, edit, changes):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("source", "c"), ("p_value", 0.9), ("error", "none"), ("stability_answers", {"a": 10**300})],
+    [
+        *[("source", "c"), ("p_value", 0.9), ("error", "none"), ("answer", "Made by c.")],
+        *[("p_value", None), ("stability_answers", {"a": 10**300})],
+    ],
 )
 def test_an_answer_that_has_changed_is_named(case, edit, changes, ganprint, key, value):
     edit(lambda document: document["images"][0].update({key: value}))
@@ -210,3 +213,10 @@ def test_a_folder_without_a_case(tmp_path, capsys):
     assert (
         "there is no such file; expected a folder from `ganprint predict" in capsys.readouterr().err
     )
+
+
+def test_what_is_missing_of_an_answer_is_named(case, edit, changes):
+    edit(lambda document: document["images"][0].pop("p_value"))
+    status, found = changes(case)
+    assert (status, set(found)) == (1, {("answer", "a8.png")})
+    assert found["answer", "a8.png"]["key"] == "p_value"

@@ -189,3 +189,22 @@ def test_a_source_that_is_not_known_takes_scores_without_each_source(make_residu
         clf.log10_likelihood_ratios(X, against="unknown")
     blank = np.zeros((1, X.shape[1]))
     assert np.isnan(clf.log10_likelihood_ratios(blank)).all()
+
+
+def test_of_two_sources_the_rarer_is_not_misled_by_scores_that_favour_the_other():
+    rng = np.random.default_rng(0)
+
+    def draw(n_frequent, n_rare):  # posterior probabilities, which hold the shares of sources
+        codes = np.repeat([0, 1], [n_frequent, n_rare])
+        scores = log_densities(MEANS[codes] / 2 + rng.normal(size=(len(codes), 4)))[:, :2] / 2
+        return scores + np.log([10, 1]), codes
+
+    scores, codes = draw(400, 40)
+    lrs = SourceLikelihoodRatios(PredictionSets(scores, codes), Calibration(scores, codes))
+    scores, codes = draw(2000, 2000)
+    log10_lrs = lrs.against_others(scores)
+    for source in (0, 1):
+        own = codes == source
+        cost, least = (cost(log10_lrs[:, source], own) for cost in (cllr, cllr_min))
+        assert cost < 1.15 * least
+        assert max(np.mean(log10_lrs[own, source] < 0), np.mean(log10_lrs[~own, source] > 0)) < 0.4

@@ -46,7 +46,7 @@ def write_case(command: str, judgement: Judgement, args: argparse.Namespace) -> 
 def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> Row:
     """Put together what is known of a case; pictures are written on the way."""
     model, given = judgement.model, vars(args)
-    rows = [_told(row, judgement) for row in judgement.rows]
+    rows = [told(row, judgement) for row in judgement.rows]
     exhibits, fingerprints = _examine.examine(rows, model, args)
     nearest = _nearest(rows, model, args.jobs)
     return {
@@ -81,7 +81,7 @@ def _nearest(rows: Sequence[Row], model: Model, n_jobs: int) -> list[list[Row]]:
     return [[image._asdict() for image in found.get(row["file"], ())] for row in rows]
 
 
-def _told(row: Row, judgement: Judgement) -> Row:
+def told(row: Row, judgement: Judgement) -> Row:
     """Add the answer in words, and the two sources that the image is held against, if any."""
     answered = row["score"] is not None
     answer, *evidence = [""] if row["error"] else judgement.in_words(row)

@@ -336,7 +336,7 @@ def out_of_fold(model: Model) -> Row | None:
     Images as they are stand apart from the processed copies of them, if the fit has made some.
     """
     sets = model.prediction_sets
-    if sets is None:
+    if sets is None or not len(sets.codes):  # none of one image a source
         return None
     known = model.open_set.calibration_set_.known_p_values(model.open_set.calibration_scores_)
     few = warning_of_few_for_sets(model, DEFAULT_COVERAGE) is not None

@@ -34,7 +34,8 @@ class SourceLikelihoodRatios:
         Of the :class:`LikelihoodRatioCalibrator`.
     anchored : bool, default=False
         Whether each source gets calibrators of its own (source-anchored), which takes more images
-        of it. Otherwise one serves all sources (general).
+        of it. Otherwise one serves all sources (general), but two sources have their own against
+        each other all the same, which are mirror images and need no more images.
 
     See Also
     --------
@@ -186,7 +187,9 @@ class SourceLikelihoodRatios:
     @cached_property
     def _others(self) -> list[LikelihoodRatioCalibrator]:
         odds, is_own = self._log_odds(self.sets.scores), self._is_own
-        if not self.anchored:
+        # Of two sources one general calibrator cannot take away what scores favour the more
+        # frequent one by: the odds of one are those of the other with the sign changed.
+        if not self.anchored and odds.shape[1] > 2:
             return [self._calibrator(odds[is_own], odds[~is_own])]
         columns = zip(odds.T, is_own.T, strict=True)
         return [self._calibrator(column[own], column[~own]) for column, own in columns]
