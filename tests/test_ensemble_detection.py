@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from cli_helpers import read_case
 from PIL import Image
 from sklearn import config_context
 from sklearn.ensemble import StackingClassifier
@@ -196,7 +197,7 @@ def test_ganprint_fits_and_predicts(folder, tmp_path, ganprint):
         assert answers.get(row["source"], row["set"]) == row["set"]
         assert (row["source"] == "cannot tell") == (len(row["set"]) != 1) == bool(row["reason"])
     said = {"photo": "Judged to be a photo.", "generated": "Judged to be generated."}
-    for image in json.loads((tmp_path / "case/case.json").read_text("utf-8"))["images"]:
+    for image in read_case(tmp_path / "case")["images"]:
         unsure = f"It cannot be told whether this is a photo or generated: {image['reason']}."
         assert image["answer"] == said.get(image["source"], unsure)
         assert " than if it is not (log10 LR " in image["evidence"]
