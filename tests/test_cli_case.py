@@ -250,6 +250,10 @@ def test_cases_of_models_with_and_without_fingerprints(scene, ganprint, tmp_path
         ["image", "map", "residual"] if kind == "prnu" else ["image", "residual"]
     )
     assert "The image" in (out / "index.html").read_text("utf-8")
+    status, _, err = ganprint("predict", model, scene / "fit/a/00.png", "--stability", 2)
+    assert (status, "off the pixels of the sensor" in err) == (
+        (2, True) if kind == "prnu" else (0, False)
+    )
 
 
 def copies_of(image, n_copies):

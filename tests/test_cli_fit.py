@@ -67,7 +67,9 @@ def test_fit_autocorrelation(tmp_path, image_folder, fit, ganprint):
     document = json.loads(ganprint("info", tmp_path / "m", "--format", "json")[1])
     assert (document["kind"], document["classifier"]) == ("autocorrelation", "TiledClassifier")
     table = ganprint("info", tmp_path / "m")[1]
-    assert re.search(r"^source +calibration images +smallest p-value *$", table, re.MULTILINE)
+    assert re.search(
+        r"^source +images +calibration images +smallest p-value *$", table, re.MULTILINE
+    )
 
 
 @pytest.fixture

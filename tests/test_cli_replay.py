@@ -87,7 +87,7 @@ def test_a_case_comes_out_the_same(case, ganprint, changes, jobs):
     assert changes(case, "--jobs", jobs) == (0, {})
     status, out, _ = ganprint("replay", case, "--jobs", jobs)
     assert status == 0 and "the case comes out the same" in out
-    counts = {line.split()[0]: line.split()[1:] for line in out.splitlines()[2:6]}
+    counts = {line.split()[0]: line.split()[1:] for line in out.splitlines()[2:7]}
     assert counts["model"] == ["1", "0"] and counts["images"] == counts["answers"] == ["4", "0"]
 
 
@@ -141,6 +141,30 @@ def test_an_answer_that_has_changed_is_named(case, edit, changes, ganprint, key,
     assert (
         key in ganprint("replay", case)[1] and key in ganprint("replay", case, "--format", "csv")[1]
     )
+
+
+@pytest.mark.parametrize(
+    ("part", "key"),
+    [("settings", "log10_lr_bounds"), ("model", "notes"), ("model", "kind"), ("limits", None)],
+)
+def test_what_is_said_beside_the_answers_is_compared(case, edit, changes, part, key):
+    def change(document):
+        if key is None:
+            document[part].pop()
+        else:
+            document[part][key] = "1.000"
+
+    edit(change)
+    status, found = changes(case)
+    assert (status, set(found)) == (1, {("statement", part)})
+    assert found["statement", part]["key"] == key
+
+
+@pytest.mark.parametrize("key", ["contributions", "provenance", "bytes", "correlation"])
+def test_what_else_is_said_of_an_image_is_compared(case, edit, changes, key):
+    edit(lambda document: document["images"][0].update({key: "other"}))
+    status, found = changes(case)
+    assert (status, found["answer", "a8.png"]["key"]) == (1, key)
 
 
 @pytest.mark.parametrize(("change", "status"), [(0.9e-4, 0), (1.2e-4, 1)])

@@ -46,7 +46,7 @@ def test_verify_prints_verdicts(model, ganprint):
     assert {row[1] for row in found[8:16]} == {"not rejected"}
     assert [row[-6] for row in found] == ["a"] * 8 + ["-"] * 8 + ["c"] * 8
     assert [float(row[-5]) > 0 for row in found] == [False] * 8 + [True] * 8 + [False] * 8
-    assert " if b made the image than if another of the model's sources did" in evidence
+    assert " if b made the image as if another of the model's sources did" in evidence
     assert outcome == "rejected (p-value at most 0.12): 16 of 24; another source fits better: 16"
     assert re.fullmatch(r"p-values .* 8 images of b \(.* 1 / 9\)", judges)
     assert re.fullmatch(r"evidence .* \(p of others .* 0.12\): 9 of 24, by 16 .*", others)

@@ -312,7 +312,7 @@ def evidence_in_words(row: Row, source: str, *, detects: bool = False) -> list[s
     if detects:
         first, alternatives = f"it is {A_PHOTO.get(source, source)}", ("it is not", "it is neither")
     told = [
-        f"{_times(row[column.key])} as probable if {first} than if {alternative} "
+        f"{_times(row[column.key])} as probable if {first} as if {alternative} "
         f"(log10 LR {row[column.key]:z.1f}: {verbal_scale(row[column.key])})"
         for column, alternative in zip(EVIDENCE, alternatives, strict=True)
         if row[column.key] is not None
@@ -338,7 +338,7 @@ def notes_of_evidence(rows: Sequence[Row], model: Model, source: str) -> list[st
     limits = [f"{low:.1f} to {high:.1f}" for low, high in filter(None, bounds.values())]
     unknown = ", or a source that the model lacks" if bounds["unknown"] else ""
     return [
-        f"log10 LR: 2 where what is seen is 100 times as probable if {source} made the image than "
+        f"log10 LR: 2 where what is seen is 100 times as probable if {source} made the image as "
         f"if another of the model's sources did{unknown}; the calibration images support "
         f"{' and '.join(limits)} at most"
     ]

@@ -36,17 +36,17 @@ _LIMITS = (
 def write_case(command: str, judgement: Judgement, args: argparse.Namespace) -> int:
     """Write a case if ``--out`` asks for one, and give the exit status of the command."""
     if args.out is not None:
-        document = _document(command, judgement, args)
+        document = make_document(command, judgement, args)
         page = _pages.render_page("case", args, case=document)
         content = f"{json_text(document)}\n".encode()
         _pages.say_where(_pages.write_page(args.out, page, [(CASE, content)]), "case")
     return _images.exit_status(judgement.failures, len(_console.judged(judgement.rows)))
 
 
-def _document(command: str, judgement: Judgement, args: argparse.Namespace) -> Row:
+def make_document(command: str, judgement: Judgement, args: argparse.Namespace) -> Row:
     """Put together what is known of a case; pictures are written on the way."""
     model, given = judgement.model, vars(args)
-    rows = [told(row, judgement) for row in judgement.rows]
+    rows = [_told(row, judgement) for row in judgement.rows]
     exhibits, fingerprints = _examine.examine(rows, model, args)
     nearest = _nearest(rows, model, args.jobs)
     return {
@@ -81,7 +81,7 @@ def _nearest(rows: Sequence[Row], model: Model, n_jobs: int) -> list[list[Row]]:
     return [[image._asdict() for image in found.get(row["file"], ())] for row in rows]
 
 
-def told(row: Row, judgement: Judgement) -> Row:
+def _told(row: Row, judgement: Judgement) -> Row:
     """Add the answer in words, and the two sources that the image is held against, if any."""
     answered = row["score"] is not None
     answer, *evidence = [""] if row["error"] else judgement.in_words(row)

@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
 def judge(args: argparse.Namespace) -> Judgement:
     """Attribute images."""
     model = _models.open_model(args.model, (_arguments.ATTRIBUTE, _arguments.DETECT))
+    _stability.check_stability(args, model)
     files, failures = _images.find_files(args.paths, args.out)
     rule, coverage, with_sets = _answers.settle_answers(args, model)
     scored = _answers.score_files(model, files, failures, args.jobs, "attributing")

@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -29,6 +30,9 @@ TOLERANCE = 1e-4
 
 #: Bytes of a case that is read, at the most: some 20,000 images with 50 sources.
 _LARGEST = 1 << 28
+
+#: What a case says beside its images: of the model, and of all images together.
+_OF_MODEL, _OF_ALL = ("model", "settings", "limits"), ("notes", "fingerprints")
 
 _CHANGES = columns("what", "name", "key", "recorded", "now")
 _MISSING = "missing"
@@ -65,18 +69,25 @@ def run(args: argparse.Namespace) -> int:
     ]
     changed = {change["name"] for change in images}
     again = [each for each in case["images"] if each["sha256"] and each["file"] not in changed]
+    parts: tuple[str, ...] = ()
+    statements: list[Row] = []
     answers: list[Row] = []
     if again and not model:  # answers of another model would be no repetition
-        answers = list(_changed_answers(case, again, args.jobs))
+        # What is said of all images together changes with them.
+        parts = _OF_MODEL + (_OF_ALL if len(again) == len(case["images"]) else ())
+        made = _make_again(case, again, args.jobs)
+        statements = [change for key in parts for change in _changed_part(key, case, made)]
+        answers = list(_changed_answers(again, made))
     else:
         again = []
     checked = [
         _count("versions", len(case["versions"]), versions),
         _count("model", 1, model),
         _count("images", len(case["images"]), images),
+        _count("statements", len(parts), statements),
         _count("answers", len(again), answers),
     ]
-    return _print(args, checked, [*versions, *model, *images, *answers])
+    return _print(args, checked, [*versions, *model, *images, *statements, *answers])
 
 
 def read_case(path: str) -> Row:
@@ -165,20 +176,38 @@ def _changed_file(what: str, path: str, recorded: str | None) -> Iterator[Row]:
         yield from _change(what, path, "sha256", recorded, now)
 
 
-def _changed_answers(case: Row, images: Sequence[Row], n_jobs: int) -> Iterator[Row]:
-    """Judge files again, and compare all that is said of them."""
-    given = {
-        **case["parameters"],
-        "model": case["model"]["model"],
-        "paths": [image["file"] for image in images],
-        "out": None,
-        "jobs": n_jobs,
-    }
-    judgement = _JUDGES[case["command"]](argparse.Namespace(**given))
-    found = {row["file"]: _case.told(row, judgement) for row in judgement.rows}
+def _make_again(case: Row, images: Sequence[Row], n_jobs: int) -> Row:
+    """Judge files again, and make a case of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        given = {
+            **case["parameters"],
+            "model": case["model"]["model"],
+            "paths": [image["file"] for image in images],
+            "out": folder,
+            "jobs": n_jobs,
+            "words": [],
+        }
+        args = argparse.Namespace(**given)
+        return _case.make_document(case["command"], _JUDGES[case["command"]](args), args)
+
+
+def _changed_part(key: str, case: Row, made: Row) -> Iterator[Row]:
+    """Compare what a case says of its model, or of all images together."""
+    recorded, now = case.get(key), made[key]
+    if isinstance(now, dict) and isinstance(recorded, dict):
+        for name in now:
+            yield from _change("statement", key, name, recorded.get(name), now[name])
+    else:
+        yield from _change("statement", key, None, recorded, now)
+
+
+def _changed_answers(images: Sequence[Row], made: Row) -> Iterator[Row]:
+    """Compare all that is said of each image."""
+    found = {row["file"]: row for row in made["images"]}
     for image in images:
         for key, now in found[image["file"]].items():
-            yield from _change("answer", image["file"], key, image.get(key), now)
+            if key != "pictures":  # whose names go by those of all files
+                yield from _change("answer", image["file"], key, image.get(key), now)
 
 
 def is_same(recorded: Any, now: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn_ganprint._batches import map_in_order
 from sklearn_ganprint.cli import _answers, _images
 from sklearn_ganprint.cli._answers import Scored
-from sklearn_ganprint.cli._console import MESSAGES, Column, Row
+from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.perturbations import RandomHistory
@@ -24,6 +24,15 @@ _PASSED_ON: dict[str, Any] = {
     **{"crop": (0.5, 0.95, 1.0), "resize": (0.5, 0.8, 1.1), "jpeg": (1.0, 70, 95)},
     **{"grey": 0.0, "rounds": (1,), "random_state": 0},
 }
+
+
+def check_stability(args: argparse.Namespace, model: Model) -> None:
+    """Refuse copies of photos that are held against the sensor of a camera."""
+    if args.stability is not None and model.match_energy is not None:
+        raise CommandError(
+            "--stability: copies are cropped and resized, and so off the pixels of the sensor that "
+            "the fingerprints of cameras are of; leave this out"
+        )
 
 
 def add_stability(

@@ -80,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
 def judge(args: argparse.Namespace) -> Judgement:
     """Test images."""
     model = _models.open_model(args.model)
+    _stability.check_stability(args, model)
     claim = _claim(args, model)
     files, failures = _images.find_files(args.paths, args.out)
     MESSAGES.warn(claim.rule.warning())

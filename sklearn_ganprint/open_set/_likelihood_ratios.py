@@ -13,6 +13,9 @@ __all__ = ["SourceLikelihoodRatios"]
 #: Parts of the calibration images, each of which is judged by calibrators of the others.
 N_FOLDS = 5
 
+#: Greatest ratio of numbers of images of sources that one calibrator serves.
+MOST_UNEQUAL = 2
+
 
 class SourceLikelihoodRatios:
     """Likelihood ratios of "this source made the image", from scores for all known sources.
@@ -34,8 +37,9 @@ class SourceLikelihoodRatios:
         Of the :class:`LikelihoodRatioCalibrator`.
     anchored : bool, default=False
         Whether each source gets calibrators of its own (source-anchored), which takes more images
-        of it. Otherwise one serves all sources (general), but two sources have their own against
-        each other all the same, which are mirror images and need no more images.
+        of it. Otherwise one serves all sources (general); but against each other two sources, and
+        those of which one has more than twice the images of another, have their own all the same:
+        class scores may hold shares of sources, which one calibrator for all cannot take away.
 
     See Also
     --------
@@ -187,9 +191,9 @@ class SourceLikelihoodRatios:
     @cached_property
     def _others(self) -> list[LikelihoodRatioCalibrator]:
         odds, is_own = self._log_odds(self.sets.scores), self._is_own
-        # Of two sources one general calibrator cannot take away what scores favour the more
-        # frequent one by: the odds of one are those of the other with the sign changed.
-        if not self.anchored and odds.shape[1] > 2:
+        counts = is_own.sum(axis=0)
+        general = len(counts) > 2 and counts.max() <= MOST_UNEQUAL * max(counts.min(), 1)
+        if not self.anchored and general:
             return [self._calibrator(odds[is_own], odds[~is_own])]
         columns = zip(odds.T, is_own.T, strict=True)
         return [self._calibrator(column[own], column[~own]) for column, own in columns]
