@@ -390,12 +390,12 @@ def thumbnail(path: str) -> bytes:
     return small_copy(pixels)
 
 
-def small_copy(pixels: np.ndarray, side: int = _THUMBNAIL) -> bytes:
+def small_copy(pixels: np.ndarray, side: int = _THUMBNAIL, quality: int = 88) -> bytes:
     """Return an image of shape (H, W, 3) as JPEG, at most `side` pixels wide and high."""
     # Images of 16 bits come as floats in 8-bit units.
     image = Image.fromarray(np.rint(pixels).clip(0, 255).astype(np.uint8))
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return _encoded(image, format="JPEG", quality=88)
+    return _encoded(image, format="JPEG", quality=quality)
 
 
 def mask_file(mask: np.ndarray) -> bytes:
