@@ -17,6 +17,7 @@ from sklearn.base import clone
 from sklearn_ganprint import load_model
 from sklearn_ganprint.datasets import load_image_folder
 from sklearn_ganprint.ensemble._fusion import COPIES
+from sklearn_ganprint.persistence import read_metadata
 from sklearn_ganprint.pipelines import KINDS
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder of Linux")
@@ -277,6 +278,8 @@ def test_fit_warns_of_confounds_and_copies(tmp_path, image_folder, fit):
     assert re.search(r"^warning: format: 'a' is JPEG \(8 of 8\)", err, re.MULTILINE)
     assert re.search(r"^warning: .*copy\.png is a copy of .*015\.png", err, re.MULTILINE)
     assert re.search(r"a +8 +0 +JPEG +32 x 32 +83 ", out)
+    findings = read_metadata(tmp_path / "m")["findings"]
+    assert findings[0].startswith("format: 'a' is JPEG (8 of 8)")
 
 
 def test_fit_refuses_to_overwrite(model, fit):

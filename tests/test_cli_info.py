@@ -279,3 +279,19 @@ def test_a_card_is_not_replaced_unless_forced(model, tmp_path, ganprint):
     assert card.read_text() == "mine"
     assert ganprint("info", model[0], "--card", card, "--force")[0] == 0
     assert card.read_text().startswith("# Model card: model.skops\n")
+
+
+@pytest.mark.parametrize("found", [None, ["a is <b>JPEG</b>"], [], [{"a": 1}] * 40])
+def test_what_was_found_before_a_fit_is_told(model, ganprint, tmp_path, found):
+    path, *_ = model
+    save_model(load_model(path), tmp_path / "m", findings=found)
+    status, out, _ = ganprint("info", tmp_path / "m", "--format", "json")
+    expected = None if found is None else [str(text) for text in found[:20]]
+    assert (status, json.loads(out)["findings"]) == (0, expected)
+    _, out, _ = ganprint("info", tmp_path / "m", "--card", tmp_path / "card.md")
+    assert [line for line in out.splitlines() if line.startswith("found before the fit: ")] == [
+        f"found before the fit: {text}" for text in expected or ()
+    ]
+    card = (tmp_path / "card.md").read_text("utf-8")
+    assert ("An audit of seconds has found nothing" in card) == (found == [])
+    assert ("a is &lt;b&gt;JPEG" in card) == (found == ["a is <b>JPEG</b>"])

@@ -88,6 +88,14 @@ def test_the_file_says_what_it_holds(make_images, tmp_path):
     assert metadata["reader"]["anchor"] == "top-left"
 
 
+def test_findings_about_the_images_of_a_fit_are_kept_in_the_header(make_images, tmp_path):
+    model, _ = fitted(make_images)
+    save_model(model, tmp_path / "told", findings=["a is JPEG", "b is not"])
+    save_model(model, tmp_path / "untold")
+    assert read_metadata(tmp_path / "told")["findings"] == ["a is JPEG", "b is not"]
+    assert "findings" not in read_metadata(tmp_path / "untold")
+
+
 def test_callbacks_are_not_saved_and_stay_with_the_program(make_images, tmp_path):
     clf, X = fitted(make_images)
     clf.set_params(progress=print, on_error=print)

@@ -118,10 +118,10 @@ def run(args: argparse.Namespace) -> int:
     if args.crop:
         _images.check_crop(bunch, args.crop)
     crop = args.crop or _images.auto_crop(bunch, whole_from=whole_from, any_size=any_size)
-    _images.look_before_fit(bunch, crop, args)
+    findings = _images.look_before_fit(bunch, crop, args)
     labels = _labels(args)
     model = _fit(estimator, bunch, crop, args, failures)
-    save_model(model.whole, args.model)
+    save_model(model.whole, args.model, findings=findings)
     MESSAGES.warn(_models.warning_of_few(model))
     rows = _rows(bunch, model, failures, labels)
     MESSAGES.warn(_warning_of_sources(rows, model), _warning_of_pixels(bunch, model))

@@ -332,19 +332,24 @@ def check_crop(bunch: Bunch, crop: tuple[int, int]) -> None:
         )
 
 
-def look_before_fit(bunch: Bunch, crop: tuple[int, int], args: argparse.Namespace) -> None:
-    """Warn of a small crop; say what an audit of seconds finds, of files unless that was said."""
+def look_before_fit(bunch: Bunch, crop: tuple[int, int], args: argparse.Namespace) -> list[str]:
+    """Warn of a small crop; say what an audit of seconds finds, of files unless that was said.
+
+    Return all that was found, of files too.
+    """
     if min(crop) < MIN_SIDE:
         MESSAGES.warn(
             f"a crop of {crop[0]} x {crop[1]} pixels holds little of a trace, and its answers are "
             f"worth as little; {MIN_SIDE} x {MIN_SIDE} or more are advised"
         )
     reader = ImageReader(crop, anchor=args.anchor, n_jobs=args.jobs, min_side=MIN_SIDE)
-    found = audit_files(bunch, reader=reader, properties=not datasets.confounds(bunch))
+    said = datasets.confounds(bunch)
+    found = audit_files(bunch, reader=reader, properties=not said)
     what = "; ".join(found) or "found nothing more"
     MESSAGES.say(
         f"quick audit: {what}. `ganprint audit` measures what else may tell the sources apart"
     )
+    return [*said, *found]
 
 
 def sizes_of(bunch: Bunch) -> Counter[tuple[int, int]]:

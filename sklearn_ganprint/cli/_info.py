@@ -32,7 +32,9 @@ DESCRIPTION = (
 
 _VERSIONS = ("package_version", "sklearn_version", "format_version")
 #: What is no setting: it has tables and lines of its own.
-_APART = ("out_of_fold", "sources", "families", "hierarchy", "likelihood_ratios")
+_APART = ("out_of_fold", "sources", "families", "hierarchy", "likelihood_ratios", "findings")
+#: Findings of an audit that are told, and letters of each.
+_MOST, _LONGEST = 20, 500
 _SMALLEST = Column("smallest_p_value", "smallest p-value", 4)
 _SOURCES = columns("source", "images", "calibration_images", _SMALLEST, ENERGY)
 _FAMILIES = columns("family", Column("confused", "share confused", 3))
@@ -79,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
     if args.card is not None:
         write_file(Path(args.card), _card(document, model, settings, notes).encode())
         MESSAGES.say(f"model card: {args.card}")
+    notes = [*notes, *(f"found before the fit: {text}" for text in document["findings"] or ())]
     print_results(args.format, document, sources, shown=tables, notes=notes)
     return 0
 
@@ -97,7 +100,15 @@ def describe(path: str, model: Model) -> Row:
         "hierarchy": hierarchy,
         "likelihood_ratios": _likelihood_ratios(model),
         **_images.digest(path),
+        "findings": _findings(metadata.get("findings")),
     }
+
+
+def _findings(found: Any) -> list[str] | None:
+    """Give what an audit found of the images of the fit; a header may hold anything."""
+    if not isinstance(found, list):
+        return None
+    return [str(text)[:_LONGEST] for text in found[:_MOST]]
 
 
 def _settings_in_words(document: Row) -> dict[str, str | None]:

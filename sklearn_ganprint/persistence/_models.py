@@ -204,7 +204,12 @@ def _check_array_size(stream: IO[bytes], member: zipfile.ZipInfo) -> None:
         raise ValueError(f"{member.filename} announces an array of another size than it holds")
 
 
-def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
+def save_model(
+    estimator: BaseEstimator,
+    path: str | os.PathLike[str],
+    *,
+    findings: Sequence[str] | None = None,
+) -> None:
     """Save a fitted estimator to one file.
 
     Parameters
@@ -216,6 +221,9 @@ def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
     path : str or path-like
         The file to write. One that exists is replaced once the new one is complete, so that a
         reader never sees half a model.
+    findings : sequence of str, default=None
+        What an audit has found of the images that the estimator was fitted on, such as
+        :func:`~sklearn_ganprint.experiments.audit_files` returns. It goes into the header.
 
     Raises
     ------
@@ -252,7 +260,8 @@ def save_model(estimator: BaseEstimator, path: str | os.PathLike[str]) -> None:
         sio.dump(estimator, part)
         if fault := find_fault(estimator):
             raise ModelFileError(f"Not saved: {fault}, so the model could not be loaded again.")
-        write_header(part, _metadata(estimator))
+        found = {} if findings is None else {"findings": list(findings)}
+        write_header(part, _metadata(estimator) | found)
         with part.open("rb") as stream:
             foreign = _foreign_types(sio, stream)
         if foreign:
@@ -337,8 +346,8 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     -------
     dict
         ``format``, ``format_version``, ``package_version``, ``sklearn_version``, ``estimator``,
-        ``classes``, ``class_count`` (images of each class), ``reader`` (its settings) and, from
-        format 2 on, ``sha256``, the digest of the rest of the file.
+        ``classes``, ``class_count`` (images of each class), ``reader`` (its settings), ``findings``
+        if some were given and, from format 2 on, ``sha256``, the digest of the rest of the file.
 
     Raises
     ------
