@@ -200,7 +200,7 @@ def test_ganprint_fits_and_predicts(folder, tmp_path, ganprint):
     for image in read_case(tmp_path / "case")["images"]:
         unsure = f"It cannot be told whether this is a photo or generated: {image['reason']}."
         assert image["answer"] == said.get(image["source"], unsure)
-        assert " than if it is not (log10 LR " in image["evidence"]
+        assert " as if it is not (log10 LR " in image["evidence"]
     _, out, err = ganprint("predict", model, folder / "real")
     assert "at most 5 % get a wrong answer" in out
     assert "no image can be unlike both photos and generated images at a false-alarm" in err

@@ -208,3 +208,14 @@ def test_of_two_sources_the_rarer_is_not_misled_by_scores_that_favour_the_other(
         cost, least = (cost(log10_lrs[:, source], own) for cost in (cllr, cllr_min))
         assert cost < 1.15 * least
         assert max(np.mean(log10_lrs[own, source] < 0), np.mean(log10_lrs[~own, source] > 0)) < 0.4
+
+
+def test_a_source_without_calibration_images_has_no_ratios(make_rows):
+    scores, codes = make_rows(20)
+    kept = codes != 3
+    sets = PredictionSets(scores[kept], codes[kept])
+    lrs = SourceLikelihoodRatios(sets, Calibration(scores[kept], codes[kept]))
+    found = lrs.against_others(scores)
+    assert np.isnan(found[:, 3]).all()
+    assert np.isfinite(found[:, :3]).all()
+    assert np.isfinite(lrs.bounds[0]).all()

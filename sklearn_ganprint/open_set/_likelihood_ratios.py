@@ -189,7 +189,7 @@ class SourceLikelihoodRatios:
         return _bounds(self._others), None if self.lacking is None else _bounds(self._unknown)
 
     @cached_property
-    def _others(self) -> list[LikelihoodRatioCalibrator]:
+    def _others(self) -> list[LikelihoodRatioCalibrator | None]:
         odds, is_own = self._log_odds(self.sets.scores), self._is_own
         counts = is_own.sum(axis=0)
         general = len(counts) > 2 and counts.max() <= MOST_UNEQUAL * max(counts.min(), 1)
@@ -199,7 +199,7 @@ class SourceLikelihoodRatios:
         return [self._calibrator(column[own], column[~own]) for column, own in columns]
 
     @cached_property
-    def _unknown(self) -> list[LikelihoodRatioCalibrator]:
+    def _unknown(self) -> list[LikelihoodRatioCalibrator | None]:
         if self.lacking is None:
             raise ValueError(
                 "lacking: expected scores of calibration images by models that lack their source, "
@@ -246,10 +246,12 @@ class SourceLikelihoodRatios:
             behind = np.logaddexp.accumulate(padded[:, :1:-1], axis=1)[:, ::-1]
             return scores - np.logaddexp(before, behind) + np.log(scores.shape[1] - 1)
 
-    def _calibrator(self, own: np.ndarray, other: np.ndarray) -> LikelihoodRatioCalibrator:
-        """Fit on scores for the own source, and on those for other sources."""
+    def _calibrator(self, own: np.ndarray, other: np.ndarray) -> LikelihoodRatioCalibrator | None:
+        """Fit on scores for the own source, and on those for other sources, if there are both."""
         # A source that a model has not seen scores minus infinity.
         own, other = own[np.isfinite(own)], other[np.isfinite(other)]
+        if not len(own) or not len(other):
+            return None
         y = np.repeat([True, False], [len(own), len(other)])
         found = LikelihoodRatioCalibrator(self.method).fit(np.concatenate([own, other]), y)
         least, greatest = found.log10_likelihood_ratios(found.score_range_)
@@ -262,19 +264,23 @@ class SourceLikelihoodRatios:
         return found
 
 
-def _bounds(calibrators: list[LikelihoodRatioCalibrator]) -> tuple[float, float]:
-    lower, upper = zip(*((own.lower_bound_, own.upper_bound_) for own in calibrators), strict=True)
-    return float(min(lower)), float(max(upper))
+def _bounds(calibrators: list[LikelihoodRatioCalibrator | None]) -> tuple[float, float]:
+    """Return the least and the greatest bound; 0, an LR of 1, if there is no calibrator."""
+    known = [own for own in calibrators if own is not None]
+    lower = min((own.lower_bound_ for own in known), default=0.0)
+    return float(lower), float(max((own.upper_bound_ for own in known), default=0.0))
 
 
-def _by_column(calibrators: list[LikelihoodRatioCalibrator], scores: np.ndarray) -> np.ndarray:
-    """Compute log10 LRs by one calibrator for all columns, or one a column."""
+def _by_column(
+    calibrators: list[LikelihoodRatioCalibrator | None], scores: np.ndarray
+) -> np.ndarray:
+    """Compute log10 LRs by one calibrator for all columns, or one a column; NaN without."""
     known = np.isfinite(scores)
     log10_lrs = np.full(scores.shape, np.nan)
     columns: Any = [slice(None)] if len(calibrators) == 1 else range(scores.shape[1])
     for calibrator, column in zip(calibrators, columns, strict=True):
         chosen = known[:, column]
-        if chosen.any():
+        if calibrator is not None and chosen.any():
             values = calibrator.log10_likelihood_ratios(scores[:, column][chosen])
             log10_lrs[:, column][chosen] = values
     return log10_lrs
