@@ -1,20 +1,21 @@
 """Answers on images as people find them: compressed, resized, cropped and passed on.
 
 Usage: python benchmarks/web.py [DIR ...] [--groups name] [--kind robust] [--copies N]
-       [--unseen DIR] [--control {labels,content}] [--seeds 5] [--json FILE]
+       [--unseen DIR] [--family A,B,C] [--control {labels,content}] [--seeds 5] [--json FILE]
 
 The bundled samples, then each DIR, which has a folder per source. Half of each class, or of the
 groups, is fitted on. The other half is tested under histories that Pillow alone makes here, some
 with kernels that no copy in the fit goes through. Each image gets one source, a set of them, none,
 or a wrong one; prints the shares, means over the seeds. With --unseen, images of sources in the
-folder that no fit has seen are tested too. --control permutes the labels, or shrinks images to a
-quarter and enlarges them again, so that only content is left.
+folder that no fit has seen are tested too. --family names sources that count as one in the column
+"nearest in family". --control permutes the labels, or shrinks images to a quarter and enlarges them
+again, so that only content is left.
 """
 
 import io
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,12 @@ def shrunk_and_enlarged(images: np.ndarray) -> np.ndarray:
     return np.stack([np.asarray(image.resize(size, Image.Resampling.BICUBIC)) for image in small])
 
 
-def answers(clf: OpenSetClassifier, images: np.ndarray, y: np.ndarray) -> dict[str, float]:
+def answers(
+    clf: OpenSetClassifier,
+    images: np.ndarray,
+    y: np.ndarray,
+    families: Sequence[Sequence[str]] = (),
+) -> dict[str, float]:
     """Shares of the images that get each kind of answer, and what else the answers are held to."""
     scores, typicality = clf._both_scores(images).swapaxes(0, 1)  # in one pass over the images
     p_values = clf.calibration_set_.known_p_values(typicality)
@@ -102,6 +108,10 @@ def answers(clf: OpenSetClassifier, images: np.ndarray, y: np.ndarray) -> dict[s
         "set holds it": shares.coverage,
         "size of set": shares.set_size,
     }
+    if families:
+        one = {name: members[0] for members in families for name in members}
+        family = np.array([one.get(name, name) for name in clf.classes_.tolist()])
+        figures["nearest in family"] = (family[judged.nearest] == family[codes]).mean()
     if "real" in clf.classes_ and (y != "real").any():
         called = single & (clf.classes_[judged.nearest] == "real")
         figures["generated called real"] = called[y != "real"].mean()
@@ -130,7 +140,7 @@ def measure(data: Bunch, options: Any, foreign: np.ndarray | None) -> dict[str, 
         for history, rows in found.items():
             tested = processed(images[test], history)
             began = time.process_time()
-            figures = answers(clf, tested, y[test])
+            figures = answers(clf, tested, y[test], options.family)
             figures["fit, CPU-s"] = fitted
             if foreign is not None and history in ("clean", "JPEG 75"):
                 p_values = clf.known_p_values(processed(foreign, history))
@@ -162,6 +172,8 @@ def main() -> None:
     parser.add_argument("--copies", type=int)
     parser.add_argument("--unseen", metavar="DIR")
     parser.add_argument("--control", choices=["labels", "content"])
+    names = {"metavar": "A,B,C", "type": lambda text: text.split(",")}
+    parser.add_argument("--family", action="append", default=[], **names)
     parser.add_argument("--no-samples", action="store_true", help="the folders alone")
     options = parser.parse_args()
     foreign = None
