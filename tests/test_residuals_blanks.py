@@ -185,7 +185,9 @@ def test_fits_leave_blank_images_out(make_images, blanks, kind):
     with pytest.warns(UserWarning, match="7 of 31 images have no residual.* 0, 1, 2, 3, 4, 5, 6"):
         found = clone(model).fit(np.concatenate([blanks, X]), np.append(["a"] * len(blanks), y))
     expected = model.fit(X, y)
-    np.testing.assert_allclose(found.typicality_scores(X), expected.typicality_scores(X))
+    # In single precision: how sums are rounded depends on the size of a batch, blank images or not.
+    scores, without = found.typicality_scores(X), expected.typicality_scores(X)
+    np.testing.assert_allclose(scores, without, rtol=2e-5)
     np.testing.assert_array_equal(found.calibration_codes_, expected.calibration_codes_)
     with pytest.raises(ValueError, match=r"No image of \['d'\] has a residual"):
         clone(model).fit(np.concatenate([blanks, X]), np.append(["d"] * len(blanks), y))
