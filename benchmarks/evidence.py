@@ -16,35 +16,28 @@ import warnings
 from typing import Any
 
 import numpy as np
-from common import (
-    describe,
-    halves,
-    header,
-    image_sets,
-    line,
-    make_parser,
-    mean_and_spread,
-    write_json,
-)
+from common import describe, halves, make_parser, mean_and_spread
 from sklearn.utils import Bunch
-from web import HISTORIES, processed
+from web import HISTORIES, print_table, processed, run
 
 from sklearn_ganprint import OpenSetClassifier, make_attribution_pipeline
-from sklearn_ganprint.datasets import ImageReader, load_image_folder
 from sklearn_ganprint.evidence import cllr, cllr_min
 from sklearn_ganprint.open_set import SourceLikelihoodRatios
 
 TOGETHER = "all together"
 
 
-def log10_lrs(clf: OpenSetClassifier, images: np.ndarray, anchored: bool) -> list[np.ndarray]:
-    """Compute log10 LRs against other known sources, and against one that is not known."""
+def calibrated(clf: OpenSetClassifier, anchored: bool) -> SourceLikelihoodRatios:
+    """Calibrate LRs, for all sources together or for each."""
     known = clf.likelihood_ratios_
-    ratios = SourceLikelihoodRatios(
-        *(known.sets, known.calibration, known.lacking),
-        versions=known.versions,
-        anchored=anchored,
-    )
+    parts = known.sets, known.calibration, known.lacking
+    return SourceLikelihoodRatios(*parts, versions=known.versions, anchored=anchored)
+
+
+def log10_lrs(
+    clf: OpenSetClassifier, ratios: SourceLikelihoodRatios, images: np.ndarray
+) -> list[np.ndarray]:
+    """Compute log10 LRs against other known sources, and against one that is not known."""
     scores, typicality = clf._both_scores(images).swapaxes(0, 1)  # in one pass over the images
     return [ratios.against_others(scores), ratios.against_unknown(typicality)]
 
@@ -81,16 +74,15 @@ def measure(data: Bunch, options: Any, foreign: np.ndarray | None) -> dict[str, 
             warnings.simplefilter("ignore")
             clf = OpenSetClassifier(make_attribution_pipeline(options.kind))
             clf.fit(data.data[fit], y[fit], **groups)
+        ratios = calibrated(clf, options.anchored)
         own = y[test][:, np.newaxis] == clf.classes_
-        found, unseen = [], []
+        found = []
         for history in HISTORIES:
-            found.append(log10_lrs(clf, processed(data.data[test], history), options.anchored))
+            found.append(log10_lrs(clf, ratios, processed(data.data[test], history)))
+            greatest = None
             if foreign is not None and history in ("clean", "JPEG 75"):
-                _, of_foreign = log10_lrs(clf, processed(foreign, history), options.anchored)
-                unseen.append(of_foreign.max(axis=1))
-            greatest = (
-                unseen[-1] if foreign is not None and history in ("clean", "JPEG 75") else None
-            )
+                _, unseen = log10_lrs(clf, ratios, processed(foreign, history))
+                greatest = unseen.max(axis=1)
             rows[history].append(figures(*found[-1], own, greatest))
         everything = [np.concatenate(part) for part in zip(*found, strict=True)]
         rows[TOGETHER].append(figures(*everything, np.tile(own, (len(HISTORIES), 1)), None))
@@ -101,32 +93,15 @@ def report(name: str, data: Bunch, options: Any, foreign: np.ndarray | None) -> 
     """Print a table of one set of images."""
     print(f"\n{describe(name, data)}\n", flush=True)
     found = measure(data, options, foreign)
-    columns = list(dict.fromkeys(key for rows in found.values() for key in rows[0]))
-    print(header(["history", *columns]))
-    for history, rows in found.items():
-        cells = [
-            mean_and_spread([row[key] for row in rows]) if key in rows[0] else "" for key in columns
-        ]
-        print(line([history, *cells]), flush=True)
+    print_table(found, mean_and_spread)
     return found
 
 
 def main() -> None:
     """Measure the bundled samples, then each folder."""
     parser = make_parser(__doc__)
-    parser.add_argument("--kind", default="robust")
-    parser.add_argument("--unseen", metavar="DIR")
     parser.add_argument("--anchored", action="store_true", help="calibrators for each source")
-    parser.add_argument("--no-samples", action="store_true", help="the folders alone")
-    options = parser.parse_args()
-    foreign = None
-    if options.unseen:
-        foreign = load_image_folder(options.unseen, reader=ImageReader(options.crop)).data
-    results = {}
-    for name, data in image_sets(options):
-        if not (options.no_samples and name == "bundled samples"):
-            results[name] = report(name, data, options, foreign)
-    write_json(results, options.json)
+    run(parser, report)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ folder that no fit has seen are tested too. --family names sources that count as
 again, so that only content is left.
 """
 
+import argparse
 import io
 import time
 import warnings
@@ -153,11 +154,7 @@ def report(name: str, data: Bunch, options: Any, foreign: np.ndarray | None) -> 
     """Print a table of one set of images."""
     print(f"\n{describe(name, data)}\n", flush=True)
     found = measure(data, options, foreign)
-    columns = list(dict.fromkeys(key for rows in found.values() for key in rows[0]))
-    print(header(["history", *columns]))
-    for history, rows in found.items():
-        cells = [np.mean([row[key] for row in rows]) if key in rows[0] else None for key in columns]
-        print(line([history, *("" if cell is None else f"{cell:.3f}" for cell in cells)]))
+    print_table(found, lambda values: f"{np.mean(values):.3f}")
     mean = np.mean(
         [row["right"] for key, rows in found.items() if key != "JPEG 95" for row in rows]
     )
@@ -165,15 +162,19 @@ def report(name: str, data: Bunch, options: Any, foreign: np.ndarray | None) -> 
     return found
 
 
-def main() -> None:
-    """Measure the bundled samples, then each folder."""
-    parser = make_parser(__doc__)
+def print_table(found: dict[str, list[Any]], summary: Callable[[list[float]], str]) -> None:
+    """Print the figures of each history over the seeds; some have figures that others lack."""
+    columns = list(dict.fromkeys(key for rows in found.values() for key in rows[0]))
+    print(header(["history", *columns]))
+    for history, rows in found.items():
+        cells = [summary([row[key] for row in rows]) if key in rows[0] else "" for key in columns]
+        print(line([history, *cells]))
+
+
+def run(parser: argparse.ArgumentParser, report: Callable[..., dict[str, Any]]) -> None:
+    """Report on the bundled samples, then on each folder, with arguments that this adds."""
     parser.add_argument("--kind", default="robust")
-    parser.add_argument("--copies", type=int)
     parser.add_argument("--unseen", metavar="DIR")
-    parser.add_argument("--control", choices=["labels", "content"])
-    names = {"metavar": "A,B,C", "type": lambda text: text.split(",")}
-    parser.add_argument("--family", action="append", default=[], **names)
     parser.add_argument("--no-samples", action="store_true", help="the folders alone")
     options = parser.parse_args()
     foreign = None
@@ -184,6 +185,16 @@ def main() -> None:
         if not (options.no_samples and name == "bundled samples"):
             results[name] = report(name, data, options, foreign)
     write_json(results, options.json)
+
+
+def main() -> None:
+    """Measure the bundled samples, then each folder."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--copies", type=int)
+    parser.add_argument("--control", choices=["labels", "content"])
+    names = {"metavar": "A,B,C", "type": lambda text: text.split(",")}
+    parser.add_argument("--family", action="append", default=[], **names)
+    run(parser, report)
 
 
 if __name__ == "__main__":
