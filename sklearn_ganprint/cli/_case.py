@@ -49,6 +49,7 @@ def make_document(command: str, judgement: Judgement, args: argparse.Namespace) 
     rows = [_told(row, judgement) for row in judgement.rows]
     exhibits, fingerprints = _examine.examine(rows, model, args)
     nearest = _nearest(rows, model, args.jobs)
+    described = _info.describe(args.model, model)
     return {
         "schema_version": _console.SCHEMA_VERSION,
         "command": command,
@@ -57,8 +58,8 @@ def make_document(command: str, judgement: Judgement, args: argparse.Namespace) 
         "versions": versions(),
         "parameters": {key: given[key] for key in _PARAMETERS if key in given},
         "model": {
-            **_info.describe(args.model, model),
-            "notes": _models.notes_of_out_of_fold(_models.out_of_fold(model)),
+            **described,
+            "notes": _models.notes_of_out_of_fold(described["out_of_fold"]),
         },
         "settings": judgement.document,
         "notes": judgement.notes,

@@ -90,11 +90,9 @@ class Member:
         params = facts.params_for(self.rest[-1], n_versions)
         scored = version < plan.n_scored
         if len(self.rest) == 1 and offers(self.rest[0], ScoresFolds):
-            several = len(np.unique(y)) > 2
-            scores = self.rest[0].fold_scores(
-                X, labels, folds, rows=scored, leave_class_out=several, **params
+            both = self.rest[0].fold_scores(
+                X, labels, folds, rows=scored, leave_class_out=True, **params
             )
-            both = scores if several else np.stack([scores, np.full_like(scores, np.nan)])
             originals = _safe_indexing(X, np.flatnonzero(version == 0))
             self.coordinates = self.rest[0].coordinates(originals).astype(np.float32)
         else:
