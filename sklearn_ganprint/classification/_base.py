@@ -5,13 +5,14 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from sklearn_ganprint._batches import transform_batch
+from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint._metaestimators import (
     Decides,
@@ -102,7 +103,7 @@ class BaseFingerprintClassifier(ImageInputMixin, DecidesByClassScores, BaseEstim
         """Return a finite score below every real one, for a class that has no image."""
         return LOWEST
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Estimate the fingerprint of each class.
 
@@ -138,7 +139,7 @@ class BaseFingerprintClassifier(ImageInputMixin, DecidesByClassScores, BaseEstim
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
         return self._store(sums)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Add residuals to the fingerprints.
 

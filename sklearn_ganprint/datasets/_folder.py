@@ -19,7 +19,7 @@ from sklearn_ganprint.datasets._layouts import list_container
 from sklearn_ganprint.datasets._listing import Entry, Listing, list_all
 from sklearn_ganprint.datasets._reader import ImageReader
 
-__all__ = ["confounds", "list_images", "load_image_folder", "load_samples"]
+__all__ = ["ImageBunch", "confounds", "list_images", "load_image_folder", "load_samples"]
 
 Groups: TypeAlias = Literal["name"] | Callable[[str], Hashable] | None
 Architectures: TypeAlias = FilePath | Mapping[str, str] | None
@@ -30,6 +30,74 @@ _SAMPLES = Path(__file__).parent / "samples"
 # Balanced accuracy in telling one class from the others that is worth a warning. 0.5 is
 # chance; if half of many classes have one format and half another, each reaches 0.75.
 _TELLING = 0.7
+
+
+class ImageBunch(Bunch):
+    """Labelled images and what is known of them, sorted by label and path, or as a CSV file lists.
+
+    None stands for what is not known of every image, or of every label.
+
+    Attributes
+    ----------
+    data : ndarray of shape (n_images, height, width, n_channels), or list of ndarray
+        The pixels, if they were read. A list where the reader's ``min_side`` lets sizes differ.
+    target : ndarray of int64, shape (n_images,)
+        Numbers of the labels: ``target_names[target]`` are the labels.
+    target_names : ndarray of str
+        The labels, sorted.
+    architectures : ndarray of str or None
+        One for each of `target_names`.
+    filenames : ndarray of object (str), shape (n_images,)
+        The files.
+    groups : ndarray of shape (n_images,) or None
+        Images that must not be separated by a split.
+    splits : ndarray of str, shape (n_images,), or None
+        "train", "val" or "test" for each image.
+    is_real : ndarray of bool, shape (n_images,), or None
+        False for generated images.
+    formats, modes, widths, heights : ndarray of shape (n_images,)
+        What the headers say.
+    jpeg_quality : ndarray of float, shape (n_images,)
+        The quality of JPEG files, else nan.
+    subsampling, metadata : ndarray of str, shape (n_images,)
+        As :func:`inspect_images` returns them.
+    failures : list of ImageReadError
+        What was left out and why, sorted by file name.
+    duplicates : list of (filename, first filename)
+        Copies within one label.
+    DESCR : str
+        A summary.
+
+    See Also
+    --------
+    load_image_folder, load_samples : Return it.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> samples = load_samples(load_content=False)
+    >>> samples.target_names[samples.target[:2]].tolist()
+    ['cyclegan_vintagify', 'cyclegan_vintagify']
+    """
+
+    data: np.ndarray | list[np.ndarray]
+    target: NDArray[np.int64]
+    target_names: NDArray[np.str_]
+    architectures: np.ndarray | None
+    filenames: NDArray[np.object_]
+    groups: np.ndarray | None
+    splits: np.ndarray | None
+    is_real: np.ndarray | None
+    formats: NDArray[np.str_]
+    modes: NDArray[np.str_]
+    widths: NDArray[np.int_]
+    heights: NDArray[np.int_]
+    jpeg_quality: NDArray[np.float64]
+    subsampling: NDArray[np.str_]
+    metadata: NDArray[np.str_]
+    failures: list[ImageReadError]
+    duplicates: list[tuple[str, str]]
+    DESCR: str
 
 
 def list_images(container_path: FilePath, *, layout: str | None = "folders") -> Bunch:
@@ -102,7 +170,7 @@ def load_image_folder(
     groups: Groups = None,
     architectures: Architectures = None,
     n_jobs: int | None = None,
-) -> Bunch:
+) -> ImageBunch:
     """Load labelled images from a folder, or as a CSV file lists them.
 
     Parameters
@@ -133,26 +201,8 @@ def load_image_folder(
 
     Returns
     -------
-    Bunch
-        Sorted by label and path, or in the order of the CSV file:
-
-        data : ndarray of shape (n_images, height, width, n_channels), if `load_content`
-        target : ndarray of int64; ``target_names[target]`` are the labels
-        target_names : ndarray of str, sorted
-        architectures : ndarray of str, one for each of `target_names`, or None
-        filenames : ndarray of object (str)
-        groups : ndarray or None
-        splits : ndarray of str, "train", "val" or "test" for each image, or None
-        is_real : ndarray of bool, False for generated images, or None
-        formats, modes, widths, heights : ndarray, from the headers
-        jpeg_quality : ndarray of float, nan where a file is not JPEG
-        subsampling, metadata : ndarray of str, as :func:`inspect_images` returns them
-        failures : list of ImageReadError, what was left out and why, sorted by file name
-        duplicates : list of (filename, first filename), copies within one label
-        DESCR : str, a summary.
-
-        None stands for what is not known of every image, or of every label. `data` is a list of
-        arrays where the reader's ``min_side`` lets sizes differ.
+    ImageBunch
+        The images, if `load_content`, their labels, and what their headers and the layout say.
 
     Raises
     ------
@@ -302,10 +352,10 @@ def _require_two_labels(container: str, listing: Listing, entries: Sequence[Entr
         )
 
 
-def _bunch(entries: Sequence[Entry], groups: Groups, **content: object) -> Bunch:
+def _bunch(entries: Sequence[Entry], groups: Groups, **content: object) -> ImageBunch:
     names, target = np.unique([entry.label for entry in entries], return_inverse=True)
     infos = [entry.info for entry in entries if entry.info is not None]
-    return Bunch(
+    return ImageBunch(
         **content,
         target=target.astype(np.int64),
         target_names=names,
@@ -384,7 +434,7 @@ def _counted(entries: Sequence[Entry]) -> str:
     return ", ".join(f"{label!r} ({n} images)" for label, n in counts.items()) or "none"
 
 
-def load_samples(*, load_content: bool = True) -> Bunch:
+def load_samples(*, load_content: bool = True) -> ImageBunch:
     """Load the bundled images: the output of several GANs, and untouched photos.
 
     Parameters
@@ -394,7 +444,7 @@ def load_samples(*, load_content: bool = True) -> Bunch:
 
     Returns
     -------
-    Bunch
+    ImageBunch
         As :func:`load_image_folder` returns it; ``groups`` names the photo that an image was
         made from, ``DESCR`` tells how the images were made and under which licences they are.
 

@@ -11,7 +11,6 @@ from sklearn.base import (
     ClassifierMixin,
     ClusterMixin,
     MetaEstimatorMixin,
-    _fit_context,
     clone,
 )
 from sklearn.metrics import accuracy_score
@@ -19,7 +18,6 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import _routing_enabled
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
     _check_feature_names_in,
     check_consistent_length,
@@ -29,6 +27,7 @@ from sklearn.utils.validation import (
 
 from sklearn_ganprint import _images, _metaestimators
 from sklearn_ganprint._batches import fit_on_batches, takes_any_size
+from sklearn_ganprint._compat import available_if, fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
 from sklearn_ganprint._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
@@ -226,7 +225,7 @@ class FileBatchEstimator(
         params = _metaestimators.with_objects(self, params, reader=lambda _: ImageReader())
         return super().set_params(**params)
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Fit the estimator on files, or on images in batches.
 
@@ -346,7 +345,7 @@ class FileBatchEstimator(
         told = all(each is None or isinstance(each, FileHistory) for each in X)
         return fitted.find(X if told else self._batches_like(X).look())
 
-    @available_if(lambda self: known_coordinates(self).size)
+    @available_if(lambda self: known_coordinates(self).size > 0)
     def nearest_fitted(self, X: Any, n_images: int = 5) -> list[list[NearImage]]:
         """Find the images of the fit that files are nearest to.
 
@@ -761,7 +760,10 @@ class FileBatchClassifier(ClassifierMixin, FileBatchEstimator):
 
     __sklearn_tags__ = FileBatchEstimator.__sklearn_tags__
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+    # It takes what is routed to it by name, as it always did.
+    def fit(  # type: ignore[override]
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
+    ) -> Self:
         """Fit the estimator, as :meth:`FileBatchEstimator.fit` does."""
         return super().fit(X, y, sample_weight=sample_weight, groups=groups)
 

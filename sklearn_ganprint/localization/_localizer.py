@@ -7,13 +7,14 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, NamedTuple, Self, overload
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from sklearn_ganprint import _batches, _images, _metaestimators
 from sklearn_ganprint._batches import Batches, Result
+from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint.conformal import conformal_p_values, scores_needed
 from sklearn_ganprint.localization import _model, _windows
@@ -206,7 +207,7 @@ n_coordinates)
 
     __metadata_request__fit = _metaestimators.ASKS_FOR_GROUPS
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Learn the windows of each source, and the thresholds of maps of clean images.
 
