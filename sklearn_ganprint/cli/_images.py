@@ -220,13 +220,18 @@ def find_images(args: argparse.Namespace, *, any_size: bool = False, **params: A
     return bunch
 
 
-def find_photos(given: list[str] | None, sources: list[str]) -> list[str]:
+def named_photos(given: list[str] | None, sources: list[str]) -> list[str]:
     """Tell which sources are photos: those that are named, or have a usual name."""
-    known = given or PHOTO_NAMES
-    found = [source for source in sources if source in known]
-    listed = ", ".join(sources)
+    found = [source for source in sources if source in (given or PHOTO_NAMES)]
     if lost := set(given or ()).difference(found):
+        listed = ", ".join(sources)
         raise CommandError(f"--photos {min(lost)}: expected some of the sources {listed}")
+    return found
+
+
+def find_photos(given: list[str] | None, sources: list[str]) -> list[str]:
+    """Tell which sources are photos; some must be, and some must not."""
+    found, listed = named_photos(given, sources), ", ".join(sources)
     if not found:
         raise CommandError(
             f"--task detect: none of the sources {listed} is called {', '.join(PHOTO_NAMES)}; name "
