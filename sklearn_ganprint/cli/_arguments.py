@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from sklearn_ganprint._output import as_name
 from sklearn_ganprint.datasets import LAYOUTS
 from sklearn_ganprint.ensemble import PHOTO_NAMES
 from sklearn_ganprint.pipelines import KINDS, current_kind
@@ -109,14 +110,17 @@ def crop(text: str) -> tuple[int, int] | None:
 _ARGUMENTS: dict[str, dict[str, Any]] = {
     "model": {"metavar": "MODEL", "help": "a file from `ganprint fit`"},
     "source": {
+        "type": as_name,
         "metavar": "DIR_OR_CSV",
-        "help": "a folder with one folder of images per source, or a CSV file with the columns "
-        "path and label{what}",
+        "help": "a folder, or a zip or tar file, with one folder of images per source, or a CSV "
+        "file with the columns path and label; also a URL{what}",
     },
     "paths": {
+        "type": as_name,
         "metavar": "PATH",
         "nargs": "+",
-        "help": "an image, or a folder: all files in it at any depth, hidden ones skipped",
+        "help": "an image, or a folder, or a zip or tar file: all files in it at any depth, hidden "
+        "ones skipped; also a URL",
     },
     "--format": {
         "choices": ("table", "csv", "json", "spreadsheet"),

@@ -2,14 +2,13 @@
 
 import argparse
 import io
-import os
 import shlex
 from contextlib import redirect_stdout
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_ganprint._output import printable
+from sklearn_ganprint._output import absolute, printable
 from sklearn_ganprint.cli import _arguments, _console, _images
 from sklearn_ganprint.cli._console import MESSAGES, Column, Row, Table, columns
 from sklearn_ganprint.cli._pages import check_file, write_files
@@ -121,10 +120,8 @@ def _group_rows(result: AuditResult, bunch: Bunch) -> list[Row]:
         groups = np.arange(kept.sum()) if bunch.groups is None else bunch.groups[kept]
     labels = bunch.target_names[bunch.target[kept]]
     triples = zip(result.names, labels.tolist(), groups.tolist(), strict=True)
-    # A path that holds from any folder.
     return [
-        {"path": os.path.abspath(path), "label": label, "group": group}
-        for path, label, group in triples
+        {"path": absolute(path), "label": label, "group": group} for path, label, group in triples
     ]
 
 

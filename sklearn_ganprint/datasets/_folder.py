@@ -1,6 +1,5 @@
 """Labelled image files, from a folder or from a CSV file, to one Bunch; the bundled samples."""
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,12 +11,13 @@ from sklearn.base import clone
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import Bunch
 
-from sklearn_ganprint._output import as_label, csv_rows, printable
+from sklearn_ganprint._output import as_label, as_name, printable
 from sklearn_ganprint.datasets import _reader
-from sklearn_ganprint.datasets._decoding import FilePath, ImageReadError
+from sklearn_ganprint.datasets._decoding import ImageReadError
 from sklearn_ganprint.datasets._layouts import list_container
-from sklearn_ganprint.datasets._listing import Entry, Listing, list_all
+from sklearn_ganprint.datasets._listing import Entry, Listing, list_all, table_rows
 from sklearn_ganprint.datasets._reader import ImageReader
+from sklearn_ganprint.datasets._storage import FilePath
 
 __all__ = ["confounds", "list_images", "load_image_folder", "load_samples"]
 
@@ -41,7 +41,7 @@ def list_images(container_path: FilePath, *, layout: str | None = "folders") -> 
         A folder or a CSV file, as in `load_image_folder`.
     layout : str or None, default="folders"
         How the folder is laid out, as in `load_image_folder`. None lists all files in a folder
-        and in the folders below, without labels.
+        and in the folders below, or a file, without labels.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def list_images(container_path: FilePath, *, layout: str | None = "folders") -> 
     >>> [os.path.basename(path) for path in unlabelled.filenames]
     ['1.png', '1.png']
     """
-    container = os.fsdecode(container_path)
+    container = as_name(container_path)
     listing = list_all(container) if layout is None else list_container(container, layout)
     labels = np.array([entry.label for entry in listing.entries], dtype=str)
     return Bunch(
@@ -223,7 +223,7 @@ def load_image_folder(
     reader = ImageReader() if reader is None else clone(reader)
     if n_jobs is not None:
         reader.set_params(n_jobs=n_jobs)
-    container = os.fsdecode(container_path)
+    container = as_name(container_path)
     listing = list_container(container, layout)
     failures = listing.failures
     entries = _inspect(listing.entries, reader, failures)
@@ -334,8 +334,8 @@ def _given_architectures(
 ) -> NDArray[np.generic]:
     """Return the architecture of each label, as a mapping or a CSV file says it."""
     if not isinstance(given, Mapping):
-        path = os.fsdecode(given)
-        rows = csv_rows(path, ("source", "architecture"))
+        path = as_name(given)
+        rows = table_rows(path, ("source", "architecture"))
         pairs = ((as_label(cells["source"]), cells["architecture"]) for _, cells in rows)
         given = _unique_pairs(pairs, printable(path))
     given = {as_label(str(name)): architecture for name, architecture in given.items()}

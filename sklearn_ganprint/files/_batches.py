@@ -15,6 +15,7 @@ from sklearn.utils import _safe_indexing
 
 from sklearn_ganprint._batches import Batches, Result, map_in_order, transform_batch
 from sklearn_ganprint._images import by_shape
+from sklearn_ganprint._output import as_names
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history
 from sklearn_ganprint.datasets._decoding import ImageInfo
 from sklearn_ganprint.datasets._reader import ReadFiles, read_usable
@@ -303,7 +304,7 @@ def as_paths(X: Any) -> np.ndarray:
     """File paths as an array of objects, which a list of indices can be taken from."""
     X = _only_column(X)
     paths = np.empty(len(X), dtype=object)
-    paths[:] = list(X)
+    paths[:] = as_names(X)
     return paths
 
 
