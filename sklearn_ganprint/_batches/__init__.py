@@ -23,13 +23,20 @@ from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 from sklearn.utils.validation import _num_samples
 from threadpoolctl import ThreadpoolController
 
-from sklearn_ganprint import _metaestimators
 from sklearn_ganprint._batches._workers import GroupedSum as GroupedSum
 from sklearn_ganprint._batches._workers import end_with_parent as end_with_parent
 from sklearn_ganprint._batches._workers import map_in_order as map_in_order
 from sklearn_ganprint._batches._workers import workers_of_this_process as workers_of_this_process
 from sklearn_ganprint._images import ImageInputMixin, by_shape, quiet_about_images, stack_images
-from sklearn_ganprint._metaestimators import FitsBatches, FitsSums, Mergeable, SumsClasses
+from sklearn_ganprint._metaestimators import (
+    FitsBatches,
+    FitsSums,
+    FittedOnParts,
+    MakesParts,
+    Mergeable,
+    SumsClasses,
+    offers,
+)
 
 #: Positions of the images of a batch, and what became of them.
 Result = tuple[np.ndarray, Any]
@@ -125,9 +132,9 @@ def fit_on_batches(estimator: Any, batches: Batches, y: np.ndarray, params: dict
     params = last_step_params(estimator, params)
     leading, rest = split_steps(estimator)
     behind = batches.behind(leading)
-    if len(rest) == 1 and _metaestimators.offers(rest[0], FitsBatches):
+    if len(rest) == 1 and offers(rest[0], FitsBatches):
         fitted = [rest[0].fit_batches(behind, y, **params)]
-    elif len(rest) == 1 and _metaestimators.offers(rest[0], Mergeable):
+    elif len(rest) == 1 and offers(rest[0], Mergeable):
         if isinstance(rest[0], ImageInputMixin):
             rest[0]._warn_of_images(np.asarray(behind.first), behind.first)
         weights = [params[name] for name in ("sample_weight",) if name in params]
@@ -174,11 +181,7 @@ def fit_part(images: Any, y: np.ndarray, *args: Any) -> Any:
     """
     *weights, leading, step = args
     classes, codes = np.unique(y, return_inverse=True)
-    if (
-        leading
-        and _metaestimators.offers(step, FitsSums)
-        and _metaestimators.offers(leading[-1], SumsClasses)
-    ):
+    if leading and offers(step, FitsSums) and offers(leading[-1], SumsClasses):
         images = transform_batch(images, leading[:-1])
         weight = weights[0] if weights else np.ones(len(y))
         weight = np.where(leading[-1].lacks_residual(images), 0, weight)
@@ -253,6 +256,25 @@ def transform_batch(images: Any, steps: Sequence[Any]) -> Any:
     for step in steps:
         images = by_shape(step.transform, images)
     return images
+
+
+def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
+    """Return the last step of a fitted pipeline, or in a meta-estimator, and what reaches it."""
+    while True:
+        if isinstance(estimator, Pipeline):
+            *steps, estimator = (
+                step for _, step in estimator.steps if step not in (None, "passthrough")
+            )
+            if steps and offers(steps[-1], MakesParts) and offers(estimator, FittedOnParts):
+                # Of all parts of an image, such a classifier looks at the whole.
+                *steps, parts = steps
+                X, estimator = parts.whole_features(transform_batch(X, steps)), estimator.estimator_
+            else:
+                X = transform_batch(X, steps)
+        elif offers(estimator, FittedOnParts):
+            X, estimator = estimator._originals(X), estimator.estimator_
+        else:
+            return estimator, X
 
 
 def fit_rest(estimator: Any, X: Any, y: np.ndarray, **params: Any) -> Any:

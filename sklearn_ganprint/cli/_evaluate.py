@@ -9,9 +9,10 @@ import numpy as np
 
 from sklearn_ganprint._output import as_label
 from sklearn_ganprint.cli import _answers, _arguments, _console, _images, _models
-from sklearn_ganprint.cli._answers import Rule, Scored
+from sklearn_ganprint.cli._answers import Rule
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._models import Model
+from sklearn_ganprint.cli._scored import Scored, score_files
 from sklearn_ganprint.datasets import list_images
 from sklearn_ganprint.experiments import Answers, judge_answers
 
@@ -93,8 +94,9 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(
             f"{args.source}: no image found; expected one folder of images per source"
         )
-    rule, coverage, with_sets = _answers.settle_answers(args, model)
-    scored = _answers.score_files(model, files, listed.failures, args.jobs, "evaluating")
+    cautions, rule, coverage, with_sets = _answers.settle_answers(args, model)
+    MESSAGES.warn(*cautions)
+    scored = score_files(model, files, listed.failures, args.jobs, "evaluating")
     # Sets that hold all sources say nothing: the nearest one is the answer.
     coverage = coverage if with_sets else None
     judged = _judge(model, scored, files, listed.labels, rule, coverage)
@@ -135,7 +137,7 @@ def _judge(
     return Judged(
         np.where(codes < 0, labels[used], spelt[codes]),
         np.where(known, spelt[answers.nearest], rule.word),
-        _answers.add_histories(rows, model, scored),
+        scored.add_histories(rows),
         answers,
         _in_family(model, answers),
     )
