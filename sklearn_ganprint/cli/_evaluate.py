@@ -82,13 +82,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments.add(parser, "model")
     _arguments.add(parser, "source", what="; images that the model was not fitted on")
     _arguments.add(parser, "--layout", default="folders")
+    _arguments.add(parser, "--limit-per-source")
+    _arguments.add(parser, "--seed", what="draws files with --limit-per-source")
     _arguments.add_answers(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Attribute labelled images, and print how many answers are right."""
     model = _models.open_model(args.model)
-    listed = list_images(args.source, layout=args.layout)
+    listed = list_images(
+        args.source,
+        layout=args.layout,
+        limit_per_source=args.limit_per_source,
+        random_state=args.seed,
+    )
     MESSAGES.say(*listed.failures)
     if not (files := listed.filenames.tolist()):
         raise CommandError(
