@@ -141,6 +141,11 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
         "help": "files in memory at a time, for each worker (default: %(default)s)",
     },
     "--seed": {"type": seed, "default": 0, "metavar": "N", "help": "{what} (default: %(default)s)"},
+    "--limit-per-source": {
+        "type": positive,
+        "metavar": "N",
+        "help": "use N files of each source, drawn at random by --seed (default: all)",
+    },
     "--layout": {
         "choices": tuple(LAYOUTS),
         "help": "how the folder is laid out: a folder per source (folders), ARCH/SOURCE/ (nested), "

@@ -86,13 +86,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments.add(parser, "--layout", default="folders")
     what = "with a model of --task detect: the sources that are photos"
     _arguments.add(parser, "--photos", what=what)
+    _arguments.add(parser, "--limit-per-source")
+    _arguments.add(parser, "--seed", what="draws files with --limit-per-source")
     _arguments.add_answers(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Attribute labelled images, and print how many answers are right."""
     model = _models.open_model(args.model, (_arguments.ATTRIBUTE, _arguments.DETECT))
-    listed = list_images(args.source, layout=args.layout)
+    listed = list_images(
+        args.source,
+        layout=args.layout,
+        limit_per_source=args.limit_per_source,
+        random_state=args.seed,
+    )
     MESSAGES.say(*listed.failures)
     if not (files := listed.filenames.tolist()):
         raise CommandError(

@@ -48,6 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _arguments.add(parser, "source")
     _arguments.add(parser, "--layout", default="folders")
+    _arguments.add(parser, "--limit-per-source")
+    _arguments.add(parser, "--seed", what="draws files with --limit-per-source")
     parser.add_argument("--model", required=True, metavar="FILE", help="the file to write")
     parser.add_argument(
         "--task",
@@ -101,7 +103,8 @@ def run(args: argparse.Namespace) -> int:
     estimator = _estimator(args)
     check_file("--model", args.model, force=args.force)
     any_size = _images.takes_any_size(estimator)
-    bunch = _images.find_images(args, any_size=any_size, groups=args.groups)
+    drawn = {"limit_per_source": args.limit_per_source, "random_state": args.seed}
+    bunch = _images.find_images(args, any_size=any_size, groups=args.groups, **drawn)
     if args.task == _arguments.DETECT:
         args.photos = _images.find_photos(args.photos, bunch.target_names.tolist())
     failures = list(bunch.failures)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics.cluster import contingency_matrix
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_random_state
 
 from sklearn_ganprint._output import as_label, as_name, printable
 from sklearn_ganprint.datasets import _reader
@@ -32,7 +32,13 @@ _SAMPLES = Path(__file__).parent / "samples"
 _TELLING = 0.7
 
 
-def list_images(container_path: FilePath, *, layout: str | None = "folders") -> Bunch:
+def list_images(
+    container_path: FilePath,
+    *,
+    layout: str | None = "folders",
+    limit_per_source: int | None = None,
+    random_state: int | np.random.RandomState | None = 0,
+) -> Bunch:
     """List image files and their labels, without opening the files.
 
     Parameters
@@ -42,6 +48,10 @@ def list_images(container_path: FilePath, *, layout: str | None = "folders") -> 
     layout : str or None, default="folders"
         How the folder is laid out, as in `load_image_folder`. None lists all files in a folder
         and in the folders below, or a file, without labels.
+    limit_per_source : int, default=None
+        Number of files of each label, at the most, which are drawn at random. None takes all.
+    random_state : int, RandomState instance or None, default=0
+        Draws them.
 
     Returns
     -------
@@ -85,6 +95,7 @@ def list_images(container_path: FilePath, *, layout: str | None = "folders") -> 
     """
     container = as_name(container_path)
     listing = list_all(container) if layout is None else list_container(container, layout)
+    listing = _draw(listing, limit_per_source, random_state)
     labels = np.array([entry.label for entry in listing.entries], dtype=str)
     return Bunch(
         filenames=np.array([entry.filename for entry in listing.entries], dtype=object),
@@ -101,6 +112,8 @@ def load_image_folder(
     load_content: bool = True,
     groups: Groups = None,
     architectures: Architectures = None,
+    limit_per_source: int | None = None,
+    random_state: int | np.random.RandomState | None = 0,
     n_jobs: int | None = None,
 ) -> Bunch:
     """Load labelled images from a folder, or as a CSV file lists them.
@@ -128,6 +141,11 @@ def load_image_folder(
     architectures : str, bytes, path-like, mapping or None, default=None
         The architecture of each label: a mapping, or a CSV file with the columns ``source``
         and ``architecture``. None takes what the layout or the CSV file says, if anything.
+    limit_per_source : int, default=None
+        Number of files of each label, at the most, which are drawn at random before any is opened;
+        others are not even inspected. None takes all.
+    random_state : int, RandomState instance or None, default=0
+        Draws them.
     n_jobs : int or None, default=None
         Number of threads over files; None leaves it to the reader.
 
@@ -224,7 +242,7 @@ def load_image_folder(
     if n_jobs is not None:
         reader.set_params(n_jobs=n_jobs)
     container = as_name(container_path)
-    listing = list_container(container, layout)
+    listing = _draw(list_container(container, layout), limit_per_source, random_state)
     failures = listing.failures
     entries = _inspect(listing.entries, reader, failures)
     entries, duplicates = _resolve_copies(entries, reader.n_jobs, failures)
@@ -252,6 +270,23 @@ def load_image_folder(
         f"Left out: {len(failures)}. Repeated: {len(duplicates)}."
     )
     return bunch
+
+
+def _draw(
+    listing: Listing, limit: int | None, random_state: int | np.random.RandomState | None
+) -> Listing:
+    """Keep at most so many files of each label, drawn at random, in their order."""
+    if limit is None:
+        return listing
+    if limit < 1:
+        raise ValueError(f"limit_per_source: expected None or a number of at least 1, got {limit}.")
+    random, by_label = check_random_state(random_state), defaultdict(list)
+    for position, entry in enumerate(listing.entries):
+        by_label[entry.label].append(position)
+    # By name, or the draw would depend on the order that folders are listed in.
+    drawn = [random.permutation(by_label[label])[:limit] for label in sorted(by_label)]
+    kept = np.sort(np.concatenate(drawn)).tolist() if drawn else []
+    return listing._replace(entries=[listing.entries[position] for position in kept])
 
 
 def _inspect(
