@@ -43,8 +43,10 @@ def test_fit_makes_a_model(tmp_path, image_folder, fit):
 def test_fit_takes_its_options(tmp_path, image_folder, fit):
     folder, *_ = image_folder()
     options = "--crop 16x24 --anchor center --channels luminance --denoiser median".split()
-    status, out, err = fit(folder, tmp_path / "m", *options, "--jobs", 2, "--batch-size", 5)
+    options += ["--jobs", 2, "--batch-size", 5, "--limit-per-source", 7, "--seed", 3]
+    status, out, err = fit(folder, tmp_path / "m", *options)
     assert status == 0
+    assert re.search(r"^c +7 +0 ", out, re.M)
     assert "crop 16 x 24 (center), luminance, median" in out
     model = load_model(tmp_path / "m")
     assert (model.reader_.crop, model.reader_.anchor) == ((16, 24), "center")

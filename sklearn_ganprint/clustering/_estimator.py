@@ -244,13 +244,13 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         self.feature_mean_, self.components_ = rule.axes.mean, rule.axes.matrix.T
         labels = np.full(n, UNSEEN)
         labels[positions] = rule.labels(features[:, 0])
-        summed = batches.map(assign_and_sum, shape, rule, self.n_jobs, rows=(labels,))
-        self.labels_ = np.full(n, NOWHERE)
-        sums, counts = 0.0, np.zeros(len(rule.centers))
-        for positions, (codes, batch_sums) in summed:
+        assigned, sums = batches.reduce(
+            assign_and_sum, np.add, shape, rule, self.n_jobs, rows=(labels,)
+        )
+        self.labels_, counts = np.full(n, NOWHERE), np.zeros(len(rule.centers))
+        for positions, codes in assigned:
             self.labels_[positions] = codes
             counts += np.bincount(codes[codes >= 0], minlength=len(counts))
-            sums = sums + batch_sums
         means = sums / np.maximum(counts, 1)[:, np.newaxis]
         self.fingerprints_ = means.astype(features.dtype)
         return self

@@ -1,6 +1,5 @@
 """Labelled image files, from a folder or from a CSV file, to one Bunch; the bundled samples."""
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics.cluster import contingency_matrix
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_random_state
 
-from sklearn_ganprint._output import as_label, csv_rows, printable
+from sklearn_ganprint._output import as_label, as_name, printable
 from sklearn_ganprint.datasets import _reader
-from sklearn_ganprint.datasets._decoding import FilePath, ImageReadError
+from sklearn_ganprint.datasets._decoding import ImageReadError
 from sklearn_ganprint.datasets._layouts import list_container
-from sklearn_ganprint.datasets._listing import Entry, Listing, list_all
+from sklearn_ganprint.datasets._listing import Entry, Listing, list_all, table_rows
 from sklearn_ganprint.datasets._reader import ImageReader
+from sklearn_ganprint.datasets._storage import FilePath
 
 __all__ = ["ImageBunch", "confounds", "list_images", "load_image_folder", "load_samples"]
 
@@ -100,7 +100,13 @@ class ImageBunch(Bunch):
     DESCR: str
 
 
-def list_images(container_path: FilePath, *, layout: str | None = "folders") -> Bunch:
+def list_images(
+    container_path: FilePath,
+    *,
+    layout: str | None = "folders",
+    limit_per_source: int | None = None,
+    random_state: int | np.random.RandomState | None = 0,
+) -> Bunch:
     """List image files and their labels, without opening the files.
 
     Parameters
@@ -109,7 +115,11 @@ def list_images(container_path: FilePath, *, layout: str | None = "folders") -> 
         A folder or a CSV file, as in `load_image_folder`.
     layout : str or None, default="folders"
         How the folder is laid out, as in `load_image_folder`. None lists all files in a folder
-        and in the folders below, without labels.
+        and in the folders below, or a file, without labels.
+    limit_per_source : int, default=None
+        Number of files of each label, at the most, which are drawn at random. None takes all.
+    random_state : int, RandomState instance or None, default=0
+        Draws them.
 
     Returns
     -------
@@ -151,8 +161,9 @@ def list_images(container_path: FilePath, *, layout: str | None = "folders") -> 
     >>> [os.path.basename(path) for path in unlabelled.filenames]
     ['1.png', '1.png']
     """
-    container = os.fsdecode(container_path)
+    container = as_name(container_path)
     listing = list_all(container) if layout is None else list_container(container, layout)
+    listing = _draw(listing, limit_per_source, random_state)
     labels = np.array([entry.label for entry in listing.entries], dtype=str)
     return Bunch(
         filenames=np.array([entry.filename for entry in listing.entries], dtype=object),
@@ -169,6 +180,8 @@ def load_image_folder(
     load_content: bool = True,
     groups: Groups = None,
     architectures: Architectures = None,
+    limit_per_source: int | None = None,
+    random_state: int | np.random.RandomState | None = 0,
     n_jobs: int | None = None,
 ) -> ImageBunch:
     """Load labelled images from a folder, or as a CSV file lists them.
@@ -196,6 +209,11 @@ def load_image_folder(
     architectures : str, bytes, path-like, mapping or None, default=None
         The architecture of each label: a mapping, or a CSV file with the columns ``source``
         and ``architecture``. None takes what the layout or the CSV file says, if anything.
+    limit_per_source : int, default=None
+        Number of files of each label, at the most, which are drawn at random before any is opened;
+        others are not even inspected. None takes all.
+    random_state : int, RandomState instance or None, default=0
+        Draws them.
     n_jobs : int or None, default=None
         Number of threads over files; None leaves it to the reader.
 
@@ -273,8 +291,8 @@ def load_image_folder(
     reader = ImageReader() if reader is None else clone(reader)
     if n_jobs is not None:
         reader.set_params(n_jobs=n_jobs)
-    container = os.fsdecode(container_path)
-    listing = list_container(container, layout)
+    container = as_name(container_path)
+    listing = _draw(list_container(container, layout), limit_per_source, random_state)
     failures = listing.failures
     entries = _inspect(listing.entries, reader, failures)
     entries, duplicates = _resolve_copies(entries, reader.n_jobs, failures)
@@ -302,6 +320,23 @@ def load_image_folder(
         f"Left out: {len(failures)}. Repeated: {len(duplicates)}."
     )
     return bunch
+
+
+def _draw(
+    listing: Listing, limit: int | None, random_state: int | np.random.RandomState | None
+) -> Listing:
+    """Keep at most so many files of each label, drawn at random, in their order."""
+    if limit is None:
+        return listing
+    if limit < 1:
+        raise ValueError(f"limit_per_source: expected None or a number of at least 1, got {limit}.")
+    random, by_label = check_random_state(random_state), defaultdict(list)
+    for position, entry in enumerate(listing.entries):
+        by_label[entry.label].append(position)
+    # By name, or the draw would depend on the order that folders are listed in.
+    drawn = [random.permutation(by_label[label])[:limit] for label in sorted(by_label)]
+    kept = np.sort(np.concatenate(drawn)).tolist() if drawn else []
+    return listing._replace(entries=[listing.entries[position] for position in kept])
 
 
 def _inspect(
@@ -384,8 +419,8 @@ def _given_architectures(
 ) -> NDArray[np.generic]:
     """Return the architecture of each label, as a mapping or a CSV file says it."""
     if not isinstance(given, Mapping):
-        path = os.fsdecode(given)
-        rows = csv_rows(path, ("source", "architecture"))
+        path = as_name(given)
+        rows = table_rows(path, ("source", "architecture"))
         pairs = ((as_label(cells["source"]), cells["architecture"]) for _, cells in rows)
         given = _unique_pairs(pairs, printable(path))
     given = {as_label(str(name)): architecture for name, architecture in given.items()}

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
@@ -13,8 +13,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
-from sklearn_ganprint._batches import Batches, Result, map_in_order, transform_batch
+from sklearn_ganprint._batches import Batches, GroupedSum, Result, map_in_order, transform_batch
 from sklearn_ganprint._images import by_shape
+from sklearn_ganprint._output import as_names
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history
 from sklearn_ganprint.datasets._decoding import ImageInfo
 from sklearn_ganprint.datasets._reader import ReadFiles, read_usable
@@ -144,21 +145,42 @@ class FileBatches(Batches):
 
     def map(self, function: Callable[..., Any], *args: Any, rows: Any = ()) -> Iterator[Result]:
         """Yield what becomes of each batch, in order, as they are ready; see to bad files."""
+        n_used = 0
+        for kept, value in self._outcomes(partial(_work, function=function, args=args), rows):
+            if not n_used:
+                self._warn_of_memory(value)
+            n_used += len(kept)
+            yield kept, value
+
+    def reduce(
+        self,
+        function: Callable[..., Any],
+        add: Callable[[Any, Any], Any],
+        *args: Any,
+        rows: Any = (),
+    ) -> tuple[list[Result], Any]:
+        """Map batches to pairs; add up the second values, on the workers if these are dask's."""
+        total = GroupedSum(add)
+        work = partial(_work_apart, function=function, args=args)
+        return list(self._outcomes(work, rows, total)), total.finish()
+
+    def _outcomes(
+        self, work: Callable[..., Any], rows: Any, total: GroupedSum | None = None
+    ) -> Iterator[Result]:
+        """Yield what becomes of each batch that has usable files, and push parts to the total."""
         positions = np.flatnonzero(self.usable)
         failures: list[ImageReadError] = []
-        items = self.items if len(positions) == len(self) else self.items[positions]
-        rows, batches = [values[positions] for values in rows], self.cut()
-        looked_at: list[Any] = [None] * len(batches)
-        if self.looked_at is not None and not self.histories:  # later maps read the same files
-            looked_at = [self.looked_at[positions[batch]] for batch in batches]
-        tasks = (
-            (self.reading, items[b], self.steps, function, [each[b] for each in rows], args, look)
-            for b, look in zip(batches, looked_at, strict=True)
-        )
+        batches = self.cut()
+        tasks = self._tasks(positions, batches, [values[positions] for values in rows])
         if self.progress is not None and self.start:
             self.progress(self.start, len(positions))
-        results, n_used = map_in_order(_work, tasks, self.n_jobs), 0
-        for batch, (kept, value, failed, found) in zip(batches, results, strict=True):
+        work = partial(work, self.reading, self.steps)
+        results = map_in_order(work, tasks, self.n_jobs, apart=total is not None)
+        for batch, result in zip(batches, results, strict=True):
+            if total is not None:
+                result, part = result
+                total.push(part)
+            kept, value, failed, found = result
             for error in failed:
                 self._handle(error)
             failures += failed
@@ -167,9 +189,6 @@ class FileBatches(Batches):
             self.usable[kept] = True
             self._keep_histories(kept, found)
             if len(kept):
-                if not n_used:
-                    self._warn_of_memory(value)
-                n_used += len(kept)
                 yield kept, value
             if self.progress is not None:
                 self.progress(batch.stop, len(positions))
@@ -179,9 +198,19 @@ class FileBatches(Batches):
             warnings.warn(
                 f"{len(failures)} of {len(positions)} files could not be used:\n{names}",
                 UnreadableImageWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         self._check_labels()
+
+    def _tasks(
+        self, positions: np.ndarray, batches: list[slice], rows: list[np.ndarray]
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield items and rows of each batch, and which of the items are looked at, if any."""
+        items = self.items if len(positions) == len(self) else self.items[positions]
+        looks = self.looked_at is not None and not self.histories  # later maps read the same files
+        for b in batches:
+            look = self.looked_at[positions[b]] if looks and self.looked_at is not None else None
+            yield items[b], [values[b] for values in rows], look
 
     def look(self) -> list[FileHistory | None]:
         """Read files for what is told of them alone, None of those that cannot be used."""
@@ -219,7 +248,7 @@ class FileBatches(Batches):
                 f"partial_fit and merge, or a step that reduces residuals to features, does "
                 f"without.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _check_labels(self) -> None:
@@ -244,12 +273,13 @@ def _repeated(images: Any, size: tuple[int, int] | None) -> np.ndarray:
 
 def _work(
     reading: Reading,
-    items: Any,
     steps: Sequence[Any],
-    function: Callable[..., Any],
+    items: Any,
     rows: Sequence[np.ndarray],
-    args: Sequence[Any],
     looked_at: np.ndarray | None,
+    *,
+    function: Callable[..., Any],
+    args: Sequence[Any],
 ) -> tuple[np.ndarray, Any, list[ImageReadError], list[FileHistory]]:
     """Read, compute, and send back what is small: what one worker does."""
     images, kept, failures, infos = reading.load(items, identify=looked_at is not None)
@@ -260,6 +290,13 @@ def _work(
         images = transform_batch(images, steps)
         value = function(images, *(values[kept] for values in rows), *args)
         return kept, value, failures, histories
+
+
+def _work_apart(*task: Any, **how: Any) -> tuple[Any, Any]:
+    """Do the same with a function that returns a pair, of which the second value stays apart."""
+    kept, pair, failures, histories = _work(*task, **how)
+    value, part = pair or (None, None)
+    return (kept, value, failures, histories), part
 
 
 def _history(info: ImageInfo, image: np.ndarray, look: bool) -> FileHistory:
@@ -303,7 +340,7 @@ def as_paths(X: Any) -> np.ndarray:
     """File paths as an array of objects, which a list of indices can be taken from."""
     X = _only_column(X)
     paths = np.empty(len(X), dtype=object)
-    paths[:] = list(X)
+    paths[:] = as_names(X)
     return paths
 
 

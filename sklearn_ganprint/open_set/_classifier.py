@@ -11,7 +11,7 @@ from sklearn.utils import deprecated, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from sklearn_ganprint._batches import Batches, split_steps, takes_any_size
+from sklearn_ganprint._batches import Batches, last_step, split_steps, takes_any_size
 from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import stack_images
 from sklearn_ganprint._metaestimators import (
@@ -22,7 +22,6 @@ from sklearn_ganprint._metaestimators import (
     offers,
     route,
 )
-from sklearn_ganprint.classification._base import last_step
 from sklearn_ganprint.conformal import (
     Calibration,
     CalibrationWarning,
