@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
 from sklearn_ganprint._batches import Batches, GroupedSum, Result, map_in_order, transform_batch
+from sklearn_ganprint._compat import FitTasks
 from sklearn_ganprint._images import by_shape
 from sklearn_ganprint._output import as_names
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history
@@ -82,7 +83,8 @@ class FileBatches(Batches):
     `on_error`, as in :class:`FileBatchEstimator`; `progress` is called after each batch. Batches
     begin at the item `start`, and none goes beyond one of the `stops`. With `labels`, files of two
     classes at least must be left. With `looked_at`, one value a file, `histories` has by position
-    what the first map finds out about files, and about pixels where it is true.
+    what the first map finds out about files, and about pixels where it is true. In a fit, each map
+    is one of its `tasks`.
     """
 
     items: Any
@@ -96,6 +98,7 @@ class FileBatches(Batches):
     labels: np.ndarray | None = None
     on_history: Callable[[str, FileHistory], Any] | None = None
     looked_at: np.ndarray | None = None
+    tasks: FitTasks | None = None
     histories: dict[int, FileHistory] = field(default_factory=dict, init=False)
     failures: list[ImageReadError] = field(default_factory=list, init=False)
     usable: np.ndarray = field(init=False)
@@ -176,7 +179,8 @@ class FileBatches(Batches):
             self.progress(self.start, len(positions))
         work = partial(work, self.reading, self.steps)
         results = map_in_order(work, tasks, self.n_jobs, apart=total is not None)
-        for batch, result in zip(batches, results, strict=True):
+        told = batches if self.tasks is None else self.tasks.each("pass over files", batches)
+        for batch, result in zip(told, results, strict=True):
             if total is not None:
                 result, part = result
                 total.push(part)
