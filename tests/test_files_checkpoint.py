@@ -129,3 +129,34 @@ def test_what_could_not_be_read_is_not_kept(tmp_path, image_folder):
     )
     with pytest.raises(pickle.UnpicklingError, match=r"found .*Merging\. Fit without checkpoint"):
         files.fit(paths, y)
+
+
+def test_answers_are_kept_for_files_that_have_not_changed(tmp_path, image_folder):
+    _, paths, y = image_folder(n_per_class=4)
+    files = FileBatchEstimator(mean, batch_size=2).fit(paths, y)
+    open(paths[5], "w").close()
+    told = []
+    files.set_params(on_error=lambda error: told.append(error.filename))
+    histories = {}
+    files.set_params(on_history=histories.__setitem__)
+    expected = files.class_scores(paths)
+    whole = dict(histories)
+    files.set_params(checkpoint=tmp_path / "kept", progress=stop_at(3))
+    with pytest.raises(InterruptedError):
+        files.class_scores(paths)
+    DENOISED.clear()
+    histories.clear()
+    files.set_params(progress=None)
+    np.testing.assert_array_equal(files.class_scores(paths), expected)
+    assert histories == whole
+    assert sum(DENOISED) == 3 * 6  # channels of the files that are left
+    DENOISED.clear()
+    os.utime(paths[7], (0, 0))
+    shuffled = np.random.default_rng(0).permutation(len(paths))
+    answers = files.class_scores(np.array(paths)[shuffled])
+    np.testing.assert_allclose(answers, expected[shuffled], rtol=1e-5)
+    assert sum(DENOISED) == 3  # one image
+    assert told == [paths[5]] * 4  # each time, read or not
+    files.fit(paths[:4] + paths[8:], y[:4].tolist() + y[8:].tolist())
+    with pytest.raises(ValueError, match=r"other settings \(model\)"):
+        files.class_scores(paths)

@@ -131,8 +131,7 @@ class FileBatches(Batches):
             failures += found.failures
             if len(found.kept):
                 return _repeated(found.images, self.reading.size)
-        for error in failures:
-            self._handle(error)
+        self._handle(failures)
         raise ValueError(f"None of the {len(self)} files can be used; the first: {failures[0]}")
 
     def cut(self) -> list[slice]:
@@ -181,25 +180,17 @@ class FileBatches(Batches):
         results = go_on(self.checkpoint, run, tasks, total)
         for batch, result in zip(batches, results, strict=True):
             kept, value, failed, found = result
-            for error in failed:
-                self._handle(error)
+            self._handle(failed)
             failures += failed
             kept = positions[batch][kept]
             self.usable[positions[batch]] = False
             self.usable[kept] = True
-            self._keep_histories(kept, found)
+            self.keep_histories(kept, found)
             if len(kept):
                 yield kept, value
             if self.progress is not None:
                 self.progress(batch.stop, len(positions))
-        self.failures += failures
-        if failures and self.on_error == "warn":
-            names = "\n".join(map(str, failures))
-            warnings.warn(
-                f"{len(failures)} of {len(positions)} files could not be used:\n{names}",
-                UnreadableImageWarning,
-                stacklevel=5,
-            )
+        self._warn_of_failures(failures)
         self._check_labels()
 
     def _tasks(
@@ -224,13 +215,29 @@ class FileBatches(Batches):
             pass
         return [self.histories.get(position) for position in range(len(self))]
 
-    def _handle(self, error: ImageReadError) -> None:
-        if self.on_error == "raise":
-            raise error
-        if callable(self.on_error):
-            self.on_error(error)
+    def take_failures(self, failures: list[ImageReadError]) -> None:
+        """See to files that failed before, and are not read again."""
+        self._handle(failures)
+        self._warn_of_failures(failures)
 
-    def _keep_histories(self, kept: np.ndarray, found: Sequence[FileHistory]) -> None:
+    def _handle(self, failures: Sequence[ImageReadError]) -> None:
+        self.failures += failures
+        for error in failures:
+            if self.on_error == "raise":
+                raise error
+            if callable(self.on_error):
+                self.on_error(error)
+
+    def _warn_of_failures(self, failures: list[ImageReadError]) -> None:
+        if failures and self.on_error == "warn":
+            names = "\n".join(map(str, failures))
+            warnings.warn(
+                f"{len(failures)} of {len(self)} files could not be used:\n{names}",
+                UnreadableImageWarning,
+                stacklevel=6,
+            )
+
+    def keep_histories(self, kept: np.ndarray, found: Sequence[FileHistory]) -> None:
         for position, history in zip(kept.tolist(), found, strict=False):  # none in later maps
             self.histories[position] = history
             if self.on_history is not None:

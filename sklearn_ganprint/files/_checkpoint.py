@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import joblib
+import numpy as np
 
 import sklearn_ganprint
 from sklearn_ganprint._batches import GroupedSum
@@ -111,6 +112,79 @@ def go_on(
         log.write(total and total.finish())
 
 
+def map_answers(
+    files: Any, batches: Any, function: Callable[..., Any], method: str, *args: Any
+) -> Iterator[tuple[np.ndarray, Any]]:
+    """Map batches to what a method of a fitted estimator says of them.
+
+    If the estimator of files has a checkpoint, answers for files that are unchanged are from there.
+    """
+    asked = function, files.estimator_, method, *args
+    if files.checkpoint is None or batches.reading.reader is None:
+        yield from batches.map(*asked)
+        return
+    model = {"model": files.estimator_, "reader": files.predict_reader_, "arguments": args}
+    settings = {"version": sklearn_ganprint.__version__, **_hashes(model)}
+    checkpoint = Checkpoint(Path(files.checkpoint) / method.strip("_"), settings)
+    log, stamps = checkpoint.next_map(), list(map(stamp, batches.items))
+    kept = list(_unchanged(log.results, batches.items, stamps))
+    for positions, *_ in kept:
+        batches.usable[positions] = False
+    places, n_failed = {os.fsdecode(item): n for n, item in enumerate(batches.items)}, 0
+    try:
+        for positions, value in batches.map(*asked):
+            # With the files that failed on the way, or batches would be cut elsewhere.
+            failed, n_failed = batches.failures[n_failed:], len(batches.failures)
+            broken = np.array([places[error.filename] for error in failed], dtype=int)
+            log.add(_record(batches, stamps, broken, failed), None, complete=False)
+            log.add(_record(batches, stamps, positions, value), None, complete=True)
+            yield positions, value
+    finally:
+        log.write(None)
+    for positions, value, histories in kept:
+        if isinstance(value, list):
+            batches.take_failures(value)
+            continue
+        batches.usable[positions] = True
+        batches.keep_histories(positions, histories)
+        yield positions, value
+
+
+class _Record(NamedTuple):
+    """Answers for some files, or the errors of those that could not be used."""
+
+    names: list[str]
+    stamps: list[Any]
+    value: Any
+    histories: list[Any]
+
+
+def _record(batches: Any, stamps: list[Any], positions: np.ndarray, value: Any) -> _Record:
+    chosen = positions.tolist()
+    names = [os.fsdecode(batches.items[position]) for position in chosen]
+    histories = [batches.histories[n] for n in chosen if n in batches.histories]
+    return _Record(names, [stamps[position] for position in chosen], value, histories)
+
+
+def _unchanged(
+    records: list[_Record], items: Any, stamps: list[Any]
+) -> Iterator[tuple[np.ndarray, Any, list[Any]]]:
+    """Yield positions, answers and histories of the files whose stamps are those recorded."""
+    places = {os.fsdecode(item): place for place, item in enumerate(items)}
+    for names, known, value, histories in reversed(records):
+        found = [places.get(name, -1) for name in names]
+        own = [
+            n
+            for n, (place, its) in enumerate(zip(found, known, strict=True))
+            if place >= 0 and its is not None and stamps[place] == its
+        ]
+        for n in own:
+            del places[names[n]]  # the last answer counts
+        if own:
+            chosen = [value[n] for n in own] if isinstance(value, list) else value[own]
+            yield np.array(found)[own], chosen, [histories[n] for n in own] if histories else []
+
+
 def settings_of(estimator: Any, items: Any, rows: Mapping[str, Any]) -> dict[str, Any]:
     """Give what the results of a fit depend on: parameters, files, and one value for each."""
     params = {
@@ -118,10 +192,13 @@ def settings_of(estimator: Any, items: Any, rows: Mapping[str, Any]) -> dict[str
         for name, value in estimator.get_params().items()
         if name.rpartition("__")[2] not in _OF_THE_RUN
     }
-    hashes = {name: joblib.hash(values) for name, values in rows.items()}
     stamps = hashlib.sha256(repr([(os.fsdecode(item), stamp(item)) for item in items]).encode())
     version = sklearn_ganprint.__version__
-    return {"version": version, **params, "files": stamps.hexdigest(), **hashes}
+    return {"version": version, **params, "files": stamps.hexdigest(), **_hashes(rows)}
+
+
+def _hashes(values: Mapping[str, Any]) -> dict[str, str]:
+    return {name: joblib.hash(value) for name, value in values.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -35,7 +35,7 @@ from sklearn_ganprint._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files import _batches
 from sklearn_ganprint.files._batches import FileBatches, apply_batch, is_paths
-from sklearn_ganprint.files._checkpoint import Checkpoint, settings_of
+from sklearn_ganprint.files._checkpoint import Checkpoint, map_answers, settings_of
 from sklearn_ganprint.files._fitted import (
     FileHistory,
     FittedFiles,
@@ -83,9 +83,10 @@ class FileBatchEstimator(
         Called as ``on_history(filename, history)`` in the calling process, with the
         :class:`~sklearn_ganprint.files.FileHistory` of each file that could be used.
     checkpoint : str or path-like, default=None
-        Folder where ``fit`` keeps what batches of files become, sums or features. A fit that was
-        interrupted goes on from there, with the same result. One with other parameters or files
-        is refused. The folder is not removed. None keeps nothing.
+        Folder for what batches of files have become. A ``fit`` that was interrupted goes on from
+        there, with the same result; one with other parameters or files is refused. ``predict`` and
+        the like keep their answers there, and read files that are new or have changed, by size
+        and time. The folder is not removed. None keeps nothing.
 
     Attributes
     ----------
@@ -464,7 +465,7 @@ class FileBatchEstimator(
         if self.takes_any_size and _images.differ_in_shape(X):
             return _images.by_shape(lambda images: self._answer(method, images, *args), X)
         batches, result, dtypes = self._batches_like(X), None, []
-        for positions, value in batches.map(apply_batch, self.estimator_, method, *args):
+        for positions, value in map_answers(self, batches, apply_batch, method, *args):
             if result is None:
                 result = self._unanswered(len(batches), method, value)
             result[positions] = value
