@@ -1,10 +1,16 @@
 """Sphinx configuration."""
 
 import os
+import sys
+from pathlib import Path
 
 # The gallery draws off screen, and its diagrams of estimators link to pages beside it.
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ["GANPRINT_DOCS"] = "../api/generated"
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import make_pictures  # noqa: E402
 
 import sklearn_ganprint  # noqa: E402
 
@@ -83,3 +89,10 @@ sphinx_gallery_conf = {
     "backreferences_dir": "api/backreferences",
     "doc_module": ("sklearn_ganprint",),
 }
+
+
+def setup(app):
+    """Make the pictures of the front page before it is read."""
+    app.connect(
+        "builder-inited", lambda app: make_pictures.make_front_page(Path(app.srcdir, "pictures"))
+    )
