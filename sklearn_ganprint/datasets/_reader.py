@@ -4,13 +4,13 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
-from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
@@ -508,9 +508,15 @@ def map_files(
     function: Callable[[str], _Result], names: Sequence[str], n_jobs: int | None
 ) -> Iterator[_Result | ImageReadError]:
     """Return ``function(name)``, or the ImageReadError it raised, in the order of names."""
-    if any(isinstance(name, Url) for name in names):  # most of the time they wait
-        n_jobs = max(_CONNECTIONS, effective_n_jobs(n_jobs))
+    if any(isinstance(name, Url) for name in names):
+        return _map_urls(partial(_attempt, function), names)
     return map_in_order(_attempt, ((function, name) for name in names), n_jobs, prefer="threads")
+
+
+def _map_urls(function: Callable[[str], _Result], names: Sequence[str]) -> Iterator[_Result]:
+    # Not joblib's threads, of which there may be one only, within others: these mostly wait.
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        yield from pool.map(function, names)
 
 
 def _attempt(function: Callable[[str], _Result], name: str) -> _Result | ImageReadError:

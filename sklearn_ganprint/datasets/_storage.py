@@ -73,7 +73,8 @@ def real_path(name: str) -> str:
 
 def is_on_disk(name: str) -> bool:
     """Return whether a path is one of the file system of this machine, or would be."""
-    return not isinstance(name, Url) and find_member(name) is None
+    archive, inside = _split(name)
+    return not isinstance(name, Url) and not (archive and inside)
 
 
 def open_file(name: str, most: int = MOST_BYTES) -> BufferedReader | BytesIO:
@@ -255,7 +256,7 @@ def index_archive(archive: str) -> Index:
 def _readable(archive: str) -> Index:
     index = _index(archive)
     if index.problem is not None and not index.members:
-        raise OSError(errno.EINVAL, index.problem)
+        raise OSError(errno.EINVAL, index.problem, str(archive))
     return index
 
 
@@ -355,7 +356,7 @@ def _fetch(name: Url, most: int) -> bytes:
     with _in_words(name):
         filesystem, path = _filesystem(name)
         if not _is_web(filesystem):
-            data = filesystem.cat_file(path, start=0, end=most + 1)
+            data = _first_bytes(filesystem, path, most + 1)
         else:
             # A server may ignore a range, and send for ever. Without a block and with a size, no
             # matter which, it is asked once.
@@ -363,6 +364,16 @@ def _fetch(name: Url, most: int) -> bytes:
                 data = b"".join(_pieces(stream, most + 1))
     _require_at_most(len(data), most)
     return data
+
+
+def _first_bytes(filesystem: Any, path: str, limit: int) -> bytes:
+    try:
+        return filesystem.cat_file(path, start=0, end=limit)
+    except OSError as error:
+        # S3 finds no range of bytes in an empty file.
+        if error.errno != errno.EINVAL or filesystem.size(path):
+            raise
+        return b""
 
 
 def _pieces(stream: BinaryIO, limit: int) -> Iterator[bytes]:
