@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
 from sklearn_ganprint._batches import map_in_order
-from sklearn_ganprint._output import Url, as_names, printable
+from sklearn_ganprint._output import Url, printable
 from sklearn_ganprint.datasets._decoding import (
     Channels,
     ImageInfo,
@@ -27,6 +27,7 @@ from sklearn_ganprint.datasets._decoding import (
     inspect_image,
 )
 from sklearn_ganprint.datasets._decoding._structure import UnusableImageError
+from sklearn_ganprint.datasets._items import image_names
 from sklearn_ganprint.datasets._storage import FilePath, file_size, is_on_disk, open_file
 
 __all__ = ["ImageReader", "content_keys", "inspect_images"]
@@ -555,20 +556,13 @@ def _widen(images: Images) -> Images:
 
 
 def _as_names(paths: Iterable[FilePath]) -> list[str]:
-    """Return the paths as a list of str that the file system takes."""
+    """Return the paths, or images in place of paths, as a list of names to open."""
     if isinstance(paths, str | bytes | os.PathLike):
         raise TypeError(
             f"paths: expected a list of paths, got the single path {paths!r}; "
             "put it in a list, or use read_one"
         )
-    names = list(paths)
-    for index, name in enumerate(names):
-        if not isinstance(name, str | bytes | os.PathLike):
-            raise TypeError(
-                f"paths[{index}]: expected a str, bytes or path-like object, "
-                f"got {type(name).__name__}"
-            )
-    return as_names(names)
+    return image_names(paths)
 
 
 def _is_positive_int(value: object) -> bool:
