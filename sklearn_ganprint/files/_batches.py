@@ -15,9 +15,9 @@ from sklearn.utils import _safe_indexing
 
 from sklearn_ganprint._batches import Batches, GroupedSum, Result, map_in_order, transform_batch
 from sklearn_ganprint._images import by_shape
-from sklearn_ganprint._output import as_names
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history
 from sklearn_ganprint.datasets._decoding import ImageInfo
+from sklearn_ganprint.datasets._items import image_names, is_image
 from sklearn_ganprint.datasets._reader import ReadFiles, read_usable
 from sklearn_ganprint.files._checkpoint import Checkpoint, go_on
 from sklearn_ganprint.files._fitted import FileHistory, sketch
@@ -335,7 +335,7 @@ def _apply_to_one_shape(images: Any, estimator: Any, method: str, args: Any) -> 
 
 
 def is_paths(X: Any) -> bool:
-    """Whether `X` is a sequence of file paths, and not of numbers."""
+    """Whether `X` is a sequence of file paths, or of images in place of these, not of numbers."""
     if _is_path(X):
         raise TypeError(f"Expected a sequence of file paths, got one path: {X!r}. Pass a list.")
     X = _only_column(X)
@@ -343,14 +343,15 @@ def is_paths(X: Any) -> bool:
         return False
     if not len(X):
         raise ValueError("Expected at least one file path or image, got none.")
-    return _is_path(next(iter(X)))
+    first = next(iter(X))
+    return _is_path(first) or is_image(first)
 
 
 def as_paths(X: Any) -> np.ndarray:
     """File paths as an array of objects, which a list of indices can be taken from."""
     X = _only_column(X)
     paths = np.empty(len(X), dtype=object)
-    paths[:] = as_names(X)
+    paths[:] = image_names(X)
     return paths
 
 
