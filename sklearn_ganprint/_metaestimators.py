@@ -20,7 +20,6 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -28,6 +27,8 @@ from sklearn.utils.validation import (
     check_consistent_length,
     column_or_1d,
 )
+
+from sklearn_ganprint._compat import available_if
 
 
 class FitsBatches(Protocol):
