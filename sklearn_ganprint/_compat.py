@@ -7,10 +7,10 @@ from sklearn.base import _fit_context
 from sklearn.utils import metaestimators
 
 try:
-    from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
+    from sklearn.callback import CallbackSupportMixin as Callbacks
 except ImportError:  # new in 1.9, where it is experimental
 
-    class CallbackSupportMixin:  # type: ignore[no-redef]
+    class Callbacks:  # type: ignore[no-redef]
         """Nothing, in place of the mixin of estimators that take callbacks."""
 
 

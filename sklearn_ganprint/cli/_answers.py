@@ -171,7 +171,8 @@ class Question:
             )
         files, failures = _images.find_files(args.paths, args.out)
         MESSAGES.warn(*self.cautions)
-        scored = score_files(self.model, files, failures, args.jobs, self.title)
+        kept = getattr(args, "resume", None)
+        scored = score_files(self.model, files, failures, args.jobs, self.title, kept)
         rows = scored.add_histories(self.rows(files, scored))
         if args.stability is not None:
             copies = args.stability, args.jobs

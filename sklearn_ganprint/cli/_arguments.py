@@ -146,6 +146,10 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
         "metavar": "N",
         "help": "use N files of each source, drawn at random by --seed (default: all)",
     },
+    "--resume": {
+        "action": "store_true",
+        "help": "keep what is done in {what}, and go on from there after an interruption",
+    },
     "--layout": {
         "choices": tuple(LAYOUTS),
         "help": "how the folder is laid out: a folder per source (folders), ARCH/SOURCE/ (nested), "

@@ -48,7 +48,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _arguments.add(parser, "source")
     _arguments.add(parser, "--layout", default="folders")
-    _arguments.add(parser, "--limit-per-source")
     _arguments.add(parser, "--seed", what="draws files with --limit-per-source")
     parser.add_argument("--model", required=True, metavar="FILE", help="the file to write")
     parser.add_argument(
@@ -63,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = "with --task detect: the sources that are photos, each kind one"
     _arguments.add(parser, "--photos", what=what)
     _add_kinds(parser)
-    _arguments.add(parser, "--crop", "--anchor")
+    _arguments.add(parser, "--crop", "--anchor", "--limit-per-source")
     _arguments.add(parser, "--channels", what="rgb; with --kind prnu luminance")
     _arguments.add(parser, "--denoiser")
     groups = (
@@ -72,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _arguments.add(parser, "--groups", what=groups)
     _arguments.add(parser, "--jobs", "--batch-size", "--format")
+    _arguments.add(parser, "--resume", what="the folder FILE.partial")
     _arguments.add(parser, "--force", help="replace the model if it exists")
 
 
@@ -116,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
     labels = _labels(args)
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model, findings=findings)
+    _images.remove_kept(args)
     MESSAGES.warn(_models.warning_of_few(model))
     rows = _rows(bunch, model, failures, labels)
     MESSAGES.warn(_warning_of_sources(rows, model), _warning_of_pixels(bunch, model))

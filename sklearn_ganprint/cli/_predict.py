@@ -43,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments.add(parser, "model", "paths")
     _arguments.add_answers(parser)
     _arguments.add(parser, "--stability")
+    parser.add_argument(
+        "--resume",
+        metavar="DIR",
+        help="keep scores in this folder, and read files only that are new or have changed since, "
+        "as after an interruption",
+    )
     _arguments.add_out(parser, _case.CONTENT)
 
 

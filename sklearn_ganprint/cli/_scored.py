@@ -80,9 +80,17 @@ class Scored(NamedTuple):
 
 
 def score_files(
-    model: Model, files: list[str], failures: list[ImageReadError], n_jobs: int, title: str
+    model: Model,
+    files: list[str],
+    failures: list[ImageReadError],
+    n_jobs: int,
+    title: str,
+    checkpoint: str | None = None,
 ) -> Scored:
-    """Score each file, in one pass over the pixels; `failures` are those there are already."""
+    """Score each file, in one pass over the pixels; `failures` are those there are already.
+
+    A folder as `checkpoint` keeps scores, so that unchanged files are not read again.
+    """
     failures = list(failures)
     histories: dict[str, FileHistory] = {}
     with MESSAGES.progress(title) as progress:
@@ -91,6 +99,7 @@ def score_files(
             on_error=collect_failures(failures),
             progress=progress,
             on_history=histories.__setitem__,
+            checkpoint=checkpoint,
         )
         both = _assess(model, files)
     reasons = {}
@@ -175,7 +184,9 @@ def add_stability(
     `judge` makes rows of files and their scores; the answer in a row is under `key`.
     """
     # What workers get has no functions of this process.
-    model.whole.set_params(n_jobs=None, on_error="raise", progress=None, on_history=None)
+    model.whole.set_params(
+        n_jobs=None, on_error="raise", progress=None, on_history=None, checkpoint=None
+    )
     asked = [n for n, row in enumerate(rows) if row["score"] is not None and row[key] is not None]
     found: list[Row] = [{**row, "stability": None, "stability_answers": None} for row in rows]
     tasks = ((rows[n]["file"], model, n_copies) for n in asked)

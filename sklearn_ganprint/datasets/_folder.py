@@ -1,9 +1,10 @@
 """Labelled image files, from a folder or from a CSV file, to one Bunch; the bundled samples."""
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,15 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn_ganprint._output import as_label, as_name, printable
 from sklearn_ganprint.datasets import _reader
 from sklearn_ganprint.datasets._decoding import ImageReadError
+from sklearn_ganprint.datasets._items import describe, list_dataset
 from sklearn_ganprint.datasets._layouts import list_container
-from sklearn_ganprint.datasets._listing import Entry, Listing, list_all, table_rows
+from sklearn_ganprint.datasets._listing import (
+    Entry,
+    Listing,
+    list_all,
+    table_rows,
+    with_one_spelling,
+)
 from sklearn_ganprint.datasets._reader import ImageReader
 from sklearn_ganprint.datasets._storage import FilePath
 
@@ -161,13 +169,12 @@ def list_images(
     >>> [os.path.basename(path) for path in unlabelled.filenames]
     ['1.png', '1.png']
     """
-    container = as_name(container_path)
-    listing = list_all(container) if layout is None else list_container(container, layout)
+    listing, _ = _list(container_path, layout)
     listing = _draw(listing, limit_per_source, random_state)
     labels = np.array([entry.label for entry in listing.entries], dtype=str)
     return Bunch(
         filenames=np.array([entry.filename for entry in listing.entries], dtype=object),
-        labels=None if layout is None else labels,
+        labels=None if layout is None or not any(labels) else labels,
         failures=listing.failures,
     )
 
@@ -291,8 +298,8 @@ def load_image_folder(
     reader = ImageReader() if reader is None else clone(reader)
     if n_jobs is not None:
         reader.set_params(n_jobs=n_jobs)
-    container = as_name(container_path)
-    listing = _draw(list_container(container, layout), limit_per_source, random_state)
+    listing, container = _list(container_path, layout)
+    listing = _draw(listing, limit_per_source, random_state)
     failures = listing.failures
     entries = _inspect(listing.entries, reader, failures)
     entries, duplicates = _resolve_copies(entries, reader.n_jobs, failures)
@@ -337,6 +344,14 @@ def _draw(
     drawn = [random.permutation(by_label[label])[:limit] for label in sorted(by_label)]
     kept = np.sort(np.concatenate(drawn)).tolist() if drawn else []
     return listing._replace(entries=[listing.entries[position] for position in kept])
+
+
+def _list(given: Any, layout: str | None) -> tuple[Listing, str]:
+    """List a container or a dataset, and say what that is."""
+    if not isinstance(given, str | bytes | os.PathLike):
+        return with_one_spelling(list_dataset(given)), describe(given)
+    container = as_name(given)
+    return list_all(container) if layout is None else list_container(container, layout), container
 
 
 def _inspect(

@@ -1,5 +1,6 @@
 """One estimator for files, whatever it is that fits, predicts or transforms them."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral
@@ -21,19 +22,13 @@ from sklearn.utils.validation import (
 
 from sklearn_ganprint import _images, _metaestimators
 from sklearn_ganprint._batches import fit_on_batches, takes_any_size
-from sklearn_ganprint._compat import CallbackSupportMixin, FitTasks, available_if, fit_context
+from sklearn_ganprint._compat import Callbacks, FitTasks, available_if, fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
 from sklearn_ganprint._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
-from sklearn_ganprint.files._batches import (
-    FileBatches,
-    apply_batch,
-    check_min_side,
-    is_paths,
-    part_that_is_read,
-    reader_of_any_size,
-    warn_of_lost_classes,
-)
+from sklearn_ganprint.files import _batches
+from sklearn_ganprint.files._batches import FileBatches, apply_batch, is_paths
+from sklearn_ganprint.files._checkpoint import Checkpoint, map_answers, settings_of
 from sklearn_ganprint.files._fitted import (
     FileHistory,
     FittedFiles,
@@ -53,12 +48,7 @@ _ONE_VALUE = ("score_samples", "known_p_values")
 
 
 class FileBatchEstimator(
-    RoutesFitParams,
-    AnswersAsInner,
-    ImageInputMixin,
-    MetaEstimatorMixin,
-    CallbackSupportMixin,
-    BaseEstimator,
+    RoutesFitParams, AnswersAsInner, ImageInputMixin, MetaEstimatorMixin, Callbacks, BaseEstimator
 ):
     """Fit and apply an estimator over image files, in bounded memory and in parallel.
 
@@ -85,6 +75,11 @@ class FileBatchEstimator(
     on_history : callable, default=None
         Called as ``on_history(filename, history)`` in the calling process, with the
         :class:`~sklearn_ganprint.files.FileHistory` of each file that could be used.
+    checkpoint : str or path-like, default=None
+        Folder for what batches of files have become. A ``fit`` that was interrupted goes on from
+        there, with the same result; one with other parameters or files is refused. ``predict`` and
+        the like keep their answers there, and read files that are new or have changed, by size
+        and time. The folder is not removed. None keeps nothing.
 
     Attributes
     ----------
@@ -180,6 +175,7 @@ class FileBatchEstimator(
         "on_error": [StrOptions({"warn", "raise"}), callable],
         "progress": [callable, None],
         "on_history": [callable, None],
+        "checkpoint": [str, os.PathLike, None],
     }
 
     def __init__(
@@ -192,6 +188,7 @@ class FileBatchEstimator(
         on_error: str | Callable[[ImageReadError], Any] = "warn",
         progress: Callable[[int, int], Any] | None = None,
         on_history: Callable[[str, FileHistory], Any] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> None:
         self.estimator = estimator
         self.reader = reader
@@ -200,10 +197,11 @@ class FileBatchEstimator(
         self.on_error = on_error
         self.progress = progress
         self.on_history = on_history
+        self.checkpoint = checkpoint
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore a saved estimator; those of earlier versions had no parameter `on_history`."""
-        super().__setstate__({"on_history": None, **state})
+        """Restore a saved estimator; those of earlier versions lacked some parameters."""
+        super().__setstate__({"on_history": None, "checkpoint": None, **state})
 
     __metadata_request__fit: ClassVar = {**_metaestimators.ASKS_FOR_GROUPS, "sample_weight": None}
 
@@ -248,7 +246,8 @@ class FileBatchEstimator(
         ------
         ValueError
             If none of the files can be used, or those of fewer than two classes. Files without a
-            residual, see :func:`~sklearn_ganprint.residuals.residual_share`, cannot.
+            residual, see :func:`~sklearn_ganprint.residuals.residual_share`, cannot. If there is
+            a checkpoint of a fit with other parameters, files or labels.
         """
         for name in ("classes_", "labels_"):
             self.__dict__.pop(name, None)
@@ -256,6 +255,9 @@ class FileBatchEstimator(
         batches, y = self._batches_to_fit(X, y)
         batches.tasks = tasks = FitTasks(self)
         params = _metaestimators.check_fit_params(y, **params)
+        if self.checkpoint is not None:
+            settings = settings_of(self, batches.items, {"y": y, **params})
+            batches.checkpoint = Checkpoint(self.checkpoint, settings)
         if batches.labels is not None and batches.reading.reader is None:
             images, y, params = leave_out_blank(self.estimator, batches.items, y, **params)
             batches = replace(batches, items=images, labels=y)
@@ -273,7 +275,7 @@ class FileBatchEstimator(
             self._keep_labels(batches)
         elif hasattr(self.estimator_, "classes_"):
             self.classes_ = self.estimator_.classes_
-            warn_of_lost_classes(y, self.classes_)
+            _batches.warn_of_lost_classes(y, self.classes_)
         tasks.end()
         return self
 
@@ -293,7 +295,7 @@ class FileBatchEstimator(
         size = self.image_size_ or (getattr(self, "image_shape_", None) or ())[:2]
         if not size or not self.takes_any_size:
             return self.reader_
-        return reader_of_any_size(self.reader_, size)
+        return _batches.reader_of_any_size(self.reader_, size)
 
     def judged_part(self, height: int, width: int) -> tuple[int, int]:
         """Tell how much of an image file is judged.
@@ -309,7 +311,7 @@ class FileBatchEstimator(
             Height and width of the part at the reader's anchor that is judged. An image that is
             too small for an answer has no larger one.
         """
-        return part_that_is_read(self.predict_reader_, height, width)
+        return _batches.part_that_is_read(self.predict_reader_, height, width)
 
     def find_fitted(self, X: Any) -> list[FittedImage | None]:
         """Recognise images that the estimator was fitted on.
@@ -388,7 +390,7 @@ class FileBatchEstimator(
                 f"source of each file."
             )
         if is_paths(X):
-            check_min_side(self.reader_, self.estimator, any_size=self.takes_any_size)
+            _batches.check_min_side(self.reader_, self.estimator, any_size=self.takes_any_size)
             # What an earlier fit on arrays has left is forgotten.
             for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
                 self.__dict__.pop(name, None)
@@ -458,7 +460,7 @@ class FileBatchEstimator(
         if self.takes_any_size and _images.differ_in_shape(X):
             return _images.by_shape(lambda images: self._answer(method, images, *args), X)
         batches, result, dtypes = self._batches_like(X), None, []
-        for positions, value in batches.map(apply_batch, self.estimator_, method, *args):
+        for positions, value in map_answers(self, batches, apply_batch, method, *args):
             if result is None:
                 result = self._unanswered(len(batches), method, value)
             result[positions] = value

@@ -414,7 +414,7 @@ def _without_callbacks(estimator: BaseEstimator) -> BaseEstimator:
     if not isinstance(estimator, FileBatchEstimator):
         return estimator
     on_error = "warn" if callable(estimator.on_error) else estimator.on_error
-    return estimator.set_params(progress=None, on_history=None, on_error=on_error)
+    return estimator.set_params(progress=None, on_history=None, checkpoint=None, on_error=on_error)
 
 
 def _metadata(estimator: BaseEstimator) -> dict[str, Any]:
