@@ -27,6 +27,7 @@ from sklearn.utils.validation import _num_samples
 from threadpoolctl import ThreadpoolController
 
 from sklearn_ganprint import _metaestimators
+from sklearn_ganprint._compat import initialized_workers
 from sklearn_ganprint._images import ImageInputMixin, by_shape, quiet_about_images, stack_images
 from sklearn_ganprint._metaestimators import FitsBatches, FitsSums, Mergeable, SumsClasses
 
@@ -319,7 +320,7 @@ def workers_of_this_process() -> Any:
 
     Workers that wait for their next batch would do so for ever.
     """
-    return joblib.parallel_config("loky", initializer=end_with_parent, initargs=(os.getpid(),))
+    return initialized_workers(end_with_parent, os.getpid())
 
 
 def end_with_parent(parent: int) -> None:
