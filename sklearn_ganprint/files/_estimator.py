@@ -22,7 +22,7 @@ from sklearn.utils.validation import (
 
 from sklearn_ganprint import _images, _metaestimators
 from sklearn_ganprint._batches import fit_on_batches, takes_any_size
-from sklearn_ganprint._compat import Callbacks, FitTasks, available_if, fit_context
+from sklearn_ganprint._compat import CallbackSupportMixin, FitTasks, available_if, fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
 from sklearn_ganprint._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
@@ -48,7 +48,12 @@ _ONE_VALUE = ("score_samples", "known_p_values")
 
 
 class FileBatchEstimator(
-    RoutesFitParams, AnswersAsInner, ImageInputMixin, MetaEstimatorMixin, Callbacks, BaseEstimator
+    RoutesFitParams,
+    AnswersAsInner,
+    ImageInputMixin,
+    MetaEstimatorMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
 ):
     """Fit and apply an estimator over image files, in bounded memory and in parallel.
 
