@@ -15,7 +15,7 @@ from sklearn.utils import Bunch
 from sklearn_ganprint._output import as_label, as_name, printable
 from sklearn_ganprint.datasets import _reader
 from sklearn_ganprint.datasets._decoding import ImageReadError
-from sklearn_ganprint.datasets._items import describe, list_dataset
+from sklearn_ganprint.datasets._items import Dataset, describe, list_dataset
 from sklearn_ganprint.datasets._layouts import list_container
 from sklearn_ganprint.datasets._listing import (
     Entry,
@@ -40,7 +40,7 @@ _SAMPLES = Path(__file__).parent / "samples"
 _TELLING = 0.7
 
 
-def list_images(container_path: FilePath, *, layout: str | None = "folders") -> Bunch:
+def list_images(container_path: FilePath | Dataset, *, layout: str | None = "folders") -> Bunch:
     """List image files and their labels, without opening the files.
 
     Parameters
@@ -101,7 +101,7 @@ def list_images(container_path: FilePath, *, layout: str | None = "folders") -> 
 
 
 def load_image_folder(
-    container_path: FilePath,
+    container_path: FilePath | Dataset,
     *,
     layout: str = "folders",
     reader: ImageReader | None = None,
