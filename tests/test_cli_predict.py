@@ -5,7 +5,9 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,8 @@ from sklearn_ganprint import (
 )
 from sklearn_ganprint.cli import main
 from sklearn_ganprint.datasets import load_samples
+
+pytestmark = pytest.mark.core
 
 
 def test_predict_prints_source_and_runner_up(model, ganprint):
@@ -421,3 +425,25 @@ def test_models_from_the_future(model, ganprint, monkeypatch):
     status, out, err = ganprint("predict", path, folder)
     assert (status, out) == (2, "")
     assert "Upgrade sklearn_ganprint" in err
+
+
+def test_scores_are_kept_and_unchanged_files_not_read_again(tmp_path, image_folder, fit, ganprint):
+    folder, paths, _ = image_folder(n_per_class=20)
+    assert fit(folder, tmp_path / "m", "--batch-size", 1)[0] == 0
+    words = ["predict", tmp_path / "m", folder, "--format", "json"]
+    whole = ganprint(*words)[1]
+    words += ["--resume", tmp_path / "kept"]
+    with subprocess.Popen([*COMMAND, *words], stdout=subprocess.DEVNULL) as process:
+        while not list((tmp_path / "kept").rglob("results*")):
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+    assert ganprint(*words)[1] == whole
+    for path in paths[1:]:  # what is kept is told of files that could not be read any more
+        times = os.stat(path)
+        Path(path).write_bytes(b"-" * times.st_size)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert ganprint(*words)[1] == whole
+    os.utime(paths[1])
+    status, out, _ = ganprint(*words)
+    failed = [row["file"] for row in json.loads(out)["results"] if row["error"]]
+    assert (status, failed) == (1, paths[1:2])

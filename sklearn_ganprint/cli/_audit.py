@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _arguments.add(parser, "source", what=", and perhaps group")
     _arguments.add(parser, "--layout", default="folders")
+    _arguments.add(parser, "--limit-per-source")
     _arguments.add(parser, "--crop", "--anchor")
     _arguments.add(
         parser,
@@ -44,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments.add(
         parser,
         "--seed",
-        what="draws the halves of which each is attributed by a model of the other",
+        what="draws the halves of which each is attributed by a model of the other, and files with "
+        "--limit-per-source",
     )
     parser.add_argument("--out", metavar="FILE", help="write what is shown to a text file as well")
     parser.add_argument(
@@ -62,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
     for option, path in (("--out", args.out), ("--csv", args.csv)):
         if path is not None:
             check_file(option, path, force=args.force)
-    bunch = _images.find_images(args, groups=args.groups)
+    drawn = {"limit_per_source": args.limit_per_source, "random_state": args.seed}
+    bunch = _images.find_images(args, groups=args.groups, **drawn)
     failures = list(bunch.failures)
     if args.crop:
         _images.check_crop(bunch, args.crop)

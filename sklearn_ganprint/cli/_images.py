@@ -3,6 +3,7 @@
 import argparse
 import math
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -68,6 +69,8 @@ def fit_files(
     **fit_params: Any,
 ) -> FileBatchEstimator:
     """Fit an estimator on files as the arguments say; `failures` gets those that cannot be read."""
+    if (kept := _kept(args)) is not None and os.path.exists(kept):
+        MESSAGES.say(f"going on with what {kept} holds")
     with MESSAGES.progress(title) as progress:
         return FileBatchEstimator(
             estimator,
@@ -76,7 +79,19 @@ def fit_files(
             n_jobs=args.jobs,
             on_error=collect_failures(failures),
             progress=progress,
+            checkpoint=kept,
         ).fit(bunch.filenames, **fit_params)
+
+
+def _kept(args: argparse.Namespace) -> str | None:
+    """Name the folder where ``--resume`` keeps what is done of a fit."""
+    return f"{args.model}.partial" if getattr(args, "resume", False) else None
+
+
+def remove_kept(args: argparse.Namespace) -> None:
+    """Remove that folder, once the model is saved."""
+    if (kept := _kept(args)) is not None:
+        shutil.rmtree(kept)
 
 
 def takes_any_size(estimator: Any) -> bool:
@@ -221,13 +236,18 @@ def find_images(args: argparse.Namespace, *, any_size: bool = False, **params: A
     return bunch
 
 
-def find_photos(given: list[str] | None, sources: list[str]) -> list[str]:
+def named_photos(given: list[str] | None, sources: list[str]) -> list[str]:
     """Tell which sources are photos: those that are named, or have a usual name."""
-    known = given or PHOTO_NAMES
-    found = [source for source in sources if source in known]
-    listed = ", ".join(sources)
+    found = [source for source in sources if source in (given or PHOTO_NAMES)]
     if lost := set(given or ()).difference(found):
+        listed = ", ".join(sources)
         raise CommandError(f"--photos {min(lost)}: expected some of the sources {listed}")
+    return found
+
+
+def find_photos(given: list[str] | None, sources: list[str]) -> list[str]:
+    """Tell which sources are photos; some must be, and some must not."""
+    found, listed = named_photos(given, sources), ", ".join(sources)
     if not found:
         raise CommandError(
             f"--task detect: none of the sources {listed} is called {', '.join(PHOTO_NAMES)}; name "

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics.cluster import contingency_matrix
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_random_state
 
 from sklearn_ganprint._output import as_label, as_name, printable
 from sklearn_ganprint.datasets import _reader
@@ -27,7 +27,7 @@ from sklearn_ganprint.datasets._listing import (
 from sklearn_ganprint.datasets._reader import ImageReader
 from sklearn_ganprint.datasets._storage import FilePath
 
-__all__ = ["confounds", "list_images", "load_image_folder", "load_samples"]
+__all__ = ["ImageBunch", "confounds", "list_images", "load_image_folder", "load_samples"]
 
 Groups: TypeAlias = Literal["name"] | Callable[[str], Hashable] | None
 Architectures: TypeAlias = FilePath | Mapping[str, str] | None
@@ -40,7 +40,81 @@ _SAMPLES = Path(__file__).parent / "samples"
 _TELLING = 0.7
 
 
-def list_images(container_path: FilePath | Dataset, *, layout: str | None = "folders") -> Bunch:
+class ImageBunch(Bunch):
+    """Labelled images and what is known of them, sorted by label and path, or as a CSV file lists.
+
+    None stands for what is not known of every image, or of every label.
+
+    Attributes
+    ----------
+    data : ndarray of shape (n_images, height, width, n_channels), or list of ndarray
+        The pixels, if they were read. A list where the reader's ``min_side`` lets sizes differ.
+    target : ndarray of int64, shape (n_images,)
+        Numbers of the labels: ``target_names[target]`` are the labels.
+    target_names : ndarray of str
+        The labels, sorted.
+    architectures : ndarray of str or None
+        One for each of `target_names`.
+    filenames : ndarray of object (str), shape (n_images,)
+        The files.
+    groups : ndarray of shape (n_images,) or None
+        Images that must not be separated by a split.
+    splits : ndarray of str, shape (n_images,), or None
+        "train", "val" or "test" for each image.
+    is_real : ndarray of bool, shape (n_images,), or None
+        False for generated images.
+    formats, modes, widths, heights : ndarray of shape (n_images,)
+        What the headers say.
+    jpeg_quality : ndarray of float, shape (n_images,)
+        The quality of JPEG files, else nan.
+    subsampling, metadata : ndarray of str, shape (n_images,)
+        As :func:`inspect_images` returns them.
+    failures : list of ImageReadError
+        What was left out and why, sorted by file name.
+    duplicates : list of (filename, first filename)
+        Copies within one label.
+    DESCR : str
+        A summary.
+
+    See Also
+    --------
+    load_image_folder, load_samples : Return it.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> samples = load_samples(load_content=False)
+    >>> samples.target_names[samples.target[:2]].tolist()
+    ['cyclegan_vintagify', 'cyclegan_vintagify']
+    """
+
+    data: np.ndarray | list[np.ndarray]
+    target: NDArray[np.int64]
+    target_names: NDArray[np.str_]
+    architectures: np.ndarray | None
+    filenames: NDArray[np.object_]
+    groups: np.ndarray | None
+    splits: np.ndarray | None
+    is_real: np.ndarray | None
+    formats: NDArray[np.str_]
+    modes: NDArray[np.str_]
+    widths: NDArray[np.int_]
+    heights: NDArray[np.int_]
+    jpeg_quality: NDArray[np.float64]
+    subsampling: NDArray[np.str_]
+    metadata: NDArray[np.str_]
+    failures: list[ImageReadError]
+    duplicates: list[tuple[str, str]]
+    DESCR: str
+
+
+def list_images(
+    container_path: FilePath | Dataset,
+    *,
+    layout: str | None = "folders",
+    limit_per_source: int | None = None,
+    random_state: int | np.random.RandomState | None = 0,
+) -> Bunch:
     """List image files and their labels, without opening the files.
 
     Parameters
@@ -50,6 +124,10 @@ def list_images(container_path: FilePath | Dataset, *, layout: str | None = "fol
     layout : str or None, default="folders"
         How the folder is laid out, as in `load_image_folder`. None lists all files in a folder
         and in the folders below, or a file, without labels.
+    limit_per_source : int, default=None
+        Number of files of each label, at the most, which are drawn at random. None takes all.
+    random_state : int, RandomState instance or None, default=0
+        Draws them.
 
     Returns
     -------
@@ -92,6 +170,7 @@ def list_images(container_path: FilePath | Dataset, *, layout: str | None = "fol
     ['1.png', '1.png']
     """
     listing, _ = _list(container_path, layout)
+    listing = _draw(listing, limit_per_source, random_state)
     labels = np.array([entry.label for entry in listing.entries], dtype=str)
     return Bunch(
         filenames=np.array([entry.filename for entry in listing.entries], dtype=object),
@@ -108,8 +187,10 @@ def load_image_folder(
     load_content: bool = True,
     groups: Groups = None,
     architectures: Architectures = None,
+    limit_per_source: int | None = None,
+    random_state: int | np.random.RandomState | None = 0,
     n_jobs: int | None = None,
-) -> Bunch:
+) -> ImageBunch:
     """Load labelled images from a folder, or as a CSV file lists them.
 
     Parameters
@@ -137,31 +218,18 @@ def load_image_folder(
     architectures : str, bytes, path-like, mapping or None, default=None
         The architecture of each label: a mapping, or a CSV file with the columns ``source``
         and ``architecture``. None takes what the layout or the CSV file says, if anything.
+    limit_per_source : int, default=None
+        Number of files of each label, at the most, which are drawn at random before any is opened;
+        others are not even inspected. None takes all.
+    random_state : int, RandomState instance or None, default=0
+        Draws them.
     n_jobs : int or None, default=None
         Number of threads over files; None leaves it to the reader.
 
     Returns
     -------
-    Bunch
-        Sorted by label and path, or in the order of the CSV file:
-
-        data : ndarray of shape (n_images, height, width, n_channels), if `load_content`
-        target : ndarray of int64; ``target_names[target]`` are the labels
-        target_names : ndarray of str, sorted
-        architectures : ndarray of str, one for each of `target_names`, or None
-        filenames : ndarray of object (str)
-        groups : ndarray or None
-        splits : ndarray of str, "train", "val" or "test" for each image, or None
-        is_real : ndarray of bool, False for generated images, or None
-        formats, modes, widths, heights : ndarray, from the headers
-        jpeg_quality : ndarray of float, nan where a file is not JPEG
-        subsampling, metadata : ndarray of str, as :func:`inspect_images` returns them
-        failures : list of ImageReadError, what was left out and why, sorted by file name
-        duplicates : list of (filename, first filename), copies within one label
-        DESCR : str, a summary.
-
-        None stands for what is not known of every image, or of every label. `data` is a list of
-        arrays where the reader's ``min_side`` lets sizes differ.
+    ImageBunch
+        The images, if `load_content`, their labels, and what their headers and the layout say.
 
     Raises
     ------
@@ -240,6 +308,7 @@ def load_image_folder(
     if n_jobs is not None:
         reader.set_params(n_jobs=n_jobs)
     listing, container = _list(container_path, layout)
+    listing = _draw(listing, limit_per_source, random_state)
     failures = listing.failures
     entries = _inspect(listing.entries, reader, failures)
     entries, duplicates = _resolve_copies(entries, reader.n_jobs, failures)
@@ -267,6 +336,23 @@ def load_image_folder(
         f"Left out: {len(failures)}. Repeated: {len(duplicates)}."
     )
     return bunch
+
+
+def _draw(
+    listing: Listing, limit: int | None, random_state: int | np.random.RandomState | None
+) -> Listing:
+    """Keep at most so many files of each label, drawn at random, in their order."""
+    if limit is None:
+        return listing
+    if limit < 1:
+        raise ValueError(f"limit_per_source: expected None or a number of at least 1, got {limit}.")
+    random, by_label = check_random_state(random_state), defaultdict(list)
+    for position, entry in enumerate(listing.entries):
+        by_label[entry.label].append(position)
+    # By name, or the draw would depend on the order that folders are listed in.
+    drawn = [random.permutation(by_label[label])[:limit] for label in sorted(by_label)]
+    kept = np.sort(np.concatenate(drawn)).tolist() if drawn else []
+    return listing._replace(entries=[listing.entries[position] for position in kept])
 
 
 def _list(given: Any, layout: str | None) -> tuple[Listing, str]:
@@ -325,10 +411,10 @@ def _require_two_labels(container: str, listing: Listing, entries: Sequence[Entr
         )
 
 
-def _bunch(entries: Sequence[Entry], groups: Groups, **content: object) -> Bunch:
+def _bunch(entries: Sequence[Entry], groups: Groups, **content: object) -> ImageBunch:
     names, target = np.unique([entry.label for entry in entries], return_inverse=True)
     infos = [entry.info for entry in entries if entry.info is not None]
-    return Bunch(
+    return ImageBunch(
         **content,
         target=target.astype(np.int64),
         target_names=names,
@@ -407,7 +493,7 @@ def _counted(entries: Sequence[Entry]) -> str:
     return ", ".join(f"{label!r} ({n} images)" for label, n in counts.items()) or "none"
 
 
-def load_samples(*, load_content: bool = True) -> Bunch:
+def load_samples(*, load_content: bool = True) -> ImageBunch:
     """Load the bundled images: the output of several GANs, and untouched photos.
 
     Parameters
@@ -417,7 +503,7 @@ def load_samples(*, load_content: bool = True) -> Bunch:
 
     Returns
     -------
-    Bunch
+    ImageBunch
         As :func:`load_image_folder` returns it; ``groups`` names the photo that an image was
         made from, ``DESCR`` tells how the images were made and under which licences they are.
 

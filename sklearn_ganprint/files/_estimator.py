@@ -1,25 +1,18 @@
 """One estimator for files, whatever it is that fits, predicts or transforms them."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    ClusterMixin,
-    MetaEstimatorMixin,
-    _fit_context,
-    clone,
-)
+from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, MetaEstimatorMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import _routing_enabled
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
     _check_feature_names_in,
     check_consistent_length,
@@ -29,18 +22,13 @@ from sklearn.utils.validation import (
 
 from sklearn_ganprint import _images, _metaestimators
 from sklearn_ganprint._batches import fit_on_batches, takes_any_size
+from sklearn_ganprint._compat import CallbackSupportMixin, FitTasks, available_if, fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
 from sklearn_ganprint._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
-from sklearn_ganprint.files._batches import (
-    FileBatches,
-    apply_batch,
-    check_min_side,
-    is_paths,
-    part_that_is_read,
-    reader_of_any_size,
-    warn_of_lost_classes,
-)
+from sklearn_ganprint.files import _batches
+from sklearn_ganprint.files._batches import FileBatches, apply_batch, is_paths
+from sklearn_ganprint.files._checkpoint import Checkpoint, map_answers, settings_of
 from sklearn_ganprint.files._fitted import (
     FileHistory,
     FittedFiles,
@@ -60,7 +48,12 @@ _ONE_VALUE = ("score_samples", "known_p_values")
 
 
 class FileBatchEstimator(
-    RoutesFitParams, AnswersAsInner, ImageInputMixin, MetaEstimatorMixin, BaseEstimator
+    RoutesFitParams,
+    AnswersAsInner,
+    ImageInputMixin,
+    MetaEstimatorMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
 ):
     """Fit and apply an estimator over image files, in bounded memory and in parallel.
 
@@ -87,6 +80,11 @@ class FileBatchEstimator(
     on_history : callable, default=None
         Called as ``on_history(filename, history)`` in the calling process, with the
         :class:`~sklearn_ganprint.files.FileHistory` of each file that could be used.
+    checkpoint : str or path-like, default=None
+        Folder for what batches of files have become. A ``fit`` that was interrupted goes on from
+        there, with the same result; one with other parameters or files is refused. ``predict`` and
+        the like keep their answers there, and read files that are new or have changed, by size
+        and time. The folder is not removed. None keeps nothing.
 
     Attributes
     ----------
@@ -182,6 +180,7 @@ class FileBatchEstimator(
         "on_error": [StrOptions({"warn", "raise"}), callable],
         "progress": [callable, None],
         "on_history": [callable, None],
+        "checkpoint": [str, os.PathLike, None],
     }
 
     def __init__(
@@ -194,6 +193,7 @@ class FileBatchEstimator(
         on_error: str | Callable[[ImageReadError], Any] = "warn",
         progress: Callable[[int, int], Any] | None = None,
         on_history: Callable[[str, FileHistory], Any] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> None:
         self.estimator = estimator
         self.reader = reader
@@ -202,10 +202,11 @@ class FileBatchEstimator(
         self.on_error = on_error
         self.progress = progress
         self.on_history = on_history
+        self.checkpoint = checkpoint
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore a saved estimator; those of earlier versions had no parameter `on_history`."""
-        super().__setstate__({"on_history": None, **state})
+        """Restore a saved estimator; those of earlier versions lacked some parameters."""
+        super().__setstate__({"on_history": None, "checkpoint": None, **state})
 
     __metadata_request__fit: ClassVar = {**_metaestimators.ASKS_FOR_GROUPS, "sample_weight": None}
 
@@ -226,7 +227,7 @@ class FileBatchEstimator(
         params = _metaestimators.with_objects(self, params, reader=lambda _: ImageReader())
         return super().set_params(**params)
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Fit the estimator on files, or on images in batches.
 
@@ -250,13 +251,18 @@ class FileBatchEstimator(
         ------
         ValueError
             If none of the files can be used, or those of fewer than two classes. Files without a
-            residual, see :func:`~sklearn_ganprint.residuals.residual_share`, cannot.
+            residual, see :func:`~sklearn_ganprint.residuals.residual_share`, cannot. If there is
+            a checkpoint of a fit with other parameters, files or labels.
         """
         for name in ("classes_", "labels_"):
             self.__dict__.pop(name, None)
         self.reader_ = ImageReader() if self.reader is None else clone(self.reader)
         batches, y = self._batches_to_fit(X, y)
+        batches.tasks = tasks = FitTasks(self)
         params = _metaestimators.check_fit_params(y, **params)
+        if self.checkpoint is not None:
+            settings = settings_of(self, batches.items, {"y": y, **params})
+            batches.checkpoint = Checkpoint(self.checkpoint, settings)
         if batches.labels is not None and batches.reading.reader is None:
             images, y, params = leave_out_blank(self.estimator, batches.items, y, **params)
             batches = replace(batches, items=images, labels=y)
@@ -274,7 +280,8 @@ class FileBatchEstimator(
             self._keep_labels(batches)
         elif hasattr(self.estimator_, "classes_"):
             self.classes_ = self.estimator_.classes_
-            warn_of_lost_classes(y, self.classes_)
+            _batches.warn_of_lost_classes(y, self.classes_)
+        tasks.end()
         return self
 
     @property
@@ -293,7 +300,7 @@ class FileBatchEstimator(
         size = self.image_size_ or (getattr(self, "image_shape_", None) or ())[:2]
         if not size or not self.takes_any_size:
             return self.reader_
-        return reader_of_any_size(self.reader_, size)
+        return _batches.reader_of_any_size(self.reader_, size)
 
     def judged_part(self, height: int, width: int) -> tuple[int, int]:
         """Tell how much of an image file is judged.
@@ -309,7 +316,7 @@ class FileBatchEstimator(
             Height and width of the part at the reader's anchor that is judged. An image that is
             too small for an answer has no larger one.
         """
-        return part_that_is_read(self.predict_reader_, height, width)
+        return _batches.part_that_is_read(self.predict_reader_, height, width)
 
     def find_fitted(self, X: Any) -> list[FittedImage | None]:
         """Recognise images that the estimator was fitted on.
@@ -346,7 +353,7 @@ class FileBatchEstimator(
         told = all(each is None or isinstance(each, FileHistory) for each in X)
         return fitted.find(X if told else self._batches_like(X).look())
 
-    @available_if(lambda self: known_coordinates(self).size)
+    @available_if(lambda self: known_coordinates(self).size > 0)
     def nearest_fitted(self, X: Any, n_images: int = 5) -> list[list[NearImage]]:
         """Find the images of the fit that files are nearest to.
 
@@ -388,7 +395,7 @@ class FileBatchEstimator(
                 f"source of each file."
             )
         if is_paths(X):
-            check_min_side(self.reader_, self.estimator, any_size=self.takes_any_size)
+            _batches.check_min_side(self.reader_, self.estimator, any_size=self.takes_any_size)
             # What an earlier fit on arrays has left is forgotten.
             for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
                 self.__dict__.pop(name, None)
@@ -458,7 +465,7 @@ class FileBatchEstimator(
         if self.takes_any_size and _images.differ_in_shape(X):
             return _images.by_shape(lambda images: self._answer(method, images, *args), X)
         batches, result, dtypes = self._batches_like(X), None, []
-        for positions, value in batches.map(apply_batch, self.estimator_, method, *args):
+        for positions, value in map_answers(self, batches, apply_batch, method, *args):
             if result is None:
                 result = self._unanswered(len(batches), method, value)
             result[positions] = value
@@ -761,7 +768,10 @@ class FileBatchClassifier(ClassifierMixin, FileBatchEstimator):
 
     __sklearn_tags__ = FileBatchEstimator.__sklearn_tags__
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+    # It takes what is routed to it by name, as it always did.
+    def fit(  # type: ignore[override]
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
+    ) -> Self:
         """Fit the estimator, as :meth:`FileBatchEstimator.fit` does."""
         return super().fit(X, y, sample_weight=sample_weight, groups=groups)
 

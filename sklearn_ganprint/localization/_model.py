@@ -281,7 +281,7 @@ def to_pixels(grid: np.ndarray, shape: tuple[int, int], block: int) -> np.ndarra
     # The centre of window i lies between blocks i and i + 1.
     step = 1 / block
     return ndimage.affine_transform(
-        grid, (step, step), step / 2 - 1, shape, order=1, mode="nearest"
+        grid, np.diag((step, step)), step / 2 - 1, shape, order=1, mode="nearest"
     )
 
 
@@ -388,8 +388,8 @@ def add_up(
     history: RandomHistory | None,
     steps: Sequence[Any],
     n_folds: int,
-) -> Moments:
-    """Return the moments of the windows of a batch."""
+) -> tuple[None, Moments]:
+    """Return the moments of the windows of a batch, of which nothing else is asked for."""
     settings = localizer.window_settings()
     moments = localizer.no_moments(n_folds)
     for number, version in enumerate(residual_versions(images, localizer, history, steps)):
@@ -397,7 +397,7 @@ def add_up(
         with one_blas_thread():
             for residual, code, fold in zip(version, classes, folds, strict=True):
                 moments.add(fold, code, whole_windows(residual, settings))
-    return moments
+    return None, moments
 
 
 def locate(
