@@ -7,13 +7,7 @@ from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    ClusterMixin,
-    MetaEstimatorMixin,
-    clone,
-)
+from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, MetaEstimatorMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -28,7 +22,7 @@ from sklearn.utils.validation import (
 
 from sklearn_ganprint import _images, _metaestimators
 from sklearn_ganprint._batches import fit_on_batches, takes_any_size
-from sklearn_ganprint._compat import available_if, fit_context
+from sklearn_ganprint._compat import CallbackSupportMixin, FitTasks, available_if, fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
 from sklearn_ganprint._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
@@ -54,7 +48,12 @@ _ONE_VALUE = ("score_samples", "known_p_values")
 
 
 class FileBatchEstimator(
-    RoutesFitParams, AnswersAsInner, ImageInputMixin, MetaEstimatorMixin, BaseEstimator
+    RoutesFitParams,
+    AnswersAsInner,
+    ImageInputMixin,
+    MetaEstimatorMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
 ):
     """Fit and apply an estimator over image files, in bounded memory and in parallel.
 
@@ -259,6 +258,7 @@ class FileBatchEstimator(
             self.__dict__.pop(name, None)
         self.reader_ = ImageReader() if self.reader is None else clone(self.reader)
         batches, y = self._batches_to_fit(X, y)
+        batches.tasks = tasks = FitTasks(self)
         params = _metaestimators.check_fit_params(y, **params)
         if self.checkpoint is not None:
             settings = settings_of(self, batches.items, {"y": y, **params})
@@ -281,6 +281,7 @@ class FileBatchEstimator(
         elif hasattr(self.estimator_, "classes_"):
             self.classes_ = self.estimator_.classes_
             _batches.warn_of_lost_classes(y, self.classes_)
+        tasks.end()
         return self
 
     @property
