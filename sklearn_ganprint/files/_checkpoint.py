@@ -17,6 +17,7 @@ import numpy as np
 import sklearn_ganprint
 from sklearn_ganprint._batches import GroupedSum
 from sklearn_ganprint._output import write_file, write_json
+from sklearn_ganprint.datasets import ImageReadError
 
 _SETTINGS = "settings.json"
 
@@ -240,15 +241,26 @@ def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
 
 def save(path: Path, value: Any) -> None:
     """Write arrays, plain values and objects of this package, at once or not at all."""
-    content = pickle.dumps(value, protocol=4)
-    _Reader(io.BytesIO(content)).load()  # or it could not be read when it is needed
-    write_file(path, content)
+    stream = io.BytesIO()
+    _Writer(stream, protocol=4).dump(value)
+    stream.seek(0)
+    _Reader(stream).load()  # or it could not be read when it is needed
+    write_file(path, stream.getvalue())
 
 
 def load(path: Path) -> Any:
     """Read what was written; nothing in a file that someone else has put there is run."""
     with path.open("rb") as stream:
         return _Reader(stream).load()
+
+
+class _Writer(pickle.Pickler):
+    """Writes errors by their parts: other packages change how exceptions are pickled."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, ImageReadError):
+            return type(value), (value.filename, value.reason)
+        return NotImplemented
 
 
 class _Reader(pickle.Unpickler):
