@@ -128,7 +128,7 @@ def map_answers(
     settings = {"version": sklearn_ganprint.__version__, **_hashes(model)}
     checkpoint = Checkpoint(Path(files.checkpoint) / method.strip("_"), settings)
     log, stamps = checkpoint.next_map(), list(map(stamp, batches.items))
-    kept = list(_unchanged(log.results, batches.items, stamps))
+    kept = list(_unchanged(log.results, batches, stamps))
     for positions, *_ in kept:
         batches.usable[positions] = False
     places, n_failed = {os.fsdecode(item): n for n, item in enumerate(batches.items)}, 0
@@ -168,22 +168,24 @@ def _record(batches: Any, stamps: list[Any], positions: np.ndarray, value: Any) 
 
 
 def _unchanged(
-    records: list[_Record], items: Any, stamps: list[Any]
+    records: list[_Record], batches: Any, stamps: list[Any]
 ) -> Iterator[tuple[np.ndarray, Any, list[Any]]]:
     """Yield positions, answers and histories of the files whose stamps are those recorded."""
-    places = {os.fsdecode(item): place for place, item in enumerate(items)}
+    places = {os.fsdecode(item): place for place, item in enumerate(batches.items)}
     for names, known, value, histories in reversed(records):
-        found = [places.get(name, -1) for name in names]
-        own = [
-            n
-            for n, (place, its) in enumerate(zip(found, known, strict=True))
-            if place >= 0 and its is not None and stamps[place] == its
-        ]
-        for n in own:
-            del places[names[n]]  # the last answer counts
+        failed = isinstance(value, list)
+        if batches.on_history is not None and not (histories or failed):
+            continue  # they were not asked for then
+        own, found = [], []
+        for n, name in enumerate(names):
+            place = places.get(name)
+            if place is not None and known[n] is not None and stamps[place] == known[n]:
+                del places[name]  # the last answer counts
+                own.append(n)
+                found.append(place)
         if own:
-            chosen = [value[n] for n in own] if isinstance(value, list) else value[own]
-            yield np.array(found)[own], chosen, [histories[n] for n in own] if histories else []
+            chosen = [value[n] for n in own] if failed else value[own]
+            yield np.array(found), chosen, [histories[n] for n in own] if histories else []
 
 
 def settings_of(estimator: Any, items: Any, rows: Mapping[str, Any]) -> dict[str, Any]:
