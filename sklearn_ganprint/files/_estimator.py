@@ -75,7 +75,7 @@ class FileBatchEstimator(
         Folder for what batches of files have become. A ``fit`` that was interrupted goes on from
         there, with the same result; one with other parameters or files is refused. ``predict`` and
         the like keep their answers there, and read files that are new or have changed, by size
-        and time. The folder is not removed. None keeps nothing.
+        and time. The folder is not removed. None keeps nothing, and nothing is kept of arrays.
 
     Attributes
     ----------
@@ -251,7 +251,7 @@ class FileBatchEstimator(
         batches, y = self._batches_to_fit(X, y)
         batches.tasks = tasks = FitTasks(self)
         params = _metaestimators.check_fit_params(y, **params)
-        if self.checkpoint is not None:
+        if self.checkpoint is not None and batches.reading.reader is not None:
             settings = settings_of(self, batches.items, {"y": y, **params})
             batches.checkpoint = Checkpoint(self.checkpoint, settings)
         if batches.labels is not None and batches.reading.reader is None:
