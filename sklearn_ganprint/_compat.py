@@ -7,12 +7,9 @@ from sklearn.base import _fit_context
 from sklearn.utils import metaestimators
 
 try:
-    from sklearn.callback import CallbackSupportMixin as Callbacks
-except ImportError:  # new in 1.9, where it is experimental
-
-    class Callbacks:  # type: ignore[no-redef]
-        """Nothing, in place of the mixin of estimators that take callbacks."""
-
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:  # new in 1.9
+    CallbackSupportMixin = object
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 _Item = TypeVar("_Item")
@@ -26,6 +23,10 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Method], Me
 def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
     """Hide a method of an estimator unless `check` of the estimator is true."""
     return metaestimators.available_if(check)
+
+
+class Callbacks(CallbackSupportMixin):
+    """Base of estimators that take callbacks, where scikit-learn has them; experimental there."""
 
 
 class FitTasks:
