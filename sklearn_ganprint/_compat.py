@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from sklearn.base import _fit_context
 from sklearn.utils import metaestimators
+from sklearn.utils._array_api import _is_numpy_namespace, get_namespace
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -23,6 +24,12 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Method], Me
 def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
     """Hide a method of an estimator unless `check` of the estimator is true."""
     return metaestimators.available_if(check)
+
+
+def other_namespace(*arrays: Any) -> Any:
+    """Return the namespace of arrays that are not numpy's, if scikit-learn dispatches to it."""
+    xp, dispatches = get_namespace(*arrays)
+    return None if not dispatches or _is_numpy_namespace(xp) else xp
 
 
 class Callbacks(CallbackSupportMixin):
