@@ -36,7 +36,17 @@ REPRODUCE = ["--layout", "nested", "--n-fit", "6", "--n-test", "4", "--n-robustn
 COMMANDS = {
     "simulate": ["simulate", "OUT", *FEW, "--jobs", "2"],
     "audit": ["audit", "zoo", *AUDIT, "--jobs", "2", "--force"],
-    "fit": ["fit", "zoo", "--layout", "nested", "--model", "OUT/m.skops", *FINGERPRINT, "--force"],
+    "fit": [
+        "fit",
+        "zoo",
+        "--layout",
+        "nested",
+        "--model",
+        "OUT/m.skops",
+        *FINGERPRINT,
+        "--force",
+        "--resume",
+    ],
     "predict": ["predict", "m.skops", "zoo", "--jobs", "2", "--out", "OUT", "--force"],
     "verify": ["verify", "m.skops", "camera/N2", "zoo/camera", "--out", "OUT", "--force"],
     "info": ["info", "m.skops"],

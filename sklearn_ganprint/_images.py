@@ -8,10 +8,12 @@ from functools import wraps
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils._set_output import _get_container_adapter
 from sklearn.utils.validation import _is_fitted, validate_data
+
+from sklearn_ganprint._compat import Method, fit_context
 
 #: Accepted as they are; anything else becomes the first of them.
 IMAGE_DTYPES = (np.float64, np.float32, np.uint8, np.uint16)
@@ -309,7 +311,7 @@ class ImageInputMixin:
         return tags
 
 
-def rows_as_asked(transform: Callable[..., Any]) -> Callable[..., Any]:
+def rows_as_asked(transform: Method) -> Method:
     """Put rows that `transform` returns into the container that is asked for."""
 
     @wraps(transform)
@@ -322,7 +324,7 @@ def rows_as_asked(transform: Callable[..., Any]) -> Callable[..., Any]:
         names = self.get_feature_names_out() if _is_fitted(self) else None
         return adapter.create_container(rows, X, columns=names)
 
-    return wrapped
+    return wrapped  # type: ignore[return-value]
 
 
 class ImageTransformer(
@@ -350,7 +352,7 @@ class ImageTransformer(
         # scikit-learn's own wrapping would try to make data frames of images.
         super().__init_subclass__(**{**kwargs, "auto_wrap_output_keys": None})
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None) -> Self:
         """Validate the images or residuals and store their shape; nothing else is learned.
 

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 if sys.platform != "win32":  # where a file cannot be replaced while it is open
     import fcntl
@@ -37,6 +37,10 @@ NAMES = "sklearn_ganprint.names"
 #: Letters in a cell, at the most: a file without separators or line ends is no list.
 _LONGEST = 1 << 17
 
+# Names of protocols have two letters at least: one letter is a drive. They may be chained.
+_URL = re.compile(r"(?:[a-z][a-z\d+.-]+::)*[a-z][a-z\d+.-]+://", re.IGNORECASE)
+_USER = re.compile(r"(?<=://)[^\s/?]*@")
+_QUERY = re.compile(r"(://[^\s?'\"<>]*)\?[^\s'\"<>)]*")
 _CELL = re.compile(
     r'[^\S\r\n]*+"((?:[^"]++|"")*+)"[^\S\r\n]*+(?=[,\r\n]|\Z)'  # in quotes, doubled ones inside
     r"|([^,\r\n]*+)"
@@ -49,6 +53,68 @@ _NEEDS_QUOTES = re.compile(r'[",;\t\r\n]|^\s|\s$')
 #: What spreadsheets take for a formula, and what looks as if an apostrophe was put before one.
 _FORMULA = re.compile(r"'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
 _GUARDED = re.compile(r"'+(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
+
+
+class Name(str):
+    """The printable name of an image that is not opened by its name."""
+
+
+class Url(Name):
+    """A URL without the user, password and query in it, of which `whole` still has them.
+
+    So none of these is printed or saved. It can be opened only as long as it is a Url.
+    """
+
+    whole: str
+
+    def __new__(cls, whole: str, text: str | None = None) -> Self:
+        url = super().__new__(cls, without_secrets(whole) if text is None else text)
+        url.whole = whole
+        return url
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Url, (self.whole, str(self))
+
+    @property
+    def parts(self) -> tuple[str, str]:
+        """The address, and the query of one of the web with its question mark."""
+        is_web = re.search("https?://", self.whole, re.IGNORECASE)
+        address, mark, query = self.whole.partition("?") if is_web else (self.whole, "", "")
+        return address.rstrip("/"), mark + query
+
+
+def without_secrets(text: str) -> str:
+    """Take users, passwords and queries out of the URLs in a text."""
+    return _QUERY.sub(r"\1", _USER.sub("", text))
+
+
+def as_name(path: Any) -> str:
+    """Return a path as a str, which is a Url if it looks like one and no file is called so."""
+    name = os.fsdecode(path)
+    if isinstance(name, Name) or not _URL.match(name) or os.path.lexists(name):
+        return name
+    return Url(name)
+
+
+def as_names(paths: Iterable[Any]) -> list[str]:
+    """Return paths as names; URLs that differ in their query alone are numbered, to be told apart.
+
+    One URL keeps its name wherever it comes up in the list.
+    """
+    names = [as_name(path) for path in paths]
+    whole: dict[str, list[str]] = {}
+    for position, name in enumerate(names):
+        if isinstance(name, Url):
+            same = whole.setdefault(name, [])
+            same += [name.whole] if name.whole not in same else []
+            if number := same.index(name.whole):
+                names[position] = Url(name.whole, f"{name} ({number + 1})")
+    return names
+
+
+def absolute(name: str) -> str:
+    """Return a path that holds from any folder."""
+    return name if isinstance(name, Name) else os.path.abspath(name)
 
 
 def printable(name: str) -> str:
@@ -122,14 +188,15 @@ def _written(cell: Any, formula: re.Pattern[str], digits: int) -> str:
 
 
 def csv_rows(
-    path: str, required: Sequence[str], optional: Sequence[str] = ()
+    path: str, required: Sequence[str], optional: Sequence[str] = (), data: bytes | None = None
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield line number and cells of each row, none empty; other columns are ignored.
 
-    Lines that hold nothing, or spaces only, are left out.
+    Lines that hold nothing, or spaces only, are left out. `data` is what the file holds, if it was
+    read already.
     """
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-        records = _records(stream.read(), printable(path))
+    data = Path(path).read_bytes() if data is None else data
+    records = _records(data.decode("utf-8-sig", "surrogateescape"), printable(path))
     _, header = next(records, (1, []))
     used = _used_columns(path, header, required, optional)
     for line, cells in records:

@@ -387,7 +387,7 @@ def conformal_p_values(scores: Any, calibration: Any) -> np.ndarray:
     Returns
     -------
     ndarray of float64, shape (m,)
-        P-values from ``1 / (n + 1)`` to 1, small where a score is untypically low.
+        P-values from ``1 / (n + 1)`` to 1, small where a score is atypically low.
 
     See Also
     --------

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KernelDensity
@@ -14,6 +14,8 @@ from sklearn.utils.validation import (
     check_is_fitted,
     column_or_1d,
 )
+
+from sklearn_ganprint._compat import fit_context
 
 __all__ = [
     "LikelihoodRatioCalibrator",
@@ -138,7 +140,7 @@ class LikelihoodRatioCalibrator(BaseEstimator):
         self.method = method
         self.bounds = bounds
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, scores: Any, y: Any) -> Self:
         """Fit the method to scores of which it is known which proposition is true.
 

@@ -25,6 +25,7 @@ def test_demo(tmp_path, ganprint):
     assert document["n_fit"] == document["n_test"]
     names = [each["name"] for each in document["classes"]]
     pictures = {*(f"fingerprint-{name}.png" for name in names), "roc.png", "confusion.png"}
+    pictures.add("histories.png")
     assert set(os.listdir(out_folder)) == {*pictures, "index.html"}
     for name in pictures:
         Image.open(out_folder / name).verify()
@@ -35,6 +36,13 @@ def test_demo(tmp_path, ganprint):
     assert f"{100 * document['accuracy']:.1f}\N{NO-BREAK SPACE}%" in page
     for name in names:
         assert f"<td>{name}</td>" in page
+    clean, *processed = document["histories"]
+    assert clean["fingerprint"] == document["accuracy"]
+    assert {row["n_test"] for row in document["histories"]} == {document["n_test"]}
+    assert [row["history"] for row in processed] == ["jpeg 90", "jpeg 75", "resize 0.75 and back"]
+    # Copies in the fit are what the default kind is for: it loses less.
+    assert all(row["robust"] > row["fingerprint"] + 0.1 for row in document["histories"])
+    assert all(row["fingerprint"] < clean["fingerprint"] for row in processed)
 
 
 def test_demo_refuses_or_replaces(tmp_path, ganprint):
@@ -45,8 +53,11 @@ def test_demo_refuses_or_replaces(tmp_path, ganprint):
     assert (status, out) == (2, "")
     assert "--force" in err
     assert page.read_text() == "old"
-    status, out, _ = ganprint("demo", "--out", tmp_path, "--force", "--channels", "luminance")
+    options = ("--force", "--channels", "luminance", "--fast")
+    status, out, _ = ganprint("demo", "--out", tmp_path, *options)
     assert status == 0
+    assert "jpeg 75" in out
+    assert "default kind" not in out + page.read_text(encoding="utf-8")
     assert re.search(r"^accuracy 0\.\d+ \(95 % confidence interval 0\.\d+ to 0\.\d+\)$", out, re.M)
     assert mine.read_text() == "mine"
     assert "of the luminance" in page.read_text(encoding="utf-8")
@@ -62,7 +73,7 @@ def test_demo_wants_a_folder(tmp_path, ganprint):
 
 def test_demo_that_cannot_write_leaves_no_part(tmp_path, ganprint):
     (tmp_path / "roc.png").mkdir()
-    status, out, err = ganprint("demo", "--out", tmp_path, "--force", "--format", "csv")
+    status, out, err = ganprint("demo", "--out", tmp_path, "--force", "--fast")
     assert (status, out) == (2, "")
     assert "roc.png" in err
     assert not (tmp_path / "index.html").exists()
@@ -72,7 +83,8 @@ def test_demo_that_cannot_write_leaves_no_part(tmp_path, ganprint):
 def test_sources_of_like_names_keep_their_pictures(make_images):
     X, y = make_images(labels=("a b", "a/b"), n_per_class=4)
     pipeline = make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier())
-    pictures = dict(draw_demo(evaluate_attribution(pipeline, X, y)))
+    shares = [{"history": "as they are", "fingerprint": 0.5, "robust": None}]
+    pictures = dict(draw_demo(evaluate_attribution(pipeline, X, y), shares))
     names = ["fingerprint-a-b.png", "fingerprint-a-b-2.png"]
-    assert set(pictures) == {*names, "roc.png", "confusion.png"}
+    assert set(pictures) == {*names, "roc.png", "confusion.png", "histories.png"}
     assert pictures[names[0]] != pictures[names[1]]

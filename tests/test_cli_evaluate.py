@@ -104,6 +104,13 @@ def test_shares_are_counts_of_what_predict_answers(document):
         check_shares(source, own, known=source["known"])
 
 
+def test_some_files_of_each_source_are_enough(sampled, ganprint):
+    model, folder = sampled
+    drawn = "--limit-per-source", 3, "--seed", 1, "--format", "json"
+    found = json.loads(ganprint("evaluate", model, folder, *drawn)[1])
+    assert {source["images"] for source in found["sources"]} == {3}
+
+
 def test_right_families_are_counted(sampled, document, ganprint):
     found, rows = document
     names = load_model(sampled[0]).estimator_.families_.names

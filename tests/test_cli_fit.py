@@ -5,12 +5,14 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_helpers import add_broken_files, no_leftovers
+from cli_helpers import COMMAND, add_broken_files, no_leftovers
 from PIL import Image
 from sklearn.base import clone
 
@@ -45,8 +47,10 @@ def test_fit_makes_a_model(tmp_path, image_folder, fit):
 def test_fit_takes_its_options(tmp_path, image_folder, fit):
     folder, *_ = image_folder()
     options = "--crop 16x24 --anchor center --channels luminance --denoiser median".split()
-    status, out, err = fit(folder, tmp_path / "m", *options, "--jobs", 2, "--batch-size", 5)
+    options += ["--jobs", 2, "--batch-size", 5, "--limit-per-source", 7, "--seed", 3]
+    status, out, err = fit(folder, tmp_path / "m", *options)
     assert status == 0
+    assert re.search(r"^c +7 +0 ", out, re.M)
     assert "crop 16 x 24 (center), luminance, median" in out
     model = load_model(tmp_path / "m")
     assert (model.reader_.crop, model.reader_.anchor) == ((16, 24), "center")
@@ -54,6 +58,29 @@ def test_fit_takes_its_options(tmp_path, image_folder, fit):
     residual = model.estimator_.estimator_[0]
     assert (residual.denoiser, residual.channels) == ("median", "luminance")
     assert (model.batch_size, model.n_jobs) == (5, None)
+
+
+def test_fit_goes_on_after_it_was_killed(tmp_path, image_folder, fit):
+    folder, paths, _ = image_folder(n_per_class=30)
+    kept = tmp_path / "m.partial"
+    options = ["--kind", "fingerprint", "--batch-size", "1", "--resume"]
+    words = [*COMMAND, "fit", folder, "--model", tmp_path / "m", *options]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not list(kept.glob("map001/results*")):
+            time.sleep(0.002)
+        process.kill()
+    assert not (tmp_path / "m").exists()
+    status, _, err = fit(folder, tmp_path / "m", *options, "--anchor", "center")
+    assert (
+        status == 2 and f"{kept} holds parts of a run with other settings (reader__anchor)" in err
+    )
+    status, _, err = fit(folder, tmp_path / "m", *options)
+    assert status == 0 and f"going on with what {kept} holds" in err
+    assert not kept.exists()
+    assert fit(folder, tmp_path / "whole", *options)[0] == 0
+    resumed, whole = load_model(tmp_path / "m"), load_model(tmp_path / "whole")
+    np.testing.assert_array_equal(resumed.assess(paths), whole.assess(paths))
+    assert resumed.checkpoint is None
 
 
 def test_fit_autocorrelation(tmp_path, image_folder, fit, ganprint):

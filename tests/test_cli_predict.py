@@ -5,7 +5,9 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ from sklearn_ganprint import (
     load_model,
     save_model,
 )
-from sklearn_ganprint.cli import main
+from sklearn_ganprint.cli import _parquet, main
 from sklearn_ganprint.datasets import load_samples
 
 pytestmark = pytest.mark.core
@@ -423,3 +425,61 @@ def test_models_from_the_future(model, ganprint, monkeypatch):
     status, out, err = ganprint("predict", path, folder)
     assert (status, out) == (2, "")
     assert "Upgrade sklearn_ganprint" in err
+
+
+def test_scores_are_kept_and_unchanged_files_not_read_again(tmp_path, image_folder, fit, ganprint):
+    folder, paths, _ = image_folder(n_per_class=20)
+    assert fit(folder, tmp_path / "m", "--batch-size", 1)[0] == 0
+    words = ["predict", tmp_path / "m", folder, "--format", "json"]
+    whole = ganprint(*words)[1]
+    words += ["--resume", tmp_path / "kept"]
+    with subprocess.Popen([*COMMAND, *words], stdout=subprocess.DEVNULL) as process:
+        while not list((tmp_path / "kept").rglob("results*")):
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+    assert ganprint(*words)[1] == whole
+    for path in paths[1:]:  # what is kept is told of files that could not be read any more
+        times = os.stat(path)
+        Path(path).write_bytes(b"-" * times.st_size)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert ganprint(*words)[1] == whole
+    os.utime(paths[1])
+    status, out, _ = ganprint(*words)
+    failed = [row["file"] for row in json.loads(out)["results"] if row["error"]]
+    assert (status, failed) == (1, paths[1:2])
+
+
+def test_rows_are_written_part_by_part(tmp_path, model, ganprint, monkeypatch):
+    pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path, folder, files = model
+    Path(files[3]).write_bytes(b"")
+    words = ["predict", path, folder, "--false-alarm", 0.04]
+    csv_rows = list(csv.DictReader(io.StringIO(ganprint(*words, "--format", "csv")[1])))
+    expected = json.loads(ganprint(*words, "--format", "json")[1])["results"]
+    monkeypatch.setattr(_parquet, "N_ROWS", 10)  # of 24 files
+    words += ["--parquet", tmp_path / "rows", "--resume", tmp_path / "kept"]
+    status, out, err = ganprint(*words)
+    assert (status, out) == (1, "") and err.count(f"{files[3]}: the file is empty") == 1
+    assert f"saved {tmp_path / 'rows'}: 24 rows" in err
+    with parquet.ParquetFile(tmp_path / "rows") as written:
+        assert written.num_row_groups == 3
+        table = written.read()
+    assert table.column_names == list(csv_rows[0])
+    rows = table.to_pylist()
+    scores = [[row["score"] or 0 for row in found] for found in (rows, expected)]
+    np.testing.assert_allclose(*scores, rtol=1e-5)
+    for key in ("file", "source", "set", "error", "width", "history", "fitted_match"):
+        assert [row[key] for row in rows] == [row[key] for row in expected], key
+    status, _, err = ganprint(*words)
+    assert status == 2 and "--parquet" in err and "the file exists" in err
+    assert ganprint(*words, "--force")[0] == 1
+    assert parquet.read_table(tmp_path / "rows").equals(table)
+
+
+@pytest.mark.parametrize("other", [("--out", "case"), ("--stability", 2)])
+def test_rows_alone_go_into_a_parquet_file(model, ganprint, other):
+    path, folder, _ = model
+    status, _, err = ganprint("predict", path, folder, "--parquet", "rows", *other)
+    assert status == 2 and f"--parquet: leave out {other[0]}" in err

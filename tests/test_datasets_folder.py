@@ -9,7 +9,13 @@ import pytest
 from PIL import Image
 from sklearn.model_selection import GroupKFold
 
-from sklearn_ganprint.datasets import ImageReader, ImageReadError, confounds, load_image_folder
+from sklearn_ganprint.datasets import (
+    ImageReader,
+    ImageReadError,
+    confounds,
+    list_images,
+    load_image_folder,
+)
 
 
 @pytest.fixture
@@ -381,3 +387,20 @@ def test_groups_and_architectures_are_found_however_they_are_spelt(make, tmp_pat
     bunch = load_image_folder(tmp_path / "root", groups="name", architectures=families)
     assert len(set(bunch.groups)) == 1
     assert bunch.architectures.tolist() == ["y", "x"]
+
+
+def test_some_files_of_each_label_are_drawn_before_any_is_opened(make, root):
+    for number in range(3, 13):
+        make(f"gan/{number}.png")
+    (root / "camera" / "3.png").write_bytes(b"no image")
+    drawn = [load_image_folder(root, limit_per_source=2, random_state=seed) for seed in (0, 0, 1)]
+    first, again, other = (_relative(bunch, root) for bunch in drawn)
+    assert first == again == sorted(first) and first != other
+    assert [np.bincount(bunch.target)[1] for bunch in drawn] == [2, 2, 2]
+    # A broken file is one of those drawn, or it is not looked at.
+    listed = list_images(root, limit_per_source=2).filenames
+    broken = [failure.filename for failure in drawn[0].failures]
+    assert set(listed) == {*drawn[0].filenames, *broken} and len(listed) == 4
+    assert len(list_images(root, limit_per_source=99).filenames) == 15
+    with pytest.raises(ValueError, match="limit_per_source"):
+        list_images(root, limit_per_source=0)

@@ -113,10 +113,12 @@ def test_the_example_of_images_from_the_web_writes_its_folders(tmp_path, monkeyp
     assert not stems["known"] & stems["web"]
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"], ids=lambda page: page.name
+)
 def test_links_between_pages_lead_to_files(page):
     links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-    made = ("auto_examples/plot_",)
+    made = ("auto_examples/", "pictures/")
     missing = [
         link for link in links if not (link.startswith(made) or (page.parent / link).exists())
     ]

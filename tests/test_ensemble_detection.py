@@ -1,6 +1,7 @@
 """Photos against generated images, of generators that the classifier has not seen."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -182,6 +183,31 @@ def folder(tmp_path, small_samples):
     return tmp_path / "in"
 
 
+def check_evaluation(rows, model, folder, ganprint):
+    """Hold what ``evaluate`` counts against the answers of ``predict``."""
+    counts = {}
+    for row in rows:
+        source = Path(row["file"]).parent.name
+        right = "photo" if source == "real" else "generated"
+        for name in (source, right):
+            counts.setdefault(name, []).append(row["source"] == right)
+    status, out, _ = ganprint("evaluate", model, folder, "--format", "json")
+    found = json.loads(out)
+    assert (status, found["unknown_label"]) == (0, "cannot tell")
+    lines = [line for line in found["histories"] if line["by"] == "right answer"]
+    for line in [*found["sources"], *lines]:
+        own = counts.pop(line["name"])
+        assert (line["images"], line["right"]) == (len(own), pytest.approx(np.mean(own)))
+    assert not counts
+    mistaken = ganprint("evaluate", model, folder, "--photos", "srgan_x4", "--format", "json")[1]
+    (line,) = (line for line in json.loads(mistaken)["sources"] if line["name"] == "srgan_x4")
+    (before,) = (line for line in found["sources"] if line["name"] == "srgan_x4")
+    assert line["wrong"] == before["right"]
+    assert found["confusion"]["real"].get("generated", 0) == sum(
+        row["source"] == "generated" for row in rows if Path(row["file"]).parent.name == "real"
+    )
+
+
 def test_ganprint_fits_and_predicts(folder, tmp_path, ganprint):
     model = tmp_path / "model.skops"
     fit = ["fit", folder, "--task", "detect", "--model", model, "--copies", 2, "--format", "json"]
@@ -201,6 +227,7 @@ def test_ganprint_fits_and_predicts(folder, tmp_path, ganprint):
         unsure = f"It cannot be told whether this is a photo or generated: {image['reason']}."
         assert image["answer"] == said.get(image["source"], unsure)
         assert " as if it is not (log10 LR " in image["evidence"]
+    check_evaluation(rows, model, folder, ganprint)
     _, out, err = ganprint("predict", model, folder / "real")
     assert "at most 5 % get a wrong answer" in out
     assert "no image can be unlike both photos and generated images at a false-alarm" in err

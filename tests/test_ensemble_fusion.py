@@ -1,3 +1,4 @@
+import functools
 import pickle
 import warnings
 
@@ -94,6 +95,11 @@ def test_what_is_gathered_does_not_travel_to_the_workers(make_traces):
                 batch = np.arange(start, start + 6)
                 sizes.append(len(pickle.dumps((function, args))))
                 yield batch, function(X[batch], *(values[batch] for values in rows), *args)
+
+        def reduce(self, function, add, *args, rows=()):
+            batches, pairs = zip(*self.map(function, *args, rows=rows), strict=True)
+            values, parts = zip(*pairs, strict=True)
+            return list(zip(batches, values, strict=True)), functools.reduce(add, parts)
 
     fusion().fit_batches(InSixes(), y)
     assert sizes == [sizes[0]] * 4 + [sizes[4]] * 4

@@ -440,15 +440,16 @@ def test_images_are_read_as_often_as_the_estimator_maps_them(image_folder, monke
     from sklearn_ganprint.files._batches import FileBatches
 
     _, paths, y = image_folder()
-    asked, map_batches = [], FileBatches.map
+    asked, work = [], FileBatches._outcomes
 
-    def spy(self, function, *args, rows=()):
-        asked.append((function.__name__, len(self.steps), [len(values) for values in rows]))
-        return map_batches(self, function, *args, rows=rows)
+    def spy(self, function, rows, *args):
+        name = function.keywords["function"].__name__
+        asked.append((name, len(self.steps), [len(values) for values in rows]))
+        return work(self, function, rows, *args)
 
-    monkeypatch.setattr(FileBatches, "map", spy)
+    monkeypatch.setattr(FileBatches, "_outcomes", spy)
     FileBatchEstimator(paper_pipeline()).fit(paths, y).predict(paths)
-    assert asked == [("fit_part", 0, [24]), ("apply_batch", 0, [])]
+    assert asked == [("fit_apart", 0, [24]), ("apply_batch", 0, [])]
     asked.clear()
     FileBatchEstimator(make_attribution_pipeline("fusion")).fit(paths, y)
     # Classes, folds and background sources; then classes and folds.

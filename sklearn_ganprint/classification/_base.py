@@ -5,26 +5,23 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.pipeline import Pipeline
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_ganprint._batches import transform_batch
-from sklearn_ganprint._compat import check_sample_weight
-from sklearn_ganprint._images import ImageInputMixin
-from sklearn_ganprint._metaestimators import (
+from sklearn_ganprint._batches import last_step
+from sklearn_ganprint._batches._metaestimators import (
     Decides,
     Discriminates,
-    FittedOnParts,
-    MakesParts,
     ScoresClasses,
     ScoresInSeveralWays,
     ScoresSamples,
     check_classes,
     offers,
 )
+from sklearn_ganprint._compat import check_sample_weight, fit_context
+from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint.residuals._blanks import LOWEST, report_blank, zero_rows
 
 __all__ = ["BaseFingerprintClassifier"]
@@ -103,7 +100,7 @@ class BaseFingerprintClassifier(ImageInputMixin, DecidesByClassScores, BaseEstim
         """Return a finite score below every real one, for a class that has no image."""
         return LOWEST
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Estimate the fingerprint of each class.
 
@@ -139,7 +136,7 @@ class BaseFingerprintClassifier(ImageInputMixin, DecidesByClassScores, BaseEstim
             assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
         return self._store(sums)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Add residuals to the fingerprints.
 
@@ -287,25 +284,6 @@ def _add_up(sums: Sums, others: Sums, codes: Any = slice(None)) -> None:
 def for_two(scores: np.ndarray) -> np.ndarray:
     """Return one score, that of the second class less that of the first, if there are two."""
     return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
-
-
-def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
-    """Return the last step of a fitted pipeline, or in a meta-estimator, and what reaches it."""
-    while True:
-        if isinstance(estimator, Pipeline):
-            *steps, estimator = (
-                step for _, step in estimator.steps if step not in (None, "passthrough")
-            )
-            if steps and offers(steps[-1], MakesParts) and offers(estimator, FittedOnParts):
-                # Of all parts of an image, such a classifier looks at the whole.
-                *steps, parts = steps
-                X, estimator = parts.whole_features(transform_batch(X, steps)), estimator.estimator_
-            else:
-                X = transform_batch(X, steps)
-        elif offers(estimator, FittedOnParts):
-            X, estimator = estimator._originals(X), estimator.estimator_
-        else:
-            return estimator, X
 
 
 def sources(estimator: Any) -> np.ndarray:

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_ganprint._compat import available_if, fit_context
 from sklearn_ganprint._images import ImageShape, batch_image_shape, stack_images
 from sklearn_ganprint.classification._base import BaseFingerprintClassifier, Sums
 from sklearn_ganprint.correlation import (
@@ -99,7 +98,7 @@ class FingerprintClassifier(BaseFingerprintClassifier):
 
     # The sums say nothing of the norms of what was added up.
     @available_if(lambda self: self.metric != "unbiased")
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit_sums(self, sums: Any, counts: Any, classes: Any) -> Self:
         """Add residuals that have been added up by class already.
 

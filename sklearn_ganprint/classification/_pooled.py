@@ -5,13 +5,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.extmath import softmax
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import FLOAT_DTYPES
 
 __all__ = ["PooledDiscriminantAnalysis"]
@@ -80,7 +81,7 @@ class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEst
     def __init__(self, shrinkage: float = 0.03) -> None:
         self.shrinkage = shrinkage
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any) -> Self:
         """Estimate means and the covariance.
 

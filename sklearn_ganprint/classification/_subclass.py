@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.special import logsumexp
-from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     check_consistent_length,
@@ -16,8 +16,9 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_ganprint._batches import row_chunks
+from sklearn_ganprint._batches._metaestimators import check_classes, check_fit_params
+from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import FLOAT_DTYPES
-from sklearn_ganprint._metaestimators import check_classes, check_fit_params
 from sklearn_ganprint.classification._base import DecidesByClassScores
 from sklearn_ganprint.classification._pooled import cholesky_of, shrink
 
@@ -135,7 +136,7 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         self.shrinkage = shrinkage
         self.squash = squash
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, subclasses: Any = None, background: Any = None) -> Self:
         """Estimate means and the covariance.
 
@@ -167,7 +168,7 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         self._fit_all(*self._check(X, y, subclasses, background))
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fold_scores(
         self,
         X: Any,

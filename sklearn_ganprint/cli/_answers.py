@@ -1,29 +1,31 @@
-"""What a model says of files: their scores and histories, and what is unknown by these."""
+"""How answers are told: what is unknown, in tables, in words, and in notes on all of them."""
 
 import argparse
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from sklearn_ganprint.cli import _console, _models
+from sklearn_ganprint.cli import _console, _images, _models
 from sklearn_ganprint.cli._arguments import DEFAULT_COVERAGE, DEFAULT_RATE
-from sklearn_ganprint.cli._console import (
-    MESSAGES,
-    P_VALUE,
-    Column,
-    CommandError,
-    Row,
-    Table,
-    columns,
-)
-from sklearn_ganprint.cli._images import collect_failures, history_cells, no_residual
+from sklearn_ganprint.cli._console import MESSAGES, P_VALUE, Column, CommandError, Row, Table
 from sklearn_ganprint.cli._models import Model
+from sklearn_ganprint.cli._scored import (
+    EVIDENCE,
+    FITTED,
+    HISTORY,
+    NOT_KNOWN,
+    STABILITY,
+    WHOLE,
+    Scored,
+    add_stability,
+    score_files,
+)
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.evidence import verbal_scale
-from sklearn_ganprint.files import FileHistory, uncovered
 
 #: What is said below a table of cameras.
 _OF_ENERGIES = (
@@ -31,50 +33,8 @@ _OF_ENERGIES = (
     "for photos like those fitted on"
 )
 
-#: What is told of the history of each file; tables have the first two if an image lies outside.
-HISTORY = columns(
-    *("history", "outside", "format", "width", "height"),
-    *("jpeg_quality", "pixel_jpeg_quality", "jpeg_grid", "judged"),
-)
-
-#: What is told of how strongly an image speaks for a source: against others, and one not known.
-EVIDENCE = (
-    Column("log10_lr_others", "log10 LR, others", 2),
-    Column("log10_lr_unknown", "log10 LR, unknown", 2),
-)
-
-#: What is told of the image of the fit that a file is, or shows; tables have all if there is one.
-FITTED = columns("fitted_on", Column("fitted_match", "match"), "fitted_source")
-
-#: What an image is of a model of earlier versions, which has forgotten what it was fitted on.
-NOT_KNOWN = "not known"
-
-#: What an image is that fails the test of a claim.
-REJECTED = "rejected"
-
-#: What is judged of an image, if that is not a part of it.
-WHOLE = "whole"
-
-
 #: Sources of models that detect, as a sentence has them.
 A_PHOTO = {"photo": "a photo"}
-
-
-class Scored(NamedTuple):
-    """Scores of files, of shape (n, n_classes), and what could not be used.
-
-    The greatest score says which source. Models without calibration have no p-values. Images
-    without a residual have no answer, for which `reasons` says why, by position.
-    """
-
-    scores: np.ndarray
-    known_p_values: Any  # (n,): of the image's being from any source
-    p_values: Any  # (n, n_classes): each among the source's own images
-    others_p_values: Any  # (n, n_classes): each among the images of the other sources
-    failures: list[ImageReadError]
-    reasons: dict[int, str]
-    histories: dict[str, FileHistory]
-    log10_lrs: Any = None  # (2, n, n_classes): against other sources, and one that is not known
 
 
 class Rule(NamedTuple):
@@ -141,30 +101,134 @@ class Rule(NamedTuple):
         return P_VALUE._replace(digits=min(4, max(1, digits)))
 
 
-class Judgement(NamedTuple):
-    """What a command says of files: a row for each, and all that is said of them together."""
+@dataclass
+class Question:
+    """What a command asks of each file; the command says what a row is, and how it is told."""
 
     model: Model
-    failures: list[ImageReadError]
-    document: Row  # as JSON has it, but for the rows
+    path: str  # of the model
+    cautions: Sequence[str | None]  # on answers that there cannot be
+    rule: Rule
+
+    command: ClassVar[str]
+    title: ClassVar[str]  # of the work
+    key: ClassVar[str]  # of the answer in a row
+    missing: ClassVar[str]  # what there is none of, where there is no residual
+    other: ClassVar[str]  # key of the source that is compared with the one favoured
+    keys: ClassVar[Sequence[str]]  # of each row
+    columns: ClassVar[Sequence[Column]]
+    appended: ClassVar[Sequence[Column]]  # come last in CSV
+
+    def row(self, position: int, scored: Scored) -> Row:
+        """Answer for one file that has a residual, by its scores alone."""
+        raise NotImplementedError
+
+    def document(self) -> Row:
+        """Give the settings that answers rest on, as JSON has them."""
+        raise NotImplementedError
+
+    @property
+    def favoured(self) -> str:
+        """The source that evidence is for, in words."""
+        raise NotImplementedError
+
+    def held_against(self, row: Row) -> str:
+        """Name the source that an image is held against."""
+        raise NotImplementedError
+
+    def answer(self, row: Row) -> list[str]:
+        """Write the answer for an image that has one."""
+        raise NotImplementedError
+
+    def shown(self, rows: Sequence[Row]) -> list[Column]:
+        """Choose the columns of a table."""
+        raise NotImplementedError
+
+    def notes(self, rows: Sequence[Row]) -> list[str]:
+        """Say what the answers in a table mean, of all that could be used."""
+        raise NotImplementedError
+
+    def as_shown(self, row: Row) -> Row:
+        """Make the row of a table."""
+        return row
+
+    def rows(self, files: Sequence[str], scored: Scored) -> list[Row]:
+        """Make one row a file, by scores alone."""
+
+        def row(position: int) -> Row:
+            if position in scored.reasons:
+                return {"reason": scored.reasons[position]}
+            return self.row(position, scored)
+
+        return _images.file_rows(files, scored.failures, self.keys, row)
+
+    def judge(self, args: argparse.Namespace) -> "Judgement":
+        """Answer for the files that a command is given."""
+        if args.stability is not None and self.model.match_energy is not None:
+            raise CommandError(
+                "--stability: copies are cropped and resized, and so off the pixels of the sensor "
+                "that the fingerprints of cameras are of; leave this out"
+            )
+        files, failures = _images.find_files(args.paths, args.out)
+        MESSAGES.warn(*self.cautions)
+        kept = getattr(args, "resume", None)
+        scored = score_files(self.model, files, failures, args.jobs, self.title, kept)
+        rows = scored.add_histories(self.rows(files, scored))
+        if args.stability is not None:
+            copies = args.stability, args.jobs
+            rows = add_stability(rows, self.model, self.rows, self.key, *copies)
+        return Judgement(self, rows, scored.failures, args.stability)
+
+    def in_words(self, row: Row) -> list[str]:
+        """Write the answer for an image, and what it rests on."""
+        if row["score"] is None:
+            return [f"No {self.missing}: {row['reason']}."]
+        told = _evidence_in_words(row, self.held_against(row), detects=self.model.detects)
+        return [*self.answer(row), *self.rule.evidence(row["score"], row["p_value"]), *told]
+
+
+class Judgement(NamedTuple):
+    """What a command says of files: a row for each, and what is said of them together."""
+
+    question: Question
     rows: list[Row]
-    notes: list[str]
-    in_words: Callable[[Row], list[str]]  # the answer of a row, and sentences on what it rests on
-    columns: Sequence[Column]
-    shown: Sequence[Column]  # columns of a table
-    appended: Sequence[Column] = ()  # columns that come last in CSV
-    as_shown: Callable[[Row], Row] = dict  # makes the row of a table
+    failures: Sequence[ImageReadError]
+    n_copies: int | None  # that stability is of
+
+    @property
+    def used(self) -> list[Row]:
+        """The rows of files that could be used."""
+        return _console.judged(self.rows)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is said of all files together."""
+        question, rows = self.question, self.used
+        n_blank = sum(row["score"] is None for row in rows)
+        blank = f"no {question.missing}, since there is no residual: {n_blank} of {len(rows)}"
+        return [
+            *([blank] if n_blank else []),
+            *question.notes(rows),
+            *_notes_of_histories(rows),
+            *_notes_of_evidence(self.rows, question),
+            *_notes_of_stability(self.rows, self.n_copies),
+        ]
 
     def print(self, form: str) -> None:
         """Print it in the form that ``--format`` names."""
+        question, rows = self.question, self.rows
+        stability = STABILITY if self.n_copies else ()
+        outside = HISTORY[:2] if any(row["outside"] for row in rows) else ()
+        fitted = FITTED if any(row["fitted_on"] for row in rows) else ()
+        evidence = [own for own in EVIDENCE if any(row[own.key] is not None for row in rows)]
         _console.print_file_results(
             form,
-            self.document,
-            Table(self.columns, self.rows),
-            shown=self.shown,
+            question.document(),
+            Table(question.columns, rows),
+            shown=[*question.shown(rows), *evidence, *stability[:1], *outside, *fitted],
             notes=self.notes,
-            as_shown=self.as_shown,
-            appended=self.appended,
+            as_shown=question.as_shown,
+            appended=(*question.appended, *stability),
         )
 
 
@@ -177,11 +241,17 @@ def choose_rate(model: Model, given: float | None) -> float | None:
     return None
 
 
-def settle_answers(args: argparse.Namespace, model: Model) -> tuple[Rule, float | None, bool]:
-    """Return what is unknown, the coverage of sets, and whether sets can leave out any source.
+class Settled(NamedTuple):
+    """What decides which sources are named of an image."""
 
-    What answers there cannot be is warned of before the work.
-    """
+    cautions: Sequence[str | None]  # on answers that there cannot be
+    rule: Rule
+    coverage: float | None  # of sets; None where there are none
+    with_sets: bool  # whether sets can leave out any source; else the nearest one is the answer
+
+
+def settle_answers(args: argparse.Namespace, model: Model) -> Settled:
+    """Find what is unknown to a model, and the coverage of its sets."""
     rule, coverage = _unknown_rule(args, model), _coverage(args, model)
     few, no_unknown = _models.warning_of_few_for_sets(model, coverage), rule.warning()
     if model.open_set is None:
@@ -190,8 +260,7 @@ def settle_answers(args: argparse.Namespace, model: Model) -> tuple[Rule, float 
             f"gets a source, also one from none of them; models of this version's `ganprint fit` "
             f"have some"
         )
-    MESSAGES.warn(no_unknown, few)
-    return rule, coverage, few is None
+    return Settled((no_unknown, few), rule, coverage, few is None)
 
 
 def _unknown_rule(args: argparse.Namespace, model: Model) -> Rule:
@@ -222,80 +291,6 @@ def _coverage(args: argparse.Namespace, model: Model) -> float | None:
     return None
 
 
-def score_files(
-    model: Model, files: list[str], failures: list[ImageReadError], n_jobs: int, title: str
-) -> Scored:
-    """Score each file, in one pass over the pixels; `failures` are those there are already."""
-    failures = list(failures)
-    histories: dict[str, FileHistory] = {}
-    with MESSAGES.progress(title) as progress:
-        model.whole.set_params(
-            n_jobs=n_jobs,
-            on_error=collect_failures(failures),
-            progress=progress,
-            on_history=histories.__setitem__,
-        )
-        both = assess(model, files)
-    reasons = {}
-    # Few images with a residual look like none: few files are read again.
-    for position in like_none(both):
-        image = model.whole.predict_reader_.read_one(files[position])
-        if (reason := no_residual(model.pipeline, image)) is not None:
-            reasons[position] = reason
-    scored = add_p_values(model, both, failures, reasons, histories)
-    return scored._replace(log10_lrs=_log10_lrs(model, both))
-
-
-def assess(model: Model, X: Any) -> np.ndarray:
-    """Give scores, and how typical images are, of shape (n, 2, n_classes)."""
-    if model.open_set is not None:
-        return np.asarray(model.whole.assess(X))
-    return np.stack([model.whole.class_scores(X)] * 2, axis=1)
-
-
-def like_none(both: np.ndarray) -> list[int]:
-    """Find images that are as near to one source as to any other, as those without a residual."""
-    judged = both[:, 1]
-    return np.flatnonzero((judged == judged[:, :1]).all(axis=1)).tolist()
-
-
-def add_p_values(
-    model: Model,
-    both: np.ndarray,
-    failures: list[ImageReadError],
-    reasons: dict[int, str],
-    histories: dict[str, FileHistory],
-) -> Scored:
-    """Add p-values to scores, if the model has some."""
-    scores, judged = both.swapaxes(0, 1)
-    if model.open_set is None:
-        return Scored(scores, None, None, None, failures, reasons, histories)
-    calibration = model.open_set.calibration_set_
-    known = calibration.known_p_values(judged)
-    own = calibration.p_values(judged, pooled=False)
-    others = calibration.others_p_values(judged)
-    return Scored(scores, known, own, others, failures, reasons, histories)
-
-
-def _log10_lrs(model: Model, both: np.ndarray) -> np.ndarray:
-    """Turn scores into log10 likelihood ratios, NaN where the model has none."""
-    found, ratios = np.full((2, len(both), both.shape[2]), np.nan), model.likelihood_ratios
-    if ratios is not None:
-        found[0] = ratios.against_others(both[:, 0])
-        if ratios.lacking is not None:
-            found[1] = ratios.against_unknown(both[:, 1])
-    return found
-
-
-def evidence(scored: Scored, position: int, code: int) -> Row:
-    """Say how strongly an image speaks for a source."""
-    keys = [column.key for column in EVIDENCE]
-    if scored.log10_lrs is None:
-        return dict.fromkeys(keys)
-    values = scored.log10_lrs[:, position, code].tolist()
-    return {key: None if math.isnan(lr) else lr for key, lr in zip(keys, values, strict=True)}
-
-
 def bounds_of_evidence(model: Model) -> Row:
     """Give the bounds of log10 likelihood ratios that the calibration images support."""
     ratios = model.likelihood_ratios
@@ -305,7 +300,7 @@ def bounds_of_evidence(model: Model) -> Row:
     return {"others": others, "unknown": unknown}
 
 
-def evidence_in_words(row: Row, source: str, *, detects: bool = False) -> list[str]:
+def _evidence_in_words(row: Row, source: str, *, detects: bool = False) -> list[str]:
     """Write how strongly an image speaks for a source, with both propositions."""
     first = f"{source} made the image"
     alternatives = ("another of the model's sources did", "a source did that the model lacks")
@@ -325,62 +320,21 @@ def _times(log10_lr: float) -> str:
     return f"{float(f'{10**log10_lr:.2g}'):g} times"
 
 
-def shown_evidence(rows: Sequence[Row]) -> list[Column]:
-    """Give the columns of a table on likelihood ratios, of which some rows have some."""
-    return [column for column in EVIDENCE if any(row[column.key] is not None for row in rows)]
-
-
-def notes_of_evidence(rows: Sequence[Row], model: Model, source: str) -> list[str]:
+def _notes_of_evidence(rows: Sequence[Row], question: Question) -> list[str]:
     """Say what the likelihood ratios of a table are, and what limits them."""
     if all(row[EVIDENCE[0].key] is None for row in rows):
         return []
-    bounds = bounds_of_evidence(model)
+    bounds = bounds_of_evidence(question.model)
     limits = [f"{low:.1f} to {high:.1f}" for low, high in filter(None, bounds.values())]
     unknown = ", or a source that the model lacks" if bounds["unknown"] else ""
     return [
-        f"log10 LR: 2 where what is seen is 100 times as probable if {source} made the image as "
-        f"if another of the model's sources did{unknown}; the calibration images support "
-        f"{' and '.join(limits)} at most"
+        f"log10 LR: 2 where what is seen is 100 times as probable if {question.favoured} made the "
+        f"image as if another of the model's sources did{unknown}; the calibration images "
+        f"support {' and '.join(limits)} at most"
     ]
 
 
-def add_histories(rows: Sequence[Row], model: Model, scored: Scored) -> list[Row]:
-    """Add to each row the history of its file, and the image of the fit that it is or shows."""
-    histories = [scored.histories.get(row["file"]) for row in rows]
-    told = zip(rows, histories, _fitted(histories, model), strict=True)
-    return [{**row, **_history(history, model), **fitted} for row, history, fitted in told]
-
-
-def _fitted(histories: Sequence[FileHistory | None], model: Model) -> list[Row]:
-    keys = [column.key for column in FITTED]
-    if getattr(model.whole, "fitted_files_", None) is None:
-        return [dict.fromkeys(keys) | {"fitted_match": each and NOT_KNOWN} for each in histories]
-    found = model.whole.find_fitted(histories)
-    told = ([None] * len(keys) if image is None else map(str, image) for image in found)
-    return [dict(zip(keys, values, strict=True)) for values in told]
-
-
-def _history(history: FileHistory | None, model: Model) -> Row:
-    summary = getattr(model.whole, "history_summary_", None)  # models of before have none
-    found: Row = dict.fromkeys(column.key for column in HISTORY)
-    if history is None:
-        return found
-    found.update(history_cells(history))
-    found["outside"] = (uncovered(history, summary) if summary else None) or None
-    height, width = model.whole.judged_part(history.height, history.width)
-    whole = (height, width) == (history.height, history.width)
-    part = f"{width} x {height} of {history.width} x {history.height}"
-    found["judged"] = WHOLE if whole else part
-    return found
-
-
-def shown_history(rows: Sequence[Row]) -> tuple[Column, ...]:
-    """Give the columns of a table on histories, and on images of the fit, if there are some."""
-    outside = HISTORY[:2] if any(row["outside"] for row in rows) else ()
-    return outside + (FITTED if any(row["fitted_on"] for row in rows) else ())
-
-
-def notes_of_histories(rows: Sequence[Row]) -> list[str]:
+def _notes_of_histories(rows: Sequence[Row]) -> list[str]:
     """Count the images that are judged by a part, and those that the fit does not cover."""
     notes = note_of_parts(rows)
     n_outside = sum(row["outside"] is not None for row in rows)
@@ -415,8 +369,13 @@ def note_of_parts(rows: Sequence[Row]) -> list[str]:
     return [f"judged by a part: {len(parts)} of {len(rows)}, such as {parts[0]} pixels"]
 
 
-def notes_of_blank(n_blank: int, n_images: int, missing: str) -> list[str]:
-    """Count the images without a residual, which have no answer or verdict."""
-    if not n_blank:
+def _notes_of_stability(rows: Sequence[Row], n_copies: int | None) -> list[str]:
+    """Say what stability is, and how many answers flip."""
+    if n_copies is None:
         return []
-    return [f"no {missing}, since there is no residual: {n_blank} of {n_images}"]
+    shares = [row["stability"] for row in rows if row["stability"] is not None]
+    return [
+        f"stability: share of {n_copies} copies of an image, cropped by a few pixels, resized and "
+        f"compressed to JPEG, with the same answer; below 1 for {sum(n < 1 for n in shares)} of "
+        f"{len(shares)}. A verdict that flips is not one"
+    ]

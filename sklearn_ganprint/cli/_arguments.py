@@ -6,12 +6,17 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from sklearn_ganprint._output import as_name
 from sklearn_ganprint.datasets import LAYOUTS
+from sklearn_ganprint.ensemble import PHOTO_NAMES
 from sklearn_ganprint.pipelines import KINDS, current_kind
 
 #: What a model can be for: to say who made an image, whether a generator made it, or which parts
 #: of it come from elsewhere.
 ATTRIBUTE, DETECT, LOCALIZE = "attribute", "detect", "localize"
+
+#: The answers of ``--task detect``.
+PHOTO, GENERATED, CANNOT_TELL = "photo", "generated", "cannot tell"
 
 #: The kind that a model is of, in JSON as on the command line up to version 0.1, whose task is to
 #: localize.
@@ -105,14 +110,17 @@ def crop(text: str) -> tuple[int, int] | None:
 _ARGUMENTS: dict[str, dict[str, Any]] = {
     "model": {"metavar": "MODEL", "help": "a file from `ganprint fit`"},
     "source": {
+        "type": as_name,
         "metavar": "DIR_OR_CSV",
-        "help": "a folder with one folder of images per source, or a CSV file with the columns "
-        "path and label{what}",
+        "help": "a folder, or a zip or tar file, with one folder of images per source, or a CSV "
+        "file with the columns path and label; also a URL{what}",
     },
     "paths": {
+        "type": as_name,
         "metavar": "PATH",
         "nargs": "+",
-        "help": "an image, or a folder: all files in it at any depth, hidden ones skipped",
+        "help": "an image, or a folder, or a zip or tar file: all files in it at any depth, hidden "
+        "ones skipped; also a URL",
     },
     "--format": {
         "choices": ("table", "csv", "json", "spreadsheet"),
@@ -133,6 +141,15 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
         "help": "files in memory at a time, for each worker (default: %(default)s)",
     },
     "--seed": {"type": seed, "default": 0, "metavar": "N", "help": "{what} (default: %(default)s)"},
+    "--limit-per-source": {
+        "type": positive,
+        "metavar": "N",
+        "help": "use N files of each source, drawn at random by --seed (default: all)",
+    },
+    "--resume": {
+        "action": "store_true",
+        "help": "keep what is done in {what}, and go on from there after an interruption",
+    },
     "--layout": {
         "choices": tuple(LAYOUTS),
         "help": "how the folder is laid out: a folder per source (folders), ARCH/SOURCE/ (nested), "
@@ -175,6 +192,12 @@ _ARGUMENTS: dict[str, dict[str, Any]] = {
         "metavar": "N",
         "help": "also judge N copies of each image, cropped by a few pixels, resized and "
         "compressed at random, and tell the share of them with the same answer",
+    },
+    "--photos": {
+        "nargs": "+",
+        "metavar": "NAME",
+        "help": "{what}; all others are generators (default: those called "
+        f"{', '.join(PHOTO_NAMES)})",
     },
     "--groups": {"choices": ("name",), "help": "{what}"},
     "--out": {"metavar": "DIR", "help": "folder for a page to look at, index.html, with {what}"},

@@ -2,14 +2,13 @@
 
 import argparse
 import io
-import os
 import shlex
 from contextlib import redirect_stdout
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_ganprint._output import printable
+from sklearn_ganprint._output import absolute, printable
 from sklearn_ganprint.cli import _arguments, _console, _images
 from sklearn_ganprint.cli._console import MESSAGES, Column, Row, Table, columns
 from sklearn_ganprint.cli._pages import check_file, write_files
@@ -35,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _arguments.add(parser, "source", what=", and perhaps group")
     _arguments.add(parser, "--layout", default="folders")
+    _arguments.add(parser, "--limit-per-source")
     _arguments.add(parser, "--crop", "--anchor")
     _arguments.add(
         parser,
@@ -45,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments.add(
         parser,
         "--seed",
-        what="draws the halves of which each is attributed by a model of the other",
+        what="draws the halves of which each is attributed by a model of the other, and files with "
+        "--limit-per-source",
     )
     parser.add_argument("--out", metavar="FILE", help="write what is shown to a text file as well")
     parser.add_argument(
@@ -63,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
     for option, path in (("--out", args.out), ("--csv", args.csv)):
         if path is not None:
             check_file(option, path, force=args.force)
-    bunch = _images.find_images(args, groups=args.groups)
+    drawn = {"limit_per_source": args.limit_per_source, "random_state": args.seed}
+    bunch = _images.find_images(args, groups=args.groups, **drawn)
     failures = list(bunch.failures)
     if args.crop:
         _images.check_crop(bunch, args.crop)
@@ -121,10 +123,8 @@ def _group_rows(result: AuditResult, bunch: Bunch) -> list[Row]:
         groups = np.arange(kept.sum()) if bunch.groups is None else bunch.groups[kept]
     labels = bunch.target_names[bunch.target[kept]]
     triples = zip(result.names, labels.tolist(), groups.tolist(), strict=True)
-    # A path that holds from any folder.
     return [
-        {"path": os.path.abspath(path), "label": label, "group": group}
-        for path, label, group in triples
+        {"path": absolute(path), "label": label, "group": group} for path, label, group in triples
     ]
 
 

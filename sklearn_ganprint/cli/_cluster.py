@@ -1,7 +1,6 @@
 """``ganprint cluster``: which unlabelled images share a source, without a model."""
 
 import argparse
-import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 
+from sklearn_ganprint._output import absolute
 from sklearn_ganprint.cli import _arguments, _console, _images, _pages
 from sklearn_ganprint.cli._console import MESSAGES, CommandError, Row, Table, columns
 from sklearn_ganprint.clustering import FingerprintClustering
@@ -228,9 +228,8 @@ def _rows(clusters: Clusters) -> list[Row]:
 
 def _write(clusters: Clusters, rows: list[Row], args: argparse.Namespace) -> str | None:
     """Write what is asked for; return the page's path if there is one."""
-    # A path that holds from any folder.
     paths = [
-        {"path": os.path.abspath(file), "label": name}
+        {"path": absolute(file), "label": name}
         for name in clusters.names
         for file in clusters.files_of(name)
     ]

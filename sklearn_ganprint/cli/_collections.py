@@ -5,10 +5,11 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sklearn_ganprint import comparison, datasets
-from sklearn_ganprint._output import as_label
+from sklearn_ganprint._output import absolute, as_label
 from sklearn_ganprint.cli import _images
 from sklearn_ganprint.cli._arguments import AUTO_SHARE
 from sklearn_ganprint.cli._console import MESSAGES, CommandError
@@ -33,12 +34,14 @@ class Collection:
 
 def open_collection(path: str, failures: list[ImageReadError], *, one_source: bool) -> Collection:
     """Find out what a path is, and list it or load it."""
-    if not os.path.lexists(path):
+    try:
+        files = datasets.list_images(path, layout=None).filenames.tolist()
+    except FileNotFoundError as error:
         raise CommandError(
             f"{path}: expected a model, a folder of images or a CSV file, found nothing of that "
             f"name"
-        )
-    if os.path.isdir(path):
+        ) from error
+    if files != [path]:
         return _list_folder(path, failures, one_source=one_source)
     if path.lower().endswith(".csv"):
         listed = datasets.list_images(path)
@@ -65,14 +68,14 @@ def _list_folder(path: str, failures: list[ImageReadError], *, one_source: bool)
         raise CommandError(
             f"{path}: expected images, or a folder of them for each source; found no file"
         )
-    name = as_label(os.path.basename(os.path.abspath(path)))
+    name = as_label(Path(absolute(path)).name)
     labels = [name] * len(files) if listed.labels is None else listed.labels.tolist()
     return Collection(path, None, list(zip(files, labels, strict=True)))
 
 
 def check_pair(first: Collection, second: Collection) -> list[str]:
     """See to it that two collections can be compared; say what was left out for that."""
-    if os.path.realpath(first.path) == os.path.realpath(second.path):
+    if os.path.realpath(absolute(first.path)) == os.path.realpath(absolute(second.path)):
         raise CommandError(
             f"{second.path}: this is A once more; leave out B to compare its sources with "
             f"each other"
@@ -94,10 +97,10 @@ def check_pair(first: Collection, second: Collection) -> list[str]:
 
 def _leave_out_copies(first: Collection, second: Collection) -> list[str]:
     """Leave out of the second collection copies of files of the first; say how many there are."""
-    known = [file for file, _ in (*first.images, *second.images) if os.path.isfile(file)]
-    keys = dict(zip(known, datasets.content_keys(known), strict=True))
-    there = {keys[file] for file, _ in first.images if file in keys}
-    kept = [(file, label) for file, label in second.images if keys.get(file) not in there]
+    files = [file for file, _ in (*first.images, *second.images)]
+    keys = dict(zip(files, datasets.content_keys(files), strict=True))
+    there = {keys[file] for file, _ in first.images if keys[file][0] >= 0}
+    kept = [(file, label) for file, label in second.images if keys[file] not in there]
     n_copies = len(second.images) - len(kept)
     copies = f"of {second.path} are copies of images of {first.path}, whose content would match; "
     if not kept:
@@ -147,7 +150,7 @@ def _estimate(
     args: argparse.Namespace,
     failures: list[ImageReadError],
 ) -> comparison.FingerprintSet:
-    name = os.path.basename(os.path.abspath(collection.path))
+    name = Path(absolute(collection.path)).name
     with MESSAGES.progress(f"reading {name}") as progress:
         found = comparison.estimate_fingerprints(
             *zip(*collection.images, strict=True),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from sklearn_ganprint import comparison
+from sklearn_ganprint._output import as_name
 from sklearn_ganprint.cli import _arguments, _collections, _console, _images, _pages
 from sklearn_ganprint.cli._collections import Collection
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
@@ -62,9 +63,12 @@ class Compared(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("first", metavar="A", help="a model, a folder of images, or a CSV file")
+    parser.add_argument(
+        "first", type=as_name, metavar="A", help="a model, a folder of images, or a CSV file"
+    )
     parser.add_argument(
         "second",
+        type=as_name,
         metavar="B",
         nargs="?",
         help="another (default: the sources of A are compared with each other)",

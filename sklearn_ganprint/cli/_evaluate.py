@@ -9,10 +9,12 @@ import numpy as np
 
 from sklearn_ganprint._output import as_label
 from sklearn_ganprint.cli import _answers, _arguments, _console, _images, _models
-from sklearn_ganprint.cli._answers import Rule, Scored
+from sklearn_ganprint.cli._answers import Rule
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._models import Model
+from sklearn_ganprint.cli._scored import Scored, score_files
 from sklearn_ganprint.datasets import list_images
+from sklearn_ganprint.ensemble import PHOTO_NAMES
 from sklearn_ganprint.experiments import Answers, judge_answers
 
 REQUIRES = ("rich", "skops")
@@ -20,8 +22,9 @@ DESCRIPTION = (
     "Attribute labelled images as in predict, and tell how many answers are right (the one source "
     "that is named), unsure (several sources are named, the right one among them), unknown or "
     "wrong; for each source, and by what the files have been through. Labels that the model does "
-    "not know are those of unknown sources. Images that the model was fitted on make all shares "
-    "better than they are: evaluate on others."
+    "not know are those of unknown sources. With models of `ganprint fit --task detect` photo or "
+    "generated is the right answer for each source. Images that the model was fitted on make all "
+    "shares better than they are: evaluate on others."
 )
 
 _SHARES = ("right", "unsure", "unknown", "wrong", "accuracy", "coverage")
@@ -81,23 +84,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments.add(parser, "model")
     _arguments.add(parser, "source", what="; images that the model was not fitted on")
     _arguments.add(parser, "--layout", default="folders")
+    what = "with a model of --task detect: the sources that are photos"
+    _arguments.add(parser, "--photos", what=what)
+    _arguments.add(parser, "--limit-per-source")
+    _arguments.add(parser, "--seed", what="draws files with --limit-per-source")
     _arguments.add_answers(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Attribute labelled images, and print how many answers are right."""
-    model = _models.open_model(args.model)
-    listed = list_images(args.source, layout=args.layout)
+    model = _models.open_model(args.model, (_arguments.ATTRIBUTE, _arguments.DETECT))
+    listed = list_images(
+        args.source,
+        layout=args.layout,
+        limit_per_source=args.limit_per_source,
+        random_state=args.seed,
+    )
     MESSAGES.say(*listed.failures)
     if not (files := listed.filenames.tolist()):
         raise CommandError(
             f"{args.source}: no image found; expected one folder of images per source"
         )
-    rule, coverage, with_sets = _answers.settle_answers(args, model)
-    scored = _answers.score_files(model, files, listed.failures, args.jobs, "evaluating")
+    truth = _truth(listed.labels, model, args)
+    cautions, rule, coverage, with_sets = _answers.settle_answers(args, model)
+    MESSAGES.warn(*cautions)
+    scored = score_files(model, files, listed.failures, args.jobs, "evaluating")
     # Sets that hold all sources say nothing: the nearest one is the answer.
     coverage = coverage if with_sets else None
-    judged = _judge(model, scored, files, listed.labels, rule, coverage)
+    judged = _judge(scored, files, listed.labels, truth, rule, coverage)
     if not len(judged.labels):
         first = scored.failures[0]
         raise CommandError(f"none of the {len(files)} files can be used; the first: {first}")
@@ -114,28 +128,49 @@ def run(args: argparse.Namespace) -> int:
     return _images.exit_status(scored.failures, len(judged.labels))
 
 
+def _truth(labels: np.ndarray, model: Model, args: argparse.Namespace) -> np.ndarray:
+    """Return the answer that is right for each label, a source or photo or generated."""
+    if not model.detects:
+        if args.photos:
+            raise CommandError(f"--photos: {args.model} names sources; leave this out")
+        return labels
+    if not (photos := _images.named_photos(args.photos, sorted(set(labels)))):
+        MESSAGES.warn(
+            f"none of the sources is called {', '.join(PHOTO_NAMES)}, so all are taken for "
+            f"generators; name those that are photos with --photos"
+        )
+    return np.where(np.isin(labels, photos), _arguments.PHOTO, _arguments.GENERATED)
+
+
 def _judge(
-    model: Model,
     scored: Scored,
     files: Sequence[str],
     labels: np.ndarray,
+    truth: np.ndarray,
     rule: Rule,
     coverage: float | None,
 ) -> Judged:
-    """Hold the answers for all files that could be used against their labels."""
+    """Hold the answers for all files that could be used against the right ones."""
+    model, used = scored.model, ~np.isnan(scored.scores).any(axis=1)
     known = rule.passes(scored.scores.max(axis=1), scored.known_p_values)
     known[list(scored.reasons)] = False
-    used = ~np.isnan(scored.scores).any(axis=1)
     scores, known = scored.scores[used], known[used]
     names = {as_label(name): code for code, name in enumerate(model.labels)}
-    codes = np.array([names.get(as_label(label), -1) for label in labels[used]], dtype=int)
-    sets = None if coverage is None else model.prediction_sets.predict_set(scores, coverage)
+    codes = np.array([names.get(as_label(label), -1) for label in truth[used]], dtype=int)
+    sets = None if coverage is None else model.sets(scores, coverage)
+    if model.detects and sets is not None:
+        known &= sets.any(axis=1)  # what is like neither cannot be told
     rows = [{"file": file} for file, use in zip(files, used, strict=True) if use]
     answers, spelt = judge_answers(scores, codes, known=known, sets=sets), np.array(model.labels)
+    named = np.where(known, spelt[answers.nearest], rule.word)
+    if model.detects:  # of both none is named, and the only one need not be the nearest
+        one = answers.sets.sum(axis=1) == 1
+        named = np.where(one, spelt[answers.sets.argmax(axis=1)], rule.word)
+        spelt, codes = labels[used], np.arange(len(codes))  # sources stay apart
     return Judged(
         np.where(codes < 0, labels[used], spelt[codes]),
-        np.where(known, spelt[answers.nearest], rule.word),
-        _answers.add_histories(rows, model, scored),
+        named,
+        scored.add_histories(rows),
         answers,
         _in_family(model, answers),
     )
@@ -175,6 +210,9 @@ def _print(form: str, settings: Row, model: Model, judged: Judged, scored: Score
     labels = judged.labels.tolist()
     totals = judged.lines("all", ["all"] * len(labels))
     sources, histories = judged.lines("source", labels), _by_history(judged, model)
+    if model.detects:
+        right = np.array(model.labels)[judged.answers.codes]
+        histories = judged.lines("right answer", right.tolist()) + histories
     document = {
         **settings,
         "all": {"known": None, "unknown": None}
@@ -242,6 +280,8 @@ def _notes(settings: Row, judged: Judged, model: Model) -> list[str]:
             f"right family: all sources that are named are of the image's own family; families of "
             f"several sources: {'; '.join(families)}"
         )
+    if model.detects:
+        notes.append(f"predict says {settings['unknown_label']} of all that is unsure or unknown")
     return [*notes, *_meaning(settings)]
 
 

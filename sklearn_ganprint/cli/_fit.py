@@ -17,7 +17,6 @@ from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, T
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.cli._pages import check_file
 from sklearn_ganprint.datasets import ImageReadError, list_images
-from sklearn_ganprint.ensemble import PHOTO_NAMES
 from sklearn_ganprint.localization import LocalizationWarning
 from sklearn_ganprint.open_set import CalibrationWarning, OpenSetClassifier
 from sklearn_ganprint.persistence import save_model
@@ -35,9 +34,6 @@ DEFAULT_KIND = "robust"
 FAST_KIND = "fusion"
 COPYING_KIND = "robust"
 
-#: The answers of ``--task detect``.
-PHOTO, GENERATED, CANNOT_TELL = "photo", "generated", "cannot tell"
-
 #: What images from no source are called, as in OpenSetClassifier.
 UNKNOWN = "unknown"
 
@@ -52,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _arguments.add(parser, "source")
     _arguments.add(parser, "--layout", default="folders")
+    _arguments.add(parser, "--seed", what="draws files with --limit-per-source")
     parser.add_argument("--model", required=True, metavar="FILE", help="the file to write")
     parser.add_argument(
         "--task",
@@ -62,15 +59,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the fit (ganprint predict); localize, to find the parts of an image that come from "
         "elsewhere (ganprint localize) (default: %(default)s)",
     )
-    parser.add_argument(
-        "--photos",
-        nargs="+",
-        metavar="NAME",
-        help="with --task detect: the sources that are photos, each kind one; all others are "
-        f"generators (default: those called {', '.join(PHOTO_NAMES)})",
-    )
+    what = "with --task detect: the sources that are photos, each kind one"
+    _arguments.add(parser, "--photos", what=what)
     _add_kinds(parser)
-    _arguments.add(parser, "--crop", "--anchor")
+    _arguments.add(parser, "--crop", "--anchor", "--limit-per-source")
     _arguments.add(parser, "--channels", what="rgb; with --kind prnu luminance")
     _arguments.add(parser, "--denoiser")
     groups = (
@@ -79,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _arguments.add(parser, "--groups", what=groups)
     _arguments.add(parser, "--jobs", "--batch-size", "--format")
+    _arguments.add(parser, "--resume", what="the folder FILE.partial")
     _arguments.add(parser, "--force", help="replace the model if it exists")
 
 
@@ -110,7 +103,8 @@ def run(args: argparse.Namespace) -> int:
     estimator = _estimator(args)
     check_file("--model", args.model, force=args.force)
     any_size = _images.takes_any_size(estimator)
-    bunch = _images.find_images(args, any_size=any_size, groups=args.groups)
+    drawn = {"limit_per_source": args.limit_per_source, "random_state": args.seed}
+    bunch = _images.find_images(args, any_size=any_size, groups=args.groups, **drawn)
     if args.task == _arguments.DETECT:
         args.photos = _images.find_photos(args.photos, bunch.target_names.tolist())
     failures = list(bunch.failures)
@@ -122,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
     labels = _labels(args)
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model, findings=findings)
+    _images.remove_kept(args)
     MESSAGES.warn(_models.warning_of_few(model))
     rows = _rows(bunch, model, failures, labels)
     MESSAGES.warn(_warning_of_sources(rows, model), _warning_of_pixels(bunch, model))
@@ -182,7 +177,9 @@ def _estimator(args: argparse.Namespace) -> OpenSetClassifier | Pipeline:
             f"residual depend on each other; --kind fingerprint takes {args.channels}"
         )
     if detects:
-        return OpenSetClassifier(pipeline, calibration="source", unknown_label=CANNOT_TELL)
+        return OpenSetClassifier(
+            pipeline, calibration="source", unknown_label=_arguments.CANNOT_TELL
+        )
     return OpenSetClassifier(pipeline)
 
 
@@ -196,7 +193,7 @@ def _fit(
     y = sources = bunch.target_names[bunch.target]
     params = {"groups": bunch.groups}
     if args.task == _arguments.DETECT:
-        y = np.where(np.isin(sources, args.photos), PHOTO, GENERATED)
+        y = np.where(np.isin(sources, args.photos), _arguments.PHOTO, _arguments.GENERATED)
         params["sources"] = sources
     else:
         _name_unknown(estimator, bunch.target_names.tolist())

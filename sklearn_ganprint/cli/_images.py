@@ -1,10 +1,9 @@
 """The images that a command is given, and what is to be said of them."""
 
 import argparse
-import hashlib
 import math
 import os
-import stat
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from sklearn_ganprint import datasets
+from sklearn_ganprint._output import Url, as_names
 from sklearn_ganprint.cli._arguments import AUTO_SHARE, AUTO_SIDE
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, one_line
 from sklearn_ganprint.datasets import ImageHistory, ImageReader, ImageReadError
@@ -69,6 +69,8 @@ def fit_files(
     **fit_params: Any,
 ) -> FileBatchEstimator:
     """Fit an estimator on files as the arguments say; `failures` gets those that cannot be read."""
+    if (kept := _kept(args)) is not None and os.path.exists(kept):
+        MESSAGES.say(f"going on with what {kept} holds")
     with MESSAGES.progress(title) as progress:
         return FileBatchEstimator(
             estimator,
@@ -77,7 +79,19 @@ def fit_files(
             n_jobs=args.jobs,
             on_error=collect_failures(failures),
             progress=progress,
+            checkpoint=kept,
         ).fit(bunch.filenames, **fit_params)
+
+
+def _kept(args: argparse.Namespace) -> str | None:
+    """Name the folder where ``--resume`` keeps what is done of a fit."""
+    return f"{args.model}.partial" if getattr(args, "resume", False) else None
+
+
+def remove_kept(args: argparse.Namespace) -> None:
+    """Remove that folder, once the model is saved."""
+    if (kept := _kept(args)) is not None:
+        shutil.rmtree(kept)
 
 
 def takes_any_size(estimator: Any) -> bool:
@@ -103,14 +117,9 @@ def no_residual(pipeline: Any, image: np.ndarray) -> str | None:
 
 def digest(path: str) -> Row:
     """Return the SHA-256 of a file and its size, or nothing of what cannot be read."""
-    try:
-        if stat.S_ISREG(os.stat(path).st_mode):  # a pipe would wait for a writer
-            with open(path, "rb") as stream:
-                found = hashlib.file_digest(stream, "sha256").hexdigest()
-                return {"sha256": found, "bytes": stream.tell()}
-    except (OSError, ValueError):
-        pass
-    return {"sha256": None, "bytes": None}
+    ((size, found),) = datasets.content_keys([path], read_all=True)
+    known = size >= 0 and found != path
+    return {"sha256": found if known else None, "bytes": size if known else None}
 
 
 def failure_rows(failures: Sequence[ImageReadError]) -> list[dict[str, str]]:
@@ -169,15 +178,18 @@ def find_files(
     """
     failures: list[ImageReadError] = []
     files: dict[str, None] = {}
-    for path in paths:
-        if os.path.isdir(path):
+    n_found = 0
+    for path in as_names(paths):
+        try:
             listed = datasets.list_images(path, layout=None)
-            files.update(dict.fromkeys(listed.filenames))
-            failures += listed.failures
-        else:
+        except FileNotFoundError:  # named when it is read
             files[path] = None
+            continue
+        files.update(dict.fromkeys(listed.filenames))
+        failures += listed.failures
+        n_found += len(listed.filenames)
     MESSAGES.say(*failures)
-    if not any(map(os.path.lexists, files)):
+    if not n_found:
         raise CommandError(
             f"no image found: expected files that exist, or folders that hold some, got "
             f"{', '.join(paths)}"
@@ -185,7 +197,11 @@ def find_files(
     if out is None:
         return list(files), failures
     inside = os.path.join(os.path.realpath(out), "")
-    kept = [file for file in files if not os.path.realpath(file).startswith(inside)]
+    kept = [
+        file
+        for file in files
+        if isinstance(file, Url) or not os.path.realpath(file).startswith(inside)
+    ]
     if not kept:
         raise CommandError(
             f"no image found outside of --out {out}; name files that are not in it, or another "
@@ -220,13 +236,18 @@ def find_images(args: argparse.Namespace, *, any_size: bool = False, **params: A
     return bunch
 
 
-def find_photos(given: list[str] | None, sources: list[str]) -> list[str]:
+def named_photos(given: list[str] | None, sources: list[str]) -> list[str]:
     """Tell which sources are photos: those that are named, or have a usual name."""
-    known = given or PHOTO_NAMES
-    found = [source for source in sources if source in known]
-    listed = ", ".join(sources)
+    found = [source for source in sources if source in (given or PHOTO_NAMES)]
     if lost := set(given or ()).difference(found):
+        listed = ", ".join(sources)
         raise CommandError(f"--photos {min(lost)}: expected some of the sources {listed}")
+    return found
+
+
+def find_photos(given: list[str] | None, sources: list[str]) -> list[str]:
+    """Tell which sources are photos; some must be, and some must not."""
+    found, listed = named_photos(given, sources), ", ".join(sources)
     if not found:
         raise CommandError(
             f"--task detect: none of the sources {listed} is called {', '.join(PHOTO_NAMES)}; name "

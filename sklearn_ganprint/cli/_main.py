@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import sklearn_ganprint
-from sklearn_ganprint._output import NAMES, printable
+from sklearn_ganprint._output import NAMES, printable, without_secrets
 from sklearn_ganprint.cli._console import CommandError, one_line, plain_warnings
 from sklearn_ganprint.cli._interrupt import STATUS, WORD, interruptible
 
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with plain_warnings():
             args = _parser().parse_args(argv)
-        args.words = sys.argv[1:] if argv is None else list(argv)
+        args.words = list(map(without_secrets, sys.argv[1:] if argv is None else argv))
     except SystemExit as stop:  # argparse has said what is wrong, or shown the help
         return _flush(int(stop.code or 0))
     # File names may hold letters that the encoding does not have, and bytes that are no letters.
@@ -97,7 +97,8 @@ def _run(args: argparse.Namespace) -> int:
     except BrokenPipeError:
         _discard_stdout()
         return 141
-    except (CommandError, ValueError, OSError, MemoryError) as error:
+    # An ImportError is of an extra that is needed, and says how it is installed.
+    except (CommandError, ValueError, OSError, MemoryError, ImportError) as error:
         return _stop(f"error: {one_line(str(error) or type(error).__name__)}", 2, args.debug)
     except Exception as error:
         text = f"error: unexpected {type(error).__name__}: {one_line(str(error))}"

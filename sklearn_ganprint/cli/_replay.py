@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sklearn_ganprint.cli import _arguments, _case, _console, _images, _predict, _verify
-from sklearn_ganprint.cli._answers import Judgement
+from sklearn_ganprint.cli._answers import Question
 from sklearn_ganprint.cli._console import CommandError, Row, Table, columns
 
 REQUIRES = _predict.REQUIRES
@@ -20,9 +20,9 @@ DESCRIPTION = (
     "the digests in it. The exit status is 0 if all is the same, and 1 if anything has changed."
 )
 
-_JUDGES: dict[str, Callable[[argparse.Namespace], Judgement]] = {
-    "predict": _predict.judge,
-    "verify": _verify.judge,
+_QUESTIONS: dict[str, Callable[[argparse.Namespace], Question]] = {
+    "predict": _predict.ask,
+    "verify": _verify.ask,
 }
 
 #: Numbers are the same if they differ by no more than this, or than this share of the greater.
@@ -100,8 +100,8 @@ def read_case(path: str) -> Row:
             f"{version!r:.40}; cases of later versions need a later sklearn_ganprint"
         )
     _check_fields(path, case, _FIELDS)
-    if case["command"] not in _JUDGES:
-        _refuse(path, "command", " or ".join(_JUDGES), case["command"])
+    if case["command"] not in _QUESTIONS:
+        _refuse(path, "command", " or ".join(_QUESTIONS), case["command"])
     _check_fields(f"{path}: model", case["model"], _IN_MODEL)
     for number, image in enumerate(case["images"]):
         _check_fields(f"{path}: images[{number}]", image, _IN_IMAGE)
@@ -188,7 +188,7 @@ def _make_again(case: Row, images: Sequence[Row], n_jobs: int) -> Row:
             "words": [],
         }
         args = argparse.Namespace(**given)
-        return _case.make_document(case["command"], _JUDGES[case["command"]](args), args)
+        return _case.make_document(_QUESTIONS[case["command"]](args).judge(args), args)
 
 
 def _changed_part(key: str, case: Row, made: Row) -> Iterator[Row]:

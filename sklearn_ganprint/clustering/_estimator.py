@@ -9,16 +9,17 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import cdist, pdist
 from scipy.stats import norm
-from sklearn.base import BaseEstimator, ClusterMixin, _fit_context
+from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint._batches import Batches, row_chunks
+from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint.clustering import _merging
-from sklearn_ganprint.clustering._features import Axes, part_spectra, whitened_axes
+from sklearn_ganprint.clustering._merging import Axes, part_spectra, whitened_axes
 from sklearn_ganprint.open_set import SourceFamilies
 from sklearn_ganprint.residuals._blanks import zero_rows
 
@@ -189,7 +190,7 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
         """Cluster residuals.
 
@@ -243,13 +244,13 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         self.feature_mean_, self.components_ = rule.axes.mean, rule.axes.matrix.T
         labels = np.full(n, UNSEEN)
         labels[positions] = rule.labels(features[:, 0])
-        summed = batches.map(assign_and_sum, shape, rule, self.n_jobs, rows=(labels,))
-        self.labels_ = np.full(n, NOWHERE)
-        sums, counts = 0.0, np.zeros(len(rule.centers))
-        for positions, (codes, batch_sums) in summed:
+        assigned, sums = batches.reduce(
+            assign_and_sum, np.add, shape, rule, self.n_jobs, rows=(labels,)
+        )
+        self.labels_, counts = np.full(n, NOWHERE), np.zeros(len(rule.centers))
+        for positions, codes in assigned:
             self.labels_[positions] = codes
             counts += np.bincount(codes[codes >= 0], minlength=len(counts))
-            sums = sums + batch_sums
         means = sums / np.maximum(counts, 1)[:, np.newaxis]
         self.fingerprints_ = means.astype(features.dtype)
         return self

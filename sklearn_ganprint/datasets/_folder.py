@@ -4,22 +4,30 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics.cluster import contingency_matrix
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_random_state
 
-from sklearn_ganprint._output import as_label, csv_rows, printable
+from sklearn_ganprint._output import as_label, as_name, printable
 from sklearn_ganprint.datasets import _reader
-from sklearn_ganprint.datasets._decoding import FilePath, ImageReadError
+from sklearn_ganprint.datasets._decoding import ImageReadError
+from sklearn_ganprint.datasets._items import Dataset, describe, list_dataset
 from sklearn_ganprint.datasets._layouts import list_container
-from sklearn_ganprint.datasets._listing import Entry, Listing, list_all
+from sklearn_ganprint.datasets._listing import (
+    Entry,
+    Listing,
+    list_all,
+    table_rows,
+    with_one_spelling,
+)
 from sklearn_ganprint.datasets._reader import ImageReader
+from sklearn_ganprint.datasets._storage import FilePath
 
-__all__ = ["confounds", "list_images", "load_image_folder", "load_samples"]
+__all__ = ["ImageBunch", "confounds", "list_images", "load_image_folder", "load_samples"]
 
 Groups: TypeAlias = Literal["name"] | Callable[[str], Hashable] | None
 Architectures: TypeAlias = FilePath | Mapping[str, str] | None
@@ -32,16 +40,94 @@ _SAMPLES = Path(__file__).parent / "samples"
 _TELLING = 0.7
 
 
-def list_images(container_path: FilePath, *, layout: str | None = "folders") -> Bunch:
+class ImageBunch(Bunch):
+    """Labelled images and what is known of them, sorted by label and path, or as a CSV file lists.
+
+    None stands for what is not known of every image, or of every label.
+
+    Attributes
+    ----------
+    data : ndarray of shape (n_images, height, width, n_channels), or list of ndarray
+        The pixels, if they were read. A list where the reader's ``min_side`` lets sizes differ.
+    target : ndarray of int64, shape (n_images,)
+        Numbers of the labels: ``target_names[target]`` are the labels.
+    target_names : ndarray of str
+        The labels, sorted.
+    architectures : ndarray of str or None
+        One for each of `target_names`.
+    filenames : ndarray of object (str), shape (n_images,)
+        The files.
+    groups : ndarray of shape (n_images,) or None
+        Images that must not be separated by a split.
+    splits : ndarray of str, shape (n_images,), or None
+        "train", "val" or "test" for each image.
+    is_real : ndarray of bool, shape (n_images,), or None
+        False for generated images.
+    formats, modes, widths, heights : ndarray of shape (n_images,)
+        What the headers say.
+    jpeg_quality : ndarray of float, shape (n_images,)
+        The quality of JPEG files, else nan.
+    subsampling, metadata : ndarray of str, shape (n_images,)
+        As :func:`inspect_images` returns them.
+    failures : list of ImageReadError
+        What was left out and why, sorted by file name.
+    duplicates : list of (filename, first filename)
+        Copies within one label.
+    DESCR : str
+        A summary.
+
+    See Also
+    --------
+    load_image_folder, load_samples : Return it.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> samples = load_samples(load_content=False)
+    >>> samples.target_names[samples.target[:2]].tolist()
+    ['cyclegan_vintagify', 'cyclegan_vintagify']
+    """
+
+    data: np.ndarray | list[np.ndarray]
+    target: NDArray[np.int64]
+    target_names: NDArray[np.str_]
+    architectures: np.ndarray | None
+    filenames: NDArray[np.object_]
+    groups: np.ndarray | None
+    splits: np.ndarray | None
+    is_real: np.ndarray | None
+    formats: NDArray[np.str_]
+    modes: NDArray[np.str_]
+    widths: NDArray[np.int_]
+    heights: NDArray[np.int_]
+    jpeg_quality: NDArray[np.float64]
+    subsampling: NDArray[np.str_]
+    metadata: NDArray[np.str_]
+    failures: list[ImageReadError]
+    duplicates: list[tuple[str, str]]
+    DESCR: str
+
+
+def list_images(
+    container_path: FilePath | Dataset,
+    *,
+    layout: str | None = "folders",
+    limit_per_source: int | None = None,
+    random_state: int | np.random.RandomState | None = 0,
+) -> Bunch:
     """List image files and their labels, without opening the files.
 
     Parameters
     ----------
-    container_path : str, bytes or path-like
-        A folder or a CSV file, as in `load_image_folder`.
+    container_path : str, bytes, path-like or dataset
+        A folder or a CSV file, as in `load_image_folder`, or a dataset.
     layout : str or None, default="folders"
         How the folder is laid out, as in `load_image_folder`. None lists all files in a folder
-        and in the folders below, without labels.
+        and in the folders below, or a file, without labels.
+    limit_per_source : int, default=None
+        Number of files of each label, at the most, which are drawn at random. None takes all.
+    random_state : int, RandomState instance or None, default=0
+        Draws them.
 
     Returns
     -------
@@ -83,32 +169,36 @@ def list_images(container_path: FilePath, *, layout: str | None = "folders") -> 
     >>> [os.path.basename(path) for path in unlabelled.filenames]
     ['1.png', '1.png']
     """
-    container = os.fsdecode(container_path)
-    listing = list_all(container) if layout is None else list_container(container, layout)
+    listing, _ = _list(container_path, layout)
+    listing = _draw(listing, limit_per_source, random_state)
     labels = np.array([entry.label for entry in listing.entries], dtype=str)
     return Bunch(
         filenames=np.array([entry.filename for entry in listing.entries], dtype=object),
-        labels=None if layout is None else labels,
+        labels=None if layout is None or not any(labels) else labels,
         failures=listing.failures,
     )
 
 
 def load_image_folder(
-    container_path: FilePath,
+    container_path: FilePath | Dataset,
     *,
     layout: str = "folders",
     reader: ImageReader | None = None,
     load_content: bool = True,
     groups: Groups = None,
     architectures: Architectures = None,
+    limit_per_source: int | None = None,
+    random_state: int | np.random.RandomState | None = 0,
     n_jobs: int | None = None,
-) -> Bunch:
+) -> ImageBunch:
     """Load labelled images from a folder, or as a CSV file lists them.
 
     Parameters
     ----------
-    container_path : str, bytes or path-like
-        A folder laid out as `layout` says. Names that begin with a dot are skipped; names that
+    container_path : str, bytes, path-like or dataset
+        A folder laid out as `layout` says, on disk, in a zip or tar file, or at a URL, for which
+        see Notes; or a dataset, which has a length, and items by number that are an image and a
+        label, see Notes. Names that begin with a dot are skipped; names that
         systems use among images, ``Thumbs.db`` or ``@eaDir``, are skipped with a warning.
         With the layouts "folders" and "auto" also a comma-separated file in UTF-8 with the
         columns ``path``, ``label`` and optionally ``group`` and ``architecture``; relative
@@ -128,31 +218,18 @@ def load_image_folder(
     architectures : str, bytes, path-like, mapping or None, default=None
         The architecture of each label: a mapping, or a CSV file with the columns ``source``
         and ``architecture``. None takes what the layout or the CSV file says, if anything.
+    limit_per_source : int, default=None
+        Number of files of each label, at the most, which are drawn at random before any is opened;
+        others are not even inspected. None takes all.
+    random_state : int, RandomState instance or None, default=0
+        Draws them.
     n_jobs : int or None, default=None
         Number of threads over files; None leaves it to the reader.
 
     Returns
     -------
-    Bunch
-        Sorted by label and path, or in the order of the CSV file:
-
-        data : ndarray of shape (n_images, height, width, n_channels), if `load_content`
-        target : ndarray of int64; ``target_names[target]`` are the labels
-        target_names : ndarray of str, sorted
-        architectures : ndarray of str, one for each of `target_names`, or None
-        filenames : ndarray of object (str)
-        groups : ndarray or None
-        splits : ndarray of str, "train", "val" or "test" for each image, or None
-        is_real : ndarray of bool, False for generated images, or None
-        formats, modes, widths, heights : ndarray, from the headers
-        jpeg_quality : ndarray of float, nan where a file is not JPEG
-        subsampling, metadata : ndarray of str, as :func:`inspect_images` returns them
-        failures : list of ImageReadError, what was left out and why, sorted by file name
-        duplicates : list of (filename, first filename), copies within one label
-        DESCR : str, a summary.
-
-        None stands for what is not known of every image, or of every label. `data` is a list of
-        arrays where the reader's ``min_side`` lets sizes differ.
+    ImageBunch
+        The images, if `load_content`, their labels, and what their headers and the layout say.
 
     Raises
     ------
@@ -193,7 +270,14 @@ def load_image_folder(
 
     Where a collection has real images beside generated ones, **all** real ones have the
     label "real". "nested" labels are ``ARCH/SOURCE``. Of the cameras, the architecture is the
-    model. Images in tar files are read in place, and named as if the tar file were a folder.
+    model. Images in zip and tar files are read in place, and named as if these were folders.
+
+    URLs are opened by fsspec, as ``s3://bucket/images`` with ``pip install
+    'sklearn_ganprint[remote]'``. They are named without user, password and query.
+
+    Items of a dataset are pairs of an image and a label, or dicts with "image" and "label"; those
+    of Hugging Face have a column of images and one of labels. Images are PIL images, bytes of a
+    file, or arrays of uint8. They are asked for when they are read, and named by their number.
 
     Examples
     --------
@@ -223,8 +307,8 @@ def load_image_folder(
     reader = ImageReader() if reader is None else clone(reader)
     if n_jobs is not None:
         reader.set_params(n_jobs=n_jobs)
-    container = os.fsdecode(container_path)
-    listing = list_container(container, layout)
+    listing, container = _list(container_path, layout)
+    listing = _draw(listing, limit_per_source, random_state)
     failures = listing.failures
     entries = _inspect(listing.entries, reader, failures)
     entries, duplicates = _resolve_copies(entries, reader.n_jobs, failures)
@@ -252,6 +336,31 @@ def load_image_folder(
         f"Left out: {len(failures)}. Repeated: {len(duplicates)}."
     )
     return bunch
+
+
+def _draw(
+    listing: Listing, limit: int | None, random_state: int | np.random.RandomState | None
+) -> Listing:
+    """Keep at most so many files of each label, drawn at random, in their order."""
+    if limit is None:
+        return listing
+    if limit < 1:
+        raise ValueError(f"limit_per_source: expected None or a number of at least 1, got {limit}.")
+    random, by_label = check_random_state(random_state), defaultdict(list)
+    for position, entry in enumerate(listing.entries):
+        by_label[entry.label].append(position)
+    # By name, or the draw would depend on the order that folders are listed in.
+    drawn = [random.permutation(by_label[label])[:limit] for label in sorted(by_label)]
+    kept = np.sort(np.concatenate(drawn)).tolist() if drawn else []
+    return listing._replace(entries=[listing.entries[position] for position in kept])
+
+
+def _list(given: Any, layout: str | None) -> tuple[Listing, str]:
+    """List a container or a dataset, and say what that is."""
+    if not isinstance(given, str | bytes | os.PathLike):
+        return with_one_spelling(list_dataset(given)), describe(given)
+    container = as_name(given)
+    return list_all(container) if layout is None else list_container(container, layout), container
 
 
 def _inspect(
@@ -302,10 +411,10 @@ def _require_two_labels(container: str, listing: Listing, entries: Sequence[Entr
         )
 
 
-def _bunch(entries: Sequence[Entry], groups: Groups, **content: object) -> Bunch:
+def _bunch(entries: Sequence[Entry], groups: Groups, **content: object) -> ImageBunch:
     names, target = np.unique([entry.label for entry in entries], return_inverse=True)
     infos = [entry.info for entry in entries if entry.info is not None]
-    return Bunch(
+    return ImageBunch(
         **content,
         target=target.astype(np.int64),
         target_names=names,
@@ -334,8 +443,8 @@ def _given_architectures(
 ) -> NDArray[np.generic]:
     """Return the architecture of each label, as a mapping or a CSV file says it."""
     if not isinstance(given, Mapping):
-        path = os.fsdecode(given)
-        rows = csv_rows(path, ("source", "architecture"))
+        path = as_name(given)
+        rows = table_rows(path, ("source", "architecture"))
         pairs = ((as_label(cells["source"]), cells["architecture"]) for _, cells in rows)
         given = _unique_pairs(pairs, printable(path))
     given = {as_label(str(name)): architecture for name, architecture in given.items()}
@@ -384,7 +493,7 @@ def _counted(entries: Sequence[Entry]) -> str:
     return ", ".join(f"{label!r} ({n} images)" for label, n in counts.items()) or "none"
 
 
-def load_samples(*, load_content: bool = True) -> Bunch:
+def load_samples(*, load_content: bool = True) -> ImageBunch:
     """Load the bundled images: the output of several GANs, and untouched photos.
 
     Parameters
@@ -394,7 +503,7 @@ def load_samples(*, load_content: bool = True) -> Bunch:
 
     Returns
     -------
-    Bunch
+    ImageBunch
         As :func:`load_image_folder` returns it; ``groups`` names the photo that an image was
         made from, ``DESCR`` tells how the images were made and under which licences they are.
 

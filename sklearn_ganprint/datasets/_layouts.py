@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from tarfile import TarError
 from typing import NamedTuple, TypeAlias
 
-from sklearn_ganprint._output import as_label, csv_rows, printable
-from sklearn_ganprint.datasets import _listing
+from sklearn_ganprint._output import as_label, printable
+from sklearn_ganprint.datasets import _listing, _storage
 from sklearn_ganprint.datasets._decoding import ImageReadError, has_image_suffix
-from sklearn_ganprint.datasets._decoding._structure import Member, damage, members
-from sklearn_ganprint.datasets._listing import REAL, Entry, Listing
+from sklearn_ganprint.datasets._listing import REAL, Entry, Listing, table_rows
+from sklearn_ganprint.datasets._storage import Member
 
 __all__ = ["LAYOUTS"]
 
@@ -21,7 +20,7 @@ _FOLDERS = "a folder of label folders or a CSV file"
 _NESTED = "folders ARCH/SOURCE/ with images in them"
 _ARTIFACT = "folders <source>/ with images and a file metadata.csv each"
 _RAISE = "TIF files and, beside them, a CSV file with the columns File and Device"
-_WEBDATASET = "tar files that hold KEY.model.txt or KEY.cls beside each KEY.png"
+_WEBDATASET = "tar or zip files that hold KEY.model.txt or KEY.cls beside each KEY.png"
 
 _LABEL_ENDINGS = ("model.txt", "cls")
 
@@ -46,14 +45,19 @@ def list_container(container: str, layout: str = "folders") -> Listing:
     if layout not in LAYOUTS:
         raise ValueError(f"layout: expected one of {', '.join(LAYOUTS)}; got {layout!r}")
     expected = LAYOUTS[layout]
-    if not os.path.lexists(container):
+    _storage.forget(container)
+    if _storage.is_on_disk(container) and not os.path.lexists(container):
         raise FileNotFoundError(
             f"{printable(container)}: expected {expected.picture}, found nothing of that name"
         )
-    list_it = expected.list_folder if os.path.isdir(container) else expected.list_file
+    list_it = expected.list_folder if _storage.is_folder(container) else expected.list_file
     if list_it is None:
-        raise ValueError(f"{printable(container)}: expected {expected.picture}, found a file")
-    return _listing.with_one_spelling(list_it(container))
+        found = "a file" if _storage.is_on_disk(container) else "no folder"
+        raise ValueError(f"{printable(container)}: expected {expected.picture}, found {found}")
+    listing = _listing.with_one_spelling(list_it(container))
+    if _storage.is_archive(container) and container not in {e.filename for e in listing.failures}:
+        _members(container, listing.failures)  # which names damage
+    return listing
 
 
 def _list_nested(container: str) -> Listing:
@@ -62,7 +66,7 @@ def _list_nested(container: str) -> Listing:
     listing = Listing([], {}, failures)
     for architecture, folder in folders.items():
         if not _listing.split_folder(folder)[0]:
-            found = [path for _, path in _listing.visible(folder)]
+            found = [path for _, path, _ in _listing.visible(folder)]
             raise _listing.wrong_tree(container, _NESTED, found or [folder])
         inner = _listing.list_folders(folder)
         listing.failures.extend(inner.failures)
@@ -80,10 +84,10 @@ def _list_auto(container: str) -> Listing:
     """List folders per label, or folders per architecture with such in them; never guess."""
     with_images, with_folders = [], []
     for name, folder in _listing.split_folder(container)[0].items():
-        inside = [path for _, path in _listing.visible(folder)]
-        if any(has_image_suffix(path) and not os.path.isdir(path) for path in inside):
+        inside = [(own, is_folder) for own, _, is_folder in _listing.visible(folder)]
+        if any(has_image_suffix(own) and not is_folder for own, is_folder in inside):
             with_images.append(name)
-        elif any(map(os.path.isdir, inside)):
+        elif any(is_folder for _, is_folder in inside):
             with_folders.append(name)
     if with_images and with_folders:
         raise ValueError(
@@ -124,7 +128,7 @@ def _tree(picture: str, place_of: _PlaceOf, *left_alone: str) -> Layout:
     def list_tree(container: str) -> Listing:
         failures: list[ImageReadError] = []
         files = _listing.walk_files(container, failures)
-        paths = ((path, os.path.relpath(path, container).split(os.sep)) for path in files)
+        paths = ((path, _storage.below(path, container)) for path in files)
         placed = (
             (path, place_of(parts))
             for path, parts in paths
@@ -205,9 +209,9 @@ def _list_artifact(container: str) -> Listing:
 
 def _artifact_places(container: str, table: str) -> dict[str, Entry]:
     places: dict[str, Entry] = {}
-    for line, cells in csv_rows(table, ("image_path", "target")):
-        path = os.path.normpath(os.path.join(os.path.dirname(table), cells["image_path"]))
-        source, *inside = os.path.relpath(path, container).split(os.sep)
+    for line, cells in table_rows(table, ("image_path", "target")):
+        path = _storage.beside(table, cells["image_path"])
+        source, *inside = _storage.below(path, container)
         if not cells["target"].isdecimal():
             raise ValueError(
                 f"{printable(table)}: row at line {line}, column 'target': expected 0 for a real "
@@ -215,7 +219,8 @@ def _artifact_places(container: str, table: str) -> dict[str, Entry]:
             )
         is_real = int(cells["target"]) == 0
         if inside:  # else it lies beside the source folders
-            path = os.path.join(container, source, *inside)  # as walking the folder names it
+            # As walking the folder names it.
+            path = _storage.join(container, os.sep.join([source, *inside]))
             place = Entry(REAL if is_real else source, is_real=is_real)
             _place_once(places, path, place, f"{printable(table)}: row at line {line}")
     return places
@@ -233,19 +238,17 @@ def _place_once(places: dict[str, Entry], key: str, place: Entry, where: str) ->
 
 def _list_raise(container: str) -> Listing:
     """List the TIF files that a CSV file gives the camera of; of a folder, all its CSV files."""
-    folder = container if os.path.isdir(container) else os.path.dirname(container) or os.curdir
-    tables = [container]
-    if os.path.isdir(container):
-        tables = [
-            path for name, path in _listing.visible(container) if name.lower().endswith(".csv")
-        ]
+    folder, tables = _storage.parent(container), [container]
+    if _storage.is_folder(container):
+        found = _listing.visible(container)
+        folder, tables = container, [p for name, p, _ in found if name.lower().endswith(".csv")]
     failures: list[ImageReadError] = []
     files = list(_listing.walk_files(folder, failures))
     if not tables:
         raise _listing.wrong_tree(container, _RAISE, files, failures)
     places: dict[str, Entry] = {}
     for table in tables:
-        for line, cells in csv_rows(table, ("File", "Device")):
+        for line, cells in table_rows(table, ("File", "Device")):
             place = Entry(cells["Device"], cells["Device"], is_real=True)
             _place_once(places, cells["File"], place, f"{printable(table)}: row at line {line}")
     # The raw NEF files would open too, but as the thumbnail that they hold.
@@ -257,8 +260,8 @@ def _list_raise(container: str) -> Listing:
 def _list_webdataset(container: str) -> Listing:
     """List images in tar files, without unpacking them, by the label file beside each."""
     failures: list[ImageReadError] = []
-    folder, files = os.path.dirname(container) or os.curdir, [container]
-    if os.path.isdir(container):
+    folder, files = _storage.parent(container), [container]
+    if not _storage.is_archive(container):
         folder, files = container, list(_listing.walk_files(container, failures))
     places: dict[str, Entry] = {}
     images: list[str] = []
@@ -268,9 +271,9 @@ def _list_webdataset(container: str) -> Listing:
             for name, member in _members(path, failures).items()
             if not any(map(_listing.is_hidden, name.split("/")))
         }
-        # Not os.path.join: the name of a member may begin with a slash.
-        images += [f"{path}{os.sep}{name}" for name in inside if has_image_suffix(name)]
-        places |= {as_label(f"{path}{os.sep}{name}"): place for name, place in _labels(inside)}
+        images += [_storage.join(path, name) for name in inside if has_image_suffix(name)]
+        labels = _labels(inside)
+        places |= {as_label(_storage.join(path, name)): place for name, place in labels}
     if not images:
         raise _listing.wrong_tree(container, _WEBDATASET, files, failures)
     placed = [(path, places.get(as_label(path))) for path in images]
@@ -278,16 +281,16 @@ def _list_webdataset(container: str) -> Listing:
 
 
 def _members(path: str, failures: list[ImageReadError]) -> dict[str, Member]:
-    """Return the members of a tar file, none of what is not one."""
+    """Return the members of an archive, none of what is not one."""
     inside: dict[str, Member] = {}
-    reason: str | None = "is no .tar file; one that is compressed has to be decompressed first"
-    if path.endswith(".tar"):
+    reason: str | None = "is no .tar or .zip file; a compressed tar file has to be decompressed"
+    if _storage.is_archive(path):
         try:
-            inside, reason = members(path), damage(path)
+            inside, _, reason = _storage.index_archive(path)
             if reason:
                 reason = f"is damaged: files behind a wrong header are left out ({reason})"
-        except (TarError, OSError) as error:
-            reason = f"cannot be read as a tar file: {error}"
+        except OSError as error:
+            reason = f"cannot be read as a {path[-3:]} file: {error.strerror}"
     failures += [ImageReadError(path, reason)] if reason else []
     return inside
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sklearn_ganprint._output import as_label, csv_rows, printable
+from sklearn_ganprint._output import as_label, as_names, csv_rows, printable
+from sklearn_ganprint.datasets import _storage
 from sklearn_ganprint.datasets._decoding import ImageInfo, ImageReadError
 
 #: The label of real images wherever a layout tells them from generated ones.
@@ -71,27 +72,38 @@ def with_one_spelling(listing: Listing) -> Listing:
 
 
 def list_all(container: str) -> Listing:
-    """List the files of a folder and of those below, all under one label."""
-    if not os.path.isdir(container):
-        raise FileNotFoundError(f"{printable(container)}: expected a folder, found none")
+    """List the files of a folder and of those below, or a file, all under one label."""
+    if _storage.is_on_disk(container) and not os.path.lexists(container):
+        raise FileNotFoundError(f"{printable(container)}: expected a folder or file, found neither")
     failures: list[ImageReadError] = []
+    try:
+        is_folder = _storage.is_folder(container)
+    except OSError:  # who may read a file need not be allowed to list what is beside it
+        is_folder = False
+    if not is_folder:
+        return Listing([Entry("", filename=container)], {}, failures)
     files = walk_files(container, failures)
     return Listing([Entry("", filename=filename) for filename in files], {}, failures)
 
 
 def list_folders(container: str) -> Listing:
-    """List the files of a folder that has one folder per label."""
+    """List the files of a folder that has one folder per label.
+
+    In archives these may lie in one folder, that from which the archive was made.
+    """
     folders, failures = split_folder(container)
+    if _storage.is_archive(container) and len(folders) == 1 and not failures:
+        (container,) = folders.values()
+        folders, failures = split_folder(container)
     if not folders:
         raise ValueError(
             f"{printable(container)}: expected one folder per label with images in it, "
             f"found {len(failures)} files and no folder"
         )
-    above = _folders_above(container)
     entries = [
         Entry(label, filename=filename)
         for label, folder in folders.items()
-        for filename in walk_files(folder, failures, above | {os.path.realpath(folder)})
+        for filename in walk_files(folder, failures, container)
     ]
     return Listing(entries, folders, failures)
 
@@ -99,15 +111,24 @@ def list_folders(container: str) -> Listing:
 def split_folder(container: str) -> tuple[dict[str, str], list[ImageReadError]]:
     """Return the folders in a folder by name, and as failures the files beside them."""
     found = visible(container)
-    folders = {name: path for name, path in found if os.path.isdir(path)}
+    folders = {name: path for name, path, is_folder in found if is_folder}
     reason = "lies beside the label folders, so it has no label; move it into one of them"
-    return folders, [ImageReadError(path, reason) for name, path in found if name not in folders]
+    beside = [ImageReadError(path, reason) for _, path, is_folder in found if not is_folder]
+    return folders, beside
 
 
-def visible(folder: str) -> list[tuple[str, str]]:
-    """Return (name, path) of what is in a folder and not hidden, sorted."""
-    names = sorted(os.listdir(folder), key=lambda name: (as_label(name), name))
-    return [(name, os.path.join(folder, name)) for name in names if not is_hidden(name)]
+def visible(folder: str) -> list[tuple[str, str, bool]]:
+    """Return name, path, and whether it is a folder, of what is in one and not hidden, sorted."""
+    found = sorted(_storage.list_folder(folder), key=lambda item: _order(item[0]))
+    return [
+        (name, _storage.join(folder, name), is_folder)
+        for name, is_folder in found
+        if not is_hidden(name)
+    ]
+
+
+def _order(name: str) -> tuple[str, str]:
+    return as_label(name), name
 
 
 def is_hidden(name: str) -> bool:
@@ -122,45 +143,76 @@ def is_hidden(name: str) -> bool:
 
 def _folders_above(container: str) -> set[str]:
     """Return a folder and its parents: a link up would bring in other labels, or the disk."""
-    real = os.path.realpath(container)
+    real = _storage.real_path(container)
     return {real, *map(str, Path(real).parents)}
 
 
 def walk_files(
-    folder: str, failures: list[ImageReadError], seen: set[str] | None = None
+    folder: str, failures: list[ImageReadError], container: str | None = None
 ) -> Iterator[str]:
-    """Yield the files below a folder in sorted order, entering no folder twice, nor one above."""
-    seen = _folders_above(folder) if seen is None else seen
+    """Yield the files below a folder in sorted order, entering no folder twice, nor one above.
+
+    The `container` and what is above it is above, too.
+    """
+    try:
+        below = _storage.find_below(folder)
+    except OSError as error:
+        failures.append(_not_listed(folder, error))
+        return
+    if below is None:
+        seen = _folders_above(container or folder) | {_storage.real_path(folder)}
+        yield from _walk(folder, failures, seen)
+        return
+    for _, name in sorted(([_order(part) for part in name.split("/")], name) for name in below):
+        if not any(map(is_hidden, name.split("/"))):
+            yield _storage.join(folder, name)
+
+
+def _walk(folder: str, failures: list[ImageReadError], seen: set[str]) -> Iterator[str]:
     try:
         found = visible(folder)
     except OSError as error:
-        failures.append(ImageReadError(folder, f"cannot be listed: {error.strerror}"))
+        failures.append(_not_listed(folder, error))
         return
-    for _, path in found:
-        if not os.path.isdir(path):
+    for _, path, is_folder in found:
+        if not is_folder:
             yield path
-        elif os.path.realpath(path) in seen:
+        elif (real := _storage.real_path(path)) in seen:
             reason = "leads to a folder that contains it or was read already; not followed"
             failures.append(ImageReadError(path, reason))
         else:
-            seen.add(os.path.realpath(path))
-            yield from walk_files(path, failures, seen)
+            seen.add(real)
+            yield from _walk(path, failures, seen)
+
+
+def _not_listed(folder: str, error: OSError) -> ImageReadError:
+    return ImageReadError(folder, f"cannot be listed: {error.strerror}")
+
+
+def table_rows(
+    path: str, required: Sequence[str], optional: Sequence[str] = ()
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Read a CSV file as `csv_rows` does, wherever it is stored."""
+    with _storage.open_file(path) as stream:
+        return csv_rows(path, required, optional, stream.read())
 
 
 def list_csv(path: str) -> Listing:
     """List the files that the rows of a CSV file name."""
-    if not os.path.isfile(path):
+    if _storage.is_on_disk(path) and not os.path.isfile(path):
         raise FileNotFoundError(
             f"{printable(path)}: expected a folder of label folders or a CSV file, found neither"
         )
+    rows = [row for _, row in table_rows(path, ("path", "label"), ("group", "architecture"))]
+    names = (_storage.beside(path, row["path"]) for row in rows)
     entries = [
         Entry(
             cells["label"],
             cells.get("architecture"),
             group=cells.get("group"),
-            filename=os.path.join(os.path.dirname(path), cells["path"]),
+            filename=filename,
         )
-        for _, cells in csv_rows(path, ("path", "label"), ("group", "architecture"))
+        for cells, filename in zip(rows, as_names(names), strict=True)
     ]
     if not entries:
         raise ValueError(f"{printable(path)}: expected a row for each image, found no rows")
@@ -180,10 +232,11 @@ def wrong_tree(
 
 def _names_in(container: str, paths: Sequence[str]) -> list[str]:
     """Return paths as seen from the container, those from new folders first, or what is in it."""
-    container = container if os.path.isdir(container) else os.path.dirname(container) or os.curdir
+    if container in paths or not _storage.is_folder(container):
+        container = _storage.parent(container)
     firsts: dict[str, str] = {}
     for path in paths:
         firsts.setdefault(os.path.dirname(path), path)
     others = (path for path in paths if firsts[os.path.dirname(path)] != path)
-    names = [os.path.relpath(path, container) for path in (*firsts.values(), *others)]
-    return names or [name + os.sep * os.path.isdir(path) for name, path in visible(container)]
+    names = [os.sep.join(_storage.below(path, container)) for path in (*firsts.values(), *others)]
+    return names or [name + os.sep * is_folder for name, _, is_folder in visible(container)]

@@ -10,12 +10,7 @@ from typing import Any, BinaryIO, TypeAlias, TypeVar
 from xml.parsers import expat
 
 from sklearn_ganprint._output import printable
-from sklearn_ganprint.datasets._decoding import (
-    FilePath,
-    find_descriptions,
-    find_metadata,
-    open_image,
-)
+from sklearn_ganprint.datasets._decoding import find_descriptions, find_metadata, open_image
 from sklearn_ganprint.datasets._decoding._structure import (
     MAX_DESCRIPTION,
     MAX_PARTS,
@@ -24,6 +19,7 @@ from sklearn_ganprint.datasets._decoding._structure import (
     read_directory,
 )
 from sklearn_ganprint.datasets._reader import ImageReader
+from sklearn_ganprint.datasets._storage import FilePath
 
 __all__ = ["read_provenance"]
 

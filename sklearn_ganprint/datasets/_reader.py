@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
@@ -15,10 +16,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
 from sklearn_ganprint._batches import map_in_order
-from sklearn_ganprint._output import printable
+from sklearn_ganprint._output import Url, printable
 from sklearn_ganprint.datasets._decoding import (
     Channels,
-    FilePath,
     ImageInfo,
     ImageReadError,
     Pixels,
@@ -26,13 +26,18 @@ from sklearn_ganprint.datasets._decoding import (
     decode_image,
     inspect_image,
 )
-from sklearn_ganprint.datasets._decoding._structure import UnusableImageError, file_size, open_file
+from sklearn_ganprint.datasets._decoding._structure import UnusableImageError
+from sklearn_ganprint.datasets._items import image_names
+from sklearn_ganprint.datasets._storage import FilePath, file_size, is_on_disk, open_file
 
 __all__ = ["ImageReader", "content_keys", "inspect_images"]
 
 _Size: TypeAlias = tuple[int, int]
 Images: TypeAlias = Pixels | list[Pixels]
 _Result = TypeVar("_Result")
+
+#: Files that are fetched from URLs at a time, by each worker.
+_CONNECTIONS = 8
 
 
 @dataclass(frozen=True)
@@ -169,8 +174,9 @@ class ImageReader(BaseEstimator):
 
         Parameters
         ----------
-        paths : iterable of str, bytes or path-like
-            The files.
+        paths : iterable of str, bytes, path-like or PIL image
+            The files, also in zip and tar files and at URLs, or images in memory, for which the
+            same rules hold.
 
         Returns
         -------
@@ -430,7 +436,9 @@ def inspect_files(
     return map_files(inspect, names, reader.n_jobs)
 
 
-def content_keys(paths: Iterable[FilePath], *, n_jobs: int | None = None) -> list[tuple[int, str]]:
+def content_keys(
+    paths: Iterable[FilePath], *, n_jobs: int | None = None, read_all: bool = False
+) -> list[tuple[int, str]]:
     """Return a key for each file; the keys of two files are equal if their content is.
 
     Parameters
@@ -440,11 +448,15 @@ def content_keys(paths: Iterable[FilePath], *, n_jobs: int | None = None) -> lis
     n_jobs : int or None, default=None
         Number of threads over files, as in joblib. None means one.
 
+    read_all : bool, default=False
+        Whether files are read whose size no other has.
+
     Returns
     -------
     list of (int, str)
-        Size in bytes and SHA-256 digest of each file. Only files of equal size are read; all
-        others have "None" in place of a digest. A file that cannot be read has a key of its own.
+        Size in bytes and SHA-256 digest of each file. Only files of equal size are read, unless
+        `read_all`; all others have "None" in place of a digest. A file that cannot be read has a
+        key of its own, with the size -1 if that is not known.
 
     Raises
     ------
@@ -465,18 +477,24 @@ def content_keys(paths: Iterable[FilePath], *, n_jobs: int | None = None) -> lis
     (True, False)
     """
     names = _as_names(paths)
-    sizes = [_size(name) for name in names]
+    sizes = [s if isinstance(s, int) else -1 for s in map_files(_size, names, n_jobs)]
     times = Counter(sizes)
-    shared = [name for name, size in zip(names, sizes, strict=True) if times[size] > 1]
+    pairs = zip(names, sizes, strict=True)
+    shared = [name for name, size in pairs if size >= 0 and (read_all or times[size] > 1)]
     digests = dict(zip(shared, map_files(_digest, shared, n_jobs), strict=True))
-    return [(size, str(digests.get(name))) for name, size in zip(names, sizes, strict=True)]
+    return [
+        (size, str(digests.get(name, None if size >= 0 else name)))
+        for name, size in zip(names, sizes, strict=True)
+    ]
 
 
 def _size(name: str) -> int:
     try:
-        return file_size(name)
+        if not is_on_disk(name) or os.path.isfile(name):  # a pipe would wait for a writer
+            return file_size(name)
     except OSError:  # removed in between: reading the pixels will say so
-        return -1
+        pass
+    return -1
 
 
 def _digest(name: str) -> str:
@@ -492,7 +510,15 @@ def map_files(
     function: Callable[[str], _Result], names: Sequence[str], n_jobs: int | None
 ) -> Iterator[_Result | ImageReadError]:
     """Return ``function(name)``, or the ImageReadError it raised, in the order of names."""
+    if any(isinstance(name, Url) for name in names):
+        return _map_urls(partial(_attempt, function), names)
     return map_in_order(_attempt, ((function, name) for name in names), n_jobs, prefer="threads")
+
+
+def _map_urls(function: Callable[[str], _Result], names: Sequence[str]) -> Iterator[_Result]:
+    # Not joblib's threads, of which there may be one only, within others: these mostly wait.
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        yield from pool.map(function, names)
 
 
 def _attempt(function: Callable[[str], _Result], name: str) -> _Result | ImageReadError:
@@ -531,20 +557,13 @@ def _widen(images: Images) -> Images:
 
 
 def _as_names(paths: Iterable[FilePath]) -> list[str]:
-    """Return the paths as a list of str that the file system takes."""
+    """Return the paths, or images in place of paths, as a list of names to open."""
     if isinstance(paths, str | bytes | os.PathLike):
         raise TypeError(
             f"paths: expected a list of paths, got the single path {paths!r}; "
             "put it in a list, or use read_one"
         )
-    names = list(paths)
-    for index, name in enumerate(names):
-        if not isinstance(name, str | bytes | os.PathLike):
-            raise TypeError(
-                f"paths[{index}]: expected a str, bytes or path-like object, "
-                f"got {type(name).__name__}"
-            )
-    return [os.fsdecode(name) for name in names]
+    return image_names(paths)
 
 
 def _is_positive_int(value: object) -> bool:

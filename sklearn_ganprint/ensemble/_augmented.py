@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import logsumexp
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import _safe_indexing, deprecated, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import _routing_enabled, get_routing_for_object
@@ -24,10 +24,11 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sklearn_ganprint import _batches, _images, _metaestimators
-from sklearn_ganprint._batches import Batches, row_chunks
+from sklearn_ganprint import _batches, _images
+from sklearn_ganprint._batches import Batches, _metaestimators, row_chunks
+from sklearn_ganprint._batches._metaestimators import AnswersAsInner, RoutesFitParams
+from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import ImageInputMixin
-from sklearn_ganprint._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint.classification._base import for_two
 from sklearn_ganprint.perturbations import BasePerturbation, RandomHistory, check_perturbation
 from sklearn_ganprint.residuals._blanks import leave_out_blank
@@ -220,7 +221,7 @@ class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
 
     __metadata_request__fit = _metaestimators.ASKS_FOR_GROUPS
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Fit on the images and their perturbed copies.
 
@@ -293,7 +294,7 @@ class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
         copies, kept = batches.collect(self.transform_versions)
         return self.fit_versions(copies, y[kept], **_batches.at(kept, params))
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit_versions(
         self, versions: np.ndarray, y: Any, sample_weight: Any = None, groups: Any = None
     ) -> Self:
@@ -571,7 +572,7 @@ class TiledClassifier(RoutesFitParams, FittedOnCopies):
     def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, **fit_params: Any) -> Self:
         """Fit the classifier on all parts.
 

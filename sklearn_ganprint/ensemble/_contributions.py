@@ -9,8 +9,14 @@ from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
+from sklearn_ganprint._batches import last_step
+from sklearn_ganprint._batches._metaestimators import (
+    FittedOnParts,
+    HoldsFingerprints,
+    MakesParts,
+    offers,
+)
 from sklearn_ganprint._images import FLOAT_DTYPES, as_batch, differ_in_shape, scaled_planes
-from sklearn_ganprint._metaestimators import FittedOnParts, HoldsFingerprints, MakesParts, offers
 from sklearn_ganprint.classification import (
     FingerprintClassifier,
     PRNUClassifier,
@@ -21,7 +27,6 @@ from sklearn_ganprint.classification._base import (
     decision_scores,
     discriminant_distances,
     is_discriminant,
-    last_step,
 )
 from sklearn_ganprint.classification._subclass import _log_density
 from sklearn_ganprint.correlation._index import normalize

@@ -1,9 +1,10 @@
 """The classifiers of a fusion while they are fitted.
 
 Each batch of images goes through :meth:`Member.map` in a worker, whose value :meth:`Member.add`
-keeps; :meth:`Member.fit` follows. Scores of images under models without them take a second pass
-over the images where no features were kept. Versions of a batch are mapped one by one: the images
-as they are, then, for members that take copies, one for each perturbation.
+keeps, or which is merged with those of other batches; :meth:`Member.fit` follows. Scores of images
+under models without them take a second pass over the images where no features were kept. Versions
+of a batch are mapped one by one: the images as they are, then, for members that take copies, one
+for each perturbation.
 """
 
 import copy
@@ -16,8 +17,8 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_ganprint import _batches
 from sklearn_ganprint._batches import Batches
+from sklearn_ganprint._batches._metaestimators import LeavesOneOut, Mergeable, ScoresFolds, offers
 from sklearn_ganprint._images import ImageInputMixin
-from sklearn_ganprint._metaestimators import LeavesOneOut, Mergeable, ScoresFolds, offers
 from sklearn_ganprint.classification._base import all_scores
 from sklearn_ganprint.ensemble._augmented import Chain, chain_name
 from sklearn_ganprint.ensemble._versions import (
@@ -144,12 +145,6 @@ class SummedMember(Member):
             for fold, own in parts.items()
         }
 
-    def add(self, value: Any) -> None:
-        """Merge the fits of a batch into those of the folds."""
-        for fold, model in value.items():
-            known = self.models.get(fold)
-            self.models[fold] = model if known is None else known.merge(model)
-
     def takes(self, version: Version, first: bool) -> bool:
         """Only images as they are are fitted on."""
         return first
@@ -192,18 +187,19 @@ def make_member(estimator: Any, first: Any, *, leave_one_out: bool) -> Member:
 
 
 def gather(
-    batches: Batches, blank: list[Any], y: np.ndarray, fold_of: np.ndarray, plan: Versions
+    batches: Batches, members: list[Any], y: np.ndarray, fold_of: np.ndarray, plan: Versions
 ) -> tuple[list[Any], Facts, np.ndarray]:
     """Map all images for members; return these, facts, and the positions of the images mapped."""
-    # What members have gathered must not travel to the workers with the batches to come.
-    members, facts, kept = copy.deepcopy(blank), [], []
     rows = y, fold_of, plan.sources(len(y))
-    for positions, (values, own) in batches.map(map_members, blank, plan, rows=rows):
-        kept.append(positions)
-        facts.append(own)
-        for member, value in zip(members, values, strict=True):
-            member.add(value)
-    return members, Facts(*np.moveaxis(np.concatenate(facts), 2, 0)), np.concatenate(kept)
+    results, sums = batches.reduce(map_members, merge_folds, members, plan, rows=rows)
+    for _, (values, _) in results:
+        for number, value in values.items():
+            members[number].add(value)
+    for number, models in sums.items():
+        members[number].models = models
+    facts = np.concatenate([own for _, (_, own) in results])
+    kept = np.concatenate([positions for positions, _ in results])
+    return members, Facts(*np.moveaxis(facts, 2, 0)), kept
 
 
 def map_members(
@@ -213,8 +209,11 @@ def map_members(
     sources: np.ndarray,
     members: list[Any],
     plan: Versions,
-) -> tuple[list[Any], np.ndarray]:
-    """Compute what each member needs of a batch; return facts about the versions too."""
+) -> tuple[tuple[dict[int, Any], np.ndarray], dict[int, Any]]:
+    """Compute what each member needs of a batch, by number; return facts about the versions too.
+
+    What comes last are the fits of members that are sums.
+    """
     found: list[list[Any]] = [[] for _ in members]
     facts = []
     for number, version in enumerate(make_versions(images, plan, sources)):
@@ -224,8 +223,20 @@ def map_members(
             for values, member in zip(found, members, strict=True):
                 if member.takes(version, first=number == 0):
                     values.append(member.map(version.images, y, fold_of))
-    values = [own[0] if len(own) == 1 else np.stack(own, axis=1) for own in found]
-    return values, np.stack(facts, axis=1)
+    together = [own[0] if len(own) == 1 else np.stack(own, axis=1) for own in found]
+    by_number = dict(enumerate(together))
+    sums = {n: by_number.pop(n) for n, member in enumerate(members) if member.second_pass}
+    return (by_number, np.stack(facts, axis=1)), sums
+
+
+def merge_folds(one: dict[int, Any], other: dict[int, Any]) -> dict[int, Any]:
+    """Merge the fits of two batches by member and fold."""
+    merged = {}
+    for number in one:
+        mine, others = one[number], other[number]
+        both = {fold: _batches.merge(mine[fold], others[fold]) for fold in mine.keys() & others}
+        merged[number] = {**mine, **others, **both}
+    return merged
 
 
 def _check_change(images: Any, version: Version, members: list[Any]) -> None:

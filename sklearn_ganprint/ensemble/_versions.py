@@ -209,6 +209,8 @@ class SharedContent:
     lower than that of a new image, which has no twins: twins must be left out together.
     """
 
+    second_pass = False
+
     def __init__(self, n_images: int, first: Any) -> None:
         self.width = min(MOST_VALUES, SKETCH_VALUES // max(n_images, 1))
         self.shape = np.shape(first)[1:]

@@ -3,7 +3,6 @@
 A part is what the images of one source are made into, batch by batch: sums of residuals, or scores.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,12 +16,11 @@ from sklearn_ganprint._output import atomic
 from sklearn_ganprint.correlation import correlation_index
 from sklearn_ganprint.experiments._selection import difference_hash
 from sklearn_ganprint.files._batches import FileBatches
+from sklearn_ganprint.files._checkpoint import check_settings
 from sklearn_ganprint.fingerprints import energy
 
 #: What the images of one source are made into: arrays by name, as they are kept in files.
 Part: TypeAlias = dict[str, np.ndarray]
-
-_SETTINGS = "settings.json"
 
 #: End of the names of parts that are not complete.
 _BEGUN = "-begun"
@@ -64,19 +62,8 @@ class Checkpoints:
 
     def __init__(self, folder: Any, settings: Mapping[str, Any]) -> None:
         self.folder = None if folder is None else Path(folder)
-        if self.folder is None:
-            return
-        given, found = json.loads(json.dumps(settings)), _read_settings(self.folder / _SETTINGS)
-        if found is not None and found != given:
-            names = sorted(name for name in {*found, *given} if found.get(name) != given.get(name))
-            raise ValueError(
-                f"{self.folder} holds parts of a run with other settings ({', '.join(names)}). "
-                f"Repeat that run with its settings, or use another folder."
-            )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if found is None:
-            with atomic(self.folder / _SETTINGS) as part:
-                part.write_text(json.dumps(given, indent=1), encoding="utf-8")
+        if self.folder is not None:
+            check_settings(self.folder, settings)
 
     def get(self, name: str, compute: Callable[[], dict[str, Any]]) -> dict[str, np.ndarray]:
         """Return the arrays that were kept under a name, or compute and keep them.
@@ -117,17 +104,6 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays by name, at once or not at all."""
     with atomic(path) as part, part.open("wb") as stream:
         np.savez(stream, allow_pickle=False, **arrays)
-
-
-def _read_settings(path: Path) -> dict[str, Any] | None:
-    """Read the settings of the run whose parts a folder holds; None if it holds none."""
-    try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise ValueError(f"{path} is not what was written there: {error}") from error
-    return found
 
 
 class View(NamedTuple):

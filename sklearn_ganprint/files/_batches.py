@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
@@ -13,11 +13,14 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
-from sklearn_ganprint._batches import Batches, Result, map_in_order, transform_batch
+from sklearn_ganprint._batches import Batches, GroupedSum, Result, map_in_order, transform_batch
+from sklearn_ganprint._compat import FitTasks
 from sklearn_ganprint._images import by_shape
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history
 from sklearn_ganprint.datasets._decoding import ImageInfo
+from sklearn_ganprint.datasets._items import image_names, is_image
 from sklearn_ganprint.datasets._reader import ReadFiles, read_usable
+from sklearn_ganprint.files._checkpoint import Checkpoint, go_on
 from sklearn_ganprint.files._fitted import FileHistory, sketch
 from sklearn_ganprint.residuals._blanks import lack_residual, residual_share, share_in_words
 from sklearn_ganprint.residuals._cache import cache_unused
@@ -81,7 +84,8 @@ class FileBatches(Batches):
     `on_error`, as in :class:`FileBatchEstimator`; `progress` is called after each batch. Batches
     begin at the item `start`, and none goes beyond one of the `stops`. With `labels`, files of two
     classes at least must be left. With `looked_at`, one value a file, `histories` has by position
-    what the first map finds out about files, and about pixels where it is true.
+    what the first map finds out about files, and about pixels where it is true. What a `checkpoint`
+    has of batches is taken from there. In a fit, each map is one of its `tasks`.
     """
 
     items: Any
@@ -95,6 +99,8 @@ class FileBatches(Batches):
     labels: np.ndarray | None = None
     on_history: Callable[[str, FileHistory], Any] | None = None
     looked_at: np.ndarray | None = None
+    checkpoint: Checkpoint | None = None
+    tasks: FitTasks | None = None
     histories: dict[int, FileHistory] = field(default_factory=dict, init=False)
     failures: list[ImageReadError] = field(default_factory=list, init=False)
     usable: np.ndarray = field(init=False)
@@ -128,8 +134,7 @@ class FileBatches(Batches):
             failures += found.failures
             if len(found.kept):
                 return _repeated(found.images, self.reading.size)
-        for error in failures:
-            self._handle(error)
+        self._handle(failures)
         raise ValueError(f"None of the {len(self)} files can be used; the first: {failures[0]}")
 
     def cut(self) -> list[slice]:
@@ -144,44 +149,65 @@ class FileBatches(Batches):
 
     def map(self, function: Callable[..., Any], *args: Any, rows: Any = ()) -> Iterator[Result]:
         """Yield what becomes of each batch, in order, as they are ready; see to bad files."""
+        n_used = 0
+        for kept, value in self._outcomes(partial(_work, function=function, args=args), rows):
+            if not n_used:
+                self._warn_of_memory(value)
+            n_used += len(kept)
+            yield kept, value
+
+    def reduce(
+        self,
+        function: Callable[..., Any],
+        add: Callable[[Any, Any], Any],
+        *args: Any,
+        rows: Any = (),
+    ) -> tuple[list[Result], Any]:
+        """Map batches to pairs; add up the second values, on the workers if these are dask's."""
+        total = GroupedSum(add)
+        work = partial(_work_apart, function=function, args=args)
+        return list(self._outcomes(work, rows, total)), total.finish()
+
+    def _outcomes(
+        self, work: Callable[..., Any], rows: Any, total: GroupedSum | None = None
+    ) -> Iterator[Result]:
+        """Yield what becomes of each batch that has usable files, and push parts to the total."""
         positions = np.flatnonzero(self.usable)
         failures: list[ImageReadError] = []
-        items = self.items if len(positions) == len(self) else self.items[positions]
-        rows, batches = [values[positions] for values in rows], self.cut()
-        looked_at: list[Any] = [None] * len(batches)
-        if self.looked_at is not None and not self.histories:  # later maps read the same files
-            looked_at = [self.looked_at[positions[batch]] for batch in batches]
-        tasks = (
-            (self.reading, items[b], self.steps, function, [each[b] for each in rows], args, look)
-            for b, look in zip(batches, looked_at, strict=True)
-        )
+        batches = self.cut()
+        tasks = self._tasks(positions, batches, [values[positions] for values in rows])
         if self.progress is not None and self.start:
             self.progress(self.start, len(positions))
-        results, n_used = map_in_order(_work, tasks, self.n_jobs), 0
-        for batch, (kept, value, failed, found) in zip(batches, results, strict=True):
-            for error in failed:
-                self._handle(error)
+        work = partial(work, self.reading, self.steps)
+        run = partial(map_in_order, work, n_jobs=self.n_jobs, apart=total is not None)
+        results = go_on(self.checkpoint, run, tasks, total)
+        told = batches if self.tasks is None else self.tasks.each("pass over files", batches)
+        for batch, result in zip(told, results, strict=True):
+            kept, value, failed, found = result
+            self._handle(failed)
             failures += failed
             kept = positions[batch][kept]
             self.usable[positions[batch]] = False
             self.usable[kept] = True
-            self._keep_histories(kept, found)
+            self.keep_histories(kept, found)
             if len(kept):
-                if not n_used:
-                    self._warn_of_memory(value)
-                n_used += len(kept)
                 yield kept, value
             if self.progress is not None:
                 self.progress(batch.stop, len(positions))
-        self.failures += failures
-        if failures and self.on_error == "warn":
-            names = "\n".join(map(str, failures))
-            warnings.warn(
-                f"{len(failures)} of {len(positions)} files could not be used:\n{names}",
-                UnreadableImageWarning,
-                stacklevel=4,
-            )
+        self._warn_of_failures(failures)
         self._check_labels()
+
+    def _tasks(
+        self, positions: np.ndarray, batches: list[slice], rows: list[np.ndarray]
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield items and rows of each batch, and which of the items are looked at, if any."""
+        items = self.items if len(positions) == len(self) else self.items[positions]
+        # Later maps read the same files; histories may be there as soon as the first task is asked.
+        looks = self.looked_at if not self.histories else None
+        return (
+            (items[b], [own[b] for own in rows], None if looks is None else looks[positions[b]])
+            for b in batches
+        )
 
     def look(self) -> list[FileHistory | None]:
         """Read files for what is told of them alone, None of those that cannot be used."""
@@ -193,13 +219,29 @@ class FileBatches(Batches):
             pass
         return [self.histories.get(position) for position in range(len(self))]
 
-    def _handle(self, error: ImageReadError) -> None:
-        if self.on_error == "raise":
-            raise error
-        if callable(self.on_error):
-            self.on_error(error)
+    def take_failures(self, failures: list[ImageReadError]) -> None:
+        """See to files that failed before, and are not read again."""
+        self._handle(failures)
+        self._warn_of_failures(failures)
 
-    def _keep_histories(self, kept: np.ndarray, found: Sequence[FileHistory]) -> None:
+    def _handle(self, failures: Sequence[ImageReadError]) -> None:
+        self.failures += failures
+        for error in failures:
+            if self.on_error == "raise":
+                raise error
+            if callable(self.on_error):
+                self.on_error(error)
+
+    def _warn_of_failures(self, failures: list[ImageReadError]) -> None:
+        if failures and self.on_error == "warn":
+            names = "\n".join(map(str, failures))
+            warnings.warn(
+                f"{len(failures)} of {len(self)} files could not be used:\n{names}",
+                UnreadableImageWarning,
+                stacklevel=6,
+            )
+
+    def keep_histories(self, kept: np.ndarray, found: Sequence[FileHistory]) -> None:
         for position, history in zip(kept.tolist(), found, strict=False):  # none in later maps
             self.histories[position] = history
             if self.on_history is not None:
@@ -219,7 +261,7 @@ class FileBatches(Batches):
                 f"partial_fit and merge, or a step that reduces residuals to features, does "
                 f"without.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _check_labels(self) -> None:
@@ -244,12 +286,13 @@ def _repeated(images: Any, size: tuple[int, int] | None) -> np.ndarray:
 
 def _work(
     reading: Reading,
-    items: Any,
     steps: Sequence[Any],
-    function: Callable[..., Any],
+    items: Any,
     rows: Sequence[np.ndarray],
-    args: Sequence[Any],
     looked_at: np.ndarray | None,
+    *,
+    function: Callable[..., Any],
+    args: Sequence[Any],
 ) -> tuple[np.ndarray, Any, list[ImageReadError], list[FileHistory]]:
     """Read, compute, and send back what is small: what one worker does."""
     images, kept, failures, infos = reading.load(items, identify=looked_at is not None)
@@ -260,6 +303,13 @@ def _work(
         images = transform_batch(images, steps)
         value = function(images, *(values[kept] for values in rows), *args)
         return kept, value, failures, histories
+
+
+def _work_apart(*task: Any, **how: Any) -> tuple[Any, Any]:
+    """Do the same with a function that returns a pair, of which the second value stays apart."""
+    kept, pair, failures, histories = _work(*task, **how)
+    value, part = pair or (None, None)
+    return (kept, value, failures, histories), part
 
 
 def _history(info: ImageInfo, image: np.ndarray, look: bool) -> FileHistory:
@@ -288,7 +338,7 @@ def _apply_to_one_shape(images: Any, estimator: Any, method: str, args: Any) -> 
 
 
 def is_paths(X: Any) -> bool:
-    """Whether `X` is a sequence of file paths, and not of numbers."""
+    """Whether `X` is a sequence of file paths, or of images in place of these, not of numbers."""
     if _is_path(X):
         raise TypeError(f"Expected a sequence of file paths, got one path: {X!r}. Pass a list.")
     X = _only_column(X)
@@ -296,14 +346,15 @@ def is_paths(X: Any) -> bool:
         return False
     if not len(X):
         raise ValueError("Expected at least one file path or image, got none.")
-    return _is_path(next(iter(X)))
+    first = next(iter(X))
+    return _is_path(first) or is_image(first)
 
 
 def as_paths(X: Any) -> np.ndarray:
     """File paths as an array of objects, which a list of indices can be taken from."""
     X = _only_column(X)
     paths = np.empty(len(X), dtype=object)
-    paths[:] = list(X)
+    paths[:] = image_names(X)
     return paths
 
 

@@ -1,25 +1,18 @@
 """One estimator for files, whatever it is that fits, predicts or transforms them."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    ClusterMixin,
-    MetaEstimatorMixin,
-    _fit_context,
-    clone,
-)
+from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, MetaEstimatorMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import _routing_enabled
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import (
     _check_feature_names_in,
     check_consistent_length,
@@ -27,30 +20,16 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from sklearn_ganprint import _images, _metaestimators
-from sklearn_ganprint._batches import fit_on_batches, takes_any_size
+from sklearn_ganprint import _images
+from sklearn_ganprint._batches import _metaestimators, fit_on_batches, takes_any_size
+from sklearn_ganprint._batches._metaestimators import AnswersAsInner, RoutesFitParams
+from sklearn_ganprint._compat import CallbackSupportMixin, FitTasks, available_if, fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
-from sklearn_ganprint._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
-from sklearn_ganprint.files._batches import (
-    FileBatches,
-    apply_batch,
-    check_min_side,
-    is_paths,
-    part_that_is_read,
-    reader_of_any_size,
-    warn_of_lost_classes,
-)
-from sklearn_ganprint.files._fitted import (
-    FileHistory,
-    FittedFiles,
-    FittedImage,
-    NearImage,
-    known_coordinates,
-    remember,
-    some_of_each,
-    summarize_histories,
-)
+from sklearn_ganprint.files import _batches, _fitted
+from sklearn_ganprint.files._batches import FileBatches, apply_batch, is_paths
+from sklearn_ganprint.files._checkpoint import Checkpoint, map_answers, settings_of
+from sklearn_ganprint.files._fitted import FileHistory, FittedFiles, FittedImage, NearImage
 from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
 
 __all__ = ["FileBatchClassifier", "FileBatchClustering", "FileBatchEstimator"]
@@ -60,7 +39,12 @@ _ONE_VALUE = ("score_samples", "known_p_values")
 
 
 class FileBatchEstimator(
-    RoutesFitParams, AnswersAsInner, ImageInputMixin, MetaEstimatorMixin, BaseEstimator
+    RoutesFitParams,
+    AnswersAsInner,
+    ImageInputMixin,
+    MetaEstimatorMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
 ):
     """Fit and apply an estimator over image files, in bounded memory and in parallel.
 
@@ -87,6 +71,11 @@ class FileBatchEstimator(
     on_history : callable, default=None
         Called as ``on_history(filename, history)`` in the calling process, with the
         :class:`~sklearn_ganprint.files.FileHistory` of each file that could be used.
+    checkpoint : str or path-like, default=None
+        Folder for what batches of files have become. A ``fit`` that was interrupted goes on from
+        there, with the same result; one with other parameters or files is refused. ``predict`` and
+        the like keep their answers there, and read files that are new or have changed, by size
+        and time. The folder is not removed. None keeps nothing, and nothing is kept of arrays.
 
     Attributes
     ----------
@@ -182,6 +171,7 @@ class FileBatchEstimator(
         "on_error": [StrOptions({"warn", "raise"}), callable],
         "progress": [callable, None],
         "on_history": [callable, None],
+        "checkpoint": [str, os.PathLike, None],
     }
 
     def __init__(
@@ -194,6 +184,7 @@ class FileBatchEstimator(
         on_error: str | Callable[[ImageReadError], Any] = "warn",
         progress: Callable[[int, int], Any] | None = None,
         on_history: Callable[[str, FileHistory], Any] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> None:
         self.estimator = estimator
         self.reader = reader
@@ -202,10 +193,11 @@ class FileBatchEstimator(
         self.on_error = on_error
         self.progress = progress
         self.on_history = on_history
+        self.checkpoint = checkpoint
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore a saved estimator; those of earlier versions had no parameter `on_history`."""
-        super().__setstate__({"on_history": None, **state})
+        """Restore a saved estimator; those of earlier versions lacked some parameters."""
+        super().__setstate__({"on_history": None, "checkpoint": None, **state})
 
     __metadata_request__fit: ClassVar = {**_metaestimators.ASKS_FOR_GROUPS, "sample_weight": None}
 
@@ -226,7 +218,7 @@ class FileBatchEstimator(
         params = _metaestimators.with_objects(self, params, reader=lambda _: ImageReader())
         return super().set_params(**params)
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Fit the estimator on files, or on images in batches.
 
@@ -250,13 +242,18 @@ class FileBatchEstimator(
         ------
         ValueError
             If none of the files can be used, or those of fewer than two classes. Files without a
-            residual, see :func:`~sklearn_ganprint.residuals.residual_share`, cannot.
+            residual, see :func:`~sklearn_ganprint.residuals.residual_share`, cannot. If there is
+            a checkpoint of a fit with other parameters, files or labels.
         """
         for name in ("classes_", "labels_"):
             self.__dict__.pop(name, None)
         self.reader_ = ImageReader() if self.reader is None else clone(self.reader)
         batches, y = self._batches_to_fit(X, y)
+        batches.tasks = tasks = FitTasks(self)
         params = _metaestimators.check_fit_params(y, **params)
+        if self.checkpoint is not None and batches.reading.reader is not None:
+            settings = settings_of(self, batches.items, {"y": y, **params})
+            batches.checkpoint = Checkpoint(self.checkpoint, settings)
         if batches.labels is not None and batches.reading.reader is None:
             images, y, params = leave_out_blank(self.estimator, batches.items, y, **params)
             batches = replace(batches, items=images, labels=y)
@@ -266,15 +263,18 @@ class FileBatchEstimator(
         self.estimator_ = fit_on_batches(clone(self.estimator), batches, y, params)
         self.history_summary_ = self.fitted_files_ = None
         if batches.histories:
-            self.history_summary_ = summarize_histories(batches.histories, y, self.estimator)
+            self.history_summary_ = _fitted.summarize_histories(
+                batches.histories, y, self.estimator
+            )
             classes = getattr(self.estimator_, "classes_", ())
-            self.fitted_files_ = remember(batches.items, batches.histories, y, classes)
+            self.fitted_files_ = _fitted.remember(batches.items, batches.histories, y, classes)
         self.failures_ = [(error.filename, error.reason) for error in batches.failures]
         if self._is("clusterer"):
             self._keep_labels(batches)
         elif hasattr(self.estimator_, "classes_"):
             self.classes_ = self.estimator_.classes_
-            warn_of_lost_classes(y, self.classes_)
+            _batches.warn_of_lost_classes(y, self.classes_)
+        tasks.end()
         return self
 
     @property
@@ -293,7 +293,7 @@ class FileBatchEstimator(
         size = self.image_size_ or (getattr(self, "image_shape_", None) or ())[:2]
         if not size or not self.takes_any_size:
             return self.reader_
-        return reader_of_any_size(self.reader_, size)
+        return _batches.reader_of_any_size(self.reader_, size)
 
     def judged_part(self, height: int, width: int) -> tuple[int, int]:
         """Tell how much of an image file is judged.
@@ -309,7 +309,7 @@ class FileBatchEstimator(
             Height and width of the part at the reader's anchor that is judged. An image that is
             too small for an answer has no larger one.
         """
-        return part_that_is_read(self.predict_reader_, height, width)
+        return _batches.part_that_is_read(self.predict_reader_, height, width)
 
     def find_fitted(self, X: Any) -> list[FittedImage | None]:
         """Recognise images that the estimator was fitted on.
@@ -346,7 +346,7 @@ class FileBatchEstimator(
         told = all(each is None or isinstance(each, FileHistory) for each in X)
         return fitted.find(X if told else self._batches_like(X).look())
 
-    @available_if(lambda self: known_coordinates(self).size)
+    @available_if(lambda self: _fitted.known_coordinates(self).size > 0)
     def nearest_fitted(self, X: Any, n_images: int = 5) -> list[list[NearImage]]:
         """Find the images of the fit that files are nearest to.
 
@@ -388,7 +388,7 @@ class FileBatchEstimator(
                 f"source of each file."
             )
         if is_paths(X):
-            check_min_side(self.reader_, self.estimator, any_size=self.takes_any_size)
+            _batches.check_min_side(self.reader_, self.estimator, any_size=self.takes_any_size)
             # What an earlier fit on arrays has left is forgotten.
             for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
                 self.__dict__.pop(name, None)
@@ -400,7 +400,7 @@ class FileBatchEstimator(
                 X, self.reader_, data_range=data_range, **self._options()
             )
             codes = np.zeros(len(batches)) if y is None else y
-            batches.looked_at = some_of_each(codes)
+            batches.looked_at = _fitted.some_of_each(codes)
         else:
             found = self._validate_rows(X, y, reset=True, dtype=list(_images.IMAGE_DTYPES))
             rows, y = (found, None) if y is None else found
@@ -458,7 +458,7 @@ class FileBatchEstimator(
         if self.takes_any_size and _images.differ_in_shape(X):
             return _images.by_shape(lambda images: self._answer(method, images, *args), X)
         batches, result, dtypes = self._batches_like(X), None, []
-        for positions, value in batches.map(apply_batch, self.estimator_, method, *args):
+        for positions, value in map_answers(self, batches, apply_batch, method, *args):
             if result is None:
                 result = self._unanswered(len(batches), method, value)
             result[positions] = value
@@ -761,7 +761,10 @@ class FileBatchClassifier(ClassifierMixin, FileBatchEstimator):
 
     __sklearn_tags__ = FileBatchEstimator.__sklearn_tags__
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+    # It takes what is routed to it by name, as it always did.
+    def fit(  # type: ignore[override]
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
+    ) -> Self:
         """Fit the estimator, as :meth:`FileBatchEstimator.fit` does."""
         return super().fit(X, y, sample_weight=sample_weight, groups=groups)
 

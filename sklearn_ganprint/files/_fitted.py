@@ -8,9 +8,8 @@ import numpy as np
 from scipy.fft import dctn
 from sklearn.pipeline import Pipeline
 
-from sklearn_ganprint._batches import Batches
+from sklearn_ganprint._batches import Batches, last_step
 from sklearn_ganprint._images import by_shape
-from sklearn_ganprint.classification._base import last_step
 from sklearn_ganprint.datasets import ImageHistory
 from sklearn_ganprint.perturbations import BasePerturbation, HistoryCoverage, check_perturbation
 

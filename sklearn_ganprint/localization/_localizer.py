@@ -1,19 +1,20 @@
 """An estimator that finds the parts of an image that come from elsewhere, in any size of image."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, NamedTuple, Self, overload
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
-from sklearn_ganprint import _batches, _images, _metaestimators
-from sklearn_ganprint._batches import Batches, Result
+from sklearn_ganprint import _batches, _images
+from sklearn_ganprint._batches import Batches, _metaestimators
+from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint.conformal import conformal_p_values, scores_needed
 from sklearn_ganprint.localization import _model, _windows
@@ -206,7 +207,7 @@ n_coordinates)
 
     __metadata_request__fit = _metaestimators.ASKS_FOR_GROUPS
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Learn the windows of each source, and the thresholds of maps of clean images.
 
@@ -275,8 +276,11 @@ n_coordinates)
         n_folds = int(folds.max()) + 1
         images, steps = batches.apart()
         making = self, history, _unfitted(steps)
-        sums = images.map(_model.add_up, *making, n_folds, rows=(codes, folds))
-        moments, codes = self._gather(sums, codes, n_folds)
+        summed, moments = images.reduce(
+            _model.add_up, _windows.Moments.plus, *making, n_folds, rows=(codes, folds)
+        )
+        used = np.concatenate([positions for positions, _ in summed])
+        moments, codes = self._readable(moments, codes, used)
         self._check_windows(moments)
         whole, *left_out = _windows.projections(moments, self.shrinkage, first.dtype)
         self.coef_, self.intercept_ = whole
@@ -286,19 +290,15 @@ n_coordinates)
         versions = [list(windows) for windows in zip(*chain(*located), strict=True)]
         return self._calibrate(versions, codes[positions], folds[positions])
 
-    def _gather(
-        self, sums: Iterator[Result], codes: np.ndarray, n_folds: int
+    def _readable(
+        self, moments: _windows.Moments, codes: np.ndarray, used: np.ndarray
     ) -> tuple[_windows.Moments, np.ndarray]:
-        """Add up moments, and leave out the sources without a readable image."""
-        read = np.zeros(len(self.classes_), dtype=bool)
-        moments = self.no_moments(n_folds)
-        for positions, part in sums:
-            read[codes[positions]] = True
-            moments = moments.plus(part)
-        self.classes_ = self.classes_[read]
-        kept = np.tile(read, self._n_histories)
+        """Leave out the sources without a readable image."""
+        has_image = np.isin(np.arange(len(self.classes_)), codes[used])
+        self.classes_ = self.classes_[has_image]
+        kept = np.tile(has_image, self._n_histories)
         moments = moments._replace(counts=moments.counts[:, kept], sums=moments.sums[:, kept])
-        return moments, (np.cumsum(read) - 1)[codes]
+        return moments, (np.cumsum(has_image) - 1)[codes]
 
     def _calibrate(
         self, versions: list[list[_model.Coordinates]], codes: np.ndarray, folds: np.ndarray

@@ -388,8 +388,8 @@ def add_up(
     history: RandomHistory | None,
     steps: Sequence[Any],
     n_folds: int,
-) -> Moments:
-    """Return the moments of the windows of a batch."""
+) -> tuple[None, Moments]:
+    """Return the moments of the windows of a batch, of which nothing else is asked for."""
     settings = localizer.window_settings()
     moments = localizer.no_moments(n_folds)
     for number, version in enumerate(residual_versions(images, localizer, history, steps)):
@@ -397,7 +397,7 @@ def add_up(
         with one_blas_thread():
             for residual, code, fold in zip(version, classes, folds, strict=True):
                 moments.add(fold, code, whole_windows(residual, settings))
-    return moments
+    return None, moments
 
 
 def locate(

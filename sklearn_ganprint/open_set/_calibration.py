@@ -13,9 +13,14 @@ from sklearn.utils.metadata_routing import _routing_enabled
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
-from sklearn_ganprint import _batches, _metaestimators
-from sklearn_ganprint._batches import Batches
-from sklearn_ganprint._metaestimators import FitParams, FitsParts, LeavesOneOut, ScoresTypicality
+from sklearn_ganprint import _batches
+from sklearn_ganprint._batches import Batches, _metaestimators, last_step
+from sklearn_ganprint._batches._metaestimators import (
+    FitParams,
+    FitsParts,
+    LeavesOneOut,
+    ScoresTypicality,
+)
 from sklearn_ganprint.classification import _base
 from sklearn_ganprint.ensemble import FusionClassifier
 from sklearn_ganprint.residuals._blanks import LOWEST, without_residual
@@ -56,7 +61,7 @@ def _function(classifier: Any, score_function: str | ScoreFunction) -> ScoreFunc
 
 def typicality_scores(estimator: Any, X: Any, score_function: str | ScoreFunction) -> np.ndarray:
     """Scores of shape (n, n_classes) of a fitted pipeline, the lowest for blank images."""
-    classifier, rows = _base.last_step(estimator, X)
+    classifier, rows = last_step(estimator, X)
     scores = step_scores(classifier, rows, score_function)
     scores[without_residual(estimator, X)] = LOWEST
     return scores
@@ -205,7 +210,7 @@ def _fold_scores(
     """Fit on one part and score another, minus infinity for classes that the fit lacks."""
     params = _check_method_params(X, fit_params, indices=train)
     _fit_sources(estimator, _safe_indexing(X, train), y[train], params)
-    last, rows = _base.last_step(estimator, _safe_indexing(X, test))
+    last, rows = last_step(estimator, _safe_indexing(X, test))
     scores = np.full((len(test), 2, len(classes)), -np.inf)
     scores[..., np.searchsorted(classes, _base.sources(last))] = both_scores(
         last, rows, score_function
@@ -232,6 +237,6 @@ def _leave_one_out(
     fitted: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray | None = None
 ) -> np.ndarray:
     """Score the training images of a classifier without them: it judges by what it decides by."""
-    classifier, rows = _base.last_step(fitted, X)
+    classifier, rows = last_step(fitted, X)
     scores = classifier.leave_one_out_scores(rows, y, sample_weight)
     return np.stack([scores, scores], axis=1)

@@ -6,14 +6,13 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import deprecated, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from sklearn_ganprint._batches import Batches, split_steps, takes_any_size
-from sklearn_ganprint._images import stack_images
-from sklearn_ganprint._metaestimators import (
+from sklearn_ganprint._batches import Batches, last_step, split_steps, takes_any_size
+from sklearn_ganprint._batches._metaestimators import (
     Mergeable,
     RoutesFitParams,
     check_classes,
@@ -21,7 +20,8 @@ from sklearn_ganprint._metaestimators import (
     offers,
     route,
 )
-from sklearn_ganprint.classification._base import last_step
+from sklearn_ganprint._compat import fit_context
+from sklearn_ganprint._images import stack_images
 from sklearn_ganprint.conformal import (
     Calibration,
     CalibrationWarning,
@@ -30,8 +30,7 @@ from sklearn_ganprint.conformal import (
 )
 from sklearn_ganprint.open_set import _calibration
 from sklearn_ganprint.open_set._calibration import ScoreFunction
-from sklearn_ganprint.open_set._families import SourceFamilies
-from sklearn_ganprint.open_set._likelihood_ratios import SourceLikelihoodRatios
+from sklearn_ganprint.open_set._sources import SourceFamilies, SourceLikelihoodRatios
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 
 
@@ -183,7 +182,7 @@ class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, Ba
     def _takes_any_size(self) -> bool:
         return takes_any_size(self.estimator)
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, **params: Any) -> Self:
         """Fit the estimator, and set the thresholds on images that models have not seen.
 

@@ -5,14 +5,15 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin, _fit_context
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin
 from sklearn.utils import get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
-from sklearn_ganprint import _metaestimators
+from sklearn_ganprint._batches import _metaestimators
+from sklearn_ganprint._batches._metaestimators import FitsParts, RoutesFitParams, ScoresSamples
+from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import stack_images
-from sklearn_ganprint._metaestimators import FitsParts, RoutesFitParams, ScoresSamples
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.classification._base import sources
 from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_needed
@@ -134,7 +135,7 @@ class FingerprintDetector(RoutesFitParams, OutlierMixin, MetaEstimatorMixin, Bas
         )
         return super().set_params(**made)
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Fit the estimator, and set the threshold on images that models have not seen.
 

@@ -430,11 +430,12 @@ def _foreign_types(sio: ModuleType, stream: IO[bytes], trusted: Sequence[str] = 
 
 def _without_callbacks(estimator: BaseEstimator) -> BaseEstimator:
     """Copy the fitted estimator without the functions of the program that fitted it."""
+    estimator = copy.copy(estimator)
+    vars(estimator).pop("_skl_callbacks", None)  # what set_callbacks was given
     if not isinstance(estimator, FileBatchEstimator):
         return estimator
-    estimator = copy.copy(estimator)
     on_error = "warn" if callable(estimator.on_error) else estimator.on_error
-    return estimator.set_params(progress=None, on_history=None, on_error=on_error)
+    return estimator.set_params(progress=None, on_history=None, checkpoint=None, on_error=on_error)
 
 
 def _metadata(estimator: BaseEstimator) -> dict[str, Any]:

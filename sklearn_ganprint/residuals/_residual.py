@@ -6,13 +6,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.ndimage import uniform_filter
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin, _fit_context
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ganprint import _images
 from sklearn_ganprint._batches import row_chunks, thread_map
+from sklearn_ganprint._batches._metaestimators import with_objects
+from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS, ImageShape, ImageTransformer
-from sklearn_ganprint._metaestimators import with_objects
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
 from sklearn_ganprint.denoisers._filters import residuals_by_each, settable_denoiser
 from sklearn_ganprint.residuals._blanks import BlankTeller, lack_residual, report_blank, zero_rows
@@ -151,7 +152,7 @@ class ResidualTransformer(BlankTeller, ClassNamePrefixFeaturesOutMixin, ImageTra
         """
         return super().set_params(**with_objects(self, params, denoiser=settable_denoiser))
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
         """Fit, and compute the residuals of the same images.
 

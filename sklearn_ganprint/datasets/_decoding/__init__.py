@@ -16,13 +16,13 @@ from PIL.ImageFile import ImageFile
 from sklearn.utils import gen_batches
 
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS
-from sklearn_ganprint._output import printable
+from sklearn_ganprint._output import as_name, printable
 from sklearn_ganprint.datasets._decoding import _boxes, _chunks, _jpeg, _structure, _tiff
 from sklearn_ganprint.datasets._decoding._structure import Prepared, UnusableImageError
+from sklearn_ganprint.datasets._storage import FilePath, PixelStream, is_on_disk, open_file
 
 __all__ = ["ImageReadError"]
 
-FilePath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 Channels: TypeAlias = Literal["rgb", "luminance"]
 Pixels: TypeAlias = NDArray[np.uint8 | np.float32]
 Box: TypeAlias = tuple[int, int, int, int]
@@ -96,6 +96,7 @@ class ImageReadError(ValueError):
 
     def __init__(self, filename: str, reason: str) -> None:
         # Both go to args: that is what an exception is pickled and rebuilt from.
+        filename = str(filename)  # of a Url the text, which has no secrets
         super().__init__(filename, reason)
         self.filename = filename
         self.reason = reason
@@ -202,17 +203,16 @@ def open_image(
     path: FilePath, max_pixels: int, whole: bool
 ) -> Iterator[tuple[BinaryIO, ImageFile, Prepared]]:
     """Open a file of acceptable size; whatever goes wrong inside names the file."""
-    name = os.fsdecode(path)
+    name = as_name(path)
     try:
-        member = _structure.find_member(name)
-        if member is None:
+        if is_on_disk(name):
             _require_regular(name)
-        else:
-            _require_bytes(member.size, max_pixels)  # it is read as a whole
         # An open stream instead of the name keeps Pillow from mapping the file into memory
         # (truncation by another process would then kill this one), and is always closed.
-        with _structure.open_file(name) as stream:
+        with open_file(name, _most_bytes(max_pixels)) as stream:
             prepared = _prepare(stream, max_pixels, whole)
+            if isinstance(stream, PixelStream):
+                prepared.format = "in memory"
             with Image.open(prepared.stream or stream, formats=list(_FORMATS)) as image:
                 _require_size(image.size, max_pixels)
                 if prepared.decoded_size not in (None, image.size):
@@ -221,6 +221,8 @@ def open_image(
                         f"{prepared.decoded_size} in another"
                     )
                 yield stream, image, prepared
+    except ImportError:  # of what files at URLs need: not the fault of this one
+        raise
     except Exception as error:
         # Pillow lets damaged files raise almost any exception, from SyntaxError to KeyError.
         raise ImageReadError(name, _reason(error)) from error
@@ -229,6 +231,8 @@ def open_image(
 def _prepare(stream: BinaryIO, max_pixels: int, whole: bool) -> Prepared:
     """Look at the file's own structure, and reduce it to its first image."""
     start = stream.read(16)
+    if not start:
+        raise UnusableImageError("the file is empty (0 bytes)")
     prepared = Prepared()
     for signature, prepare in filter(None, _FORMATS.values()):
         if re.match(signature, start, re.DOTALL):
@@ -250,8 +254,6 @@ def _require_regular(name: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device, pipe or socket"
         raise UnusableImageError(f"expected a regular file, this is {kind}")
-    if status.st_size == 0:
-        raise UnusableImageError("the file is empty (0 bytes)")
 
 
 def _require_size(size: tuple[int, int], max_pixels: int) -> None:
@@ -279,8 +281,12 @@ def _require_memory(
     _require_bytes(image.width * image.height * decoded + kept + prepared.held_bytes, max_pixels)
 
 
+def _most_bytes(max_pixels: int) -> int:
+    return max(_BYTES_A_PIXEL * max_pixels, _FREE_BYTES)
+
+
 def _require_bytes(n_bytes: int, max_pixels: int) -> None:
-    allowed = max(_BYTES_A_PIXEL * max_pixels, _FREE_BYTES)
+    allowed = _most_bytes(max_pixels)
     if n_bytes > allowed:
         raise UnusableImageError(
             f"takes {n_bytes >> 20} MiB of memory to decode, more than the {allowed >> 20} that "

@@ -20,11 +20,10 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from sklearn_ganprint._compat import check_sample_weight
+from sklearn_ganprint._compat import available_if, check_sample_weight
 
 
 class FitsBatches(Protocol):

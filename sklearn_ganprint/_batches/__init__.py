@@ -1,19 +1,17 @@
 """Images on their way into a fit, from memory or from files, and the workers that they go to.
 
 A fit asks ``for positions, value in batches.map(function, *args, rows=(y,))`` as often as it needs,
-and gets what `function` makes of each batch, which is all that is kept of the images. Within a
-batch, work is cut into chunks for threads, and BLAS is kept to one.
+and gets what `function` makes of each batch, which is all that is kept of the images. What is only
+added up, ``batches.reduce`` adds up on the way. Within a batch, work is cut into chunks for
+threads, and BLAS is kept to one.
 """
 
 import copy
 import os
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, cached_property
-from itertools import islice
 from typing import Any, Self
 
 import joblib
@@ -22,14 +20,23 @@ from sklearn.base import TransformerMixin, clone
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import _safe_indexing, gen_batches, get_tags
 from sklearn.utils.metadata_routing import _routing_enabled, process_routing
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 from threadpoolctl import ThreadpoolController
 
-from sklearn_ganprint import _metaestimators
-from sklearn_ganprint._compat import initialized_workers
+from sklearn_ganprint._batches._metaestimators import (
+    FitsBatches,
+    FitsSums,
+    FittedOnParts,
+    MakesParts,
+    Mergeable,
+    SumsClasses,
+    offers,
+)
+from sklearn_ganprint._batches._workers import GroupedSum as GroupedSum
+from sklearn_ganprint._batches._workers import end_with_parent as end_with_parent
+from sklearn_ganprint._batches._workers import map_in_order as map_in_order
+from sklearn_ganprint._batches._workers import workers_of_this_process as workers_of_this_process
 from sklearn_ganprint._images import ImageInputMixin, by_shape, quiet_about_images, stack_images
-from sklearn_ganprint._metaestimators import FitsBatches, FitsSums, Mergeable, SumsClasses
 
 #: Positions of the images of a batch, and what became of them.
 Result = tuple[np.ndarray, Any]
@@ -78,6 +85,21 @@ class Batches:
         value = function(transform_batch(self.images, self.steps), *rows, *args)
         yield np.arange(len(self)), value
 
+    def reduce(
+        self,
+        function: Callable[..., Any],
+        add: Callable[[Any, Any], Any],
+        *args: Any,
+        rows: Any = (),
+    ) -> tuple[list[Result], Any]:
+        """Map batches to pairs, of which the second are added up where they were made.
+
+        Return positions and first value of each batch, and the sum. ``add(one, other)`` changes
+        neither, since a worker that has either may be asked for it again.
+        """
+        value, part = function(transform_batch(self.images, self.steps), *rows, *args)
+        return [(np.arange(len(self)), value)], part
+
     def collect(
         self, function: Callable[..., Any] | None = None, *args: Any, rows: Any = ()
     ) -> tuple[Any, np.ndarray]:
@@ -110,15 +132,16 @@ def fit_on_batches(estimator: Any, batches: Batches, y: np.ndarray, params: dict
     params = last_step_params(estimator, params)
     leading, rest = split_steps(estimator)
     behind = batches.behind(leading)
-    if len(rest) == 1 and _metaestimators.offers(rest[0], FitsBatches):
+    if len(rest) == 1 and offers(rest[0], FitsBatches):
         fitted = [rest[0].fit_batches(behind, y, **params)]
-    elif len(rest) == 1 and _metaestimators.offers(rest[0], Mergeable):
+    elif len(rest) == 1 and offers(rest[0], Mergeable):
         if isinstance(rest[0], ImageInputMixin):
             rest[0]._warn_of_images(np.asarray(behind.first), behind.first)
         weights = [params[name] for name in ("sample_weight",) if name in params]
         if unused := sorted(set(params) - {"sample_weight"}):
             raise TypeError(f"{type(rest[0]).__name__}.fit takes no {', '.join(unused)}.")
-        fitted = [merge(batches.map(fit_part, leading, rest[0], rows=(y, *weights)))]
+        _, merged = batches.reduce(fit_apart, merge, leading, rest[0], rows=(y, *weights))
+        fitted = [merged]
     elif len(rest) == 1 and learns_nothing(rest[0]):
         fit_leading(fitted := rest, behind.first)
     else:
@@ -141,12 +164,9 @@ def pipeline_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
     return {f"{estimator.steps[-1][0]}__{name}": value for name, value in params.items()}
 
 
-def merge(results: Iterable[Result]) -> Any:
-    """Put together fits on batches, as they come in."""
-    merged = None
-    for _, fitted in results:
-        merged = fitted if merged is None else merged.merge(fitted)
-    return merged
+def merge(fitted: Any, other: Any) -> Any:
+    """Put together fits on two batches, and leave both as they are."""
+    return copy.deepcopy(fitted).merge(other)
 
 
 def at(kept: np.ndarray, params: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -161,11 +181,7 @@ def fit_part(images: Any, y: np.ndarray, *args: Any) -> Any:
     """
     *weights, leading, step = args
     classes, codes = np.unique(y, return_inverse=True)
-    if (
-        leading
-        and _metaestimators.offers(step, FitsSums)
-        and _metaestimators.offers(leading[-1], SumsClasses)
-    ):
+    if leading and offers(step, FitsSums) and offers(leading[-1], SumsClasses):
         images = transform_batch(images, leading[:-1])
         weight = weights[0] if weights else np.ones(len(y))
         weight = np.where(leading[-1].lacks_residual(images), 0, weight)
@@ -175,6 +191,11 @@ def fit_part(images: Any, y: np.ndarray, *args: Any) -> Any:
     rows = transform_batch(images, leading)
     with quiet_about_images():
         return clone(step).partial_fit(rows, y, classes=classes, **params)
+
+
+def fit_apart(images: Any, y: np.ndarray, *args: Any) -> tuple[None, Any]:
+    """Fit on one batch, of which nothing but the fit is asked for."""
+    return None, fit_part(images, y, *args)
 
 
 def split_steps(estimator: Any) -> tuple[list[Any], list[Any]]:
@@ -237,6 +258,25 @@ def transform_batch(images: Any, steps: Sequence[Any]) -> Any:
     return images
 
 
+def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
+    """Return the last step of a fitted pipeline, or in a meta-estimator, and what reaches it."""
+    while True:
+        if isinstance(estimator, Pipeline):
+            *steps, estimator = (
+                step for _, step in estimator.steps if step not in (None, "passthrough")
+            )
+            if steps and offers(steps[-1], MakesParts) and offers(estimator, FittedOnParts):
+                # Of all parts of an image, such a classifier looks at the whole.
+                *steps, parts = steps
+                X, estimator = parts.whole_features(transform_batch(X, steps)), estimator.estimator_
+            else:
+                X = transform_batch(X, steps)
+        elif offers(estimator, FittedOnParts):
+            X, estimator = estimator._originals(X), estimator.estimator_
+        else:
+            return estimator, X
+
+
 def fit_rest(estimator: Any, X: Any, y: np.ndarray, **params: Any) -> Any:
     """Fit the steps behind the leading ones, on the output of these; return the estimator.
 
@@ -289,50 +329,6 @@ def thread_map(
     with one_blas_thread():
         parallel = joblib.Parallel(n_jobs=n_jobs, prefer="threads", require="sharedmem")
         return list(parallel(joblib.delayed(function)(item) for item in items))
-
-
-def map_in_order(
-    function: Callable[..., Any],
-    items: Iterable[tuple[Any, ...]],
-    n_jobs: int | None,
-    prefer: str = "processes",
-) -> Iterator[Any]:
-    """Yield ``function(*item)`` of each item, from joblib's workers, in order as they are ready.
-
-    Backends that cannot return a generator are handed a few items at a time. Workers have
-    scikit-learn's options of the caller.
-    """
-    tasks = (delayed(function)(*item) for item in items)
-    # Items are batches already: joblib's own would take more of them the faster they are.
-    options = {"n_jobs": n_jobs, "prefer": prefer, "batch_size": 1}
-    try:
-        parallel = Parallel(**options, return_as="generator")
-    except ValueError:  # multiprocessing, for one
-        with Parallel(**options) as parallel:
-            while some := list(islice(tasks, 4 * joblib.effective_n_jobs(n_jobs))):
-                yield from parallel(some)
-    else:
-        yield from parallel(tasks)
-
-
-def workers_of_this_process() -> Any:
-    """Give a context in which joblib's workers end soon after this process, even if it is killed.
-
-    Workers that wait for their next batch would do so for ever.
-    """
-    return initialized_workers(end_with_parent, os.getpid())
-
-
-def end_with_parent(parent: int) -> None:
-    """End this process, a worker, soon after its parent."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    if sys.platform != "win32":
-        threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
