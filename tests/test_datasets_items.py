@@ -120,7 +120,7 @@ def test_the_orientation_of_an_image_in_memory_is_not_applied(tmp_path):
     path = tmp_path / "1.jpg"
     Image.fromarray(_LEVELS.astype(np.uint8)).save(path, exif=exif)
     with Image.open(path) as image:
-        np.testing.assert_array_equal(ImageReader().read([image])[0], ImageReader().read_one(path))
+        np.testing.assert_array_equal(ImageReader().read_one(image), ImageReader().read_one(path))
 
 
 def test_properties_of_images_in_memory_are_not_those_of_a_file():

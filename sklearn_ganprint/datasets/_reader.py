@@ -152,8 +152,8 @@ class ImageReader(BaseEstimator):
 
         Parameters
         ----------
-        path : str, bytes or path-like
-            The file.
+        path : str, bytes, path-like or PIL image
+            The file, or an image in memory.
 
         Returns
         -------
@@ -167,7 +167,8 @@ class ImageReader(BaseEstimator):
         ValueError
             If a parameter of the reader is not valid.
         """
-        return self._decode(path, crop_window(self))[0]
+        (name,) = image_names([path])
+        return self._decode(name, crop_window(self))[0]
 
     def read(self, paths: Iterable[FilePath]) -> Images:
         """Read files that must all be usable.
