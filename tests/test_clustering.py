@@ -40,6 +40,8 @@ from sklearn_ganprint.clustering._merging import (
 )
 from sklearn_ganprint.files import UnreadableImageWarning
 
+pytestmark = pytest.mark.core
+
 
 def traces(n_per_source=24, n_sources=3, shape=(64, 64, 3), seed=0):
     """Noise that each source filters in its own way, and of which images differ in strength."""

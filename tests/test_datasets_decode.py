@@ -13,6 +13,8 @@ from PIL import Image
 
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, inspect_images
 
+pytestmark = pytest.mark.core
+
 LIMIT = 10_000_000
 
 

@@ -18,10 +18,14 @@ from sklearn_ganprint.datasets import (
 )
 
 
+def pair(image, label):
+    return image, label
+
+
 class Dataset:
     """What datasets of torch have: a length and items by number, made when asked for."""
 
-    def __init__(self, images, labels, make=lambda image, label: (image, label)):
+    def __init__(self, images, labels, make=pair):
         self.images, self.labels, self.make, self.asked = images, labels, make, []
 
     def __len__(self):
@@ -128,7 +132,7 @@ def test_properties_of_images_in_memory_are_not_those_of_a_file():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda image, label: (image, label),
+        pair,
         lambda image, label: [image, label, "more"],
         lambda image, label: {"image": image, "label": label, "more": 1},
         lambda image, label: (np.asarray(image), label),
@@ -190,8 +194,8 @@ def test_files_of_a_dataset_are_fitted_batch_by_batch(make_images):
 
 def test_items_go_to_workers(make_images):
     images, labels = make_images(n_per_class=2)
-    columns = Columns({"image": [Image.fromarray(image) for image in images]}, {"image": Photo()})
-    names = pickle.loads(pickle.dumps(list_images(columns).filenames))
+    dataset = Dataset(images, labels)
+    names = pickle.loads(pickle.dumps(list_images(dataset).filenames))
     np.testing.assert_array_equal(ImageReader().read(names), images)
     assert content_keys(names) == content_keys(list(map(Image.fromarray, images)))
 

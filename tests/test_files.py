@@ -32,6 +32,8 @@ from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.features import AutocorrelationTransformer
 from sklearn_ganprint.files import UnreadableImageWarning
 
+pytestmark = pytest.mark.core
+
 
 def paper_pipeline():
     return make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier())

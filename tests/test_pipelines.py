@@ -20,6 +20,8 @@ from sklearn_ganprint.open_set import discriminant_distances
 from sklearn_ganprint.perturbations import JPEGCompression
 from sklearn_ganprint.pipelines import KINDS, N_BACKGROUND, current_kind
 
+pytestmark = pytest.mark.core
+
 WITH_TILES = ["autocorrelation", "fusion"]
 FORMER = {
     "paper": "fingerprint",

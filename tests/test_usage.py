@@ -31,6 +31,8 @@ from sklearn_ganprint.denoisers import GaussianDenoiser, MedianDenoiser, Wavelet
 from sklearn_ganprint.features import SpectralLineTransformer
 from sklearn_ganprint.perturbations import Crop
 
+pytestmark = pytest.mark.core
+
 
 def attribution_pipeline(denoiser="wavelet", memory=None):
     steps = [("residual", ResidualTransformer(denoiser)), ("fingerprint", FingerprintClassifier())]

@@ -108,7 +108,7 @@ def discriminant_axes(
     n_free = np.maximum(1, n_a + n_b - 2)[..., np.newaxis, np.newaxis]
     covariance = shrink((scatter_a + scatter_b) / n_free)
     axes = np.linalg.solve(covariance, (means_b - means_a)[..., np.newaxis])[..., 0]
-    variance = np.vecdot(axes, np.matvec(covariance, axes))
+    variance = np.vecdot(axes, (covariance @ axes[..., np.newaxis])[..., 0])
     axes /= np.sqrt(variance)[..., np.newaxis] + 1e-12
     return axes, np.vecdot(axes, means_a + means_b) / 2
 
@@ -126,7 +126,7 @@ def projected_moments(
     """Return count, mean and variance of members projected on the axes of their folds."""
     counts = clusters.counts
     linear = np.vecdot(axes, clusters.sums)
-    square = np.vecdot(axes, np.matvec(clusters.squares, axes))
+    square = np.vecdot(axes, (clusters.squares @ axes[..., np.newaxis])[..., 0])
     n = counts.sum(axis=1)
     mean = (linear - counts * centres).sum(axis=1) / n
     raw = (square - 2 * centres * linear + counts * centres**2).sum(axis=1) / n

@@ -119,8 +119,8 @@ def list_images(
 
     Parameters
     ----------
-    container_path : str, bytes or path-like
-        A folder or a CSV file, as in `load_image_folder`.
+    container_path : str, bytes, path-like or dataset
+        A folder or a CSV file, as in `load_image_folder`, or a dataset.
     layout : str or None, default="folders"
         How the folder is laid out, as in `load_image_folder`. None lists all files in a folder
         and in the folders below, or a file, without labels.
@@ -195,8 +195,10 @@ def load_image_folder(
 
     Parameters
     ----------
-    container_path : str, bytes or path-like
-        A folder laid out as `layout` says. Names that begin with a dot are skipped; names that
+    container_path : str, bytes, path-like or dataset
+        A folder laid out as `layout` says, on disk, in a zip or tar file, or at a URL, for which
+        see Notes; or a dataset, which has a length, and items by number that are an image and a
+        label, see Notes. Names that begin with a dot are skipped; names that
         systems use among images, ``Thumbs.db`` or ``@eaDir``, are skipped with a warning.
         With the layouts "folders" and "auto" also a comma-separated file in UTF-8 with the
         columns ``path``, ``label`` and optionally ``group`` and ``architecture``; relative
@@ -268,7 +270,14 @@ def load_image_folder(
 
     Where a collection has real images beside generated ones, **all** real ones have the
     label "real". "nested" labels are ``ARCH/SOURCE``. Of the cameras, the architecture is the
-    model. Images in tar files are read in place, and named as if the tar file were a folder.
+    model. Images in zip and tar files are read in place, and named as if these were folders.
+
+    URLs are opened by fsspec, as ``s3://bucket/images`` with ``pip install
+    'sklearn_ganprint[remote]'``. They are named without user, password and query.
+
+    Items of a dataset are pairs of an image and a label, or dicts with "image" and "label"; those
+    of Hugging Face have a column of images and one of labels. Images are PIL images, bytes of a
+    file, or arrays of uint8. They are asked for when they are read, and named by their number.
 
     Examples
     --------

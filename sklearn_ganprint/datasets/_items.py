@@ -72,8 +72,8 @@ def _from_array(value: Any) -> Image.Image:
             errno.EINVAL,
             f"expected a PIL image, the bytes of a file, or whole numbers (uint8) of the shape "
             f"(height, width) or (height, width, 3), got {type(value).__name__}, {array.dtype} of "
-            f"the shape {array.shape}. Nothing is rescaled: leave out transforms that make floats "
-            f"of images or normalize them, such as ToTensor",
+            f"the shape {np.shape(value)}. Nothing is rescaled: leave out transforms that make "
+            f"floats of images or normalize them, such as ToTensor",
         )
     return Image.fromarray(np.ascontiguousarray(array))
 

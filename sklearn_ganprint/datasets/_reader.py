@@ -174,8 +174,9 @@ class ImageReader(BaseEstimator):
 
         Parameters
         ----------
-        paths : iterable of str, bytes or path-like
-            The files.
+        paths : iterable of str, bytes, path-like or PIL image
+            The files, also in zip and tar files and at URLs, or images in memory, for which the
+            same rules hold.
 
         Returns
         -------
