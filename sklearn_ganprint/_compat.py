@@ -100,11 +100,11 @@ def start_trackers() -> None:
 
     When they start, those of Python before 3.13 and of joblib before 1.5 unblock it.
     """
-    from multiprocessing import resource_tracker  # noqa: PLC0415  (only where there are workers)
+    from multiprocessing import resource_tracker  # only where there are workers
 
     resource_tracker.ensure_running()
     if not _JOBLIB_1_5:
-        from joblib.externals.loky.backend import resource_tracker as of_loky  # noqa: PLC0415
+        from joblib.externals.loky.backend import resource_tracker as of_loky
 
         of_loky.ensure_running()
 

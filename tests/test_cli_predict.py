@@ -25,7 +25,7 @@ from sklearn_ganprint import (
     load_model,
     save_model,
 )
-from sklearn_ganprint.cli import main
+from sklearn_ganprint.cli import _parquet, main
 from sklearn_ganprint.datasets import load_samples
 
 pytestmark = pytest.mark.core
@@ -447,3 +447,39 @@ def test_scores_are_kept_and_unchanged_files_not_read_again(tmp_path, image_fold
     status, out, _ = ganprint(*words)
     failed = [row["file"] for row in json.loads(out)["results"] if row["error"]]
     assert (status, failed) == (1, paths[1:2])
+
+
+def test_rows_are_written_part_by_part(tmp_path, model, ganprint, monkeypatch):
+    pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path, folder, files = model
+    Path(files[3]).write_bytes(b"")
+    words = ["predict", path, folder, "--false-alarm", 0.04]
+    csv_rows = list(csv.DictReader(io.StringIO(ganprint(*words, "--format", "csv")[1])))
+    expected = json.loads(ganprint(*words, "--format", "json")[1])["results"]
+    monkeypatch.setattr(_parquet, "N_ROWS", 10)  # of 24 files
+    words += ["--parquet", tmp_path / "rows", "--resume", tmp_path / "kept"]
+    status, out, err = ganprint(*words)
+    assert (status, out) == (1, "") and err.count(f"{files[3]}: the file is empty") == 1
+    assert f"saved {tmp_path / 'rows'}: 24 rows" in err
+    with parquet.ParquetFile(tmp_path / "rows") as written:
+        assert written.num_row_groups == 3
+        table = written.read()
+    assert table.column_names == list(csv_rows[0])
+    rows = table.to_pylist()
+    scores = [[row["score"] or 0 for row in found] for found in (rows, expected)]
+    np.testing.assert_allclose(*scores, rtol=1e-5)
+    for key in ("file", "source", "set", "error", "width", "history", "fitted_match"):
+        assert [row[key] for row in rows] == [row[key] for row in expected], key
+    status, _, err = ganprint(*words)
+    assert status == 2 and "--parquet" in err and "the file exists" in err
+    assert ganprint(*words, "--force")[0] == 1
+    assert parquet.read_table(tmp_path / "rows").equals(table)
+
+
+@pytest.mark.parametrize("other", [("--out", "case"), ("--stability", 2)])
+def test_rows_alone_go_into_a_parquet_file(model, ganprint, other):
+    path, folder, _ = model
+    status, _, err = ganprint("predict", path, folder, "--parquet", "rows", *other)
+    assert status == 2 and f"--parquet: leave out {other[0]}" in err

@@ -67,6 +67,8 @@ def test_layouts_and_tables_are_found_in_zip_files(zipped):
     contents["list.csv"] = b"path,label\ngan/0_real/1.png,x\nnet/1_fake/4.png,y\n"
     path = zipped(contents)
     assert list_images(path, layout="forensynths").labels.tolist() == ["gan", "net", "real", "real"]
+    contents |= {"gan/0_real/1.cls": b"x", "net/1_fake/4.model.txt": b"y"}
+    assert list_images(zipped(contents, "w.zip"), layout="webdataset").labels.tolist() == ["x", "y"]
     assert load_image_folder(path / "list.csv").target_names.tolist() == ["x", "y"]
 
 

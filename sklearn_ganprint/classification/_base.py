@@ -11,9 +11,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_ganprint._batches import last_step
-from sklearn_ganprint._compat import check_sample_weight, fit_context
-from sklearn_ganprint._images import ImageInputMixin
-from sklearn_ganprint._metaestimators import (
+from sklearn_ganprint._batches._metaestimators import (
     Decides,
     Discriminates,
     ScoresClasses,
@@ -22,6 +20,8 @@ from sklearn_ganprint._metaestimators import (
     check_classes,
     offers,
 )
+from sklearn_ganprint._compat import check_sample_weight, fit_context
+from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint.residuals._blanks import LOWEST, report_blank, zero_rows
 
 __all__ = ["BaseFingerprintClassifier"]

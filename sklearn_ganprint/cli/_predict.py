@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sklearn_ganprint.cli import _answers, _arguments, _case, _console, _models, _pages
+from sklearn_ganprint.cli import _answers, _arguments, _case, _console, _models, _pages, _parquet
 from sklearn_ganprint.cli._answers import Question
 from sklearn_ganprint.cli._console import Column, Row, columns
 from sklearn_ganprint.cli._scored import EVIDENCE, FITTED, HISTORY, Scored
@@ -49,11 +49,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep scores in this folder, and read files only that are new or have changed since, "
         "as after an interruption",
     )
+    parser.add_argument(
+        "--parquet",
+        metavar="FILE",
+        help="write the columns of CSV to a Parquet file and print nothing; memory is the same for "
+        "any number of images",
+    )
     _arguments.add_out(parser, _case.CONTENT)
 
 
 def run(args: argparse.Namespace) -> int:
     """Attribute images, print the result of each, and write a case."""
+    if args.parquet is not None:
+        return _parquet.write_parquet(ask(args), args)
     _pages.begin_out(args)
     return _case.tell(ask(args).judge(args), args)
 

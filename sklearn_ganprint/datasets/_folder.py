@@ -15,7 +15,7 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn_ganprint._output import as_label, as_name, printable
 from sklearn_ganprint.datasets import _reader
 from sklearn_ganprint.datasets._decoding import ImageReadError
-from sklearn_ganprint.datasets._items import describe, list_dataset
+from sklearn_ganprint.datasets._items import Dataset, describe, list_dataset
 from sklearn_ganprint.datasets._layouts import list_container
 from sklearn_ganprint.datasets._listing import (
     Entry,
@@ -109,7 +109,7 @@ class ImageBunch(Bunch):
 
 
 def list_images(
-    container_path: FilePath,
+    container_path: FilePath | Dataset,
     *,
     layout: str | None = "folders",
     limit_per_source: int | None = None,
@@ -180,7 +180,7 @@ def list_images(
 
 
 def load_image_folder(
-    container_path: FilePath,
+    container_path: FilePath | Dataset,
     *,
     layout: str = "folders",
     reader: ImageReader | None = None,

@@ -4,7 +4,7 @@ import errno
 import os
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
@@ -12,6 +12,14 @@ from PIL import Image, TiffImagePlugin
 from sklearn_ganprint._output import as_name, as_names
 from sklearn_ganprint.datasets._listing import Entry, Listing
 from sklearn_ganprint.datasets._storage import Held, PixelStream, open_file
+
+
+class Dataset(Protocol):
+    """A sequence that is asked for its items."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> Any: ...
 
 
 class Item(Held):
@@ -71,7 +79,7 @@ def _from_array(value: Any) -> Image.Image:
         raise OSError(
             errno.EINVAL,
             f"expected a PIL image, the bytes of a file, or whole numbers (uint8) of the shape "
-            f"(height, width) or (height, width, 3), got {type(value).__name__}, {array.dtype} of "
+            f"(height, width) or (height, width, 3), got {type(value).__name__}, {array.dtype} "
             f"the shape {np.shape(value)}. Nothing is rescaled: leave out transforms that make "
             f"floats of images or normalize them, such as ToTensor",
         )

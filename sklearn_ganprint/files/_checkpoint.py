@@ -17,6 +17,7 @@ import numpy as np
 import sklearn_ganprint
 from sklearn_ganprint._batches import GroupedSum
 from sklearn_ganprint._output import write_file, write_json
+from sklearn_ganprint.datasets import ImageReadError
 
 _SETTINGS = "settings.json"
 
@@ -127,7 +128,7 @@ def map_answers(
     settings = {"version": sklearn_ganprint.__version__, **_hashes(model)}
     checkpoint = Checkpoint(Path(files.checkpoint) / method.strip("_"), settings)
     log, stamps = checkpoint.next_map(), list(map(stamp, batches.items))
-    kept = list(_unchanged(log.results, batches.items, stamps))
+    kept = list(_unchanged(log.results, batches, stamps))
     for positions, *_ in kept:
         batches.usable[positions] = False
     places, n_failed = {os.fsdecode(item): n for n, item in enumerate(batches.items)}, 0
@@ -167,22 +168,24 @@ def _record(batches: Any, stamps: list[Any], positions: np.ndarray, value: Any) 
 
 
 def _unchanged(
-    records: list[_Record], items: Any, stamps: list[Any]
+    records: list[_Record], batches: Any, stamps: list[Any]
 ) -> Iterator[tuple[np.ndarray, Any, list[Any]]]:
     """Yield positions, answers and histories of the files whose stamps are those recorded."""
-    places = {os.fsdecode(item): place for place, item in enumerate(items)}
+    places = {os.fsdecode(item): place for place, item in enumerate(batches.items)}
     for names, known, value, histories in reversed(records):
-        found = [places.get(name, -1) for name in names]
-        own = [
-            n
-            for n, (place, its) in enumerate(zip(found, known, strict=True))
-            if place >= 0 and its is not None and stamps[place] == its
-        ]
-        for n in own:
-            del places[names[n]]  # the last answer counts
+        failed = isinstance(value, list)
+        if batches.on_history is not None and not (histories or failed):
+            continue  # they were not asked for then
+        own, found = [], []
+        for n, name in enumerate(names):
+            place = places.get(name)
+            if place is not None and known[n] is not None and stamps[place] == known[n]:
+                del places[name]  # the last answer counts
+                own.append(n)
+                found.append(place)
         if own:
-            chosen = [value[n] for n in own] if isinstance(value, list) else value[own]
-            yield np.array(found)[own], chosen, [histories[n] for n in own] if histories else []
+            chosen = [value[n] for n in own] if failed else value[own]
+            yield np.array(found), chosen, [histories[n] for n in own] if histories else []
 
 
 def settings_of(estimator: Any, items: Any, rows: Mapping[str, Any]) -> dict[str, Any]:
@@ -240,15 +243,26 @@ def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
 
 def save(path: Path, value: Any) -> None:
     """Write arrays, plain values and objects of this package, at once or not at all."""
-    content = pickle.dumps(value, protocol=4)
-    _Reader(io.BytesIO(content)).load()  # or it could not be read when it is needed
-    write_file(path, content)
+    stream = io.BytesIO()
+    _Writer(stream, protocol=4).dump(value)
+    stream.seek(0)
+    _Reader(stream).load()  # or it could not be read when it is needed
+    write_file(path, stream.getvalue())
 
 
 def load(path: Path) -> Any:
     """Read what was written; nothing in a file that someone else has put there is run."""
     with path.open("rb") as stream:
         return _Reader(stream).load()
+
+
+class _Writer(pickle.Pickler):
+    """Writes errors by their parts: other packages change how exceptions are pickled."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, ImageReadError):
+            return type(value), (value.filename, value.reason)
+        return NotImplemented
 
 
 class _Reader(pickle.Unpickler):

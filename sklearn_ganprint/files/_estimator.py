@@ -20,25 +20,16 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from sklearn_ganprint import _images, _metaestimators
-from sklearn_ganprint._batches import fit_on_batches, takes_any_size
+from sklearn_ganprint import _images
+from sklearn_ganprint._batches import _metaestimators, fit_on_batches, takes_any_size
+from sklearn_ganprint._batches._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint._compat import Callbacks, FitTasks, available_if, fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
-from sklearn_ganprint._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
-from sklearn_ganprint.files import _batches
+from sklearn_ganprint.files import _batches, _fitted
 from sklearn_ganprint.files._batches import FileBatches, apply_batch, is_paths
 from sklearn_ganprint.files._checkpoint import Checkpoint, map_answers, settings_of
-from sklearn_ganprint.files._fitted import (
-    FileHistory,
-    FittedFiles,
-    FittedImage,
-    NearImage,
-    known_coordinates,
-    remember,
-    some_of_each,
-    summarize_histories,
-)
+from sklearn_ganprint.files._fitted import FileHistory, FittedFiles, FittedImage, NearImage
 from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
 
 __all__ = ["FileBatchClassifier", "FileBatchClustering", "FileBatchEstimator"]
@@ -79,7 +70,7 @@ class FileBatchEstimator(
         Folder for what batches of files have become. A ``fit`` that was interrupted goes on from
         there, with the same result; one with other parameters or files is refused. ``predict`` and
         the like keep their answers there, and read files that are new or have changed, by size
-        and time. The folder is not removed. None keeps nothing.
+        and time. The folder is not removed. None keeps nothing, and nothing is kept of arrays.
 
     Attributes
     ----------
@@ -255,7 +246,7 @@ class FileBatchEstimator(
         batches, y = self._batches_to_fit(X, y)
         batches.tasks = tasks = FitTasks(self)
         params = _metaestimators.check_fit_params(y, **params)
-        if self.checkpoint is not None:
+        if self.checkpoint is not None and batches.reading.reader is not None:
             settings = settings_of(self, batches.items, {"y": y, **params})
             batches.checkpoint = Checkpoint(self.checkpoint, settings)
         if batches.labels is not None and batches.reading.reader is None:
@@ -267,9 +258,11 @@ class FileBatchEstimator(
         self.estimator_ = fit_on_batches(clone(self.estimator), batches, y, params)
         self.history_summary_ = self.fitted_files_ = None
         if batches.histories:
-            self.history_summary_ = summarize_histories(batches.histories, y, self.estimator)
+            self.history_summary_ = _fitted.summarize_histories(
+                batches.histories, y, self.estimator
+            )
             classes = getattr(self.estimator_, "classes_", ())
-            self.fitted_files_ = remember(batches.items, batches.histories, y, classes)
+            self.fitted_files_ = _fitted.remember(batches.items, batches.histories, y, classes)
         self.failures_ = [(error.filename, error.reason) for error in batches.failures]
         if self._is("clusterer"):
             self._keep_labels(batches)
@@ -348,7 +341,7 @@ class FileBatchEstimator(
         told = all(each is None or isinstance(each, FileHistory) for each in X)
         return fitted.find(X if told else self._batches_like(X).look())
 
-    @available_if(lambda self: known_coordinates(self).size > 0)
+    @available_if(lambda self: _fitted.known_coordinates(self).size > 0)
     def nearest_fitted(self, X: Any, n_images: int = 5) -> list[list[NearImage]]:
         """Find the images of the fit that files are nearest to.
 
@@ -402,7 +395,7 @@ class FileBatchEstimator(
                 X, self.reader_, data_range=data_range, **self._options()
             )
             codes = np.zeros(len(batches)) if y is None else y
-            batches.looked_at = some_of_each(codes)
+            batches.looked_at = _fitted.some_of_each(codes)
         else:
             found = self._validate_rows(X, y, reset=True, dtype=list(_images.IMAGE_DTYPES))
             rows, y = (found, None) if y is None else found
