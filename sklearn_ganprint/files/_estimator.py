@@ -39,12 +39,7 @@ _ONE_VALUE = ("score_samples", "known_p_values")
 
 
 class FileBatchEstimator(
-    RoutesFitParams,
-    AnswersAsInner,
-    ImageInputMixin,
-    MetaEstimatorMixin,
-    Callbacks,
-    BaseEstimator,
+    RoutesFitParams, AnswersAsInner, ImageInputMixin, MetaEstimatorMixin, Callbacks, BaseEstimator
 ):
     """Fit and apply an estimator over image files, in bounded memory and in parallel.
 
