@@ -55,7 +55,12 @@ def targets(name: str, links: list[str]) -> Iterator[tuple[str, str, str]]:
         parts = urlsplit(link)
         if not parts.scheme and not parts.netloc:
             path = urljoin(name, unquote(parts.path)) if parts.path else name
-            yield link, path.removesuffix("./") or "index.html", unquote(parts.fragment)
+            # What follows ":~:" is text that a browser looks for.
+            yield (
+                link,
+                path.removesuffix("./") or "index.html",
+                unquote(parts.fragment.split(":~:")[0]),
+            )
 
 
 def broken(root: Path, pages: dict[str, Page]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 # The gallery draws off screen, and its diagrams of estimators link to pages beside it.
 os.environ.setdefault("MPLBACKEND", "agg")
-os.environ["GANPRINT_DOCS"] = "../api/generated"
+os.environ["GANPRINT_DOCS"] = "../../api/generated"
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -53,7 +53,12 @@ redirects = {
     "first_order": "better_fingerprints.html",
     "second_order": "autocorrelation.html",
     "robustness": "augmentation.html",
-    "auto_examples/plot_second_order": "plot_autocorrelation.html",
+    "auto_examples/plot_second_order": "attribution/plot_autocorrelation.html",
+}
+# Examples stood in one folder once.
+redirects |= {
+    f"auto_examples/{path.stem}": f"{path.parent.name}/{path.stem}.html"
+    for path in Path(__file__).parent.glob("examples/*/plot_*.py")
 }
 
 # Links to what other projects document. Their inventories are fetched only where that is asked
@@ -83,8 +88,12 @@ sphinx_gallery_conf = {
     # an example that fails fails the build
     "abort_on_example_error": True,
     "show_memory": False,
+    "remove_config_comments": True,
     "download_all_examples": False,
+    "subsection_order": ["examples/attribution", "examples/evaluation", "examples/scores", "*"],
     "within_subsection_order": "FileNameSortKey",
+    # one page of thumbnails, none for each section
+    "nested_sections": False,
     # examples that use a class are shown on its page
     "backreferences_dir": "api/backreferences",
     "doc_module": ("sklearn_ganprint",),

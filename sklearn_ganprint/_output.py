@@ -55,7 +55,11 @@ _FORMULA = re.compile(r"'*(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
 _GUARDED = re.compile(r"'+(?:\s*[=+\-@＝＋－＠]|[\t\r\n])")
 
 
-class Url(str):
+class Name(str):
+    """The printable name of an image that is not opened by its name."""
+
+
+class Url(Name):
     """A URL without the user, password and query in it, of which `whole` still has them.
 
     So none of these is printed or saved. It can be opened only as long as it is a Url.
@@ -87,7 +91,7 @@ def without_secrets(text: str) -> str:
 def as_name(path: Any) -> str:
     """Return a path as a str, which is a Url if it looks like one and no file is called so."""
     name = os.fsdecode(path)
-    if isinstance(name, Url) or not _URL.match(name) or os.path.lexists(name):
+    if isinstance(name, Name) or not _URL.match(name) or os.path.lexists(name):
         return name
     return Url(name)
 
@@ -110,7 +114,7 @@ def as_names(paths: Iterable[Any]) -> list[str]:
 
 def absolute(name: str) -> str:
     """Return a path that holds from any folder."""
-    return name if isinstance(name, Url) else os.path.abspath(name)
+    return name if isinstance(name, Name) else os.path.abspath(name)
 
 
 def printable(name: str) -> str:

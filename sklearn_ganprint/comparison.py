@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from sklearn_ganprint._batches import fit_on_batches, hand_on_arrays, split_steps
-from sklearn_ganprint._metaestimators import HoldsFingerprints, Mergeable, offers
+from sklearn_ganprint._batches._metaestimators import HoldsFingerprints, Mergeable, offers
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.correlation import correlations_and_errors
 from sklearn_ganprint.correlation._comparison import Pairs, p_values_among_sources, z_scores

@@ -8,6 +8,8 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_ganprint import FingerprintClassifier
 
+pytestmark = pytest.mark.core
+
 METRICS = ["correlation", "cosine", "euclidean", "unbiased"]
 every_metric = pytest.mark.parametrize("metric", METRICS)
 

@@ -22,6 +22,8 @@ from sklearn_ganprint.ensemble._fusion import COPIES
 from sklearn_ganprint.persistence import read_metadata
 from sklearn_ganprint.pipelines import KINDS
 
+pytestmark = pytest.mark.core
+
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder of Linux")
 
 

@@ -9,7 +9,7 @@ import sklearn_ganprint
 from sklearn_ganprint import cli
 
 #: Private names of the whole package, for whoever writes texts and files, or has workers.
-COMMON = ("_output.", "_public.", "_batches.map_in_order", "_batches.workers_of_this_process")
+COMMON = ("_output.", "_public.", "_compat.", "_batches.map_in_order", "_batches.workers_of_this")
 
 FILES = sorted(Path(cli.__file__).parent.rglob("*.py"))
 PACKAGE = sklearn_ganprint.__name__

@@ -13,6 +13,8 @@ from cli_helpers import COMMAND
 
 import sklearn_ganprint
 
+pytestmark = pytest.mark.core
+
 
 @pytest.mark.parametrize(
     "args", [["--help"], ["fit", "--help"], ["cluster", "--help"], ["compare", "--help"]]

@@ -28,6 +28,8 @@ from sklearn_ganprint import (
 from sklearn_ganprint.cli import _parquet, main
 from sklearn_ganprint.datasets import load_samples
 
+pytestmark = pytest.mark.core
+
 
 def test_predict_prints_source_and_runner_up(model, ganprint):
     path, folder, files = model

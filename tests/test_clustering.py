@@ -19,13 +19,6 @@ from sklearn_ganprint import (
     save_model,
 )
 from sklearn_ganprint.clustering import part_spectra
-from sklearn_ganprint.clustering._features import (
-    inverse_root,
-    neighbor_whitening,
-    principal_axes,
-    whitened_axes,
-    within_scatter,
-)
 
 # Steps of the clustering, held to slow references.
 from sklearn_ganprint.clustering._merging import (
@@ -33,12 +26,19 @@ from sklearn_ganprint.clustering._merging import (
     agree,
     by_size,
     cluster_points,
+    inverse_root,
     merge_clusters,
+    neighbor_whitening,
+    principal_axes,
     reassign,
     separability,
     separations,
+    whitened_axes,
+    within_scatter,
 )
 from sklearn_ganprint.files import UnreadableImageWarning
+
+pytestmark = pytest.mark.core
 
 
 def traces(n_per_source=24, n_sources=3, shape=(64, 64, 3), seed=0):

@@ -47,8 +47,10 @@ def test_list_images_without_layout_lists_everything_once(folder):
     assert names == ["a/1.jpg", "b/2.png", "b/deep/1.png", "beside.png"]
     assert listed.labels is None
     assert _names([failure.filename for failure in listed.failures], folder) == ["a/back"]
-    with pytest.raises(FileNotFoundError, match="expected a folder"):
-        list_images(folder / "beside.png", layout=None)
+    alone = list_images(folder / "beside.png", layout=None)
+    assert _names(alone.filenames, folder) == ["beside.png"]
+    with pytest.raises(FileNotFoundError, match="expected a folder or file"):
+        list_images(folder / "none.png", layout=None)
 
 
 def test_list_images_of_a_csv_file_and_of_a_layout(folder):

@@ -92,9 +92,9 @@ def test_what_cannot_be_used_is_named(shard, samples):
     reasons = {os.path.basename(f.filename): f.reason for f in bunch.failures}
     assert len(bunch.data) == 6
     assert "cannot be read as a tar file" in reasons["1.tar"] and "label '3'" in reasons["0.tar"]
-    assert "decompressed first" in reasons["2.tar.gz"] and "no .tar" in reasons["notes.txt"]
+    assert "decompressed" in reasons["2.tar.gz"] and "no .tar or .zip" in reasons["notes.txt"]
     assert "not an image" in reasons["7.png"]
-    assert all("no label; expected tar files" in reasons[name] for name in ("6.png", "8.png"))
+    assert all("no label; expected tar or zip" in reasons[name] for name in ("6.png", "8.png"))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_what_cannot_be_used_is_named(shard, samples):
 )
 def test_wrong_shards(shard, members, found):
     path = shard(members)
-    with pytest.raises(ValueError, match=f"expected tar files that hold KEY.* found {found}"):
+    with pytest.raises(ValueError, match=f"expected tar or zip .* KEY.* found {found}"):
         load_image_folder(path.parent, layout="webdataset")
 
 
@@ -140,3 +140,14 @@ def test_a_folder_may_be_called_like_a_tar_file(shard, samples, tmp_path):
     reader = ImageReader()
     np.testing.assert_array_equal(reader.read_one(path / "0.png"), images[0])
     np.testing.assert_array_equal(reader.read_one(tmp_path / "a.tar/plain.png"), images[1])
+
+
+def test_damage_of_a_tar_file_that_is_read_as_a_folder_is_named(shard, samples):
+    images, labels, members = samples
+    names = [f"{label}/{index}.png" for index, label in enumerate(labels)]
+    pngs = (members[f"{index}.png"] for index in range(len(images)))
+    path = shard(dict(zip(names, pngs, strict=True)))
+    path.write_bytes(path.read_bytes().replace(b"c/5.png\0", b"c/5.pn!\0"))
+    bunch = load_image_folder(path)
+    assert len(bunch.data) == 5
+    assert [f.filename for f in bunch.failures] == [str(path)]

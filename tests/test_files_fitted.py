@@ -266,6 +266,7 @@ def test_other_records_are_not_saved(samples, tmp_path, change, message):
         save_model(clf, tmp_path / "model.skops")
 
 
+@pytest.mark.filterwarnings("ignore:.*was written with scikit-learn:UserWarning")
 def test_what_is_not_known_is_said(clf, samples):
     paths, y = samples
     images = ImageReader().read(paths[:20])

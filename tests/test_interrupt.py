@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from cli_helpers import COMMAND
 
+pytestmark = pytest.mark.core
+
 #: What comes first on the path, and presses Ctrl-C when it is imported.
 PRESS = "import os, signal; os.killpg(0, signal.SIGINT)"
 SCRIPT = "import sys\nfrom sklearn_ganprint.cli import main\nsys.exit(main())\n"

@@ -26,6 +26,8 @@ from sklearn_ganprint.classification import PooledDiscriminantAnalysis
 from sklearn_ganprint.files import UnreadableImageWarning
 from sklearn_ganprint.open_set import CalibrationWarning, PredictionSets, discriminant_distances
 
+pytestmark = pytest.mark.core
+
 LDA = LinearDiscriminantAnalysis
 ESTIMATORS = {
     "fingerprint": FingerprintClassifier(),

@@ -34,6 +34,8 @@ from sklearn_ganprint._batches import (
 )
 from sklearn_ganprint.features import AutocorrelationTransformer
 
+pytestmark = pytest.mark.core
+
 residual = ResidualTransformer("gaussian", flatten=False, n_jobs=2)
 lags = make_pipeline(AutocorrelationTransformer(1, n_jobs=2), LinearDiscriminantAnalysis())
 paper = make_pipeline(residual, LocalVarianceNormalizer(n_jobs=2), FingerprintClassifier())

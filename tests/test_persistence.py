@@ -25,6 +25,8 @@ from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.denoisers import DENOISERS
 from sklearn_ganprint.persistence import FORMAT_VERSION, ModelFileError, read_metadata
 
+pytestmark = pytest.mark.core
+
 
 def fitted(make_images, denoiser="gaussian"):
     X, y = make_images(shape=(16, 16, 3))
@@ -420,4 +422,44 @@ def test_another_release_of_scikit_learn_is_told_once(make_images, tmp_path):
         loaded = load_model(path)
     expected = f"was written with scikit-learn 1.2.0, this is {sklearn.__version__}"
     assert [expected in str(each.message) for each in told] == [True]
+    assert "Install scikit-learn==1.2.0, or fit the model anew." in str(told[0].message)
     np.testing.assert_array_equal(loaded.predict(X), clf.predict(X))
+
+
+def save_as_by(path, clf, **renamed):
+    """Save a model as if another release had, in which something had another name."""
+
+    def change(header, members):
+        header["sklearn_version"] = "99.0"
+        schema = members["schema.json"].decode()
+        for name, other in renamed.items():
+            assert f'"{name}"' in schema
+            schema = schema.replace(f'"{name}"', f'"{other}"')
+        members["schema.json"] = schema
+
+    save_model(clf, path)
+    rewrite(path, change)
+
+
+def test_parameters_that_another_release_did_not_have_are_named(make_images, tmp_path):
+    path = tmp_path / "model.skops"
+    save_as_by(path, fitted(make_images)[0], transform_input="transform_otherwise")
+    with pytest.warns(UserWarning, match=r"99\.0.*without Pipeline\.transform_input\. Install"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("renamed", "reason"),
+    [
+        ({"Pipeline": "NewPipeline"}, "not trusted: sklearn.pipeline.NewPipeline"),
+        ({"ObjectNode": "NewNode"}, "cannot be loaded here: .*NewNode"),
+    ],
+    ids=["type", "node"],
+)
+def test_what_only_another_release_can_load_is_told_with_it(make_images, tmp_path, renamed, reason):
+    path = tmp_path / "model.skops"
+    save_as_by(path, fitted(make_images)[0], **renamed)
+    with pytest.raises(ModelFileError, match=reason) as told:
+        load_model(path)
+    assert "It was written with scikit-learn 99.0" in str(told.value)
+    assert "Install scikit-learn==99.0" in str(told.value)

@@ -11,6 +11,8 @@ import pytest
 from sklearn_ganprint import load_model
 from sklearn_ganprint.persistence import read_metadata
 
+pytestmark = pytest.mark.core
+
 FOLDER = Path(__file__).parent / "models"
 MODELS = sorted(FOLDER.glob("**/*.skops"))
 

@@ -23,12 +23,7 @@ from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 from sklearn.utils.validation import _num_samples
 from threadpoolctl import ThreadpoolController
 
-from sklearn_ganprint._batches._workers import GroupedSum as GroupedSum
-from sklearn_ganprint._batches._workers import end_with_parent as end_with_parent
-from sklearn_ganprint._batches._workers import map_in_order as map_in_order
-from sklearn_ganprint._batches._workers import workers_of_this_process as workers_of_this_process
-from sklearn_ganprint._images import ImageInputMixin, by_shape, quiet_about_images, stack_images
-from sklearn_ganprint._metaestimators import (
+from sklearn_ganprint._batches._metaestimators import (
     FitsBatches,
     FitsSums,
     FittedOnParts,
@@ -37,6 +32,11 @@ from sklearn_ganprint._metaestimators import (
     SumsClasses,
     offers,
 )
+from sklearn_ganprint._batches._workers import GroupedSum as GroupedSum
+from sklearn_ganprint._batches._workers import end_with_parent as end_with_parent
+from sklearn_ganprint._batches._workers import map_in_order as map_in_order
+from sklearn_ganprint._batches._workers import workers_of_this_process as workers_of_this_process
+from sklearn_ganprint._images import ImageInputMixin, by_shape, quiet_about_images, stack_images
 
 #: Positions of the images of a batch, and what became of them.
 Result = tuple[np.ndarray, Any]

@@ -15,6 +15,8 @@ from joblib.parallel import get_active_backend
 from sklearn import config_context, get_config
 from sklearn.utils.parallel import Parallel, delayed
 
+from sklearn_ganprint._compat import initialized_workers
+
 #: Parts of batches that are added up where they were made, before their sum comes back: a worker
 #: that is lost takes no more than those of one group along.
 GROUP = 16
@@ -155,7 +157,7 @@ def workers_of_this_process() -> Any:
 
     Workers that wait for their next batch would do so for ever.
     """
-    return joblib.parallel_config("loky", initializer=end_with_parent, initargs=(os.getpid(),))
+    return initialized_workers(end_with_parent, os.getpid())
 
 
 def end_with_parent(parent: int) -> None:

@@ -8,12 +8,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_ganprint._batches import last_step
-from sklearn_ganprint._compat import fit_context
-from sklearn_ganprint._images import ImageInputMixin
-from sklearn_ganprint._metaestimators import (
+from sklearn_ganprint._batches._metaestimators import (
     Decides,
     Discriminates,
     ScoresClasses,
@@ -22,6 +20,8 @@ from sklearn_ganprint._metaestimators import (
     check_classes,
     offers,
 )
+from sklearn_ganprint._compat import check_sample_weight, fit_context
+from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint.residuals._blanks import LOWEST, report_blank, zero_rows
 
 __all__ = ["BaseFingerprintClassifier"]
@@ -126,7 +126,7 @@ class BaseFingerprintClassifier(ImageInputMixin, DecidesByClassScores, BaseEstim
         # To look for NaN costs a fourth of the sums, in which it would show.
         X, y = self._validate_rows(X, y, reset=True, ensure_all_finite=False)
         check_classes(self, y)
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        weights = check_sample_weight(sample_weight, X)
         blank = zero_rows(X)
         report_blank(blank, y)
         self.classes_ = np.unique(y)
@@ -161,13 +161,7 @@ class BaseFingerprintClassifier(ImageInputMixin, DecidesByClassScores, BaseEstim
         check_classification_targets(y)
         _check_partial_fit_first_call(self, classes)
         # A batch may weigh nothing; all of the images together may not.
-        weights = _check_sample_weight(
-            sample_weight,
-            X,
-            dtype=np.float64,
-            ensure_non_negative=True,
-            allow_all_zero_weights=True,
-        )
+        weights = check_sample_weight(sample_weight, X, all_zero=True)
         # Rows of zeros have no residual to add.
         sums = self._sums_of(X, self._encode(y), np.where(zero_rows(X), 0, weights))
         if not first:
@@ -237,7 +231,7 @@ class BaseFingerprintClassifier(ImageInputMixin, DecidesByClassScores, BaseEstim
         check_is_fitted(self)
         X, y = self._validate_rows(X, y, reset=False)
         codes = self._encode(y)
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        weights = check_sample_weight(sample_weight, X)
         scores, sums = self._score_rows(X), self._sums()
         alone = sums[0][codes] - weights <= 1e-12 * sums[0][codes]
         for row, code in enumerate(codes):

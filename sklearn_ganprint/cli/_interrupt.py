@@ -74,10 +74,9 @@ def _block() -> None:
     """Let a thread wait for the signal: workers inherit, from the first, that it is blocked."""
     if sys.platform == "win32":
         return
-    from multiprocessing import resource_tracker  # only where there are workers
+    from sklearn_ganprint._compat import start_trackers  # only where there are workers
 
-    # When it starts it unblocks the signal, up to Python 3.12.
-    resource_tracker.ensure_running()
+    start_trackers()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     signal.signal(signal.SIGWINCH, lambda *_: None)  # wakes the main thread from waiting
     Thread(target=_pass_on, daemon=True).start()

@@ -19,7 +19,7 @@ from sklearn_ganprint._batches import Batches, row_chunks
 from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint.clustering import _merging
-from sklearn_ganprint.clustering._features import Axes, part_spectra, whitened_axes
+from sklearn_ganprint.clustering._merging import Axes, part_spectra, whitened_axes
 from sklearn_ganprint.open_set import SourceFamilies
 from sklearn_ganprint.residuals._blanks import zero_rows
 

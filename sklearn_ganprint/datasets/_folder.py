@@ -1,9 +1,10 @@
 """Labelled image files, from a folder or from a CSV file, to one Bunch; the bundled samples."""
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,15 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn_ganprint._output import as_label, as_name, printable
 from sklearn_ganprint.datasets import _reader
 from sklearn_ganprint.datasets._decoding import ImageReadError
+from sklearn_ganprint.datasets._items import Dataset, describe, list_dataset
 from sklearn_ganprint.datasets._layouts import list_container
-from sklearn_ganprint.datasets._listing import Entry, Listing, list_all, table_rows
+from sklearn_ganprint.datasets._listing import (
+    Entry,
+    Listing,
+    list_all,
+    table_rows,
+    with_one_spelling,
+)
 from sklearn_ganprint.datasets._reader import ImageReader
 from sklearn_ganprint.datasets._storage import FilePath
 
@@ -101,7 +109,7 @@ class ImageBunch(Bunch):
 
 
 def list_images(
-    container_path: FilePath,
+    container_path: FilePath | Dataset,
     *,
     layout: str | None = "folders",
     limit_per_source: int | None = None,
@@ -111,8 +119,8 @@ def list_images(
 
     Parameters
     ----------
-    container_path : str, bytes or path-like
-        A folder or a CSV file, as in `load_image_folder`.
+    container_path : str, bytes, path-like or dataset
+        A folder or a CSV file, as in `load_image_folder`, or a dataset.
     layout : str or None, default="folders"
         How the folder is laid out, as in `load_image_folder`. None lists all files in a folder
         and in the folders below, or a file, without labels.
@@ -161,19 +169,18 @@ def list_images(
     >>> [os.path.basename(path) for path in unlabelled.filenames]
     ['1.png', '1.png']
     """
-    container = as_name(container_path)
-    listing = list_all(container) if layout is None else list_container(container, layout)
+    listing, _ = _list(container_path, layout)
     listing = _draw(listing, limit_per_source, random_state)
     labels = np.array([entry.label for entry in listing.entries], dtype=str)
     return Bunch(
         filenames=np.array([entry.filename for entry in listing.entries], dtype=object),
-        labels=None if layout is None else labels,
+        labels=None if layout is None or not any(labels) else labels,
         failures=listing.failures,
     )
 
 
 def load_image_folder(
-    container_path: FilePath,
+    container_path: FilePath | Dataset,
     *,
     layout: str = "folders",
     reader: ImageReader | None = None,
@@ -188,8 +195,10 @@ def load_image_folder(
 
     Parameters
     ----------
-    container_path : str, bytes or path-like
-        A folder laid out as `layout` says. Names that begin with a dot are skipped; names that
+    container_path : str, bytes, path-like or dataset
+        A folder laid out as `layout` says, on disk, in a zip or tar file, or at a URL, for which
+        see Notes; or a dataset, which has a length, and items by number that are an image and a
+        label, see Notes. Names that begin with a dot are skipped; names that
         systems use among images, ``Thumbs.db`` or ``@eaDir``, are skipped with a warning.
         With the layouts "folders" and "auto" also a comma-separated file in UTF-8 with the
         columns ``path``, ``label`` and optionally ``group`` and ``architecture``; relative
@@ -261,7 +270,14 @@ def load_image_folder(
 
     Where a collection has real images beside generated ones, **all** real ones have the
     label "real". "nested" labels are ``ARCH/SOURCE``. Of the cameras, the architecture is the
-    model. Images in tar files are read in place, and named as if the tar file were a folder.
+    model. Images in zip and tar files are read in place, and named as if these were folders.
+
+    URLs are opened by fsspec, as ``s3://bucket/images`` with ``pip install
+    'sklearn_ganprint[remote]'``. They are named without user, password and query.
+
+    Items of a dataset are pairs of an image and a label, or dicts with "image" and "label"; those
+    of Hugging Face have a column of images and one of labels. Images are PIL images, bytes of a
+    file, or arrays of uint8. They are asked for when they are read, and named by their number.
 
     Examples
     --------
@@ -291,8 +307,8 @@ def load_image_folder(
     reader = ImageReader() if reader is None else clone(reader)
     if n_jobs is not None:
         reader.set_params(n_jobs=n_jobs)
-    container = as_name(container_path)
-    listing = _draw(list_container(container, layout), limit_per_source, random_state)
+    listing, container = _list(container_path, layout)
+    listing = _draw(listing, limit_per_source, random_state)
     failures = listing.failures
     entries = _inspect(listing.entries, reader, failures)
     entries, duplicates = _resolve_copies(entries, reader.n_jobs, failures)
@@ -337,6 +353,14 @@ def _draw(
     drawn = [random.permutation(by_label[label])[:limit] for label in sorted(by_label)]
     kept = np.sort(np.concatenate(drawn)).tolist() if drawn else []
     return listing._replace(entries=[listing.entries[position] for position in kept])
+
+
+def _list(given: Any, layout: str | None) -> tuple[Listing, str]:
+    """List a container or a dataset, and say what that is."""
+    if not isinstance(given, str | bytes | os.PathLike):
+        return with_one_spelling(list_dataset(given)), describe(given)
+    container = as_name(given)
+    return list_all(container) if layout is None else list_container(container, layout), container
 
 
 def _inspect(

@@ -20,7 +20,7 @@ _FOLDERS = "a folder of label folders or a CSV file"
 _NESTED = "folders ARCH/SOURCE/ with images in them"
 _ARTIFACT = "folders <source>/ with images and a file metadata.csv each"
 _RAISE = "TIF files and, beside them, a CSV file with the columns File and Device"
-_WEBDATASET = "tar files that hold KEY.model.txt or KEY.cls beside each KEY.png"
+_WEBDATASET = "tar or zip files that hold KEY.model.txt or KEY.cls beside each KEY.png"
 
 _LABEL_ENDINGS = ("model.txt", "cls")
 
@@ -52,8 +52,12 @@ def list_container(container: str, layout: str = "folders") -> Listing:
         )
     list_it = expected.list_folder if _storage.is_folder(container) else expected.list_file
     if list_it is None:
-        raise ValueError(f"{printable(container)}: expected {expected.picture}, found a file")
-    return _listing.with_one_spelling(list_it(container))
+        found = "a file" if _storage.is_on_disk(container) else "no folder"
+        raise ValueError(f"{printable(container)}: expected {expected.picture}, found {found}")
+    listing = _listing.with_one_spelling(list_it(container))
+    if _storage.is_archive(container) and container not in {e.filename for e in listing.failures}:
+        _members(container, listing.failures)  # which names damage
+    return listing
 
 
 def _list_nested(container: str) -> Listing:
@@ -277,16 +281,16 @@ def _list_webdataset(container: str) -> Listing:
 
 
 def _members(path: str, failures: list[ImageReadError]) -> dict[str, Member]:
-    """Return the members of a tar file, none of what is not one."""
+    """Return the members of an archive, none of what is not one."""
     inside: dict[str, Member] = {}
-    reason: str | None = "is no .tar file; one that is compressed has to be decompressed first"
-    if path.endswith(".tar"):
+    reason: str | None = "is no .tar or .zip file; a compressed tar file has to be decompressed"
+    if _storage.is_archive(path):
         try:
             inside, _, reason = _storage.index_archive(path)
             if reason:
                 reason = f"is damaged: files behind a wrong header are left out ({reason})"
         except OSError as error:
-            reason = f"cannot be read as a tar file: {error.strerror}"
+            reason = f"cannot be read as a {path[-3:]} file: {error.strerror}"
     failures += [ImageReadError(path, reason)] if reason else []
     return inside
 

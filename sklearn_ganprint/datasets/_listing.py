@@ -87,8 +87,14 @@ def list_all(container: str) -> Listing:
 
 
 def list_folders(container: str) -> Listing:
-    """List the files of a folder that has one folder per label."""
+    """List the files of a folder that has one folder per label.
+
+    In archives these may lie in one folder, that from which the archive was made.
+    """
     folders, failures = split_folder(container)
+    if _storage.is_archive(container) and len(folders) == 1 and not failures:
+        (container,) = folders.values()
+        folders, failures = split_folder(container)
     if not folders:
         raise ValueError(
             f"{printable(container)}: expected one folder per label with images in it, "
@@ -226,7 +232,8 @@ def wrong_tree(
 
 def _names_in(container: str, paths: Sequence[str]) -> list[str]:
     """Return paths as seen from the container, those from new folders first, or what is in it."""
-    container = container if _storage.is_folder(container) else _storage.parent(container)
+    if container in paths or not _storage.is_folder(container):
+        container = _storage.parent(container)
     firsts: dict[str, str] = {}
     for path in paths:
         firsts.setdefault(os.path.dirname(path), path)

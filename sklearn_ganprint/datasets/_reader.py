@@ -4,19 +4,19 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
-from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 
 from sklearn_ganprint._batches import map_in_order
-from sklearn_ganprint._output import Url, as_names, printable
+from sklearn_ganprint._output import Url, printable
 from sklearn_ganprint.datasets._decoding import (
     Channels,
     ImageInfo,
@@ -27,6 +27,7 @@ from sklearn_ganprint.datasets._decoding import (
     inspect_image,
 )
 from sklearn_ganprint.datasets._decoding._structure import UnusableImageError
+from sklearn_ganprint.datasets._items import image_names
 from sklearn_ganprint.datasets._storage import FilePath, file_size, is_on_disk, open_file
 
 __all__ = ["ImageReader", "content_keys", "inspect_images"]
@@ -151,8 +152,8 @@ class ImageReader(BaseEstimator):
 
         Parameters
         ----------
-        path : str, bytes or path-like
-            The file.
+        path : str, bytes, path-like or PIL image
+            The file, or an image in memory.
 
         Returns
         -------
@@ -166,15 +167,17 @@ class ImageReader(BaseEstimator):
         ValueError
             If a parameter of the reader is not valid.
         """
-        return self._decode(path, crop_window(self))[0]
+        (name,) = image_names([path])
+        return self._decode(name, crop_window(self))[0]
 
     def read(self, paths: Iterable[FilePath]) -> Images:
         """Read files that must all be usable.
 
         Parameters
         ----------
-        paths : iterable of str, bytes or path-like
-            The files.
+        paths : iterable of str, bytes, path-like or PIL image
+            The files, also in zip and tar files and at URLs, or images in memory, for which the
+            same rules hold.
 
         Returns
         -------
@@ -508,9 +511,15 @@ def map_files(
     function: Callable[[str], _Result], names: Sequence[str], n_jobs: int | None
 ) -> Iterator[_Result | ImageReadError]:
     """Return ``function(name)``, or the ImageReadError it raised, in the order of names."""
-    if any(isinstance(name, Url) for name in names):  # most of the time they wait
-        n_jobs = max(_CONNECTIONS, effective_n_jobs(n_jobs))
+    if any(isinstance(name, Url) for name in names):
+        return _map_urls(partial(_attempt, function), names)
     return map_in_order(_attempt, ((function, name) for name in names), n_jobs, prefer="threads")
+
+
+def _map_urls(function: Callable[[str], _Result], names: Sequence[str]) -> Iterator[_Result]:
+    # Not joblib's threads, of which there may be one only, within others: these mostly wait.
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        yield from pool.map(function, names)
 
 
 def _attempt(function: Callable[[str], _Result], name: str) -> _Result | ImageReadError:
@@ -549,20 +558,13 @@ def _widen(images: Images) -> Images:
 
 
 def _as_names(paths: Iterable[FilePath]) -> list[str]:
-    """Return the paths as a list of str that the file system takes."""
+    """Return the paths, or images in place of paths, as a list of names to open."""
     if isinstance(paths, str | bytes | os.PathLike):
         raise TypeError(
             f"paths: expected a list of paths, got the single path {paths!r}; "
             "put it in a list, or use read_one"
         )
-    names = list(paths)
-    for index, name in enumerate(names):
-        if not isinstance(name, str | bytes | os.PathLike):
-            raise TypeError(
-                f"paths[{index}]: expected a str, bytes or path-like object, "
-                f"got {type(name).__name__}"
-            )
-    return as_names(names)
+    return image_names(paths)
 
 
 def _is_positive_int(value: object) -> bool:

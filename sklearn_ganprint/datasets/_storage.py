@@ -18,7 +18,7 @@ from functools import lru_cache
 from io import BufferedReader, BytesIO
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
-from sklearn_ganprint._output import Url, as_name, without_secrets
+from sklearn_ganprint._output import Name, Url, as_name, without_secrets
 
 FilePath: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -29,6 +29,18 @@ MOST_BYTES = 4 * 178_956_970
 
 #: Bytes that are fetched at a time of a tar file at a URL, to find what is in it.
 _BLOCK = 1 << 20
+
+
+class Held(Name):
+    """The name of an image that is in memory, or that a program gives."""
+
+    def open(self) -> BytesIO:
+        """Return the image as the bytes of a file."""
+        raise NotImplementedError
+
+
+class PixelStream(BytesIO):
+    """The pixels of an image in memory, as a file of a format that it was never stored in."""
 
 
 def join(folder: str, name: str) -> str:
@@ -68,12 +80,13 @@ def below(path: str, folder: str) -> list[str]:
 
 def real_path(name: str) -> str:
     """Return the path that links lead to."""
-    return name if isinstance(name, Url) else os.path.realpath(name)
+    return name if isinstance(name, Name) else os.path.realpath(name)
 
 
 def is_on_disk(name: str) -> bool:
     """Return whether a path is one of the file system of this machine, or would be."""
-    return not isinstance(name, Url) and find_member(name) is None
+    archive, inside = _split(name)
+    return not isinstance(name, Name) and not (archive and inside)
 
 
 def open_file(name: str, most: int = MOST_BYTES) -> BufferedReader | BytesIO:
@@ -82,6 +95,8 @@ def open_file(name: str, most: int = MOST_BYTES) -> BufferedReader | BytesIO:
     What is not on disk is read whole, since the formats seek back and forth, and it is one image;
     it may have `most` bytes.
     """
+    if isinstance(name, Held):
+        return name.open()
     member = find_member(name)
     if member is not None:
         return BytesIO(member.read(most))
@@ -90,6 +105,8 @@ def open_file(name: str, most: int = MOST_BYTES) -> BufferedReader | BytesIO:
 
 def file_size(name: str) -> int:
     """Return the size of a file in bytes."""
+    if isinstance(name, Held):
+        return name.open().seek(0, os.SEEK_END)
     member = find_member(name)
     if member is not None:
         return member.size
@@ -222,6 +239,8 @@ class Index(NamedTuple):
 
 def _split(name: str) -> tuple[str, str]:
     """Split a path behind the first tar or zip file in it, and else before its beginning."""
+    if isinstance(name, Held):
+        return "", name
     address, query = name.parts if isinstance(name, Url) else (name, "")
     for match in _ARCHIVE.finditer(address):
         archive, inside = address[: match.end()], address[match.end() + 1 :]
@@ -255,7 +274,7 @@ def index_archive(archive: str) -> Index:
 def _readable(archive: str) -> Index:
     index = _index(archive)
     if index.problem is not None and not index.members:
-        raise OSError(errno.EINVAL, index.problem)
+        raise OSError(errno.EINVAL, index.problem, str(archive))
     return index
 
 
@@ -355,7 +374,7 @@ def _fetch(name: Url, most: int) -> bytes:
     with _in_words(name):
         filesystem, path = _filesystem(name)
         if not _is_web(filesystem):
-            data = filesystem.cat_file(path, start=0, end=most + 1)
+            data = _first_bytes(filesystem, path, most + 1)
         else:
             # A server may ignore a range, and send for ever. Without a block and with a size, no
             # matter which, it is asked once.
@@ -363,6 +382,16 @@ def _fetch(name: Url, most: int) -> bytes:
                 data = b"".join(_pieces(stream, most + 1))
     _require_at_most(len(data), most)
     return data
+
+
+def _first_bytes(filesystem: Any, path: str, limit: int) -> bytes:
+    try:
+        return filesystem.cat_file(path, start=0, end=limit)
+    except OSError as error:
+        # S3 finds no range of bytes in an empty file.
+        if error.errno != errno.EINVAL or filesystem.size(path):
+            raise
+        return b""
 
 
 def _pieces(stream: BinaryIO, limit: int) -> Iterator[bytes]:

@@ -24,11 +24,11 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sklearn_ganprint import _batches, _images, _metaestimators
-from sklearn_ganprint._batches import Batches, row_chunks
+from sklearn_ganprint import _batches, _images
+from sklearn_ganprint._batches import Batches, _metaestimators, row_chunks
+from sklearn_ganprint._batches._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import ImageInputMixin
-from sklearn_ganprint._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint.classification._base import for_two
 from sklearn_ganprint.perturbations import BasePerturbation, RandomHistory, check_perturbation
 from sklearn_ganprint.residuals._blanks import leave_out_blank

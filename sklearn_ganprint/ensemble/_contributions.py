@@ -10,8 +10,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from sklearn_ganprint._batches import last_step
+from sklearn_ganprint._batches._metaestimators import (
+    FittedOnParts,
+    HoldsFingerprints,
+    MakesParts,
+    offers,
+)
 from sklearn_ganprint._images import FLOAT_DTYPES, as_batch, differ_in_shape, scaled_planes
-from sklearn_ganprint._metaestimators import FittedOnParts, HoldsFingerprints, MakesParts, offers
 from sklearn_ganprint.classification import (
     FingerprintClassifier,
     PRNUClassifier,

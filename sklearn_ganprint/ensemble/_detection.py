@@ -4,8 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from sklearn_ganprint import _metaestimators
-from sklearn_ganprint._batches import Batches
+from sklearn_ganprint._batches import Batches, _metaestimators
 from sklearn_ganprint.conformal import Calibration
 from sklearn_ganprint.ensemble._fusion import FusionClassifier
 

@@ -17,8 +17,8 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_ganprint import _batches
 from sklearn_ganprint._batches import Batches
+from sklearn_ganprint._batches._metaestimators import LeavesOneOut, Mergeable, ScoresFolds, offers
 from sklearn_ganprint._images import ImageInputMixin
-from sklearn_ganprint._metaestimators import LeavesOneOut, Mergeable, ScoresFolds, offers
 from sklearn_ganprint.classification._base import all_scores
 from sklearn_ganprint.ensemble._augmented import Chain, chain_name
 from sklearn_ganprint.ensemble._versions import (

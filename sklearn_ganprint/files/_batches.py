@@ -14,10 +14,11 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
 from sklearn_ganprint._batches import Batches, GroupedSum, Result, map_in_order, transform_batch
+from sklearn_ganprint._compat import FitTasks
 from sklearn_ganprint._images import by_shape
-from sklearn_ganprint._output import as_names
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history
 from sklearn_ganprint.datasets._decoding import ImageInfo
+from sklearn_ganprint.datasets._items import image_names, is_image
 from sklearn_ganprint.datasets._reader import ReadFiles, read_usable
 from sklearn_ganprint.files._checkpoint import Checkpoint, go_on
 from sklearn_ganprint.files._fitted import FileHistory, sketch
@@ -84,7 +85,7 @@ class FileBatches(Batches):
     begin at the item `start`, and none goes beyond one of the `stops`. With `labels`, files of two
     classes at least must be left. With `looked_at`, one value a file, `histories` has by position
     what the first map finds out about files, and about pixels where it is true. What a `checkpoint`
-    has of batches is taken from there.
+    has of batches is taken from there. In a fit, each map is one of its `tasks`.
     """
 
     items: Any
@@ -99,6 +100,7 @@ class FileBatches(Batches):
     on_history: Callable[[str, FileHistory], Any] | None = None
     looked_at: np.ndarray | None = None
     checkpoint: Checkpoint | None = None
+    tasks: FitTasks | None = None
     histories: dict[int, FileHistory] = field(default_factory=dict, init=False)
     failures: list[ImageReadError] = field(default_factory=list, init=False)
     usable: np.ndarray = field(init=False)
@@ -179,7 +181,8 @@ class FileBatches(Batches):
         work = partial(work, self.reading, self.steps)
         run = partial(map_in_order, work, n_jobs=self.n_jobs, apart=total is not None)
         results = go_on(self.checkpoint, run, tasks, total)
-        for batch, result in zip(batches, results, strict=True):
+        told = batches if self.tasks is None else self.tasks.each("pass over files", batches)
+        for batch, result in zip(told, results, strict=True):
             kept, value, failed, found = result
             self._handle(failed)
             failures += failed
@@ -335,7 +338,7 @@ def _apply_to_one_shape(images: Any, estimator: Any, method: str, args: Any) -> 
 
 
 def is_paths(X: Any) -> bool:
-    """Whether `X` is a sequence of file paths, and not of numbers."""
+    """Whether `X` is a sequence of file paths, or of images in place of these, not of numbers."""
     if _is_path(X):
         raise TypeError(f"Expected a sequence of file paths, got one path: {X!r}. Pass a list.")
     X = _only_column(X)
@@ -343,14 +346,15 @@ def is_paths(X: Any) -> bool:
         return False
     if not len(X):
         raise ValueError("Expected at least one file path or image, got none.")
-    return _is_path(next(iter(X)))
+    first = next(iter(X))
+    return _is_path(first) or is_image(first)
 
 
 def as_paths(X: Any) -> np.ndarray:
     """File paths as an array of objects, which a list of indices can be taken from."""
     X = _only_column(X)
     paths = np.empty(len(X), dtype=object)
-    paths[:] = as_names(X)
+    paths[:] = image_names(X)
     return paths
 
 

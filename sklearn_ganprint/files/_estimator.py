@@ -7,13 +7,7 @@ from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    ClusterMixin,
-    MetaEstimatorMixin,
-    clone,
-)
+from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, MetaEstimatorMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
@@ -26,25 +20,16 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from sklearn_ganprint import _images, _metaestimators
-from sklearn_ganprint._batches import fit_on_batches, takes_any_size
-from sklearn_ganprint._compat import available_if, fit_context
+from sklearn_ganprint import _images
+from sklearn_ganprint._batches import _metaestimators, fit_on_batches, takes_any_size
+from sklearn_ganprint._batches._metaestimators import AnswersAsInner, RoutesFitParams
+from sklearn_ganprint._compat import Callbacks, FitTasks, available_if, fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
-from sklearn_ganprint._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
-from sklearn_ganprint.files import _batches
+from sklearn_ganprint.files import _batches, _fitted
 from sklearn_ganprint.files._batches import FileBatches, apply_batch, is_paths
 from sklearn_ganprint.files._checkpoint import Checkpoint, map_answers, settings_of
-from sklearn_ganprint.files._fitted import (
-    FileHistory,
-    FittedFiles,
-    FittedImage,
-    NearImage,
-    known_coordinates,
-    remember,
-    some_of_each,
-    summarize_histories,
-)
+from sklearn_ganprint.files._fitted import FileHistory, FittedFiles, FittedImage, NearImage
 from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
 
 __all__ = ["FileBatchClassifier", "FileBatchClustering", "FileBatchEstimator"]
@@ -54,7 +39,12 @@ _ONE_VALUE = ("score_samples", "known_p_values")
 
 
 class FileBatchEstimator(
-    RoutesFitParams, AnswersAsInner, ImageInputMixin, MetaEstimatorMixin, BaseEstimator
+    RoutesFitParams,
+    AnswersAsInner,
+    ImageInputMixin,
+    MetaEstimatorMixin,
+    Callbacks,
+    BaseEstimator,
 ):
     """Fit and apply an estimator over image files, in bounded memory and in parallel.
 
@@ -259,6 +249,7 @@ class FileBatchEstimator(
             self.__dict__.pop(name, None)
         self.reader_ = ImageReader() if self.reader is None else clone(self.reader)
         batches, y = self._batches_to_fit(X, y)
+        batches.tasks = tasks = FitTasks(self)
         params = _metaestimators.check_fit_params(y, **params)
         if self.checkpoint is not None and batches.reading.reader is not None:
             settings = settings_of(self, batches.items, {"y": y, **params})
@@ -272,15 +263,18 @@ class FileBatchEstimator(
         self.estimator_ = fit_on_batches(clone(self.estimator), batches, y, params)
         self.history_summary_ = self.fitted_files_ = None
         if batches.histories:
-            self.history_summary_ = summarize_histories(batches.histories, y, self.estimator)
+            self.history_summary_ = _fitted.summarize_histories(
+                batches.histories, y, self.estimator
+            )
             classes = getattr(self.estimator_, "classes_", ())
-            self.fitted_files_ = remember(batches.items, batches.histories, y, classes)
+            self.fitted_files_ = _fitted.remember(batches.items, batches.histories, y, classes)
         self.failures_ = [(error.filename, error.reason) for error in batches.failures]
         if self._is("clusterer"):
             self._keep_labels(batches)
         elif hasattr(self.estimator_, "classes_"):
             self.classes_ = self.estimator_.classes_
             _batches.warn_of_lost_classes(y, self.classes_)
+        tasks.end()
         return self
 
     @property
@@ -352,7 +346,7 @@ class FileBatchEstimator(
         told = all(each is None or isinstance(each, FileHistory) for each in X)
         return fitted.find(X if told else self._batches_like(X).look())
 
-    @available_if(lambda self: known_coordinates(self).size > 0)
+    @available_if(lambda self: _fitted.known_coordinates(self).size > 0)
     def nearest_fitted(self, X: Any, n_images: int = 5) -> list[list[NearImage]]:
         """Find the images of the fit that files are nearest to.
 
@@ -406,7 +400,7 @@ class FileBatchEstimator(
                 X, self.reader_, data_range=data_range, **self._options()
             )
             codes = np.zeros(len(batches)) if y is None else y
-            batches.looked_at = some_of_each(codes)
+            batches.looked_at = _fitted.some_of_each(codes)
         else:
             found = self._validate_rows(X, y, reset=True, dtype=list(_images.IMAGE_DTYPES))
             rows, y = (found, None) if y is None else found

@@ -281,7 +281,7 @@ def to_pixels(grid: np.ndarray, shape: tuple[int, int], block: int) -> np.ndarra
     # The centre of window i lies between blocks i and i + 1.
     step = 1 / block
     return ndimage.affine_transform(
-        grid, (step, step), step / 2 - 1, shape, order=1, mode="nearest"
+        grid, np.diag((step, step)), step / 2 - 1, shape, order=1, mode="nearest"
     )
 
 

@@ -12,8 +12,7 @@ from sklearn_ganprint.conformal import (
 )
 from sklearn_ganprint.open_set._classifier import OpenSetClassifier
 from sklearn_ganprint.open_set._detector import FingerprintDetector
-from sklearn_ganprint.open_set._families import SourceFamilies
-from sklearn_ganprint.open_set._likelihood_ratios import SourceLikelihoodRatios
+from sklearn_ganprint.open_set._sources import SourceFamilies, SourceLikelihoodRatios
 
 __all__ = [
     "Calibration",

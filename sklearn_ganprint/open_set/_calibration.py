@@ -13,9 +13,14 @@ from sklearn.utils.metadata_routing import _routing_enabled
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
-from sklearn_ganprint import _batches, _metaestimators
-from sklearn_ganprint._batches import Batches, last_step
-from sklearn_ganprint._metaestimators import FitParams, FitsParts, LeavesOneOut, ScoresTypicality
+from sklearn_ganprint import _batches
+from sklearn_ganprint._batches import Batches, _metaestimators, last_step
+from sklearn_ganprint._batches._metaestimators import (
+    FitParams,
+    FitsParts,
+    LeavesOneOut,
+    ScoresTypicality,
+)
 from sklearn_ganprint.classification import _base
 from sklearn_ganprint.ensemble import FusionClassifier
 from sklearn_ganprint.residuals._blanks import LOWEST, without_residual

@@ -12,9 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_ganprint._batches import Batches, last_step, split_steps, takes_any_size
-from sklearn_ganprint._compat import fit_context
-from sklearn_ganprint._images import stack_images
-from sklearn_ganprint._metaestimators import (
+from sklearn_ganprint._batches._metaestimators import (
     Mergeable,
     RoutesFitParams,
     check_classes,
@@ -22,6 +20,8 @@ from sklearn_ganprint._metaestimators import (
     offers,
     route,
 )
+from sklearn_ganprint._compat import fit_context
+from sklearn_ganprint._images import stack_images
 from sklearn_ganprint.conformal import (
     Calibration,
     CalibrationWarning,
@@ -30,8 +30,7 @@ from sklearn_ganprint.conformal import (
 )
 from sklearn_ganprint.open_set import _calibration
 from sklearn_ganprint.open_set._calibration import ScoreFunction
-from sklearn_ganprint.open_set._families import SourceFamilies
-from sklearn_ganprint.open_set._likelihood_ratios import SourceLikelihoodRatios
+from sklearn_ganprint.open_set._sources import SourceFamilies, SourceLikelihoodRatios
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 
 

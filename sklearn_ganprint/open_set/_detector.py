@@ -10,10 +10,10 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
-from sklearn_ganprint import _metaestimators
+from sklearn_ganprint._batches import _metaestimators
+from sklearn_ganprint._batches._metaestimators import FitsParts, RoutesFitParams, ScoresSamples
 from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import stack_images
-from sklearn_ganprint._metaestimators import FitsParts, RoutesFitParams, ScoresSamples
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.classification._base import sources
 from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_needed

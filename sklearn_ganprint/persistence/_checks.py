@@ -117,6 +117,18 @@ def find_fault(model: Any) -> str | None:
     return None
 
 
+def lacking_parameters(model: Any) -> list[str]:
+    """List parameters of estimators that a model has not: other releases had no such ones."""
+    return sorted(
+        {
+            f"{type(estimator).__name__}.{name}"
+            for estimator in _estimators(model)
+            for name in estimator._get_param_names()
+            if not hasattr(estimator, name)
+        }
+    )
+
+
 def _estimators(model: Any) -> list[BaseEstimator]:
     """List a model and all estimators in it, each once."""
     found: dict[int, Any] = {}

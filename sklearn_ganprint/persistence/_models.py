@@ -27,7 +27,12 @@ from sklearn.utils.validation import check_is_fitted
 import sklearn_ganprint
 from sklearn_ganprint._output import atomic
 from sklearn_ganprint.files import FileBatchEstimator
-from sklearn_ganprint.persistence._checks import find_fault, own_type_names, rename_types
+from sklearn_ganprint.persistence._checks import (
+    find_fault,
+    lacking_parameters,
+    own_type_names,
+    rename_types,
+)
 
 __all__ = ["FORMAT_VERSION", "ModelFileError", "load_model", "read_metadata", "save_model"]
 
@@ -69,16 +74,20 @@ def open_archive(name: str) -> Iterator[tuple[zipfile.ZipFile, dict[str, Any]]]:
 
     `check_digest` tells whether the rest is as it was written.
     """
+    header = None
     try:
         with _open_regular(name) as stream, _open_zip(stream, name) as archive:
-            yield archive, _read_header(archive, name)
+            header = _read_header(archive, name)
+            yield archive, header
     except ModelFileError:
         raise
     except OSError as error:
         raise ModelFileError(f"{name}: cannot be read: {error.strerror or error}.") from error
     except Exception as error:
         reason = str(error) or type(error).__name__
-        raise ModelFileError(f"{name}: the model is damaged: {reason}") from error
+        skew = _tell_skew(header or {})
+        fault = "the model cannot be loaded here" if skew else "the model is damaged"
+        raise ModelFileError(f"{name}: {fault}: {reason}{skew}") from error
 
 
 def _open_regular(name: str) -> IO[bytes]:
@@ -300,7 +309,8 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
     -----
     UserWarning
         If the model was written by a newer version of this package, or with another release of
-        scikit-learn.
+        scikit-learn: which wrote it, which is here, which parameters estimators lack for that, and
+        what to do.
 
     See Also
     --------
@@ -319,7 +329,7 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
         if foreign:
             raise ModelFileError(
                 f"{name}: the model holds types that are not trusted: {', '.join(foreign)}. "
-                f"Load it only if you know who made it, with trusted={foreign}."
+                f"Load it only if you know who made it, with trusted={foreign}.{_tell_skew(header)}"
             )
         check_digest(archive, header, name)
         with warnings.catch_warnings():
@@ -329,7 +339,7 @@ def load_model(path: str | os.PathLike[str], *, trusted: Sequence[str] = ()) -> 
         check_is_fitted(model)
         if fault := find_fault(model):
             raise ModelFileError(f"{name}: the model is damaged: {fault}.")
-    for message in _version_warnings(header):
+    for message in _version_warnings(header, lacking_parameters(model)):
         warnings.warn(f"{name} was written {message}", UserWarning, stacklevel=2)
     return model
 
@@ -375,20 +385,31 @@ def _with_current_names(archive: zipfile.ZipFile) -> IO[bytes]:
     return renamed
 
 
-def _version_warnings(header: dict[str, Any]) -> list[str]:
-    """Return warnings of the other versions that a model was written with."""
-    found = []
-    if parse_version(header["package_version"]) > parse_version(sklearn_ganprint.__version__):
+def _version_warnings(header: dict[str, Any], lacking: Sequence[str] = ()) -> list[str]:
+    """Return warnings of the other versions that a model was written with, and what to do.
+
+    `lacking` are parameters of this release that the model has not.
+    """
+    found, own, other = [], sklearn_ganprint.__version__, header.get("sklearn_version")
+    package = header.get("package_version", own)
+    if parse_version(package) > parse_version(own):
         found.append(
-            f"by sklearn_ganprint {header['package_version']}, which is newer than this, "
-            f"{sklearn_ganprint.__version__}."
+            f"by sklearn_ganprint {package}, which is newer than this, {own}. Upgrade "
+            f"sklearn_ganprint, or fit the model anew."
         )
-    if header["sklearn_version"] != sklearn.__version__:
+    if other not in (None, sklearn.__version__):
+        lack = f" Some may fail without {', '.join(lacking)}." if lacking else ""
         found.append(
-            f"with scikit-learn {header['sklearn_version']}, this is {sklearn.__version__}: "
-            f"answers may differ, see scikit-learn's pages on model persistence."
+            f"with scikit-learn {other}, this is {sklearn.__version__}: answers of scikit-learn's "
+            f"own estimators may differ.{lack} Install scikit-learn=={other}, or fit the model "
+            f"anew."
         )
     return found
+
+
+def _tell_skew(header: dict[str, Any]) -> str:
+    """Return what an error says of the other versions that a model was written with, if any."""
+    return "".join(f" It was written {told}" for told in _version_warnings(header))
 
 
 def _import_skops() -> ModuleType:
@@ -409,9 +430,10 @@ def _foreign_types(sio: ModuleType, stream: IO[bytes], trusted: Sequence[str] = 
 
 def _without_callbacks(estimator: BaseEstimator) -> BaseEstimator:
     """Copy the fitted estimator without the functions of the program that fitted it."""
+    estimator = copy.copy(estimator)
+    vars(estimator).pop("_skl_callbacks", None)  # what set_callbacks was given
     if not isinstance(estimator, FileBatchEstimator):
         return estimator
-    estimator = copy.copy(estimator)
     on_error = "warn" if callable(estimator.on_error) else estimator.on_error
     return estimator.set_params(progress=None, on_history=None, checkpoint=None, on_error=on_error)
 

@@ -9,8 +9,8 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_method_params, _num_samples
 
+from sklearn_ganprint._batches._metaestimators import MakesResiduals, offers
 from sklearn_ganprint._images import ImageInputMixin, by_shape, stack_images
-from sklearn_ganprint._metaestimators import MakesResiduals, offers
 
 #: A pixel carries a residual if a channel of it differs by more than this from the mean of the two
 #: pixels beside it, along the row or along the column, in 8-bit grey levels. Rounding alone makes

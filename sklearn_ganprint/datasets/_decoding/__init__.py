@@ -19,7 +19,7 @@ from sklearn_ganprint._images import LUMINANCE_WEIGHTS
 from sklearn_ganprint._output import as_name, printable
 from sklearn_ganprint.datasets._decoding import _boxes, _chunks, _jpeg, _structure, _tiff
 from sklearn_ganprint.datasets._decoding._structure import Prepared, UnusableImageError
-from sklearn_ganprint.datasets._storage import FilePath, is_on_disk, open_file
+from sklearn_ganprint.datasets._storage import FilePath, PixelStream, is_on_disk, open_file
 
 __all__ = ["ImageReadError"]
 
@@ -211,6 +211,8 @@ def open_image(
         # (truncation by another process would then kill this one), and is always closed.
         with open_file(name, _most_bytes(max_pixels)) as stream:
             prepared = _prepare(stream, max_pixels, whole)
+            if isinstance(stream, PixelStream):
+                prepared.format = "in memory"
             with Image.open(prepared.stream or stream, formats=list(_FORMATS)) as image:
                 _require_size(image.size, max_pixels)
                 if prepared.decoded_size not in (None, image.size):

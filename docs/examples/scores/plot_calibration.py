@@ -44,13 +44,18 @@ print(f"log loss {log_loss(y_test, probabilities):.3f}")
 print(f"of knowing nothing {np.log(len(calibrated.classes_)):.3f}")
 
 # %%
-# Calibrated, a stated probability should be the share of right answers.
+# Calibrated, a stated probability should be the share of right answers: points near the diagonal.
+import matplotlib.pyplot as plt
+
 confidence = probabilities.max(axis=1)
 right = calibrated.classes_[probabilities.argmax(axis=1)] == y_test
+figure, axis = plt.subplots(figsize=(4.8, 4.4), layout="constrained")
+axis.plot([0, 1], [0, 1], "--", color="gray")
 for low, high in [(0.0, 0.5), (0.5, 0.8), (0.8, 1.01)]:
     among = (confidence >= low) & (confidence < high)
     if among.any():
-        print(
-            f"stated {confidence[among].mean():.2f}, right {right[among].mean():.2f} "
-            f"of {among.sum()} images"
-        )
+        stated, found = confidence[among].mean(), right[among].mean()
+        axis.plot(stated, found, "o", color="tab:blue")
+        axis.annotate(f"{among.sum()} images ", (stated, found), ha="right")
+axis.set(xlabel="stated probability", ylabel="share of right answers")
+plt.show()

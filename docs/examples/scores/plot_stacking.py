@@ -10,6 +10,7 @@ that no image is judged by a fingerprint that it is part of.
 # The other classifier looks at the spectrum of each residual, averaged over all directions: how
 # strong noise of each frequency is. Both learn from the bundled samples as a site would have saved
 # them, as JPEG, which makes it harder for either.
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -67,8 +68,15 @@ for fit, test in StratifiedShuffleSplit(3, test_size=0.5, random_state=0).split(
     fitted["both, not out of fold"] = stack(*members, cv="prefit").fit(X[fit], y[fit])
     for name, classifier in fitted.items():
         accuracies.setdefault(name, []).append(classifier.score(X[test], y[test]))
-for name, values in accuracies.items():
-    print(f"{name:<24} {np.mean(values):.3f} +- {np.std(values, ddof=1):.3f}")
+means = {name: np.mean(values) for name, values in accuracies.items()}
+spreads = {name: np.std(values, ddof=1) for name, values in accuracies.items()}
+for name, mean in means.items():
+    print(f"{name:<24} {mean:.3f} +- {spreads[name]:.3f}")
+figure, axis = plt.subplots(figsize=(6.5, 2.8), layout="constrained")
+axis.barh(list(means), list(means.values()), xerr=list(spreads.values()))
+axis.invert_yaxis()
+axis.set(xlim=(0, 1), xlabel="accuracy")
+plt.show()
 
 # %%
 # The samples come from eight photos. Images of one scene belong into one fold, or the weights are

@@ -21,14 +21,9 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_array,
-    check_consistent_length,
-    column_or_1d,
-)
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from sklearn_ganprint._compat import available_if
+from sklearn_ganprint._compat import available_if, check_sample_weight
 
 
 class FitsBatches(Protocol):
@@ -272,9 +267,7 @@ def check_fit_params(y: np.ndarray, **params: Any) -> dict[str, np.ndarray]:
     }
     check_consistent_length(y, *given.values())
     if "sample_weight" in given:
-        given["sample_weight"] = _check_sample_weight(
-            params["sample_weight"], y, dtype=np.float64, ensure_non_negative=True
-        )
+        given["sample_weight"] = check_sample_weight(params["sample_weight"], y)
     return given
 
 

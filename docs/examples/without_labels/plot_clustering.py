@@ -32,9 +32,9 @@ print(f"{clustering.n_clusters_} clusters, {np.sum(labels == -1)} images fit now
 print(f"adjusted Rand index {adjusted_rand_score(sources, labels):.3f}")
 
 # %%
-# The labels, -1 for what fits nowhere, against the truth that the estimator has not seen. Two of
-# the sources are taken for one: clusters are kept apart only if it is sure that they are. Whoever
-# knows the number can give it.
+# The labels, -1 for what fits nowhere, against the truth that the estimator has not seen. Clusters
+# are kept apart only if it is sure that they are, so that their number may come out too small.
+# Whoever knows the number can give it.
 told = FingerprintClustering(5).fit(pipeline[0].transform(bunch.data))
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
 for axis, found, title in zip(

@@ -81,6 +81,7 @@ CorrelationHistogramDisplay.from_correlations(same, cross, auc=auc, name=names[o
 # different cameras.
 matrix = np.array([each.mean(axis=0) for each in correlations])
 families = ["CycleGAN", "ESRGAN", "ESRGAN", "photos", "Real-ESRGAN", "SRGAN"]
+# sphinx_gallery_thumbnail_number = 6
 CorrelationMatrixDisplay.from_matrix(matrix, names, architectures=families, scale="sqrt")
 
 # %%

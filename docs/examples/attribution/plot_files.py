@@ -12,6 +12,7 @@ read, reduced to class means and forgotten, batch by batch.
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import matplotlib.pyplot as plt
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
@@ -23,6 +24,7 @@ from sklearn_ganprint import (
     save_model,
 )
 from sklearn_ganprint.datasets import ImageReader, load_samples
+from sklearn_ganprint.plotting import FingerprintDisplay
 
 samples = load_samples(load_content=False)
 paths, sources = samples.filenames, samples.target_names[samples.target]
@@ -39,6 +41,13 @@ classifier = FileBatchEstimator(
 )
 classifier.fit(fit_paths, y_fit)
 print(f"accuracy {classifier.score(test_paths, y_test):.3f}")
+
+# %%
+# Its fingerprints are those of a fit in memory.
+figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
+for axis, source in zip(axes, classifier.classes_[[1, 2, 4]], strict=True):
+    FingerprintDisplay.from_estimator(classifier, source, ax=axis)
+plt.show()
 
 # %%
 # A file that cannot be used is named, and gets no answer rather than a wrong one.
