@@ -131,7 +131,7 @@ class Cluster:
                 [self.submit(_at, task, place) for place in (0, 1)] if apart else [task]
                 for task in tasks
             )
-            ahead = deque(islice(pairs, 2 * self.backend.effective_n_jobs(None)))
+            ahead = deque(islice(pairs, 4 * self.backend.effective_n_jobs(None)))
             while ahead:
                 value, *part = ahead.popleft()
                 found = value.result()
