@@ -12,16 +12,14 @@ import sklearn
 from joblib._parallel_backends import LokyBackend
 from sklearn.base import _fit_context
 from sklearn.utils import metaestimators
+from sklearn.utils._array_api import _is_numpy_namespace, get_namespace
 from sklearn.utils.fixes import parse_version
 from sklearn.utils.validation import _check_sample_weight
 
 try:
-    from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
+    from sklearn.callback import CallbackSupportMixin
 except ImportError:  # scikit-learn 1.9 has it, as an experiment
-
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Nothing, in place of the mixin of estimators that take callbacks."""
-
+    CallbackSupportMixin = object
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 _Item = TypeVar("_Item")
@@ -35,6 +33,16 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Method], Me
 def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
     """Hide a method of an estimator unless `check` of the estimator is true."""
     return metaestimators.available_if(check)
+
+
+def other_namespace(*arrays: Any) -> Any:
+    """Return the namespace of arrays that are not numpy's, if scikit-learn dispatches to it."""
+    xp, dispatches = get_namespace(*arrays)
+    return None if not dispatches or _is_numpy_namespace(xp) else xp
+
+
+class Callbacks(CallbackSupportMixin):
+    """Base of estimators that take callbacks, where scikit-learn has them; experimental there."""
 
 
 class FitTasks:

@@ -56,7 +56,7 @@ from estimators import ESTIMATORS
 warnings.simplefilter("ignore")
 for name in {names!r}:
     results = check_estimator(ESTIMATORS[name], on_skip=None, on_fail=None)
-    assert len(results) > 40, len(results)
+    assert len(results) >= 40, len(results)
     bad = [result for result in results if result["status"] != "passed"]
     assert not bad, (name, bad)
 print("all passed")

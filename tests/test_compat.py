@@ -13,7 +13,7 @@ pytestmark = pytest.mark.core
 ROOT = Path(__file__).parents[1]
 
 #: Extras for those who work on the package; they take the newest of everything.
-OF_DEVELOPERS = {"benchmark", "docs", "dev"}
+OF_DEVELOPERS = {"benchmark", "docs", "dev", "release"}
 
 
 def admitted():

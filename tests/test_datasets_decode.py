@@ -8,6 +8,7 @@ import warnings
 import zlib
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image
 
@@ -120,6 +121,8 @@ def test_other_colour_spaces_go_through_pillow(tmp_path, mode, suffix):
     image = Image.fromarray(_noise(channels=4 if mode == "CMYK" else 3))
     image = Image.frombytes(mode, image.size, image.tobytes())
     image.save(tmp_path / f"a.{suffix}")
+    if mode == "YCbCr" and PIL.__version__.startswith("11."):
+        pytest.skip("Pillow 11 does not read the YCbCr files that it writes.")
     with Image.open(tmp_path / f"a.{suffix}") as stored:
         expected = np.asarray(stored.convert("RGB"))
     assert _inspect(tmp_path / f"a.{suffix}")["mode"] == mode

@@ -5,6 +5,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from estimators import attribution_pipeline
 from PIL import Image
 from sklearn import config_context
 from sklearn.base import ClassifierMixin, ClusterMixin, clone, is_classifier, is_clusterer
@@ -37,6 +38,10 @@ pytestmark = pytest.mark.core
 
 def paper_pipeline():
     return make_pipeline(ResidualTransformer("gaussian"), FingerprintClassifier())
+
+
+def robust_pipeline():
+    return attribution_pipeline("robust")
 
 
 def feature_pipeline():
@@ -206,9 +211,7 @@ def test_bad_files_raise_or_are_handed_over_on_request(image_folder):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn_ganprint.localization.LocalizationWarning")
-@pytest.mark.parametrize(
-    "make", [paper_pipeline, make_attribution_pipeline, make_localization_pipeline]
-)
+@pytest.mark.parametrize("make", [paper_pipeline, robust_pipeline, make_localization_pipeline])
 def test_a_class_without_a_usable_file_is_left_out_and_named(image_folder, make):
     _, paths, y = image_folder()
     for path in np.array(paths)[y == "b"]:
@@ -229,7 +232,7 @@ def test_a_class_without_a_usable_file_is_left_out_and_named(image_folder, make)
     "make",
     [
         paper_pipeline,
-        make_attribution_pipeline,
+        robust_pipeline,
         lambda: make_attribution_pipeline("autocorrelation"),
         make_localization_pipeline,
     ],

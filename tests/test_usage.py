@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import sklearn
 from matplotlib.figure import Figure
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -24,6 +25,7 @@ from sklearn.model_selection import (
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils.fixes import parse_version
 
 from sklearn_ganprint import FingerprintClassifier, ResidualTransformer
 from sklearn_ganprint.datasets import load_samples
@@ -100,7 +102,19 @@ def test_roc_auc_score_of_a_one_vs_rest_and_of_a_calibrated_pipeline(halves):
     assert one_vs_rest.score(X_test, y_test) > 0.8
 
 
-@pytest.mark.parametrize("method", ["temperature", "sigmoid"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(
+            "temperature",
+            marks=pytest.mark.skipif(
+                parse_version(sklearn.__version__) < parse_version("1.8"),
+                reason="scikit-learn 1.8 is the first with this method",
+            ),
+        ),
+        "sigmoid",
+    ],
+)
 def test_calibration_turns_correlations_into_probabilities(halves, method):
     X_fit, X_test, y_fit, y_test = halves
     calibrated = CalibratedClassifierCV(attribution_pipeline(), method=method, cv=3)

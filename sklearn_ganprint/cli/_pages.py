@@ -272,11 +272,12 @@ def _saved(figure: Any, **how: Any) -> bytes:
 
 def roc_curves(result: AttributionResult, *, zoom: float = 1) -> Any:
     """Draw the ROC curve of each source against all others, or their upper left corner."""
-    import matplotlib as mpl
+    from matplotlib import rcParams, rcsetup
 
     ax = new_axes(6.4, 6.2)
     # More sources than colours: the line style tells those of one colour apart.
-    ax.set_prop_cycle(mpl.cycler(linestyle=("-", "--", ":")) * mpl.rcParams["axes.prop_cycle"])
+    styles = rcsetup.cycler(linestyle=("-", "--", ":"))
+    ax.set_prop_cycle(styles * rcParams["axes.prop_cycle"])
     for column, label in enumerate(result.classes):
         RocCurveDisplay.from_predictions(
             result.y_test == label,

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from sklearn_ganprint._batches import one_blas_thread, row_chunks
+from sklearn_ganprint._compat import other_namespace
 
 __all__ = [
     "correlation_index",
@@ -194,6 +195,9 @@ def correlation_index(residuals: Any, fingerprints: Any) -> np.ndarray:
     ``corr(X, Y) = <X~, Y~>``, where ``X~`` is the zero-mean unit-norm version of ``X``: Pearson's
     correlation over the pixels.
 
+    Under ``sklearn.config_context(array_api_dispatch=True)`` arrays of other libraries, such as on
+    a GPU, are taken too, and the result is one of them, in the dtype of `residuals`.
+
     Examples
     --------
     >>> import numpy as np
@@ -202,6 +206,8 @@ def correlation_index(residuals: Any, fingerprints: Any) -> np.ndarray:
     >>> correlation_index(3 * fingerprints[:1] + 7, fingerprints)
     array([[1., 0.]])
     """
+    if (xp := other_namespace(residuals, fingerprints)) is not None:
+        return _scores_in(xp, residuals, fingerprints, centre=True)
     residuals, fingerprints, dtype = _as_rows(residuals, fingerprints)
     return UnitRows(fingerprints, dtype, centre=True).scores(residuals)
 
@@ -225,12 +231,19 @@ def cosine_index(residuals: Any, fingerprints: Any) -> np.ndarray:
     --------
     correlation_index : Centres first.
 
+    Notes
+    -----
+    Under ``sklearn.config_context(array_api_dispatch=True)`` arrays of other libraries, such as on
+    a GPU, are taken too, and the result is one of them, in the dtype of `residuals`.
+
     Examples
     --------
     >>> from sklearn_ganprint.correlation import cosine_index
     >>> cosine_index([[2.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]])
     array([[1., 0.]])
     """
+    if (xp := other_namespace(residuals, fingerprints)) is not None:
+        return _scores_in(xp, residuals, fingerprints, centre=False)
     residuals, fingerprints, dtype = _as_rows(residuals, fingerprints)
     return UnitRows(fingerprints, dtype, centre=False).scores(residuals)
 
@@ -257,12 +270,22 @@ def negative_distance(residuals: Any, fingerprints: Any) -> np.ndarray:
     --------
     correlation_index : Free of the scale of either side.
 
+    Notes
+    -----
+    Under ``sklearn.config_context(array_api_dispatch=True)`` arrays of other libraries, such as on
+    a GPU, are taken too, and the result is one of them, in the dtype of `residuals`.
+
     Examples
     --------
     >>> from sklearn_ganprint.correlation import negative_distance
     >>> negative_distance([[3.0, 4.0]], [[0.0, 0.0], [3.0, 4.0]])
     array([[-5., -0.]])
     """
+    if (xp := other_namespace(residuals, fingerprints)) is not None:
+        rows, points = _rows_in(xp, residuals, fingerprints)
+        points = [points[row, :] for row in range(points.shape[0])]
+        distances = [xp.linalg.vector_norm(rows - point, axis=1) for point in points]
+        return -xp.stack(distances, axis=1)
     residuals, fingerprints, dtype = _as_rows(residuals, fingerprints)
     fingerprints = fingerprints.astype(dtype, copy=False)
     scores = np.empty((len(residuals), len(fingerprints)))
@@ -428,14 +451,46 @@ class _Centred:
 def _as_rows(residuals: Any, fingerprints: Any) -> tuple[np.ndarray, np.ndarray, np.dtype]:
     """Return both sides as rows, in the dtype they came in, and the float dtype to compute with."""
     residuals, fingerprints = np.asarray(residuals), np.asarray(fingerprints)
-    if residuals.shape[1:] != fingerprints.shape[1:] or residuals.ndim < 2:
-        raise ValueError(
-            f"Expected residuals (n, ...) and fingerprints (k, ...) of one trailing shape, got "
-            f"{residuals.shape} and {fingerprints.shape}."
-        )
-    size = prod(residuals.shape[1:])
+    size = _row_size(residuals, fingerprints)
     return (
         residuals.reshape(len(residuals), size),
         fingerprints.reshape(len(fingerprints), size),
         np.dtype(np.float32 if residuals.dtype == np.float32 else np.float64),
     )
+
+
+def _row_size(residuals: Any, fingerprints: Any) -> int:
+    """Return the number of values of each, which must be of one trailing shape."""
+    if residuals.shape[1:] != fingerprints.shape[1:] or residuals.ndim < 2:
+        raise ValueError(
+            f"Expected residuals (n, ...) and fingerprints (k, ...) of one trailing shape, got "
+            f"{residuals.shape} and {fingerprints.shape}."
+        )
+    return prod(residuals.shape[1:])
+
+
+def _rows_in(xp: Any, residuals: Any, fingerprints: Any) -> tuple[Any, Any]:
+    """Return both sides as rows of one float dtype, in their own namespace."""
+    size = _row_size(residuals, fingerprints)
+    dtype = residuals.dtype if xp.isdtype(residuals.dtype, "real floating") else xp.float64
+    rows, points = (
+        xp.reshape(xp.astype(array, dtype), (array.shape[0], size))
+        for array in (residuals, fingerprints)
+    )
+    return rows, points
+
+
+def _scores_in(xp: Any, residuals: Any, fingerprints: Any, *, centre: bool) -> Any:
+    """Compute cosines in the namespace of the arrays, as :class:`UnitRows` does in numpy."""
+    unit = []
+    for rows in _rows_in(xp, residuals, fingerprints):
+        mean = xp.mean(rows, axis=1, keepdims=True)
+        mean = mean if centre else xp.zeros_like(mean)
+        rows = rows - mean
+        peak = xp.max(xp.abs(rows), axis=1, keepdims=True)
+        # What rounding leaves of a constant row is not a signal.
+        signal = peak > 4 * xp.finfo(rows.dtype).eps * xp.abs(mean)
+        rows = rows / xp.where(signal, peak, xp.ones_like(peak)) * xp.astype(signal, rows.dtype)
+        norm = xp.linalg.vector_norm(rows, axis=1, keepdims=True)
+        unit.append(rows / xp.where(norm > 0, norm, xp.ones_like(norm)))
+    return xp.clip(unit[0] @ unit[1].T, -1.0, 1.0)

@@ -23,7 +23,7 @@ from sklearn.utils.validation import (
 from sklearn_ganprint import _images
 from sklearn_ganprint._batches import _metaestimators, fit_on_batches, takes_any_size
 from sklearn_ganprint._batches._metaestimators import AnswersAsInner, RoutesFitParams
-from sklearn_ganprint._compat import CallbackSupportMixin, FitTasks, available_if, fit_context
+from sklearn_ganprint._compat import Callbacks, FitTasks, available_if, fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files import _batches, _fitted
@@ -43,7 +43,7 @@ class FileBatchEstimator(
     AnswersAsInner,
     ImageInputMixin,
     MetaEstimatorMixin,
-    CallbackSupportMixin,
+    Callbacks,
     BaseEstimator,
 ):
     """Fit and apply an estimator over image files, in bounded memory and in parallel.
