@@ -166,7 +166,9 @@ def test_a_full_disk_behind_stdout_is_one_line(words):
             env={**os.environ, "PYTHONUNBUFFERED": ""},
         )
     assert done.returncode == 2
-    assert re.fullmatch("error: .*No space left on device\n", done.stderr)
+    *warnings, error = done.stderr.splitlines()
+    assert re.fullmatch("error: .*No space left on device", error)
+    assert all("was written with scikit-learn" in line for line in warnings)
 
 
 def test_interrupt_leaves_nothing(tmp_path, image_folder):

@@ -420,7 +420,7 @@ def test_models_from_the_future(model, ganprint, monkeypatch):
     monkeypatch.setattr(sklearn_ganprint, "__version__", "0.0.1")
     status, out, err = ganprint("predict", path, folder)
     assert status == 0
-    assert re.match(r"warning: .*which is newer than this, 0\.0\.1\.\n", err)
+    assert re.match(r"warning: .*which is newer than this, 0\.0\.1\. Upgrade .*\n", err)
     monkeypatch.setattr("sklearn_ganprint.persistence._models.FORMAT_VERSION", 0)
     status, out, err = ganprint("predict", path, folder)
     assert (status, out) == (2, "")
