@@ -25,7 +25,7 @@ from sklearn_ganprint import (
     load_model,
     save_model,
 )
-from sklearn_ganprint.cli import _parquet, main
+from sklearn_ganprint.cli import _predict, main
 from sklearn_ganprint.datasets import load_samples
 
 pytestmark = pytest.mark.core
@@ -458,7 +458,7 @@ def test_rows_are_written_part_by_part(tmp_path, model, ganprint, monkeypatch):
     words = ["predict", path, folder, "--false-alarm", 0.04]
     csv_rows = list(csv.DictReader(io.StringIO(ganprint(*words, "--format", "csv")[1])))
     expected = json.loads(ganprint(*words, "--format", "json")[1])["results"]
-    monkeypatch.setattr(_parquet, "N_ROWS", 10)  # of 24 files
+    monkeypatch.setattr(_predict, "N_ROWS", 10)  # of 24 files
     words += ["--parquet", tmp_path / "rows", "--resume", tmp_path / "kept"]
     status, out, err = ganprint(*words)
     assert (status, out) == (1, "") and err.count(f"{files[3]}: the file is empty") == 1
