@@ -71,6 +71,7 @@ def fit_once(folder: str, run: str, n_files: int, crop: int) -> dict[str, Any]:
     files = FileBatchEstimator(
         make_attribution_pipeline("fingerprint"),
         reader=ImageReader(crop),
+        batch_size=256,  # of small images, or the scheduler has more to do than the workers
         n_jobs=2 if run.startswith("joblib") else None,
     )
     with ExitStack() as stack:
