@@ -142,7 +142,8 @@ def block_statistics(image):
             found[f"dct_mean_{place}"] = np.log(mean[u, v] + 0.05)
             shape = square[u, v] / (mean[u, v] ** 2 + 1e-3)
             found[f"dct_shape_{place}"] = np.log(shape + 0.1)
-            found[f"dct_zeros_{place}"] = (d[:, u, v] < 0.4995).mean()
+            # Single precision decides on either side of the border: the least and the greatest share.
+            found[f"dct_zeros_{place}"] = [(d[:, u, v] < 0.4995 + e).mean() for e in (-1e-4, 1e-4)]
     return found
 
 
@@ -181,7 +182,9 @@ def check_blocks(images, tolerance):
     expected = [block_statistics(image) for image in images]
     assert sorted(found) == sorted(expected[0])
     for name, values in found.items():
-        wanted = [own[name] for own in expected]
+        wanted = np.array([own[name] for own in expected])
+        if "dct_zeros" in name:
+            wanted = np.clip(values, *wanted.T)
         np.testing.assert_allclose(values, wanted, atol=tolerance, err_msg=name)
 
 
