@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 #: Pages that nobody looks for: former names that lead on, and what Sphinx adds.
-PASSED_OVER = ("genindex.html", "py-modindex.html", "search.html", "sg_execution_times.html")
+PASSED_OVER = ("genindex.html", "py-modindex.html", "search.html")
 CLICKS = 2
 
 

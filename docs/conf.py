@@ -88,6 +88,7 @@ sphinx_gallery_conf = {
     # an example that fails fails the build
     "abort_on_example_error": True,
     "show_memory": False,
+    "write_computation_times": False,
     "remove_config_comments": True,
     "download_all_examples": False,
     "subsection_order": ["examples/attribution", "examples/evaluation", "examples/scores", "*"],

@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -336,6 +336,38 @@ def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 def write_json(path: Path, document: Any) -> None:
     """Write a document of plain values to a JSON file."""
     write_file(path, f"{json_text(document)}\n".encode())
+
+
+@contextmanager
+def parquet_file(
+    path: Path, types: Mapping[str, Any]
+) -> Iterator[Callable[[Sequence[Mapping[str, Any]]], None]]:
+    """Give a callable that appends rows to a Parquet file, which is written whole or not at all.
+
+    `types` are those of the columns as pyarrow calls them; of columns of lists, in a list.
+    """
+    import pyarrow  # optional
+    from pyarrow import parquet
+
+    def type_of(name: Any) -> Any:
+        is_list = isinstance(name, list)
+        return pyarrow.list_(type_of(*name)) if is_list else pyarrow.type_for_alias(name)
+
+    schema = pyarrow.schema([(column, type_of(name)) for column, name in types.items()])
+
+    def append(rows: Sequence[Mapping[str, Any]]) -> None:
+        columns = {name: [_in_utf8(row.get(name)) for row in rows] for name in types}
+        writer.write_table(pyarrow.table(columns, schema=schema))
+
+    with atomic(path) as part, parquet.ParquetWriter(part, schema) as writer:
+        yield append
+
+
+def _in_utf8(value: Any) -> Any:
+    """Write text as UTF-8 has it: bytes of names that are none become escapes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    return [_in_utf8(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def remove_abandoned(folder: Path) -> None:

@@ -142,7 +142,7 @@ def block_statistics(image):
             found[f"dct_mean_{place}"] = np.log(mean[u, v] + 0.05)
             shape = square[u, v] / (mean[u, v] ** 2 + 1e-3)
             found[f"dct_shape_{place}"] = np.log(shape + 0.1)
-            # Single precision decides on either side of the border: the least and the greatest share.
+            # Single precision decides near the border: the least and the greatest share.
             found[f"dct_zeros_{place}"] = [(d[:, u, v] < 0.4995 + e).mean() for e in (-1e-4, 1e-4)]
     return found
 

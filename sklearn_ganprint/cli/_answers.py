@@ -2,12 +2,14 @@
 
 import argparse
 import math
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from sklearn_ganprint.cli import _console, _images, _models
 from sklearn_ganprint.cli._arguments import DEFAULT_COVERAGE, DEFAULT_RATE
@@ -163,21 +165,34 @@ class Question:
         return _images.file_rows(files, scored.failures, self.keys, row)
 
     def judge(self, args: argparse.Namespace) -> "Judgement":
-        """Answer for the files that a command is given."""
+        """Answer for all files that a command is given."""
         if args.stability is not None and self.model.match_energy is not None:
             raise CommandError(
                 "--stability: copies are cropped and resized, and so off the pixels of the sensor "
                 "that the fingerprints of cameras are of; leave this out"
             )
+        (judgement,) = self.judge_in_parts(args)
+        if args.stability is None:
+            return judgement
+        copies = args.stability, args.jobs
+        rows = add_stability(judgement.rows, self.model, self.rows, self.key, *copies)
+        return judgement._replace(rows=rows, n_copies=args.stability)
+
+    def judge_in_parts(
+        self, args: argparse.Namespace, n_files: int | None = None
+    ) -> Iterator["Judgement"]:
+        """Answer for the files that a command is given, some of them at a time."""
         files, failures = _images.find_files(args.paths, args.out)
         MESSAGES.warn(*self.cautions)
-        kept = getattr(args, "resume", None)
-        scored = score_files(self.model, files, failures, args.jobs, self.title, kept)
-        rows = scored.add_histories(self.rows(files, scored))
-        if args.stability is not None:
-            copies = args.stability, args.jobs
-            rows = add_stability(rows, self.model, self.rows, self.key, *copies)
-        return Judgement(self, rows, scored.failures, args.stability)
+        kept, title = getattr(args, "resume", None), self.title
+        for number, some in enumerate(gen_batches(len(files), n_files or len(files))):
+            if n_files is not None:
+                title = f"{self.title} {some.start + 1} to {some.stop} of {len(files)}"
+            part = kept and n_files and os.path.join(kept, f"{number:06d}")
+            scored = score_files(self.model, files[some], failures, args.jobs, title, part or kept)
+            rows = scored.add_histories(self.rows(files[some], scored))
+            yield Judgement(self, rows, scored.failures)
+            failures = []  # folders that cannot be listed come once
 
     def in_words(self, row: Row) -> list[str]:
         """Write the answer for an image, and what it rests on."""
@@ -193,7 +208,7 @@ class Judgement(NamedTuple):
     question: Question
     rows: list[Row]
     failures: Sequence[ImageReadError]
-    n_copies: int | None  # that stability is of
+    n_copies: int | None = None  # that stability is of
 
     @property
     def used(self) -> list[Row]:

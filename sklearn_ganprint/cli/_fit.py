@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import shutil
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -116,7 +117,8 @@ def run(args: argparse.Namespace) -> int:
     labels = _labels(args)
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model, findings=findings)
-    _images.remove_kept(args)
+    if args.resume:
+        shutil.rmtree(_kept(args))
     MESSAGES.warn(_models.warning_of_few(model))
     rows = _rows(bunch, model, failures, labels)
     MESSAGES.warn(_warning_of_sources(rows, model), _warning_of_pixels(bunch, model))
@@ -183,6 +185,11 @@ def _estimator(args: argparse.Namespace) -> OpenSetClassifier | Pipeline:
     return OpenSetClassifier(pipeline)
 
 
+def _kept(args: argparse.Namespace) -> str:
+    """Name the folder where ``--resume`` keeps what is done of a fit."""
+    return f"{args.model}.partial"
+
+
 def _fit(
     estimator: OpenSetClassifier | Pipeline,
     bunch: Bunch,
@@ -201,8 +208,9 @@ def _fit(
         # They speak of parameters, and of the rate of the fit; the rate is chosen when predicting.
         warnings.simplefilter("ignore", CalibrationWarning)
         warnings.simplefilter("ignore", LocalizationWarning)
+        kept = _kept(args) if args.resume else None
         classifier = _images.fit_files(
-            estimator, bunch, crop, args, failures, "fitting", y=y, **params
+            estimator, bunch, crop, args, failures, "fitting", kept, y=y, **params
         )
     # The number of workers is of this machine, not of the model.
     return _models.model_parts(classifier.set_params(n_jobs=None))

@@ -3,7 +3,6 @@
 import argparse
 import math
 import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -66,11 +65,12 @@ def fit_files(
     args: argparse.Namespace,
     failures: list[ImageReadError],
     title: str,
+    checkpoint: str | None = None,
     **fit_params: Any,
 ) -> FileBatchEstimator:
     """Fit an estimator on files as the arguments say; `failures` gets those that cannot be read."""
-    if (kept := _kept(args)) is not None and os.path.exists(kept):
-        MESSAGES.say(f"going on with what {kept} holds")
+    if checkpoint is not None and os.path.exists(checkpoint):
+        MESSAGES.say(f"going on with what {checkpoint} holds")
     with MESSAGES.progress(title) as progress:
         return FileBatchEstimator(
             estimator,
@@ -79,19 +79,8 @@ def fit_files(
             n_jobs=args.jobs,
             on_error=collect_failures(failures),
             progress=progress,
-            checkpoint=kept,
+            checkpoint=checkpoint,
         ).fit(bunch.filenames, **fit_params)
-
-
-def _kept(args: argparse.Namespace) -> str | None:
-    """Name the folder where ``--resume`` keeps what is done of a fit."""
-    return f"{args.model}.partial" if getattr(args, "resume", False) else None
-
-
-def remove_kept(args: argparse.Namespace) -> None:
-    """Remove that folder, once the model is saved."""
-    if (kept := _kept(args)) is not None:
-        shutil.rmtree(kept)
 
 
 def takes_any_size(estimator: Any) -> bool:

@@ -5,7 +5,6 @@ Models of ``ganprint fit --task detect`` say whether they are photos or generate
 
 import argparse
 import importlib.util
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.utils import gen_batches
 
-from sklearn_ganprint._output import atomic
+from sklearn_ganprint._output import parquet_file
 from sklearn_ganprint.cli import _answers, _arguments, _case, _console, _images, _models, _pages
 from sklearn_ganprint.cli._answers import Question
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, columns
-from sklearn_ganprint.cli._scored import EVIDENCE, FITTED, HISTORY, Scored, score_files
+from sklearn_ganprint.cli._scored import EVIDENCE, FITTED, HISTORY, Scored
 from sklearn_ganprint.datasets import ImageReadError
 
 REQUIRES = ("rich", "skops", "jinja2", "matplotlib")
@@ -46,12 +44,12 @@ N_ROWS = 4096
 
 _NUMBERS = "p_value score runner_up_score margin jpeg_quality log10_lr_others log10_lr_unknown"
 
-#: Types of columns by name; others are text.
-_TYPES = {
+#: Types of columns in Parquet by name, those of lists in a list; others are text.
+_TYPES: Mapping[str, Any] = {
     **dict.fromkeys(_NUMBERS.split(), "double"),
     **dict.fromkeys(("width", "height", "pixel_jpeg_quality"), "int32"),
+    **{"set": ["string"], "outside": ["string"], "jpeg_grid": ["int32"]},
 }
-_LISTS = {"set": "string", "outside": "string", "jpeg_grid": "int32"}
 
 #: Sources that a table names of a set, or of a family.
 _NAMED = 3
@@ -80,9 +78,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Attribute images, print the result of each, and write a case."""
     if args.parquet is not None:
-        return _write_parquet(ask(args), args)
+        return _write_parquet(args)
     _pages.begin_out(args)
     return _case.tell(ask(args).judge(args), args)
+
+
+def _write_parquet(args: argparse.Namespace) -> int:
+    """Write a row for each image to a file, part by part; return the exit status."""
+    for option in ("out", "stability"):
+        if getattr(args, option) is not None:
+            raise CommandError(f"--parquet: leave out --{option}, or --parquet")
+    if importlib.util.find_spec("pyarrow") is None:
+        raise CommandError("--parquet needs pyarrow: pip install 'sklearn_ganprint[parquet]'")
+    _pages.check_file("--parquet", args.parquet, force=args.force)
+    question, n_rows = ask(args), 0
+    failures: list[ImageReadError] = []
+    with parquet_file(Path(args.parquet), question.types) as append:
+        for part in question.judge_in_parts(args, N_ROWS):
+            append(part.rows)
+            n_rows, failures = n_rows + len(part.rows), [*failures, *part.failures]
+    MESSAGES.say(f"saved {args.parquet}: {n_rows} rows")
+    return _images.exit_status(failures, n_rows - len(failures))
 
 
 def ask(args: argparse.Namespace) -> "Attribution":
@@ -107,6 +123,13 @@ class Attribution(Question):
         *("set", "family"),
     )
     appended = (_SET, *HISTORY, _FAMILY, *FITTED, *EVIDENCE)
+
+    @property
+    def types(self) -> dict[str, Any]:
+        """The types of columns of CSV, in their order."""
+        keys = [column.key for column in self.columns]
+        keys += ["error", "reason", *(column.key for column in self.appended)]
+        return {key: _TYPES.get(key, "string") for key in keys}
 
     def rows(self, files: Sequence[str], scored: Scored) -> list[Row]:
         """Make one row a file, with the sources in its set."""
@@ -287,55 +310,3 @@ def _and(names: Sequence[str]) -> str:
     """List names as a sentence does."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def _write_parquet(question: Question, args: argparse.Namespace) -> int:
-    """Answer for files, and write a row for each; return the exit status."""
-    for option in ("out", "stability"):
-        if getattr(args, option) is not None:
-            raise CommandError(f"--parquet: leave out --{option}, or --parquet")
-    if importlib.util.find_spec("pyarrow") is None:
-        raise CommandError("--parquet needs pyarrow: pip install 'sklearn_ganprint[parquet]'")
-    from pyarrow import parquet  # optional
-
-    _pages.check_file("--parquet", args.parquet, force=args.force)
-    files, unlisted = _images.find_files(args.paths)
-    MESSAGES.warn(*question.cautions)
-    schema, n_rows = _schema(question), 0
-    failures: list[ImageReadError] = []
-    with atomic(Path(args.parquet)) as part, parquet.ParquetWriter(part, schema) as writer:
-        for number, some in enumerate(gen_batches(len(files), N_ROWS)):
-            kept = None if args.resume is None else os.path.join(args.resume, f"{number:06d}")
-            title = f"{question.title} {some.start + 1} to {some.stop} of {len(files)}"
-            failed, unlisted = unlisted, []  # folders that cannot be listed come once
-            scored = score_files(question.model, files[some], failed, args.jobs, title, kept)
-            rows = scored.add_histories(question.rows(files[some], scored))
-            writer.write_table(_table(rows, schema))
-            n_rows, failures = n_rows + len(rows), [*failures, *scored.failures]
-    MESSAGES.say(f"saved {args.parquet}: {n_rows} rows")
-    return _images.exit_status(failures, n_rows - len(failures))
-
-
-def _schema(question: Question) -> Any:
-    """Give the columns that CSV has, with their types."""
-    import pyarrow
-
-    keys = [column.key for column in (*question.columns, *question.appended)]
-    keys[len(question.columns) : len(question.columns)] = ["error", "reason"]
-    types = {key: pyarrow.type_for_alias(_TYPES.get(key, "string")) for key in keys}
-    lists = {key: pyarrow.list_(pyarrow.type_for_alias(of)) for key, of in _LISTS.items()}
-    return pyarrow.schema([(key, lists.get(key, type_)) for key, type_ in types.items()])
-
-
-def _table(rows: list[Row], schema: Any) -> Any:
-    import pyarrow
-
-    columns = {name: [_valid(row.get(name)) for row in rows] for name in schema.names}
-    return pyarrow.table(columns, schema=schema)
-
-
-def _valid(value: Any) -> Any:
-    """Write text as UTF-8 has it: bytes of names that are none become escapes."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    return [_valid(part) for part in value] if isinstance(value, (list, tuple)) else value
