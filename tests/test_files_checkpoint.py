@@ -1,11 +1,14 @@
 """Fits that are interrupted, and go on from a folder."""
 
+import io
 import os
 import pickle
+import zipfile
 
 import joblib
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
@@ -16,6 +19,7 @@ from sklearn_ganprint import (
     OpenSetClassifier,
     ResidualTransformer,
 )
+from sklearn_ganprint.datasets import list_images
 from sklearn_ganprint.features import AutocorrelationTransformer
 
 #: How many times a channel of a batch was denoised.
@@ -160,3 +164,41 @@ def test_answers_are_kept_for_files_that_have_not_changed(tmp_path, image_folder
     files.fit(paths[:4] + paths[8:], y[:4].tolist() + y[8:].tolist())
     with pytest.raises(ValueError, match=r"other settings \(model\)"):
         files.class_scores(paths)
+
+
+@pytest.mark.parametrize("stored", ["zip", "PIL", "dataset"])
+def test_images_without_files_of_their_own_are_known_to_have_changed(tmp_path, stored, make_images):
+    def store(images):
+        if stored == "zip":
+            with zipfile.ZipFile(tmp_path / "i.zip", "w") as archive:
+                for n, image in enumerate(images):
+                    stream = io.BytesIO()
+                    Image.fromarray(image).save(stream, "bmp")
+                    archive.writestr(f"{n}.bmp", stream.getvalue())
+            return [tmp_path / "i.zip" / f"{n}.bmp" for n in range(len(images))]
+        images = list(map(Image.fromarray, images))
+        return images if stored == "PIL" else list_images(images, layout=None).filenames
+
+    images, y = make_images(n_per_class=3)
+    files = FileBatchEstimator(mean, checkpoint=tmp_path / "kept").fit(store(images), y)
+    answers = files.class_scores(store(images))
+    DENOISED.clear()
+    changed = files.class_scores(store(images[::-1]))
+    np.testing.assert_allclose(changed, answers[::-1], rtol=1e-5)
+    assert DENOISED
+    with pytest.raises(ValueError, match=r"other settings \(files\)"):
+        files.fit(store(images[::-1]), y)
+
+
+def test_names_of_files_hold_from_other_folders(tmp_path, image_folder, monkeypatch):
+    _, paths, y = image_folder(n_per_class=2)
+    files = FileBatchEstimator(mean).fit(paths, y)
+    expected = files.class_scores(paths[:3:2])
+    files.set_params(checkpoint=tmp_path / "kept")
+    for n, folder in enumerate(map(tmp_path.joinpath, "ab")):
+        folder.mkdir()
+        Image.open(paths[2 * n]).save(folder / "1.bmp")
+        os.utime(folder / "1.bmp", (0, 0))
+        monkeypatch.chdir(folder)
+        answer = files.class_scores(["1.bmp"])
+        np.testing.assert_allclose(answer, expected[n : n + 1], rtol=1e-5)

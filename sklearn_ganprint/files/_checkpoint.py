@@ -16,8 +16,9 @@ import numpy as np
 
 import sklearn_ganprint
 from sklearn_ganprint._batches import GroupedSum
-from sklearn_ganprint._output import write_file, write_json
+from sklearn_ganprint._output import Url, absolute, write_file, write_json
 from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint.datasets._storage import Held, find_member
 
 _SETTINGS = "settings.json"
 
@@ -151,6 +152,11 @@ def map_answers(
         yield positions, value
 
 
+def _name(item: Any) -> str:
+    """Return a name that holds from any folder; of a Url the text, which has no secrets."""
+    return str(absolute(os.fsdecode(item)))
+
+
 class _Record(NamedTuple):
     """Answers for some files, or the errors of those that could not be used."""
 
@@ -162,7 +168,7 @@ class _Record(NamedTuple):
 
 def _record(batches: Any, stamps: list[Any], positions: np.ndarray, value: Any) -> _Record:
     chosen = positions.tolist()
-    names = [os.fsdecode(batches.items[position]) for position in chosen]
+    names = [_name(batches.items[position]) for position in chosen]
     histories = [batches.histories[n] for n in chosen if n in batches.histories]
     return _Record(names, [stamps[position] for position in chosen], value, histories)
 
@@ -171,7 +177,7 @@ def _unchanged(
     records: list[_Record], batches: Any, stamps: list[Any]
 ) -> Iterator[tuple[np.ndarray, Any, list[Any]]]:
     """Yield positions, answers and histories of the files whose stamps are those recorded."""
-    places = {os.fsdecode(item): place for place, item in enumerate(batches.items)}
+    places = {_name(item): place for place, item in enumerate(batches.items)}
     for names, known, value, histories in reversed(records):
         failed = isinstance(value, list)
         if batches.on_history is not None and not (histories or failed):
@@ -184,7 +190,10 @@ def _unchanged(
                 own.append(n)
                 found.append(place)
         if own:
-            chosen = [value[n] for n in own] if failed else value[own]
+            reasons = [value[n].reason for n in own] if failed else []
+            # Under the names that files have now.
+            errors = list(map(ImageReadError, batches.items[found], reasons))
+            chosen = errors if failed else value[own]
             yield np.array(found), chosen, [histories[n] for n in own] if histories else []
 
 
@@ -213,11 +222,19 @@ def _plain(value: Any) -> Any:
     return type(value).__qualname__ if hasattr(value, "get_params") else joblib.hash(value)
 
 
-def stamp(path: Any) -> tuple[int, int] | None:
-    """Return what changes with a file, size and time; None of what is in no file of its own."""
+def stamp(item: Any) -> tuple[Any, ...] | None:
+    """Return what changes with an image: size and time of its file, or of the archive it is in.
+
+    Of an image in memory, the digest; None of what is at a URL, and of what cannot be opened.
+    """
+    if isinstance(item, Url):
+        return None
     try:
-        found = os.stat(path)
-    except (OSError, ValueError):
+        if isinstance(item, Held):
+            return (hashlib.sha256(item.open().getbuffer()).hexdigest(),)
+        member = find_member(os.fsdecode(item))
+        found = os.stat(item if member is None else member.archive)
+    except Exception:  # what a program is asked for may raise anything; it is told when it is read
         return None
     return found.st_size, found.st_mtime_ns
 
