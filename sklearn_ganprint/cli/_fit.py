@@ -2,11 +2,13 @@
 
 import argparse
 import math
+import os
 import shutil
 import warnings
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain, count
+from pathlib import Path
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -18,6 +20,7 @@ from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, T
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.cli._pages import check_file
 from sklearn_ganprint.datasets import ImageReadError, list_images
+from sklearn_ganprint.files._checkpoint import is_begun
 from sklearn_ganprint.localization import LocalizationWarning
 from sklearn_ganprint.open_set import CalibrationWarning, OpenSetClassifier
 from sklearn_ganprint.persistence import save_model
@@ -103,6 +106,7 @@ def run(args: argparse.Namespace) -> int:
     _settle_task(args)
     estimator = _estimator(args)
     check_file("--model", args.model, force=args.force)
+    _check_kept(args)
     any_size = _images.takes_any_size(estimator)
     drawn = {"limit_per_source": args.limit_per_source, "random_state": args.seed}
     bunch = _images.find_images(args, any_size=any_size, groups=args.groups, **drawn)
@@ -188,6 +192,18 @@ def _estimator(args: argparse.Namespace) -> OpenSetClassifier | Pipeline:
 def _kept(args: argparse.Namespace) -> str:
     """Name the folder where ``--resume`` keeps what is done of a fit."""
     return f"{args.model}.partial"
+
+
+def _check_kept(args: argparse.Namespace) -> None:
+    """Refuse what is no folder of an interrupted fit, since that is removed in the end."""
+    kept = _kept(args)
+    if not args.resume or not os.path.lexists(kept):
+        return
+    if os.path.islink(kept) or not os.path.isdir(kept) or not is_begun(Path(kept)):
+        raise CommandError(
+            f"--resume: {kept} is no folder of an interrupted fit; move it, or choose another "
+            f"--model"
+        )
 
 
 def _fit(

@@ -16,7 +16,7 @@ import numpy as np
 
 import sklearn_ganprint
 from sklearn_ganprint._batches import GroupedSum
-from sklearn_ganprint._output import Url, absolute, write_file, write_json
+from sklearn_ganprint._output import Url, absolute, remove_abandoned, write_file, write_json
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.datasets._storage import Held, find_member
 
@@ -256,6 +256,13 @@ def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
             f"{folder} holds parts of a run with other settings ({', '.join(names)}). "
             f"Repeat that run with its settings, remove the folder, or use another one."
         )
+
+
+def is_begun(folder: Path) -> bool:
+    """Return whether a folder holds parts of a run, or nothing yet, and not files of others."""
+    remove_abandoned(folder)
+    names = os.listdir(folder)
+    return not names or _SETTINGS in names
 
 
 def save(path: Path, value: Any) -> None:
