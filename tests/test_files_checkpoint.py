@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.base import clone
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
@@ -74,6 +75,22 @@ def test_an_interrupted_fit_goes_on_and_ends_alike(tmp_path, image_folder, name,
     assert len(DENOISED) <= 3  # channels
     np.testing.assert_array_equal(again.class_scores(paths), expected)
     assert files.fitted_files_ is not None and len(files.fitted_files_) == len(paths)
+
+
+def test_two_runs_do_not_mix_in_one_folder(tmp_path, image_folder):
+    _, paths, y = image_folder()
+    expected = FileBatchEstimator(mean, batch_size=2).fit(paths, y).class_scores(paths)
+    first = FileBatchEstimator(mean, batch_size=2, checkpoint=tmp_path / "kept")
+    second = clone(first)
+
+    def run_between(n_done, n_files):
+        if n_done == 2:
+            second.fit(paths, y)
+
+    with pytest.raises(ValueError, match=r"Another run writes into .*kept"):
+        first.set_params(progress=run_between).fit(paths, y)
+    np.testing.assert_array_equal(second.class_scores(paths), expected)
+    np.testing.assert_array_equal(clone(second).fit(paths, y).class_scores(paths), expected)
 
 
 def test_files_that_failed_are_named_again(tmp_path, image_folder):

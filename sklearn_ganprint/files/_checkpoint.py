@@ -73,6 +73,8 @@ class Log:
         """Write the results that are not written yet, and the total of all of them."""
         if not self._pending:
             return
+        if self._path("results", self._n_written).exists():
+            raise ValueError(f"Another run writes into {self.folder.parent}: wait for its end.")
         began, number = time.monotonic(), self._n_written + 1
         # In this order, whatever a process that is killed leaves belongs together.
         if total is not None:
