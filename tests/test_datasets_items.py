@@ -244,3 +244,13 @@ def test_a_dataset_without_images_is_refused():
     columns = Columns({"text": ["a"]}, {"text": Feature()})
     with pytest.raises(ValueError, match=r"Columns of 1 images: expected a column of images"):
         load_image_folder(columns)
+
+
+def test_a_dataset_of_a_notebook_goes_to_workers(make_images):
+    class Own(Dataset):
+        """Found in no module, as what a notebook defines."""
+
+    images, labels = make_images(n_per_class=2)
+    names = list_images(Own(images, labels)).filenames
+    files = FileBatchEstimator(make_attribution_pipeline("fingerprint"), batch_size=3, n_jobs=2)
+    assert files.fit(names, labels).failures_ == []
