@@ -140,8 +140,9 @@ def map_answers(
             # With the files that failed on the way, or batches would be cut elsewhere.
             failed, n_failed = batches.failures[n_failed:], len(batches.failures)
             broken = np.array([places[error.filename] for error in failed], dtype=int)
-            log.add(_record(batches, stamps, broken, failed), None, complete=False)
-            log.add(_record(batches, stamps, positions, value), None, complete=True)
+            for chosen, told in ((broken, failed), (positions, value)):
+                if any(stamps[position] for position in chosen.tolist()):  # or it never counts
+                    log.add(_record(batches, stamps, chosen, told), None, complete=told is value)
             yield positions, value
     finally:
         log.write(None)
