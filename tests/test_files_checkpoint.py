@@ -21,7 +21,9 @@ from sklearn_ganprint import (
     ResidualTransformer,
 )
 from sklearn_ganprint.datasets import list_images
+from sklearn_ganprint.experiments._parts import Checkpoints
 from sklearn_ganprint.features import AutocorrelationTransformer
+from sklearn_ganprint.files._checkpoint import Checkpoint
 
 #: How many times a channel of a batch was denoised.
 DENOISED = []
@@ -126,14 +128,26 @@ class Harmful:
         return os.system, ("true",)
 
 
-@pytest.mark.parametrize("harm", [Harmful(), joblib.delayed])
-def test_what_others_put_into_the_folder_is_not_run(tmp_path, image_folder, harm):
+class Writing:
+    def __init__(self, made):
+        self.made = made
+
+    def __reduce__(self):
+        return self.made, ("made", {})
+
+
+@pytest.mark.parametrize(
+    "harm", [Harmful(), joblib.delayed, Writing(Checkpoint), Writing(Checkpoints)]
+)
+def test_what_others_put_into_the_folder_is_not_run(tmp_path, image_folder, harm, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     _, paths, y = image_folder(n_per_class=2)
     files = FileBatchEstimator(mean, checkpoint=tmp_path / "kept").fit(paths, y)
     (kept,) = (tmp_path / "kept").rglob("results*")
     kept.write_bytes(pickle.dumps(harm))
-    with pytest.raises(pickle.UnpicklingError, match=r"system|delayed"):
+    with pytest.raises(pickle.UnpicklingError, match=r"system|delayed|Checkpoint"):
         files.fit(paths, y)
+    assert not os.path.exists("made")
 
 
 class Merging(GaussianNB):

@@ -292,6 +292,13 @@ class _Writer(pickle.Pickler):
         return NotImplemented
 
 
+def _is_harmless(found: type) -> bool:
+    """Return whether a class is ours, and none of those that write when they are made."""
+    package, _, part = found.__module__.partition(".")
+    is_below = not part.startswith(("cli", "experiments")) and found not in (Checkpoint, Log)
+    return package == sklearn_ganprint.__name__ and is_below
+
+
 class _Reader(pickle.Unpickler):
     """Reads arrays and objects of this package alone, so that it runs no code of others."""
 
@@ -301,7 +308,7 @@ class _Reader(pickle.Unpickler):
         package, _, _ = module.partition(".")
         if package == sklearn_ganprint.__name__ and "." not in name:
             found = super().find_class(module, name)
-            if isinstance(found, type) and found.__module__.partition(".")[0] == package:
+            if isinstance(found, type) and _is_harmless(found):
                 return found
         raise pickle.UnpicklingError(
             f"Expected arrays and estimators of {sklearn_ganprint.__name__} as what is kept of "
