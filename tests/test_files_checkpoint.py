@@ -106,7 +106,9 @@ def test_files_that_failed_are_named_again(tmp_path, image_folder):
         assert files.estimator_[-1].class_count_.sum() == len(paths) - 1
 
 
-@pytest.mark.parametrize("change", ["batch_size", "files", "y", "estimator__fingerprint"])
+@pytest.mark.parametrize(
+    "change", ["batch_size", "files", "y", "estimator__fingerprint", "estimator"]
+)
 def test_another_fit_is_refused_by_what_has_changed(tmp_path, image_folder, change):
     _, paths, y = image_folder(n_per_class=2)
     files = FileBatchEstimator(mean, batch_size=4, checkpoint=tmp_path / "kept").fit(paths, y)
@@ -117,6 +119,8 @@ def test_another_fit_is_refused_by_what_has_changed(tmp_path, image_folder, chan
         os.utime(paths[0], (0, 0))
     elif change == "y":
         y = y[::-1]
+    elif change == "estimator":
+        files.set_params(estimator=MODELS["open-set"])
     else:
         files.set_params(estimator__fingerprintclassifier__metric="cosine")
     with pytest.raises(ValueError, match=rf"other settings \({change}\w*\)"):

@@ -254,11 +254,19 @@ def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     except ValueError as error:
         raise ValueError(f"{path} is not what was written there: {error}") from error
     if found != given:
-        names = sorted(name for name in {*found, *given} if found.get(name) != given.get(name))
+        names = {name for name in {*found, *given} if found.get(name) != given.get(name)}
+        # Without those of an estimator that is another one altogether.
+        names = {name for name in names if names.isdisjoint(_above(name))}
         raise ValueError(
-            f"{folder} holds parts of a run with other settings ({', '.join(names)}). "
+            f"{folder} holds parts of a run with other settings ({', '.join(sorted(names))}). "
             f"Repeat that run with its settings, remove the folder, or use another one."
         )
+
+
+def _above(name: str) -> list[str]:
+    """Return the parameters that a parameter is one of."""
+    parts = name.split("__")
+    return ["__".join(parts[:n]) for n in range(1, len(parts))]
 
 
 def is_begun(folder: Path) -> bool:
