@@ -13,8 +13,7 @@ from sklearn.utils import check_array
 from sklearn.utils._set_output import _get_container_adapter
 from sklearn.utils.validation import _is_fitted, validate_data
 
-from sklearn_ganprint._compat import Callbacks, Method
-from sklearn_ganprint._fitting import fit_context
+from sklearn_ganprint._compat import Callbacks, Method, fit_context
 
 #: Accepted as they are; anything else becomes the first of them.
 IMAGE_DTYPES = (np.float64, np.float32, np.uint8, np.uint16)

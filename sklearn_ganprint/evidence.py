@@ -15,8 +15,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from sklearn_ganprint._compat import Callbacks
-from sklearn_ganprint._fitting import fit_context
+from sklearn_ganprint._compat import Callbacks, fit_context
 
 __all__ = [
     "LikelihoodRatioCalibrator",

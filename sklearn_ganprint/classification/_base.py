@@ -20,8 +20,7 @@ from sklearn_ganprint._batches._metaestimators import (
     check_classes,
     offers,
 )
-from sklearn_ganprint._compat import Callbacks, check_sample_weight
-from sklearn_ganprint._fitting import fit_context
+from sklearn_ganprint._compat import Callbacks, check_sample_weight, fit_context
 from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint.residuals._blanks import LOWEST, report_blank, zero_rows
 

@@ -8,8 +8,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_ganprint._compat import available_if
-from sklearn_ganprint._fitting import fit_context
+from sklearn_ganprint._compat import available_if, fit_context
 from sklearn_ganprint._images import ImageShape, batch_image_shape, stack_images
 from sklearn_ganprint.classification._base import BaseFingerprintClassifier, Sums
 from sklearn_ganprint.correlation import (

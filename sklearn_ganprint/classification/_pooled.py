@@ -12,8 +12,7 @@ from sklearn.utils.extmath import softmax
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from sklearn_ganprint._compat import Callbacks
-from sklearn_ganprint._fitting import fit_context
+from sklearn_ganprint._compat import Callbacks, fit_context
 from sklearn_ganprint._images import FLOAT_DTYPES
 
 __all__ = ["PooledDiscriminantAnalysis"]

@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
 
 from sklearn_ganprint._batches import row_chunks
 from sklearn_ganprint._batches._metaestimators import check_classes, check_fit_params
-from sklearn_ganprint._fitting import fit_context
+from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import FLOAT_DTYPES
 from sklearn_ganprint.classification._base import DecidesByClassScores
 from sklearn_ganprint.classification._pooled import cholesky_of, shrink

@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint._batches import Batches, row_chunks
-from sklearn_ganprint._fitting import fit_context
+from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint.clustering import _merging
 from sklearn_ganprint.clustering._merging import Axes, part_spectra, whitened_axes

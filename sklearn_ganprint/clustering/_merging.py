@@ -17,7 +17,7 @@ from scipy.spatial.distance import cdist, squareform
 from sklearn.neighbors import NearestNeighbors
 
 from sklearn_ganprint._batches import row_chunks, thread_map
-from sklearn_ganprint._fitting import told
+from sklearn_ganprint._compat import told
 from sklearn_ganprint.features._base import POWER_FLOOR
 from sklearn_ganprint.features._spectrum import Frequencies
 

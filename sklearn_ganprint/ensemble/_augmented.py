@@ -27,8 +27,7 @@ from sklearn.utils.validation import (
 from sklearn_ganprint import _batches, _images
 from sklearn_ganprint._batches import Batches, _metaestimators, row_chunks
 from sklearn_ganprint._batches._metaestimators import AnswersAsInner, RoutesFitParams
-from sklearn_ganprint._compat import Callbacks
-from sklearn_ganprint._fitting import fit_context, told
+from sklearn_ganprint._compat import Callbacks, fit_context, told
 from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint.classification._base import for_two
 from sklearn_ganprint.perturbations import BasePerturbation, RandomHistory, check_perturbation

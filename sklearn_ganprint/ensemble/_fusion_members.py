@@ -17,7 +17,7 @@ from sklearn.utils import _safe_indexing
 from sklearn_ganprint import _batches
 from sklearn_ganprint._batches import Batches, map_in_order
 from sklearn_ganprint._batches._metaestimators import LeavesOneOut, Mergeable, ScoresFolds, offers
-from sklearn_ganprint._fitting import told
+from sklearn_ganprint._compat import told
 from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint.classification._base import all_scores
 from sklearn_ganprint.ensemble._augmented import Chain, chain_name

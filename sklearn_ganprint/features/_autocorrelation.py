@@ -481,7 +481,7 @@ def linear_prediction(covariances: Any, ridge: float, xp: Any = np) -> tuple[Any
         windows = xp.reshape(windows, (*lead, n_channels, n_channels, area, area))
     matrices = xp.reshape(xp.moveaxis(windows, -3, -2), (*lead, n_pixels, n_pixels))
     power = xp.linalg.trace(matrices) / n_pixels
-    noise = xp.clip(ridge * power, POWER_FLOOR, None)
+    noise = xp.maximum(ridge * power, xp.full_like(power, POWER_FLOOR))
     identity = xp.eye(n_pixels, dtype=matrices.dtype, device=matrices.device)
     matrices = matrices + noise[..., None, None] * identity
     middles = np.arange(n_channels) * area + area // 2

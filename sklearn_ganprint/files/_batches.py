@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
 from sklearn_ganprint._batches import Batches, GroupedSum, Result, map_in_order, transform_batch
-from sklearn_ganprint._fitting import told
+from sklearn_ganprint._compat import told
 from sklearn_ganprint._images import by_shape
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history
 from sklearn_ganprint.datasets._decoding import ImageInfo

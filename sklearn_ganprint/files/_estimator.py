@@ -23,8 +23,7 @@ from sklearn.utils.validation import (
 from sklearn_ganprint import _images
 from sklearn_ganprint._batches import _metaestimators, fit_on_batches, takes_any_size
 from sklearn_ganprint._batches._metaestimators import AnswersAsInner, RoutesFitParams
-from sklearn_ganprint._compat import available_if
-from sklearn_ganprint._fitting import fit_context
+from sklearn_ganprint._compat import available_if, fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files import _batches, _fitted

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d
 
 from sklearn_ganprint import _batches, _images
 from sklearn_ganprint._batches import Batches, _metaestimators
-from sklearn_ganprint._fitting import fit_context
+from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint.conformal import conformal_p_values, scores_needed
 from sklearn_ganprint.localization import _model, _windows

@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.linalg import solve_triangular
 
 from sklearn_ganprint._batches import one_blas_thread, transform_batch
-from sklearn_ganprint._fitting import told
+from sklearn_ganprint._compat import told
 from sklearn_ganprint.conformal import rejected_ranks
 from sklearn_ganprint.localization import _windows
 from sklearn_ganprint.localization._windows import Moments, Projection

@@ -20,7 +20,7 @@ from sklearn_ganprint._batches._metaestimators import (
     LeavesOneOut,
     ScoresTypicality,
 )
-from sklearn_ganprint._fitting import told
+from sklearn_ganprint._compat import told
 from sklearn_ganprint.classification import _base
 from sklearn_ganprint.ensemble import FusionClassifier
 from sklearn_ganprint.residuals._blanks import LOWEST, without_residual

@@ -20,8 +20,7 @@ from sklearn_ganprint._batches._metaestimators import (
     offers,
     route,
 )
-from sklearn_ganprint._compat import Callbacks
-from sklearn_ganprint._fitting import fit_context
+from sklearn_ganprint._compat import Callbacks, fit_context
 from sklearn_ganprint._images import stack_images
 from sklearn_ganprint.conformal import (
     Calibration,

@@ -12,8 +12,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from sklearn_ganprint._batches import _metaestimators
 from sklearn_ganprint._batches._metaestimators import FitsParts, RoutesFitParams, ScoresSamples
-from sklearn_ganprint._compat import Callbacks
-from sklearn_ganprint._fitting import fit_context
+from sklearn_ganprint._compat import Callbacks, fit_context
 from sklearn_ganprint._images import stack_images
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.classification._base import sources

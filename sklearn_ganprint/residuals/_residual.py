@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn_ganprint import _images
 from sklearn_ganprint._batches import row_chunks, thread_map
 from sklearn_ganprint._batches._metaestimators import with_objects
-from sklearn_ganprint._fitting import fit_context
+from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import LUMINANCE_WEIGHTS, ImageShape, ImageTransformer
 from sklearn_ganprint.denoisers import DENOISERS, BaseDenoiser, check_denoiser
 from sklearn_ganprint.denoisers._filters import residuals_by_each, settable_denoiser
