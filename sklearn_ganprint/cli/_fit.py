@@ -1,14 +1,12 @@
 """``ganprint fit``: labelled images to a model in a file."""
 
 import argparse
-import math
 import os
 import shutil
 import warnings
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain, count
-from pathlib import Path
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -20,7 +18,6 @@ from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, T
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.cli._pages import check_file
 from sklearn_ganprint.datasets import ImageReadError, list_images
-from sklearn_ganprint.files._checkpoint import is_begun
 from sklearn_ganprint.localization import LocalizationWarning
 from sklearn_ganprint.open_set import CalibrationWarning, OpenSetClassifier
 from sklearn_ganprint.persistence import save_model
@@ -106,14 +103,13 @@ def run(args: argparse.Namespace) -> int:
     _settle_task(args)
     estimator = _estimator(args)
     check_file("--model", args.model, force=args.force)
-    _check_kept(args)
     any_size = _images.takes_any_size(estimator)
     drawn = {"limit_per_source": args.limit_per_source, "random_state": args.seed}
     bunch = _images.find_images(args, any_size=any_size, groups=args.groups, **drawn)
     if args.task == _arguments.DETECT:
         args.photos = _images.find_photos(args.photos, bunch.target_names.tolist())
     failures = list(bunch.failures)
-    whole_from = 0 if args.kind == "prnu" else math.inf  # of a sensor all is used
+    whole_from = 0 if args.kind == "prnu" else float("inf")  # of a sensor all is used
     if args.crop:
         _images.check_crop(bunch, args.crop)
     crop = args.crop or _images.auto_crop(bunch, whole_from=whole_from, any_size=any_size)
@@ -122,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model, findings=findings)
     if args.resume:
-        shutil.rmtree(_kept(args))
+        shutil.rmtree(os.path.realpath(_kept(args)))
     MESSAGES.warn(_models.warning_of_few(model))
     rows = _rows(bunch, model, failures, labels)
     MESSAGES.warn(_warning_of_sources(rows, model), _warning_of_pixels(bunch, model))
@@ -192,18 +188,6 @@ def _estimator(args: argparse.Namespace) -> OpenSetClassifier | Pipeline:
 def _kept(args: argparse.Namespace) -> str:
     """Name the folder where ``--resume`` keeps what is done of a fit."""
     return f"{args.model}.partial"
-
-
-def _check_kept(args: argparse.Namespace) -> None:
-    """Refuse what is no folder of an interrupted fit, since that is removed in the end."""
-    kept = _kept(args)
-    if not args.resume or not os.path.lexists(kept):
-        return
-    if os.path.islink(kept) or not os.path.isdir(kept) or not is_begun(Path(kept)):
-        raise CommandError(
-            f"--resume: {kept} is no folder of an interrupted fit; move it, or choose another "
-            f"--model"
-        )
 
 
 def _fit(

@@ -243,12 +243,18 @@ def stamp(item: Any) -> tuple[Any, ...] | None:
 
 
 def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Make a folder for what is kept of a run; refuse one of a run with other settings."""
+    """Make a folder for what is kept of a run; refuse one of others, or of other settings."""
     path, given = folder / _SETTINGS, json.loads(json.dumps(settings))
     try:
         found = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         folder.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(folder)
+        if os.listdir(folder):
+            raise ValueError(
+                f"{folder} is no folder of an interrupted run: it holds other files. Move them, or "
+                f"use another folder."
+            ) from None
         write_json(path, given)
         return
     except ValueError as error:
@@ -267,13 +273,6 @@ def _above(name: str) -> list[str]:
     """Return the parameters that a parameter is one of."""
     parts = name.split("__")
     return ["__".join(parts[:n]) for n in range(1, len(parts))]
-
-
-def is_begun(folder: Path) -> bool:
-    """Return whether a folder holds parts of a run, or nothing yet, and not files of others."""
-    remove_abandoned(folder)
-    names = os.listdir(folder)
-    return not names or _SETTINGS in names
 
 
 def save(path: Path, value: Any) -> None:
