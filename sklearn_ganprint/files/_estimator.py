@@ -70,7 +70,9 @@ class FileBatchEstimator(
         Folder for what batches of files have become. A ``fit`` that was interrupted goes on from
         there, with the same result; one with other parameters or files is refused. ``predict`` and
         the like keep their answers there, and read files that are new or have changed, by size
-        and time. The folder is not removed. None keeps nothing, and nothing is kept of arrays.
+        and time; images in memory are known by their content, and files at URLs by their names
+        alone, in ``fit``. The folder is not removed. None keeps nothing, and nothing is kept of
+        arrays.
 
     Attributes
     ----------
