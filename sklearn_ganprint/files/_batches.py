@@ -201,6 +201,8 @@ class FileBatches(Batches):
     ) -> Iterator[tuple[Any, ...]]:
         """Yield items and rows of each batch, and which of the items are looked at, if any."""
         items = self.items if len(positions) == len(self) else self.items[positions]
+        if self.reading.reader is not None:
+            items = list(items)  # in an array, objects of classes of a notebook cannot be sent
         # Later maps read the same files; histories may be there as soon as the first task is asked.
         looks = self.looked_at if not self.histories else None
         return (
