@@ -1,9 +1,15 @@
 """What the supported releases of the dependencies do differently, or have without types.
 
 Each piece that is for some releases only names the one that lets it go, once it is the oldest.
+
+scikit-learn 1.9 has callbacks, as an experiment. They hear of a fit, of loops in it that take long,
+and of each turn of these. Without callbacks nothing is done.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextvars import ContextVar
+from functools import wraps
 from typing import Any, TypeVar
 
 import joblib
@@ -18,16 +24,84 @@ from sklearn.utils.validation import _check_sample_weight
 
 try:
     from sklearn.callback import CallbackSupportMixin
-except ImportError:  # scikit-learn 1.9 has it, as an experiment
+except ImportError:  # of releases before scikit-learn 1.9
     CallbackSupportMixin = object
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 _Item = TypeVar("_Item")
 
 
+class Callbacks(CallbackSupportMixin):
+    """Base of estimators that take callbacks, where scikit-learn has them."""
+
+
 def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Method], Method]:
-    """Validate the parameters of an estimator before a method that fits it."""
-    return _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
+    """Validate the parameters of an estimator before a method that fits it; tell of the fit."""
+    validated = _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
+
+    def decorate(method: Method) -> Method:
+        whole = method.__name__ in ("fit", "fit_transform")
+        return validated(_told_of(method) if whole else method)
+
+    return decorate
+
+
+class _Fit:
+    """A fit that callbacks hear of; within a loop, they hear of no other loop."""
+
+    def __init__(self, estimator: Any, root: Any) -> None:
+        self.estimator, self.root, self.is_inside = estimator, root, False
+
+    def loop(self, name: str, part: str, items: Iterable[_Item], number: int) -> Iterator[_Item]:
+        loop = self._begun(self.root.subcontext(name, max_subtasks=number))
+        for item in items:
+            turn = self._begun(loop.subcontext(part))
+            self.is_inside = True
+            yield item
+            self.is_inside = False
+            turn.call_on_fit_task_end(estimator=self.estimator)
+        loop.call_on_fit_task_end(estimator=self.estimator)
+
+    def _begun(self, context: Any) -> Any:
+        return context.call_on_fit_task_begin(estimator=self.estimator)
+
+
+#: The fit that is under way in this thread, of an estimator that has callbacks.
+_UNDER_WAY: ContextVar[_Fit | None] = ContextVar("under_way", default=None)
+
+
+def _told_of(fit: Method) -> Method:
+    @wraps(fit)
+    def told(self: Any, *args: Any, **params: Any) -> Any:
+        if not getattr(self, "_skl_callbacks", None):
+            return fit(self, *args, **params)
+        given = inspect.signature(fit).bind(self, *args, **params)
+        data = {"X": given.args[1], "y": given.arguments.get("y")}
+        root = self._init_callback_context(max_subtasks=None)
+        root.call_on_fit_task_begin(estimator=self, **data)
+        token = _UNDER_WAY.set(_Fit(self, root))
+        try:
+            result = fit(self, *args, **params)
+        finally:
+            _UNDER_WAY.reset(token)
+        # Monitors score a copy of the estimator, which has all of its attributes by now.
+        root.call_on_fit_task_end(estimator=self, **data, reconstruction_attributes=dict)
+        return result
+
+    return told  # type: ignore[return-value]
+
+
+def told(
+    name: str, part: str, items: Iterable[_Item], number: int | None = None
+) -> Iterator[_Item]:
+    """Yield items; callbacks hear of the loop over them, and of what is done with each, a part.
+
+    `number` is that of the items, where they have no length.
+    """
+    fit = _UNDER_WAY.get()
+    if fit is None or fit.is_inside:
+        return iter(items)
+    return fit.loop(name, part, items, len(items) if isinstance(items, Sized) else number or 0)
 
 
 def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]:
@@ -39,42 +113,6 @@ def other_namespace(*arrays: Any) -> Any:
     """Return the namespace of arrays that are not numpy's, if scikit-learn dispatches to it."""
     xp, dispatches = get_namespace(*arrays)
     return None if not dispatches or _is_numpy_namespace(xp) else xp
-
-
-class Callbacks(CallbackSupportMixin):
-    """Base of estimators that take callbacks, where scikit-learn has them; experimental there."""
-
-
-class FitTasks:
-    """The tasks of a fit, of which the callbacks of an estimator are told, if it can have any.
-
-    Callbacks are set up here and end with the method that is decorated by :func:`fit_context`.
-    """
-
-    def __init__(self, owner: Any) -> None:
-        self.owner = owner
-        begin = getattr(owner, "_init_callback_context", None)
-        self.root = None if begin is None else self._begun(begin(max_subtasks=None))
-
-    def each(self, name: str, items: Sequence[_Item]) -> Iterator[_Item]:
-        """Yield items that one task goes over; what is done with each is a task of its own."""
-        if self.root is None:
-            yield from items
-            return
-        task = self._begun(self.root.subcontext(name, max_subtasks=len(items)))
-        for item in items:
-            part = self._begun(task.subcontext("batch"))
-            yield item
-            part.call_on_fit_task_end(estimator=self.owner)
-        task.call_on_fit_task_end(estimator=self.owner)
-
-    def end(self) -> None:
-        """Tell that the fit has come to its end."""
-        if self.root is not None:
-            self.root.call_on_fit_task_end(estimator=self.owner)
-
-    def _begun(self, context: Any) -> Any:
-        return context.call_on_fit_task_begin(estimator=self.owner)
 
 
 # scikit-learn 1.9 has a parameter for weights that may all be 0, and refuses such otherwise.

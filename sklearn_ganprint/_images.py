@@ -13,7 +13,7 @@ from sklearn.utils import check_array
 from sklearn.utils._set_output import _get_container_adapter
 from sklearn.utils.validation import _is_fitted, validate_data
 
-from sklearn_ganprint._compat import Method, fit_context
+from sklearn_ganprint._compat import Callbacks, Method, fit_context
 
 #: Accepted as they are; anything else becomes the first of them.
 IMAGE_DTYPES = (np.float64, np.float32, np.uint8, np.uint16)
@@ -208,7 +208,7 @@ def scaled_planes(image: Any, dtype: Any = np.float64, *, centre: bool = True) -
     return planes
 
 
-class ImageInputMixin:
+class ImageInputMixin(Callbacks):
     """Lets an estimator take images, or rows, and know which shape they have.
 
     Images are flattened *before* scikit-learn's own validation, since on n-dimensional input
@@ -305,7 +305,7 @@ class ImageInputMixin:
 
     def __sklearn_tags__(self) -> Any:
         """Declare that images are accepted beside rows."""
-        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags = super().__sklearn_tags__()
         # two_d_array stays True: without it check_estimator would run one single check
         tags.input_tags.three_d_array = True
         return tags

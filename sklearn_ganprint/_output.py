@@ -40,7 +40,8 @@ _LONGEST = 1 << 17
 # Names of protocols have two letters at least: one letter is a drive. They may be chained.
 _URL = re.compile(r"(?:[a-z][a-z\d+.-]+::)*[a-z][a-z\d+.-]+://", re.IGNORECASE)
 _USER = re.compile(r"(?<=://)[^\s/?]*@")
-_QUERY = re.compile(r"(://[^\s?'\"<>]*)\?[^\s'\"<>)]*")
+#: Up to a space, but for what closes a quotation or a sentence.
+_QUERY = re.compile(r"(://[^\s?'\"<>]*)\?\S*(?<![]'\"<>),.:;])")
 _CELL = re.compile(
     r'[^\S\r\n]*+"((?:[^"]++|"")*+)"[^\S\r\n]*+(?=[,\r\n]|\Z)'  # in quotes, doubled ones inside
     r"|([^,\r\n]*+)"
@@ -68,7 +69,8 @@ class Url(Name):
     whole: str
 
     def __new__(cls, whole: str, text: str | None = None) -> Self:
-        url = super().__new__(cls, without_secrets(whole) if text is None else text)
+        shown = without_secrets(whole.partition("?")[0]) if text is None else text
+        url = super().__new__(cls, shown)
         url.whole = whole
         return url
 

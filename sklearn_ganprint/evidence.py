@@ -15,7 +15,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from sklearn_ganprint._compat import fit_context
+from sklearn_ganprint._compat import Callbacks, fit_context
 
 __all__ = [
     "LikelihoodRatioCalibrator",
@@ -46,7 +46,7 @@ _SUPPORT = (
 )
 
 
-class LikelihoodRatioCalibrator(BaseEstimator):
+class LikelihoodRatioCalibrator(Callbacks, BaseEstimator):
     """Turn scores into likelihood ratios of two propositions.
 
     The likelihood ratio (LR) is how much more probable a score is if the first proposition is true

@@ -81,6 +81,22 @@ def test_fit_goes_on_after_it_was_stopped(tmp_path, image_folder, fit, signum, e
     assert resumed.checkpoint is None
 
 
+@pytest.mark.parametrize("kind", ["folder", "file", "link"])
+def test_what_fit_did_not_make_is_not_removed(tmp_path, image_folder, fit, kind):
+    folder, _, _ = image_folder(n_per_class=2)
+    kept, other = tmp_path / "m.partial", tmp_path / "other"
+    if kind == "file":
+        kept.touch()
+    else:
+        other.mkdir()
+        (other / "thesis.txt").touch()
+        kept.symlink_to(other) if kind == "link" else other.rename(kept)
+    status, _, err = fit(folder, tmp_path / "m", "--kind", "fingerprint", "--resume")
+    assert status == 2 and str(kept) in err
+    assert kind == "file" or "is no folder of an interrupted run" in err
+    assert kept.exists() and (kind == "file" or os.listdir(kept) == ["thesis.txt"])
+
+
 def test_fit_autocorrelation(tmp_path, image_folder, fit, ganprint):
     folder, paths, y = image_folder(n_per_class=3)
     status, out, _ = fit(folder, tmp_path / "m", "--kind", "autocorrelation")

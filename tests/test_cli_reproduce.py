@@ -19,6 +19,12 @@ from sklearn_ganprint import ResidualTransformer
 FAST = ("--n-robustness", "0", "--denoiser", "gaussian")
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave pictures empty where nobody looks at them: to draw them takes most of the time."""
+    monkeypatch.setattr(Figure, "savefig", lambda figure, file, **params: file.write(b"drawn"))
+
+
 class Page(HTMLParser):
     """The links of a page, and the text that a reader sees."""
 
@@ -54,6 +60,7 @@ def test_writes_a_page_with_all_that_it_shows(tmp_path, image_folder, ganprint):
     assert no_leftovers(out) and no_leftovers(out / "figures")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_study_and_controls(tmp_path, image_folder, ganprint):
     folder, *_ = image_folder(labels=("star/x", "star/y", "pro/z"), n_per_class=10)
     out = tmp_path / "out"
@@ -86,6 +93,7 @@ def test_pictures_come_in_both_formats_and_open(tmp_path, image_folder, ganprint
             image.verify()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_prints_json_that_equals_the_file(tmp_path, image_folder, ganprint):
     folder, *_ = image_folder()
     args = ("--out", tmp_path / "out", "--format", "json", *FAST)
@@ -99,6 +107,7 @@ def test_prints_json_that_equals_the_file(tmp_path, image_folder, ganprint):
     assert [each["n_fit"] for each in document["sources"]] == [4, 4, 4]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_takes_its_options(tmp_path, image_folder, ganprint):
     folder, *_ = image_folder(n_per_class=9)
     families = tmp_path / "families.csv"
@@ -121,6 +130,7 @@ def test_takes_its_options(tmp_path, image_folder, ganprint):
     assert "one fingerprint, of the luminance" in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_groups_by_name_stay_on_one_side(tmp_path, image_folder, ganprint):
     folder, *_ = image_folder(n_per_class=10)
     for index, path in enumerate(sorted(folder.rglob("*.png"))):
@@ -131,6 +141,7 @@ def test_groups_by_name_stay_on_one_side(tmp_path, image_folder, ganprint):
     assert "are on one side only" in Page(out / "index.html").text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_names_what_failed_and_uses_the_rest(tmp_path, image_folder, ganprint):
     folder, *_ = image_folder(n_per_class=10)
     broken = add_broken_files(folder / "b")
@@ -141,6 +152,7 @@ def test_names_what_failed_and_uses_the_rest(tmp_path, image_folder, ganprint):
     assert (out / "index.html").is_file()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_goes_on_after_an_interruption(tmp_path, image_folder, ganprint, monkeypatch):
     folder, *_ = image_folder(n_per_class=10)
     out = tmp_path / "out"
@@ -169,6 +181,7 @@ def test_goes_on_after_an_interruption(tmp_path, image_folder, ganprint, monkeyp
     assert documents[0] == documents[1]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_draws_no_figure_twice_after_an_interruption(tmp_path, image_folder, ganprint, monkeypatch):
     folder, *_ = image_folder(labels=("a", "b"))
     out = tmp_path / "out"
@@ -189,6 +202,7 @@ def test_draws_no_figure_twice_after_an_interruption(tmp_path, image_folder, gan
     assert len(list((out / "figures").glob("*.svg"))) == n_figures > 5
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_overwrites_nothing_unless_forced(tmp_path, image_folder, ganprint):
     folder, *_ = image_folder()
     out = tmp_path / "out"
@@ -228,6 +242,7 @@ def test_images_that_do_not_do(tmp_path, image_folder, ganprint, labels, options
     assert re.search(words, err.splitlines()[-1])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_sizes_that_differ_are_said(tmp_path, image_folder, ganprint):
     folder, *_ = image_folder(labels=("a", "b"))
     for path in (folder / "b").iterdir():

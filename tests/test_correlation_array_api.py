@@ -1,4 +1,4 @@
-"""Scores of arrays that are not numpy's, held to those of numpy, on arrays that allow no more."""
+"""Scores and features of arrays that are not numpy's, held to those of numpy."""
 
 import array_api_strict as xp
 import numpy as np
@@ -6,6 +6,7 @@ import pytest
 from sklearn import config_context
 
 from sklearn_ganprint.correlation import correlation_index, cosine_index, negative_distance
+from sklearn_ganprint.features import PartialCorrelationTransformer
 
 SCORES = [correlation_index, cosine_index, negative_distance]
 
@@ -62,3 +63,52 @@ def test_other_dtypes_count_as_float64(score):
 def test_different_sizes_are_refused(score):
     with pytest.raises(ValueError, match="one trailing shape"):
         score(xp.ones((2, 4, 4)), xp.ones((2, 16)))
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
+@pytest.mark.parametrize(
+    "params", [{}, {"size": 1, "scales": (2, 3)}, {"size": 3, "cross_channel": False}], ids=str
+)
+def test_partial_correlations_equal_those_of_numpy(images, params, dtype, tolerance):
+    device, residuals = xp.Device("device1"), images[0].astype(dtype)
+    there = xp.asarray(residuals, device=device)
+    transformer = PartialCorrelationTransformer(**params).fit(there)
+    expected = PartialCorrelationTransformer(**params).fit(residuals)
+    features = transformer.transform(there)
+    assert (features.dtype, features.device) == (getattr(xp, dtype), device)
+    assert vars(transformer) == vars(expected)
+    features = np.asarray(xp.asarray(features, device=xp.Device("CPU_DEVICE")))
+    np.testing.assert_allclose(features, expected.transform(residuals), atol=tolerance)
+
+
+def test_partial_correlations_of_rows_of_whole_numbers():
+    rows = np.arange(2 * 8 * 9).reshape(2, -1) % 7 - 3
+    transformer = PartialCorrelationTransformer(3, image_shape=(8, 9)).fit(xp.asarray(rows))
+    features = transformer.transform(xp.asarray(rows))
+    np.testing.assert_allclose(np.asarray(features), transformer.transform(rows), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("value", "shape", "words"),
+    [
+        (np.nan, (8, 6), "contains NaN"),
+        (1.0, (8, 7), "expecting images of shape"),
+        (1.0, (4, 6), "expecting images of shape"),
+    ],
+)
+def test_images_without_partial_correlations_are_refused(value, shape, words):
+    transformer = PartialCorrelationTransformer().fit(xp.ones((1, 8, 6, 3)))
+    with pytest.raises(ValueError, match=words):
+        transformer.transform(xp.full((2, *shape, 3), value))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_tensors_of_torch_are_taken(images, dtype):
+    torch = pytest.importorskip("torch")
+    residuals, fingerprints = (values.astype(dtype) for values in images)
+    transform = PartialCorrelationTransformer().transform
+    for compute in (lambda x, y: transform(x), *SCORES):
+        scores = compute(torch.asarray(residuals), torch.asarray(fingerprints))
+        assert scores.dtype == getattr(torch, dtype)
+        expected = compute(residuals, fingerprints)
+        np.testing.assert_allclose(scores.numpy(), expected, rtol=1e-5, atol=1e-5)

@@ -157,6 +157,28 @@ def test_labels_that_a_dataset_knows_need_no_image(make_images):
     assert list_images(dataset).labels.tolist() == list("zzxxyy") and not dataset.asked
 
 
+@pytest.mark.parametrize("targets", [[2, -1, 0, 0, 1, 1], None])
+def test_images_without_a_label_are_named_and_left_out(make_images, targets):
+    def make(image, label):
+        if label == "broken":
+            raise RuntimeError("lost")
+        return image, label
+
+    images, _ = make_images(n_per_class=2)
+    dataset = Dataset(images, ["z", "broken", "x", "x", "y", "y"], make)
+    dataset.targets, dataset.classes = targets, ["x", "y", "z"]
+    listed = list_images(dataset)
+    assert listed.labels.tolist() == list("zxxyy")
+    reason = "has no label" if targets else "cannot be asked for its label: RuntimeError: lost"
+    assert list(map(str, listed.failures)) == [f"image 1: {reason}"]
+    assert len(list_images(dataset, layout=None).filenames) == 6
+    dataset.targets = [-1] * 6
+    assert list_images(dataset).labels is None and not list_images(dataset).failures
+    dataset.targets = [3] * 6
+    with pytest.raises(ValueError, match="labels from 0 to 2, .*got 3"):
+        list_images(dataset)
+
+
 def test_columns_are_read_as_the_files_that_they_hold(make_images, tmp_path):
     images, _ = make_images(n_per_class=2)
     exif = Image.Exif()
@@ -197,6 +219,8 @@ def test_items_go_to_workers(make_images):
     dataset = Dataset(images, labels)
     names = pickle.loads(pickle.dumps(list_images(dataset).filenames))
     np.testing.assert_array_equal(ImageReader().read(names), images)
+    listed = list_images(list(zip(images, labels, strict=True)))
+    assert len(pickle.dumps(listed.filenames[:1])) < 2 * images[0].nbytes  # the others stay here
     assert content_keys(names) == content_keys(list(map(Image.fromarray, images)))
 
 
@@ -220,3 +244,13 @@ def test_a_dataset_without_images_is_refused():
     columns = Columns({"text": ["a"]}, {"text": Feature()})
     with pytest.raises(ValueError, match=r"Columns of 1 images: expected a column of images"):
         load_image_folder(columns)
+
+
+def test_a_dataset_of_a_notebook_goes_to_workers(make_images):
+    class Own(Dataset):
+        """Found in no module, as what a notebook defines."""
+
+    images, labels = make_images(n_per_class=2)
+    names = list_images(Own(images, labels)).filenames
+    files = FileBatchEstimator(make_attribution_pipeline("fingerprint"), batch_size=3, n_jobs=2)
+    assert files.fit(names, labels).failures_ == []

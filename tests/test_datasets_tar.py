@@ -142,12 +142,15 @@ def test_a_folder_may_be_called_like_a_tar_file(shard, samples, tmp_path):
     np.testing.assert_array_equal(reader.read_one(tmp_path / "a.tar/plain.png"), images[1])
 
 
-def test_damage_of_a_tar_file_that_is_read_as_a_folder_is_named(shard, samples):
+@pytest.mark.parametrize("damage", ["header", "cut"])
+def test_damage_of_a_tar_file_that_is_read_as_a_folder_is_named(shard, samples, damage):
     images, labels, members = samples
     names = [f"{label}/{index}.png" for index, label in enumerate(labels)]
     pngs = (members[f"{index}.png"] for index in range(len(images)))
     path = shard(dict(zip(names, pngs, strict=True)))
-    path.write_bytes(path.read_bytes().replace(b"c/5.png\0", b"c/5.pn!\0"))
+    whole, header = path.read_bytes(), b"c/5.png\0"
+    changed = whole.replace(header, b"c/5.pn!\0")
+    path.write_bytes(changed if damage == "header" else whole[: whole.index(header)])
     bunch = load_image_folder(path)
     assert len(bunch.data) == 5
     assert [f.filename for f in bunch.failures] == [str(path)]

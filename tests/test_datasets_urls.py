@@ -220,18 +220,29 @@ def test_nothing_secret_is_printed_or_saved(web, tmp_path, ganprint, model):
     model_path, _, _ = model
     secret = f"http://user:hunter2@{host}/a/000.png?signature=hunter2"
     lost = f"http://user:hunter2@{host}/a/none.png?signature=hunter2"
-    status, out, err = ganprint(
-        "predict", model_path, secret, lost, "--format", "json", "--out", tmp_path / "case"
-    )
+    kept = tmp_path / "case" / "kept"
+    words = ["predict", model_path, secret, lost, paths[0], "--resume", kept]
+    status, out, err = ganprint(*words, "--format", "json", "--out", tmp_path / "case", "--force")
     assert status == 1, err
     assert [row["file"] for row in json.loads(out)["results"]] == [
         f"http://{host}/a/000.png",
         f"http://{host}/a/none.png",
+        paths[0],
     ]
     written = [path.read_bytes() for path in (tmp_path / "case").rglob("*") if path.is_file()]
-    assert b"http://" in b"".join(written)
+    assert b"http://" in b"".join(written) and len(list(kept.rglob("results*"))) == 1
     for text in (out.encode(), err.encode(), *written):
         assert b"hunter2" not in text and b"signature" not in text
+    ganprint("predict", model_path, secret, "--resume", kept)
+    assert len(list(kept.rglob("results*"))) == 1  # nothing tells whether it has changed
+
+
+@pytest.mark.parametrize("query", ["(1)&k=hunter2", "it's&k=hunter2", "a b=hunter2", "<a>hunter2"])
+def test_a_query_of_any_signs_is_no_part_of_a_name(web, ganprint, query):
+    _, host = web
+    for path in ("none.png", "denied.png"):
+        _, out, err = ganprint("inspect", f"http://{host}/{path}?{query}")
+        assert f"http://{host}/{path}: cannot be opened" in err and "hunter2" not in out + err
 
 
 def test_a_saved_model_has_no_secret_of_the_files_that_failed(web, tmp_path):

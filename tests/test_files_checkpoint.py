@@ -1,11 +1,15 @@
 """Fits that are interrupted, and go on from a folder."""
 
+import io
 import os
 import pickle
+import zipfile
 
 import joblib
 import numpy as np
 import pytest
+from PIL import Image
+from sklearn.base import clone
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
@@ -18,7 +22,10 @@ from sklearn_ganprint import (
     make_attribution_pipeline,
     make_localization_pipeline,
 )
+from sklearn_ganprint.datasets import list_images
+from sklearn_ganprint.experiments._parts import Checkpoints
 from sklearn_ganprint.features import AutocorrelationTransformer
+from sklearn_ganprint.files._checkpoint import Checkpoint
 
 #: How many times a channel of a batch was denoised.
 DENOISED = []
@@ -92,6 +99,22 @@ def test_an_interrupted_fit_goes_on_and_ends_alike(tmp_path, image_folder, name,
     assert files.fitted_files_ is not None and len(files.fitted_files_) == len(paths)
 
 
+def test_two_runs_do_not_mix_in_one_folder(tmp_path, image_folder):
+    _, paths, y = image_folder()
+    expected = FileBatchEstimator(mean, batch_size=2).fit(paths, y).class_scores(paths)
+    first = FileBatchEstimator(mean, batch_size=2, checkpoint=tmp_path / "kept")
+    second = clone(first)
+
+    def run_between(n_done, n_files):
+        if n_done == 2:
+            second.fit(paths, y)
+
+    with pytest.raises(ValueError, match=r"Another run writes into .*kept"):
+        first.set_params(progress=run_between).fit(paths, y)
+    np.testing.assert_array_equal(second.class_scores(paths), expected)
+    np.testing.assert_array_equal(clone(second).fit(paths, y).class_scores(paths), expected)
+
+
 def test_files_that_failed_are_named_again(tmp_path, image_folder):
     _, paths, y = image_folder()
     open(paths[3], "w").close()
@@ -103,7 +126,9 @@ def test_files_that_failed_are_named_again(tmp_path, image_folder):
         assert files.estimator_[-1].class_count_.sum() == len(paths) - 1
 
 
-@pytest.mark.parametrize("change", ["batch_size", "files", "y", "estimator__fingerprint"])
+@pytest.mark.parametrize(
+    "change", ["batch_size", "files", "y", "estimator__fingerprint", "estimator"]
+)
 def test_another_fit_is_refused_by_what_has_changed(tmp_path, image_folder, change):
     _, paths, y = image_folder(n_per_class=2)
     files = FileBatchEstimator(mean, batch_size=4, checkpoint=tmp_path / "kept").fit(paths, y)
@@ -114,6 +139,8 @@ def test_another_fit_is_refused_by_what_has_changed(tmp_path, image_folder, chan
         os.utime(paths[0], (0, 0))
     elif change == "y":
         y = y[::-1]
+    elif change == "estimator":
+        files.set_params(estimator=MODELS["open-set"])
     else:
         files.set_params(estimator__fingerprintclassifier__metric="cosine")
     with pytest.raises(ValueError, match=rf"other settings \({change}\w*\)"):
@@ -125,14 +152,26 @@ class Harmful:
         return os.system, ("true",)
 
 
-@pytest.mark.parametrize("harm", [Harmful(), joblib.delayed])
-def test_what_others_put_into_the_folder_is_not_run(tmp_path, image_folder, harm):
+class Writing:
+    def __init__(self, made):
+        self.made = made
+
+    def __reduce__(self):
+        return self.made, ("made", {})
+
+
+@pytest.mark.parametrize(
+    "harm", [Harmful(), joblib.delayed, Writing(Checkpoint), Writing(Checkpoints)]
+)
+def test_what_others_put_into_the_folder_is_not_run(tmp_path, image_folder, harm, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     _, paths, y = image_folder(n_per_class=2)
     files = FileBatchEstimator(mean, checkpoint=tmp_path / "kept").fit(paths, y)
     (kept,) = (tmp_path / "kept").rglob("results*")
     kept.write_bytes(pickle.dumps(harm))
-    with pytest.raises(pickle.UnpicklingError, match=r"system|delayed"):
+    with pytest.raises(pickle.UnpicklingError, match=r"system|delayed|Checkpoint"):
         files.fit(paths, y)
+    assert not os.path.exists("made")
 
 
 class Merging(GaussianNB):
@@ -180,3 +219,41 @@ def test_answers_are_kept_for_files_that_have_not_changed(tmp_path, image_folder
     files.fit(paths[:4] + paths[8:], y[:4].tolist() + y[8:].tolist())
     with pytest.raises(ValueError, match=r"other settings \(model\)"):
         files.class_scores(paths)
+
+
+@pytest.mark.parametrize("stored", ["zip", "PIL", "dataset"])
+def test_images_without_files_of_their_own_are_known_to_have_changed(tmp_path, stored, make_images):
+    def store(images):
+        if stored == "zip":
+            with zipfile.ZipFile(tmp_path / "i.zip", "w") as archive:
+                for n, image in enumerate(images):
+                    stream = io.BytesIO()
+                    Image.fromarray(image).save(stream, "bmp")
+                    archive.writestr(f"{n}.bmp", stream.getvalue())
+            return [tmp_path / "i.zip" / f"{n}.bmp" for n in range(len(images))]
+        images = list(map(Image.fromarray, images))
+        return images if stored == "PIL" else list_images(images, layout=None).filenames
+
+    images, y = make_images(n_per_class=3)
+    files = FileBatchEstimator(mean, checkpoint=tmp_path / "kept").fit(store(images), y)
+    answers = files.class_scores(store(images))
+    DENOISED.clear()
+    changed = files.class_scores(store(images[::-1]))
+    np.testing.assert_allclose(changed, answers[::-1], rtol=1e-5)
+    assert DENOISED
+    with pytest.raises(ValueError, match=r"other settings \(files\)"):
+        files.fit(store(images[::-1]), y)
+
+
+def test_names_of_files_hold_from_other_folders(tmp_path, image_folder, monkeypatch):
+    _, paths, y = image_folder(n_per_class=2)
+    files = FileBatchEstimator(mean).fit(paths, y)
+    expected = files.class_scores(paths[:3:2])
+    files.set_params(checkpoint=tmp_path / "kept")
+    for n, folder in enumerate(map(tmp_path.joinpath, "ab")):
+        folder.mkdir()
+        Image.open(paths[2 * n]).save(folder / "1.bmp")
+        os.utime(folder / "1.bmp", (0, 0))
+        monkeypatch.chdir(folder)
+        answer = files.class_scores(["1.bmp"])
+        np.testing.assert_allclose(answer, expected[n : n + 1], rtol=1e-5)

@@ -20,7 +20,7 @@ from sklearn_ganprint._batches._metaestimators import (
     check_classes,
     offers,
 )
-from sklearn_ganprint._compat import check_sample_weight, fit_context
+from sklearn_ganprint._compat import Callbacks, check_sample_weight, fit_context
 from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint.residuals._blanks import LOWEST, report_blank, zero_rows
 
@@ -30,7 +30,7 @@ __all__ = ["BaseFingerprintClassifier"]
 Sums = tuple[np.ndarray, ...]
 
 
-class DecidesByClassScores(ClassifierMixin):
+class DecidesByClassScores(Callbacks, ClassifierMixin):
     """What classifiers with ``class_scores`` make of these."""
 
     classes_: np.ndarray

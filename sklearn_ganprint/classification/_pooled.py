@@ -12,13 +12,13 @@ from sklearn.utils.extmath import softmax
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from sklearn_ganprint._compat import fit_context
+from sklearn_ganprint._compat import Callbacks, fit_context
 from sklearn_ganprint._images import FLOAT_DTYPES
 
 __all__ = ["PooledDiscriminantAnalysis"]
 
 
-class PooledDiscriminantAnalysis(LinearClassifierMixin, ClassifierMixin, BaseEstimator):
+class PooledDiscriminantAnalysis(Callbacks, LinearClassifierMixin, ClassifierMixin, BaseEstimator):
     """Linear discriminant analysis with one shrunk covariance for all classes.
 
     The result is that of scikit-learn's ``LinearDiscriminantAnalysis(solver="lsqr",

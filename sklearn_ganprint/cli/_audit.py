@@ -32,7 +32,7 @@ _IN_CSV = columns("control", _ACCURACY, "low", "high", _CHANCE, "images", _WHAT)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    _arguments.add(parser, "source", what=", and perhaps group")
+    _arguments.add(parser, "source", what="; the CSV file may have a column group")
     _arguments.add(parser, "--layout", default="folders")
     _arguments.add(parser, "--limit-per-source")
     _arguments.add(parser, "--crop", "--anchor")

@@ -1,7 +1,7 @@
 """``ganprint fit``: labelled images to a model in a file."""
 
 import argparse
-import math
+import os
 import shutil
 import warnings
 from collections import Counter
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     if args.task == _arguments.DETECT:
         args.photos = _images.find_photos(args.photos, bunch.target_names.tolist())
     failures = list(bunch.failures)
-    whole_from = 0 if args.kind == "prnu" else math.inf  # of a sensor all is used
+    whole_from = 0 if args.kind == "prnu" else float("inf")  # of a sensor all is used
     if args.crop:
         _images.check_crop(bunch, args.crop)
     crop = args.crop or _images.auto_crop(bunch, whole_from=whole_from, any_size=any_size)
@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
     model = _fit(estimator, bunch, crop, args, failures)
     save_model(model.whole, args.model, findings=findings)
     if args.resume:
-        shutil.rmtree(_kept(args))
+        shutil.rmtree(os.path.realpath(_kept(args)))
     MESSAGES.warn(_models.warning_of_few(model))
     rows = _rows(bunch, model, failures, labels)
     MESSAGES.warn(_warning_of_sources(rows, model), _warning_of_pixels(bunch, model))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import sklearn_ganprint
-from sklearn_ganprint._output import NAMES, printable, without_secrets
+from sklearn_ganprint._output import NAMES, as_name, printable, without_secrets
 from sklearn_ganprint.cli._console import CommandError, one_line, plain_warnings
 from sklearn_ganprint.cli._interrupt import STATUS, WORD, interruptible
 
@@ -71,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with plain_warnings():
             args = _parser().parse_args(argv)
-        args.words = list(map(without_secrets, sys.argv[1:] if argv is None else argv))
+        words = sys.argv[1:] if argv is None else argv
+        args.words = [without_secrets(as_name(word)) for word in words]
     except SystemExit as stop:  # argparse has said what is wrong, or shown the help
         return _flush(int(stop.code or 0))
     # File names may hold letters that the encoding does not have, and bytes that are no letters.

@@ -97,7 +97,7 @@ def _write_parquet(args: argparse.Namespace) -> int:
         for part in question.judge_in_parts(args, N_ROWS):
             append(part.rows)
             n_rows, failures = n_rows + len(part.rows), [*failures, *part.failures]
-    MESSAGES.say(f"saved {args.parquet}: {n_rows} rows")
+    MESSAGES.say(f"saved {args.parquet}: {n_rows} row{'s' * (n_rows != 1)}")
     return _images.exit_status(failures, n_rows - len(failures))
 
 

@@ -17,6 +17,7 @@ from scipy.spatial.distance import cdist, squareform
 from sklearn.neighbors import NearestNeighbors
 
 from sklearn_ganprint._batches import row_chunks, thread_map
+from sklearn_ganprint._compat import told
 from sklearn_ganprint.features._base import POWER_FLOOR
 from sklearn_ganprint.features._spectrum import Frequencies
 
@@ -456,7 +457,8 @@ def cluster_points(
     if len(points) == 1 or n_clusters == 1:
         return np.zeros(len(points), dtype=int)
     partitions = []
-    for n_components in sorted({min(n, points.shape[1]) for n in PARTITION_COMPONENTS}):
+    numbers = sorted({min(n, points.shape[1]) for n in PARTITION_COMPONENTS})
+    for n_components in told("partitions", "partition", numbers):
         used = points[:, :n_components]
         tree = linkage(used, "ward")
         for size in CUT_SIZES:  # too many clusters, deliberately

@@ -358,7 +358,8 @@ def _draw(
 def _list(given: Any, layout: str | None) -> tuple[Listing, str]:
     """List a container or a dataset, and say what that is."""
     if not isinstance(given, str | bytes | os.PathLike):
-        return with_one_spelling(list_dataset(given)), describe(given)
+        listing = list_dataset(given, labelled=layout is not None)
+        return with_one_spelling(listing), describe(given)
     container = as_name(given)
     return list_all(container) if layout is None else list_container(container, layout), container
 

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, TiffImagePlugin
 
 from sklearn_ganprint._output import as_name, as_names
+from sklearn_ganprint.datasets._decoding import ImageReadError
 from sklearn_ganprint.datasets._listing import Entry, Listing
 from sklearn_ganprint.datasets._storage import Held, PixelStream, open_file
 
@@ -79,7 +80,7 @@ def _from_array(value: Any) -> Image.Image:
         raise OSError(
             errno.EINVAL,
             f"expected a PIL image, the bytes of a file, or whole numbers (uint8) of the shape "
-            f"(height, width) or (height, width, 3), got {type(value).__name__}, {array.dtype} "
+            f"(height, width) or (height, width, 3), got {type(value).__name__}, {array.dtype} of "
             f"the shape {np.shape(value)}. Nothing is rescaled: leave out transforms that make "
             f"floats of images or normalize them, such as ToTensor",
         )
@@ -112,25 +113,49 @@ def _is_sequence(value: Any) -> bool:
     return hasattr(value, "__len__") and hasattr(value, "__getitem__")
 
 
-def list_dataset(source: Any) -> Listing:
-    """List the images of a dataset, and their labels, "" where there are none."""
+def list_dataset(source: Any, *, labelled: bool = True) -> Listing:
+    """List the images of a dataset, and their labels, "" where there are none.
+
+    If some have labels, those without one become failures.
+    """
     if not _is_sequence(source):
         raise TypeError(
             f"expected a path, or a dataset with a length and items by number, got "
             f"{type(source).__name__}"
         )
-    labels: Sequence[Any]
-    if isinstance(features := getattr(source, "features", None), Mapping):
-        source, labels, names = _of_columns(source, features)
-    elif len(labels := getattr(source, "targets", ())) == len(source):
-        names = getattr(source, "classes", None)
-    else:
-        labels, names = [_label_in(source[index]) for index in range(len(source))], None
+    source, labels, names = _take_apart(source, labelled=labelled)
     entries = [
-        Entry(_in_words(label, names), filename=Item(f"image {index}", source, index))
+        Entry(_in_words(label, names), filename=_item(source, index))
         for index, label in enumerate(labels)
     ]
-    return Listing(entries, dict.fromkeys((e.label for e in entries), describe(source)), [])
+    lacking = [n for n, entry in enumerate(entries) if not entry.label]
+    failures = []
+    if len(lacking) < len(entries):
+        failures = [ImageReadError(entries[n].filename, _why_none(labels[n])) for n in lacking]
+        entries = [entry for entry in entries if entry.label]
+    return Listing(entries, dict.fromkeys((e.label for e in entries), describe(source)), failures)
+
+
+def _item(source: Any, index: int) -> Item:
+    """Name an image; of a list it is held itself, or all others would go to workers with it."""
+    name = f"image {index}"
+    in_memory = isinstance(source, list | tuple | np.ndarray)
+    return Item(name, source[index]) if in_memory else Item(name, source, index)
+
+
+def _take_apart(source: Any, *, labelled: bool) -> tuple[Any, Sequence[Any], Any]:
+    """Return a dataset without its labels, these, and their names if they have some."""
+    labels: Any = getattr(source, "targets", None)
+    names = getattr(source, "classes", None)
+    if isinstance(features := getattr(source, "features", None), Mapping):
+        source, labels, names = _of_columns(source, features)
+    elif not hasattr(labels, "__len__") or len(labels) != len(source):
+        labels, names = None, None
+    if not labelled:
+        labels = [None] * len(source)
+    elif labels is None:
+        labels = [_label_of(source, index) for index in range(len(source))]
+    return source, labels, names
 
 
 def describe(source: Any) -> str:
@@ -160,6 +185,20 @@ def _column(features: Mapping[str, Any], kind: str, name: str) -> str | None:
     return name if name in features else found[0] if len(found) == 1 else None
 
 
+def _label_of(source: Any, index: int) -> Any:
+    """Ask a dataset for the label of an image, which may raise anything."""
+    try:
+        return _label_in(source[index])
+    except Exception as error:
+        return error
+
+
+def _why_none(label: Any) -> str:
+    if isinstance(label, Exception):
+        return f"cannot be asked for its label: {type(label).__name__}: {label}"
+    return "has no label"
+
+
 def _label_in(value: Any) -> Any:
     if isinstance(value, Mapping):
         return value.get("label")
@@ -167,7 +206,12 @@ def _label_in(value: Any) -> Any:
 
 
 def _in_words(label: Any, names: Any) -> str:
-    """Write a label, by its name if numbers have names."""
-    if label is None:
+    """Write a label, by its name if numbers have names; -1 stands for none."""
+    if label is None or isinstance(label, Exception):
         return ""
-    return str(label) if names is None or isinstance(label, str) else str(names[int(label)])
+    if names is None or isinstance(label, str):
+        return str(label)
+    number = int(label)
+    if number >= len(names):
+        raise ValueError(f"expected labels from 0 to {len(names) - 1}, of {names}, got {number}")
+    return str(names[number]) if number >= 0 else ""

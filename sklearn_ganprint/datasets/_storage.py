@@ -332,9 +332,13 @@ def _add_tarred(archive: str, stream: BinaryIO, found: dict[str, Member]) -> Non
             if info.size < 0 or (info.isreg() and info.offset_data + info.size > size):
                 # Not followed: a size below 0 would lead back, and round for ever.
                 raise tarfile.ReadError(f"{info.name!r} has {info.size} bytes by its header")
-        # tarfile takes a header that makes no sense for the end, which is a block of zeros.
+        # tarfile takes a header that makes no sense for the end, which is a block of zeros, and
+        # so it does with no header, where a file was cut.
         stream.seek(opened.offset)
-        if any(stream.read(tarfile.BLOCKSIZE)):
+        end = stream.read(tarfile.BLOCKSIZE)
+        if not end:
+            raise tarfile.ReadError(f"it ends at byte {opened.offset} without a mark of its end")
+        if any(end):
             raise tarfile.ReadError(f"the header at byte {opened.offset} makes no sense")
 
 

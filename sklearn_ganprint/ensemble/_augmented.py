@@ -27,7 +27,7 @@ from sklearn.utils.validation import (
 from sklearn_ganprint import _batches, _images
 from sklearn_ganprint._batches import Batches, _metaestimators, row_chunks
 from sklearn_ganprint._batches._metaestimators import AnswersAsInner, RoutesFitParams
-from sklearn_ganprint._compat import fit_context
+from sklearn_ganprint._compat import Callbacks, fit_context, told
 from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint.classification._base import for_two
 from sklearn_ganprint.perturbations import BasePerturbation, RandomHistory, check_perturbation
@@ -57,7 +57,7 @@ def rows_of_copies(copies: np.ndarray, y: np.ndarray, params: dict[str, Any]) ->
     return rows, y[owners], {name: _safe_indexing(own, owners) for name, own in params.items()}
 
 
-class FittedOnCopies(AnswersAsInner, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class FittedOnCopies(AnswersAsInner, Callbacks, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Predicts as its `estimator_` does, from what `_originals` makes of images."""
 
     estimator: Any
@@ -294,7 +294,6 @@ class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
         copies, kept = batches.collect(self.transform_versions)
         return self.fit_versions(copies, y[kept], **_batches.at(kept, params))
 
-    @fit_context(prefer_skip_nested_validation=False)
     def fit_versions(
         self, versions: np.ndarray, y: Any, sample_weight: Any = None, groups: Any = None
     ) -> Self:
@@ -316,6 +315,7 @@ class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
         AugmentedClassifier
             The fitted classifier.
         """
+        self._validate_params()
         y = column_or_1d(y)
         check_consistent_length(versions, y)
         _metaestimators.check_classes(self, y)
@@ -430,7 +430,7 @@ def chain_name(chain: Chain) -> str:
 def transform_copies(images: np.ndarray, chains: list[Chain], steps: list[Any]) -> np.ndarray:
     """Apply perturbations, then steps, to a few images at a time: (n, n_versions, ...)."""
     copies = np.empty(0)
-    for position, chain in enumerate(chains):
+    for position, chain in enumerate(told("copies", "copy", chains)):
         # 64 MiB of float32: residuals, unlike features, are too large to have all at once.
         for chunk in row_chunks(len(images), images[0].size // 64):
             perturbed = np.asarray(_batches.transform_batch(images[chunk], chain))

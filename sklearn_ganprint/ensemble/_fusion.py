@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from sklearn_ganprint._batches import Batches, _metaestimators, split_steps, takes_any_size
 from sklearn_ganprint._batches._metaestimators import Mergeable, offers
+from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import as_batch, differ_in_shape
 from sklearn_ganprint.classification._base import DecidesByClassScores, all_scores
 from sklearn_ganprint.ensemble._augmented import Perturbation, chain_name, perturbation_chains
@@ -294,6 +295,7 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
     def _takes_any_size(self) -> bool:
         return all(takes_any_size(estimator) for _, estimator in self.estimators)
 
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, groups: Any = None, sources: Any = None) -> Self:
         """Fit the classifiers, and their weights on images that they have not seen.
 
@@ -370,8 +372,7 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         # A splitter that is passed is used as it is.
         searched = groups is None and (self.cv is None or isinstance(self.cv, Integral))
         contents = [SharedContent(len(y), first)] if searched else []
-        found = gather(batches, [*blank, *contents], y, fold_of, plan)
-        members, facts, positions = found
+        members, facts, positions = gather(batches, [*blank, *contents], y, fold_of, plan)
         facts = facts if sources is None else facts.split_by(np.asarray(sources)[positions])
         self.classes_ = np.unique(y[positions])
         if contents and (twins := self._twin_folds(members.pop(), y[positions])) is not None:

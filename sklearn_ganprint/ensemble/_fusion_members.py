@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
-from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_ganprint import _batches
-from sklearn_ganprint._batches import Batches
+from sklearn_ganprint._batches import Batches, map_in_order
 from sklearn_ganprint._batches._metaestimators import LeavesOneOut, Mergeable, ScoresFolds, offers
+from sklearn_ganprint._compat import told
 from sklearn_ganprint._images import ImageInputMixin
 from sklearn_ganprint.classification._base import all_scores
 from sklearn_ganprint.ensemble._augmented import Chain, chain_name
@@ -112,16 +112,14 @@ class Member:
         n_jobs: int | None,
     ) -> np.ndarray:
         """Score some rows, (n, n_scores, n_classes), under models without their fold."""
-        found = Parallel(n_jobs=n_jobs)(
-            delayed(_fold_scores)(
-                clone(_batches.without_leading(self.estimator)),
-                *(X, y, fold_of == fold, scored, params),
-            )
-            for fold in np.unique(fold_of)
-        )
-        scores = np.empty((len(y), *found[0].shape[1:]))
-        for fold, part in zip(np.unique(fold_of), found, strict=True):
-            scores[(fold_of == fold) & scored] = part
+        folds = [fold_of == fold for fold in np.unique(fold_of)]
+        learner = _batches.without_leading(self.estimator)
+        tasks = ((clone(learner), X, y, fold, scored, params) for fold in folds)
+        parts = map_in_order(_fold_scores, tasks, n_jobs)
+        found = [*zip(told("folds", "fold", folds), parts, strict=True)]
+        scores = np.empty((len(y), *found[0][1].shape[1:]))
+        for fold, part in found:
+            scores[fold & scored] = part
         return scores[scored]
 
 
@@ -216,7 +214,8 @@ def map_members(
     """
     found: list[list[Any]] = [[] for _ in members]
     facts = []
-    for number, version in enumerate(make_versions(images, plan, sources)):
+    versions = told("copies", "copy", make_versions(images, plan, sources), plan.n_all)
+    for number, version in enumerate(versions):
         _check_change(images, version, members)
         facts.append(version.facts())
         with shared_residuals():
@@ -316,7 +315,7 @@ def score_members(
 ) -> np.ndarray:
     """Score versions of a batch, (n, n_scored, n_members, n_classes), by models without them."""
     scores = []
-    for version in make_versions(images, plan):
+    for version in told("copies", "copy", make_versions(images, plan), plan.n_known):
         scores.append([member.score(version.images, y, fold_of, classes) for member in members])
     return np.array(scores).transpose(2, 0, 1, 3)
 

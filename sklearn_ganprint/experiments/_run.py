@@ -20,6 +20,7 @@ from sklearn_ganprint.experiments._dependence import SMALLEST, DependenceResult,
 from sklearn_ganprint.experiments._parts import Checkpoints, Part, View, score_images, sum_images
 from sklearn_ganprint.experiments._selection import Selection
 from sklearn_ganprint.files._batches import FileBatches
+from sklearn_ganprint.files._checkpoint import stamp
 from sklearn_ganprint.fingerprints import doubling_counts
 from sklearn_ganprint.perturbations import GaussianBlur, GaussianNoise, JPEGCompression, Resize
 from sklearn_ganprint.residuals import ResidualTransformer
@@ -371,9 +372,6 @@ def identity(
 
 
 def _stamp(path: Any) -> bytes:
-    """Return name, size and time of a file: another file in its place is another image."""
-    try:
-        found = os.stat(path)
-    except OSError:  # reported when the file is read
-        return os.fsencode(path)
-    return os.fsencode(path) + f"|{found.st_size}|{found.st_mtime_ns}|".encode()
+    """Return name and stamp of a file: another file in its place is another image."""
+    found = stamp(path) or ()
+    return os.fsencode(path) + "".join(f"|{part}" for part in found).encode() + b"|" * bool(found)

@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 from scipy import fft
+from sklearn.utils import assert_all_finite
 from sklearn.utils._param_validation import Interval
 
+from sklearn_ganprint._compat import other_namespace
 from sklearn_ganprint._images import ImageShape
 from sklearn_ganprint.features._base import (
     POWER_FLOOR,
@@ -273,6 +275,9 @@ class PartialCorrelationTransformer(ResidualFeatures):
     it. Images must be as large as the window at the coarsest scale. Only images of one line wrap
     around instead, since rows without `image_shape` are taken for such.
 
+    Under ``sklearn.config_context(array_api_dispatch=True)`` arrays of other libraries, such as on
+    a GPU, are taken too, and the features are one of them; all images are transformed at once.
+
     Forensic self-descriptions [3]_ are filters that predict pixels likewise, several at once and
     learned by iteration. All that is needed here comes from the FFT of the residual, in closed
     form: block means have covariances that are sums of these, so scales need no further FFT. The
@@ -333,22 +338,43 @@ class PartialCorrelationTransformer(ResidualFeatures):
         scales: list[Any] = list(self.scales)
         if not scales or not all(isinstance(s, int | np.integer) and s > 0 for s in scales):
             raise ValueError(f"scales must be one or more integers from 1, got {scales}.")
-        images = super()._take(X, reset=reset)
+        xp = other_namespace(X)
+        images = super()._take(X, reset=reset) if xp is None else self._take_in(xp, X, reset=reset)
         settings = f"size={self.size} and scales={scales}"
         require_side(images, self.size * max(scales), settings, ", or set smaller ones")
         return images
 
+    def _take_in(self, xp: Any, X: Any, *, reset: bool) -> Any:
+        """Validate images of another library in its namespace, and shapes as those of numpy are."""
+        assert_all_finite(X)
+        shape = super()._take(np.zeros((1, *X.shape[1:])), reset=reset).shape[1:]
+        floats = X if xp.isdtype(X.dtype, "real floating") else xp.astype(X, xp.float64)
+        return xp.reshape(floats, (X.shape[0], *shape))
+
+    def _transform_images(self, images: Any) -> Any:
+        if (xp := other_namespace(images)) is None:
+            return super()._transform_images(images)
+        # Batches that fill a GPU are up to the caller.
+        planes = xp.permute_dims(images, (0, 3, 1, 2))
+        return xp.astype(self._in_double(planes, xp), images.dtype)
+
     def _features(self, planes: np.ndarray) -> np.ndarray:
-        covariances = block_covariances(planes, self.size, self.scales)
+        return self._in_double(planes, np).astype(planes.dtype)
+
+    def _in_double(self, planes: Any, xp: Any) -> Any:
+        """Compute features in the namespace of the planes."""
+        covariances = block_covariances(planes, self.size, self.scales, xp)
         groups = self._groups(planes.shape[1])
         found = [
-            linear_prediction(covariances[:, :, np.array(group)[:, np.newaxis], group], self.ridge)
+            linear_prediction(take(take(covariances, group, 2, xp), group, 3, xp), self.ridge, xp)
             for group in groups
         ]
-        kept = kept_weights(len(groups[0]), self.size)
-        parts = [weights[..., kept] for weights, _ in found]
-        parts += [np.log(errors) / 2 for _, errors in found]
-        return np.concatenate(parts, axis=2).reshape(len(planes), -1).astype(planes.dtype)
+        kept = np.flatnonzero(kept_weights(len(groups[0]), self.size))
+        parts = [
+            take(xp.reshape(weights, (*weights.shape[:2], -1)), kept, 2, xp) for weights, _ in found
+        ]
+        parts += [xp.log(errors) / 2 for _, errors in found]
+        return xp.reshape(xp.concat(parts, axis=2), (planes.shape[0], -1))
 
     def _names(self, image_shape: ImageShape) -> list[str]:
         letters = channel_names(image_shape[2])
@@ -386,7 +412,12 @@ def weight_names(letters: str, size: int) -> list[str]:
     ]
 
 
-def block_covariances(planes: np.ndarray, size: int, scales: Sequence[int]) -> np.ndarray:
+def take(values: Any, places: Any, axis: int, xp: Any) -> Any:
+    """Take entries along an axis, in the namespace of the values."""
+    return xp.take(values, xp.asarray(places, device=values.device), axis=axis)
+
+
+def block_covariances(planes: Any, size: int, scales: Sequence[int], xp: Any = np) -> Any:
     """Covariances of block means, at all lags within a window of `size` blocks.
 
     Images are ``(n, C, H, W)``, covariances ``(n, n_scales, C, C, 2 size - 1, 2 size - 1)`` in
@@ -394,15 +425,15 @@ def block_covariances(planes: np.ndarray, size: int, scales: Sequence[int]) -> n
     scale`` pixels from every pixel on.
     """
     reach = max(scales) * size - 1
-    table = covariance_table(planes, reach)
+    table = covariance_table(planes, reach) if xp is np else covariance_table_in(xp, planes, reach)
     fine, lags = np.arange(-reach, reach + 1), np.arange(1 - size, size)
     # Means of one line, correlated with each other, count pixels by a triangle.
     distances = [np.abs(scale * lags[:, np.newaxis] - fine) for scale in scales]
     triangles = [
-        np.maximum(scale - distance, 0) / scale**2
+        xp.asarray(np.maximum(scale - distance, 0) / scale**2, device=table.device)
         for scale, distance in zip(scales, distances, strict=True)
     ]
-    return np.stack([triangle @ table @ triangle.T for triangle in triangles], axis=1)
+    return xp.stack([triangle @ table @ triangle.T for triangle in triangles], axis=1)
 
 
 def covariance_table(planes: np.ndarray, reach: int) -> np.ndarray:
@@ -418,7 +449,18 @@ def covariance_table(planes: np.ndarray, reach: int) -> np.ndarray:
     return table
 
 
-def linear_prediction(covariances: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
+def covariance_table_in(xp: Any, planes: Any, reach: int) -> Any:
+    """Compute the same in another namespace, with all lags from one inverse transform."""
+    sides = planes.shape[2:]
+    spectra = xp.fft.rfftn(planes, axes=(2, 3))
+    products = xp.conj(spectra)[:, :, None, ...] * spectra[:, None, ...]
+    table = xp.astype(xp.fft.irfftn(products, s=sides, axes=(3, 4)), xp.float64) / prod(sides)
+    for axis, side in enumerate(sides, start=3):
+        table = take(table, np.arange(-reach, reach + 1) % side, axis, xp)
+    return table
+
+
+def linear_prediction(covariances: Any, ridge: float, xp: Any = np) -> tuple[Any, Any]:
     """Weights of the pixels of a window in the best prediction of its middle, and the errors.
 
     Covariances are ``(..., C, C, 2 size - 1, 2 size - 1)``, weights ``(..., C, C, size, size)``,
@@ -430,14 +472,21 @@ def linear_prediction(covariances: np.ndarray, ridge: float) -> tuple[np.ndarray
     area = size**2
     n_pixels = n_channels * area
     rows, columns = (np.subtract.outer(i, i).T + size - 1 for i in np.divmod(range(area), size))
-    windows = covariances[..., rows, columns].swapaxes(-3, -2)
-    matrices = windows.reshape(*lead, n_pixels, n_pixels)
-    power = np.trace(matrices, axis1=-2, axis2=-1) / n_pixels
-    diagonal = range(n_pixels)
-    matrices[..., diagonal, diagonal] += np.maximum(ridge * power, POWER_FLOOR)[..., np.newaxis]
+    flat = xp.reshape(covariances, (*lead, n_channels, n_channels, n_lags**2))
+    places = rows * n_lags + columns
+    if xp is np:  # the last digits of sums depend on the order in memory that this has
+        windows = flat[..., places]
+    else:
+        windows = take(flat, places.ravel(), len(lead) + 2, xp)
+        windows = xp.reshape(windows, (*lead, n_channels, n_channels, area, area))
+    matrices = xp.reshape(xp.moveaxis(windows, -3, -2), (*lead, n_pixels, n_pixels))
+    power = xp.linalg.trace(matrices) / n_pixels
+    noise = xp.maximum(ridge * power, xp.full_like(power, POWER_FLOOR))
+    identity = xp.eye(n_pixels, dtype=matrices.dtype, device=matrices.device)
+    matrices = matrices + noise[..., None, None] * identity
     middles = np.arange(n_channels) * area + area // 2
-    units = np.broadcast_to(np.eye(n_pixels)[:, middles], (*lead, n_pixels, n_channels))
-    precision = np.linalg.solve(matrices, units)
-    errors = 1 / precision[..., middles, range(n_channels)]
-    weights = -precision.swapaxes(-1, -2) * errors[..., np.newaxis]
-    return weights.reshape(*lead, n_channels, n_channels, size, size), errors
+    units = xp.broadcast_to(take(identity, middles, 1, xp), (*lead, n_pixels, n_channels))
+    precision = xp.linalg.solve(matrices, units)
+    errors = 1 / xp.linalg.diagonal(take(precision, middles, len(lead), xp))
+    weights = -xp.matrix_transpose(precision) * errors[..., None]
+    return xp.reshape(weights, (*lead, n_channels, n_channels, size, size)), errors

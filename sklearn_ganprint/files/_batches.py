@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.utils import _safe_indexing
 
 from sklearn_ganprint._batches import Batches, GroupedSum, Result, map_in_order, transform_batch
-from sklearn_ganprint._compat import FitTasks
+from sklearn_ganprint._compat import told
 from sklearn_ganprint._images import by_shape
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history
 from sklearn_ganprint.datasets._decoding import ImageInfo
@@ -85,7 +85,7 @@ class FileBatches(Batches):
     begin at the item `start`, and none goes beyond one of the `stops`. With `labels`, files of two
     classes at least must be left. With `looked_at`, one value a file, `histories` has by position
     what the first map finds out about files, and about pixels where it is true. What a `checkpoint`
-    has of batches is taken from there. In a fit, each map is one of its `tasks`.
+    has of batches is taken from there.
     """
 
     items: Any
@@ -100,7 +100,6 @@ class FileBatches(Batches):
     on_history: Callable[[str, FileHistory], Any] | None = None
     looked_at: np.ndarray | None = None
     checkpoint: Checkpoint | None = None
-    tasks: FitTasks | None = None
     histories: dict[int, FileHistory] = field(default_factory=dict, init=False)
     failures: list[ImageReadError] = field(default_factory=list, init=False)
     usable: np.ndarray = field(init=False)
@@ -181,8 +180,8 @@ class FileBatches(Batches):
         work = partial(work, self.reading, self.steps)
         run = partial(map_in_order, work, n_jobs=self.n_jobs, apart=total is not None)
         results = go_on(self.checkpoint, run, tasks, total)
-        told = batches if self.tasks is None else self.tasks.each("pass over files", batches)
-        for batch, result in zip(told, results, strict=True):
+        passed = told("pass over files", "batch", batches)
+        for batch, result in zip(passed, results, strict=True):
             kept, value, failed, found = result
             self._handle(failed)
             failures += failed
@@ -202,6 +201,8 @@ class FileBatches(Batches):
     ) -> Iterator[tuple[Any, ...]]:
         """Yield items and rows of each batch, and which of the items are looked at, if any."""
         items = self.items if len(positions) == len(self) else self.items[positions]
+        if self.reading.reader is not None:
+            items = list(items)  # in an array, objects of classes of a notebook cannot be sent
         # Later maps read the same files; histories may be there as soon as the first task is asked.
         looks = self.looked_at if not self.histories else None
         return (

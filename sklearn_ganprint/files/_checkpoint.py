@@ -16,8 +16,9 @@ import numpy as np
 
 import sklearn_ganprint
 from sklearn_ganprint._batches import GroupedSum
-from sklearn_ganprint._output import write_file, write_json
+from sklearn_ganprint._output import Url, absolute, remove_abandoned, write_file, write_json
 from sklearn_ganprint.datasets import ImageReadError
+from sklearn_ganprint.datasets._storage import Held, find_member
 
 _SETTINGS = "settings.json"
 
@@ -72,6 +73,8 @@ class Log:
         """Write the results that are not written yet, and the total of all of them."""
         if not self._pending:
             return
+        if self._path("results", self._n_written).exists():
+            raise ValueError(f"Another run writes into {self.folder.parent}: wait for its end.")
         began, number = time.monotonic(), self._n_written + 1
         # In this order, whatever a process that is killed leaves belongs together.
         if total is not None:
@@ -137,8 +140,9 @@ def map_answers(
             # With the files that failed on the way, or batches would be cut elsewhere.
             failed, n_failed = batches.failures[n_failed:], len(batches.failures)
             broken = np.array([places[error.filename] for error in failed], dtype=int)
-            log.add(_record(batches, stamps, broken, failed), None, complete=False)
-            log.add(_record(batches, stamps, positions, value), None, complete=True)
+            for chosen, told in ((broken, failed), (positions, value)):
+                if any(stamps[position] for position in chosen.tolist()):  # or it never counts
+                    log.add(_record(batches, stamps, chosen, told), None, complete=told is value)
             yield positions, value
     finally:
         log.write(None)
@@ -149,6 +153,11 @@ def map_answers(
         batches.usable[positions] = True
         batches.keep_histories(positions, histories)
         yield positions, value
+
+
+def _name(item: Any) -> str:
+    """Return a name that holds from any folder; of a Url the text, which has no secrets."""
+    return str(absolute(os.fsdecode(item)))
 
 
 class _Record(NamedTuple):
@@ -162,7 +171,7 @@ class _Record(NamedTuple):
 
 def _record(batches: Any, stamps: list[Any], positions: np.ndarray, value: Any) -> _Record:
     chosen = positions.tolist()
-    names = [os.fsdecode(batches.items[position]) for position in chosen]
+    names = [_name(batches.items[position]) for position in chosen]
     histories = [batches.histories[n] for n in chosen if n in batches.histories]
     return _Record(names, [stamps[position] for position in chosen], value, histories)
 
@@ -171,7 +180,7 @@ def _unchanged(
     records: list[_Record], batches: Any, stamps: list[Any]
 ) -> Iterator[tuple[np.ndarray, Any, list[Any]]]:
     """Yield positions, answers and histories of the files whose stamps are those recorded."""
-    places = {os.fsdecode(item): place for place, item in enumerate(batches.items)}
+    places = {_name(item): place for place, item in enumerate(batches.items)}
     for names, known, value, histories in reversed(records):
         failed = isinstance(value, list)
         if batches.on_history is not None and not (histories or failed):
@@ -184,7 +193,10 @@ def _unchanged(
                 own.append(n)
                 found.append(place)
         if own:
-            chosen = [value[n] for n in own] if failed else value[own]
+            reasons = [value[n].reason for n in own] if failed else []
+            # Under the names that files have now.
+            errors = list(map(ImageReadError, batches.items[found], reasons))
+            chosen = errors if failed else value[own]
             yield np.array(found), chosen, [histories[n] for n in own] if histories else []
 
 
@@ -213,32 +225,54 @@ def _plain(value: Any) -> Any:
     return type(value).__qualname__ if hasattr(value, "get_params") else joblib.hash(value)
 
 
-def stamp(path: Any) -> tuple[int, int] | None:
-    """Return what changes with a file, size and time; None of what is in no file of its own."""
+def stamp(item: Any) -> tuple[Any, ...] | None:
+    """Return what changes with an image: size and time of its file, or of the archive it is in.
+
+    Of an image in memory, the digest; None of what is at a URL, and of what cannot be opened.
+    """
+    if isinstance(item, Url):
+        return None
     try:
-        found = os.stat(path)
-    except (OSError, ValueError):
+        if isinstance(item, Held):
+            return (hashlib.sha256(item.open().getbuffer()).hexdigest(),)
+        member = find_member(os.fsdecode(item))
+        found = os.stat(item if member is None else member.archive)
+    except Exception:  # what a program is asked for may raise anything; it is told when it is read
         return None
     return found.st_size, found.st_mtime_ns
 
 
 def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Make a folder for what is kept of a run; refuse one of a run with other settings."""
+    """Make a folder for what is kept of a run; refuse one of others, or of other settings."""
     path, given = folder / _SETTINGS, json.loads(json.dumps(settings))
     try:
         found = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         folder.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(folder)
+        if os.listdir(folder):
+            raise ValueError(
+                f"{folder} is no folder of an interrupted run: it holds other files. Move them, or "
+                f"use another folder."
+            ) from None
         write_json(path, given)
         return
     except ValueError as error:
         raise ValueError(f"{path} is not what was written there: {error}") from error
     if found != given:
-        names = sorted(name for name in {*found, *given} if found.get(name) != given.get(name))
+        names = {name for name in {*found, *given} if found.get(name) != given.get(name)}
+        # Without those of an estimator that is another one altogether.
+        names = {name for name in names if names.isdisjoint(_above(name))}
         raise ValueError(
-            f"{folder} holds parts of a run with other settings ({', '.join(names)}). "
+            f"{folder} holds parts of a run with other settings ({', '.join(sorted(names))}). "
             f"Repeat that run with its settings, remove the folder, or use another one."
         )
+
+
+def _above(name: str) -> list[str]:
+    """Return the parameters that a parameter is one of."""
+    parts = name.split("__")
+    return ["__".join(parts[:n]) for n in range(1, len(parts))]
 
 
 def save(path: Path, value: Any) -> None:
@@ -265,6 +299,13 @@ class _Writer(pickle.Pickler):
         return NotImplemented
 
 
+def _is_harmless(found: type) -> bool:
+    """Return whether a class is ours, and none of those that write when they are made."""
+    package, _, part = found.__module__.partition(".")
+    is_below = not part.startswith(("cli", "experiments")) and found not in (Checkpoint, Log)
+    return package == sklearn_ganprint.__name__ and is_below
+
+
 class _Reader(pickle.Unpickler):
     """Reads arrays and objects of this package alone, so that it runs no code of others."""
 
@@ -274,7 +315,7 @@ class _Reader(pickle.Unpickler):
         package, _, _ = module.partition(".")
         if package == sklearn_ganprint.__name__ and "." not in name:
             found = super().find_class(module, name)
-            if isinstance(found, type) and found.__module__.partition(".")[0] == package:
+            if isinstance(found, type) and _is_harmless(found):
                 return found
         raise pickle.UnpicklingError(
             f"Expected arrays and estimators of {sklearn_ganprint.__name__} as what is kept of "

@@ -23,7 +23,7 @@ from sklearn.utils.validation import (
 from sklearn_ganprint import _images
 from sklearn_ganprint._batches import _metaestimators, fit_on_batches, takes_any_size
 from sklearn_ganprint._batches._metaestimators import AnswersAsInner, RoutesFitParams
-from sklearn_ganprint._compat import Callbacks, FitTasks, available_if, fit_context
+from sklearn_ganprint._compat import available_if, fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files import _batches, _fitted
@@ -39,7 +39,7 @@ _ONE_VALUE = ("score_samples", "known_p_values")
 
 
 class FileBatchEstimator(
-    RoutesFitParams, AnswersAsInner, ImageInputMixin, MetaEstimatorMixin, Callbacks, BaseEstimator
+    RoutesFitParams, AnswersAsInner, ImageInputMixin, MetaEstimatorMixin, BaseEstimator
 ):
     """Fit and apply an estimator over image files, in bounded memory and in parallel.
 
@@ -70,7 +70,9 @@ class FileBatchEstimator(
         Folder for what batches of files have become. A ``fit`` that was interrupted goes on from
         there, with the same result; one with other parameters or files is refused. ``predict`` and
         the like keep their answers there, and read files that are new or have changed, by size
-        and time. The folder is not removed. None keeps nothing, and nothing is kept of arrays.
+        and time; images in memory are known by their content, and files at URLs by their names
+        alone, in ``fit``. The folder is not removed. None keeps nothing, and nothing is kept of
+        arrays.
 
     Attributes
     ----------
@@ -244,7 +246,6 @@ class FileBatchEstimator(
             self.__dict__.pop(name, None)
         self.reader_ = ImageReader() if self.reader is None else clone(self.reader)
         batches, y = self._batches_to_fit(X, y)
-        batches.tasks = tasks = FitTasks(self)
         params = _metaestimators.check_fit_params(y, **params)
         if self.checkpoint is not None and batches.reading.reader is not None:
             settings = settings_of(self, batches.items, {"y": y, **params})
@@ -269,7 +270,6 @@ class FileBatchEstimator(
         elif hasattr(self.estimator_, "classes_"):
             self.classes_ = self.estimator_.classes_
             _batches.warn_of_lost_classes(y, self.classes_)
-        tasks.end()
         return self
 
     @property

@@ -8,6 +8,7 @@ from scipy import ndimage
 from scipy.linalg import solve_triangular
 
 from sklearn_ganprint._batches import one_blas_thread, transform_batch
+from sklearn_ganprint._compat import told
 from sklearn_ganprint.conformal import rejected_ranks
 from sklearn_ganprint.localization import _windows
 from sklearn_ganprint.localization._windows import Moments, Projection
@@ -395,7 +396,8 @@ def add_up(
     for number, version in enumerate(residual_versions(images, localizer, history, steps)):
         classes = number * len(localizer.classes_) + codes
         with one_blas_thread():
-            for residual, code, fold in zip(version, classes, folds, strict=True):
+            each = zip(version, classes, folds, strict=True)
+            for residual, code, fold in told("images", "image", each, len(folds)):
                 moments.add(fold, code, whole_windows(residual, settings))
     return None, moments
 
@@ -416,11 +418,9 @@ def locate(
     versions = []
     for version in residual_versions(images, localizer, history, steps):
         with one_blas_thread():
+            each = told("images", "image", zip(version, folds, strict=True), len(folds))
             versions.append(
-                [
-                    project(residual, projections[fold], settings)
-                    for residual, fold in zip(version, folds, strict=True)
-                ]
+                [project(residual, projections[fold], settings) for residual, fold in each]
             )
     return list(zip(*versions, strict=True))
 

@@ -10,17 +10,17 @@ from sklearn.model_selection import PredefinedSplit
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.metadata_routing import _routing_enabled
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
 
 from sklearn_ganprint import _batches
-from sklearn_ganprint._batches import Batches, _metaestimators, last_step
+from sklearn_ganprint._batches import Batches, _metaestimators, last_step, map_in_order
 from sklearn_ganprint._batches._metaestimators import (
     FitParams,
     FitsParts,
     LeavesOneOut,
     ScoresTypicality,
 )
+from sklearn_ganprint._compat import told
 from sklearn_ganprint.classification import _base
 from sklearn_ganprint.ensemble import FusionClassifier
 from sklearn_ganprint.residuals._blanks import LOWEST, without_residual
@@ -166,13 +166,11 @@ def fit_and_calibrate(
         weights = [value for name, value in params.fit.items() if name.endswith("sample_weight")]
         return fitted, _leave_one_out(fitted, X, y, *weights), codes
     folds = _folds(owner.cv, y, params.split)
-    scored = Parallel(n_jobs=owner.n_jobs)(
-        delayed(_fold_scores)(
-            clone(estimator), X, y, *fold, classes, owner.score_function, params.fit
-        )
-        for fold in folds
-    )
-    scores, tested = np.concatenate(scored), np.concatenate([test for _, test in folds])
+    others = classes, owner.score_function, params.fit
+    tasks = ((clone(estimator), X, y, *fold, *others) for fold in folds)
+    scored = map_in_order(_fold_scores, tasks, owner.n_jobs)
+    found = [part for _, part in zip(told("folds", "fold", folds), scored, strict=True)]
+    scores, tested = np.concatenate(found), np.concatenate([test for _, test in folds])
     known = np.isfinite(scores[np.arange(len(tested)), 1, codes[tested]])
     return fitted, scores[known], codes[tested][known]
 

@@ -20,7 +20,7 @@ from sklearn_ganprint._batches._metaestimators import (
     offers,
     route,
 )
-from sklearn_ganprint._compat import fit_context
+from sklearn_ganprint._compat import Callbacks, fit_context
 from sklearn_ganprint._images import stack_images
 from sklearn_ganprint.conformal import (
     Calibration,
@@ -34,7 +34,9 @@ from sklearn_ganprint.open_set._sources import SourceFamilies, SourceLikelihoodR
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank, without_residual
 
 
-class OpenSetClassifier(RoutesFitParams, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class OpenSetClassifier(
+    RoutesFitParams, Callbacks, MetaEstimatorMixin, ClassifierMixin, BaseEstimator
+):
     """Attribute images to a known source, or to none at a stated rate of false alarms.
 
     A false alarm is an image of a known source that is called unknown. The threshold is set on

@@ -12,7 +12,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
 
 from sklearn_ganprint._batches import _metaestimators
 from sklearn_ganprint._batches._metaestimators import FitsParts, RoutesFitParams, ScoresSamples
-from sklearn_ganprint._compat import fit_context
+from sklearn_ganprint._compat import Callbacks, fit_context
 from sklearn_ganprint._images import stack_images
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.classification._base import sources
@@ -22,7 +22,9 @@ from sklearn_ganprint.open_set._calibration import ScoreFunction
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank
 
 
-class FingerprintDetector(RoutesFitParams, OutlierMixin, MetaEstimatorMixin, BaseEstimator):
+class FingerprintDetector(
+    RoutesFitParams, Callbacks, OutlierMixin, MetaEstimatorMixin, BaseEstimator
+):
     """Detect the images of one source, at a stated rate of false alarms.
 
     Parameters

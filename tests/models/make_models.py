@@ -20,6 +20,7 @@ from sklearn_ganprint import (
     AugmentedClassifier,
     FileBatchClassifier,
     FileBatchClustering,
+    FileBatchEstimator,
     FingerprintClassifier,
     FingerprintClustering,
     FingerprintDetector,
@@ -28,6 +29,7 @@ from sklearn_ganprint import (
     PRNUClassifier,
     ResidualTransformer,
     make_attribution_pipeline,
+    make_detection_pipeline,
     make_localization_pipeline,
     save_model,
 )
@@ -61,6 +63,10 @@ def kinds():
         FileBatchClassifier(make_attribution_pipeline("fingerprint"), reader=reader),
     )
     yield "robust", FileBatchClassifier(OpenSetClassifier(small_robust()), reader=reader)
+    nearest = OpenSetClassifier(attribution_pipeline("nearest-mean"))
+    yield "nearest-mean", FileBatchEstimator(nearest, reader=reader)
+    detection = OpenSetClassifier(small_detection(), calibration="source", unknown_label="neither")
+    yield "detection", FileBatchEstimator(detection, reader=reader)
     localizer = make_localization_pipeline(window_size=8)
     localizer.set_params(localizer__min_region=64)
     yield "localization", FileBatchClassifier(localizer, reader=reader)
@@ -72,6 +78,16 @@ def small_robust():
     """Make the default kind with few features, and background sources without noise."""
     pipeline = attribution_pipeline("robust")
     return pipeline.set_params(fusion__background=["source 5", "source 7", "source 19"])
+
+
+def small_detection():
+    """Make the pipeline that tells photos from generated images with few copies and features."""
+    features = "detection__correlations__features"
+    return make_detection_pipeline().set_params(
+        **{"detection__n_copies": 2, f"{features}__texture__n_scales": 1},
+        **{f"{features}__correlations__{name}": 1 for name in ("max_lag", "colour_lag")},
+        **{f"{features}__correlations__window": 3},
+    )
 
 
 def steps():
@@ -111,7 +127,8 @@ def classifiers():
 
 def answers(name, model, images):
     """Ask a model all that it can answer in arrays; of what is large, for two images."""
-    for method in ("predict", "decision_function", "transform", "score_samples", "p_values"):
+    asked_for = ("predict", "decision_function", "transform", "score_samples", "p_values")
+    for method in (*asked_for, "class_scores", "predict_set", "predict_family"):
         if hasattr(model, method):
             asked = images[:2] if method == "transform" else images
             yield f"{name}.{method}", np.asarray(getattr(model, method)(asked))
@@ -158,7 +175,10 @@ def main():
         for name, model, given in (*over_files, *in_memory):
             if args.names and name not in args.names:
                 continue
-            model.fit(given, y)
+            if name == "detection":
+                model.fit(given, np.where(y == "N2", "photo", "generated"), sources=y)
+            else:
+                model.fit(given, y)
             save_small(model, args.folder / f"{name}.skops")
             asked = model.estimator_ if given is paths else model
             expected.update(answers(name, asked, queries))
