@@ -3,7 +3,9 @@
 import json
 import os
 import signal
+import subprocess
 import sys
+import time
 from functools import cache
 from pathlib import Path
 
@@ -67,6 +69,23 @@ def add_broken_files(folder):
 
 def no_leftovers(folder):
     return not [name for name in os.listdir(folder) if name.endswith(".part")]
+
+
+def stop_once(words, found, signum):
+    """Run a command, and send its processes a signal once `found()` is true; return its status."""
+    process = subprocess.Popen(
+        list(map(str, words)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        # What runs the tests in the background may ignore Ctrl-C, which processes inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    with process:
+        while not found():
+            time.sleep(0.002)
+        os.killpg(process.pid, signum)
+    return process.returncode
 
 
 def killed_while_writing(path):

@@ -5,14 +5,13 @@ import io
 import json
 import os
 import re
-import subprocess
+import signal
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_helpers import COMMAND, add_broken_files, no_leftovers
+from cli_helpers import COMMAND, add_broken_files, no_leftovers, stop_once
 from PIL import Image
 from sklearn.base import clone
 
@@ -60,16 +59,15 @@ def test_fit_takes_its_options(tmp_path, image_folder, fit):
     assert (model.batch_size, model.n_jobs) == (5, None)
 
 
-def test_fit_goes_on_after_it_was_killed(tmp_path, image_folder, fit):
+@pytest.mark.parametrize(("signum", "ends"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_fit_goes_on_after_it_was_stopped(tmp_path, image_folder, fit, signum, ends):
     folder, paths, _ = image_folder(n_per_class=30)
     kept = tmp_path / "m.partial"
     options = ["--kind", "fingerprint", "--batch-size", "1", "--resume"]
     words = [*COMMAND, "fit", folder, "--model", tmp_path / "m", *options]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while not list(kept.glob("map001/results*")):
-            time.sleep(0.002)
-        process.kill()
-    assert not (tmp_path / "m").exists()
+    assert stop_once(words, lambda: list(kept.glob("map001/results*")), signum) == ends
+    assert sorted(os.listdir(tmp_path)) == ["m.partial", "sources"]
+    assert signum == signal.SIGKILL or no_leftovers(kept / "map001")
     status, _, err = fit(folder, tmp_path / "m", *options, "--anchor", "center")
     assert (
         status == 2 and f"{kept} holds parts of a run with other settings (reader__anchor)" in err

@@ -7,12 +7,11 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_helpers import COMMAND, add_broken_files
+from cli_helpers import COMMAND, add_broken_files, no_leftovers, stop_once
 from PIL import Image
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
@@ -427,16 +426,18 @@ def test_models_from_the_future(model, ganprint, monkeypatch):
     assert "Upgrade sklearn_ganprint" in err
 
 
-def test_scores_are_kept_and_unchanged_files_not_read_again(tmp_path, image_folder, fit, ganprint):
+@pytest.mark.parametrize(("signum", "ends"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_scores_are_kept_and_unchanged_files_not_read_again(
+    tmp_path, image_folder, fit, ganprint, signum, ends
+):
     folder, paths, _ = image_folder(n_per_class=20)
     assert fit(folder, tmp_path / "m", "--batch-size", 1)[0] == 0
     words = ["predict", tmp_path / "m", folder, "--format", "json"]
     whole = ganprint(*words)[1]
     words += ["--resume", tmp_path / "kept"]
-    with subprocess.Popen([*COMMAND, *words], stdout=subprocess.DEVNULL) as process:
-        while not list((tmp_path / "kept").rglob("results*")):
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
+    log = tmp_path / "kept/both_scores/map001"
+    assert stop_once([*COMMAND, *words], lambda: list(log.glob("results*")), signum) == ends
+    assert signum == signal.SIGKILL or no_leftovers(log)
     assert ganprint(*words)[1] == whole
     for path in paths[1:]:  # what is kept is told of files that could not be read any more
         times = os.stat(path)

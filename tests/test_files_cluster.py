@@ -56,10 +56,14 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(image_folder, cluster):
     np.testing.assert_array_equal(scores, expected)
 
 
+def pair(number):
+    return None, np.full(3, number)
+
+
 def test_sums_of_groups_are_what_comes_back(cluster):
     with joblib.parallel_config("dask"):
         total = GroupedSum(np.add)
-        parts = [total._cluster.submit(np.full, 3, each) for each in range(20)]
+        parts = [total._cluster.submit(pair, each) for each in range(20)]
         complete = [total.push(part) for part in parts]
         assert [number for number, done in enumerate(complete) if done] == [15]
         np.testing.assert_array_equal(total.total, np.full(3, sum(range(16))))

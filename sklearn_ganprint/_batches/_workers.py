@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import partial, reduce
 from itertools import islice
 from typing import Any, Self
 
@@ -21,6 +21,9 @@ from sklearn_ganprint._compat import initialized_workers
 #: that is lost takes no more than those of one group along.
 GROUP = 16
 
+#: Priority of what is small and others wait for: workers do it before the batches that they have.
+SOON = 1
+
 
 def map_in_order(
     function: Callable[..., Any],
@@ -33,8 +36,8 @@ def map_in_order(
     """Yield ``function(*item)`` of each item, from joblib's workers, in order as they are ready.
 
     Backends that cannot return a generator are handed a few items at a time. Workers have
-    scikit-learn's options of the caller. With `apart`, the function returns pairs, of which workers
-    of dask keep the second: its future comes in its place.
+    scikit-learn's options of the caller. With `apart`, the function returns pairs, which workers of
+    dask keep: a future of the pair comes in place of the second value.
     """
     if (cluster := Cluster.active()) is not None:
         yield from cluster.map(function, items, apart=apart)
@@ -66,10 +69,10 @@ class GroupedSum:
 
     def push(self, part: Any) -> bool:
         """Add a part; return whether `total` has all there are, since a group is complete."""
-        size = 1
+        size, parts = 1, [part]
         while self._group and self._group[-1][0] == size:
-            part, size = self._sum(self._group.pop()[1], part), 2 * size
-        self._group.append((size, part))
+            size, parts = 2 * size, [self._group.pop()[1], *parts]
+        self._group.append((size, self._sum(parts)))
         if size == GROUP:
             self.finish()
         return not self._group
@@ -77,22 +80,29 @@ class GroupedSum:
     def finish(self) -> Any:
         """Add a group that need not be complete; return the total."""
         if self._group:
-            _, part = self._group.pop()
-            while self._group:
-                part = self._sum(self._group.pop()[1], part)
-            part = part if self._cluster is None else part.result()
-            self.total = self._add(self.total, part)
+            part = self._sum([part for _, part in self._group])
+            self._group.clear()
+            part = part if self._cluster is None else part.result()[1]
+            self.total = self._add([self.total, part])
         return self.total
 
-    def _sum(self, one: Any, other: Any) -> Any:
+    def _sum(self, parts: list[Any]) -> Any:
+        """Add the last two, then the one before: in one task, since each may wait for a worker."""
+        if len(parts) == 1:
+            return parts[0]
         if self._cluster is None:
-            return self._add(one, other)
-        return self._cluster.submit(self._add, one, other)
+            return self._add(parts)
+        return self._cluster.submit(_add_seconds, self._add, *parts, priority=SOON)
 
 
-def _add_parts(add: Callable[[Any, Any], Any], one: Any, other: Any) -> Any:
-    """Add two parts, of which batches without a usable image have none."""
-    return one if other is None else other if one is None else add(one, other)
+def _add_parts(add: Callable[[Any, Any], Any], parts: Iterable[Any]) -> Any:
+    """Add from the last part on; batches without a usable image have none."""
+    known = [part for part in parts if part is not None]
+    return reduce(lambda later, part: add(part, later), reversed(known)) if known else None
+
+
+def _add_seconds(add: Callable[[Iterable[Any]], Any], *pairs: tuple[Any, Any]) -> tuple[None, Any]:
+    return None, add(part for _, part in pairs)
 
 
 class Cluster:
@@ -111,13 +121,14 @@ class Cluster:
         backend, _ = get_active_backend()
         return cls(backend) if hasattr(backend, "client") else None
 
-    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+    def submit(self, function: Callable[..., Any], *args: Any, priority: int = 0) -> Any:
         """Let a worker call a function, and keep what it returns."""
         import dask  # the backend needs it
 
         # Images and models may well be large.
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"}):
-            return self.backend.client.submit(function, *args, pure=False)
+            client = self.backend.client
+            return client.submit(function, *args, pure=False, priority=priority)
 
     def map(
         self, function: Callable[..., Any], items: Iterable[tuple[Any, ...]], *, apart: bool
@@ -128,23 +139,23 @@ class Cluster:
             # Dask would look for tasks in what it can look into.
             tasks = (self.submit(_call, shared, partial(_itself, item), config) for item in items)
             pairs = (
-                [self.submit(_at, task, place) for place in (0, 1)] if apart else [task]
+                (self.submit(_first, task, priority=SOON), task) if apart else (task, None)
                 for task in tasks
             )
             ahead = deque(islice(pairs, 4 * self.backend.effective_n_jobs(None)))
             while ahead:
-                value, *part = ahead.popleft()
+                value, pair = ahead.popleft()
                 found = value.result()
                 ahead.extend(islice(pairs, 1))
-                yield (found, *part) if apart else found
+                yield (found, pair) if apart else found
 
 
 def _itself(value: Any) -> Any:
     return value
 
 
-def _at(values: Any, place: int) -> Any:
-    return values[place]
+def _first(values: Any) -> Any:
+    return values[0]
 
 
 def _call(function: Callable[..., Any], item: Callable[[], Any], config: dict[str, Any]) -> Any:

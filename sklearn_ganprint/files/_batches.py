@@ -333,7 +333,9 @@ def apply_batch(images: Any, estimator: Any, method: str, *args: Any) -> np.ndar
 
 def _apply_to_one_shape(images: Any, estimator: Any, method: str, args: Any) -> np.ndarray:
     if not hasattr(estimator, method):
-        images, estimator = estimator[:-1].transform(images), estimator[-1]
+        if len(estimator) > 1:  # a pipeline without steps does not transform
+            images = estimator[:-1].transform(images)
+        estimator = estimator[-1]
     # set_config may ask for data frames.
     return np.asarray(getattr(estimator, method)(images, *args))
 

@@ -439,8 +439,9 @@ def remember(
     fitted = np.empty(len(found), dtype=record_type(max(map(len, names))))
     fitted["name"] = names
     fitted["source"] = [codes.get(label, -1) for label in y[positions].tolist()]
-    fitted["sha256"] = [list(bytes.fromhex(history.sha256 or "")) for history in found]
-    fitted["sketch"] = [_values(history.sketch) for history in found]
+    for record, history in zip(fitted, found, strict=True):  # lists of numbers would take more
+        record["sha256"] = np.frombuffer(bytes.fromhex(history.sha256 or ""), np.uint8)
+        record["sketch"] = _values(history.sketch)
     return fitted
 
 
