@@ -142,6 +142,11 @@ def test_all_backends_give_the_same(make_images, dask_client, name, backend):
         np.testing.assert_array_equal(answer(name, X, y), expected)
 
 
+def test_memory_may_have_to_be_shared():
+    with joblib.parallel_config(require="sharedmem", n_jobs=2):
+        assert list(map_in_order(pow, [(2, 3), (3, 2)], None)) == [8, 9]
+
+
 SPAWNED = """
 import multiprocessing, sys
 import joblib, numpy as np

@@ -44,7 +44,9 @@ def map_in_order(
         return
     tasks = (delayed(function)(*item) for item in items)
     # Items are batches already: joblib's own would take more of them the faster they are.
-    options = {"n_jobs": n_jobs, "prefer": prefer, "batch_size": 1}
+    options: dict[str, Any] = {"n_jobs": n_jobs, "batch_size": 1}
+    if not getattr(get_active_backend()[0], "supports_sharedmem", False):
+        options["prefer"] = prefer  # which joblib refuses where memory has to be shared
     try:
         parallel = Parallel(**options, return_as="generator")
     except ValueError:  # multiprocessing, for one

@@ -399,16 +399,6 @@ def check_min_side(reader: ImageReader, estimator: Any, *, any_size: bool) -> No
         )
 
 
-def warn_of_lost_classes(y: np.ndarray, classes: np.ndarray) -> None:
-    """Name the classes of which no file could be used."""
-    if lost := np.setdiff1d(y, classes).tolist():
-        warnings.warn(
-            f"The classes {lost} are left out, since none of their files can be used.",
-            UnreadableImageWarning,
-            stacklevel=4,
-        )
-
-
 def part_that_is_read(reader: ImageReader, height: int, width: int) -> tuple[int, int]:
     """Return how many rows and columns are read of an image of this size."""
     limits = (height, width) if reader.crop is None else np.broadcast_to(reader.crop, 2).tolist()

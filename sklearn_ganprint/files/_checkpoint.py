@@ -250,10 +250,11 @@ def check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     except FileNotFoundError:
         folder.mkdir(parents=True, exist_ok=True)
         remove_abandoned(folder)
-        if os.listdir(folder):
+        # Answers lie in folders of their own in it.
+        if others := [other for other in folder.iterdir() if not (other / _SETTINGS).exists()]:
             raise ValueError(
-                f"{folder} is no folder of an interrupted run: it holds other files. Move them, or "
-                f"use another folder."
+                f"{folder} is no folder of an interrupted run: it holds {others[0].name}. Move "
+                f"that, or use another folder."
             ) from None
         write_json(path, given)
         return

@@ -1,6 +1,7 @@
 """One estimator for files, whatever it is that fits, predicts or transforms them."""
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral
@@ -27,7 +28,12 @@ from sklearn_ganprint._compat import available_if, fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files import _batches, _fitted
-from sklearn_ganprint.files._batches import FileBatches, apply_batch, is_paths
+from sklearn_ganprint.files._batches import (
+    FileBatches,
+    UnreadableImageWarning,
+    apply_batch,
+    is_paths,
+)
 from sklearn_ganprint.files._checkpoint import Checkpoint, map_answers, settings_of
 from sklearn_ganprint.files._fitted import FileHistory, FittedFiles, FittedImage, NearImage
 from sklearn_ganprint.residuals._blanks import find_residual, leave_out_blank
@@ -269,7 +275,7 @@ class FileBatchEstimator(
             self._keep_labels(batches)
         elif hasattr(self.estimator_, "classes_"):
             self.classes_ = self.estimator_.classes_
-            _batches.warn_of_lost_classes(y, self.classes_)
+            _warn_of_lost_classes(y, self.classes_)
         return self
 
     @property
@@ -768,3 +774,13 @@ class FileBatchClustering(ClusterMixin, FileBatchEstimator):
     """Former name of :class:`FileBatchEstimator`, whose parameters it has."""
 
     __sklearn_tags__ = FileBatchEstimator.__sklearn_tags__
+
+
+def _warn_of_lost_classes(y: np.ndarray, classes: np.ndarray) -> None:
+    """Name the classes of which no file could be used."""
+    if lost := np.setdiff1d(y, classes).tolist():
+        warnings.warn(
+            f"The classes {lost} are left out, since none of their files can be used.",
+            UnreadableImageWarning,
+            stacklevel=5,
+        )
