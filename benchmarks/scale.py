@@ -40,13 +40,25 @@ from sklearn_ganprint.datasets import ImageReader, list_images, write_generator_
 
 SOURCES = ["C1", "C4", "G1", "G3", "G5", "S1", "N1", "N2"]
 KINDS = ["fingerprint", "autocorrelation", "nearest-mean", "fusion", "robust"]
-RUNS = ["one process", "joblib, 2 processes", "dask, 4 workers", "dask, one of 4 killed midway"]
+RUNS = [
+    *("one process", "joblib, 2 processes", "joblib, 4 processes", "dask, 4 workers"),
+    *("dask, 4 workers, tuned", "dask, one of 4 killed midway"),
+]
+
+#: Dask's profiler looks at each worker every 10 ms, and its workers give memory back to the system
+#: and ask for it again with each array.
+TUNED = {
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    **dict.fromkeys(("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"), str(1 << 30)),
+}
 
 
 def workers(run: str, stack: ExitStack) -> Client | None:
     """Make joblib use the workers of a run; return the client of a cluster."""
     if not run.startswith("dask"):
         return None
+    if run.endswith("tuned"):
+        os.environ.update(TUNED)
     limits = {"n_workers": 4, "threads_per_worker": 1, "worker_kwargs": {"memory_limit": "1GiB"}}
     quiet = {"silence_logs": logging.CRITICAL, "dashboard_address": ":0"}
     cluster = stack.enter_context(SubprocessCluster(**limits, **quiet))
@@ -83,7 +95,7 @@ def fit_once(folder: str, run: str, n_files: int, crop: int) -> dict[str, Any]:
         make_attribution_pipeline("fingerprint"),
         reader=ImageReader(crop),
         batch_size=256,  # of small images, or the scheduler has more to do than the workers
-        n_jobs=2 if run.startswith("joblib") else None,
+        n_jobs=int(run.split()[1]) if run.startswith("joblib") else None,
     )
     with ExitStack() as stack:
         client = workers(run, stack)
