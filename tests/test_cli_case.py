@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_helpers import add_broken_files, no_leftovers, read_case
+from cli_helpers import add_broken_files, check_json, no_leftovers, read_case
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from sklearn.pipeline import make_pipeline
@@ -61,19 +61,27 @@ def scene(tmp_path_factory):
     said.add_text("parameters", "Steps: 20 <b>, Sampler: Euler")
     make_image(rng, patterns["a"]).save(folder / "mixed" / "said.png", pnginfo=said)
     add_broken_files(folder / "mixed")
-    arguments = ["fit", str(folder / "fit"), "--model", str(folder / "m.skops"), "--fast"]
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as err:
-        assert main(arguments) == 0, err.getvalue()
+    status, _, err = run("fit", folder / "fit", "--model", folder / "m.skops", "--fast")
+    assert status == 0, err
     return folder
 
 
-@pytest.fixture(params=["predict", "verify"])
-def case(request, scene, tmp_path, ganprint):
+def run(*words):
+    """Run a command before the test that it is for begins, and return what `ganprint` does."""
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        status = main(list(map(str, words)))
+    return status, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture(scope="module", params=["predict", "verify"])
+def case(request, scene, tmp_path_factory):
     """The folder of a case of each command, its content, and what the command has printed."""
     model = [scene / "m.skops", *["a"] * (request.param == "verify")]
-    options = ["--false-alarm", 0.1, "--format", "json"]
-    printed = ganprint(request.param, *model, scene / "mixed", *options, "--out", tmp_path / "out")
-    return tmp_path / "out", read_case(tmp_path / "out"), printed
+    out = tmp_path_factory.mktemp(request.param) / "out"
+    options = ["--false-alarm", 0.1, "--format", "json", "--out", out]
+    printed = run(request.param, *model, scene / "mixed", *options)
+    check_json(request.param, json.loads(printed[1]))
+    return out, read_case(out), printed
 
 
 def test_a_case_has_what_was_printed(case):
