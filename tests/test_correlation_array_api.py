@@ -3,7 +3,9 @@
 import array_api_strict as xp
 import numpy as np
 import pytest
+import sklearn
 from sklearn import config_context
+from sklearn.utils.fixes import parse_version
 
 from sklearn_ganprint.correlation import correlation_index, cosine_index, negative_distance
 from sklearn_ganprint.features import PartialCorrelationTransformer
@@ -13,6 +15,8 @@ SCORES = [correlation_index, cosine_index, negative_distance]
 
 @pytest.fixture(autouse=True)
 def dispatch(monkeypatch):
+    if parse_version(sklearn.__version__) < parse_version("1.7"):
+        pytest.importorskip("array_api_compat")  # later releases bring it along
     # scikit-learn asks for it, since its own functions may call scipy's.
     monkeypatch.setenv("SCIPY_ARRAY_API", "1")
     with config_context(array_api_dispatch=True):
