@@ -3,6 +3,7 @@
 import os
 import signal
 
+import dask
 import joblib
 import numpy as np
 import pytest
@@ -26,6 +27,8 @@ residual = ResidualTransformer("gaussian")
 def cluster():
     """Two workers, processes of their own that are started again when they end."""
     with (
+        # On a machine that stops for some minutes the scheduler would give all workers up.
+        dask.config.set({"distributed.scheduler.worker-ttl": None}),
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
@@ -60,8 +63,9 @@ def pair(number):
     return None, np.full(3, number)
 
 
-def test_sums_of_groups_are_what_comes_back(cluster):
-    with joblib.parallel_config("dask"):
+def test_sums_of_groups_are_what_comes_back():
+    threads = Client(processes=False, n_workers=1, dashboard_address=":0")
+    with threads, joblib.parallel_config("dask"):
         total = GroupedSum(np.add)
         parts = [total._cluster.submit(pair, each) for each in range(20)]
         complete = [total.push(part) for part in parts]
