@@ -2,6 +2,8 @@
 
 import io
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -246,11 +248,31 @@ def test_a_dataset_without_images_is_refused():
         load_image_folder(columns)
 
 
-def test_a_dataset_of_a_notebook_goes_to_workers(make_images):
-    class Own(Dataset):
-        """Found in no module, as what a notebook defines."""
+NOTEBOOK = """
+import numpy as np
+from sklearn_ganprint import FileBatchEstimator, make_attribution_pipeline
+from sklearn_ganprint.datasets import list_images
 
-    images, labels = make_images(n_per_class=2)
-    names = list_images(Own(images, labels)).filenames
-    files = FileBatchEstimator(make_attribution_pipeline("fingerprint"), batch_size=3, n_jobs=2)
-    assert files.fit(names, labels).failures_ == []
+
+class Own:
+    images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        return self.images[index], "ab"[index % 2]
+
+
+if __name__ == "__main__":
+    listed, pipeline = list_images(Own()), make_attribution_pipeline("fingerprint")
+    files = FileBatchEstimator(pipeline, batch_size=3, n_jobs=2)
+    print("failed:", files.fit(listed.filenames, listed.labels).failures_)
+"""
+
+
+def test_a_dataset_of_a_notebook_goes_to_workers(tmp_path):
+    (tmp_path / "notebook.py").write_text(NOTEBOOK)
+    command = [sys.executable, tmp_path / "notebook.py"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.stdout == "failed: []\n", run.stderr

@@ -23,7 +23,7 @@ from sklearn_ganprint._batches import GroupedSum
 residual = ResidualTransformer("gaussian")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster():
     """Two workers, processes of their own that are started again when they end."""
     with (
