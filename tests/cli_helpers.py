@@ -83,6 +83,7 @@ def stop_once(words, found, signum):
     )
     with process:
         while not found():
+            assert process.poll() is None, "it has ended before there was anything to find"
             time.sleep(0.002)
         os.killpg(process.pid, signum)
     return process.returncode
