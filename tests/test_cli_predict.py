@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -504,6 +505,21 @@ def test_each_file_is_answered_for_once(tmp_path, model, ganprint, monkeypatch, 
     ]
     assert (status, err.count(f"{up}: leads to")) == (1, 1), err
     assert "2 could not be used; all others were" in err and ": 27 rows" in err
+
+
+def test_an_archive_in_a_folder_is_a_file_there_and_a_folder_by_its_name(model, ganprint):
+    path, folder, files = model
+    archive = folder / "c/x.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        for name in ("0.png", "in/1.png"):
+            opened.write(files[0], name)
+    inside = [archive / "0.png", archive / "in/1.png"]
+    for given, expected in (
+        ([folder / "c", archive], [*files[16:], archive, *inside]),
+        ([archive, archive / "in", folder / "c"], [*inside, *files[16:], archive]),
+    ):
+        rows = json.loads(ganprint("predict", path, *given, "--format", "json")[1])["results"]
+        assert [row["file"] for row in rows] == list(map(str, expected))
 
 
 def test_a_folder_is_listed_when_the_files_before_it_are_answered_for(

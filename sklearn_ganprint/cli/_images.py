@@ -208,7 +208,8 @@ def _each_once(paths: Sequence[str], failures: list[ImageReadError]) -> Iterator
         folders: set[str] = set()
         try:
             for file in walk_all(name, fail):
-                key = file if file in names else os.path.dirname(file)
+                # With its separator, since an archive may come up as a file and as a folder.
+                key = file if file in names else os.path.join(os.path.dirname(file), "")
                 if key not in known:
                     yield file, True
                 (known if file in names else folders).add(key)
