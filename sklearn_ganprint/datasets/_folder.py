@@ -3,6 +3,7 @@
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -10,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics.cluster import contingency_matrix
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch, check_random_state, check_scalar
 
-from sklearn_ganprint._output import as_label, as_name, printable
-from sklearn_ganprint.datasets import _reader
+from sklearn_ganprint._output import Url, as_label, as_name, printable
+from sklearn_ganprint.datasets import _reader, _storage
 from sklearn_ganprint.datasets._decoding import ImageReadError
 from sklearn_ganprint.datasets._items import Dataset, describe, list_dataset
 from sklearn_ganprint.datasets._layouts import list_container
@@ -344,8 +345,7 @@ def _draw(
     """Keep at most so many files of each label, drawn at random, in their order."""
     if limit is None:
         return listing
-    if limit < 1:
-        raise ValueError(f"limit_per_source: expected None or a number of at least 1, got {limit}.")
+    check_scalar(limit, "limit_per_source", Integral, min_val=1)
     random, by_label = check_random_state(random_state), defaultdict(list)
     for position, entry in enumerate(listing.entries):
         by_label[entry.label].append(position)
@@ -361,6 +361,8 @@ def _list(given: Any, layout: str | None) -> tuple[Listing, str]:
         listing = list_dataset(given, labelled=layout is not None)
         return with_one_spelling(listing), describe(given)
     container = as_name(given)
+    if not isinstance(container, Url) and _storage.is_archive(container):
+        container = container.rstrip(f"/{os.sep}")  # as a shell completes the names of folders
     return list_all(container) if layout is None else list_container(container, layout), container
 
 

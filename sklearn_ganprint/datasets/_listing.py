@@ -24,6 +24,10 @@ _LEFT_BY_SYSTEMS = frozenset(
 )
 
 
+#: Archives that hold no file where it could be read by itself.
+_COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z", ".rar")
+
+
 class Entry(NamedTuple):
     """One image file on its way into the Bunch; what a layout says of its place comes first."""
 
@@ -202,6 +206,11 @@ def list_csv(path: str) -> Listing:
     if _storage.is_on_disk(path) and not os.path.isfile(path):
         raise FileNotFoundError(
             f"{printable(path)}: expected a folder of label folders or a CSV file, found neither"
+        )
+    if path.lower().endswith(_COMPRESSED):
+        raise ValueError(
+            f"{printable(path)}: expected a folder, a tar or zip file or a CSV file, found an "
+            f"archive that can only be read from its beginning; unpack it, or make a zip file of it"
         )
     rows = [row for _, row in table_rows(path, ("path", "label"), ("group", "architecture"))]
     names = (_storage.beside(path, row["path"]) for row in rows)
