@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_ganprint.classification import PooledDiscriminantAnalysis
 
@@ -37,6 +39,32 @@ def test_single_precision_stays_and_is_enough(make_blobs):
     assert single.decision_function(X.astype(np.float32)).dtype == np.float32
     expected = PooledDiscriminantAnalysis().fit(X, y).decision_function(X)
     np.testing.assert_allclose(single.decision_function(X.astype(np.float32)), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("scaler", [StandardScaler(), StandardScaler(with_std=False), None])
+def test_the_scatter_of_some_rows_adds_up_to_that_of_all(make_blobs, scaler):
+    X, y = make_blobs(4)
+    X = X * np.geomspace(1, 1e4, X.shape[1]) + 100
+    X[:, 0] = 7  # a constant
+    model, order = PooledDiscriminantAnalysis(), np.argsort(y)  # a class at a time, or nearly so
+    scatter, *others = (model.scatter_of(X[rows], y[rows], 4) for rows in np.split(order, [9, 70]))
+    for other in others:
+        scatter = scatter.merge(other)
+    expected = clone(model)
+    if scaler is not None:
+        scatter = scatter.fit_scaler(scaler)
+        rows = clone(scaler).fit(X)
+        for name in ("mean_", "var_", "scale_", "n_samples_seen_"):
+            np.testing.assert_allclose(
+                *(np.array(getattr(each, name), float) for each in (scaler, rows)),
+                rtol=1e-9,
+            )
+        X = rows.transform(X)
+    model.fit_scatter(scatter, np.unique(y))
+    expected.fit(X, y)
+    np.testing.assert_allclose(
+        model.decision_function(X), expected.decision_function(X), rtol=1e-6, atol=1e-6
+    )
 
 
 def test_classes_of_copies_go_by_the_nearest_mean():

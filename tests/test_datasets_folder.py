@@ -402,5 +402,6 @@ def test_some_files_of_each_label_are_drawn_before_any_is_opened(make, root):
     broken = [failure.filename for failure in drawn[0].failures]
     assert set(listed) == {*drawn[0].filenames, *broken} and len(listed) == 4
     assert len(list_images(root, limit_per_source=99).filenames) == 15
-    with pytest.raises(ValueError, match="limit_per_source"):
-        list_images(root, limit_per_source=0)
+    for wrong, error in ((0, ValueError), ("4", TypeError), (2.5, TypeError)):
+        with pytest.raises(error, match="limit_per_source"):
+            list_images(root, limit_per_source=wrong)

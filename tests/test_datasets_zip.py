@@ -61,6 +61,19 @@ def test_an_archive_is_loaded_as_the_folder_that_it_was_made_of(images, tmp_path
     assert load_image_folder(f"{above.rstrip(os.sep)}").target_names.tolist() == ["a", "b"]
 
 
+def test_a_slash_behind_an_archive_changes_nothing(images, tmp_path):
+    archive = shutil.make_archive(tmp_path / "i", "zip", images[0])
+    for layout in ("folders", None):
+        listed = list_images(f"{archive}/", layout=layout).filenames
+        assert listed.tolist() == list_images(archive, layout=layout).filenames.tolist()
+
+
+def test_an_archive_that_is_compressed_as_a_whole_is_refused_in_words(images, tmp_path):
+    archive = shutil.make_archive(tmp_path / "i", "gztar", images[0])
+    with pytest.raises(ValueError, match=r"i\.tar\.gz: expected .*; unpack it"):
+        load_image_folder(archive)
+
+
 def test_layouts_and_tables_are_found_in_zip_files(zipped):
     names = ["gan/0_real/1.png", "gan/1_fake/2.png", "net/0_real/3.png", "net/1_fake/4.png"]
     contents = {name: _png(seed=seed) for seed, name in enumerate(names)}

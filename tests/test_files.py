@@ -77,6 +77,48 @@ def test_fit_on_files_equals_fit_on_arrays(image_folder, batch_size, n_jobs):
     )
 
 
+def discriminant_pipeline(tile_size):
+    """Few features of images of 32 pixels, or of their quarters too."""
+    pipeline = make_attribution_pipeline("autocorrelation", tile_size=tile_size)
+    feature = "features__max_lag" if tile_size is None else "features__transformer__max_lag"
+    return pipeline.set_params(**{feature: 2})
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize("tile_size", [None, 16])
+def test_discriminant_analysis_adds_up_the_scatter_of_batches(image_folder, tile_size, n_jobs):
+    _, paths, y = image_folder()
+    break_file(paths[7])
+    broken = np.arange(len(paths)) == 7
+    pipeline = discriminant_pipeline(tile_size)
+    expected = clone(pipeline).fit(read_all(np.array(paths)[~broken]), y[~broken])
+    clf = FileBatchClassifier(pipeline, batch_size=5, n_jobs=n_jobs, on_error=lambda error: None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clf.fit(paths, y)
+    images = read_all(np.array(paths)[~broken])
+    for fitted in (clf.estimator_, clone(clf).fit(paths[:7] + paths[8:], y[~broken]).estimator_):
+        scores = fitted.decision_function(images)
+        assert scores.dtype == np.float32
+        np.testing.assert_allclose(scores, expected.decision_function(images), rtol=2e-3, atol=2e-3)
+        assert fitted.n_features_in_ == expected.n_features_in_
+        assert fitted[-1].n_features_in_ == expected[-1].n_features_in_
+
+
+def test_a_class_whose_files_all_fail_is_left_out_of_discriminant_analysis(image_folder):
+    _, paths, y = image_folder()
+    lost = y == np.unique(y)[1]
+    for path in np.array(paths)[lost]:
+        break_file(path)
+    clf = FileBatchClassifier(discriminant_pipeline(16), batch_size=5, on_error=lambda error: None)
+    kept = clone(clf).fit(np.array(paths)[~lost], y[~lost])
+    with pytest.warns(UnreadableImageWarning, match=r"The classes \['b'\] are left out"):
+        clf.fit(paths, y)
+    assert clf.classes_.tolist() == np.unique(y[~lost]).tolist()
+    scores = clf.decision_function(np.array(paths)[~lost])
+    np.testing.assert_allclose(scores, kept.decision_function(np.array(paths)[~lost]), rtol=1e-4)
+
+
 @pytest.mark.filterwarnings("ignore:The last steps of this pipeline:UserWarning")
 def test_a_pipeline_that_must_see_everything_is_fitted_on_collected_rows(image_folder):
     _, paths, y = image_folder()
@@ -105,11 +147,12 @@ def test_class_sums_need_no_such_warning(image_folder):
     assert clf.score(paths, y) > 0.9
 
 
+@pytest.mark.parametrize("make", [paper_pipeline, lambda: discriminant_pipeline(16)])
 @pytest.mark.parametrize("backend", ["threading", "loky", "dask"])
-def test_any_joblib_backend_gives_the_same(image_folder, backend):
+def test_any_joblib_backend_gives_the_same(image_folder, backend, make):
     _, paths, y = image_folder(n_per_class=4)
-    expected = FileBatchClassifier(paper_pipeline(), batch_size=3).fit(paths, y)
-    clf = FileBatchClassifier(paper_pipeline(), batch_size=3)
+    expected = FileBatchClassifier(make(), batch_size=3).fit(paths, y)
+    clf = FileBatchClassifier(make(), batch_size=3)
     if backend == "dask":
         from dask.distributed import Client
 

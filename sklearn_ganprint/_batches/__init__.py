@@ -18,6 +18,7 @@ import joblib
 import numpy as np
 from sklearn.base import TransformerMixin, clone
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import _safe_indexing, gen_batches, get_tags
 from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 from sklearn.utils.validation import _num_samples
@@ -25,6 +26,7 @@ from threadpoolctl import ThreadpoolController
 
 from sklearn_ganprint._batches._metaestimators import (
     FitsBatches,
+    FitsScatter,
     FitsSums,
     FittedOnParts,
     MakesParts,
@@ -124,7 +126,8 @@ def fit_on_batches(estimator: Any, batches: Batches, y: np.ndarray, params: dict
 
     Leading steps that learn nothing are applied to each batch. If one step with ``fit_batches``
     remains, it is handed what they make of the images; one with ``partial_fit`` and ``merge`` is
-    fitted on each batch, and the fits are merged; one that learns nothing is fitted on one image.
+    fitted on each batch, and the fits are merged; one that learns nothing is fitted on one image;
+    one that takes the scatter of rows, and scalers before it, are fitted on what is added up.
     Otherwise what the leading steps return is collected. `params`, with one entry an image, are
     for the ``fit`` of the last step; with metadata routing, for steps that request them, of which
     the last gets its.
@@ -144,6 +147,13 @@ def fit_on_batches(estimator: Any, batches: Batches, y: np.ndarray, params: dict
         fitted = [merged]
     elif len(rest) == 1 and learns_nothing(rest[0]):
         fit_leading(fitted := rest, behind.first)
+    elif not params and fits_scatter(estimator):
+        *scalers, last = fitted = rest
+        classes, codes = np.unique(y, return_inverse=True)
+        _, scatter = behind.reduce(_scatter_apart, _add, last, len(classes), rows=(codes,))
+        for scaler in scalers:
+            scatter = scatter.fit_scaler(scaler)
+        last.fit_scatter(scatter, classes)
     else:
         X, kept = behind.collect()
         return fit_rest(estimator, X, y[kept], **at(kept, params))
@@ -196,6 +206,24 @@ def fit_part(images: Any, y: np.ndarray, *args: Any) -> Any:
 def fit_apart(images: Any, y: np.ndarray, *args: Any) -> tuple[None, Any]:
     """Fit on one batch, of which nothing but the fit is asked for."""
     return None, fit_part(images, y, *args)
+
+
+def fits_scatter(estimator: Any) -> bool:
+    """Whether what learns in a pipeline needs no more of the rows than adds up."""
+    *scalers, last = split_steps(estimator)[1]
+    return offers(last, FitsScatter) and all(type(step) is StandardScaler for step in scalers)
+
+
+def _scatter_apart(
+    rows: np.ndarray, codes: np.ndarray, last: Any, n_classes: int
+) -> tuple[None, Any]:
+    """Sum up the rows of a batch, of which an image may have several."""
+    codes = np.repeat(codes, int(np.prod(rows.shape[1:-1])))
+    return None, last.scatter_of(rows.reshape(len(codes), -1), codes, n_classes)
+
+
+def _add(scatter: Any, other: Any) -> Any:
+    return scatter.merge(other)
 
 
 def split_steps(estimator: Any) -> tuple[list[Any], list[Any]]:

@@ -50,6 +50,14 @@ class FitsSums(Protocol):
     def partial_fit_sums(self, sums: Any, counts: Any, classes: Any) -> Any: ...
 
 
+class FitsScatter(Protocol):
+    """Fits on numbers, means and scatter of rows, which are added up."""
+
+    def scatter_of(self, X: Any, codes: np.ndarray, n_classes: int) -> Any: ...
+
+    def fit_scatter(self, scatter: Any, classes: np.ndarray) -> Any: ...
+
+
 class MakesResiduals(Protocol):
     """Tells which images have no residual."""
 

@@ -1,17 +1,19 @@
 """Linear discriminant analysis with one shrunk covariance, in a fraction of the time."""
 
 from numbers import Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model._base import LinearClassifierMixin
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.extmath import softmax
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
+from sklearn_ganprint._batches import one_blas_thread
 from sklearn_ganprint._compat import Callbacks, fit_context
 from sklearn_ganprint._images import FLOAT_DTYPES
 
@@ -58,10 +60,16 @@ class PooledDiscriminantAnalysis(Callbacks, LinearClassifierMixin, ClassifierMix
     values, where one Cholesky factorisation does: with 160 classes and 2412 features that is 1
     second in place of 56 on one core.
 
+    Numbers, means and the scatter of rows within classes are all that it takes, and add up [2]_:
+    :class:`FileBatchEstimator` never has all rows at once, also behind a
+    :class:`~sklearn.preprocessing.StandardScaler` or in a :class:`TiledClassifier`.
+
     References
     ----------
     .. [1] T. Hastie, R. Tibshirani, J. Friedman, "The elements of statistical learning", Springer,
        2009, section 4.3.
+    .. [2] T. F. Chan, G. H. Golub, R. J. LeVeque, "Updating formulae and a pairwise algorithm for
+       computing sample variances", COMPSTAT, 1982.
 
     Examples
     --------
@@ -106,23 +114,69 @@ class PooledDiscriminantAnalysis(Callbacks, LinearClassifierMixin, ClassifierMix
         """
         X, y = validate_data(self, X, y, dtype=list(FLOAT_DTYPES))
         check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2 or len(self.classes_) == len(y):
+        classes, codes = np.unique(y, return_inverse=True)
+        return self._fit_scatter(Scatter.of_rows(X, codes, len(classes)), classes)
+
+    def scatter_of(self, X: Any, codes: np.ndarray, n_classes: int) -> "Scatter":
+        """Sum up some of the rows that ``fit`` takes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features)
+            Features.
+        codes : ndarray of int, shape (n,)
+            Index of the class of each row.
+        n_classes : int
+            Number of classes.
+
+        Returns
+        -------
+        Scatter
+            Numbers and means of the rows of classes, and their scatter; ``merge`` adds another.
+        """
+        X = check_array(X, dtype=list(FLOAT_DTYPES))
+        with one_blas_thread():  # or rounding would be another in each worker
+            return Scatter.of_rows(X, codes, n_classes)
+
+    def fit_scatter(self, scatter: "Scatter", classes: np.ndarray) -> Self:
+        """Fit on what the rows have been summed up to.
+
+        Parameters
+        ----------
+        scatter : Scatter
+            That of all rows.
+        classes : ndarray of shape (n_classes,)
+            The class labels, sorted. One without rows is left out.
+
+        Returns
+        -------
+        PooledDiscriminantAnalysis
+            The fitted classifier.
+        """
+        self._validate_params()
+        check_classification_targets(classes)
+        self.n_features_in_ = scatter.means.shape[1]
+        found = scatter.counts > 0
+        own = scatter._replace(counts=scatter.counts[found], means=scatter.means[found])
+        return self._fit_scatter(own, classes[found])
+
+    def _fit_scatter(self, scatter: "Scatter", classes: np.ndarray) -> Self:
+        n_rows, dtype = int(scatter.counts.sum()), scatter.dtype
+        if len(classes) < 2 or len(classes) == n_rows:
             raise ValueError(
                 f"PooledDiscriminantAnalysis needs at least 2 classes and more rows than classes, "
-                f"got {len(self.classes_)} class{'es' * (len(self.classes_) > 1)} in {len(y)} rows."
+                f"got {len(classes)} class{'es' * (len(classes) > 1)} in {n_rows} rows."
             )
-        self.priors_ = np.bincount(codes) / len(codes)
-        self.means_ = np.stack([X[codes == code].mean(axis=0) for code in range(codes.max() + 1)])
-        rows = X - self.means_[codes]
-        covariance = shrink((rows.T @ rows).astype(np.float64) / len(rows), self.shrinkage)
+        self.classes_, self.means_ = classes, scatter.means.astype(dtype)
+        self.priors_ = scatter.counts / n_rows
+        covariance = shrink(scatter.within / n_rows, self.shrinkage)
         weights = cho_solve(
             cholesky_of(covariance, self.shrinkage), self.means_.T.astype(np.float64)
         ).T
         constants = np.log(self.priors_) - (weights * self.means_).sum(axis=1) / 2
-        if len(self.classes_) == 2:
+        if len(classes) == 2:
             weights, constants = (np.diff(values, axis=0) for values in (weights, constants))
-        self.coef_, self.intercept_ = weights.astype(X.dtype), constants.astype(X.dtype)
+        self.coef_, self.intercept_ = weights.astype(dtype), constants.astype(dtype)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -140,6 +194,50 @@ class PooledDiscriminantAnalysis(Callbacks, LinearClassifierMixin, ClassifierMix
         """
         scores = self.decision_function(X)
         return softmax(np.column_stack([0 * scores, scores]) if scores.ndim == 1 else scores)
+
+
+class Scatter(NamedTuple):
+    """Numbers and means of the rows of classes, and their scatter about these."""
+
+    counts: np.ndarray  # (n_classes,)
+    means: np.ndarray  # (n_classes, n_features), 0 of a class without rows
+    within: np.ndarray  # (n_features, n_features), of all classes together
+    dtype: np.dtype  # of the rows
+
+    @classmethod
+    def of_rows(cls, X: np.ndarray, codes: np.ndarray, n_classes: int) -> Self:
+        """Sum up rows, in their own precision."""
+        counts = np.bincount(codes, minlength=n_classes)
+        means = np.zeros((n_classes, X.shape[1]), X.dtype)
+        for code in np.flatnonzero(counts):
+            means[code] = X[codes == code].mean(axis=0)
+        about = X - means[codes]
+        within = (about.T @ about).astype(np.float64)
+        return cls(counts, means.astype(np.float64), within, X.dtype)
+
+    def merge(self, other: Self) -> Self:
+        """Return the scatter of both, about the means of both."""
+        counts = self.counts + other.counts
+        share = other.counts / np.maximum(counts, 1)
+        apart = other.means - self.means
+        means = self.means + share[:, np.newaxis] * apart
+        with one_blas_thread():
+            between = (apart * (self.counts * share)[:, np.newaxis]).T @ apart
+        within = self.within + other.within + between
+        return self._replace(counts=counts, means=means, within=within)
+
+    def fit_scaler(self, scaler: StandardScaler) -> Self:
+        """Fit a scaler on the rows; return the scatter of what it makes of them."""
+        weights = self.counts / self.counts.sum()
+        mean = weights @ self.means
+        variance = self.within.diagonal() / self.counts.sum()
+        variance = variance + weights @ np.square(self.means - mean)
+        # Two rows that have this mean and variance count as much as all.
+        rows = mean + np.sqrt(variance) * [[-1], [1]]
+        scaler.fit(rows, sample_weight=np.full(2, self.counts.sum() / 2))
+        scale = np.ones(len(mean)) if scaler.scale_ is None else scaler.scale_
+        within = self.within / np.outer(scale, scale)
+        return self._replace(means=scaler.transform(self.means), within=within)
 
 
 def shrink(covariance: np.ndarray, shrinkage: float) -> np.ndarray:

@@ -3,6 +3,7 @@
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics.cluster import contingency_matrix
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch, check_random_state, check_scalar
 
 from sklearn_ganprint._output import as_label, as_name, printable
 from sklearn_ganprint.datasets import _reader
@@ -23,6 +24,7 @@ from sklearn_ganprint.datasets._listing import (
     list_all,
     table_rows,
     with_one_spelling,
+    without_slash,
 )
 from sklearn_ganprint.datasets._reader import ImageReader
 from sklearn_ganprint.datasets._storage import FilePath
@@ -344,8 +346,7 @@ def _draw(
     """Keep at most so many files of each label, drawn at random, in their order."""
     if limit is None:
         return listing
-    if limit < 1:
-        raise ValueError(f"limit_per_source: expected None or a number of at least 1, got {limit}.")
+    check_scalar(limit, "limit_per_source", Integral, min_val=1)
     random, by_label = check_random_state(random_state), defaultdict(list)
     for position, entry in enumerate(listing.entries):
         by_label[entry.label].append(position)
@@ -360,7 +361,7 @@ def _list(given: Any, layout: str | None) -> tuple[Listing, str]:
     if not isinstance(given, str | bytes | os.PathLike):
         listing = list_dataset(given, labelled=layout is not None)
         return with_one_spelling(listing), describe(given)
-    container = as_name(given)
+    container = without_slash(as_name(given))
     return list_all(container) if layout is None else list_container(container, layout), container
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from sklearn_ganprint._output import as_label, as_names, csv_rows, printable
+from sklearn_ganprint._output import Url, as_label, as_names, csv_rows, printable
 from sklearn_ganprint.datasets import _storage
 from sklearn_ganprint.datasets._decoding import ImageInfo, ImageReadError
 
@@ -26,6 +26,9 @@ _LEFT_BY_SYSTEMS = frozenset(
 
 #: Is told of what cannot be listed, and why.
 Fail: TypeAlias = Callable[[ImageReadError], None]
+
+#: Archives that hold no file where it could be read by itself.
+_COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z", ".rar")
 
 
 class Entry(NamedTuple):
@@ -84,6 +87,7 @@ def list_all(container: str) -> Listing:
 
 def walk_all(container: str, fail: Fail) -> Iterator[str]:
     """Yield the files of a folder and of those below, or a file, as `walk_files` does."""
+    container = without_slash(container)
     if _storage.is_on_disk(container) and not os.path.lexists(container):
         raise FileNotFoundError(f"{printable(container)}: expected a folder or file, found neither")
     try:
@@ -91,6 +95,13 @@ def walk_all(container: str, fail: Fail) -> Iterator[str]:
     except OSError:  # who may read a file need not be allowed to list what is beside it
         is_folder = False
     yield from walk_files(container, fail) if is_folder else [container]
+
+
+def without_slash(container: str) -> str:
+    """Take off what a shell puts behind the name of an archive, as if that were a folder."""
+    if isinstance(container, Url) or not _storage.is_archive(container):
+        return container
+    return container.rstrip(f"/{os.sep}")
 
 
 def list_folders(container: str) -> Listing:
@@ -209,6 +220,11 @@ def list_csv(path: str) -> Listing:
     if _storage.is_on_disk(path) and not os.path.isfile(path):
         raise FileNotFoundError(
             f"{printable(path)}: expected a folder of label folders or a CSV file, found neither"
+        )
+    if path.lower().endswith(_COMPRESSED):
+        raise ValueError(
+            f"{printable(path)}: expected a folder, a tar or zip file or a CSV file, found an "
+            f"archive that can only be read from its beginning; unpack it, or make a zip file of it"
         )
     rows = [row for _, row in table_rows(path, ("path", "label"), ("group", "architecture"))]
     names = (_storage.beside(path, row["path"]) for row in rows)

@@ -609,6 +609,34 @@ class TiledClassifier(RoutesFitParams, FittedOnCopies):
         self.classes_ = self.estimator_.classes_
         return self
 
+    def fit_batches(self, batches: Batches, y: np.ndarray, **fit_params: Any) -> Self:
+        """Fit on batches of features that need not be in memory.
+
+        Parameters
+        ----------
+        batches : Batches
+            Features of the parts of each image.
+        y : ndarray of shape (n,)
+            Source of each image.
+        **fit_params : dict
+            As in ``fit``.
+
+        Returns
+        -------
+        TiledClassifier
+            The fitted classifier.
+        """
+        if fit_params or not _batches.fits_scatter(self.estimator):
+            parts, kept = batches.collect()
+            return self.fit(parts, y[kept], **_batches.at(kept, fit_params))
+        self._validate_params()
+        _metaestimators.check_classes(self, y)
+        parts, _ = self._validate_parts(batches.first, y[:1], reset=True)
+        self.n_parts_ = parts.shape[1]
+        self.estimator_ = _batches.fit_on_batches(clone(self.estimator), batches, y, {})
+        self.classes_ = self.estimator_.classes_
+        return self
+
     def _originals(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         return self._validate_parts(X, reset=False)[:, 0]

@@ -8,6 +8,7 @@ for each perturbation.
 """
 
 import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -114,8 +115,9 @@ class Member:
         """Score some rows, (n, n_scores, n_classes), under models without their fold."""
         folds = [fold_of == fold for fold in np.unique(fold_of)]
         learner = _batches.without_leading(self.estimator)
-        tasks = ((clone(learner), X, y, fold, scored, params) for fold in folds)
-        parts = map_in_order(_fold_scores, tasks, n_jobs)
+        # What all folds share goes to the workers of a cluster once.
+        score = partial(_fold_scores, learner, X, y, scored, params)
+        parts = map_in_order(score, ((fold,) for fold in folds), n_jobs)
         found = [*zip(told("folds", "fold", folds), parts, strict=True)]
         scores = np.empty((len(y), *found[0][1].shape[1:]))
         for fold, part in found:
@@ -332,13 +334,13 @@ def _fold_scores(
     estimator: Any,
     X: Any,
     y: np.ndarray,
-    left_out: np.ndarray,
     scored: np.ndarray,
     params: dict[str, np.ndarray],
+    left_out: np.ndarray,
 ) -> np.ndarray:
     fit, test = np.flatnonzero(~left_out), np.flatnonzero(left_out & scored)
     params = _batches.at(fit, params)
-    estimator = _batches.fit_rest(estimator, _safe_indexing(X, fit), y[fit], **params)
+    estimator = _batches.fit_rest(clone(estimator), _safe_indexing(X, fit), y[fit], **params)
     return aligned(estimator, _safe_indexing(X, test), np.unique(y))
 
 

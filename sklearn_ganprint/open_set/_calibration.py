@@ -166,9 +166,9 @@ def fit_and_calibrate(
         weights = [value for name, value in params.fit.items() if name.endswith("sample_weight")]
         return fitted, _leave_one_out(fitted, X, y, *weights), codes
     folds = _folds(owner.cv, y, params.split)
-    others = classes, owner.score_function, params.fit
-    tasks = ((clone(estimator), X, y, *fold, *others) for fold in folds)
-    scored = map_in_order(_fold_scores, tasks, owner.n_jobs)
+    # What all folds share goes to the workers of a cluster once.
+    score = partial(_fold_scores, estimator, X, y, classes, owner.score_function, params.fit)
+    scored = map_in_order(score, folds, owner.n_jobs)
     found = [part for _, part in zip(told("folds", "fold", folds), scored, strict=True)]
     scores, tested = np.concatenate(found), np.concatenate([test for _, test in folds])
     known = np.isfinite(scores[np.arange(len(tested)), 1, codes[tested]])
@@ -199,14 +199,15 @@ def _fold_scores(
     estimator: Any,
     X: Any,
     y: np.ndarray,
-    train: np.ndarray,
-    test: np.ndarray,
     classes: np.ndarray,
     score_function: str | ScoreFunction,
     fit_params: dict[str, Any],
+    train: np.ndarray,
+    test: np.ndarray,
 ) -> np.ndarray:
     """Fit on one part and score another, minus infinity for classes that the fit lacks."""
     params = _check_method_params(X, fit_params, indices=train)
+    estimator = clone(estimator)
     _fit_sources(estimator, _safe_indexing(X, train), y[train], params)
     last, rows = last_step(estimator, _safe_indexing(X, test))
     scores = np.full((len(test), 2, len(classes)), -np.inf)
