@@ -15,7 +15,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import get_tags
 
 from sklearn_ganprint import (
@@ -26,9 +26,11 @@ from sklearn_ganprint import (
     FingerprintClustering,
     FingerprintDetector,
     ResidualTransformer,
+    TiledClassifier,
     make_attribution_pipeline,
     make_localization_pipeline,
 )
+from sklearn_ganprint.classification import PooledDiscriminantAnalysis
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.features import AutocorrelationTransformer
 from sklearn_ganprint.files import UnreadableImageWarning
@@ -117,6 +119,64 @@ def test_a_class_whose_files_all_fail_is_left_out_of_discriminant_analysis(image
     assert clf.classes_.tolist() == np.unique(y[~lost]).tolist()
     scores = clf.decision_function(np.array(paths)[~lost])
     np.testing.assert_allclose(scores, kept.decision_function(np.array(paths)[~lost]), rtol=1e-4)
+
+
+class RollsRows:
+    """Fits on other rows than it is given."""
+
+    def fit(self, X, y):
+        return super().fit(np.roll(X, 1, axis=-1), y)
+
+
+class RollsDiscriminant(RollsRows, PooledDiscriminantAnalysis):
+    pass
+
+
+class RollsFingerprint(RollsRows, FingerprintClassifier):
+    pass
+
+
+class RollsTiles(RollsRows, TiledClassifier):
+    pass
+
+
+def less_mean(rows):
+    return rows - rows.mean(axis=1, keepdims=True)
+
+
+def residual_features(*steps):
+    residual = ResidualTransformer("gaussian", channels="rgb", flatten=False)
+    return make_pipeline(residual, AutocorrelationTransformer(2), *steps)
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    [
+        residual_features(StandardScaler(), RollsDiscriminant()),
+        residual_features(
+            StandardScaler().set_output(transform="pandas"), PooledDiscriminantAnalysis()
+        ),
+        discriminant_pipeline(16).set_params(
+            classifier=TiledClassifier(
+                make_pipeline(FunctionTransformer(less_mean), PooledDiscriminantAnalysis(0.5))
+            )
+        ),
+        discriminant_pipeline(16).set_params(
+            classifier=RollsTiles(PooledDiscriminantAnalysis(0.5))
+        ),
+        make_pipeline(ResidualTransformer("gaussian"), RollsFingerprint()),
+    ],
+    ids=["subclass", "pandas", "leading step of tiles", "subclass for tiles", "fingerprints"],
+)
+@pytest.mark.filterwarnings("ignore:The last steps of this pipeline:UserWarning")
+def test_pipelines_of_others_are_fitted_as_in_memory(image_folder, pipeline):
+    _, paths, y = image_folder()
+    expected = clone(pipeline).fit(read_all(paths), y)
+    fitted = FileBatchEstimator(pipeline, batch_size=5).fit(paths, y).estimator_
+    scores = fitted.decision_function(read_all(paths))
+    np.testing.assert_allclose(
+        scores, expected.decision_function(read_all(paths)), rtol=2e-3, atol=2e-3
+    )
 
 
 @pytest.mark.filterwarnings("ignore:The last steps of this pipeline:UserWarning")
