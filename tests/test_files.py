@@ -10,6 +10,7 @@ from PIL import Image
 from sklearn import config_context
 from sklearn.base import ClassifierMixin, ClusterMixin, clone, is_classifier, is_clusterer
 from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
@@ -431,6 +432,8 @@ def test_correlate_is_there_if_the_last_step_has_it(image_folder):
     ("call", "error", "words"),
     [
         (lambda clf, paths, y: clf.fit(paths[0], y), TypeError, "got one path"),
+        (lambda clf, paths, y: clf.fit(iter(paths), y), TypeError, "got a list_iterator"),
+        (lambda clf, paths, y: clf.fit({*paths}, y), TypeError, "got a set. Pass a list"),
         (lambda clf, paths, y: clf.fit([], []), ValueError, "at least one file path"),
         (lambda clf, paths, y: clf.fit(paths, y).predict([]), ValueError, "at least one file path"),
         (lambda clf, paths, y: clf.fit(paths, y[:-1]), ValueError, "inconsistent numbers"),
@@ -560,11 +563,15 @@ def test_images_are_read_as_often_as_the_estimator_maps_them(image_folder, monke
 
 
 def test_transformed_files_are_rows_of_a_data_frame(image_folder):
+    pd = pytest.importorskip("pandas")
     _, paths, _ = image_folder(n_per_class=2)
     features = make_pipeline(ResidualTransformer(flatten=False), AutocorrelationTransformer(1))
     files = FileBatchEstimator(features).set_output(transform="pandas")
     frame = files.fit_transform(paths)
     assert list(frame.columns) == list(files.get_feature_names_out())
+    column = ColumnTransformer([("of", files, "path")]).set_output(transform="pandas")
+    columns = column.fit_transform(pd.DataFrame({"path": paths})).columns
+    assert list(columns) == [f"of__{name}" for name in frame.columns]
     np.testing.assert_array_equal(frame, files.set_output(transform="default").transform(paths))
     assert not hasattr(FileBatchEstimator(FingerprintClassifier()), "set_output")
     images = FileBatchEstimator(ResidualTransformer(flatten=False)).set_output(transform="pandas")

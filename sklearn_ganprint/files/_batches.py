@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -344,6 +344,10 @@ def is_paths(X: Any) -> bool:
     """Whether `X` is a sequence of file paths, or of images in place of these, not of numbers."""
     if _is_path(X):
         raise TypeError(f"Expected a sequence of file paths, got one path: {X!r}. Pass a list.")
+    if isinstance(X, Iterator | Set):  # which can be gone through once, or in any order
+        raise TypeError(
+            f"Expected a sequence of file paths or images, got a {type(X).__name__}. Pass a list."
+        )
     X = _only_column(X)
     if getattr(X, "ndim", 1) != 1 or not hasattr(X, "__len__"):
         return False

@@ -562,7 +562,8 @@ class FileBatchEstimator(
         Parameters
         ----------
         input_features : array-like of str, default=None
-            As the estimator takes them; names that were seen in `fit` are the default.
+            As the estimator takes them; names that were seen in `fit` are the default. After
+            fitting on files, such as the name of a column of paths, and without effect.
 
         Returns
         -------
@@ -571,7 +572,8 @@ class FileBatchEstimator(
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features, generate_names=False)
-        return self.estimator_.get_feature_names_out(input_features)
+        of_pixels = input_features if hasattr(self, "n_features_in_") else None
+        return self.estimator_.get_feature_names_out(of_pixels)
 
     @available_if(lambda self: self._is("classifier"))
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
