@@ -90,7 +90,7 @@ def stack_images(X: Any) -> Any:
     """Stack a list or tuple of image arrays, or of lists; anything else passes unchanged."""
     is_list = isinstance(X, (list, tuple))
     is_column = getattr(X, "ndim", 0) == 1 and getattr(X.dtype, "kind", "") == "O"
-    first = next(iter(X), None) if is_list or is_column else None
+    first: Any = next(iter(X), None) if is_list or is_column else None
     if np.ndim(first) < 2:
         return X
     if isinstance(first, (list, tuple)):
