@@ -562,6 +562,15 @@ def test_images_are_read_as_often_as_the_estimator_maps_them(image_folder, monke
     assert [(steps, lengths) for _, steps, lengths in asked] == [(1, [24] * 3), (1, [24] * 2)]
 
 
+@pytest.mark.parametrize("dtype", [object, "U9"])
+def test_labels_come_back_as_they_were_given(image_folder, dtype):
+    _, paths, y = image_folder(n_per_class=2)
+    y = y.astype(dtype)  # columns of pandas hold objects
+    found = FileBatchEstimator(paper_pipeline()).fit(paths, y).predict(paths)
+    assert found.dtype == y.dtype
+    assert set(found) <= set(y)
+
+
 def test_transformed_files_are_rows_of_a_data_frame(image_folder):
     pd = pytest.importorskip("pandas")
     _, paths, _ = image_folder(n_per_class=2)

@@ -253,12 +253,13 @@ class FileBatches(Batches):
         if not isinstance(rows, np.ndarray) or self.reading.reader is None:
             return
         n_pixels = int(np.prod(self.reading.size or (1,)))
-        size = rows[0].nbytes * len(self) / 2**20
+        one = rows[:1]  # a label may be any object
+        size = one.nbytes * len(self) / 2**20
         # With copies rows are (n, n_versions, n_features), and each version is an image.
-        if size >= 1 and rows[0].size >= n_pixels * int(np.prod(rows.shape[1:-1])):
+        if size >= 1 and one.size >= n_pixels * int(np.prod(rows.shape[1:-1])):
             warnings.warn(
                 f"The last steps of this pipeline need all residuals at once: {len(self)} images "
-                f"of {rows[0].size} values take {size:.0f} MiB of memory. A last step with "
+                f"of {one.size} values take {size:.0f} MiB of memory. A last step with "
                 f"partial_fit and merge, or a step that reduces residuals to features, does "
                 f"without.",
                 UserWarning,
