@@ -562,6 +562,22 @@ def test_images_are_read_as_often_as_the_estimator_maps_them(image_folder, monke
     assert [(steps, lengths) for _, steps, lengths in asked] == [(1, [24] * 3), (1, [24] * 2)]
 
 
+@pytest.mark.parametrize("kind", ["names", "objects", "numbers", "flags"])
+def test_files_that_cannot_be_used_do_not_count_in_the_score(image_folder, kind):
+    _, paths, y = image_folder()
+    codes = np.unique(y, return_inverse=True)[1]
+    y = {"names": y, "objects": y.astype(object), "numbers": codes, "flags": codes > 0}[kind]
+    clf = FileBatchEstimator(paper_pipeline(), on_error=lambda error: None).fit(paths, y)
+    weights, others = np.linspace(0.1, 1, len(y)), np.arange(len(y)) != 7
+    wrong = y[::-1]  # of some files
+    expected = clf.score(np.array(paths)[others], wrong[others], weights[others])
+    break_file(paths[7])
+    assert clf.score(paths, wrong, weights) == pytest.approx(expected)
+    assert 0 < expected < 1
+    with pytest.raises(ValueError, match="None of the 1 files"):
+        clf.score(paths[7:8], y[7:8])
+
+
 @pytest.mark.parametrize("dtype", [object, "U9"])
 def test_labels_come_back_as_they_were_given(image_folder, dtype):
     _, paths, y = image_folder(n_per_class=2)
