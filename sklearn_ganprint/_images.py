@@ -87,9 +87,19 @@ def as_batch(X: Any) -> Any:
 
 
 def stack_images(X: Any) -> Any:
-    """Stack a list or tuple of image arrays; anything else passes unchanged."""
-    if not isinstance(X, (list, tuple)) or not len(X) or getattr(X[0], "ndim", 0) < 2:
+    """Stack a list or tuple of image arrays, or of lists; anything else passes unchanged."""
+    is_list = isinstance(X, (list, tuple))
+    is_column = getattr(X, "ndim", 0) == 1 and getattr(X.dtype, "kind", "") == "O"
+    first: Any = next(iter(X), None) if is_list or is_column else None
+    if np.ndim(first) < 2:
         return X
+    if isinstance(first, (list, tuple)):
+        return np.asarray(X)
+    if is_column or not hasattr(first, "ndim"):
+        raise TypeError(
+            f"X: expected images as an array (n, H, W) or (n, H, W, C), or a list of arrays; got "
+            f"a {type(X).__name__} of {type(first).__name__}."
+        )
     for index, image in enumerate(X):
         if np.shape(image) != X[0].shape:
             raise ValueError(

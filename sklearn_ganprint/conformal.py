@@ -25,9 +25,18 @@ class CalibrationWarning(UserWarning):
 class _KnownScores:
     """Scores of images whose source is known."""
 
-    scores: np.ndarray
-    codes: np.ndarray
-    pooled: bool
+    def __init__(self, scores: Any, codes: Any, pooled: bool = False) -> None:
+        self.scores, self.codes, self.pooled = np.asarray(scores), np.asarray(codes), pooled
+        if self.scores.ndim != 2 or np.isnan(self.scores).any():
+            found = f"the shape {self.scores.shape}" if self.scores.ndim != 2 else "NaN"
+            raise ValueError(f"scores: expected numbers of shape (n, n_classes), got {found}.")
+        n, n_classes = self.scores.shape
+        is_column = np.isin(self.codes, range(n_classes)).all() and self.codes.dtype.kind in "iu"
+        if self.codes.shape != (n,) or not is_column:
+            raise ValueError(
+                f"codes: expected one integer from 0 to {n_classes - 1} for each of {n} rows of "
+                f"scores, got {self.codes.dtype} of shape {self.codes.shape}."
+            )
 
     @property
     def n_scores(self) -> int:
@@ -57,10 +66,10 @@ class Calibration(_KnownScores):
 
     Parameters
     ----------
-    scores : ndarray of float64, shape (n, n_classes)
+    scores : array-like of float64, shape (n, n_classes)
         Scores of the calibration images for each source, greater is more typical, under models
         that have not seen these images.
-    codes : ndarray of int, shape (n,)
+    codes : array-like of int, shape (n,)
         Column of the source of each calibration image.
     pooled : bool, default=False
         Whether a rate of false alarms holds for the sources together: scores are ranked among
@@ -97,10 +106,8 @@ class Calibration(_KnownScores):
     array([0.7, 0.5])
     """
 
-    def __init__(self, scores: np.ndarray, codes: np.ndarray, pooled: bool = False) -> None:
-        self.scores = scores
-        self.codes = codes
-        self.pooled = pooled
+    def __init__(self, scores: Any, codes: Any, pooled: bool = False) -> None:
+        super().__init__(scores, codes, pooled)
 
     def p_values(self, scores: Any, *, pooled: bool | None = None) -> np.ndarray:
         """Compute a p-value for each source.
@@ -239,10 +246,10 @@ class PredictionSets(_KnownScores):
 
     Parameters
     ----------
-    scores : ndarray of float64, shape (n, n_classes)
+    scores : array-like of float64, shape (n, n_classes)
         Scores by which the calibration images are attributed, greater is nearer, under models that
         have not seen these images.
-    codes : ndarray of int, shape (n,)
+    codes : array-like of int, shape (n,)
         Column of the source of each calibration image.
     pooled : bool, default=False
         Whether a coverage holds for the sources together. Otherwise it holds for the images of
@@ -297,11 +304,9 @@ class PredictionSets(_KnownScores):
            [ True,  True, False]])
     """
 
-    def __init__(self, scores: np.ndarray, codes: np.ndarray, pooled: bool = False) -> None:
-        self.scores = scores
-        self.codes = codes
-        self.pooled = pooled
-        self.scale = _likely_scale(scores, codes)
+    def __init__(self, scores: Any, codes: Any, pooled: bool = False) -> None:
+        super().__init__(scores, codes, pooled)
+        self.scale = _likely_scale(self.scores, self.codes)
 
     def predict_set(self, scores: Any, coverage: float = 0.95) -> np.ndarray:
         """Tell which sources are in the sets of images.

@@ -67,6 +67,15 @@ def test_the_scatter_of_some_rows_adds_up_to_that_of_all(make_blobs, scaler):
     )
 
 
+def test_constants_in_single_precision_are_not_scaled(make_blobs):
+    X, y = make_blobs(4)
+    X = X.astype(np.float32)
+    X[:, :3] = 0.1, 1e3 + 0.3, -7.7
+    scatter, other = (PooledDiscriminantAnalysis().scatter_of(X[n::2], y[n::2], 4) for n in (0, 1))
+    scatter.merge(other).fit_scaler(scaler := StandardScaler())
+    assert scaler.scale_[:3].tolist() == StandardScaler().fit(X).scale_[:3].tolist() == [1, 1, 1]
+
+
 def test_classes_of_copies_go_by_the_nearest_mean():
     means = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 6.0]])
     model = PooledDiscriminantAnalysis().fit(np.repeat(means, 3, axis=0), np.repeat([0, 1, 2], 3))

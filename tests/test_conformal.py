@@ -24,6 +24,22 @@ def test_p_values_equal_the_definition(new, calibration):
     np.testing.assert_allclose(conformal_p_values(new, calibration), expected)
 
 
+@pytest.mark.parametrize("kind", [Calibration, PredictionSets])
+def test_scores_whose_source_is_not_known_are_refused(kind):
+    rows = [[0.9, 0.1], [0.8, 0.2], [0.3, 0.6]]
+    assert kind(rows, [0, 0, 1]).n_scores == 1
+    for scores, codes, told in [
+        (rows[0], [0, 1], r"scores: .* shape \(2,\)"),
+        ([*rows[:2], [np.nan, 1]], [0, 0, 1], "scores: .* NaN"),
+        (rows, [0, 1], r"codes: .* shape \(2,\)"),
+        (rows, [0, 1, 2], "codes: .* from 0 to 1"),
+        (rows, [0, 0, -1], "codes: .* from 0 to 1"),
+        (rows, ["a", "a", "b"], "codes: .*<U1"),
+    ]:
+        with pytest.raises(ValueError, match=told):
+            kind(scores, codes)
+
+
 def test_no_score_has_no_p_value():
     found = conformal_p_values([np.nan, 5.0, -np.inf], [1.0, 2.0, 3.0])
     np.testing.assert_array_equal(found, [np.nan, 1, 0.25])

@@ -33,6 +33,8 @@ def test_oscr_of_attributions_that_are_all_right_is_the_auroc(known, unknown):
         (([1.0], [True, False], [1.0]), "expected one length, got 1 and 2"),
         (([], [], [1.0]), "known: expected at least one score"),
         (([1.0], [True], []), "unknown: expected at least one score"),
+        (([1.0, np.nan], [True, True], [1.0]), "known: expected scores, got NaN"),
+        (([1.0], [True], [np.nan]), "unknown: expected scores, got NaN"),
     ],
 )
 def test_oscr_refuses_what_does_not_fit(arguments, message):

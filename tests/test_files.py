@@ -10,12 +10,13 @@ from PIL import Image
 from sklearn import config_context
 from sklearn.base import ClassifierMixin, ClusterMixin, clone, is_classifier, is_clusterer
 from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import get_tags
 
 from sklearn_ganprint import (
@@ -26,9 +27,11 @@ from sklearn_ganprint import (
     FingerprintClustering,
     FingerprintDetector,
     ResidualTransformer,
+    TiledClassifier,
     make_attribution_pipeline,
     make_localization_pipeline,
 )
+from sklearn_ganprint.classification import PooledDiscriminantAnalysis
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.features import AutocorrelationTransformer
 from sklearn_ganprint.files import UnreadableImageWarning
@@ -117,6 +120,64 @@ def test_a_class_whose_files_all_fail_is_left_out_of_discriminant_analysis(image
     assert clf.classes_.tolist() == np.unique(y[~lost]).tolist()
     scores = clf.decision_function(np.array(paths)[~lost])
     np.testing.assert_allclose(scores, kept.decision_function(np.array(paths)[~lost]), rtol=1e-4)
+
+
+class RollsRows:
+    """Fits on other rows than it is given."""
+
+    def fit(self, X, y):
+        return super().fit(np.roll(X, 1, axis=-1), y)
+
+
+class RollsDiscriminant(RollsRows, PooledDiscriminantAnalysis):
+    pass
+
+
+class RollsFingerprint(RollsRows, FingerprintClassifier):
+    pass
+
+
+class RollsTiles(RollsRows, TiledClassifier):
+    pass
+
+
+def less_mean(rows):
+    return rows - rows.mean(axis=1, keepdims=True)
+
+
+def residual_features(*steps):
+    residual = ResidualTransformer("gaussian", channels="rgb", flatten=False)
+    return make_pipeline(residual, AutocorrelationTransformer(2), *steps)
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    [
+        residual_features(StandardScaler(), RollsDiscriminant()),
+        residual_features(
+            StandardScaler().set_output(transform="pandas"), PooledDiscriminantAnalysis()
+        ),
+        discriminant_pipeline(16).set_params(
+            classifier=TiledClassifier(
+                make_pipeline(FunctionTransformer(less_mean), PooledDiscriminantAnalysis(0.5))
+            )
+        ),
+        discriminant_pipeline(16).set_params(
+            classifier=RollsTiles(PooledDiscriminantAnalysis(0.5))
+        ),
+        make_pipeline(ResidualTransformer("gaussian"), RollsFingerprint()),
+    ],
+    ids=["subclass", "pandas", "leading step of tiles", "subclass for tiles", "fingerprints"],
+)
+@pytest.mark.filterwarnings("ignore:The last steps of this pipeline:UserWarning")
+def test_pipelines_of_others_are_fitted_as_in_memory(image_folder, pipeline):
+    _, paths, y = image_folder()
+    expected = clone(pipeline).fit(read_all(paths), y)
+    fitted = FileBatchEstimator(pipeline, batch_size=5).fit(paths, y).estimator_
+    scores = fitted.decision_function(read_all(paths))
+    np.testing.assert_allclose(
+        scores, expected.decision_function(read_all(paths)), rtol=2e-3, atol=2e-3
+    )
 
 
 @pytest.mark.filterwarnings("ignore:The last steps of this pipeline:UserWarning")
@@ -371,6 +432,8 @@ def test_correlate_is_there_if_the_last_step_has_it(image_folder):
     ("call", "error", "words"),
     [
         (lambda clf, paths, y: clf.fit(paths[0], y), TypeError, "got one path"),
+        (lambda clf, paths, y: clf.fit(iter(paths), y), TypeError, "got a list_iterator"),
+        (lambda clf, paths, y: clf.fit({*paths}, y), TypeError, "got a set. Pass a list"),
         (lambda clf, paths, y: clf.fit([], []), ValueError, "at least one file path"),
         (lambda clf, paths, y: clf.fit(paths, y).predict([]), ValueError, "at least one file path"),
         (lambda clf, paths, y: clf.fit(paths, y[:-1]), ValueError, "inconsistent numbers"),
@@ -499,12 +562,41 @@ def test_images_are_read_as_often_as_the_estimator_maps_them(image_folder, monke
     assert [(steps, lengths) for _, steps, lengths in asked] == [(1, [24] * 3), (1, [24] * 2)]
 
 
+@pytest.mark.parametrize("kind", ["names", "objects", "numbers", "flags"])
+def test_files_that_cannot_be_used_do_not_count_in_the_score(image_folder, kind):
+    _, paths, y = image_folder()
+    codes = np.unique(y, return_inverse=True)[1]
+    y = {"names": y, "objects": y.astype(object), "numbers": codes, "flags": codes > 0}[kind]
+    clf = FileBatchEstimator(paper_pipeline(), on_error=lambda error: None).fit(paths, y)
+    weights, others = np.linspace(0.1, 1, len(y)), np.arange(len(y)) != 7
+    wrong = y[::-1]  # of some files
+    expected = clf.score(np.array(paths)[others], wrong[others], weights[others])
+    break_file(paths[7])
+    assert clf.score(paths, wrong, weights) == pytest.approx(expected)
+    assert 0 < expected < 1
+    with pytest.raises(ValueError, match="None of the 1 files"):
+        clf.score(paths[7:8], y[7:8])
+
+
+@pytest.mark.parametrize("dtype", [object, "U9"])
+def test_labels_come_back_as_they_were_given(image_folder, dtype):
+    _, paths, y = image_folder(n_per_class=2)
+    y = y.astype(dtype)  # columns of pandas hold objects
+    found = FileBatchEstimator(paper_pipeline()).fit(paths, y).predict(paths)
+    assert found.dtype == y.dtype
+    assert set(found) <= set(y)
+
+
 def test_transformed_files_are_rows_of_a_data_frame(image_folder):
+    pd = pytest.importorskip("pandas")
     _, paths, _ = image_folder(n_per_class=2)
     features = make_pipeline(ResidualTransformer(flatten=False), AutocorrelationTransformer(1))
     files = FileBatchEstimator(features).set_output(transform="pandas")
     frame = files.fit_transform(paths)
     assert list(frame.columns) == list(files.get_feature_names_out())
+    column = ColumnTransformer([("of", files, "path")]).set_output(transform="pandas")
+    columns = column.fit_transform(pd.DataFrame({"path": paths})).columns
+    assert list(columns) == [f"of__{name}" for name in frame.columns]
     np.testing.assert_array_equal(frame, files.set_output(transform="default").transform(paths))
     assert not hasattr(FileBatchEstimator(FingerprintClassifier()), "set_output")
     images = FileBatchEstimator(ResidualTransformer(flatten=False)).set_output(transform="pandas")

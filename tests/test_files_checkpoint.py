@@ -126,6 +126,16 @@ def test_files_that_failed_are_named_again(tmp_path, image_folder):
         assert files.estimator_[-1].class_count_.sum() == len(paths) - 1
 
 
+def test_a_function_that_no_later_run_is_told_by_is_refused_by_name(tmp_path, image_folder):
+    _, paths, y = image_folder(n_per_class=2)
+    pipeline = make_pipeline(ResidualTransformer(lambda images: images), FingerprintClassifier())
+    files = FileBatchEstimator(pipeline)
+    for fit in (True, False):
+        files.set_params(checkpoint=tmp_path / "kept" if fit else None)
+        with pytest.raises(ValueError, match=r"(?s)^(estimator__res.*denoiser|model): .*lambda"):
+            files.fit(paths, y).set_params(checkpoint=tmp_path / "kept").predict(paths)
+
+
 @pytest.mark.parametrize(
     "change", ["batch_size", "files", "y", "estimator__fingerprint", "estimator"]
 )

@@ -2,6 +2,7 @@ import warnings
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.base import BaseEstimator, clone
 
 from sklearn_ganprint import (
@@ -55,6 +56,12 @@ class Extremes(ImageTransformer):
         return 1, 1, 2
 
 
+def object_array(values):
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
 def ramp(*shape):
     return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
 
@@ -68,6 +75,7 @@ def ramp(*shape):
         (ramp(2, 20), (4, 5), (2, 4, 5, 1)),
         (ramp(2, 60), (4, 5, 3), (2, 4, 5, 3)),
         (list(ramp(2, 4, 5, 3)), None, (2, 4, 5, 3)),
+        (ramp(2, 4, 5, 3).tolist(), None, (2, 4, 5, 3)),
     ],
 )
 def test_accepted_shapes_keep_their_pixels_in_order(X, image_shape, expected):
@@ -112,6 +120,13 @@ def test_height_and_width_are_not_exchanged_in_silence():
 def test_what_is_no_batch_of_images(X, image_shape, words):
     with pytest.raises(ValueError, match=words):
         Probe(image_shape).fit(X)
+
+
+@pytest.mark.parametrize("make", [list, object_array])
+def test_images_that_are_no_arrays_are_refused_by_what_they_are(make):
+    images = [Image.new("P", (5, 4))] * 2 if make is list else list(ramp(2, 4, 5))
+    with pytest.raises(TypeError, match=r"X: expected images as an array .* got a \w+ of \w+\."):
+        Probe().fit(make(images))
 
 
 def test_one_colour_image_without_a_batch_axis_is_suspected():

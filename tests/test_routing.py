@@ -6,7 +6,7 @@ from references import NeedsWeights
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import UnsetMetadataPassedError
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -27,6 +27,7 @@ from sklearn_ganprint import (
     TiledClassifier,
     make_localization_pipeline,
 )
+from sklearn_ganprint.classification import PooledDiscriminantAnalysis
 
 pytestmark = pytest.mark.filterwarnings(
     # There are few samples, and noise is put on rows as they are.
@@ -155,6 +156,17 @@ def test_weights_reach_the_estimator_that_asks_for_them(rows, routing, name):
         params={"sample_weight": np.linspace(0.5, 1, len(y))}, error_score="raise",
     )  # fmt: skip
     assert found["test_score"].min() > 0.5
+
+
+@pytest.mark.parametrize("last", [PooledDiscriminantAnalysis(0.5), RidgeClassifier()])
+def test_weights_reach_a_step_of_a_pipeline_over_batches(rows, routing, last):
+    X, y, _ = rows
+    params = {"sample_weight": np.linspace(0.1, 2, len(y))}
+    if isinstance(last, RidgeClassifier):
+        last.set_fit_request(sample_weight=False)
+    pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=True), last)
+    fitted = weighted(FileBatchClassifier(pipeline, batch_size=5)).fit(X, y, **params).estimator_
+    np.testing.assert_allclose(fitted[0].mean_, pipeline.fit(X, y, **params)[0].mean_, rtol=1e-5)
 
 
 def test_weights_of_files_reach_the_folds_of_an_open_set_without_routing(rows):

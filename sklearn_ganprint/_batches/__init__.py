@@ -129,34 +129,30 @@ def fit_on_batches(estimator: Any, batches: Batches, y: np.ndarray, params: dict
     fitted on each batch, and the fits are merged; one that learns nothing is fitted on one image;
     one that takes the scatter of rows, and scalers before it, are fitted on what is added up.
     Otherwise what the leading steps return is collected. `params`, with one entry an image, are
-    for the ``fit`` of the last step; with metadata routing, for steps that request them, of which
-    the last gets its.
+    for the ``fit`` of the last step; with metadata routing, for steps that request them.
     """
-    params = last_step_params(estimator, params)
+    own = last_step_params(estimator, params)
     leading, rest = split_steps(estimator)
     behind = batches.behind(leading)
     if len(rest) == 1 and offers(rest[0], FitsBatches):
-        fitted = [rest[0].fit_batches(behind, y, **params)]
+        fitted = [rest[0].fit_batches(behind, y, **own)]
     elif len(rest) == 1 and offers(rest[0], Mergeable):
         if isinstance(rest[0], ImageInputMixin):
             rest[0]._warn_of_images(np.asarray(behind.first), behind.first)
-        weights = [params[name] for name in ("sample_weight",) if name in params]
-        if unused := sorted(set(params) - {"sample_weight"}):
+        weights = [own[name] for name in ("sample_weight",) if name in own]
+        if unused := sorted(set(own) - {"sample_weight"}):
             raise TypeError(f"{type(rest[0]).__name__}.fit takes no {', '.join(unused)}.")
         _, merged = batches.reduce(fit_apart, merge, leading, rest[0], rows=(y, *weights))
         fitted = [merged]
     elif len(rest) == 1 and learns_nothing(rest[0]):
         fit_leading(fitted := rest, behind.first)
-    elif not params and fits_scatter(estimator):
-        *scalers, last = fitted = rest
-        classes, codes = np.unique(y, return_inverse=True)
-        _, scatter = behind.reduce(_scatter_apart, _add, last, len(classes), rows=(codes,))
-        for scaler in scalers:
-            scatter = scatter.fit_scaler(scaler)
-        last.fit_scatter(scatter, classes)
+    elif not params and np.ndim(behind.first) == 2 and fits_scatter(rest):
+        fitted = fit_on_scatter(rest, behind, y)
     else:
         X, kept = behind.collect()
-        return fit_rest(estimator, X, y[kept], **at(kept, params))
+        learner = without_leading(estimator)
+        learner.fit(X, y[kept], **pipeline_params(learner, at(kept, params)))
+        fitted = [step for _, step in learner.steps] if isinstance(learner, Pipeline) else [learner]
     return replace_last(estimator, fitted)
 
 
@@ -208,16 +204,26 @@ def fit_apart(images: Any, y: np.ndarray, *args: Any) -> tuple[None, Any]:
     return None, fit_part(images, y, *args)
 
 
-def fits_scatter(estimator: Any) -> bool:
-    """Whether what learns in a pipeline needs no more of the rows than adds up."""
-    *scalers, last = split_steps(estimator)[1]
+def fits_scatter(steps: Sequence[Any]) -> bool:
+    """Whether all that the steps need of the rows adds up."""
+    *scalers, last = steps
     return offers(last, FitsScatter) and all(type(step) is StandardScaler for step in scalers)
+
+
+def fit_on_scatter(steps: Sequence[Any], batches: Batches, y: np.ndarray) -> list[Any]:
+    """Fit scalers, and what takes the scatter of rows, of which an image may have several."""
+    *scalers, last = steps
+    classes, codes = np.unique(y, return_inverse=True)
+    _, scatter = batches.reduce(_scatter_apart, _add, last, len(classes), rows=(codes,))
+    for scaler in scalers:
+        scatter = scatter.fit_scaler(hand_on_arrays(scaler))
+    return [*scalers, last.fit_scatter(scatter, classes)]
 
 
 def _scatter_apart(
     rows: np.ndarray, codes: np.ndarray, last: Any, n_classes: int
 ) -> tuple[None, Any]:
-    """Sum up the rows of a batch, of which an image may have several."""
+    """Sum up the rows of a batch."""
     codes = np.repeat(codes, int(np.prod(rows.shape[1:-1])))
     return None, last.scatter_of(rows.reshape(len(codes), -1), codes, n_classes)
 

@@ -26,7 +26,11 @@ from sklearn.utils.validation import check_array, check_consistent_length, colum
 from sklearn_ganprint._compat import available_if, check_sample_weight
 
 
-class FitsBatches(Protocol):
+class FitsOtherwise(Protocol):
+    """Fits as ``fit`` does, in another way. A subclass with a ``fit`` of its own fits by that."""
+
+
+class FitsBatches(FitsOtherwise, Protocol):
     """Fits on batches of images that need not be in memory, which may be mapped several times."""
 
     def fit_batches(self, batches: Any, y: Any, **params: Any) -> Any: ...
@@ -38,7 +42,7 @@ class FitsParts(Protocol):
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None) -> Any: ...
 
 
-class Mergeable(FitsParts, Protocol):
+class Mergeable(FitsParts, FitsOtherwise, Protocol):
     """Can be put together from fits on parts of the images."""
 
     def merge(self, other: Any) -> Any: ...
@@ -50,7 +54,7 @@ class FitsSums(Protocol):
     def partial_fit_sums(self, sums: Any, counts: Any, classes: Any) -> Any: ...
 
 
-class FitsScatter(Protocol):
+class FitsScatter(FitsOtherwise, Protocol):
     """Fits on numbers, means and scatter of rows, which are added up."""
 
     def scatter_of(self, X: Any, codes: np.ndarray, n_classes: int) -> Any: ...
@@ -159,8 +163,13 @@ def offers(estimator: Any, protocol: type) -> bool:
     Methods that ``available_if`` hides are not there, as they are for isinstance from Python 3.12.
     """
     bases = protocol.__mro__[: protocol.__mro__.index(Protocol)]
-    members = {name for base in bases for name in (*vars(base), *inspect.get_annotations(base))}
-    return all(hasattr(estimator, name) for name in members if not name.startswith("_"))
+    names = {name for base in bases for name in (*vars(base), *inspect.get_annotations(base))}
+    members = {name for name in names if not name.startswith("_")}
+    if FitsOtherwise in bases:
+        own = (vars(kind).keys() for kind in type(estimator).__mro__)
+        if members.isdisjoint(next((names for names in own if names & {"fit", *members}), ())):
+            return False
+    return all(hasattr(estimator, name) for name in members)
 
 
 def inner_has(owner: Any, method: str) -> bool:

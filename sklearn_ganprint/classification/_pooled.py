@@ -134,7 +134,7 @@ class PooledDiscriminantAnalysis(Callbacks, LinearClassifierMixin, ClassifierMix
         Scatter
             Numbers and means of the rows of classes, and their scatter; ``merge`` adds another.
         """
-        X = check_array(X, dtype=list(FLOAT_DTYPES))
+        X = check_array(X, dtype=list(FLOAT_DTYPES), estimator=self, input_name="X")
         with one_blas_thread():  # or rounding would be another in each worker
             return Scatter.of_rows(X, codes, n_classes)
 
@@ -207,14 +207,15 @@ class Scatter(NamedTuple):
 
     @classmethod
     def of_rows(cls, X: np.ndarray, codes: np.ndarray, n_classes: int) -> Self:
-        """Sum up rows, in their own precision."""
+        """Sum up rows, products of them in their own precision."""
         counts = np.bincount(codes, minlength=n_classes)
-        means = np.zeros((n_classes, X.shape[1]), X.dtype)
+        means = np.zeros((n_classes, X.shape[1]))
         for code in np.flatnonzero(counts):
-            means[code] = X[codes == code].mean(axis=0)
-        about = X - means[codes]
+            # So exact that nothing is left of a constant, which is not to be scaled.
+            means[code] = X[codes == code].mean(axis=0, dtype=np.float64)
+        about = X - means.astype(X.dtype)[codes]
         within = (about.T @ about).astype(np.float64)
-        return cls(counts, means.astype(np.float64), within, X.dtype)
+        return cls(counts, means, within, X.dtype)
 
     def merge(self, other: Self) -> Self:
         """Return the scatter of both, about the means of both."""
@@ -236,6 +237,7 @@ class Scatter(NamedTuple):
         # Two rows that have this mean and variance count as much as all.
         rows = mean + np.sqrt(variance) * [[-1], [1]]
         scaler.fit(rows, sample_weight=np.full(2, self.counts.sum() / 2))
+        scaler.n_samples_seen_ = self.counts.sum()
         scale = np.ones(len(mean)) if scaler.scale_ is None else scaler.scale_
         within = self.within / np.outer(scale, scale)
         return self._replace(means=scaler.transform(self.means), within=within)

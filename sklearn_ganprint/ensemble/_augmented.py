@@ -626,14 +626,18 @@ class TiledClassifier(RoutesFitParams, FittedOnCopies):
         TiledClassifier
             The fitted classifier.
         """
-        if fit_params or not _batches.fits_scatter(self.estimator):
+        estimator = clone(self.estimator)
+        # Steps that learn nothing would take all parts of an image at once.
+        leading, rest = _batches.split_steps(estimator)
+        if fit_params or leading or not _batches.fits_scatter(rest):
             parts, kept = batches.collect()
             return self.fit(parts, y[kept], **_batches.at(kept, fit_params))
         self._validate_params()
         _metaestimators.check_classes(self, y)
         parts, _ = self._validate_parts(batches.first, y[:1], reset=True)
         self.n_parts_ = parts.shape[1]
-        self.estimator_ = _batches.fit_on_batches(clone(self.estimator), batches, y, {})
+        fitted = _batches.fit_on_scatter(rest, batches, y)
+        self.estimator_ = _batches.replace_last(estimator, fitted)
         self.classes_ = self.estimator_.classes_
         return self
 

@@ -340,7 +340,7 @@ def oscr(known: Any, correct: Any, unknown: Any) -> float:
     Raises
     ------
     ValueError
-        If `known` and `correct` differ in length, or a side has no image.
+        If `known` and `correct` differ in length, a side has no image, or a score is NaN.
 
     See Also
     --------
@@ -386,6 +386,8 @@ def _check_some(scores: Any, name: str) -> np.ndarray:
     scores = np.asarray(scores, dtype=np.float64)
     if scores.ndim != 1 or not len(scores):
         raise ValueError(f"{name}: expected at least one score, got shape {scores.shape}.")
+    if np.isnan(scores).any():  # which would be the greatest of all
+        raise ValueError(f"{name}: expected scores, got NaN; leave out images without an answer.")
     return scores
 
 

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -253,12 +253,13 @@ class FileBatches(Batches):
         if not isinstance(rows, np.ndarray) or self.reading.reader is None:
             return
         n_pixels = int(np.prod(self.reading.size or (1,)))
-        size = rows[0].nbytes * len(self) / 2**20
+        one = rows[:1]  # a label may be any object
+        size = one.nbytes * len(self) / 2**20
         # With copies rows are (n, n_versions, n_features), and each version is an image.
-        if size >= 1 and rows[0].size >= n_pixels * int(np.prod(rows.shape[1:-1])):
+        if size >= 1 and one.size >= n_pixels * int(np.prod(rows.shape[1:-1])):
             warnings.warn(
                 f"The last steps of this pipeline need all residuals at once: {len(self)} images "
-                f"of {rows[0].size} values take {size:.0f} MiB of memory. A last step with "
+                f"of {one.size} values take {size:.0f} MiB of memory. A last step with "
                 f"partial_fit and merge, or a step that reduces residuals to features, does "
                 f"without.",
                 UserWarning,
@@ -344,6 +345,10 @@ def is_paths(X: Any) -> bool:
     """Whether `X` is a sequence of file paths, or of images in place of these, not of numbers."""
     if _is_path(X):
         raise TypeError(f"Expected a sequence of file paths, got one path: {X!r}. Pass a list.")
+    if isinstance(X, Iterator | Set):  # which can be gone through once, or in any order
+        raise TypeError(
+            f"Expected a sequence of file paths or images, got a {type(X).__name__}. Pass a list."
+        )
     X = _only_column(X)
     if getattr(X, "ndim", 1) != 1 or not hasattr(X, "__len__"):
         return False

@@ -203,7 +203,7 @@ def _unchanged(
 def settings_of(estimator: Any, items: Any, rows: Mapping[str, Any]) -> dict[str, Any]:
     """Give what the results of a fit depend on: parameters, files, and one value for each."""
     params = {
-        name: _plain(value)
+        name: _plain(name, value)
         for name, value in estimator.get_params().items()
         if name.rpartition("__")[2] not in _OF_THE_RUN
     }
@@ -213,16 +213,26 @@ def settings_of(estimator: Any, items: Any, rows: Mapping[str, Any]) -> dict[str
 
 
 def _hashes(values: Mapping[str, Any]) -> dict[str, str]:
-    return {name: joblib.hash(value) for name, value in values.items()}
+    return {name: _hash(name, value) for name, value in values.items()}
 
 
-def _plain(value: Any) -> Any:
+def _hash(name: str, value: Any) -> str:
+    try:
+        return str(joblib.hash(value))
+    except pickle.PicklingError as error:
+        raise ValueError(
+            f"{name}: expected what a later run can be told by, got {value!r}. Set checkpoint to "
+            f"None, or take functions of a module in place of lambdas and local ones."
+        ) from error
+
+
+def _plain(name: str, value: Any) -> Any:
     """Write a parameter for comparison; estimators by type, since their own ones are there too."""
     if isinstance(value, str | int | float | None):
         return value
     if isinstance(value, list) and value and all(isinstance(part, tuple) for part in value):
         return [str(name) for name, *_ in value]
-    return type(value).__qualname__ if hasattr(value, "get_params") else joblib.hash(value)
+    return type(value).__qualname__ if hasattr(value, "get_params") else _hash(name, value)
 
 
 def stamp(item: Any) -> tuple[Any, ...] | None:

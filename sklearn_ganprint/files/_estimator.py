@@ -562,7 +562,8 @@ class FileBatchEstimator(
         Parameters
         ----------
         input_features : array-like of str, default=None
-            As the estimator takes them; names that were seen in `fit` are the default.
+            As the estimator takes them; names that were seen in `fit` are the default. After
+            fitting on files, such as the name of a column of paths, and without effect.
 
         Returns
         -------
@@ -571,11 +572,12 @@ class FileBatchEstimator(
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features, generate_names=False)
-        return self.estimator_.get_feature_names_out(input_features)
+        of_pixels = input_features if hasattr(self, "n_features_in_") else None
+        return self.estimator_.get_feature_names_out(of_pixels)
 
     @available_if(lambda self: self._is("classifier"))
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Share of the files that are attributed to their source.
+        """Share of the files that are attributed to their source, of those that could be used.
 
         Parameters
         ----------
@@ -590,8 +592,26 @@ class FileBatchEstimator(
         -------
         float
             Accuracy.
+
+        Raises
+        ------
+        ValueError
+            If no file can be used.
+
+        Notes
+        -----
+        Metrics of scikit-learn refuse the None and NaN that other methods return for files that
+        could not be used, so that scores of a cross-validation by such a metric are NaN.
         """
-        return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
+        predicted, y, weights = self.predict(X), column_or_1d(y), sample_weight
+        check_consistent_length(predicted, y, weights)
+        used = np.array([label is not None for label in predicted])
+        if not used.any():
+            raise ValueError(f"None of the {len(used)} files can be used.")
+        if not used.all():
+            predicted, y = np.array(predicted[used].tolist()), y[used]
+            weights = None if weights is None else column_or_1d(weights)[used]
+        return accuracy_score(y, predicted, sample_weight=weights)
 
     @available_if(lambda self: self._offers("predict"))
     def predict(self, X: Any) -> np.ndarray:
