@@ -22,7 +22,7 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_ganprint import _images
-from sklearn_ganprint._batches import _metaestimators, fit_on_batches, takes_any_size
+from sklearn_ganprint._batches import _metaestimators, at, fit_on_batches, takes_any_size
 from sklearn_ganprint._batches._metaestimators import AnswersAsInner, RoutesFitParams
 from sklearn_ganprint._compat import available_if, fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageTransformer
@@ -264,12 +264,10 @@ class FileBatchEstimator(
         self.image_size_ = batches.reading.size
         self.estimator_ = fit_on_batches(clone(self.estimator), batches, y, params)
         self.history_summary_ = self.fitted_files_ = None
-        if batches.histories:
-            self.history_summary_ = _fitted.summarize_histories(
-                batches.histories, y, self.estimator
-            )
+        if histories := batches.histories:
+            self.history_summary_ = _fitted.summarize_histories(histories, y, self.estimator)
             classes = getattr(self.estimator_, "classes_", ())
-            self.fitted_files_ = _fitted.remember(batches.items, batches.histories, y, classes)
+            self.fitted_files_ = _fitted.remember(batches.items, histories, y, classes)
         self.failures_ = [(error.filename, error.reason) for error in batches.failures]
         if self._is("clusterer"):
             self._keep_labels(batches)
@@ -283,9 +281,7 @@ class FileBatchEstimator(
         """Whether the estimator takes images of several sizes, by what these meet first in it."""
         return takes_any_size(self.estimator)
 
-    @property
-    def _takes_any_size(self) -> bool:
-        return self.takes_any_size
+    _takes_any_size = takes_any_size
 
     @property
     def predict_reader_(self) -> ImageReader:
@@ -396,10 +392,8 @@ class FileBatchEstimator(
             if y is not None:
                 y = column_or_1d(y, warn=True)
                 check_consistent_length(X, y)
-            data_range = getattr(find_residual(self.estimator), "data_range", None)
-            batches = FileBatches.of_files(
-                X, self.reader_, data_range=data_range, **self._options()
-            )
+            white = getattr(find_residual(self.estimator), "data_range", None)
+            batches = FileBatches.of_files(X, self.reader_, data_range=white, **self._options())
             codes = np.zeros(len(batches)) if y is None else y
             batches.looked_at = _fitted.some_of_each(codes)
         else:
@@ -572,8 +566,8 @@ class FileBatchEstimator(
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features, generate_names=False)
-        of_pixels = input_features if hasattr(self, "n_features_in_") else None
-        return self.estimator_.get_feature_names_out(of_pixels)
+        of_files = not hasattr(self, "n_features_in_")
+        return self.estimator_.get_feature_names_out(None if of_files else input_features)
 
     @available_if(lambda self: self._is("classifier"))
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -603,15 +597,14 @@ class FileBatchEstimator(
         Metrics of scikit-learn refuse the None and NaN that other methods return for files that
         could not be used, so that scores of a cross-validation by such a metric are NaN.
         """
-        predicted, y, weights = self.predict(X), column_or_1d(y), sample_weight
-        check_consistent_length(predicted, y, weights)
-        used = np.array([label is not None for label in predicted])
-        if not used.any():
-            raise ValueError(f"None of the {len(used)} files can be used.")
-        if not used.all():
-            predicted, y = np.array(predicted[used].tolist()), y[used]
-            weights = None if weights is None else column_or_1d(weights)[used]
-        return accuracy_score(y, predicted, sample_weight=weights)
+        predicted, y = self.predict(X), column_or_1d(y)
+        check_consistent_length(predicted, y)
+        params = _metaestimators.check_fit_params(y, sample_weight=sample_weight)
+        used = np.flatnonzero([label is not None for label in predicted])
+        if not len(used):
+            raise ValueError(f"None of the {len(y)} files can be used.")
+        labels = np.array(predicted[used].tolist())  # those with None beside them are objects
+        return accuracy_score(y[used], labels, **at(used, params))
 
     @available_if(lambda self: self._offers("predict"))
     def predict(self, X: Any) -> np.ndarray:
@@ -769,10 +762,8 @@ class FileBatchEstimator(
         """Declare that file names are strings; all else is as the wrapped estimator's tags say."""
         tags, inner = super().__sklearn_tags__(), get_tags(self.estimator)
         tags.input_tags.string = True
-        tags.estimator_type = inner.estimator_type
-        tags.classifier_tags = inner.classifier_tags
-        tags.regressor_tags = inner.regressor_tags
-        tags.transformer_tags = inner.transformer_tags
+        for name in ("estimator_type", "classifier_tags", "regressor_tags", "transformer_tags"):
+            setattr(tags, name, getattr(inner, name))
         tags.target_tags.required = self._needs_labels()
         return tags
 
