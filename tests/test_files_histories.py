@@ -198,6 +198,7 @@ PHOTOS = {"formats": ["JPEG"], "stated": [75, 90], "once": 10}
          ["PNG without a trace of JPEG; all images of the fit have been JPEG"]),
         (("WEBP", 256, 256), {}, ["WebP; the fit covers no WebP"]),
         (("WEBP", 256, 256), {"copies": WEB}, []),
+        (("GIF", 256, 256), {}, ["GIF; the fit covers no GIF"]),
         (("AVIF", 256, 256), {"formats": ["AVIF"]}, []),
         (("PNG", 48, 60), {}, ["48 x 60 pixels; the fit covers sides of 256"]),
         (("PNG", 130, 380), {"copies": WEB}, []),

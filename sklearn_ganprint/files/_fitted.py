@@ -18,8 +18,9 @@ __all__ = ["FileHistory", "FittedImage", "NearImage", "coverage_in_words", "unco
 #: Files of each class whose pixels are looked at in a fit: enough to say what it covers.
 N_LOOKED_AT = 50
 
-#: Formats that lose nothing, by Pillow's names: what one of them holds any of them can hold.
-LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "GIF", "PPM"})
+#: Formats that lose nothing, by Pillow's names: what one of them holds any of them can hold. Not
+#: GIF, which has 256 colours.
+LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "PPM"})
 _JPEG = frozenset({"JPEG", "MPO"})
 _WRITTEN = {"WEBP": "WebP", "JPEG2000": "JPEG 2000", "MPO": "JPEG"}
 
