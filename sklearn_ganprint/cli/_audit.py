@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure all controls, write what is asked for, print what was found."""
     for option, path in (("--out", args.out), ("--csv", args.csv)):
         if path is not None:
-            check_file(option, path, force=args.force)
+            check_file(option, path, force=args.force, read=[args.source])
     drawn = {"limit_per_source": args.limit_per_source, "random_state": args.seed}
     bunch = _images.find_images(args, groups=args.groups, **drawn)
     failures = list(bunch.failures)

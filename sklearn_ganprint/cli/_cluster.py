@@ -102,7 +102,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Cluster images, write what is asked for, print the clusters."""
     if args.csv is not None:
-        _pages.check_file("--csv", args.csv, force=args.force)
+        _pages.check_file("--csv", args.csv, force=args.force, read=args.paths)
     _pages.begin_out(args)
     files, failures = _images.find_files(args.paths, args.out)
     bunch = _images.inspect_images(files, args, failures)

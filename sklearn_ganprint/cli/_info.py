@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the settings and the sources of a model, and write its card."""
     if args.card is not None:
-        _pages.check_file("--card", args.card, force=args.force)
+        _pages.check_file("--card", args.card, force=args.force, read=[args.model])
     tasks = _arguments.ATTRIBUTE, _arguments.DETECT, _arguments.LOCALIZE
     model = _models.open_model(args.model, tasks)
     document = describe(args.model, model)

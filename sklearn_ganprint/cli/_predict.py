@@ -90,7 +90,8 @@ def _write_parquet(args: argparse.Namespace) -> int:
             raise CommandError(f"--parquet: leave out --{option}, or --parquet")
     if importlib.util.find_spec("pyarrow") is None:
         raise CommandError("--parquet needs pyarrow: pip install 'sklearn_ganprint[parquet]'")
-    _pages.check_file("--parquet", args.parquet, force=args.force)
+    read = [args.model, *args.paths]
+    _pages.check_file("--parquet", args.parquet, force=args.force, read=read)
     question, n_rows = ask(args), 0
     failures: list[ImageReadError] = []
     with parquet_file(Path(args.parquet), question.types) as append:
