@@ -31,6 +31,9 @@ NOWHERE = "nowhere"
 #: Chance that any two clusters are called alike by accident.
 LEVEL = 0.01
 
+#: What a single cluster says.
+ONE = "no sources were told apart, which is no evidence that there is only one"
+
 #: Images shown of each cluster, of those that fit nowhere, and names of files in a list.
 _SHOWN, _SHOWN_NOWHERE, _NAMED = 12, 24, 1000
 
@@ -283,6 +286,7 @@ def _print(
         shown=[Table(_COLUMNS, rows).filled()],
         notes=[
             _in_words(clusters),
+            *([ONE] if len(clusters.names) == 1 else []),
             *(
                 f"family: {row['family']} (share confused {row['confused']:.3f}): close clusters, "
                 "which may be one source, or relatives"
@@ -341,6 +345,8 @@ def _page(clusters: Clusters, rows: list[Row], args: argparse.Namespace) -> str:
         "cluster",
         args,
         summary=_in_words(clusters),
+        one=ONE if len(clusters.names) == 1 else None,
+        n_blank=len(clusters.reasons),
         n_clusters=len(clusters.names),
         warnings=clusters.warnings,
         clusters=list(sections.values()),
