@@ -93,9 +93,9 @@ def test_grey_images_lie_outside_of_a_fit_on_colours(files, tmp_path):
     assert told[0] == ("PNG, 80 x 72 pixels", [])
     remark = "grey; all images of the fit have colours"
     assert told[1] == ("PNG, 80 x 72 pixels, grey", [remark])
-    clf.fit([*paths, tmp_path / "grey.png"], [*y, y[0]])
+    clf.fit([*paths, *[tmp_path / "grey.png"] * 3], [*y, *np.unique(y)])
     assert uncovered(list(found.values())[1], clf.history_summary_) == []
-    assert coverage_in_words(clf.history_summary_).endswith(", 1 grey")
+    assert coverage_in_words(clf.history_summary_).endswith(", 3 grey")
 
 
 def test_arrays_leave_no_summary(files):
@@ -180,7 +180,9 @@ def test_history_of_each_file_that_is_judged(files, tmp_path):
         assert uncovered(history, clf.history_summary_) == []
 
 
-def summary(formats=("PNG",), sides=(256, 256), stated=None, shown=None, copies=(), once=0, grey=0):
+def summary(
+    formats=("PNG",), sides=(256, 256), stated=None, shown=None, copies=(), once=0, grey=(0, 0)
+):
     return {
         "formats": {name: [10] for name in formats},
         **{"short_side": [sides[0]] * 2, "long_side": [sides[1]] * 2},
@@ -219,7 +221,9 @@ PHOTOS = {"formats": ["JPEG"], "stated": [75, 90], "once": 10}
         (("WEBP", 256, 256), {"copies": WEB}, []),
         (("GIF", 256, 256), {}, ["GIF; the fit covers no GIF"]),
         (GREY, {}, ["grey; all images of the fit have colours"]),
-        (GREY, {"grey": 1}, []),
+        (GREY, {"grey": [1, 2]}, []),
+        (GREY, {"grey": [1, 0]},
+         ["grey; all images of 1 of 2 sources of the fit have colours"]),
         (GREY, {"grey": None}, []),
         (("AVIF", 256, 256), {"formats": ["AVIF"]}, []),
         (("PNG", 48, 60), {}, ["48 x 60 pixels; the fit covers sides of 256"]),

@@ -132,9 +132,11 @@ def summarize_histories(
     n_classes = len(classes)
     by_class: dict[str, list[int]] = {}
     looked_at, once_jpeg, untouched = [0] * n_classes, [0] * n_classes, 0
+    grey = [0] * n_classes
     for position, history in histories.items():
         code = codes[position]
         by_class.setdefault(history.format, [0] * n_classes)[code] += 1
+        grey[code] += bool(history.grey)
         if history.pixels is None:
             continue
         looked_at[code] += 1
@@ -151,7 +153,7 @@ def summarize_histories(
         "looked_at": looked_at,
         "once_jpeg": once_jpeg,
         "untouched": untouched,
-        "grey": sum(bool(each.grey) for each in found) if _sees_colours(estimator) else None,
+        "grey": grey if _sees_colours(estimator) else None,
         "copies": {key: value and list(value) for key, value in _copies(estimator).items()},
     }
 
@@ -234,7 +236,7 @@ def coverage_in_words(summary: Mapping[str, Any]) -> str:
     if (shown := summary["pixel_quality"]) is not None:
         n_files, n_once = sum(summary["looked_at"]), sum(summary["once_jpeg"])
         parts.append(f"pixels that were once JPEG {_span(shown)} ({n_once} of {n_files} looked at)")
-    if grey := summary.get("grey"):  # which models of before do not know
+    if grey := sum(summary.get("grey") or ()):  # which models of before do not know
         parts.append(f"{grey} grey")
     copies = HistoryCoverage(**summary["copies"])
     titles = {"JPEG": copies.jpeg, "WebP": copies.webp, "resizing by": copies.scale}
@@ -345,10 +347,14 @@ def _without_trace(history: FileHistory, summary: Mapping[str, Any]) -> str | No
 
 
 def _without_colours(history: FileHistory, summary: Mapping[str, Any]) -> str | None:
-    """Remark on an image without colours, where all those fitted on have some."""
-    if not history.grey or summary.get("grey") != 0:  # None, or missing in models of before
+    """Remark on an image without colours, where all those of a source of the fit have some."""
+    grey = summary.get("grey") or ()  # None, or missing in models of before
+    if not history.grey or all(grey):
         return None
-    return "grey; all images of the fit have colours"
+    if not any(grey):
+        return "grey; all images of the fit have colours"
+    n_coloured = sum(not n for n in grey)
+    return f"grey; all images of {n_coloured} of {len(grey)} sources of the fit have colours"
 
 
 def _outside_sizes(
