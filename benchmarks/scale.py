@@ -1,6 +1,7 @@
 """What large folders cost: by kind of model, and with the workers of a cluster, some of them lost.
 
 Usage: python benchmarks/scale.py [--count 20000] [--size 64] [--images DIR] [--kinds KIND ...]
+    [--names N ...]
 
 Simulated images are written to a temporary folder, or to DIR, which is kept. Fingerprints of all of
 them are fitted by one process, by two of joblib's, and by four workers of dask, processes of their
@@ -11,6 +12,9 @@ that is killed. Ends with status 1 if answers differ.
 
 Then each kind of model is fitted on 160 images of 256 pixels, by one process, for the time and the
 bytes of an image: what comes back of its batches is what a checkpoint holds.
+
+At last ``ganprint predict --parquet`` is given N empty files, in folders of 1000 and in one, for
+the memory that names take: each gets a row, which says that it is empty.
 """
 
 import argparse
@@ -25,7 +29,7 @@ import sys
 import tempfile
 import time
 import warnings
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +40,7 @@ from dask.distributed import Client
 from distributed.deploy.subprocess import SubprocessCluster
 
 from sklearn_ganprint import FileBatchEstimator, OpenSetClassifier, make_attribution_pipeline
+from sklearn_ganprint.cli import main as ganprint
 from sklearn_ganprint.datasets import ImageReader, list_images, write_generator_images
 
 SOURCES = ["C1", "C4", "G1", "G3", "G5", "S1", "N1", "N2"]
@@ -182,6 +187,32 @@ def print_costs(folder: str, kinds: list[str]) -> None:
         print("| {} | {:.1f} | {:.1f} | {:.1f} |".format(kind, *times), flush=True)
 
 
+def print_memory_of_names(few: Path, counts: list[int]) -> None:
+    """Print a line for each number of empty files, and of these in a folder."""
+    model = few.with_name("m.skops")
+    words = ["--layout", "nested", "--kind", "fingerprint", "--crop", "64", "--force"]
+    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere), redirect_stdout(nowhere):
+        ganprint(["fit", str(few), "--model", str(model), *words])
+    print("\n| files | in a folder | peak, MiB |\n|---|---|---|")
+    for count in counts:
+        for n_together in dict.fromkeys((min(1000, count), count)):
+            with tempfile.TemporaryDirectory() as folder:
+                for number in range(count):
+                    path = Path(folder, f"{number // n_together:06d}/{number:08d}.png")
+                    path.parent.mkdir(exist_ok=True)
+                    path.touch()
+                found = apart("--asked", model, "--images", folder)
+            print(f"| {count} | {n_together} | {found['peak']:.0f} |", flush=True)
+
+
+def ask_about(folder: str, model: str) -> dict[str, float]:
+    """Write answers for all files in a folder to a file; return the peak of memory."""
+    with tempfile.TemporaryDirectory() as temporary, open(os.devnull, "w") as nowhere:
+        with redirect_stderr(nowhere):
+            ganprint(["predict", model, folder, "--parquet", os.path.join(temporary, "rows")])
+    return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
 def main() -> None:
     """Write images, and measure each run and kind."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -189,8 +220,10 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64, help="of these, in pixels")
     parser.add_argument("--images", metavar="DIR")
     parser.add_argument("--kinds", nargs="*", default=KINDS, metavar="KIND")
+    parser.add_argument("--names", nargs="*", type=int, default=[10_000, 1_000_000], metavar="N")
     parser.add_argument("--run", help=argparse.SUPPRESS)
     parser.add_argument("--kind", help=argparse.SUPPRESS)
+    parser.add_argument("--asked", help=argparse.SUPPRESS)
     options = parser.parse_args()
     warnings.simplefilter("ignore", UserWarning)
     if options.run:
@@ -199,14 +232,19 @@ def main() -> None:
     if options.kind:
         print(json.dumps(cost(options.images, options.kind)))
         return
+    if options.asked:
+        print(json.dumps(ask_about(options.images, options.asked)))
+        return
     with tempfile.TemporaryDirectory() as temporary:
         folder, few = (Path(options.images or temporary) / name for name in ("many", "few"))
         each, made = options.count // len(SOURCES), {"sources": SOURCES, "n_jobs": 2}
         write_generator_images(folder, each, image_size=options.size, **made)
         alike = compare_runs(str(folder), options.count, options.size)
+        write_generator_images(few, 20, image_size=256, **made)
         if options.kinds:
-            write_generator_images(few, 20, image_size=256, **made)
             print_costs(str(few), options.kinds)
+        if options.names:
+            print_memory_of_names(few, options.names)
     sys.exit(not alike)
 
 

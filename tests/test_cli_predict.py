@@ -5,8 +5,11 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -488,6 +491,78 @@ def test_rows_are_written_part_by_part(tmp_path, model, ganprint, monkeypatch):
     assert status == 2 and "--parquet" in err and "the file exists" in err
     assert ganprint(*words, "--force")[0] == 1
     assert parquet.read_table(tmp_path / "rows").equals(table)
+
+
+def _parquet(path):
+    return pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
+
+
+@pytest.mark.parametrize("n_rows", [10, 26])  # 26 of 26 files: a link behind them fails
+def test_each_file_is_answered_for_once(tmp_path, model, ganprint, monkeypatch, n_rows):
+    path, folder, files = model
+    hidden, missing, up = folder / "a/.x.png", folder / "no.png", folder / "c/up"
+    shutil.copy(files[0], hidden)
+    up.symlink_to(folder, target_is_directory=True)
+    given = [hidden, missing, folder / "b", folder, files[0], folder / "c", hidden, folder]
+    expected = [*given[:2], *files[8:16], *files[:8], *files[16:], up]
+    whole = json.loads(ganprint("predict", path, *given, "--format", "json")[1])["results"]
+    assert [row["file"] for row in whole] == list(map(str, expected))
+    monkeypatch.setattr(_predict, "N_ROWS", n_rows)
+    status, _, err = ganprint("predict", path, *given, "--parquet", tmp_path / "rows")
+    rows = _parquet(tmp_path / "rows")
+    assert sorted(row["file"] for row in rows) == sorted(map(str, expected))
+    assert [row["file"] for row in rows if not row["error"]] == [
+        str(path) for path in (hidden, *expected[2:-1])
+    ]
+    assert (status, err.count(f"{up}: leads to")) == (1, 1), err
+    assert "2 could not be used; all others were" in err and ": 27 rows" in err
+
+
+def test_an_archive_in_a_folder_is_a_file_there_and_a_folder_by_its_name(model, ganprint):
+    path, folder, files = model
+    archive = folder / "c/x.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        for name in ("0.png", "in/1.png"):
+            opened.write(files[0], name)
+    inside = [archive / "0.png", archive / "in/1.png"]
+    for given, expected in (
+        ([folder / "c", archive], [*files[16:], archive, *inside]),
+        ([archive, archive / "in", folder / "c"], [*inside, *files[16:], archive]),
+    ):
+        rows = json.loads(ganprint("predict", path, *given, "--format", "json")[1])["results"]
+        assert [row["file"] for row in rows] == list(map(str, expected))
+
+
+def test_a_folder_is_listed_when_the_files_before_it_are_answered_for(
+    tmp_path, model, ganprint, monkeypatch
+):
+    path, folder, files = model
+    late = folder / "b/late.png"
+
+    class Stderr(io.StringIO):
+        def write(self, text):
+            if "attributing 1 to 8: 8 of 8" in text:
+                shutil.copy(files[0], late)
+            return super().write(text)
+
+    monkeypatch.setattr(_predict, "N_ROWS", 8)  # those in the first folder
+    monkeypatch.setattr(sys, "stderr", Stderr())
+    assert ganprint("predict", path, folder, "--parquet", tmp_path / "rows")[0] == 0
+    rows = _parquet(tmp_path / "rows")
+    assert [row["file"] for row in rows] == [*files[:16], str(late), *files[16:]]
+
+
+def test_scores_that_are_kept_are_no_files_to_answer_for(tmp_path, model, ganprint, monkeypatch):
+    path, folder, _ = model
+    monkeypatch.setattr(_predict, "N_ROWS", 10)
+    monkeypatch.chdir(folder)
+    words = ["predict", path, ".", "--parquet", tmp_path / "rows", "--resume", "kept", "--force"]
+    assert ganprint(*words)[0] == 0
+    rows = _parquet(tmp_path / "rows")
+    assert len(rows) == 24 and sorted(os.listdir("kept")) == ["000000", "000001", "000002"]
+    assert ganprint(*words)[0] == 0 and _parquet(tmp_path / "rows") == rows
+    status, _, err = ganprint("predict", path, "kept", "--resume", "kept")
+    assert status == 2 and "no image found outside of --resume kept" in err
 
 
 @pytest.mark.parametrize("other", [("--out", "case"), ("--stability", 2)])

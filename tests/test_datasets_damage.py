@@ -296,6 +296,46 @@ def test_avif_that_announces_another_size(noise, read, size, mode):
         read(data[:place] + struct.pack(">LL", *size) + data[place + 8 :])
 
 
+def sequence_header(width, height, *, timing, model, delay):
+    """Write what section 5.5 of the AV1 specification puts into the header of a sequence."""
+    fields = [(0, 3), (0, 1), (0, 1), (timing, 1)]  # profile, still picture, short header
+    if timing:
+        # With equal intervals comes how many ticks, 5 as 6 without its first bits: 0, 0, 1, 1, 0.
+        fields += [(1, 32), (25, 32), (1, 1), (6, 5), (model, 1)]
+    if timing and model:
+        fields += [(9, 5), (1, 32), (9, 5), (9, 5)]
+    fields += [(delay, 1), (1, 5)]  # two operating points
+    for level in (5, 9):
+        fields += [(1, 12), (level, 5), *([(1, 1)] if level > 7 else [])]
+        if timing and model:
+            fields += [(1, 1), (3, 10), (3, 10), (0, 1)]
+        if delay:
+            fields += [(1, 1), (7, 4)]
+    fields += [(9, 4), (11, 4), (width - 1, 10), (height - 1, 12)]
+    bits = "".join(f"{value:0{n_bits}b}" for value, n_bits in fields)
+    bits += "0" * (-len(bits) % 8)
+    content = int(bits, 2).to_bytes(len(bits) // 8)
+    return bytes([0x0A, len(content)]) + content
+
+
+@pytest.mark.parametrize("delay", [0, 1])
+@pytest.mark.parametrize(("timing", "model"), [(0, 0), (1, 0), (1, 1)])
+def test_avif_whose_images_are_coded_as_a_sequence_of_another_size(
+    noise, read, timing, model, delay
+):
+    stream = io.BytesIO()
+    frames = [Image.fromarray(noise), Image.fromarray(noise[::-1])]
+    frames[0].save(stream, "AVIF", save_all=True, append_images=frames[1:])
+    data = stream.getvalue()
+    assert read(data).shape == (96, 96, 3)
+    header = sequence_header(50, 70, timing=timing, model=model, delay=delay)
+    place = data.index(b"mdat") + 4
+    with pytest.raises(ImageReadError, match="announces 96 x 96 pixels, but 50 x 70 are coded"):
+        read(data[:place] + header + data[place + len(header) :])
+    with pytest.raises(ImageReadError, match="AV1 header ends too early"):
+        read(data[:place] + b"\x0a\x02" + header[2:] + data[place + len(header) :])
+
+
 RGB_TAGS = {258: ("H", [8] * 3), 262: ("H", [2]), 277: ("H", [3])}
 
 

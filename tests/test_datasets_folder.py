@@ -216,9 +216,12 @@ def test_links_are_followed_but_never_in_circles(make, root, tmp_path):
     assert all("not followed" in reason for reason in _reasons(bunch).values())
 
 
-def test_dangling_link_is_a_failure(root):
+def test_dangling_links_are_failures(root):
     (root / "gan/gone.png").symlink_to(root / "nothing.png")
-    assert "No such file" in _reasons(load_image_folder(root))["gone.png"]
+    (root / "gan/self.png").symlink_to(root / "gan/self.png")
+    reasons = _reasons(load_image_folder(root))
+    assert "No such file" in reasons["gone.png"]
+    assert "Too many levels" in reasons["self.png"]
 
 
 def test_names_that_are_not_utf8(make, root):

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
@@ -201,3 +202,19 @@ def test_thread_map_limits_blas_in_its_threads():
     with threadpool_limits(2, "blas"):
         thread_map(lambda _: found.append(blas_threads()), range(4), 2)
     assert found == [{1}] * 4
+
+
+def test_who_ends_early_is_not_told_of_work_that_is_lost():
+    done = []
+
+    def work(number):
+        time.sleep(0.01)
+        done.append(number)
+
+    with joblib.parallel_config("threading", n_jobs=2):
+        results = map_in_order(work, [(number,) for number in range(8)], None)
+        next(results)
+        while len(done) < 4:
+            time.sleep(0.01)
+        time.sleep(0.1)  # joblib counts what is done a moment later
+        results.close()  # a warning is an error here

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial, reduce
@@ -54,7 +55,16 @@ def map_in_order(
             while some := list(islice(tasks, 4 * joblib.effective_n_jobs(n_jobs))):
                 yield from parallel(some)
     else:
-        yield from parallel(tasks)
+        results = parallel(tasks)
+        try:
+            # With `yield from` joblib would hear first that no more is asked for.
+            for result in results:  # noqa: UP028
+                yield result
+        finally:
+            with warnings.catch_warnings():
+                # Whoever ends early has a reason, and joblib would say that work is lost.
+                warnings.simplefilter("ignore", UserWarning)
+                results.close()
 
 
 class GroupedSum:

@@ -160,6 +160,7 @@ class PooledDiscriminantAnalysis(Callbacks, LinearClassifierMixin, ClassifierMix
         own = scatter._replace(counts=scatter.counts[found], means=scatter.means[found])
         return self._fit_scatter(own, classes[found])
 
+    @one_blas_thread()  # threads of a factorization wait for each other, long where cores are busy
     def _fit_scatter(self, scatter: "Scatter", classes: np.ndarray) -> Self:
         n_rows, dtype = int(scatter.counts.sum()), scatter.dtype
         if len(classes) < 2 or len(classes) == n_rows:

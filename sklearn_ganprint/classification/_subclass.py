@@ -15,7 +15,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sklearn_ganprint._batches import row_chunks
+from sklearn_ganprint._batches import one_blas_thread, row_chunks
 from sklearn_ganprint._batches._metaestimators import check_classes, check_fit_params
 from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import FLOAT_DTYPES
@@ -347,6 +347,7 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
             sums += _members(parts[chunk], len(sums)) @ rows
         return Moments(np.bincount(parts, minlength=len(sums)), sums, products)
 
+    @one_blas_thread()  # as in PooledDiscriminantAnalysis
     def _solve(
         self, parts: "Parts", moments: "Moments", centres: np.ndarray, dtype: np.dtype
     ) -> np.ndarray:
@@ -416,6 +417,7 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
             self.background_covariances_ += pooled
         return self
 
+    @one_blas_thread()
     def _scores(self, rows: np.ndarray) -> np.ndarray:
         """Score coordinates in both ways, (n, 2, n_classes)."""
         scores = np.full((len(rows), 2, len(self.classes_)), -np.inf)
@@ -432,6 +434,7 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         scores[:, 0] -= self._background_density(rows)[:, np.newaxis]
         return scores
 
+    @one_blas_thread()
     def _scores_without(self, code: int, rows: np.ndarray, means: np.ndarray) -> np.ndarray:
         """Score coordinates as a classifier does that lacks a class, but has the same covariance S.
 

@@ -6,10 +6,10 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from sklearn.utils import gen_batches
 
 from sklearn_ganprint.cli import _console, _images, _models
 from sklearn_ganprint.cli._arguments import DEFAULT_COVERAGE, DEFAULT_RATE
@@ -182,17 +182,22 @@ class Question:
         self, args: argparse.Namespace, n_files: int | None = None
     ) -> Iterator["Judgement"]:
         """Answer for the files that a command is given, some of them at a time."""
-        files, failures = _images.find_files(args.paths, args.out)
+        failures: list[ImageReadError] = []
+        files = _images.find_files(args, failures)
         MESSAGES.warn(*self.cautions)
-        kept, title = getattr(args, "resume", None), self.title
-        for number, some in enumerate(gen_batches(len(files), n_files or len(files))):
+        kept, title, n_before = getattr(args, "resume", None), self.title, 0
+        while some := list(islice(files, n_files)):
             if n_files is not None:
-                title = f"{self.title} {some.start + 1} to {some.stop} of {len(files)}"
-            part = kept and n_files and os.path.join(kept, f"{number:06d}")
-            scored = score_files(self.model, files[some], failures, args.jobs, title, part or kept)
-            rows = scored.add_histories(self.rows(files[some], scored))
+                title = f"{self.title} {n_before + 1} to {n_before + len(some)}"
+                kept = args.resume and os.path.join(args.resume, f"{n_before // n_files:06d}")
+            scored = score_files(self.model, some, failures, args.jobs, title, kept)
+            failures.clear()  # folders that cannot be listed come once
+            rows = scored.add_histories(self.rows(some, scored))
             yield Judgement(self, rows, scored.failures)
-            failures = []  # folders that cannot be listed come once
+            n_before += len(some)
+        if failures:  # behind the last file of a whole part
+            rows = _images.file_rows([], failures, self.keys, lambda _: {})
+            yield Judgement(self, rows, failures)
 
     def in_words(self, row: Row) -> list[str]:
         """Write the answer for an image, and what it rests on."""

@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     }
     in_csv, shown = Table(_IN_CSV, result.rows()), _table(result)
     _console.print_results(args.format, document, in_csv, shown=[shown], notes=notes)
-    return _images.exit_status(failures, len(result.names))
+    return _images.exit_status(len(failures), len(result.names))
 
 
 def _write(result: AuditResult, bunch: Bunch, notes: list[str], args: argparse.Namespace) -> None:

@@ -75,7 +75,7 @@ def tell(judgement: Judgement, args: argparse.Namespace) -> int:
         page = _pages.render_page("case", args, case=document)
         content = f"{json_text(document)}\n".encode()
         _pages.say_where(_pages.write_page(args.out, page, [(CASE, content)]), "case")
-    return _images.exit_status(judgement.failures, len(judgement.used))
+    return _images.exit_status(len(judgement.failures), len(judgement.used))
 
 
 def make_document(judgement: Judgement, args: argparse.Namespace) -> Row:

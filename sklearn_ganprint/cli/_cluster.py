@@ -107,7 +107,8 @@ def run(args: argparse.Namespace) -> int:
     if args.csv is not None:
         _pages.check_file("--csv", args.csv, force=args.force, read=args.paths)
     _pages.begin_out(args)
-    files, failures = _images.find_files(args.paths, args.out)
+    failures: list[ImageReadError] = []
+    files = list(_images.find_files(args, failures))
     bunch = _images.inspect_images(files, args, failures)
     crop = args.crop or _images.auto_crop(bunch)
     clusters = _cluster(bunch, crop, failures, args)
@@ -116,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
     index = _write(clusters, rows, args)
     _print(clusters, rows, index, args)
     _pages.say_where(index)
-    return _images.exit_status(clusters.failures, int((clusters.labels > -2).sum()))
+    return _images.exit_status(len(clusters.failures), int((clusters.labels > -2).sum()))
 
 
 def _cluster(

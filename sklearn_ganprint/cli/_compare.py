@@ -122,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
     _print(compared, index, args)
     _pages.say_where(index)
     n_used = sum(len(collection.images) for collection in compared.collections)
-    return _images.exit_status(compared.failures, n_used)
+    return _images.exit_status(len(compared.failures), n_used)
 
 
 def _compare(args: argparse.Namespace) -> Compared:

@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
     meaning = "all shares are better than they are for new images"
     MESSAGES.warn(*_answers.note_of_fitted(judged.histories, meaning))
     _print(args.format, settings, model, judged, scored)
-    return _images.exit_status(scored.failures, len(judged.labels))
+    return _images.exit_status(len(scored.failures), len(judged.labels))
 
 
 def _truth(labels: np.ndarray, model: Model, args: argparse.Namespace) -> np.ndarray:

@@ -124,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
     MESSAGES.warn(_warning_of_sources(rows, model), _warning_of_pixels(bunch, model))
     _print(rows, model, args, failures)
     MESSAGES.say(f"saved {args.model}")
-    return _images.exit_status(failures, sum(row["images"] for row in rows))
+    return _images.exit_status(len(failures), sum(row["images"] for row in rows))
 
 
 def _settle_task(args: argparse.Namespace) -> None:

@@ -4,7 +4,8 @@ import argparse
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn_ganprint._output import Url, as_names
 from sklearn_ganprint.cli._arguments import AUTO_SHARE, AUTO_SIDE
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, one_line
 from sklearn_ganprint.datasets import ImageHistory, ImageReader, ImageReadError
+from sklearn_ganprint.datasets._listing import walk_all
 from sklearn_ganprint.ensemble import PHOTO_NAMES
 from sklearn_ganprint.experiments import audit_files
 from sklearn_ganprint.files import MIN_SIDE, FileBatchEstimator, FileHistory
@@ -149,54 +151,71 @@ def history_cells(history: FileHistory) -> Row:
     }
 
 
-def exit_status(failures: Sequence[Any], n_used: int) -> int:
+def exit_status(n_failed: int, n_used: int) -> int:
     """Sum up on stderr what could not be used, and give the exit status of the command."""
-    if not failures:
+    if not n_failed:
         return 0
     rest = "all others were" if n_used else "there were no others"
-    MESSAGES.say(f"{len(failures)} could not be used; {rest}")
+    MESSAGES.say(f"{n_failed} could not be used; {rest}")
     return 1
 
 
-def find_files(
-    paths: Sequence[str], out: str | None = None
-) -> tuple[list[str], list[ImageReadError]]:
-    """List the files and those in folders, each once, and the folders that fail to open.
+def find_files(args: argparse.Namespace, failures: list[ImageReadError]) -> Iterator[str]:
+    """Give the files and those in folders, each once; raise where there is none.
 
-    Files in ``--out`` are left out, such as the pictures that an earlier run left there.
+    A folder is listed when the files before it are taken. Folders that fail to open are named, and
+    added to `failures`. Files in ``--out`` and ``--resume`` are left out, which an earlier run, or
+    this one, has written.
     """
-    failures: list[ImageReadError] = []
-    files: dict[str, None] = {}
-    n_found = 0
-    for path in as_names(paths):
+    options = ((option, getattr(args, option, None)) for option in ("out", "resume"))
+    written = {f"--{option} {folder}": folder for option, folder in options if folder is not None}
+    inside = tuple(os.path.join(os.path.realpath(folder), "") for folder in written.values())
+    found = _each_once(args.paths, failures)
+    if inside:
+        found = ((file, there) for file, there in found if not _lies_in(file, inside))
+    first = []
+    for file, there in found:
+        first.append(file)
+        if there:
+            return chain(first, (file for file, _ in found))
+    outside = f" outside of {' and '.join(written)}" if written else ""
+    raise CommandError(
+        f"no image found{outside}: expected files that exist, or folders that hold some, got "
+        f"{', '.join(args.paths)}"
+    )
+
+
+def _lies_in(file: str, folders: tuple[str, ...]) -> bool:
+    return not isinstance(file, Url) and os.path.realpath(file).startswith(folders)
+
+
+def _each_once(paths: Sequence[str], failures: list[ImageReadError]) -> Iterator[tuple[str, bool]]:
+    """Yield names of files, and whether there is anything under them.
+
+    Files of a folder are listed together, so that folders are remembered, and not all files.
+    """
+    names = dict.fromkeys(as_names(paths))
+    known: set[str] = set()  # names that were yielded, and folders of which all other files were
+    failed: set[str] = set()
+    collect = collect_failures(failures)
+
+    def fail(error: ImageReadError) -> None:
+        if error.filename not in failed:
+            failed.add(error.filename)
+            collect(error)
+
+    for name in names:
+        folders: set[str] = set()
         try:
-            listed = datasets.list_images(path, layout=None)
+            for file in walk_all(name, fail):
+                # With its separator, since an archive may come up as a file and as a folder.
+                key = file if file in names else os.path.join(os.path.dirname(file), "")
+                if key not in known:
+                    yield file, True
+                (known if file in names else folders).add(key)
         except FileNotFoundError:  # named when it is read
-            files[path] = None
-            continue
-        files.update(dict.fromkeys(listed.filenames))
-        failures += listed.failures
-        n_found += len(listed.filenames)
-    MESSAGES.say(*failures)
-    if not n_found:
-        raise CommandError(
-            f"no image found: expected files that exist, or folders that hold some, got "
-            f"{', '.join(paths)}"
-        )
-    if out is None:
-        return list(files), failures
-    inside = os.path.join(os.path.realpath(out), "")
-    kept = [
-        file
-        for file in files
-        if isinstance(file, Url) or not os.path.realpath(file).startswith(inside)
-    ]
-    if not kept:
-        raise CommandError(
-            f"no image found outside of --out {out}; name files that are not in it, or another "
-            f"folder"
-        )
-    return kept, failures
+            yield name, False
+        known |= folders
 
 
 def find_images(args: argparse.Namespace, *, any_size: bool = False, **params: Any) -> Bunch:

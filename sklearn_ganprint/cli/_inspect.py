@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Inspect files and print what each is and says."""
-    files, failures = _images.find_files(args.paths)
-    found = {}
+    failures: list[ImageReadError] = []
+    files, found = list(_images.find_files(args, failures)), {}
     with MESSAGES.progress("inspecting") as progress:
         for number, file in enumerate(files, start=1):
             result = _images.attempt(_inspect, file)
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
             progress(number, len(files))
     rows = _images.file_rows(files, failures, _KEYS, lambda number: found[files[number]])
     _print(rows, args.format)
-    return _images.exit_status(failures, len(found))
+    return _images.exit_status(len(failures), len(found))
 
 
 def _inspect(file: str) -> Row:

@@ -103,7 +103,8 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError("--masks: expected --out DIR, the folder that they go to")
     question = _question(args)
     _pages.begin_out(args)
-    files, failures = _images.find_files(args.paths, args.out)
+    failures: list[ImageReadError] = []
+    files = list(_images.find_files(args, failures))
     MESSAGES.warn(_models.warning_of_few(question.model, question.rate))
     rows = _rows(files, failures, question, args)
     index = None
@@ -113,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
         index = _pages.write_page(args.out, page, [("results.csv", _console.csv_file(table))])
     _print(rows, question, index, args)
     _pages.say_where(index, "maps and explanations")
-    return _images.exit_status(failures, len(_console.judged(rows)))
+    return _images.exit_status(len(failures), len(_console.judged(rows)))
 
 
 def _question(args: argparse.Namespace) -> Question:

@@ -19,7 +19,6 @@ from sklearn_ganprint.cli import _answers, _arguments, _case, _console, _images,
 from sklearn_ganprint.cli._answers import Question
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, columns
 from sklearn_ganprint.cli._scored import EVIDENCE, FITTED, HISTORY, Scored
-from sklearn_ganprint.datasets import ImageReadError
 
 REQUIRES = ("rich", "skops", "jinja2", "matplotlib")
 DESCRIPTION = (
@@ -103,14 +102,13 @@ def _write_parquet(args: argparse.Namespace) -> int:
         raise CommandError("--parquet needs pyarrow: pip install 'sklearn_ganprint[parquet]'")
     read = [args.model, *args.paths]
     _pages.check_file("--parquet", args.parquet, force=args.force, read=read)
-    question, n_rows = ask(args), 0
-    failures: list[ImageReadError] = []
+    question, n_rows, n_failed = ask(args), 0, 0
     with parquet_file(Path(args.parquet), question.types) as append:
         for part in question.judge_in_parts(args, N_ROWS):
             append(part.rows)
-            n_rows, failures = n_rows + len(part.rows), [*failures, *part.failures]
+            n_rows, n_failed = n_rows + len(part.rows), n_failed + len(part.failures)
     MESSAGES.say(f"saved {args.parquet}: {n_rows} row{'s' * (n_rows != 1)}")
-    return _images.exit_status(failures, n_rows - len(failures))
+    return _images.exit_status(n_failed, n_rows - n_failed)
 
 
 def ask(args: argparse.Namespace) -> "Attribution":

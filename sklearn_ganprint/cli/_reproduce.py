@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     document, notes = {**result.to_dict(), "report": index}, notes_of_accuracy(result.attribution)
     print_results(args.format, document, Table(_COLUMNS, result.rows()), notes=notes)
     _pages.say_where(index, "report")
-    return _images.exit_status([*bunch.failures, *result.failures], len(bunch.filenames))
+    return _images.exit_status(len(bunch.failures) + len(result.failures), len(bunch.filenames))
 
 
 def _check_out(out: str, force: bool) -> None:

@@ -13,8 +13,8 @@ from sklearn.base import clone
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import Bunch, check_random_state, check_scalar
 
-from sklearn_ganprint._output import Url, as_label, as_name, printable
-from sklearn_ganprint.datasets import _reader, _storage
+from sklearn_ganprint._output import as_label, as_name, printable
+from sklearn_ganprint.datasets import _reader
 from sklearn_ganprint.datasets._decoding import ImageReadError
 from sklearn_ganprint.datasets._items import Dataset, describe, list_dataset
 from sklearn_ganprint.datasets._layouts import list_container
@@ -24,6 +24,7 @@ from sklearn_ganprint.datasets._listing import (
     list_all,
     table_rows,
     with_one_spelling,
+    without_slash,
 )
 from sklearn_ganprint.datasets._reader import ImageReader
 from sklearn_ganprint.datasets._storage import FilePath
@@ -360,9 +361,7 @@ def _list(given: Any, layout: str | None) -> tuple[Listing, str]:
     if not isinstance(given, str | bytes | os.PathLike):
         listing = list_dataset(given, labelled=layout is not None)
         return with_one_spelling(listing), describe(given)
-    container = as_name(given)
-    if not isinstance(container, Url) and _storage.is_archive(container):
-        container = container.rstrip(f"/{os.sep}")  # as a shell completes the names of folders
+    container = without_slash(as_name(given))
     return list_all(container) if layout is None else list_container(container, layout), container
 
 

@@ -127,7 +127,7 @@ def _tree(picture: str, place_of: _PlaceOf, *left_alone: str) -> Layout:
 
     def list_tree(container: str) -> Listing:
         failures: list[ImageReadError] = []
-        files = _listing.walk_files(container, failures)
+        files = _listing.walk_files(container, failures.append)
         paths = ((path, _storage.below(path, container)) for path in files)
         placed = (
             (path, place_of(parts))
@@ -197,7 +197,7 @@ def _vision(parts: Sequence[str]) -> Entry | None:
 def _list_artifact(container: str) -> Listing:
     """List images by the metadata.csv of their source; ``target`` 0 means real."""
     failures: list[ImageReadError] = []
-    files = list(_listing.walk_files(container, failures))
+    files = list(_listing.walk_files(container, failures.append))
     tables = [path for path in files if os.path.basename(path) == "metadata.csv"]
     places: dict[str, Entry] = {}
     for table in tables:
@@ -243,7 +243,7 @@ def _list_raise(container: str) -> Listing:
         found = _listing.visible(container)
         folder, tables = container, [p for name, p, _ in found if name.lower().endswith(".csv")]
     failures: list[ImageReadError] = []
-    files = list(_listing.walk_files(folder, failures))
+    files = list(_listing.walk_files(folder, failures.append))
     if not tables:
         raise _listing.wrong_tree(container, _RAISE, files, failures)
     places: dict[str, Entry] = {}
@@ -262,7 +262,7 @@ def _list_webdataset(container: str) -> Listing:
     failures: list[ImageReadError] = []
     folder, files = _storage.parent(container), [container]
     if not _storage.is_archive(container):
-        folder, files = container, list(_listing.walk_files(container, failures))
+        folder, files = container, list(_listing.walk_files(container, failures.append))
     places: dict[str, Entry] = {}
     images: list[str] = []
     for path in files:

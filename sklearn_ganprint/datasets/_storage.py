@@ -142,7 +142,8 @@ def list_folder(folder: str) -> list[tuple[str, bool]]:
     if archive:
         return list(_readable(archive).folders.get(inside.rstrip("/"), {}).items())
     if not isinstance(folder, Url):
-        return [(name, os.path.isdir(os.path.join(folder, name))) for name in os.listdir(folder)]
+        with os.scandir(folder) as entries:
+            return [(entry.name, _leads_to_folder(entry)) for entry in entries]
     with _in_words(folder):
         filesystem, path = _filesystem(folder)
         listed = filesystem.ls(path, detail=True)
@@ -151,6 +152,13 @@ def list_folder(folder: str) -> list[tuple[str, bool]]:
     above = path.rstrip("/")
     inside_of = {name: found[name] for name in found if name.rpartition("/")[0] == above}
     return [(name.rpartition("/")[2], it) for name, it in inside_of.items() if "?" not in name]
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, for one
+        return False
 
 
 def find_below(folder: str) -> list[str] | None:

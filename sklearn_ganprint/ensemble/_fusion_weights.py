@@ -7,6 +7,8 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 from sklearn.linear_model import QuantileRegressor
 
+from sklearn_ganprint._batches import one_blas_thread
+
 #: Standard errors by which weights by class must raise the likelihood of images left out.
 CLEARLY = 2.0
 
@@ -31,6 +33,7 @@ class Weights(NamedTuple):
         return own + scores.reshape(len(scores), -1) @ by_class.T + self.intercept
 
 
+@one_blas_thread()  # of many small products, where threads wait for each other
 def choose_weights(
     scores: np.ndarray, codes: np.ndarray, fold_of: np.ndarray, penalty: float
 ) -> Weights:

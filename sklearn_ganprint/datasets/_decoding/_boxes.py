@@ -87,7 +87,10 @@ def prepare_avif(stream: BinaryIO, whole: bool) -> Prepared:
         raise UnusableImageError("is damaged: the AVIF file's header ends too early") from error
     for announced, places in items:
         content = b"".join(place.read() for place in places)
-        coded = _coded_size(content)
+        try:
+            coded = _coded_size(content)
+        except IndexError as error:
+            raise UnusableImageError("is damaged: its AV1 header ends too early") from error
         if announced and coded and announced != coded:
             raise UnusableImageError(
                 f"is damaged: announces {announced[0]} x {announced[1]} pixels, but "
