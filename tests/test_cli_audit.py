@@ -106,6 +106,12 @@ def test_groups_by_name_are_kept_together(numbered, ganprint):
     assert all(row["low"] <= row["accuracy"] <= row["high"] for row in rows_of(out))
 
 
+def test_two_reports_go_to_two_files(folder, tmp_path, ganprint):
+    status, out, err = ganprint("audit", folder, "--out", tmp_path / "a", "--csv", tmp_path / "a")
+    assert (status, out) == (2, "") and "--out writes the same file" in err
+    assert not (tmp_path / "a").exists()
+
+
 def test_bad_files_are_named_and_left_out(folder, tmp_path, ganprint):
     damaged = sorted((folder / "b").iterdir())[2]
     damaged.write_bytes(damaged.read_bytes()[:-200])  # its header is whole

@@ -151,7 +151,8 @@ def test_a_case_names_the_nearest_images_of_the_fit(scene, ganprint, tmp_path):
     assert (own["name"], own["source"]) == (Path(paths[3]).name, "a")
     assert own["distance"] == pytest.approx(0, abs=1e-3)
     page = (out / "index.html").read_text("utf-8")
-    assert page.count("The nearest images of the fit") == len(used) == 5
+    # White has none: without an answer there is nothing that they would illustrate.
+    assert page.count("The nearest images of the fit") == len(used) - 1 == 4
 
 
 def test_contributions_add_up_to_the_difference_of_scores(case):
@@ -194,6 +195,20 @@ def test_images_of_the_fit_are_said(scene, ganprint, tmp_path):
     assert ganprint(*words)[0] == 0
     page = (tmp_path / "out/index.html").read_text("utf-8")
     assert "The model was fitted on this image (same file: 03.png, a)" in page
+
+
+def test_the_table_of_answers_says_what_nothing_vouches_for(scene, ganprint, tmp_path):
+    asked = [scene / "fit/a/03.png", scene / "mixed/said.png", scene / "mixed/white.png"]
+    assert ganprint("predict", scene / "m.skops", *asked, "--out", tmp_path / "out")[0] == 0
+    page = (tmp_path / "out/index.html").read_text("utf-8")
+    table = page.split("<h2>The answers</h2>")[1].split("</table>")[0]
+    assert table.count("(in the fit: same file)") == 1
+    case = read_case(tmp_path / "out")
+    for each in case["images"][:2]:
+        row = next(row for row in table.split("<tr>") if each["file"] in row)
+        for key, bounds in case["settings"]["log10_lr_bounds"].items():
+            assert (f"log10 LR, {key}</th>" in table) is (bounds is not None)
+            assert bounds is None or f"<td>{each[f'log10_lr_{key}']:+.2f}</td>" in row
 
 
 def test_answers_in_words(case):

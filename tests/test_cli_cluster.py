@@ -46,6 +46,14 @@ def test_cluster_finds_the_sources(heap, ganprint):
     assert "--crop auto: 64 x 64 pixels" in err
 
 
+def test_one_cluster_is_not_called_one_source(heap, ganprint, tmp_path):
+    out = ganprint("cluster", heap, "--clusters", 1, "--out", tmp_path / "out")[1]
+    page = (tmp_path / "out" / "index.html").read_text("utf-8")
+    words = "o sources were told apart, which is no evidence that there is only one"
+    assert words in out and words in page
+    assert words not in ganprint("cluster", heap)[1]
+
+
 def test_cluster_names_the_cluster_of_each_file(heap, ganprint):
     _, out, _ = ganprint("cluster", heap, "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))

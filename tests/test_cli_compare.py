@@ -131,6 +131,18 @@ def test_compare_leaves_copies_out(halves, ganprint):
     assert json.loads(out)["images"][1]["b"] == 10
 
 
+def test_compare_leaves_out_files_that_a_model_was_fitted_on(models, halves, ganprint):
+    fitted = next((halves[0] / "a").iterdir()).read_bytes()
+    (halves[1] / "b" / "another name.png").write_bytes(fitted)
+    for pair in ([models[0], halves[1]], [halves[1], models[0]]):
+        _, out, err = ganprint("compare", *pair, "--format", "json")
+        assert "warning: 1 images of" in err and "was fitted on" in err
+        own = json.loads(out)["images"][pair.index(halves[1])]
+        assert own["b"] == 10
+    status, out, err = ganprint("compare", models[0], halves[0])
+    assert (status, out) == (2, "") and err.startswith("error: all images of")
+
+
 def test_compare_names_unusable_files(halves, ganprint):
     first, second = halves
     broken = [*add_broken_files(first / "a"), str(first / "beside.txt")]

@@ -369,6 +369,10 @@ def test_processed_copies_stand_apart(image_folder, ganprint, tmp_path):
     for key, where in (("clean", versions == 0), ("processed", versions > 0)):
         check_left_out(found[key], left_out(whole.estimator_, where))
     assert (found["clean"]["images"], found["processed"]["images"]) == (36, 72)
+    right = round(found["processed"]["accuracy"] * 36)  # copies are no more images than there are
+    assert found["processed"]["intervals"]["accuracy"] == [
+        *binomtest(right, 36).proportion_ci(method="wilson")
+    ]
     own, wrong = whole.estimator_.likelihood_ratios_.out_of_fold()
     clean, processed = document["likelihood_ratios"]
     for row, where in ((clean, versions == 0), (processed, versions > 0)):
@@ -376,6 +380,9 @@ def test_processed_copies_stand_apart(image_folder, ganprint, tmp_path):
         assert row["wrong_above_1"] == pytest.approx(np.nanmean((wrong > 0)[where]) * 3 / 2)
     assert processed["own_below_1"] > clean["own_below_1"]
     assert "; processed copies, accuracy 0." in ganprint("info", tmp_path / "m")[1]
+    told = ganprint("verify", tmp_path / "m", "a", paths[0])[1]
+    assert "calibrated on 36 images and copies of a (" in told
+    assert "by 72 of their images and copies" in told
 
 
 @pytest.mark.parametrize("name", ["paper", "combined", "camera", "localization"])

@@ -112,7 +112,7 @@ def test_fit_autocorrelation(tmp_path, image_folder, fit, ganprint):
     assert (document["kind"], document["classifier"]) == ("autocorrelation", "TiledClassifier")
     table = ganprint("info", tmp_path / "m")[1]
     assert re.search(
-        r"^source +images +calibration images +smallest p-value *$", table, re.MULTILINE
+        r"^source +images +calibration images or copies +smallest p-value *$", table, re.MULTILINE
     )
 
 

@@ -281,6 +281,27 @@ def test_a_card_is_not_replaced_unless_forced(model, tmp_path, ganprint):
     assert card.read_text().startswith("# Model card: model.skops\n")
 
 
+@pytest.mark.parametrize("words", [
+    ("info", "{model}", "--card", "{model}"),
+    ("predict", "{model}", "{image}", "--parquet", "{model}"),
+    ("predict", "{model}", "{image}", "--parquet", "{image}"),
+    ("cluster", "{image}", "--csv", "{image}"),
+    ("fit", "{table}", "--model", "{table}"),
+    ("audit", "{table}", "--out", "{table}"),
+    ("audit", "{table}", "--csv", "{table}"),
+])  # fmt: skip
+def test_what_a_command_reads_is_not_lost(model, tmp_path, ganprint, words):
+    names = {"model": model[0], "image": model[2][0], "table": tmp_path / "table.csv"}
+    names["table"].write_text(f"path,label\n{names['image']},a\n")
+    *command, target = (word.format(**names) for word in words)
+    before = Path(target).read_bytes()
+    (tmp_path / "link").symlink_to(target)
+    for path in (target, tmp_path / "link"):
+        status, out, err = ganprint(*command, path, "--force")
+        assert (status, out) == (2, "") and "is read, and would be lost" in err
+        assert Path(target).read_bytes() == before
+
+
 @pytest.mark.parametrize("found", [None, ["a is <b>JPEG</b>"], [], [{"a": 1}] * 40])
 def test_what_was_found_before_a_fit_is_told(model, ganprint, tmp_path, found):
     path, *_ = model

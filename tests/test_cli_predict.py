@@ -453,6 +453,17 @@ def test_scores_are_kept_and_unchanged_files_not_read_again(
     assert (status, failed) == (1, paths[1:2])
 
 
+def test_scores_are_not_kept_among_images(model, ganprint):
+    path, folder, files = model
+    images = Path(files[0]).parent
+    status, out, err = ganprint("predict", path, folder, "--resume", images)
+    assert (status, out) == (
+        2,
+        "",
+    ) and f"it holds other files, such as {Path(files[0]).name}" in err
+    assert sorted(images.iterdir()) == [Path(file) for file in files if Path(file).parent == images]
+
+
 def test_rows_are_written_part_by_part(tmp_path, model, ganprint, monkeypatch):
     pytest.importorskip("pyarrow")
     from pyarrow import parquet

@@ -99,13 +99,15 @@ def test_a_verdict_comes_out_the_same(model, ganprint, changes, tmp_path):
     assert changes(tmp_path / "v") == (0, {})
 
 
-def test_an_image_that_has_changed_is_named(files, case, changes):
+def test_an_image_that_has_changed_is_named(files, case, changes, ganprint):
     Image.new("RGB", (32, 32), "red").save(files / "asked/a8.png")
     (files / "asked/b8.png").unlink()
     status, found = changes(case)
     assert (status, set(found)) == (1, {("image", "a8.png"), ("image", "b8.png")})
     assert found["image", "b8.png"]["now"] == "missing"
     assert len(found["image", "a8.png"]["now"]) == 64
+    digests = [found["image", name]["recorded"] for name in ("a8.png", "b8.png")]
+    assert all(digest in ganprint("replay", case)[1] for digest in digests)
 
 
 def test_a_model_that_has_changed_is_named(files, case, ganprint, changes):

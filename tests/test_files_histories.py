@@ -61,7 +61,7 @@ def test_a_fit_sums_up_its_files(files, wrap, options):
         **{"short_side": [72, 72], "long_side": [80, 80]},
         **{"jpeg_quality": [80, 90], "pixel_quality": [60, 90]},
         **{"looked_at": [4, 4, 4], "once_jpeg": [0, 4, 4], "untouched": 4},
-        "copies": NOTHING,
+        **{"grey": None, "copies": NOTHING},
     }
 
 
@@ -78,6 +78,24 @@ def test_crops_of_files_have_the_size_of_the_whole_file_and_small_ones_show_noth
     summary = clf.history_summary_
     assert (summary["long_side"], summary["pixel_quality"]) == ([80, 80], None)
     assert (summary["once_jpeg"], summary["jpeg_quality"]) == ([0, 4, 0], [80, 90])
+
+
+def test_grey_images_lie_outside_of_a_fit_on_colours(files, tmp_path):
+    paths, y = files
+    colours = make_pipeline(
+        ResidualTransformer("gaussian", channels="rgb"), FingerprintClassifier()
+    )
+    clf = FileBatchEstimator(colours).fit(paths, y)
+    Image.open(paths[0]).convert("L").save(tmp_path / "grey.png")
+    found = {}
+    clf.set_params(on_history=found.__setitem__).predict([paths[0], tmp_path / "grey.png"])
+    told = [(str(each), uncovered(each, clf.history_summary_)) for each in found.values()]
+    assert told[0] == ("PNG, 80 x 72 pixels", [])
+    remark = "grey; all images of the fit have colours"
+    assert told[1] == ("PNG, 80 x 72 pixels, grey", [remark])
+    clf.fit([*paths, *[tmp_path / "grey.png"] * 3], [*y, *np.unique(y)])
+    assert uncovered(list(found.values())[1], clf.history_summary_) == []
+    assert coverage_in_words(clf.history_summary_).endswith(", 3 grey")
 
 
 def test_arrays_leave_no_summary(files):
@@ -162,17 +180,20 @@ def test_history_of_each_file_that_is_judged(files, tmp_path):
         assert uncovered(history, clf.history_summary_) == []
 
 
-def summary(formats=("PNG",), sides=(256, 256), stated=None, shown=None, copies=(), once=0):
+def summary(
+    formats=("PNG",), sides=(256, 256), stated=None, shown=None, copies=(), once=0, grey=(0, 0)
+):
     return {
         "formats": {name: [10] for name in formats},
         **{"short_side": [sides[0]] * 2, "long_side": [sides[1]] * 2},
         **{"jpeg_quality": stated, "pixel_quality": shown},
         **{"looked_at": [10], "once_jpeg": [once], "untouched": 10 - once},
-        "copies": NOTHING | dict(copies),
+        **{"grey": grey, "copies": NOTHING | dict(copies)},
     }
 
 
 WEB = {"jpeg": [50, 99], "webp": [50, 95], "scale": [0.5, 1.5]}
+GREY = ("PNG", 256, 256, None, None, None, None, True)
 PHOTOS = {"formats": ["JPEG"], "stated": [75, 90], "once": 10}
 
 
@@ -198,6 +219,12 @@ PHOTOS = {"formats": ["JPEG"], "stated": [75, 90], "once": 10}
          ["PNG without a trace of JPEG; all images of the fit have been JPEG"]),
         (("WEBP", 256, 256), {}, ["WebP; the fit covers no WebP"]),
         (("WEBP", 256, 256), {"copies": WEB}, []),
+        (("GIF", 256, 256), {}, ["GIF; the fit covers no GIF"]),
+        (GREY, {}, ["grey; all images of the fit have colours"]),
+        (GREY, {"grey": [1, 2]}, []),
+        (GREY, {"grey": [1, 0]},
+         ["grey; all images of 1 of 2 sources of the fit have colours"]),
+        (GREY, {"grey": None}, []),
         (("AVIF", 256, 256), {"formats": ["AVIF"]}, []),
         (("PNG", 48, 60), {}, ["48 x 60 pixels; the fit covers sides of 256"]),
         (("PNG", 130, 380), {"copies": WEB}, []),

@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import os
 import shlex
 from contextlib import redirect_stdout
 
@@ -10,7 +11,7 @@ from sklearn.utils import Bunch
 
 from sklearn_ganprint._output import absolute, printable
 from sklearn_ganprint.cli import _arguments, _console, _images
-from sklearn_ganprint.cli._console import MESSAGES, Column, Row, Table, columns
+from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._pages import check_file, write_files
 from sklearn_ganprint.datasets import ImageReader
 from sklearn_ganprint.experiments import AuditResult, audit_attribution
@@ -63,7 +64,10 @@ def run(args: argparse.Namespace) -> int:
     """Measure all controls, write what is asked for, print what was found."""
     for option, path in (("--out", args.out), ("--csv", args.csv)):
         if path is not None:
-            check_file(option, path, force=args.force)
+            check_file(option, path, force=args.force, read=[args.source])
+    if args.out is not None and args.csv is not None:
+        if os.path.realpath(args.out) == os.path.realpath(args.csv):
+            raise CommandError(f"--csv {args.csv}: --out writes the same file; name another")
     drawn = {"limit_per_source": args.limit_per_source, "random_state": args.seed}
     bunch = _images.find_images(args, groups=args.groups, **drawn)
     failures = list(bunch.failures)

@@ -31,6 +31,9 @@ NOWHERE = "nowhere"
 #: Chance that any two clusters are called alike by accident.
 LEVEL = 0.01
 
+#: What a single cluster says.
+ONE = "no sources were told apart, which is no evidence that there is only one"
+
 #: Images shown of each cluster, of those that fit nowhere, and names of files in a list.
 _SHOWN, _SHOWN_NOWHERE, _NAMED = 12, 24, 1000
 
@@ -102,7 +105,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Cluster images, write what is asked for, print the clusters."""
     if args.csv is not None:
-        _pages.check_file("--csv", args.csv, force=args.force)
+        _pages.check_file("--csv", args.csv, force=args.force, read=args.paths)
     _pages.begin_out(args)
     failures: list[ImageReadError] = []
     files = list(_images.find_files(args, failures))
@@ -284,6 +287,7 @@ def _print(
         shown=[Table(_COLUMNS, rows).filled()],
         notes=[
             _in_words(clusters),
+            *([ONE] if len(clusters.names) == 1 else []),
             *(
                 f"family: {row['family']} (share confused {row['confused']:.3f}): close clusters, "
                 "which may be one source, or relatives"
@@ -342,6 +346,8 @@ def _page(clusters: Clusters, rows: list[Row], args: argparse.Namespace) -> str:
         "cluster",
         args,
         summary=_in_words(clusters),
+        one=ONE if len(clusters.names) == 1 else None,
+        n_blank=len(clusters.reasons),
         n_clusters=len(clusters.names),
         warnings=clusters.warnings,
         clusters=list(sections.values()),

@@ -92,7 +92,24 @@ def check_pair(first: Collection, second: Collection) -> list[str]:
                     f"{second.path} has {of_second[key]}. Fit both alike, or give one of them and "
                     f"the images of the other"
                 )
-    return []
+        return []
+    return _leave_out_fitted(first, second) if first.model else _leave_out_fitted(second, first)
+
+
+def _leave_out_fitted(model: Collection, images: Collection) -> list[str]:
+    """Leave out files that the model was fitted on, which models of before do not know."""
+    records = getattr(model.model and model.model.whole, "fitted_files_", None)
+    if records is None:
+        return []
+    fitted = {row.tobytes().hex() for row in records["sha256"]}
+    keys = datasets.content_keys([file for file, _ in images.images], read_all=True)
+    kept = [each for each, (_, key) in zip(images.images, keys, strict=True) if key not in fitted]
+    n_fitted = len(images.images) - len(kept)
+    words = f"of {images.path} are files that {model.path} was fitted on, whose content would match"
+    if not kept:
+        raise CommandError(f"all images {words}; give other images of the sources")
+    images.images = kept
+    return [f"{n_fitted} images {words}; they were left out"] if n_fitted else []
 
 
 def _leave_out_copies(first: Collection, second: Collection) -> list[str]:

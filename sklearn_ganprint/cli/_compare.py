@@ -250,7 +250,7 @@ def comparison_notes(compared: Compared) -> list[str]:
     if not compared.itself and any(found.model is not None for found in compared.collections):
         notes.append(
             "images that a model was fitted on match it by their content; the other collection "
-            "must not hold any of them"
+            "must not hold any of them, or processed copies"
         )
     if compared.result.null == "sources":
         notes.append(

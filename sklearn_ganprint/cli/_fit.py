@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     """Fit a model, save it, and print what it was made of."""
     _settle_task(args)
     estimator = _estimator(args)
-    check_file("--model", args.model, force=args.force)
+    check_file("--model", args.model, force=args.force, read=[args.source])
     any_size = _images.takes_any_size(estimator)
     drawn = {"limit_per_source": args.limit_per_source, "random_state": args.seed}
     bunch = _images.find_images(args, any_size=any_size, groups=args.groups, **drawn)

@@ -36,7 +36,8 @@ _APART = ("out_of_fold", "sources", "families", "hierarchy", "likelihood_ratios"
 #: Findings of an audit that are told, and letters of each.
 _MOST, _LONGEST = 20, 500
 _SMALLEST = Column("smallest_p_value", "smallest p-value", 4)
-_SOURCES = columns("source", "images", "calibration_images", _SMALLEST, ENERGY)
+_CALIBRATION = Column("calibration_images", "calibration images or copies")
+_SOURCES = columns("source", "images", _CALIBRATION, _SMALLEST, ENERGY)
 _FAMILIES = columns("family", Column("confused", "share confused", 3))
 _FIGURES = columns(
     "images",
@@ -64,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the settings and the sources of a model, and write its card."""
     if args.card is not None:
-        _pages.check_file("--card", args.card, force=args.force)
+        _pages.check_file("--card", args.card, force=args.force, read=[args.model])
     tasks = _arguments.ATTRIBUTE, _arguments.DETECT, _arguments.LOCALIZE
     model = _models.open_model(args.model, tasks)
     document = describe(args.model, model)

@@ -53,15 +53,16 @@ def _inspect(file: str) -> Row:
     bunch = datasets.inspect_images([file])
     if bunch.failures:
         raise bunch.failures[0]
-    pixels = reason = None
+    pixels = grey = reason = None
     try:
-        pixels = estimate_history(ImageReader().read_one(file))
+        image = ImageReader().read_one(file)
+        pixels, grey = estimate_history(image), bool((image == image[..., :1]).all())
     except ImageReadError as error:  # statements can be read of damaged images too
         reason = _console.one_line(error.reason)
     (form,), (width,), (height,), (quality,) = (
         bunch[key].tolist() for key in ("formats", "widths", "heights", "jpeg_quality")
     )
-    history = FileHistory(form, width, height, quality if quality > 0 else None, pixels)
+    history = FileHistory(form, width, height, quality if quality > 0 else None, pixels, grey=grey)
     # Files of equal size are read, so that one file is listed twice.
     (_, digest), _ = datasets.content_keys([file, file])
     return {

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.stats import binomtest
 from sklearn.pipeline import Pipeline
 
 from sklearn_ganprint._output import as_label
@@ -347,11 +348,23 @@ def out_of_fold(model: Model) -> Row | None:
         sets=None if few else model.sets(sets.scores, DEFAULT_COVERAGE),
     )
     processed = _processed(model, answers)
+    clean = answers.shares(~processed).to_dict()
     return {
         "false_alarm_rate": DEFAULT_RATE,
         "coverage": None if few else DEFAULT_COVERAGE,
-        "clean": answers.shares(~processed).to_dict(),
-        "processed": answers.shares(processed).to_dict() if processed.any() else None,
+        "clean": clean,
+        "processed": _of_copies(answers.shares(processed).to_dict(), clean["images"])
+        if processed.any()
+        else None,
+    }
+
+
+def _of_copies(shares: Row, n_images: int) -> Row:
+    """Widen the intervals of copies: those of one image are answered alike, and count as one."""
+    counts = {name: round(shares[name] * n_images) for name in shares["intervals"]}
+    tests = {name: binomtest(count, n_images) for name, count in counts.items()}
+    return shares | {
+        "intervals": {name: [*each.proportion_ci(method="wilson")] for name, each in tests.items()}
     }
 
 

@@ -72,8 +72,11 @@ def check_folder(out: str, *, force: bool, files: str) -> None:
         )
 
 
-def check_file(option: str, path: str, *, force: bool) -> None:
-    """Refuse the name of a file that cannot be written, before hours of work."""
+def check_file(option: str, path: str, *, force: bool, read: Sequence[str] = ()) -> None:
+    """Refuse the name of a file that cannot be written, or is read, before hours of work."""
+    for other in read:
+        if os.path.isfile(path) and os.path.exists(other) and os.path.samefile(path, other):
+            raise CommandError(f"{option} {path}: this file is read, and would be lost")
     if os.path.isdir(path):
         raise CommandError(f"{option} {path}: expected the name of a file, this is a folder")
     if os.path.lexists(path) and not force:

@@ -5,6 +5,7 @@ Models of ``ganprint fit --task detect`` say whether they are photos or generate
 
 import argparse
 import importlib.util
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,10 +77,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Attribute images, print the result of each, and write a case."""
+    if args.resume is not None and os.path.isdir(args.resume):
+        _check_kept(args.resume)
     if args.parquet is not None:
         return _write_parquet(args)
     _pages.begin_out(args)
     return _case.tell(ask(args).judge(args), args)
+
+
+def _check_kept(folder: str) -> None:
+    """Refuse a folder for scores that holds files, such as one of images: scores are in folders."""
+    with os.scandir(folder) as entries:
+        others = sorted(entry.name for entry in entries if entry.is_file())
+    if others := [name for name in others if not name.startswith(".")]:
+        raise CommandError(f"--resume {folder}: it holds other files, such as {others[0]}")
 
 
 def _write_parquet(args: argparse.Namespace) -> int:
@@ -89,7 +100,8 @@ def _write_parquet(args: argparse.Namespace) -> int:
             raise CommandError(f"--parquet: leave out --{option}, or --parquet")
     if importlib.util.find_spec("pyarrow") is None:
         raise CommandError("--parquet needs pyarrow: pip install 'sklearn_ganprint[parquet]'")
-    _pages.check_file("--parquet", args.parquet, force=args.force)
+    read = [args.model, *args.paths]
+    _pages.check_file("--parquet", args.parquet, force=args.force, read=read)
     question, n_rows, n_failed = ask(args), 0, 0
     with parquet_file(Path(args.parquet), question.types) as append:
         for part in question.judge_in_parts(args, N_ROWS):

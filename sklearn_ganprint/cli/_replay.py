@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sklearn_ganprint.cli import _arguments, _case, _console, _images, _predict, _verify
+from sklearn_ganprint.cli import _arguments, _case, _console, _images, _pages, _predict, _verify
 from sklearn_ganprint.cli._answers import Question
 from sklearn_ganprint.cli._console import CommandError, Row, Table, columns
 
@@ -260,5 +260,5 @@ def _print(args: argparse.Namespace, checked: Sequence[Row], changes: Sequence[R
 
 
 def _in_cells(change: Row) -> Row:
-    """Write the values of a change so that each is one short cell."""
-    return change | {key: f"{change[key]!s:.60}" for key in ("recorded", "now")}
+    """Write the values of a change so that each is one short cell, which a digest fits into."""
+    return change | {key: _pages.cut(str(change[key]), 64) for key in ("recorded", "now")}

@@ -65,7 +65,7 @@ def ask(args: argparse.Namespace) -> "Claim":
     code = model.labels.index(source)
     n_images = int(_models.calibration_counts(model.open_set)[code])
     rate = _answers.choose_rate(model, args.false_alarm)
-    smallest, images = 1 / (n_images + 1), f"{n_images} images of {source}"
+    smallest, images = 1 / (n_images + 1), f"{n_images} {model.calibration_units} of {source}"
     rule = Rule(_REJECTED, rate, model.match_energy, smallest, images, _REJECTED)
     return Claim(model, args.model, [rule.warning()], rule, source, code, n_images)
 
@@ -162,6 +162,7 @@ class Claim(Question):
             n_others = self.model.open_set.calibration_set_.others_scores(self.code).size
             notes.append(
                 f"evidence that none of the other sources made it (p of others at most "
-                f"{rule.rate:g}): {n_unlike} of {len(tested)}, by {n_others} of their images"
+                f"{rule.rate:g}): {n_unlike} of {len(tested)}, by {n_others} of their "
+                f"{self.model.calibration_units}"
             )
         return notes

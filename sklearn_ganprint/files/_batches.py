@@ -324,6 +324,7 @@ def _history(info: ImageInfo, image: np.ndarray, look: bool) -> FileHistory:
         estimate_history(image) if look else None,
         info.sha256,
         sketch(info.samples),
+        bool((image == image[..., :1]).all()) if image.ndim == 3 and image.shape[2] == 3 else None,
     )
 
 

@@ -18,8 +18,9 @@ __all__ = ["FileHistory", "FittedImage", "NearImage", "coverage_in_words", "unco
 #: Files of each class whose pixels are looked at in a fit: enough to say what it covers.
 N_LOOKED_AT = 50
 
-#: Formats that lose nothing, by Pillow's names: what one of them holds any of them can hold.
-LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "GIF", "PPM"})
+#: Formats that lose nothing, by Pillow's names: what one of them holds any of them can hold. Not
+#: GIF, which has 256 colours.
+LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "PPM"})
 _JPEG = frozenset({"JPEG", "MPO"})
 _WRITTEN = {"WEBP": "WebP", "JPEG2000": "JPEG 2000", "MPO": "JPEG"}
 
@@ -62,6 +63,8 @@ class FileHistory(NamedTuple):
     sketch : bytes or None
         What the whole image shows, coarsely, in 44 bytes that
         :meth:`~sklearn_ganprint.FileBatchEstimator.find_fitted` compares; None if not computed.
+    grey : bool or None
+        Whether what was read has three channels that are equal; None if it was read as luminance.
 
     See Also
     --------
@@ -83,11 +86,14 @@ class FileHistory(NamedTuple):
     pixels: ImageHistory | None = None
     sha256: str | None = None
     sketch: bytes | None = None
+    grey: bool | None = None
 
     def __str__(self) -> str:
         parts = [self.written, f"{self.width} x {self.height} pixels"]
         if (quality := self.earlier_quality) is not None:
             parts.append(f"once JPEG {quality}")
+        if self.grey:
+            parts.append("grey")
         return ", ".join(parts)
 
     @property
@@ -126,9 +132,11 @@ def summarize_histories(
     n_classes = len(classes)
     by_class: dict[str, list[int]] = {}
     looked_at, once_jpeg, untouched = [0] * n_classes, [0] * n_classes, 0
+    grey = [0] * n_classes
     for position, history in histories.items():
         code = codes[position]
         by_class.setdefault(history.format, [0] * n_classes)[code] += 1
+        grey[code] += bool(history.grey)
         if history.pixels is None:
             continue
         looked_at[code] += 1
@@ -145,6 +153,7 @@ def summarize_histories(
         "looked_at": looked_at,
         "once_jpeg": once_jpeg,
         "untouched": untouched,
+        "grey": grey if _sees_colours(estimator) else None,
         "copies": {key: value and list(value) for key, value in _copies(estimator).items()},
     }
 
@@ -152,6 +161,13 @@ def summarize_histories(
 def _limits(values: Iterable[Any]) -> list[Any] | None:
     known = [value for value in values if value is not None]
     return [min(known), max(known)] if known else None
+
+
+def _sees_colours(estimator: Any) -> bool:
+    """Whether an estimator makes more of channels than luminance."""
+    params = estimator.get_params().items()
+    channels = {value for name, value in params if name.rpartition("__")[2] == "channels"}
+    return channels != {"luminance"}
 
 
 def _copies(estimator: Any) -> dict[str, Any]:
@@ -220,6 +236,8 @@ def coverage_in_words(summary: Mapping[str, Any]) -> str:
     if (shown := summary["pixel_quality"]) is not None:
         n_files, n_once = sum(summary["looked_at"]), sum(summary["once_jpeg"])
         parts.append(f"pixels that were once JPEG {_span(shown)} ({n_once} of {n_files} looked at)")
+    if grey := sum(summary.get("grey") or ()):  # which models of before do not know
+        parts.append(f"{grey} grey")
     copies = HistoryCoverage(**summary["copies"])
     titles = {"JPEG": copies.jpeg, "WebP": copies.webp, "resizing by": copies.scale}
     made = [f"{title} {_span(value)}" for title, value in titles.items() if value is not None]
@@ -280,6 +298,7 @@ def uncovered(history: FileHistory, summary: Mapping[str, Any]) -> list[str]:
         _outside_formats(history, summary["formats"], copies),
         *_outside_qualities(history, summary, copies),
         _without_trace(history, summary),
+        _without_colours(history, summary),
         _outside_sizes(history, summary, copies),
     ]
     return [remark for remark in found if remark is not None]
@@ -325,6 +344,17 @@ def _without_trace(history: FileHistory, summary: Mapping[str, Any]) -> str | No
     if traced or sum(summary["once_jpeg"]) < max(1, sum(summary["looked_at"])):
         return None
     return f"{history.written} without a trace of JPEG; all images of the fit have been JPEG"
+
+
+def _without_colours(history: FileHistory, summary: Mapping[str, Any]) -> str | None:
+    """Remark on an image without colours, where all those of a source of the fit have some."""
+    grey = summary.get("grey") or ()  # None, or missing in models of before
+    if not history.grey or all(grey):
+        return None
+    if not any(grey):
+        return "grey; all images of the fit have colours"
+    n_coloured = sum(not n for n in grey)
+    return f"grey; all images of {n_coloured} of {len(grey)} sources of the fit have colours"
 
 
 def _outside_sizes(
@@ -469,7 +499,7 @@ class FittedFiles:
         shown = _Shown(self.records["sketch"], self.records["source"])
         found: list[FittedImage | None] = []
         for history in histories:
-            sha256, sketched = (None, None) if history is None else history[-2:]
+            sha256, sketched = (None, None) if history is None else (history.sha256, history.sketch)
             match, position = "same file", digests.get(sha256)
             if position is None:
                 match, position = "same content", shown.find(sketched)
