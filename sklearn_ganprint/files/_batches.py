@@ -317,9 +317,7 @@ def _work_apart(*task: Any, **how: Any) -> tuple[Any, Any]:
 def _history(info: ImageInfo, image: np.ndarray, look: bool) -> FileHistory:
     """Tell what a file has been through, by its header and, if these are looked at, its pixels."""
     return FileHistory(
-        info.format,
-        info.width,
-        info.height,
+        *(info.format, info.width, info.height),
         info.jpeg_quality if info.jpeg_quality > 0 else None,
         estimate_history(image) if look else None,
         info.sha256,
