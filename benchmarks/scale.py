@@ -145,7 +145,7 @@ def cost(folder: str, kind: str) -> dict[str, float]:
         records = [path for path in Path(kept).rglob("results*")]
         came_back = sum(path.stat().st_size for path in records) / n_files
         files.set_params(checkpoint=None)
-        (files.class_scores if without else files.assess)(listed.filenames)
+        (files.decision_function if without else files.assess)(listed.filenames)
         asked = time.process_time()
     seconds = (fitted - start) / n_files, (asked - fitted) / n_files
     return {"fit": seconds[0], "bytes": came_back, "predict": seconds[1]}

@@ -253,6 +253,24 @@ def test_a_case_does_not_depend_on_the_workers(case, scene, ganprint, tmp_path):
         )
 
 
+def test_pictures_of_an_earlier_case_go_and_nothing_else(scene, ganprint, tmp_path):
+    words = ["predict", scene / "m.skops", "--out", tmp_path, "--force"]
+    assert ganprint(*words, scene / "mixed" / "j.jpg")[0] == 0
+    kinds = ["images", "maps", "residuals"]
+    assert [os.listdir(tmp_path / kind) for kind in kinds] == [["j.jpg"]] * 3
+    (tmp_path / "images" / "mine.jpg").touch()
+    (tmp_path / "mine.jpg").touch()
+    path = tmp_path / "case.json"
+    document = json.loads(path.read_text("utf-8"))
+    document["images"][0]["pictures"]["map"] = "mine.jpg"
+    document["images"][0]["pictures"]["residual"] = "images/../images/mine.jpg"
+    path.write_text(json.dumps(document), "utf-8")
+    assert ganprint(*words, scene / "mixed" / "said.png")[0] == 0
+    shown = [sorted(os.listdir(tmp_path / kind)) for kind in kinds]
+    assert shown == [["mine.jpg", "said.jpg"], ["j.jpg", "said.jpg"], ["j.jpg", "said.jpg"]]
+    assert (tmp_path / "mine.jpg").exists()
+
+
 def test_a_folder_that_is_not_empty_stays(scene, ganprint, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     words = ["predict", scene / "m.skops", scene / "mixed", "--out", tmp_path]

@@ -4,11 +4,14 @@ A case has beside the answer for each file its digest, pictures, reasons, and wh
 """
 
 import argparse
+import json
 import platform
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -65,6 +68,28 @@ _FILES = {
     "map": "maps/{}.jpg",
     "fingerprint": "fingerprints/{}.jpg",
 }
+
+
+def begin(args: argparse.Namespace) -> None:
+    """Begin the folder of a case; take pictures of an earlier one, and what names them, out of it.
+
+    A case may come from elsewhere: what has no name that a case gives to pictures stays.
+    """
+    _pages.begin_out(args)
+    earlier = Path(args.out or "", CASE)
+    if args.out is None or not earlier.is_file():
+        return
+    try:
+        document = json.loads(earlier.read_bytes())
+        names = [name for each in document["images"] for name in each["pictures"].values()]
+        names += [each["picture"] for each in document["fingerprints"].values()]
+    except (ValueError, LookupError, TypeError, AttributeError):  # it is none
+        return
+    pattern = "|".join(form.format(r"[A-Za-z0-9_-]+") for form in _FILES.values())
+    for picture in (earlier.parent / name for name in names if re.fullmatch(pattern, name)):
+        if not picture.parent.is_symlink():
+            picture.unlink(missing_ok=True)
+    earlier.unlink()
 
 
 def tell(judgement: Judgement, args: argparse.Namespace) -> int:

@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         _check_kept(args.resume)
     if args.parquet is not None:
         return _write_parquet(args)
-    _pages.begin_out(args)
+    _case.begin(args)
     return _case.tell(ask(args).judge(args), args)
 
 

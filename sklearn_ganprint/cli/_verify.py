@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sklearn_ganprint.cli import _answers, _arguments, _case, _models, _pages
+from sklearn_ganprint.cli import _answers, _arguments, _case, _models
 from sklearn_ganprint.cli._answers import Question, Rule
 from sklearn_ganprint.cli._console import P_VALUE, Column, CommandError, Row, columns
 from sklearn_ganprint.cli._scored import EVIDENCE, FITTED, HISTORY, Scored
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Test images, print the result of each, and write a case."""
-    _pages.begin_out(args)
+    _case.begin(args)
     return _case.tell(ask(args).judge(args), args)
 
 

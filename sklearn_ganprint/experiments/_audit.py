@@ -409,10 +409,11 @@ def _audit(
     """Measure all controls on what was seen of images, and of their files."""
     classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     if counts.min() < _FEWEST:
-        few = {str(label): int(n) for label, n in zip(classes, counts, strict=True) if n < _FEWEST}
+        pairs = zip(counts, classes, strict=True)
+        few = ", ".join(f"{n} of {label}" for n, label in pairs if n < _FEWEST)
         raise ValueError(
-            f"y: expected at least {_FEWEST} images of each class that can be used, two for each "
-            f"half, got fewer of {few}."
+            f"Expected at least {_FEWEST} images of each class that can be used, two for each "
+            f"half; got {few}."
         )
     folds, tree = _halves(codes, groups, seed), DecisionTreeClassifier(random_state=seed)
     traces = SubclassDiscriminantAnalysis()
