@@ -43,6 +43,7 @@ def test_schemas_are_valid_and_describe_each_key():
         {"source", "coverage"},  # parameters of either command
         UNKNOWN,
         {"image", "residual", "map"},  # pictures
+        {"grey"},  # of what a model was fitted on, which models of before do not know
         {"image", "box", "image_size", "grey"},  # of files that could be localized in
     ]
 
