@@ -16,7 +16,6 @@ from sklearn_ganprint._output import Url, as_names
 from sklearn_ganprint.cli._arguments import AUTO_SHARE, AUTO_SIDE
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, one_line
 from sklearn_ganprint.datasets import ImageHistory, ImageReader, ImageReadError
-from sklearn_ganprint.datasets._listing import walk_all
 from sklearn_ganprint.ensemble import PHOTO_NAMES
 from sklearn_ganprint.experiments import audit_files
 from sklearn_ganprint.files import MIN_SIDE, FileBatchEstimator, FileHistory
@@ -207,7 +206,7 @@ def _each_once(paths: Sequence[str], failures: list[ImageReadError]) -> Iterator
     for name in names:
         folders: set[str] = set()
         try:
-            for file in walk_all(name, fail):
+            for file in datasets.walk_images(name, fail):
                 # With its separator, since an archive may come up as a file and as a folder.
                 key = file if file in names else os.path.join(os.path.dirname(file), "")
                 if key not in known:

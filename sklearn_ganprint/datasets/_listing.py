@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from sklearn_ganprint._output import Url, as_label, as_names, csv_rows, printable
+from sklearn_ganprint._output import Url, as_label, as_name, as_names, csv_rows, printable
 from sklearn_ganprint.datasets import _storage
 from sklearn_ganprint.datasets._decoding import ImageInfo, ImageReadError
+
+__all__ = ["walk_images"]
 
 #: The label of real images wherever a layout tells them from generated ones.
 REAL = "real"
@@ -81,20 +83,56 @@ def with_one_spelling(listing: Listing) -> Listing:
 def list_all(container: str) -> Listing:
     """List the files of a folder and of those below, or a file, all under one label."""
     failures: list[ImageReadError] = []
-    files = walk_all(container, failures.append)
+    files = walk_images(container, failures.append)
     return Listing([Entry("", filename=filename) for filename in files], {}, failures)
 
 
-def walk_all(container: str, fail: Fail) -> Iterator[str]:
-    """Yield the files of a folder and of those below, or a file, as `walk_files` does."""
-    container = without_slash(container)
+def walk_images(container_path: _storage.FilePath, on_error: Fail) -> Iterator[str]:
+    """Give the files of a folder one after the other, each folder once it is its turn.
+
+    Parameters
+    ----------
+    container_path : str, bytes or path-like
+        A folder, whose files and those of the folders below are listed, or a file.
+    on_error : callable
+        Is told of what cannot be listed, and why: an :class:`ImageReadError`.
+
+    Yields
+    ------
+    str
+        The path of a file, in the order of :func:`list_images` with ``layout=None``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `container_path`, once the first file is asked for.
+
+    See Also
+    --------
+    list_images : Lists all files before any is used.
+
+    Notes
+    -----
+    The names in one folder are in memory at a time, those in an archive or below a URL all at once.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from sklearn_ganprint.datasets import walk_images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("1.png", "2.png"):
+    ...         open(os.path.join(folder, name), "w").close()
+    ...     [os.path.basename(path) for path in walk_images(folder, print)]
+    ['1.png', '2.png']
+    """
+    container = without_slash(as_name(container_path))
     if _storage.is_on_disk(container) and not os.path.lexists(container):
         raise FileNotFoundError(f"{printable(container)}: expected a folder or file, found neither")
     try:
         is_folder = _storage.is_folder(container)
     except OSError:  # who may read a file need not be allowed to list what is beside it
         is_folder = False
-    yield from walk_files(container, fail) if is_folder else [container]
+    yield from walk_files(container, on_error) if is_folder else [container]
 
 
 def without_slash(container: str) -> str:

@@ -409,8 +409,7 @@ def _audit(
     """Measure all controls on what was seen of images, and of their files."""
     classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     if counts.min() < _FEWEST:
-        pairs = zip(counts, classes, strict=True)
-        few = ", ".join(f"{n} of {label}" for n, label in pairs if n < _FEWEST)
+        few = ", ".join(f"{n} of {k}" for n, k in zip(counts, classes, strict=True) if n < _FEWEST)
         raise ValueError(
             f"Expected at least {_FEWEST} images of each class that can be used, two for each "
             f"half; got {few}."
