@@ -179,7 +179,8 @@ def compare_runs(folder: str, count: int, crop: int) -> bool:
 
 
 def print_costs(folder: str, kinds: list[str]) -> None:
-    """Print a line for each kind."""
+    """Print a line for each kind, on one core: threads that wait for each other count, too."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     print("\n| kind | fit, CPU ms | comes back in a fit, kB | predict, CPU ms |\n|---|---|---|---|")
     for kind in kinds:
         found = apart("--kind", kind, "--images", folder)
