@@ -197,7 +197,10 @@ def test_the_table_and_its_notes(sampled, document, ganprint):
     ]
     *_, wrong, stranger, wrong_of_strangers, _, meaning = second.splitlines()
     n_wrong = sum(outcome(row) == "wrong" for row in rows if true_source(row) != UNKNOWN)
-    assert wrong.startswith(f"wrong: {n_wrong} of {shares['images']}; most often ")
+    intervals = (found["all"][name]["intervals"]["wrong"] for name in ("known", "unknown"))
+    of_known, of_unknown = (f" (95 % interval: {low:.3f} to {high:.3f})" for low, high in intervals)
+    assert wrong.startswith(f"wrong: {n_wrong} of {shares['images']}{of_known}; most often ")
+    assert f" of 28{of_unknown}; " in wrong_of_strangers
     assert stranger == f"the model does not know {UNKNOWN}, where unknown is the right answer"
     pairs = Counter(row["nearest"] for row in rows if true_source(row) == UNKNOWN and row["set"])
     (nearest, n), *_ = pairs.most_common(1)

@@ -103,27 +103,29 @@ def _leave_out_fitted(model: Collection, images: Collection) -> list[str]:
         return []
     fitted = {row.tobytes().hex() for row in records["sha256"]}
     keys = datasets.content_keys([file for file, _ in images.images], read_all=True)
-    kept = [each for each, (_, key) in zip(images.images, keys, strict=True) if key not in fitted]
-    n_fitted = len(images.images) - len(kept)
-    words = f"of {images.path} are files that {model.path} was fitted on, whose content would match"
-    if not kept:
-        raise CommandError(f"all images {words}; give other images of the sources")
-    images.images = kept
-    return [f"{n_fitted} images {words}; they were left out"] if n_fitted else []
+    words = f"of {images.path} are files that {model.path} was fitted on"
+    return _leave_out(images, [key in fitted for _, key in keys], words)
 
 
 def _leave_out_copies(first: Collection, second: Collection) -> list[str]:
     """Leave out of the second collection copies of files of the first; say how many there are."""
     files = [file for file, _ in (*first.images, *second.images)]
-    keys = dict(zip(files, datasets.content_keys(files), strict=True))
-    there = {keys[file] for file, _ in first.images if keys[file][0] >= 0}
-    kept = [(file, label) for file, label in second.images if keys[file] not in there]
-    n_copies = len(second.images) - len(kept)
-    copies = f"of {second.path} are copies of images of {first.path}, whose content would match; "
+    keys = datasets.content_keys(files)
+    n_first = len(first.images)
+    there = {key for key in keys[:n_first] if key[0] >= 0}
+    words = f"of {second.path} are copies of images of {first.path}"
+    return _leave_out(second, [key in there for key in keys[n_first:]], words)
+
+
+def _leave_out(collection: Collection, known: Sequence[bool], words: str) -> list[str]:
+    """Leave out the images that are known from the other collection; say how many there are."""
+    words = f"{words}, whose content would match"
+    kept = [image for image, is_known in zip(collection.images, known, strict=True) if not is_known]
+    n_known = len(collection.images) - len(kept)
     if not kept:
-        raise CommandError(f"all images {copies}give other images of the sources")
-    second.images = kept
-    return [f"{n_copies} images {copies}they were left out of {second.path}"] if n_copies else []
+        raise CommandError(f"all images {words}; give other images of the sources")
+    collection.images = kept
+    return [f"{n_known} images {words}; they were left out of {collection.path}"] if n_known else []
 
 
 def make_fingerprints(

@@ -269,11 +269,11 @@ def _notes(settings: Row, judged: Judged, model: Model) -> list[str]:
     """Say which answers are wrong, for which sources, and what the words of a table mean."""
     notes, foreign = [], judged.answers.foreign
     if not foreign.all():
-        notes.append(f"wrong{_wrong(judged, ~foreign)}")
+        notes.append(f"wrong{_wrong(judged, foreign=False)}")
     if foreign.any():
         names = ", ".join(sorted(set(judged.labels[foreign])))
         notes.append(f"the model does not know {names}, where unknown is the right answer")
-        notes.append(f"wrong of unknown sources{_wrong(judged, foreign)}")
+        notes.append(f"wrong of unknown sources{_wrong(judged, foreign=True)}")
     if judged.in_family is not None:
         families = [name for name in model.families.names if name not in model.labels]
         notes.append(
@@ -285,9 +285,10 @@ def _notes(settings: Row, judged: Judged, model: Model) -> list[str]:
     return [*notes, *_meaning(settings)]
 
 
-def _wrong(judged: Judged, of: np.ndarray) -> str:
-    """Count the wrong answers for some of the images, and name the most common ones."""
-    wrong = of & judged.answers.wrong
+def _wrong(judged: Judged, *, foreign: bool) -> str:
+    """Count the wrong answers for known or unknown sources, and name the most common ones."""
+    of = judged.answers.foreign == foreign
+    wrong, intervals = of & judged.answers.wrong, judged.answers.shares(foreign=foreign).intervals
     pairs = zip(judged.labels[wrong], judged.named[wrong], strict=True)
     totals = Counter(judged.labels.tolist())
     most = [
@@ -295,7 +296,8 @@ def _wrong(judged: Judged, of: np.ndarray) -> str:
         for (label, answer), n in Counter(pairs).most_common(_NAMED)
     ]
     details = f"; most often {', '.join(most)}" if most else ""
-    return f": {wrong.sum()} of {of.sum()}{details}"
+    low, high = intervals["wrong"]
+    return f": {wrong.sum()} of {of.sum()} (95 % interval: {low:.3f} to {high:.3f}){details}"
 
 
 def _meaning(settings: Row) -> list[str]:

@@ -8,6 +8,7 @@ from sklearn_ganprint.cli import _arguments, _console, _images
 from sklearn_ganprint.cli._console import MESSAGES, Row, Table, columns
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history
 from sklearn_ganprint.files import FileHistory
+from sklearn_ganprint.residuals import is_grey
 
 REQUIRES = ("rich",)
 DESCRIPTION = (
@@ -56,7 +57,7 @@ def _inspect(file: str) -> Row:
     pixels = grey = reason = None
     try:
         image = ImageReader().read_one(file)
-        pixels, grey = estimate_history(image), bool((image == image[..., :1]).all())
+        pixels, grey = estimate_history(image), is_grey(image)
     except ImageReadError as error:  # statements can be read of damaged images too
         reason = _console.one_line(error.reason)
     (form,), (width,), (height,), (quality,) = (

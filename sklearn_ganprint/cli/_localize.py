@@ -17,6 +17,7 @@ from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history
 from sklearn_ganprint.localization import localize_images
 from sklearn_ganprint.plotting import LocalizationDisplay
+from sklearn_ganprint.residuals import is_grey
 
 REQUIRES = ("rich", "skops", "jinja2", "matplotlib")
 DESCRIPTION = (
@@ -190,7 +191,7 @@ def locate(
         "box": "{width} x {height} at {left}, {top}".format(**largest) if regions else None,
         "flat": flat,
         "image_size": mask.shape,
-        "grey": bool((image == image[..., :1]).all()),
+        "grey": is_grey(image),
         "regions": regions,
         **largest,
         "pixels": n_pixels,

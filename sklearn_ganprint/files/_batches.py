@@ -22,7 +22,7 @@ from sklearn_ganprint.datasets._items import image_names, is_image
 from sklearn_ganprint.datasets._reader import ReadFiles, read_usable
 from sklearn_ganprint.files._checkpoint import Checkpoint, go_on
 from sklearn_ganprint.files._fitted import FileHistory, sketch
-from sklearn_ganprint.residuals._blanks import lack_residual, residual_share, share_in_words
+from sklearn_ganprint.residuals import _blanks
 from sklearn_ganprint.residuals._cache import cache_unused
 
 __all__ = ["MAX_SIDE", "MIN_SIDE", "NoResidualError", "UnreadableImageWarning"]
@@ -65,11 +65,11 @@ class Reading(NamedTuple):
         )
         if self.data_range is None or not len(kept):
             return found
-        blank = lack_residual(images, self.data_range)
+        blank = _blanks.lack_residual(images, self.data_range)
         for position in np.flatnonzero(blank):
-            (share,) = residual_share(images[position][np.newaxis], self.data_range)
+            (share,) = _blanks.residual_share(images[position][np.newaxis], self.data_range)
             name = os.fsdecode(items[kept[position]])
-            failures.append(NoResidualError(name, share_in_words(share)))
+            failures.append(NoResidualError(name, _blanks.share_in_words(share)))
         if not blank.any():
             return found
         images, infos = (_safe_indexing(values, ~blank) for values in (images, infos))
@@ -322,7 +322,7 @@ def _history(info: ImageInfo, image: np.ndarray, look: bool) -> FileHistory:
         estimate_history(image) if look else None,
         info.sha256,
         sketch(info.samples),
-        bool((image == image[..., :1]).all()) if image.ndim == 3 and image.shape[2] == 3 else None,
+        _blanks.is_grey(image) if image.ndim == 3 and image.shape[2] == 3 else None,
     )
 
 

@@ -2,7 +2,8 @@
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.residuals._blanks import MIN_DEVIATION, MIN_SHARE, residual_share
-from sklearn_ganprint.residuals._blanks import lack_residual as lack_residual  # for commands
+from sklearn_ganprint.residuals._blanks import is_grey as is_grey  # for commands
+from sklearn_ganprint.residuals._blanks import lack_residual as lack_residual
 from sklearn_ganprint.residuals._blanks import share_in_words as share_in_words
 from sklearn_ganprint.residuals._cache import set_cache_size
 from sklearn_ganprint.residuals._residual import LocalVarianceNormalizer, ResidualTransformer

@@ -118,6 +118,12 @@ def lack_residual(images: Iterable[np.ndarray], data_range: float) -> np.ndarray
     return np.array([_is_blank(image, data_range) for image in map(_channels, images)], dtype=bool)
 
 
+def is_grey(image: np.ndarray) -> bool:
+    """Tell whether the channels of an image are all alike, reading as few rows as possible."""
+    strips = (image[top : top + _STRIP] for top in range(0, len(image), _STRIP))
+    return all((strip == strip[..., :1]).all() for strip in strips)
+
+
 def _is_blank(image: np.ndarray, data_range: float) -> bool:
     if min(image.shape[:2]) < 3:  # no pixel has neighbours all around it
         return image.size >= 9 and bool((image == image[:1, :1]).all())
