@@ -130,7 +130,7 @@ def unseen_density(new, means, kinds, pooled):
         own = np.array([mean for mean, other in zip(means, kinds, strict=True) if other == kind])
         between = np.atleast_2d(np.cov(own.T)) if len(own) > 1 else 0
         densities.append(log_density(new - own.mean(axis=0), between + pooled))
-    return np.log(np.mean(np.exp(densities), axis=0))
+    return logsumexp(densities, axis=0) - np.log(len(densities))
 
 
 def log_density(about, covariance):
@@ -193,11 +193,18 @@ def test_a_source_between_the_classes_is_typical_of_none():
     assert (found[0] < lowest[0]).mean() < 0.5 < 0.95 < (found[1] < lowest[1]).mean()
 
 
-def test_more_features_than_rows(make_parts):
-    X, y, parts = make_parts(n_features=60, n=40)
+@pytest.mark.parametrize("n_features", [60, 300])
+def test_more_features_than_rows(make_parts, n_features):
+    X, y, parts = make_parts(n_features=n_features, n=40)
     model = SubclassDiscriminantAnalysis().fit(X, y, subclasses=parts)
-    expected = reference(X, y, parts, X, shrinkage=60 / (60 + 6 * 40))
-    np.testing.assert_allclose(model.all_scores(X), expected, rtol=1e-7, atol=1e-7)
+    new = X + np.random.default_rng(1).normal(size=X.shape)  # not in the space of the rows
+    expected = reference(X, y, parts, new, shrinkage=n_features / (n_features + 6 * 40))
+    np.testing.assert_allclose(model.all_scores(new), expected, rtol=1e-7, atol=1e-7)
+    means = [model._squashed(X[(y == "b") & (parts == part)]).mean(axis=0) for part in (0, 1)]
+    np.testing.assert_allclose(model.squashed_means_[model.subclass_codes_ == 1], means, atol=1e-9)
+    single = SubclassDiscriminantAnalysis().fit(X.astype(np.float32), y, subclasses=parts)
+    assert single.components_.dtype == np.float32
+    np.testing.assert_allclose(single.all_scores(new), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_more_background_sources_than_rows_of_classes(with_background):
@@ -254,13 +261,15 @@ def test_fold_scores_are_those_of_fits_without_the_fold(make_parts, squash):
         np.testing.assert_allclose(actual[own], expected, rtol=1e-7, atol=1e-7)
 
 
+@pytest.mark.parametrize("n_features", [6, 400])
 @pytest.mark.parametrize("together", [False, True])
-def test_fold_scores_leave_background_rows_out_too(with_background, together):
-    X, y, parts, background = with_background()
+def test_fold_scores_leave_background_rows_out_too(with_background, together, n_features):
+    X, y, parts, background = with_background(n_features=n_features)
     fold_of = np.random.default_rng(2).integers(4, size=len(y))
     if together:
         fold_of[background >= 0] = 3  # there is none without this fold
-    actual = SubclassDiscriminantAnalysis().fold_scores(X, y, fold_of, parts, background)
+    model = SubclassDiscriminantAnalysis(0.1)
+    actual = model.fold_scores(X, y, fold_of, parts, background)
     known = X[background < 0]
     for fold in range(4):
         own, rest = fold_of == fold, fold_of != fold

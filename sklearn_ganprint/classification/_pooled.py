@@ -243,14 +243,15 @@ class Scatter(NamedTuple):
         return self._replace(means=scaler.transform(self.means), within=within)
 
 
-def shrink(covariance: np.ndarray, shrinkage: float) -> np.ndarray:
+def shrink(covariance: np.ndarray, shrinkage: float, n_features: int | None = None) -> np.ndarray:
     """Make a covariance C ``(1 - shrinkage) C + shrinkage trace(C) / n_features I``, in place.
 
-    Where nothing scatters, as in classes of copies, the result is I.
+    Where nothing scatters, as in classes of copies, the result is I. `n_features` is given if C is
+    that of fewer coordinates, in a space outside of which nothing scatters.
     """
     if not covariance.any():
         return np.eye(len(covariance))
-    diagonal = shrinkage * np.trace(covariance) / len(covariance)
+    diagonal = shrinkage * np.trace(covariance) / (n_features or len(covariance))
     covariance *= 1 - shrinkage
     covariance.flat[:: len(covariance) + 1] += diagonal
     return covariance

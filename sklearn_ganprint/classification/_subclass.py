@@ -165,8 +165,10 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         numpy.linalg.LinAlgError
             If the covariance has no inverse: more shrinkage is needed.
         """
-        self._fit_all(*self._check(X, y, subclasses, background))
-        return self
+        X, parts, of_rows = self._check(X, y, subclasses, background)
+        rows, basis = self._rows(X)
+        self._fit_all(rows, parts, of_rows)
+        return self._expand(basis)
 
     @fit_context(prefer_skip_nested_validation=True)
     def fold_scores(
@@ -216,24 +218,26 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         scored = np.ones(len(X), dtype=bool) if rows is None else column_or_1d(rows)
         check_consistent_length(X, fold_of, scored)
         scores = np.empty((1 + leave_class_out, len(X), 2, len(self.classes_)))
-        centres, together = self._fit_all(X, parts, of_rows)
+        rows, basis = self._rows(X)
+        centres, together = self._fit_all(rows, parts, of_rows)
         of_classes = parts.codes[of_rows]
         for fold in np.unique(fold_of[scored]):
             own, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
-            rest = together.without(self._moments(X[own], of_rows[own], centres))
+            rest = together.without(self._moments(rows, of_rows, centres, own))
             left = np.flatnonzero(rest.counts)
             if len(np.unique(parts.of_classes(left).codes)) < 2:
                 raise ValueError(f"All rows outside of fold {fold} are of one class.")
             model = self._like_this()
             rest = Moments(rest.counts[left], rest.sums[left], rest.products)
-            means = model._solve(parts.at(left), rest, centres[left], X.dtype)
-            model._spread(parts.at(left), X, np.searchsorted(left, of_rows[others]), others)
+            means = model._solve(parts.at(left), rest, centres[left], rows.dtype)
+            model._spread(parts.at(left), rows, np.searchsorted(left, of_rows[others]), others)
             own = own[scored[own]]
-            along = model._along(X, own)
+            along = model._along(rows, own)
             scores[0, own] = model._scores(along)
             for code in np.unique(of_classes[own]) if leave_class_out else ():
                 unknown = of_classes[own] == code
                 scores[1, own[unknown]] = model._scores_without(code, along[unknown], means)
+        self._expand(basis)
         return scores[:, scored] if leave_class_out else scores[0, scored]
 
     def class_scores(self, X: Any) -> np.ndarray:
@@ -283,7 +287,7 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=list(FLOAT_DTYPES))
-        return self._along(X)
+        return self._along(_Squashed(self, X))
 
     def _check(
         self, X: Any, y: Any, subclasses: Any, background: Any
@@ -310,14 +314,35 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         self.scale_[self.scale_ == 0] = 1.0
         return X, Parts(pairs[0], pairs[1], n_classes), of_rows.ravel()
 
+    @one_blas_thread()
+    def _rows(self, X: np.ndarray) -> tuple[Any, np.ndarray | None]:
+        """Return squashed rows to fit on; few of them in coordinates of a basis, and that basis.
+
+        Rows, and all that is fitted on them, lie in the space that they span. There a covariance
+        that is shrunk to the identity is the same, and its factor takes a fraction of the time.
+        """
+        n, n_features = X.shape
+        if n > n_features // 2 or self._share_of_identity(n) == 0:
+            return _Squashed(self, X), None
+        basis, along = np.linalg.qr(self._squashed(X).T.astype(np.float64))
+        return along.T.astype(X.dtype), basis
+
+    def _expand(self, basis: np.ndarray | None) -> Self:
+        """Turn what was fitted along a basis into features."""
+        if basis is not None:
+            for name in ("centre_", "components_", "squashed_means_"):
+                along = getattr(self, name)
+                setattr(self, name, (along @ basis.T).astype(along.dtype))
+        return self
+
     def _fit_all(
-        self, X: np.ndarray, parts: "Parts", of_rows: np.ndarray
+        self, rows: Any, parts: "Parts", of_rows: np.ndarray
     ) -> tuple[np.ndarray, "Moments"]:
         """Fit on all rows; return the centres of the parts, and the moments about these."""
-        centres = self._centres(X, of_rows)
-        together = self._moments(X, of_rows, centres)
-        self._solve(parts, together, centres, X.dtype)
-        self._spread(parts, X, of_rows)
+        centres = self._centres(rows, of_rows)
+        together = self._moments(rows, of_rows, centres, np.arange(len(of_rows)))
+        self._solve(parts, together, centres, rows.dtype)
+        self._spread(parts, rows, of_rows)
         return centres, together
 
     def _like_this(self) -> Self:
@@ -332,20 +357,24 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         rows = (X - self.mean_.astype(X.dtype)) / self.scale_.astype(X.dtype)
         return rows if self.squash is None else self.squash * np.tanh(rows / self.squash)
 
-    def _centres(self, X: np.ndarray, parts: np.ndarray) -> np.ndarray:
-        sums = np.zeros((parts.max() + 1, X.shape[1]))
-        for chunk in row_chunks(*X.shape):
-            sums += _members(parts[chunk], len(sums)) @ self._squashed(X[chunk])
+    def _centres(self, rows: Any, parts: np.ndarray) -> np.ndarray:
+        sums = np.zeros((parts.max() + 1, rows.shape[1]))
+        for chunk in row_chunks(*rows.shape):
+            sums += _members(parts[chunk], len(sums)) @ rows[chunk]
         return sums / np.bincount(parts)[:, np.newaxis]
 
-    def _moments(self, X: np.ndarray, parts: np.ndarray, centres: np.ndarray) -> "Moments":
+    def _moments(
+        self, rows: Any, parts: np.ndarray, centres: np.ndarray, chosen: np.ndarray
+    ) -> "Moments":
         """Add up rows about the centres of their parts, products in the precision of the rows."""
-        sums, products = np.zeros(centres.shape), np.zeros((X.shape[1], X.shape[1]))
-        for chunk in row_chunks(len(X), X.shape[1] // 8):  # each adds to all of the products
-            rows = self._squashed(X[chunk]) - centres[parts[chunk]].astype(X.dtype)
-            products += rows.T @ rows
-            sums += _members(parts[chunk], len(sums)) @ rows
-        return Moments(np.bincount(parts, minlength=len(sums)), sums, products)
+        n_features = rows.shape[1]
+        sums, products = np.zeros(centres.shape), np.zeros((n_features, n_features))
+        for chunk in row_chunks(len(chosen), n_features // 8):  # each adds to all of the products
+            own = parts[chosen[chunk]]
+            about = rows[chosen[chunk]] - centres[own].astype(rows.dtype)
+            products += about.T @ about
+            sums += _members(own, len(sums)) @ about
+        return Moments(np.bincount(parts[chosen], minlength=len(sums)), sums, products)
 
     @one_blas_thread()  # as in PooledDiscriminantAnalysis
     def _solve(
@@ -359,15 +388,16 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         off = moments.sums / counts
         within = moments.products - (counts * off).T @ off
         within /= counts.sum()
-        if np.trace(within) <= 1e-9 * len(within):  # what rounding leaves of no scatter is none
+        n_features = len(self.mean_)  # more than there are here, along a basis
+        if np.trace(within) <= 1e-9 * n_features:  # what rounding leaves of no scatter is none
             within[:] = 0
         means = centres + off
         self.subclass_codes_ = parts.of_classes().codes
         n_known = len(self.subclass_codes_)
         centre = means[:n_known].mean(axis=0)
         about = means - centre
-        share = self._share_of_identity(len(within), counts.sum())
-        factor = cholesky_of(shrink(within, share), share)
+        share = self._share_of_identity(counts.sum())
+        factor = cholesky_of(shrink(within, share, n_features), share)
         weights = cho_solve(factor, about.T).T
         gram = weights @ about.T
         values, vectors = np.linalg.eigh((gram + gram.T) / 2)
@@ -385,24 +415,26 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         )
         return means
 
-    def _share_of_identity(self, n_features: int, n_rows: int) -> float:
+    def _share_of_identity(self, n_rows: int) -> float:
         if self.shrinkage == "auto":
+            n_features = len(self.mean_)
             return max(LEAST_SHRINKAGE, n_features / (n_features + PRIOR * n_rows))
         return float(self.shrinkage)
 
-    def _along(self, X: np.ndarray, rows: Any = None) -> np.ndarray:
-        """Give the coordinates of rows, all or some, along the directions."""
-        rows = np.arange(len(X)) if rows is None else rows
-        along = np.empty((len(rows), len(self.components_)))
-        for chunk in row_chunks(len(rows), X.shape[1]):
-            along[chunk] = (self._squashed(X[rows[chunk]]) - self.centre_) @ self.components_.T
+    def _along(self, rows: Any, chosen: Any = None) -> np.ndarray:
+        """Give the coordinates of squashed rows, all or some, along the directions."""
+        n_rows, n_features = rows.shape
+        chosen = np.arange(n_rows) if chosen is None else chosen
+        along = np.empty((len(chosen), len(self.components_)))
+        for chunk in row_chunks(len(chosen), n_features):
+            along[chunk] = (rows[chosen[chunk]] - self.centre_) @ self.components_.T
         return along
 
-    def _spread(self, parts: "Parts", X: np.ndarray, of_rows: np.ndarray, rows: Any = None) -> Self:
+    def _spread(self, parts: "Parts", rows: Any, of_rows: np.ndarray, chosen: Any = None) -> Self:
         """Set the covariance of each part; `of_rows` are the parts of the rows."""
         known = of_rows < len(self.means_)
         of_rows = of_rows[known]
-        about = self._along(X, rows)[known] - self.means_[of_rows]
+        about = self._along(rows, chosen)[known] - self.means_[of_rows]
         r = about.shape[1]
         # Along the directions S is the identity; few rows do not tell how they differ from it.
         share = r / (r + len(about) - 1)
@@ -464,6 +496,16 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         kinds = zip(means, self.background_covariances_, strict=True)
         densities = [_log_density(rows, *kind) for kind in kinds]
         return logsumexp(densities, axis=0) - np.log(len(densities))
+
+
+class _Squashed:
+    """Rows that are standardised and squashed when some of them are taken."""
+
+    def __init__(self, model: SubclassDiscriminantAnalysis, X: np.ndarray) -> None:
+        self.model, self.X, self.shape, self.dtype = model, X, X.shape, X.dtype
+
+    def __getitem__(self, chosen: Any) -> np.ndarray:
+        return self.model._squashed(self.X[chosen])
 
 
 def _numbers(name: str, given: Any, default: np.ndarray) -> np.ndarray:

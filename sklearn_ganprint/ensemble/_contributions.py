@@ -350,7 +350,7 @@ def _subclass_contributions(
             "lacks: a former version has saved it. Fit it anew."
         )
     rows = validate_data(model, rows, reset=False, dtype=list(FLOAT_DTYPES))
-    along = model._along(rows)
+    along = model.coordinates(rows)
     # Shares of the parts in both scores: of the second class they are below 0.
     likely, nearest = np.zeros((2, len(rows), len(model.means_)))
     slopes, distances = np.zeros((2, *along.shape)), []
