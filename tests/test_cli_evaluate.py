@@ -1,5 +1,6 @@
 """``ganprint evaluate``, as it is used, and what ``fit`` and ``info`` tell of images left out."""
 
+import contextlib
 import csv
 import io
 import json
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cli_helpers import check_json
 from PIL import Image
 from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
@@ -51,14 +53,19 @@ def sampled(tmp_path_factory):
     return folder / "m", folder / "new"
 
 
-@pytest.fixture
-def document(sampled, ganprint):
+@pytest.fixture(scope="module")
+def document(sampled):
     """What the command finds, and the rows of predict for the same files."""
-    model, folder = sampled
-    status, out, err = ganprint("evaluate", model, folder, "--format", "json")
-    assert status == 0 and "warning" not in err
-    predicted = ganprint("predict", model, folder, "--format", "json")[1]
-    return json.loads(out), json.loads(predicted)["results"]
+    found = []
+    for command in ("evaluate", "predict"):
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            assert main([command, *map(str, sampled), "--format", "json"]) == 0
+        assert "warning" not in err.getvalue()
+        found.append(json.loads(out.getvalue()))
+        check_json(command, found[-1])
+    evaluated, predicted = found
+    return evaluated, predicted["results"]
 
 
 def true_source(row):
