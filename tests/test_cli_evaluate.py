@@ -54,18 +54,26 @@ def sampled(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def document(sampled):
-    """What the command finds, and the rows of predict for the same files."""
-    found = []
-    for command in ("evaluate", "predict"):
+def printed(sampled):
+    """What the command prints in each form, and predict of the same files as JSON."""
+
+    def run(command, form):
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            assert main([command, *map(str, sampled), "--format", "json"]) == 0
+            assert main([command, *map(str, sampled), "--format", form]) == 0
         assert "warning" not in err.getvalue()
-        found.append(json.loads(out.getvalue()))
-        check_json(command, found[-1])
-    evaluated, predicted = found
-    return evaluated, predicted["results"]
+        return out.getvalue()
+
+    forms = {form: run("evaluate", form) for form in ("table", "csv", "json")}
+    return {**forms, "predict": run("predict", "json")}
+
+
+@pytest.fixture
+def document(printed):
+    """What the command finds, and the rows of predict for the same files."""
+    found, predicted = json.loads(printed["json"]), json.loads(printed["predict"])
+    check_json("evaluate", found)
+    return found, predicted["results"]
 
 
 def true_source(row):
@@ -118,7 +126,7 @@ def test_some_files_of_each_source_are_enough(sampled, ganprint):
     assert {source["images"] for source in found["sources"]} == {3}
 
 
-def test_right_families_are_counted(sampled, document, ganprint):
+def test_right_families_are_counted(sampled, document, printed):
     found, rows = document
     names = load_model(sampled[0]).estimator_.families_.names
     family_of = {source: name for name in names for source in name.split(" or ")}
@@ -134,10 +142,10 @@ def test_right_families_are_counted(sampled, document, ganprint):
     for source in found["sources"][:-1]:
         own = [row for row in known if true_source(row) == source["name"]]
         assert source["right_family"] == share(own)
-    out = ganprint("evaluate", *sampled)[1]
+    out = printed["table"]
     together = "; ".join(name for name in names if " or " in name)
     assert f"families of several sources: {together}\n" in out and "unsure   right family" in out
-    table = csv.DictReader(io.StringIO(ganprint("evaluate", *sampled, "--format", "csv")[1]))
+    table = csv.DictReader(io.StringIO(printed["csv"]))
     assert float(next(table)["right_family"]) == share(
         [row for row in known if true_source(row) == found["sources"][0]["name"]]
     )
@@ -186,10 +194,9 @@ def test_the_confusion_matrix_counts_every_answer(document):
     assert found["unknown_label"] == "unknown"
 
 
-def test_the_table_and_its_notes(sampled, document, ganprint):
+def test_the_table_and_its_notes(document, printed):
     found, rows = document
-    _, out, _ = ganprint("evaluate", *sampled)
-    first, second = out.split("\n\n")
+    first, second = printed["table"].split("\n\n")
     lines = [re.split("  +", line.strip()) for line in first.splitlines()]
     assert lines[0][:5] == ["source", "images", "right", "95 % interval", "unsure"]
     assert [line[0] for line in lines[2:]] == [
@@ -216,9 +223,9 @@ def test_the_table_and_its_notes(sampled, document, ganprint):
     assert "format: JPEG" in second and "JPEG quality: 50-69" in second
 
 
-def test_csv_has_a_row_for_each_part_with_intervals(sampled, document, ganprint):
+def test_csv_has_a_row_for_each_part_with_intervals(document, printed):
     found, _ = document
-    table = csv.DictReader(io.StringIO(ganprint("evaluate", *sampled, "--format", "csv")[1]))
+    table = csv.DictReader(io.StringIO(printed["csv"]))
     rows = list(table)
     assert len(rows) == len(found["sources"]) + 2 + len(found["histories"])
     (total,) = (row for row in rows if row["by"] == "all" and row["known"] == "True")
