@@ -166,9 +166,8 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
             If the covariance has no inverse: more shrinkage is needed.
         """
         X, parts, of_rows = self._check(X, y, subclasses, background)
-        rows, basis = self._rows(X)
-        self._fit_all(rows, parts, of_rows)
-        return self._expand(basis)
+        self._fit_all(*self._rows(X), parts, of_rows)
+        return self
 
     @fit_context(prefer_skip_nested_validation=True)
     def fold_scores(
@@ -219,7 +218,7 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         check_consistent_length(X, fold_of, scored)
         scores = np.empty((1 + leave_class_out, len(X), 2, len(self.classes_)))
         rows, basis = self._rows(X)
-        centres, together = self._fit_all(rows, parts, of_rows)
+        centres, together = self._fit_all(rows, basis, parts, of_rows)
         of_classes = parts.codes[of_rows]
         for fold in np.unique(fold_of[scored]):
             own, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
@@ -237,7 +236,6 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
             for code in np.unique(of_classes[own]) if leave_class_out else ():
                 unknown = of_classes[own] == code
                 scores[1, own[unknown]] = model._scores_without(code, along[unknown], means)
-        self._expand(basis)
         return scores[:, scored] if leave_class_out else scores[0, scored]
 
     def class_scores(self, X: Any) -> np.ndarray:
@@ -327,22 +325,18 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         basis, along = np.linalg.qr(self._squashed(X).T.astype(np.float64))
         return along.T.astype(X.dtype), basis
 
-    def _expand(self, basis: np.ndarray | None) -> Self:
-        """Turn what was fitted along a basis into features."""
-        if basis is not None:
-            for name in ("centre_", "components_", "squashed_means_"):
-                along = getattr(self, name)
-                setattr(self, name, (along @ basis.T).astype(along.dtype))
-        return self
-
     def _fit_all(
-        self, rows: Any, parts: "Parts", of_rows: np.ndarray
+        self, rows: Any, basis: np.ndarray | None, parts: "Parts", of_rows: np.ndarray
     ) -> tuple[np.ndarray, "Moments"]:
         """Fit on all rows; return the centres of the parts, and the moments about these."""
         centres = self._centres(rows, of_rows)
         together = self._moments(rows, of_rows, centres, np.arange(len(of_rows)))
         self._solve(parts, together, centres, rows.dtype)
         self._spread(parts, rows, of_rows)
+        if basis is not None:
+            for name in ("centre_", "components_", "squashed_means_"):
+                along = getattr(self, name)
+                setattr(self, name, (along @ basis.T).astype(along.dtype))
         return centres, together
 
     def _like_this(self) -> Self:
