@@ -339,6 +339,12 @@ def test_two_images_to_fit_on_are_enough(data):
         reproduce_paper(*data, replace(SETTINGS, n_fit=1))
 
 
+def test_says_that_it_is_the_controls_that_take_more_images(data):
+    X, y = (values[::5] for values in data)
+    with pytest.raises(ValueError, match="The controls cannot be measured: .* at least 4 images"):
+        reproduce_paper(X, y, replace(SETTINGS, controls=True))
+
+
 def test_refuses_a_source_without_usable_files(data, image_folder):
     _, y = data
     _, paths, _ = image_folder(n_per_class=16)
