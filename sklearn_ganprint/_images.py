@@ -455,6 +455,8 @@ class ImageTransformer(
 
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:
         """Validate images, and warn of values that do not fit `data_range`."""
+        if not reset:
+            self._validate_params()  # images are transformed without a fit too
         images = self._validate_images(X, reset=reset)
         if hasattr(self, "data_range"):
             warn_of_wrong_range(images, self.data_range)
