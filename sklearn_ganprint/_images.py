@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_array
+from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils._set_output import _get_container_adapter
 from sklearn.utils.validation import _is_fitted, validate_data
 
@@ -204,11 +204,12 @@ def quiet_about_images() -> Iterator[None]:
 
 
 def scaled_planes(image: Any, dtype: Any = np.float64, *, centre: bool = True) -> np.ndarray:
-    """Return the channels ``(C, H, W)`` of an image ``(H, W[, C])``, less their means.
+    """Return the channels ``(C, H, W)`` of a finite image ``(H, W[, C])``, less their means.
 
     They are scaled to 1 at the most, so that no square overflows. What rounding leaves of a
     constant channel becomes 0.
     """
+    assert_all_finite(image)
     planes = np.ascontiguousarray(np.moveaxis(np.atleast_3d(image), 2, 0))
     mean = planes.mean(axis=(1, 2), dtype=np.float64) if centre else np.zeros(len(planes))
     planes = planes.astype(dtype) - mean.astype(dtype)[:, np.newaxis, np.newaxis]
@@ -454,6 +455,8 @@ class ImageTransformer(
 
     def _take(self, X: Any, *, reset: bool) -> np.ndarray:
         """Validate images, and warn of values that do not fit `data_range`."""
+        if not reset:
+            self._validate_params()  # images are transformed without a fit too
         images = self._validate_images(X, reset=reset)
         if hasattr(self, "data_range"):
             warn_of_wrong_range(images, self.data_range)

@@ -131,6 +131,18 @@ def test_compare_leaves_copies_out(halves, ganprint):
     assert json.loads(out)["images"][1]["b"] == 10
 
 
+def test_compare_names_sources_of_which_no_image_is_left(halves, ganprint):
+    first, second = halves
+    (second / "damaged").mkdir()
+    (second / "damaged" / "0.png").write_bytes(b"")
+    (second / "copies").mkdir()
+    (second / "copies" / "0.png").write_bytes(next((first / "a").iterdir()).read_bytes())
+    _, out, err = ganprint("compare", first, second, "--format", "json")
+    assert f"left of these sources of {second}, and they are not compared: copies, damaged" in err
+    counts = json.loads(out)["images"][1]
+    assert (counts["copies"], counts["damaged"]) == (0, 0)
+
+
 def test_compare_leaves_out_files_that_a_model_was_fitted_on(models, halves, ganprint):
     fitted = next((halves[0] / "a").iterdir()).read_bytes()
     (halves[1] / "b" / "another name.png").write_bytes(fitted)

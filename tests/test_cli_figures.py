@@ -2,10 +2,12 @@
 
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from matplotlib import rcParams
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 from sklearn_ganprint import FingerprintClassifier
@@ -71,6 +73,22 @@ def test_confusion_shows_shares_of_each_source(result):
     shares = result.confusion / result.confusion.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(ax.images[0].get_array(), shares)
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["a", "b", "c"]
+
+
+def brightness(colour):
+    """Relative luminance, as WCAG 2 defines it."""
+    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in to_rgb(colour)]
+    return np.dot([0.2126, 0.7152, 0.0722], linear)
+
+
+def test_shares_can_be_read_where_none_is_great(result):
+    wrong = np.roll(["a", "b", "c", "b", "c"], 1)
+    ax = confusion(replace(result, y_pred=np.resize(wrong, len(result.y_test)))).axes[0]
+    (image,) = ax.images
+    cells = image.cmap(image.norm(image.get_array())).reshape(-1, 4)
+    for cell, text in zip(cells, ax.texts, strict=True):
+        dark, bright = sorted([brightness(cell[:3]), brightness(text.get_color())])
+        assert (bright + 0.05) / (dark + 0.05) > 3
 
 
 @pytest.mark.parametrize(

@@ -143,3 +143,10 @@ def test_what_is_constant_is_like_nothing(shape):
 def test_what_does_not_go_together_is_refused(second, trim, message):
     with pytest.raises(ValueError, match=message):
         compare_fingerprints(np.ones((8, 8)), np.ones(second), trim=trim)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_is_refused(value):
+    pattern = np.arange(64.0).reshape(8, 8)
+    with pytest.raises(ValueError, match="contains (NaN|infinity)"):
+        compare_fingerprints(pattern, np.where(pattern == 9, value, pattern))

@@ -314,7 +314,7 @@ def test_csv_names_that_are_not_utf8(root):
         ("path,label\n,a\n", "row at line 2, column 'path'"),
         ("path,label,group\n\ngan/1.png,a,\n", "row at line 3, column 'group'"),
         ("path,label\ngan/1.png," + "x" * 200_000, "not a CSV file"),
-        ("path,label\ngan/1.png,a\ngan/2.png,a\n", "at least two labels, found 'a'"),
+        ("path,label\ngan/1.png,a\ngan/2.png,a\n", r"at least two labels, found 'a' \(2 images\)$"),
     ],
 )
 def test_bad_csv_is_named(table, text, words):

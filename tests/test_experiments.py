@@ -10,7 +10,12 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 
-from sklearn_ganprint import FileBatchClassifier, FingerprintClassifier, ResidualTransformer
+from sklearn_ganprint import (
+    FileBatchClassifier,
+    FingerprintClassifier,
+    OpenSetClassifier,
+    ResidualTransformer,
+)
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.experiments import compare_predictions, evaluate_attribution
 
@@ -121,6 +126,15 @@ def test_any_classifier_will_do():
     assert result.scores.shape == (15, 3)
     classifier = evaluate_attribution(FingerprintClassifier(), rows, y)
     assert np.abs(classifier.scores).max() <= 1
+
+
+def test_images_that_are_called_unknown_are_attributed_to_none():
+    images, y = make_images(["a", "b", "c"], 20, amplitude=1)
+    result = evaluate_attribution(OpenSetClassifier(make_pipe(), false_alarm_rate=0.5), images, y)
+    assert set(result.y_pred) == {"a", "b", "c", "unknown"}
+    assert result.scores.shape == (len(result.y_pred), len(result.classes))
+    unknown = np.sum(result.y_pred == "unknown")
+    assert result.confusion.sum() + unknown == result.n_test.sum()
 
 
 def test_to_dict_is_json():

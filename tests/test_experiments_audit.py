@@ -364,8 +364,17 @@ def test_wrong_use_is_told(traces):
         audit_attribution(traces, Y[1:])
     with pytest.raises(ValueError, match="at least 2 groups"):
         audit_attribution(traces, Y, groups=np.zeros(2 * N))
+    with pytest.raises(ValueError, match=r"no image of \['a'\] to hold out|no image of \['b'\]"):
+        audit_attribution(traces, Y, groups=Y)
     with pytest.raises(ValueError, match="None of the 1 files can be used"):
         audit_attribution(["/nowhere.png"], ["a"])
+
+
+def test_a_class_of_which_no_file_can_be_used_is_missed(tmp_path, traces):
+    bunch = write(traces, tmp_path, range(2 * N), plain_png)
+    files = [*bunch.filenames, "/nowhere.png"]
+    with pytest.raises(ValueError, match=r"that can be used, .*; got 0 of c\."):
+        audit_attribution(files, [*Y, "c"])
 
 
 def test_the_samples_are_told_by_more_than_content():

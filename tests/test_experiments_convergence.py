@@ -122,6 +122,7 @@ def test_rows_and_json():
         (np.ones((0, 4, 4)), None, "at least 1"),
         (np.zeros((8, 4, 4)), None, "'g': .* are 0"),
         (np.ones((8, 16)), None, r"'g': .* got shapes \(4, 16\)"),
+        (np.append(np.ones((7, 4, 4)), np.full((1, 4, 4), np.nan), axis=0), None, "NaN"),
         (np.ones((8, 4, 4)), [9], r"number of residuals, 8; got \[9\]"),
         (np.ones((8, 4, 4)), [0, 2], r"from 1"),
         (np.ones((8, 4, 4)), [1.5], r"whole numbers"),

@@ -266,6 +266,8 @@ def test_bad_files_are_left_out_of_everything(data, sides, image_folder):
     assert sorted(name for name, _ in result.failures) == sorted(broken)
     assert sorted(error.filename for error in told) == sorted(broken)
     assert result.attribution.n_fit.tolist() == [7, 8, 8]
+    text = "\n".join(result.warnings)
+    assert "the mean of 7 residuals" in text and "as few as 7 test images" in text
     assert result.attribution.n_test.tolist() == [8, 7, 8]
     assert result.robustness.clean.n_test == 8
 
@@ -319,7 +321,7 @@ def test_warns_of_near_duplicates_and_blank_images(make_images):
     ("change", "message"),
     [
         (lambda X, y: (np.where((y == "a")[:, None, None, None], X[:1], X), y), "'a'.* the same"),
-        (lambda X, y: (X[::8], y[::8]), "at least 2 images a source to fit on"),
+        (lambda X, y: (X[::8], y[::8]), "Expected 3 images a source or more, .* of {'a': 2, "),
         (lambda X, y: (X, y[:5]), "inconsistent numbers of samples"),
         (lambda X, y: (X[:16], y[:16]), "at least 2 sources"),
     ],
@@ -327,6 +329,20 @@ def test_warns_of_near_duplicates_and_blank_images(make_images):
 def test_refuses_what_has_no_answer(data, change, message):
     with pytest.raises(ValueError, match=message):
         reproduce_paper(*change(*data), SETTINGS)
+
+
+def test_two_images_to_fit_on_are_enough(data):
+    X, y = (values[::5] for values in data)
+    attribution = reproduce_paper(X, y, replace(SETTINGS, n_robustness=0)).attribution
+    assert (attribution.n_fit.tolist(), attribution.n_test.tolist()) == ([2, 2, 2], [2, 1, 1])
+    with pytest.raises(ValueError, match="at least 2 images a source to fit on"):
+        reproduce_paper(*data, replace(SETTINGS, n_fit=1))
+
+
+def test_says_that_it_is_the_controls_that_take_more_images(data):
+    X, y = (values[::5] for values in data)
+    with pytest.raises(ValueError, match="The controls cannot be measured: .* at least 4 images"):
+        reproduce_paper(X, y, replace(SETTINGS, controls=True))
 
 
 def test_refuses_a_source_without_usable_files(data, image_folder):

@@ -261,6 +261,13 @@ def test_other_shapes_have_no_autocorrelation(function, shape):
         function(np.ones(shape))
 
 
+@pytest.mark.parametrize("function", [autocorrelation, autocorrelation_period])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_has_no_autocorrelation(function, value):
+    with pytest.raises(ValueError, match="contains (NaN|infinity)"):
+        function(np.full((4, 4), value))
+
+
 def nails(shape, periods, strength=4.0):
     pattern = np.zeros(shape)
     pattern[:: periods[0], :: periods[1]] = strength * np.sqrt(np.prod(periods))

@@ -140,6 +140,12 @@ def test_a_data_frame_comes_out_on_request(make_images):
     )
 
 
+@pytest.mark.parametrize("params", [{"channels": "hsv"}, {"data_range": -1.0}, {"flatten": "no"}])
+def test_parameters_are_checked_without_a_fit_too(params):
+    with pytest.raises(ValueError, match=f"The '{next(iter(params))}' parameter"):
+        ResidualTransformer(**params).transform(np.ones((1, 8, 8)))
+
+
 @pytest.mark.parametrize(
     ("shape", "words"),
     [

@@ -26,10 +26,13 @@ class Collection:
     images: list[tuple[str, str]]  # files and their labels, once read those that can be used
     fingerprints: Any = None  # FingerprintSet, once it is made
 
+    def __post_init__(self) -> None:
+        self._none = dict.fromkeys((label for _, label in self.images), 0)
+
     @property
     def counts(self) -> dict[str, int]:
-        """Number of images of each source."""
-        return Counter(label for _, label in self.images)
+        """Number of images of each source, 0 where none could be used or all were left out."""
+        return {**self._none, **Counter(label for _, label in self.images)}
 
 
 def open_collection(path: str, failures: list[ImageReadError], *, one_source: bool) -> Collection:

@@ -146,11 +146,17 @@ def _compare(args: argparse.Namespace) -> Compared:
 
 
 def _warnings_of_few(collections: Sequence[Collection]) -> list[str]:
-    """Name the sources of too few images for the size of their fingerprints."""
+    """Name the sources of no images, and those of too few for the size of their fingerprints."""
     found = []
     for collection in collections:
+        counts = collection.counts
+        if none := [source for source, n in counts.items() if not n]:
+            found.append(
+                f"no image is left of these sources of {collection.path}, and they are not "
+                f"compared: {', '.join(none)}"
+            )
         n_pixels = math.prod(collection.fingerprints.fingerprints.shape[1:3])
-        few = {s: n for s, n in collection.counts.items() if n * n_pixels < FEW * FEW_PIXELS}
+        few = {s: n for s, n in counts.items() if 0 < n * n_pixels < FEW * FEW_PIXELS}
         if few:
             listed = ", ".join(f"{source} ({n})" for source, n in few.items())
             found.append(

@@ -318,7 +318,9 @@ def confusion(result: AttributionResult, *, blank_below: float = 0) -> Any:
     )
     display.ax_.set(xlabel="attributed to", ylabel="made by", title="Where each source's images go")
     for share, text in zip(display.confusion_matrix.flat, display.text_.flat, strict=True):
-        text.set_visible(bool(share >= blank_below))
+        # scikit-learn chooses ink for a scale that ends at the greatest share, not at 1.
+        colour = "white" if share > 0.6 else "black"
+        text.set(visible=bool(share >= blank_below), color=colour)
     for tick in display.ax_.get_xticklabels():
         tick.set(ha="right", rotation_mode="anchor")
     _take_literally([*display.ax_.get_xticklabels(), *display.ax_.get_yticklabels()])

@@ -80,7 +80,7 @@ def compare_fingerprints(first: Any, second: Any, *, trim: int = 0) -> Fingerpri
     Raises
     ------
     ValueError
-        If the shapes differ, or nothing is left of the image.
+        If the shapes differ, a value is not finite, or nothing is left of the image.
 
     See Also
     --------
@@ -141,7 +141,7 @@ def correlations_and_errors(
     Raises
     ------
     ValueError
-        If the shapes differ, or nothing is left of the image.
+        If the shapes differ, a value is not finite, or nothing is left of the image.
 
     Examples
     --------
@@ -304,7 +304,7 @@ def peak_to_correlation_energy(
     Raises
     ------
     ValueError
-        If the shapes do not go together, or the neighbourhood is not odd.
+        If the shapes do not go together, a value is not finite, or the neighbourhood is not odd.
 
     See Also
     --------
@@ -363,7 +363,7 @@ def locate_peaks(
     Raises
     ------
     ValueError
-        If the shapes do not go together, or the neighbourhood is not odd.
+        If the shapes do not go together, a value is not finite, or the neighbourhood is not odd.
 
     See Also
     --------

@@ -406,10 +406,10 @@ def _require_two_labels(container: str, listing: Listing, entries: Sequence[Entr
         if label not in usable:
             listing.failures.append(ImageReadError(source, f"label {label!r} has no usable image"))
     if len(usable) < 2:
-        problems = "; ".join(str(failure) for failure in listing.failures[:3]) or "none"
+        problems = "; ".join(str(failure) for failure in listing.failures[:3])
         raise ValueError(
             f"{printable(container)}: expected usable images of at least two labels, found "
-            f"{_counted(entries)}; first problems: {problems}"
+            f"{_counted(entries)}{problems and f'; first problems: {problems}'}"
         )
 
 

@@ -163,7 +163,8 @@ def evaluate_attribution(
     -----
     The split is stratified by class. Scores are correlations with each class's own fingerprint if
     the estimator ends with a :class:`FingerprintClassifier` that decides by them, and else those
-    of ``decision_function``, which for two classes is taken as ``-s`` and ``s``.
+    of ``decision_function``, which for two classes is taken as ``-s`` and ``s``, or of
+    ``class_scores`` where there is none, as of :class:`OpenSetClassifier`.
 
     Files that cannot be used are left out of everything and listed in ``failures``; a
     :class:`FileBatchEstimator` with ``on_error="raise"`` raises instead.
@@ -255,14 +256,15 @@ def _listening(estimator: Any) -> tuple[Any, list[ImageReadError]]:
 
 def _score(model: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return scores (n, n_classes) and attributed classes, in one pass where that is possible."""
-    inner = getattr(model, "estimator_", model)
+    inner = model.estimator_ if isinstance(model, FileBatchEstimator) else model
     last = inner[-1] if isinstance(inner, Pipeline) else inner
     if isinstance(last, FingerprintClassifier) and last.metric == "correlation":
         if isinstance(model, Pipeline):  # which hands on none but scikit-learn's methods
             X, model = model[:-1].transform(X) if len(model) > 1 else X, last
         scores = model.correlate(X)
         return scores, model.classes_[scores.argmax(axis=1)]
-    scores = np.asarray(model.decision_function(X))
+    name = "decision_function" if hasattr(model, "decision_function") else "class_scores"
+    scores = np.asarray(getattr(model, name)(X))
     scores = np.column_stack([-scores, scores]) if scores.ndim == 1 else scores
     return scores, model.predict(X)
 

@@ -284,7 +284,7 @@ def audit_attribution(
     seen = _look_at_all(batches)
     files = X[seen.kept] if of_files else None
     groups = None if groups is None else np.asarray(groups)[seen.kept]
-    return _audit(seen, y[seen.kept], files, groups, random_state, failures)
+    return _audit(seen, y, files, groups, random_state, failures)
 
 
 def audit_files(
@@ -406,15 +406,20 @@ def _look_at(images: np.ndarray, features: CorrelationTransformer) -> dict[str, 
 def _audit(
     seen: Bunch, y: np.ndarray, files: Any, groups: Any, seed: int, failures: list[ImageReadError]
 ) -> AuditResult:
-    """Measure all controls on what was seen of images, and of their files."""
-    classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    """Measure all controls on what was seen of images, and of their files.
+
+    `y` is of all images, so that a class is missed of which none can be used.
+    """
+    classes, codes = np.unique(y, return_inverse=True)
+    y, codes = y[seen.kept], codes[seen.kept]
+    counts = np.bincount(codes, minlength=len(classes))
     if counts.min() < _FEWEST:
         few = ", ".join(f"{n} of {k}" for n, k in zip(counts, classes, strict=True) if n < _FEWEST)
         raise ValueError(
             f"Expected at least {_FEWEST} images of each class that can be used, two for each "
             f"half; got {few}."
         )
-    folds, tree = _halves(codes, groups, seed), DecisionTreeClassifier(random_state=seed)
+    folds, tree = _halves(y, groups, seed), DecisionTreeClassifier(random_state=seed)
     traces = SubclassDiscriminantAnalysis()
     controls = [_control("attribution", traces, seen.traces, codes, folds)]
     duplicates = _duplicates(seen, codes, folds)
@@ -451,8 +456,8 @@ def _audit(
     )
 
 
-def _halves(codes: np.ndarray, groups: Any, seed: int) -> Folds:
-    first, second = split_classes(codes, groups, 0.5, seed)
+def _halves(y: np.ndarray, groups: Any, seed: int) -> Folds:
+    first, second = split_classes(y, groups, 0.5, seed)
     return [(first, second), (second, first)]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
+from sklearn.utils import assert_all_finite
 
 from sklearn_ganprint.experiments._results import Result, plain
 from sklearn_ganprint.fingerprints import (
@@ -128,7 +129,8 @@ def measure_convergence(
     Raises
     ------
     ValueError
-        If there are fewer than two images, their residuals are all 0, or an argument does not fit.
+        If there are fewer than two images, their residuals are all 0 or not finite, or an argument
+        does not fit.
 
     See Also
     --------
@@ -219,6 +221,7 @@ def _check_sums(sums: np.ndarray, counts: np.ndarray, name: str | None) -> None:
             f"{_called(name)}: expected at least two numbers of images, to see the fingerprint "
             f"change; got sets of {counts.tolist()} images."
         )
+    assert_all_finite(sums, input_name="residuals")
 
 
 def _called(name: str | None) -> str:

@@ -470,11 +470,12 @@ def _warnings(
     """Yield reasons for which the figures may mislead."""
     selection = run.selection
     if selection.n_fit < _selection.PAPER_FIT:
+        fewest = min(part["counts"].sum() for part in fitted.values())
         yield (
-            f"Each fingerprint is the mean of {selection.n_fit} residuals, where the paper has "
+            f"A fingerprint is the mean of {fewest} residuals, where the paper has "
             f"{_selection.PAPER_FIT}: it holds more noise, and fewer images are attributed rightly."
         )
-    fewest = min(map(len, selection.test))
+    fewest = min(map(len, hashes))
     if fewest < _FEW_TESTS:
         yield (
             f"A source has as few as {fewest} test images: what is said of single sources is "

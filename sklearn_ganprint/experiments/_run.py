@@ -177,7 +177,10 @@ class Run:
             )
             return {"found": np.array(json.dumps(found.to_dict()))}
 
-        part = self.checkpoints.get("controls", audit)
+        try:
+            part = self.checkpoints.get("controls", audit)
+        except ValueError as error:
+            raise ValueError(f"The controls cannot be measured: {error}") from error
         self._advance(n_done + len(chosen))
         return json.loads(str(part["found"]))
 

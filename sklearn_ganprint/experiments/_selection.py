@@ -101,7 +101,8 @@ def select_images(
 
 def default_fit(smallest: int) -> int:
     """Return the number of images to fit on: the paper's, or its share of the smallest source."""
-    return max(1, min(PAPER_FIT, smallest * PAPER_FIT // PAPER_IMAGES))
+    # Of one image no fingerprint is seen to converge.
+    return max(2, min(PAPER_FIT, smallest * PAPER_FIT // PAPER_IMAGES))
 
 
 def _ranks(codes: np.ndarray, groups: Any, rng: np.random.RandomState) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import fft
 from scipy.ndimage import maximum_filter, median_filter
+from sklearn.utils import assert_all_finite
 
 from sklearn_ganprint._batches import row_chunks
 from sklearn_ganprint._images import scaled_planes
@@ -323,7 +324,7 @@ def autocorrelation(
     Raises
     ------
     ValueError
-        If the array is of another shape, or `max_lag` is out of its range.
+        If the array is of another shape, a value is not finite, or `max_lag` is out of its range.
 
     See Also
     --------
@@ -384,7 +385,7 @@ def autocorrelation_period(acf: Any) -> tuple[int | None, int | None]:
     Raises
     ------
     ValueError
-        If the array is not a whole circular autocorrelation.
+        If the array is not a whole circular autocorrelation, or a value is not finite.
 
     See Also
     --------
@@ -414,6 +415,7 @@ def autocorrelation_period(acf: Any) -> tuple[int | None, int | None]:
     values = np.asarray(acf, dtype=np.float64)
     if values.ndim != 2 or not values.size:
         raise ValueError(f"acf: expected shape (H, W), got {values.shape}.")
+    assert_all_finite(values, input_name="acf")
     spectrum = fft.fft2(fft.ifftshift(values)).real
     if spectrum.min() < -1e-6 * max(1.0, spectrum.max()):
         raise ValueError(

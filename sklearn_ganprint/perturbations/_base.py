@@ -94,10 +94,6 @@ class BasePerturbation(ClassNamePrefixFeaturesOutMixin, ImageTransformer, ABC):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"image_shape": ["array-like", None]}
 
-    def _take(self, X: Any, *, reset: bool) -> np.ndarray:
-        self._validate_params()  # images are perturbed without a fit too
-        return super()._take(X, reset=reset)
-
     def _in_form(self, output: np.ndarray, X: Any) -> np.ndarray:
         """Return images in the form in which they came: rows, without or with channels."""
         n_axes = len(getattr(X, "shape", ()))
