@@ -33,7 +33,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 
 from sklearn_ganprint import FingerprintClustering, ResidualTransformer
-from sklearn_ganprint.clustering import cluster_parts, part_spectra
+from sklearn_ganprint.clustering import cluster_parts, part_spectra, part_textures
 from sklearn_ganprint.datasets import ImageReader, load_image_folder
 from sklearn_ganprint.perturbations import JPEGCompression, Resize
 
@@ -96,9 +96,19 @@ def draw(sources: np.ndarray, sizes: Any, rng: np.random.Generator) -> np.ndarra
     return np.sort(np.concatenate(chosen))
 
 
+def features(residuals: np.ndarray) -> np.ndarray:
+    """Features as FingerprintClustering has them."""
+    return np.concatenate([part_spectra(residuals), part_textures(residuals)], axis=2)
+
+
+def clusters(parts: np.ndarray) -> Any:
+    """Cluster such features."""
+    return cluster_parts(parts, n_textures=162)
+
+
 def score(sources: np.ndarray, parts: np.ndarray) -> dict[str, float]:
     """Cluster features as FingerprintClustering does, and compare with the sources."""
-    labels = cluster_parts(parts).labels(parts[:, 0])
+    labels = clusters(parts).labels(parts[:, 0])
     table = contingency_matrix(sources, labels)
     return {
         "ari": float(adjusted_rand_score(sources, labels)),
@@ -176,8 +186,8 @@ def measure(rows: Rows) -> dict[str, Any]:
     for name, images, sources, sizes, mixed in rows.versions():
         found: dict[str, list[dict[str, float]]] = {}
         for kind, transform in KINDS.items():
-            X = part_spectra(transform(images))
-            extra = part_spectra(transform(rows.extra[0])) if mixed else None
+            X = features(transform(images))
+            extra = features(transform(rows.extra[0])) if mixed else None
             for chosen, others in rows.draws(sources, sizes, mixed):
                 used, truth = X[chosen], sources[chosen]
                 if mixed:
@@ -204,7 +214,7 @@ def cells(found: dict[str, list[dict[str, float]]]) -> list[str]:
 
 def measure_single(rows: Rows) -> dict[str, list[int]]:
     """Count the clusters found in each source alone, and in parts of it."""
-    X, results = part_spectra(residuals(rows.images)), {}
+    X, results = features(residuals(rows.images)), {}
     labels = np.unique(rows.sources)
     print(f"\n{header(['of one source', 'one cluster found', 'clusters'])}", flush=True)
     for size in SINGLE_SIZES:
@@ -214,7 +224,7 @@ def measure_single(rows: Rows) -> dict[str, list[int]]:
             for label in labels:
                 own = np.flatnonzero(rows.sources == label)
                 chosen = np.sort(rng.choice(own, min(size, len(own)), replace=False))
-                counts.append(len(cluster_parts(X[chosen]).centers))
+                counts.append(len(clusters(X[chosen]).centers))
             if size >= len(own):  # all of them: no draw
                 break
         results[str(size)] = counts

@@ -65,7 +65,10 @@ def test_cluster_names_the_cluster_of_each_file(heap, ganprint):
 
 
 def test_cluster_tells_families_of_close_clusters(heap, tmp_path, ganprint):
-    """Three clusters of two sources: two are parts of one source."""
+    """Three clusters of two sources: two are parts of one source, which has 20 more images."""
+    more = np.random.default_rng(1).normal(128, 12, (20, 64, 64, 3)).clip(0, 255).round()
+    for index, image in enumerate(more.astype(np.uint8), start=40):
+        Image.fromarray(image).save(heap / f"{index}.png")
     arguments = "cluster", heap, "--clusters", 3, "--out", tmp_path / "page"
     document = json.loads(ganprint(*arguments, "--format", "json")[1])
     (family,) = document["families"]

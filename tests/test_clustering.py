@@ -18,7 +18,7 @@ from sklearn_ganprint import (
     load_model,
     save_model,
 )
-from sklearn_ganprint.clustering import part_spectra
+from sklearn_ganprint.clustering import cluster_parts, part_spectra, part_textures
 
 # Steps of the clustering, held to slow references.
 from sklearn_ganprint.clustering._merging import (
@@ -36,6 +36,7 @@ from sklearn_ganprint.clustering._merging import (
     whitened_axes,
     within_scatter,
 )
+from sklearn_ganprint.features import TextureTransformer
 from sklearn_ganprint.files import UnreadableImageWarning
 
 pytestmark = pytest.mark.core
@@ -307,9 +308,38 @@ def test_features_are_spectra_and_coherences(part):
 
 def test_features_of_a_batch_are_those_of_each_image():
     X = traces(n_per_source=4)[0]
-    together = part_spectra(X)
-    for image, features in zip(X, together, strict=True):
-        np.testing.assert_allclose(part_spectra(image[np.newaxis])[0], features, rtol=1e-5)
+    for features_of in (part_spectra, part_textures):
+        for image, features in zip(X, features_of(X, n_jobs=2), strict=True):
+            np.testing.assert_allclose(features_of(image[np.newaxis])[0], features, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(150, 171, 3), (64, 64, 1)], ids=str)
+def test_textures_are_those_of_the_residuals_of_parts(shape):
+    image = np.random.default_rng(0).normal(scale=3, size=shape)
+    height, width = shape[0] // 2, shape[1] // 2
+    parts = [image, image[:height, :width], image[:height, -width:]]
+    parts += [image[-height:, :width], image[-height:, -width:]]
+    names = TextureTransformer().fit(image[np.newaxis]).get_feature_names_out()
+    of_residual = np.char.startswith(names.astype(str), "residual")
+    found = part_textures(image[np.newaxis])[0]
+    assert found.shape == (5, of_residual.sum())
+    for textures, part in zip(found, parts, strict=True):
+        expected = TextureTransformer().fit_transform(part[np.newaxis])[0, of_residual]
+        np.testing.assert_allclose(textures, expected, atol=1e-6)
+    assert part_textures(image[np.newaxis, :12]).shape == (1, 1, 0)
+
+
+def test_textures_tell_what_spectra_cannot():
+    """Signs of residuals that follow each other in threes have no spectrum of their own."""
+    rng = np.random.default_rng(0)
+    X = rng.choice([-3.0, 3.0], size=(48, 64, 64, 3))
+    X[::2, :, 2::3] = X[::2, :, ::3][:, :, : X[::2, :, 2::3].shape[2]] * X[::2, :, 1::3] / 3
+    y = np.arange(48) % 2
+    spectra, textures = part_spectra(X), part_textures(X)
+    assert adjusted_rand_score(y, cluster_parts(spectra).labels(spectra[:, 0])) < 0.5
+    both = np.concatenate([spectra, textures], axis=2)
+    rule = cluster_parts(both, n_textures=textures.shape[2])
+    assert adjusted_rand_score(y, rule.labels(both[:, 0])) == 1
 
 
 @pytest.mark.parametrize("sizes", [(9, 23), (40, 6), (3, 4)])

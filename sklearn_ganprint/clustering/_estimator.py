@@ -19,11 +19,13 @@ from sklearn_ganprint._batches import Batches, row_chunks
 from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import ImageInputMixin, ImageShape
 from sklearn_ganprint.clustering import _merging
-from sklearn_ganprint.clustering._merging import Axes, part_spectra, whitened_axes
+from sklearn_ganprint.clustering._merging import Axes, whitened_axes
+from sklearn_ganprint.features._spectrum import part_spectra
+from sklearn_ganprint.features._texture import N_PART_TEXTURES, part_textures
 from sklearn_ganprint.open_set import SourceFamilies
 from sklearn_ganprint.residuals._blanks import zero_rows
 
-__all__ = ["FingerprintClustering", "cluster_parts"]
+__all__ = ["FingerprintClustering", "cluster_parts", "part_spectra", "part_textures"]
 
 #: Components on which images are assigned.
 N_COMPONENTS = 16
@@ -114,9 +116,9 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         Separation of each two clusters, as `min_separation` counts it; 0 on the diagonal.
     families_ : SourceFamilies
         Families of clusters that are close to each other.
-    feature_mean_ : ndarray of shape (n_spectral_features,)
+    feature_mean_ : ndarray of shape (n_spectra_and_textures,)
         Mean of the features, which is subtracted first.
-    components_ : ndarray of shape (n_components, n_spectral_features)
+    components_ : ndarray of shape (n_components, n_spectra_and_textures)
         The discriminant axes.
     image_shape_ : tuple of int
         ``(H, W, C)`` of the residuals.
@@ -132,10 +134,11 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
 
     Notes
     -----
-    Features are power spectra and coherences of channels, of each residual and of its quarters, see
-    :func:`~sklearn_ganprint.clustering.part_spectra`. Differences between quarters of one image are
-    no trace of its source, so their scatter whitens the features without labels, and so does the
-    scatter of the nearest images. Ward's method then cuts too many clusters, which are merged
+    Features are power spectra and coherences of channels, and how often values follow each other,
+    of each residual and of its quarters, see :func:`~sklearn_ganprint.clustering.part_spectra` and
+    :func:`~sklearn_ganprint.clustering.part_textures`. Differences between quarters of one image
+    are no trace of its source, so their scatter whitens the features without labels, and so does
+    the scatter of the nearest images. Ward's method then cuts too many clusters, which are merged
     until all pairs are separable. This is done with several numbers of components. Images that
     share a cluster in half of the results or more form the consensus, which is merged once more.
 
@@ -237,7 +240,8 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         n, shape = len(batches), self.image_shape_
         found = batches.map(chosen_features, shape, self.n_jobs, rows=(self._sample(n),))
         features, positions = self._gather(found)
-        rule = cluster_parts(features, self.min_separation, self.n_clusters)
+        textures = 0 if features.shape[1] == 1 else N_PART_TEXTURES
+        rule = cluster_parts(features, self.min_separation, self.n_clusters, n_textures=textures)
         self.n_clusters_ = len(rule.centers)
         self.cluster_centers_, self.max_distances_ = rule.centers, rule.max_distances
         self.separations_ = rule.separations
@@ -318,12 +322,18 @@ def chosen_features(
     images = np.asarray(residuals).reshape(len(residuals), *shape)
     chosen = chosen & ~zero_rows(images)
     if chosen.all():
-        return chosen, part_spectra(images, n_jobs)
+        return chosen, part_features(images, n_jobs)
     positions = np.flatnonzero(chosen)
     if not len(positions):
-        return chosen, part_spectra(np.zeros((1, *shape), images.dtype))[:0]
+        return chosen, part_features(np.zeros((1, *shape), images.dtype))[:0]
     parts = np.array_split(positions, -(-len(positions) // CHUNK_SIZE))
-    return chosen, np.concatenate([part_spectra(images[part], n_jobs) for part in parts])
+    return chosen, np.concatenate([part_features(images[part], n_jobs) for part in parts])
+
+
+def part_features(images: np.ndarray, n_jobs: int | None = None) -> np.ndarray:
+    """Return spectra and textures of residuals and their quarters, one behind the other."""
+    kinds = part_spectra(images, n_jobs), part_textures(images, n_jobs)
+    return np.concatenate(kinds, axis=2, dtype=kinds[0].dtype)
 
 
 def assign(
@@ -334,7 +344,7 @@ def assign(
     unseen = np.flatnonzero(labels == UNSEEN)
     for start in range(0, len(unseen), CHUNK_SIZE):
         part = unseen[start : start + CHUNK_SIZE]
-        labels[part] = rule.labels(part_spectra(images[part], n_jobs)[:, 0])
+        labels[part] = rule.labels(part_features(images[part], n_jobs)[:, 0])
     return labels
 
 
@@ -397,7 +407,11 @@ def copies_of(features: np.ndarray) -> np.ndarray:
 
 
 def cluster_parts(
-    parts: np.ndarray, min_separation: float = 3.0, n_clusters: int | None = None
+    parts: np.ndarray,
+    min_separation: float = 3.0,
+    n_clusters: int | None = None,
+    *,
+    n_textures: int = 0,
 ) -> Assignment:
     """Cluster features, and return the rule that assigns images to the clusters.
 
@@ -408,19 +422,24 @@ def cluster_parts(
     Parameters
     ----------
     parts : ndarray of shape (n, n_parts, n_features)
-        Result of :func:`part_spectra`.
+        Result of :func:`part_spectra`, and behind it that of :func:`part_textures` if there are
+        textures.
     min_separation : float, default=3.0
         See :class:`FingerprintClustering`.
     n_clusters : int, default=None
         Number of clusters, if it is known. If there are fewer distinct images, each is a cluster,
         with a warning.
+    n_textures : int, default=0
+        Number of textures, 162 or 0.
 
     Returns
     -------
     Assignment
         The rule, whose ``labels`` assigns these images and others.
     """
-    _, first, copy_of = np.unique(copies_of(parts[:, 0]), return_index=True, return_inverse=True)
+    # Rounding moves counts, and so textures of copies, farther apart than spectra.
+    spectra = parts[:, 0, : parts.shape[2] - n_textures]
+    _, first, copy_of = np.unique(copies_of(spectra), return_index=True, return_inverse=True)
     if n_clusters is not None and n_clusters > len(first):
         warnings.warn(
             f"n_clusters={n_clusters} is more than there are distinct images: {len(first)} of "
@@ -430,7 +449,7 @@ def cluster_parts(
         )
         n_clusters = len(first)
     distinct = parts if len(first) == len(parts) else parts[first]
-    axes = whitened_axes(distinct)
+    axes = whitened_axes(distinct, n_textures)
     codes = _merging.cluster_points(axes.apply(distinct[:, 0]), min_separation, n_clusters)
     codes = _merging.by_size(codes[copy_of])[first]
     return fit_assignment(axes, distinct[:, 0], codes)

@@ -423,9 +423,8 @@ def _audit(
     traces = SubclassDiscriminantAnalysis()
     controls = [_control("attribution", traces, seen.traces, codes, folds)]
     duplicates = _duplicates(seen, codes, folds)
-    shared = None
-    if files is not None and groups is None:
-        shared = find_shared_names(files, codes, seen.signatures)
+    named = files is not None and groups is None
+    shared = find_shared_names(files, codes, seen.signatures) if named else None
     together = _together(groups, shared, duplicates, len(y))
     if together is not None:
         try:
@@ -437,13 +436,12 @@ def _audit(
     if files is not None:
         rows = _property_rows(inspect_images(files))
         controls.append(_control("file properties", tree, rows, codes, folds))
-    permuted = _permuted(codes, folds, seed)
     controls += [
         _control("equal histories", traces, seen.equal, codes, folds),
         _control("compression shown", tree, seen.compression, codes, folds),
         _control("shrunk", traces, seen.shrunk, codes, folds),
         _control("denoised", traces, seen.denoised, codes, folds),
-        _control("permuted labels", traces, seen.traces, permuted, folds),
+        _control("permuted labels", traces, seen.traces, _permuted(codes, folds, seed), folds),
     ]
     return AuditResult(
         controls=tuple(controls),

@@ -468,8 +468,7 @@ def _warnings(
     hashes: list[np.ndarray],
 ) -> Iterator[str]:
     """Yield reasons for which the figures may mislead."""
-    selection = run.selection
-    if selection.n_fit < _selection.PAPER_FIT:
+    if run.selection.n_fit < _selection.PAPER_FIT:
         fewest = min(part["counts"].sum() for part in fitted.values())
         yield (
             f"A fingerprint is the mean of {fewest} residuals, where the paper has "
@@ -483,7 +482,7 @@ def _warnings(
         )
     if architectures is None:
         yield "The architectures of the sources are not known, so siblings cannot be shown as such."
-    for code, label in enumerate(selection.classes):
+    for code, label in enumerate(run.selection.classes):
         blank = int((fitted[code]["residual_energies"] < _BLANK).sum())
         if blank:
             yield f"{blank} images of {str(label)!r} to fit on are blank: nothing is left of them."

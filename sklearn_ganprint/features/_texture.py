@@ -9,9 +9,11 @@ import numpy as np
 from PIL import Image
 from sklearn.utils._param_validation import Interval
 
+from sklearn_ganprint._batches import thread_map
 from sklearn_ganprint._images import ImageShape
 from sklearn_ganprint.denoisers import GaussianDenoiser
 from sklearn_ganprint.features._base import ImageFeatures
+from sklearn_ganprint.features._spectrum import MIN_SIDE
 
 __all__ = ["TextureTransformer"]
 
@@ -29,6 +31,9 @@ _NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, 
 
 #: How many values in a row are counted together, and the greatest value, beyond which all are one.
 _DIFFERENCES, _RESIDUALS = (3, 2), (4, 1)
+
+#: Number of features of :func:`part_textures`.
+N_PART_TEXTURES = 162
 
 #: Directions, and the axis of each.
 _DIRECTIONS = {"right": 1, "down": 0}
@@ -134,9 +139,8 @@ class TextureTransformer(ImageFeatures):
 
     def _row(self, planes: np.ndarray) -> np.ndarray:
         luminance = _luminance(planes)
-        residual = _DENOISER.residual(luminance / np.float32(_UNIT))
-        shares = np.concatenate([*self._of_scales(luminance), *_of_residual(residual)])
-        return np.sqrt(shares, dtype=np.float32)
+        shares = np.concatenate([*self._of_scales(luminance)])
+        return np.concatenate([np.sqrt(shares, dtype=np.float32), _residual_texture(luminance)])
 
     def _of_scales(self, plane: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the shares of differences and patterns at each scale."""
@@ -159,6 +163,48 @@ class TextureTransformer(ImageFeatures):
         return names
 
 
+def part_textures(images: np.ndarray, n_jobs: int | None = None) -> np.ndarray:
+    """Return the textures of residuals and of their four quarters.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, H, W, C)
+        Residuals.
+    n_jobs : int, default=None
+        Number of threads.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, 5, 162)
+        How often four values in a row follow each other, right and down, in the whole, then in
+        its quarters: the features ``residual_right`` and ``residual_down`` that
+        :class:`~sklearn_ganprint.features.TextureTransformer` has of an image. Residuals with a
+        side of less than 16 pixels have none, ``(n, 1, 0)``.
+
+    See Also
+    --------
+    part_spectra : What goes before them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.clustering import part_textures
+    >>> part_textures(np.random.default_rng(0).normal(size=(3, 128, 128, 3))).shape
+    (3, 5, 162)
+    """
+    n, *sides = images.shape[:3]
+    if min(sides) < MIN_SIDE:
+        return np.empty((n, 1, 0), np.float32)
+    rows, columns = ((slice(side // 2), slice(side - side // 2, side)) for side in sides)
+    parts = [(slice(None), slice(None)), *product(rows, columns)]
+
+    def compute(image: np.ndarray) -> np.ndarray:
+        luminance = _luminance(np.ascontiguousarray(np.moveaxis(image, -1, 0)))
+        return np.stack([_residual_texture(luminance[part]) for part in parts])
+
+    return np.stack(thread_map(compute, images, n_jobs))
+
+
 def _luminance(planes: np.ndarray) -> np.ndarray:
     """Luminance ``(H, W)`` in whole thousandths of a grey level."""
     n_channels, height, width = planes.shape
@@ -167,12 +213,13 @@ def _luminance(planes: np.ndarray) -> np.ndarray:
     return np.rint(luminance, out=luminance).reshape(height, width)
 
 
-def _of_residual(residual: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the shares of residuals in a row, in units of their deviation."""
+def _residual_texture(luminance: np.ndarray) -> np.ndarray:
+    """Return square roots of the shares of residuals in a row, in units of their deviation."""
+    residual = _DENOISER.residual(luminance / np.float32(_UNIT))
     deviation = np.sqrt(np.square(residual).mean()) + _LEAST_DEVIATION
     steps = _quantised(residual, float(deviation), _RESIDUALS[1])
-    for axis in _DIRECTIONS.values():
-        yield _shares(_in_a_row(steps, axis, *_RESIDUALS), 81)
+    rows = (_in_a_row(steps, axis, *_RESIDUALS) for axis in _DIRECTIONS.values())
+    return np.sqrt(np.concatenate([_shares(row, 81) for row in rows]), dtype=np.float32)
 
 
 def _half(plane: np.ndarray) -> np.ndarray:
