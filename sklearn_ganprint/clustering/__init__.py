@@ -2,6 +2,5 @@
 
 from sklearn_ganprint._public import publish
 from sklearn_ganprint.clustering._estimator import *
-from sklearn_ganprint.clustering._merging import *
 
 publish(globals())
