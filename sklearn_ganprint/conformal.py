@@ -106,6 +106,9 @@ class Calibration(_KnownScores):
     array([0.7, 0.5])
     """
 
+    def __init__(self, scores: Any, codes: Any, pooled: bool = False) -> None:
+        super().__init__(scores, codes, pooled)  # here for its documentation, which is checked
+
     def p_values(self, scores: Any, *, pooled: bool | None = None) -> np.ndarray:
         """Compute a p-value for each source.
 
