@@ -73,6 +73,7 @@ def document(printed):
     """What the command finds, and the rows of predict for the same files."""
     found, predicted = json.loads(printed["json"]), json.loads(printed["predict"])
     check_json("evaluate", found)
+    check_json("predict", predicted)
     return found, predicted["results"]
 
 
