@@ -332,8 +332,10 @@ def chosen_features(
 
 def part_features(images: np.ndarray, n_jobs: int | None = None) -> np.ndarray:
     """Return spectra and textures of residuals and their quarters, one behind the other."""
-    kinds = part_spectra(images, n_jobs), part_textures(images, n_jobs)
-    return np.concatenate(kinds, axis=2, dtype=kinds[0].dtype)
+    spectra, textures = part_spectra(images, n_jobs), part_textures(images, n_jobs)
+    if not textures.shape[2]:  # the residuals themselves, of which no copy is made
+        return spectra
+    return np.concatenate([spectra, textures], axis=2, dtype=spectra.dtype)
 
 
 def assign(
