@@ -68,13 +68,16 @@ def load_wild(folder: Path, crop: int = 256) -> tuple[np.ndarray, np.ndarray]:
 
 
 def residuals(images: np.ndarray) -> np.ndarray:
-    """Residuals in colour."""
-    return ResidualTransformer(channels="rgb", flatten=False).fit_transform(images)
+    """Residuals in colour, and the luminance of the images behind them."""
+    transformer = ResidualTransformer(channels="rgb", flatten=False, intensity=True)
+    return transformer.fit_transform(images)
 
 
 def denoised(images: np.ndarray) -> np.ndarray:
     """Take the residuals from images: what the denoiser leaves, which is not content only."""
-    return images.astype(np.float32) - residuals(images)
+    kept = images.astype(np.float32) - residuals(images)[..., :-1]
+    luminance = kept @ np.array([0.299, 0.587, 0.114], np.float32)
+    return np.concatenate([kept, luminance[..., np.newaxis]], axis=3)
 
 
 def shrunk(images: np.ndarray) -> np.ndarray:
@@ -103,7 +106,7 @@ def features(residuals: np.ndarray) -> np.ndarray:
 
 def clusters(parts: np.ndarray) -> Any:
     """Cluster such features."""
-    return cluster_parts(parts, n_textures=162)
+    return cluster_parts(parts, n_textures=1336)
 
 
 def score(sources: np.ndarray, parts: np.ndarray) -> dict[str, float]:

@@ -33,8 +33,9 @@ YCBCR_WEIGHTS = np.column_stack(
 
 ImageShape = tuple[int, int, int]
 
-#: Numbers of channels that images and their residuals have.
+#: Numbers of channels that images and their residuals have, and residuals with intensity too.
 CHANNELS = (1, 3)
+CHANNELS_AND_INTENSITY = (1, 2, 3, 4)
 
 
 def batch_image_shape(X: Any, n_channels: Sequence[int] = CHANNELS) -> ImageShape | None:
@@ -84,6 +85,11 @@ def as_batch(X: Any) -> Any:
     """Stack and check what all classifiers are given; data frames stay, for their names."""
     checked = check_array(stack_images(X), allow_nd=True, ensure_all_finite=False)
     return X if hasattr(X, "iloc") else checked
+
+
+def without_intensity(n_channels: int) -> int:
+    """Return the number of channels less the last of 2 or 4, which is the intensity."""
+    return n_channels - (n_channels % 2 == 0)
 
 
 def stack_images(X: Any) -> Any:

@@ -329,6 +329,40 @@ def test_textures_are_those_of_the_residuals_of_parts(shape):
     assert part_textures(image[np.newaxis, :12]).shape == (1, 1, 0)
 
 
+@pytest.mark.parametrize("shape", [(150, 171, 3), (16, 40)], ids=str)
+def test_textures_of_images_come_with_intensity(shape):
+    image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)[np.newaxis]
+    residuals = ResidualTransformer(channels="rgb", flatten=False, intensity=True).transform(image)
+    found = part_textures(residuals)[0]
+    np.testing.assert_array_equal(found[:, :162], part_textures(residuals[..., :-1])[0])
+    height, width = shape[0] // 2, shape[1] // 2
+    parts = [image, image[:, :height, :width], image[:, :height, -width:]]
+    parts += [image[:, -height:, :width], image[:, -height:, -width:]]
+    expected = [TextureTransformer().fit_transform(part)[0] for part in parts]
+    np.testing.assert_allclose(found[:, 162:], expected, atol=1e-6)
+    np.testing.assert_array_equal(part_spectra(residuals), part_spectra(residuals[..., :-1]))
+    assert part_textures(residuals[:, :12]).shape == (1, 1, 0)
+
+
+@pytest.mark.parametrize(("side", "n_colours"), [(64, 3), (48, 1), (8, 3)])
+def test_intensity_tells_sources_apart_and_is_in_no_fingerprint(side, n_colours):
+    residuals = traces(n_sources=1, n_per_source=40, shape=(side, side, n_colours))[0]
+    y, intensity = np.arange(40) % 2, residuals[::-1, ..., :1].copy()
+    intensity[y == 1] += np.roll(intensity[y == 1], 1, axis=1)
+    X = np.concatenate([residuals, 128 + 8 * intensity], axis=3)
+    clustering = FingerprintClustering().fit(X)
+    expected = y if side > 16 else np.zeros(40)  # small ones are clustered by their values
+    assert adjusted_rand_score(expected, clustering.labels_) == 1
+    assert len(np.unique(FingerprintClustering().fit(residuals).labels_)) == 1
+    np.testing.assert_array_equal(clustering.predict(X), clustering.labels_)
+    assert clustering.fingerprint_shape_ == (side, side, n_colours)
+    for code, fingerprint in enumerate(clustering.fingerprints_):
+        own = residuals[clustering.labels_ == code].astype(np.float64).mean(axis=0)
+        np.testing.assert_allclose(fingerprint, own.ravel(), atol=1e-6)
+    again = FingerprintClustering(image_shape=X.shape[1:]).fit(X.reshape(len(X), -1))
+    np.testing.assert_array_equal(again.labels_, clustering.labels_)
+
+
 def test_textures_tell_what_spectra_cannot():
     """Signs of residuals that follow each other in threes have no spectrum of their own."""
     rng = np.random.default_rng(0)
@@ -493,15 +527,16 @@ def noise_files(tmp_path):
     return [str(path) for path in paths], images, y
 
 
-def over_files(**params):
-    residual = ResidualTransformer("gaussian", channels="rgb", flatten=False)
+def over_files(intensity=False, **params):
+    residual = ResidualTransformer("gaussian", channels="rgb", flatten=False, intensity=intensity)
     return FileBatchClustering(make_pipeline(residual, FingerprintClustering()), **params)
 
 
+@pytest.mark.parametrize("intensity", [False, True])
 @pytest.mark.parametrize(("batch_size", "n_jobs"), [(64, None), (7, 2)])
-def test_files_are_clustered_like_arrays(noise_files, batch_size, n_jobs):
+def test_files_are_clustered_like_arrays(noise_files, batch_size, n_jobs, intensity):
     paths, images, y = noise_files
-    clustering = over_files(batch_size=batch_size, n_jobs=n_jobs).fit(paths)
+    clustering = over_files(intensity, batch_size=batch_size, n_jobs=n_jobs).fit(paths)
     in_memory = clone(clustering.estimator).fit(images)
     np.testing.assert_array_equal(clustering.labels_, in_memory[-1].labels_)
     found = clustering.estimator_[-1].fingerprints_
@@ -547,9 +582,10 @@ def test_a_file_that_cannot_be_used_has_no_cluster(noise_files, tmp_path):
     np.testing.assert_array_equal(clustering.labels_[:-1], whole.labels_)
 
 
-def test_a_saved_clustering_of_files_is_loaded(noise_files, tmp_path):
+@pytest.mark.parametrize("intensity", [False, True])
+def test_a_saved_clustering_of_files_is_loaded(noise_files, tmp_path, intensity):
     paths, _, _ = noise_files
-    clustering = over_files(progress=print).fit(paths)
+    clustering = over_files(intensity, progress=print).fit(paths)
     save_model(clustering, tmp_path / "clustering.skops")
     loaded = load_model(tmp_path / "clustering.skops")
     np.testing.assert_array_equal(loaded.predict(paths), clustering.labels_)

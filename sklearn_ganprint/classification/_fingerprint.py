@@ -9,7 +9,13 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint._compat import available_if, fit_context
-from sklearn_ganprint._images import ImageShape, batch_image_shape, stack_images
+from sklearn_ganprint._images import (
+    CHANNELS_AND_INTENSITY,
+    ImageShape,
+    batch_image_shape,
+    stack_images,
+    without_intensity,
+)
 from sklearn_ganprint.classification._base import BaseFingerprintClassifier, Sums
 from sklearn_ganprint.correlation import (
     CorrelationPeaks,
@@ -303,7 +309,7 @@ class PRNUClassifier(BaseFingerprintClassifier):
         "image_shape": ["array-like", None],
     }
 
-    _n_channels: ClassVar[Sequence[int]] = (1, 2, 3, 4)
+    _n_channels: ClassVar[Sequence[int]] = CHANNELS_AND_INTENSITY
 
     image_shape_: ImageShape
 
@@ -412,7 +418,7 @@ class PRNUClassifier(BaseFingerprintClassifier):
 
     def _has_intensity(self, n_channels: int) -> bool:
         if self.intensity == "auto":
-            return n_channels % 2 == 0
+            return without_intensity(n_channels) < n_channels
         if self.intensity and n_channels % 2:
             raise ValueError(
                 f"intensity=True: expected residuals of 2 or 4 channels, the last of which is the "

@@ -133,7 +133,7 @@ def _cluster(
     failed = {failure.filename for failure in failures}
     labels, order = _by_size(clustering.labels_, len(inner.fingerprints_))
     labels[[name in failed for name in bunch.filenames]] = -2
-    fingerprints = inner.fingerprints_[order].reshape(-1, *inner.image_shape_)
+    fingerprints = inner.fingerprints_[order].reshape(-1, *inner.fingerprint_shape_)
     named, comparison = dict(zip(cluster_names(len(fingerprints)), fingerprints, strict=True)), None
     if len(named) > 1:
         comparison = compare_models(named)
@@ -157,7 +157,7 @@ def _fit(
             f"{option}expected at least {fewest} images that can be used, found {n_images}"
         )
     pipeline = make_pipeline(
-        ResidualTransformer(channels="rgb", flatten=False),
+        ResidualTransformer(channels="rgb", flatten=False, intensity=True),
         FingerprintClustering(args.clusters, random_state=args.seed),
     )
     return _images.fit_files(pipeline, bunch, crop, args, failures, "clustering")

@@ -17,11 +17,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint._batches import Batches, row_chunks
 from sklearn_ganprint._compat import fit_context
-from sklearn_ganprint._images import ImageInputMixin, ImageShape
+from sklearn_ganprint._images import (
+    CHANNELS_AND_INTENSITY,
+    ImageInputMixin,
+    ImageShape,
+    without_intensity,
+)
 from sklearn_ganprint.clustering import _merging
 from sklearn_ganprint.clustering._merging import Axes, whitened_axes
 from sklearn_ganprint.features._spectrum import part_spectra
-from sklearn_ganprint.features._texture import N_PART_TEXTURES, part_textures
+from sklearn_ganprint.features._texture import (
+    N_IMAGE_TEXTURES,
+    N_RESIDUAL_TEXTURES,
+    part_textures,
+)
 from sklearn_ganprint.open_set import SourceFamilies
 from sklearn_ganprint.residuals._blanks import zero_rows
 
@@ -106,8 +115,10 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         as residuals of zeros.
     n_clusters_ : int
         Number of clusters.
-    fingerprints_ : ndarray of shape (n_clusters, n_features)
-        Mean residual of each cluster.
+    fingerprints_ : ndarray of shape (n_clusters, n_pixels)
+        Mean residual of each cluster, without intensity.
+    fingerprint_shape_ : tuple of int
+        ``(H, W, C)`` of a fingerprint: of the residuals, less the channel of intensity.
     cluster_centers_ : ndarray of shape (n_clusters, n_components)
         Centres of the clusters on discriminant axes of unit variance within clusters.
     max_distances_ : ndarray of shape (n_clusters,)
@@ -142,6 +153,10 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
     until all pairs are separable. This is done with several numbers of components. Images that
     share a cluster in half of the results or more form the consensus, which is merged once more.
 
+    With ``ResidualTransformer(intensity=True)`` the luminance of the images comes along, the last
+    of 2 or 4 channels, and its texture is a feature as well: more sources are told apart in images
+    that were compressed again.
+
     Residuals in colour hold more information than their luminance, and large ones more than small
     ones. Residuals with a side of less than 16 pixels, and rows without `image_shape`, are
     clustered by their values. Sources with fewer than about 10 images are not found, and the number
@@ -164,6 +179,7 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
     """
 
     _takes_residuals: ClassVar[bool] = True
+    _n_channels: ClassVar[Sequence[int]] = CHANNELS_AND_INTENSITY
 
     image_shape_: ImageShape
 
@@ -200,7 +216,7 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n, H, W), (n, H, W, C) or (n, n_features)
-            Residuals, or residuals as rows.
+            Residuals, or residuals as rows. The last of 2 or 4 channels is intensity.
         y : None
             Ignored.
 
@@ -240,7 +256,7 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         n, shape = len(batches), self.image_shape_
         found = batches.map(chosen_features, shape, self.n_jobs, rows=(self._sample(n),))
         features, positions = self._gather(found)
-        textures = 0 if features.shape[1] == 1 else N_PART_TEXTURES
+        textures = 0 if features.shape[1] == 1 else number_of_textures(shape[2])
         rule = cluster_parts(features, self.min_separation, self.n_clusters, n_textures=textures)
         self.n_clusters_ = len(rule.centers)
         self.cluster_centers_, self.max_distances_ = rule.centers, rule.max_distances
@@ -277,6 +293,12 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
             raise ValueError("No residual can be clustered: all of them are 0.")
         together = features[0] if len(features) == 1 else np.concatenate(features)
         return together, np.concatenate(positions)
+
+    @property
+    def fingerprint_shape_(self) -> ImageShape:
+        """Shape ``(H, W, C)`` of a fingerprint: of the residuals, less the channel of intensity."""
+        height, width, n_channels = self.image_shape_
+        return height, width, without_intensity(n_channels)
 
     @property
     def families_(self) -> SourceFamilies:
@@ -338,6 +360,12 @@ def part_features(images: np.ndarray, n_jobs: int | None = None) -> np.ndarray:
     return np.concatenate([spectra, textures], axis=2, dtype=spectra.dtype)
 
 
+def number_of_textures(n_channels: int) -> int:
+    """Return how many textures there are of residuals with so many channels."""
+    with_image = without_intensity(n_channels) < n_channels
+    return N_RESIDUAL_TEXTURES + N_IMAGE_TEXTURES * with_image
+
+
 def assign(
     images: np.ndarray, labels: np.ndarray, rule: Assignment, n_jobs: int | None
 ) -> np.ndarray:
@@ -357,17 +385,19 @@ def assign_and_sum(
     rule: Assignment,
     n_jobs: int | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return labels of a batch of residuals, and sums ``(n_clusters, n_features)`` by cluster.
+    """Return labels of a batch of residuals, and sums ``(n_clusters, n_pixels)`` by cluster.
 
     Sums are in double precision, of a few residuals at a time: no copy of all is made.
     """
-    rows = np.asarray(residuals).reshape(len(residuals), -1)
-    labels = assign(rows.reshape(-1, *shape), labels, rule, n_jobs)
-    sums = np.zeros((len(rule.centers), rows.shape[1]))
-    for chunk in row_chunks(*rows.shape):
+    images = np.asarray(residuals).reshape(len(residuals), *shape)
+    labels = assign(images, labels, rule, n_jobs)
+    images = images[..., : without_intensity(shape[2])]
+    sums = np.zeros((len(rule.centers), images[0].size))
+    for chunk in row_chunks(len(images), images[0].size):
         members = labels[chunk] == np.arange(len(sums))[:, np.newaxis]
         present = members.any(axis=1)
-        sums[present] += members[present].astype(rows.dtype) @ rows[chunk]
+        rows = images[chunk].reshape(-1, images[0].size)
+        sums[present] += members[present].astype(rows.dtype) @ rows
     return np.where(labels == UNSEEN, NOWHERE, labels), sums
 
 
@@ -432,7 +462,7 @@ def cluster_parts(
         Number of clusters, if it is known. If there are fewer distinct images, each is a cluster,
         with a warning.
     n_textures : int, default=0
-        Number of textures, 162 or 0.
+        Number of textures: 162, with those of the images 1336, or 0.
 
     Returns
     -------

@@ -12,7 +12,7 @@ from scipy.signal.windows import hann
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_ganprint._batches import row_chunks, thread_map
-from sklearn_ganprint._images import ImageShape
+from sklearn_ganprint._images import ImageShape, without_intensity
 from sklearn_ganprint.features._base import POWER_FLOOR, ResidualFeatures, channel_names
 from sklearn_ganprint.residuals._residual import divide_by_local_rms
 
@@ -372,7 +372,7 @@ def part_spectra(images: np.ndarray, n_jobs: int | None = None) -> np.ndarray:
     Parameters
     ----------
     images : ndarray of shape (n, H, W, C)
-        Residuals.
+        Residuals. The last of 2 or 4 channels, the intensity of the images, is left out.
     n_jobs : int, default=None
         Number of threads.
 
@@ -398,7 +398,8 @@ def part_spectra(images: np.ndarray, n_jobs: int | None = None) -> np.ndarray:
     >>> part_spectra(np.random.default_rng(0).normal(size=(3, 128, 128, 3))).shape
     (3, 5, 3084)
     """
-    n, *sides = images.shape[:3]
+    n, *sides, n_channels = images.shape
+    images = images[..., : without_intensity(n_channels)]
     if min(sides) < MIN_SIDE:
         return images.reshape(n, 1, -1)
     side = min(WINDOW, *(side // 2 for side in sides))

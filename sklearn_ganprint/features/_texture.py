@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.utils._param_validation import Interval
 
 from sklearn_ganprint._batches import thread_map
-from sklearn_ganprint._images import ImageShape
+from sklearn_ganprint._images import ImageShape, without_intensity
 from sklearn_ganprint.denoisers import GaussianDenoiser
 from sklearn_ganprint.features._base import ImageFeatures
 from sklearn_ganprint.features._spectrum import MIN_SIDE
@@ -29,11 +29,14 @@ _LEAST_DEVIATION = 0.1
 #: Neighbours of a pixel, clockwise from the upper left: the bits of a local binary pattern.
 _NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
 
+#: Step of differences in grey levels, and number of scales, unless others are chosen.
+_STEP, _N_SCALES = 2.0, 2
+
 #: How many values in a row are counted together, and the greatest value, beyond which all are one.
 _DIFFERENCES, _RESIDUALS = (3, 2), (4, 1)
 
-#: Number of features of :func:`part_textures`.
-N_PART_TEXTURES = 162
+#: Number of features of :func:`part_textures`: of residuals, and of images.
+N_RESIDUAL_TEXTURES, N_IMAGE_TEXTURES = 162, 1174
 
 #: Directions, and the axis of each.
 _DIRECTIONS = {"right": 1, "down": 0}
@@ -121,9 +124,9 @@ class TextureTransformer(ImageFeatures):
 
     def __init__(
         self,
-        step: float = 2.0,
+        step: float = _STEP,
         *,
-        n_scales: int = 2,
+        n_scales: int = _N_SCALES,
         image_shape: Sequence[int] | None = None,
         data_range: float = 255.0,
         n_jobs: int | None = None,
@@ -138,19 +141,7 @@ class TextureTransformer(ImageFeatures):
         return 4 << (self.n_scales - 1), f"n_scales={self.n_scales}", ", or set fewer scales"
 
     def _row(self, planes: np.ndarray) -> np.ndarray:
-        luminance = _luminance(planes)
-        shares = np.concatenate([*self._of_scales(luminance)])
-        return np.concatenate([np.sqrt(shares, dtype=np.float32), _residual_texture(luminance)])
-
-    def _of_scales(self, plane: np.ndarray) -> Iterator[np.ndarray]:
-        """Yield the shares of differences and patterns at each scale."""
-        for scale in range(self.n_scales):
-            plane = _half(plane) if scale else plane
-            for axis in _DIRECTIONS.values():
-                differences = plane[1:] - plane[:-1] if axis == 0 else plane[:, 1:] - plane[:, :-1]
-                steps = _quantised(differences, self.step * _UNIT, _DIFFERENCES[1])
-                yield _shares(_in_a_row(steps, axis, *_DIFFERENCES), 125)
-            yield _shares(_patterns(plane), 256)
+        return _image_texture(_luminance(planes), self.step, self.n_scales)
 
     def _names(self, image_shape: ImageShape) -> list[str]:
         names = []
@@ -164,22 +155,24 @@ class TextureTransformer(ImageFeatures):
 
 
 def part_textures(images: np.ndarray, n_jobs: int | None = None) -> np.ndarray:
-    """Return the textures of residuals and of their four quarters.
+    """Return the textures of residuals and of their four quarters, and those of the images.
 
     Parameters
     ----------
     images : ndarray of shape (n, H, W, C)
-        Residuals.
+        Residuals. The last of 2 or 4 channels is the luminance of the images, as
+        :class:`~sklearn_ganprint.ResidualTransformer` makes it with ``intensity=True``.
     n_jobs : int, default=None
         Number of threads.
 
     Returns
     -------
-    ndarray of float32, shape (n, 5, 162)
+    ndarray of float32, shape (n, 5, 162) or (n, 5, 1336)
         How often four values in a row follow each other, right and down, in the whole, then in
         its quarters: the features ``residual_right`` and ``residual_down`` that
-        :class:`~sklearn_ganprint.features.TextureTransformer` has of an image. Residuals with a
-        side of less than 16 pixels have none, ``(n, 1, 0)``.
+        :class:`~sklearn_ganprint.features.TextureTransformer` has of an image. With the luminance,
+        all 1174 that it has of the images follow. Residuals with a side of less than 16 pixels
+        have none, ``(n, 1, 0)``.
 
     See Also
     --------
@@ -192,15 +185,21 @@ def part_textures(images: np.ndarray, n_jobs: int | None = None) -> np.ndarray:
     >>> part_textures(np.random.default_rng(0).normal(size=(3, 128, 128, 3))).shape
     (3, 5, 162)
     """
-    n, *sides = images.shape[:3]
+    n, *sides, n_channels = images.shape
     if min(sides) < MIN_SIDE:
         return np.empty((n, 1, 0), np.float32)
     rows, columns = ((slice(side // 2), slice(side - side // 2, side)) for side in sides)
     parts = [(slice(None), slice(None)), *product(rows, columns)]
+    colours = without_intensity(n_channels)
 
     def compute(image: np.ndarray) -> np.ndarray:
-        luminance = _luminance(np.ascontiguousarray(np.moveaxis(image, -1, 0)))
-        return np.stack([_residual_texture(luminance[part]) for part in parts])
+        planes = np.ascontiguousarray(np.moveaxis(image, -1, 0))
+        residual = _luminance(planes[:colours])
+        textures = [[_residual_texture(residual[part]) for part in parts]]
+        if colours < n_channels:
+            intensity = _luminance(planes[colours:])
+            textures.append([_image_texture(intensity[part]) for part in parts])
+        return np.concatenate(textures, axis=1)
 
     return np.stack(thread_map(compute, images, n_jobs))
 
@@ -211,6 +210,25 @@ def _luminance(planes: np.ndarray) -> np.ndarray:
     weights = _LUMINANCE if n_channels == 3 else _LUMINANCE.sum(keepdims=True)
     luminance = weights @ planes.reshape(n_channels, -1)
     return np.rint(luminance, out=luminance).reshape(height, width)
+
+
+def _image_texture(
+    luminance: np.ndarray, step: float = _STEP, n_scales: int = _N_SCALES
+) -> np.ndarray:
+    """Return the features that a TextureTransformer has of one image."""
+    shares = np.concatenate([*_of_scales(luminance, step, n_scales)])
+    return np.concatenate([np.sqrt(shares, dtype=np.float32), _residual_texture(luminance)])
+
+
+def _of_scales(plane: np.ndarray, step: float, n_scales: int) -> Iterator[np.ndarray]:
+    """Yield the shares of differences and patterns at each scale."""
+    for scale in range(n_scales):
+        plane = _half(plane) if scale else plane
+        for axis in _DIRECTIONS.values():
+            differences = plane[1:] - plane[:-1] if axis == 0 else plane[:, 1:] - plane[:, :-1]
+            steps = _quantised(differences, step * _UNIT, _DIFFERENCES[1])
+            yield _shares(_in_a_row(steps, axis, *_DIFFERENCES), 125)
+        yield _shares(_patterns(plane), 256)
 
 
 def _residual_texture(luminance: np.ndarray) -> np.ndarray:

@@ -52,7 +52,7 @@ _SHAPES = {
     ),
     "FingerprintClustering": (
         "cluster_centers_ kd, max_distances_ k, feature_mean_ s, components_ ds, "
-        "fingerprints_ kf, labels_ n"
+        "fingerprints_ kv, labels_ n"
     ),
 }
 
