@@ -363,6 +363,16 @@ def test_intensity_tells_sources_apart_and_is_in_no_fingerprint(side, n_colours)
     np.testing.assert_array_equal(again.labels_, clustering.labels_)
 
 
+@pytest.mark.parametrize("row", [0, 7])
+def test_zero_residuals_fit_nowhere_whatever_their_intensity(row):
+    residuals = traces(n_sources=1)[0]
+    X = np.concatenate([residuals, 128 + residuals[..., :1]], axis=3)
+    X[row, ..., :-1] = 0
+    clustering = FingerprintClustering().fit(X)
+    assert np.flatnonzero(clustering.labels_ == -1).tolist() == [row]
+    np.testing.assert_array_equal(clustering.predict(X), clustering.labels_)
+
+
 def test_textures_tell_what_spectra_cannot():
     """Signs of residuals that follow each other in threes have no spectrum of their own."""
     rng = np.random.default_rng(0)

@@ -342,7 +342,7 @@ def chosen_features(
     No copy is made if all are.
     """
     images = np.asarray(residuals).reshape(len(residuals), *shape)
-    chosen = chosen & ~zero_rows(images)
+    chosen = chosen & ~lacking(images)
     if chosen.all():
         return chosen, part_features(images, n_jobs)
     positions = np.flatnonzero(chosen)
@@ -360,6 +360,14 @@ def part_features(images: np.ndarray, n_jobs: int | None = None) -> np.ndarray:
     return np.concatenate([spectra, textures], axis=2, dtype=spectra.dtype)
 
 
+def lacking(images: np.ndarray) -> np.ndarray:
+    """Mask the images whose residual is zero throughout, whatever their intensity."""
+    residuals = images[..., : without_intensity(images.shape[3])]
+    zero = zero_rows(residuals[:, 0])  # the first line of pixels rules out nearly all of them
+    zero[zero] = zero_rows(residuals[zero])
+    return zero
+
+
 def number_of_textures(n_channels: int) -> int:
     """Return how many textures there are of residuals with so many channels."""
     with_image = without_intensity(n_channels) < n_channels
@@ -370,7 +378,7 @@ def assign(
     images: np.ndarray, labels: np.ndarray, rule: Assignment, n_jobs: int | None
 ) -> np.ndarray:
     """Return labels of images, some of which have theirs already; zero residuals are outliers."""
-    labels = np.where((labels == UNSEEN) & zero_rows(images), NOWHERE, labels)
+    labels = np.where((labels == UNSEEN) & lacking(images), NOWHERE, labels)
     unseen = np.flatnonzero(labels == UNSEEN)
     for start in range(0, len(unseen), CHUNK_SIZE):
         part = unseen[start : start + CHUNK_SIZE]

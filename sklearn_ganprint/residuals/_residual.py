@@ -46,7 +46,8 @@ class ResidualTransformer(BlankTeller, ClassNamePrefixFeaturesOutMixin, ImageTra
         Whether residuals come out as rows ``(n, H*W*C')`` or as images ``(n, H, W, C')``.
     intensity : bool, default=False
         Whether the luminance of the image goes along, as one more channel behind those of the
-        residual, for :class:`PRNUClassifier`. C' below counts it.
+        residual, for :class:`PRNUClassifier` and :class:`FingerprintClustering`. C' below counts
+        it.
     n_jobs : int, default=None
         Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
     anchor : {"top-left", "center"} or None, default=None
