@@ -14,7 +14,9 @@ from sklearn_ganprint import FingerprintClassifier
 
 # What several commands draw on their pages.
 from sklearn_ganprint.cli._pages import (
+    comparison,
     confusion,
+    families,
     new_figure,
     png,
     roc_curves,
@@ -22,7 +24,9 @@ from sklearn_ganprint.cli._pages import (
     svg,
     thumbnail,
 )
+from sklearn_ganprint.comparison import compare_models
 from sklearn_ganprint.experiments import evaluate_attribution
+from sklearn_ganprint.open_set import SourceFamilies
 
 
 @pytest.fixture
@@ -52,6 +56,22 @@ def test_files_tell_neither_date_nor_version(result):
     text = svg(figure).decode("utf-8")
     assert text.rstrip().endswith("</svg>")
     assert not re.search(r"<dc:date|<dc:creator|\bv\d+\.\d+", text)
+
+
+@pytest.mark.parametrize("n", [2, 3, 9, 30])
+@pytest.mark.parametrize("draw", ["comparison", "families"])
+def test_matrices_are_not_cut_at_the_border(draw, n):
+    names = [f"cluster-{number}" for number in range(1, n + 1)]
+    if draw == "families":
+        shares = np.full((n, n), 0.001)
+        figure = families(SourceFamilies.from_confusion(shares, names), names)
+    else:
+        rng = np.random.default_rng(0)
+        found = compare_models({name: rng.normal(size=(64, 64)) for name in names})
+        figure = comparison(found, 0.01)
+    pixels = np.asarray(Image.open(io.BytesIO(png(figure))).convert("L"))
+    for border in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
+        assert (border == 255).all()
 
 
 def test_the_salt_stays_here():

@@ -28,6 +28,11 @@ def test_shows_the_correlations_and_frames_what_is_significant(ax):
     display.figure_.draw_without_rendering()
 
 
+def test_what_is_next_to_nothing_is_pale(ax):
+    display = ComparisonMatrixDisplay.from_matrix([[0.001, -0.003]], ["x"], ["a", "b"], ax=ax)
+    assert display.im_.get_clim() == (-0.05, 0.05)
+
+
 def test_values_are_written_where_there_are_some(ax):
     display = draw(ax)
     assert display.text_[0, 2].get_text() == "–"

@@ -250,7 +250,7 @@ def _frame(n_rows: int, n_columns: int) -> tuple[Any, Any, Any]:
     """Make a figure that a picture of a shape fills but for a colour bar on the right."""
     wide = _WIDTH * min(1.0, 1.5 * n_columns / n_rows)
     width, height = wide + _BAR, max(wide * n_rows / n_columns, 1.6)
-    figure = _pages.new_figure(width, height, constrained=False)
+    figure = _pages.new_figure(width, height, layout=None)
     picture = figure.add_axes((0, 0, wide / width, 1))
     bar = figure.add_axes(((wide + 0.15) / width, 0.08, 0.2 / width, 0.84))
     return figure, picture, bar

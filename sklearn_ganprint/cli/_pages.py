@@ -237,17 +237,17 @@ def slugs(names: Iterable[object], short: Callable[[str], str] = str) -> dict[st
     return found
 
 
-def new_figure(width: float, height: float, *, constrained: bool = True) -> Any:
-    """Return a figure of a size in inches, with a constrained layout or none."""
+def new_figure(width: float, height: float, *, layout: str | None = "constrained") -> Any:
+    """Return a figure of a size in inches."""
     # Not by pyplot, whose figures belong to the whole process and may open windows.
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), dpi=_DPI, layout="constrained" if constrained else None)
+    return Figure(figsize=(width, height), dpi=_DPI, layout=layout)
 
 
-def new_axes(width: float, height: float) -> Any:
-    """Return the axes of a figure of a size in inches, with a constrained layout."""
-    return new_figure(width, height).subplots()
+def new_axes(width: float, height: float, *, layout: str = "constrained") -> Any:
+    """Return the axes of a figure of a size in inches; a matrix takes a compressed layout."""
+    return new_figure(width, height, layout=layout).subplots()
 
 
 def png(figure: Any) -> bytes:
@@ -345,7 +345,7 @@ def _framed(shape: tuple[int, ...]) -> Any:
     The frame is fixed: else the labels of the colour bar would change the size of the picture.
     """
     height = min(max(4.0 * shape[0] / shape[1], 2.0), 8.0)
-    figure = new_figure(4.6, height, constrained=False)
+    figure = new_figure(4.6, height, layout=None)
     frame = {"left": 0.02, "right": 0.92, "bottom": 0.03, "top": 1 - 0.32 / height}
     return figure.subplots(gridspec_kw=frame)
 
@@ -365,7 +365,8 @@ def comparison(found: Any, level: float) -> Any:
     cell = 0.55 if max(shape) <= 25 else 0.25
     longest = [0.085 * max(map(len, sources)) for sources in names]
     width = max(cell * shape[1], 1.2) + longest[0] + 1.6
-    ax = new_axes(width, max(cell * shape[0], 1.8) + longest[1] + 0.5)
+    height = max(cell * shape[0], 1.8) + longest[1] + 0.5
+    ax = new_axes(width, height, layout="compressed")
     weak = found.correlation < found.least_correlation
     found = replace(found, p_value=np.where(weak, 1.0, found.p_value))
     display = plotting.ComparisonMatrixDisplay.from_comparison(found, ax=ax, level=level)
@@ -376,7 +377,7 @@ def families(found: Any, names: Sequence[str]) -> Any:
     """Draw SourceFamilies, with room for the dendrogram."""
     longest = 0.085 * max(map(len, names))
     side = max(0.55 * len(names), 1.8)
-    ax = new_axes(1.5 * side + longest + 1.6, side + longest + 0.5)
+    ax = new_axes(1.5 * side + longest + 1.6, side + longest + 0.5, layout="compressed")
     return plotting.SourceFamiliesDisplay.from_families(found, names, ax=ax).figure_
 
 

@@ -342,7 +342,7 @@ def _matrix(result: experiments.CorrelationResult) -> Any:
         result.mean[np.ix_(order, order)],
         [result.classes[code] for code in order],
         architectures=None if families is None else [families[code] for code in order],
-        ax=_pages.new_axes(side + 1.4, side),
+        ax=_pages.new_axes(side + 1.4, side, layout="compressed"),
         # On a linear scale the diagonal leaves nothing of the blocks.
         scale="sqrt",
     ).figure_

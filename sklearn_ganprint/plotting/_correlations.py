@@ -229,7 +229,7 @@ class ComparisonMatrixDisplay(MatrixDisplay):
     ax_, figure_ : matplotlib Axes, matplotlib Figure
         Axes with the matrix, and the figure that holds them.
     im_ : matplotlib AxesImage
-        The matrix in colours, symmetric about 0.
+        The matrix in colours, symmetric about 0 and up to 0.05 or more.
     text_ : ndarray of matplotlib Text, shape (k, m), or None
         The values in the cells, if they are written.
     frames_ : list of matplotlib Rectangle
@@ -251,6 +251,7 @@ class ComparisonMatrixDisplay(MatrixDisplay):
     """
 
     _most_with_values, _largest_value = 150, 8.0
+    _least_scale = 0.05  # of fingerprints with nothing in common: what is written as 0.00 is pale
     _label = "correlation of fingerprints"
 
     matrix: np.ndarray

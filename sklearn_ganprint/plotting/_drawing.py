@@ -54,6 +54,8 @@ class MatrixDisplay(Display):
     _largest_value = LETTER_SIZE
     #: Width of what is drawn at the right of the matrix, as a share of that of the matrix.
     _share_beside = 0.0
+    #: Absolute value at which colours end if none is greater.
+    _least_scale = 0.0
     #: What the values are.
     _label: str
 
@@ -93,7 +95,7 @@ class MatrixDisplay(Display):
         shown = self.matrix
         if scale == "robust" and len(shown) > 1:
             shown = shown[~np.eye(len(shown), dtype=bool)]
-        self.scale_ = symmetric_scale(shown)
+        self.scale_ = max(self._least_scale, symmetric_scale(shown))
         norm = {"norm": _square_root_norm(self.scale_)} if scale == "sqrt" else {}
         self.im_ = self._draw_signed(self.matrix, self.scale_, cmap, **norm)
         if colorbar:
