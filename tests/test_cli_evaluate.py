@@ -308,6 +308,36 @@ def test_images_without_a_residual_are_unknown(model, ganprint):
     found = json.loads(ganprint("evaluate", path, folder, "--format", "json")[1])
     assert found["confusion"]["a"] == {"a": 7, "unknown": 1}
     assert found["all"]["known"]["unknown"] == pytest.approx(1 / 24)
+    # The first source is no nearer to such an image than others.
+    assert found["sources"][0]["accuracy"] == 7 / 8
+
+
+def test_sources_without_a_usable_file_have_a_row_of_no_images(model, ganprint, tmp_path):
+    path, _, files = model
+    rows = [f"{files[0]},a", f"{files[-1]},strange"]
+    for label in ("b", "lost"):
+        (tmp_path / f"{label}.png").write_text("no image")
+        rows.append(f"{tmp_path / label}.png,{label}")
+    (tmp_path / "list.csv").write_text("\n".join(["path,label", *rows]))
+    command = ["evaluate", path, tmp_path / "list.csv", "--false-alarm", 0.05]
+    found = json.loads(ganprint(*command, "--format", "json")[1])
+    counts = [(row["name"], row["known"], row["images"]) for row in found["sources"]]
+    assert counts == [("a", True, 1), ("b", True, 0), ("lost", False, 0), ("strange", False, 1)]
+    empty = found["sources"][1]
+    assert {empty[name] for name in SHARES} == {None} and empty["intervals"] == {}
+    assert found["confusion"]["b"] == found["confusion"]["lost"] == {}
+    assert (found["all"]["known"]["images"], found["all"]["unknown"]["images"]) == (1, 1)
+    out = ganprint(*command)[1]
+    assert "no file could be used of b, lost, so that nothing here is about these\n" in out
+    assert re.search(r"\nb +0 +- +- ", out)
+    rows = list(csv.DictReader(io.StringIO(ganprint(*command, "--format", "csv")[1])))
+    assert [row["images"] for row in rows if row["name"] in ("b", "lost")] == ["0", "0"]
+
+
+def test_qualities_are_in_the_order_of_quality(document):
+    lines = [line for line in document[0]["histories"] if line["by"] == "JPEG quality"]
+    known = [line["name"] for line in lines if line["known"]]
+    assert known == ["none", "90-100", "70-89", "50-69", "below 50"]
 
 
 @pytest.mark.parametrize("what", ["empty", "flat", "missing", "hollow", "broken", "localization"])
