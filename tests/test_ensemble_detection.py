@@ -106,6 +106,9 @@ def test_missing_sources_and_groups_are_refused(features, name):
     numbers = np.where(sources == "phone", np.nan, np.unique(sources, return_inverse=True)[1])
     with pytest.raises(ValueError, match=f"{name} contains NaN"):
         detector().fit(X, y, **{name: numbers})
+    names = np.where(sources == "phone", None, sources)
+    with pytest.raises(ValueError, match=f"Input {name} contains NaN or None"):
+        detector().fit(X, y, **{name: names})
 
 
 def test_a_source_of_photos_and_of_generated_images_is_refused(features):

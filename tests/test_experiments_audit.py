@@ -368,6 +368,36 @@ def test_wrong_use_is_told(traces):
         audit_attribution(traces, Y, groups=Y)
     with pytest.raises(ValueError, match="None of the 1 files can be used"):
         audit_attribution(["/nowhere.png"], ["a"])
+    with pytest.raises(ValueError, match="image 0 has shape"):
+        audit_attribution([traces[0, 1:], *traces[1:]], Y)
+    with pytest.raises(ValueError, match=r"got an array of shape \(48, 4096\)"):
+        audit_attribution(traces.reshape(2 * N, -1), Y)
+    with pytest.raises(ValueError, match="at least one image or file, got none"):
+        audit_attribution(traces[:0], [])
+
+
+@pytest.mark.parametrize(("scale", "dtype"), [(257, np.uint16), (257, np.float64), (1 / 255, None)])
+def test_images_of_another_white_are_refused(contents, scale, dtype):
+    # All controls would see white images, or black ones, and find nothing.
+    images = (contents * np.array(scale, dtype)).astype(dtype)
+    with pytest.raises(ValueError, match=r"white is 255, got values from .*; white may be "):
+        audit_attribution(images, Y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.uint16])
+def test_the_type_of_numbers_changes_nothing(contents, dtype):
+    expected = audit_attribution(contents, Y).rows()
+    assert audit_attribution(contents.astype(dtype), Y).rows() == expected
+    assert audit_attribution(contents[..., 0].astype(dtype), Y).rows() == expected
+
+
+def test_copies_in_files_of_8_and_16_bits_have_the_same_pixels(tmp_path, traces):
+    paths = [tmp_path / f"{number}.png" for number in range(2 * N)]
+    for path, image in zip(paths, traces[..., 0], strict=True):
+        Image.fromarray(image).save(path)
+    Image.fromarray(traces[0, ..., 0].astype(np.uint16) * 257).save(paths[-1])
+    found = audit_attribution(paths, Y, batch_size=N).duplicates
+    assert [(pair.first, pair.second, pair.same_pixels) for pair in found] == [(0, 2 * N - 1, True)]
 
 
 def test_a_class_of_which_no_file_can_be_used_is_missed(tmp_path, traces):

@@ -13,7 +13,8 @@ from scipy.stats import mannwhitneyu
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from sklearn_ganprint._images import LUMINANCE_WEIGHTS
+from sklearn_ganprint._batches._metaestimators import check_labels
+from sklearn_ganprint._images import LUMINANCE_WEIGHTS, batch_image_shape, stack_images
 from sklearn_ganprint._output import as_label
 
 __all__ = ["SharedNames", "difference_hash", "find_shared_names", "near_duplicates"]
@@ -22,6 +23,8 @@ __all__ = ["SharedNames", "difference_hash", "find_shared_names", "near_duplicat
 PAPER_IMAGES, PAPER_FIT = 1000, 512
 #: Rows, and pairs of neighbouring columns, of the small picture that is hashed.
 _SIDE = 8
+#: Value of white.
+_WHITE = 255
 #: Images compared with others at a time.
 _BLOCK = 1024
 #: Areas down and across by which images are compared; in smaller ones traces would count.
@@ -34,6 +37,42 @@ ALIKE = 0.85
 _SHARE, _MOST = 0.1, 3.0
 #: Probability of less by which images of one group are called more alike than others.
 _LEVEL = 1e-3
+
+
+def check_sources(X: Any, y: Any, groups: Any = None) -> np.ndarray:
+    """Return the source of each image; raise where one is missing, or has no image."""
+    y = column_or_1d(y)
+    check_consistent_length(X, y, groups)
+    if not len(y):
+        raise ValueError("X: expected at least one image or file, got none.")
+    check_labels(y)
+    if groups is not None:
+        check_labels(groups, "groups")
+    return y
+
+
+def as_images(X: Any) -> np.ndarray:
+    """Return images (n, H, W, C); raise for anything else, or where white is not 255."""
+    X = np.asarray(stack_images(X))
+    if (shape := batch_image_shape(X)) is None:
+        raise ValueError(
+            f"X: expected images of shape (n, H, W) or (n, H, W, C), or paths of files; got an "
+            f"array of shape {X.shape}."
+        )
+    check_white(X)
+    return X.reshape(len(X), *shape)
+
+
+def check_white(images: Any) -> None:
+    """Raise where white is not 255, as all that is done to images here takes it to be."""
+    lows, highs = zip(*((np.min(image), np.max(image)) for image in images), strict=True)
+    low, high = min(lows), max(highs)
+    deep = getattr(images[0], "dtype", None) == np.uint16 and high > _WHITE
+    if deep or high > 2 * _WHITE or (low >= 0 and 0 < high <= 1):
+        raise ValueError(
+            f"Expected images in which white is {_WHITE}, got values from {low:g} to {high:g}. "
+            f"Multiply the images by {_WHITE} / white; white may be {1 if high <= 1 else 65535}."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +110,6 @@ def select_images(
     """
     y = column_or_1d(y)
     check_consistent_length(y, groups)
-    for name, number in (("n_fit", n_fit), ("n_test", n_test)):
-        if number is not None and number < 1:
-            raise ValueError(f"{name}: expected a number of at least 1, got {number}.")
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"Expected images of at least 2 sources, got {classes.tolist()}.")
