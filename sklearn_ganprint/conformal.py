@@ -478,7 +478,18 @@ def scores_needed(false_alarm_rate: float) -> int:
 
 
 def advice_on_rate(n: int) -> str:
-    """Say what lets an image be rejected by its rank among n scores."""
+    """Say what lets an image be rejected by its rank among others.
+
+    Parameters
+    ----------
+    n : int
+        Number of the others.
+
+    Returns
+    -------
+    str
+        A sentence, with the least rate at which one is, rounded up.
+    """
     if not n:
         return "Fit on more images."
     least = 1 / (n + 1)
@@ -491,7 +502,18 @@ def advice_on_rate(n: int) -> str:
 
 
 def advice_on_coverage(n: int) -> str:
-    """Say what lets a source be ruled out by ranks among n scores."""
+    """Say what lets a source be left out of a set by ranks among scores.
+
+    Parameters
+    ----------
+    n : int
+        Number of the scores.
+
+    Returns
+    -------
+    str
+        A sentence, with the greatest coverage at which one is, rounded down.
+    """
     if not n:
         return "Fit on more images."
     most = math.floor(1000 * n / (n + 1)) / 1000

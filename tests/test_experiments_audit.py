@@ -233,6 +233,14 @@ def test_names_that_classes_share(pattern, part, example):
     )
 
 
+@pytest.mark.parametrize("folders", [("star gan", "réal"), ("old_gan", "new-gan"), ("a+b", "a.b")])
+def test_names_that_end_with_the_name_of_their_folder(folders):
+    files = [f"x/{name}/scene {n}_{name}.png" for name in folders for n in range(N)]
+    shared = find_shared_names(files, Y)
+    assert (shared.part, shared.example, shared.n_images) == ("prefix", "scene 0", 2 * N)
+    assert_array_equal(shared.groups[:N], shared.groups[N:])
+
+
 def test_what_one_class_has_alone_is_no_group():
     files = [f"{label}/{scene}_{label}.png" for label in "ab" for scene in range(N)]
     other = [f"c/n0238_{number}.png" for number in range(N)]
@@ -353,6 +361,18 @@ def test_findings_begin_with_the_gravest(contents, traces):
     assert "duplicate" in result.findings[1]
     (finding,) = audit_attribution(traces, np.tile(["a", "b"], N)).findings
     assert finding.endswith("there is nothing to believe yet")
+
+
+def test_controls_of_few_images_are_told_to_say_little(traces):
+    many, few = audit_attribution(traces, Y), audit_attribution(traces[::5], Y[::5])
+    assert many.verdict.endswith("nor content")
+    limits = [few[name].interval[1] for name in ("compression shown", "shrunk", "denoised")]
+    low, _ = few["attribution"].interval
+    assert few["attribution"].accuracy == 1 and max(limits) >= low
+    assert few.verdict.endswith(
+        f"nor content. With 10 images that is little: a control may be {max(limits):.2f} in truth, "
+        f"and attribution {low:.2f}"
+    )
 
 
 def test_wrong_use_is_told(traces):

@@ -297,11 +297,12 @@ def _matches(images: np.ndarray, match: Callable[[np.ndarray], np.ndarray]) -> n
     return np.concatenate(pairs)
 
 
-#: Parts of names that may be of a scene, and what they are called.
-_PARTS: tuple[tuple[str, Callable[[str], str]], ...] = (
-    ("name", lambda stem: stem),
-    ("prefix", lambda stem: stem.split("__")[0]),
-    ("prefix", lambda stem: re.sub(r"[-_ .][^-_ .]+$", "", stem)),  # without the last part
+#: Parts of names that may be of a scene, and what they are called; the folder is often the class.
+_PARTS: tuple[tuple[str, Callable[[str, str], str]], ...] = (
+    ("name", lambda stem, folder: stem),
+    ("prefix", lambda stem, folder: stem.split("__")[0]),
+    ("prefix", lambda stem, folder: re.sub(rf"[-_ .]{re.escape(folder)}$", "", stem)),
+    ("prefix", lambda stem, folder: re.sub(r"[-_ .][^-_ .]+$", "", stem)),  # without the last part
 )
 
 
@@ -396,7 +397,8 @@ def find_shared_names(
     Notes
     -----
     Looked at are, in this order, names without extension, what stands in them before a double
-    underscore, and what stands before the last ``-``, ``_``, space or dot.
+    underscore, what stands before the name of their folder at the end, as in
+    ``old_gan/harbour_old_gan.png``, and what stands before the last ``-``, ``_``, space or dot.
 
     Examples
     --------
@@ -406,10 +408,12 @@ def find_shared_names(
     >>> shared.part, shared.example, shared.groups.tolist()
     ('prefix', 'harbour', [0, 1, 0, 1])
     """
-    stems = [as_label(Path(file).stem) for file in files]
+    paths = [Path(as_label(str(file))) for file in files]
     _, codes = np.unique(y, return_inverse=True)
     for part, cut in _PARTS:
-        names, groups = np.unique([cut(stem) for stem in stems], return_inverse=True)
+        names, groups = np.unique(
+            [cut(path.stem, path.parent.name) for path in paths], return_inverse=True
+        )
         of_groups = np.unique(np.column_stack([groups, codes]), axis=0)[:, 0]
         n_classes = np.bincount(of_groups, minlength=len(names))
         shared = n_classes[groups] > 1
