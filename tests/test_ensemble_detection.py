@@ -237,6 +237,11 @@ def test_ganprint_fits_and_predicts(folder, tmp_path, ganprint):
     assert "none can be unlike both photos and generated images at a false-alarm" in out
     _, _, err = ganprint("predict", model, folder / "real", "--coverage", 0.999)
     assert "so that no image is called photo or generated: it takes 999" in err
+    _, out, err = ganprint("evaluate", model, folder, "--coverage", 0.999, "--format", "json")
+    assert "so that no image is called photo or generated: it takes 999" in err
+    found = json.loads(out)
+    assert (found["all"]["known"]["right"], found["all"]["known"]["unsure"]) == (0, 1)
+    assert {answer for own in found["confusion"].values() for answer in own} == {"cannot tell"}
 
 
 @pytest.mark.parametrize(

@@ -123,8 +123,8 @@ def run(args: argparse.Namespace) -> int:
     cautions, rule, coverage, with_sets = _answers.settle_answers(args, model)
     MESSAGES.warn(*cautions)
     scored = score_files(model, files, listed.failures, args.jobs, "evaluating")
-    # Sets that hold all sources say nothing: the nearest one is the answer.
-    coverage = coverage if with_sets else None
+    # Sets that hold all sources say nothing: the nearest one is the answer, but to a detector.
+    coverage = coverage if with_sets or model.detects else None
     judged = _judge(scored, files, listed.labels, truth, rule, coverage)
     if not len(judged.labels):
         first = scored.failures[0]
