@@ -477,6 +477,49 @@ def scores_needed(false_alarm_rate: float) -> int:
     return n if rejected_ranks(n, false_alarm_rate) else n + 1
 
 
+def advice_on_rate(n: int) -> str:
+    """Say what lets an image be rejected by its rank among others.
+
+    Parameters
+    ----------
+    n : int
+        Number of the others.
+
+    Returns
+    -------
+    str
+        A sentence, with the least rate at which one is, rounded up.
+    """
+    if not n:
+        return "Fit on more images."
+    least = 1 / (n + 1)
+    scale = 10.0 ** (2 - math.floor(math.log10(least)))
+    # At a rate that is rounded down, none would be rejected still.
+    return (
+        f"Fit on more images, or choose a false_alarm_rate of "
+        f"{math.ceil(least * scale - 1e-9) / scale:.3g} or more."
+    )
+
+
+def advice_on_coverage(n: int) -> str:
+    """Say what lets a source be left out of a set by ranks among scores.
+
+    Parameters
+    ----------
+    n : int
+        Number of the scores.
+
+    Returns
+    -------
+    str
+        A sentence, with the greatest coverage at which one is, rounded down.
+    """
+    if not n:
+        return "Fit on more images."
+    most = math.floor(1000 * n / (n + 1)) / 1000
+    return f"Fit on more images, or choose a coverage of {most:g} or less."
+
+
 def rejected_ranks(n: int, false_alarm_rate: float) -> int:
     """Count the ranks of a new score among others at which it is rejected.
 

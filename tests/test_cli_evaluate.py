@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from cli_helpers import check_json
 from PIL import Image
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
@@ -308,6 +308,36 @@ def test_images_without_a_residual_are_unknown(model, ganprint):
     found = json.loads(ganprint("evaluate", path, folder, "--format", "json")[1])
     assert found["confusion"]["a"] == {"a": 7, "unknown": 1}
     assert found["all"]["known"]["unknown"] == pytest.approx(1 / 24)
+    # The first source is no nearer to such an image than others.
+    assert found["sources"][0]["accuracy"] == 7 / 8
+
+
+def test_sources_without_a_usable_file_have_a_row_of_no_images(model, ganprint, tmp_path):
+    path, _, files = model
+    rows = [f"{files[0]},a", f"{files[-1]},strange"]
+    for label in ("b", "lost"):
+        (tmp_path / f"{label}.png").write_text("no image")
+        rows.append(f"{tmp_path / label}.png,{label}")
+    (tmp_path / "list.csv").write_text("\n".join(["path,label", *rows]))
+    command = ["evaluate", path, tmp_path / "list.csv", "--false-alarm", 0.05]
+    found = json.loads(ganprint(*command, "--format", "json")[1])
+    counts = [(row["name"], row["known"], row["images"]) for row in found["sources"]]
+    assert counts == [("a", True, 1), ("b", True, 0), ("lost", False, 0), ("strange", False, 1)]
+    empty = found["sources"][1]
+    assert {empty[name] for name in SHARES} == {None} and empty["intervals"] == {}
+    assert found["confusion"]["b"] == found["confusion"]["lost"] == {}
+    assert (found["all"]["known"]["images"], found["all"]["unknown"]["images"]) == (1, 1)
+    out = ganprint(*command)[1]
+    assert "no file could be used of b, lost, so that nothing here is about these\n" in out
+    assert re.search(r"\nb +0 +- +- ", out)
+    rows = list(csv.DictReader(io.StringIO(ganprint(*command, "--format", "csv")[1])))
+    assert [row["images"] for row in rows if row["name"] in ("b", "lost")] == ["0", "0"]
+
+
+def test_qualities_are_in_the_order_of_quality(document):
+    lines = [line for line in document[0]["histories"] if line["by"] == "JPEG quality"]
+    known = [line["name"] for line in lines if line["known"]]
+    assert known == ["none", "90-100", "70-89", "50-69", "below 50"]
 
 
 @pytest.mark.parametrize("what", ["empty", "flat", "missing", "hollow", "broken", "localization"])
@@ -374,7 +404,7 @@ def test_fit_and_info_tell_of_images_left_out(image_folder, fit, ganprint, tmp_p
 
 
 def test_processed_copies_stand_apart(image_folder, ganprint, tmp_path):
-    _, paths, y = image_folder(n_per_class=12, strength=2)
+    _, paths, y = image_folder(n_per_class=12, strength=2.4)
     last = {"mean": FingerprintClassifier(), "linear": LogisticRegression()}
     members = [(k, make_pipeline(ResidualTransformer("gaussian"), v)) for k, v in last.items()]
     fusion = FusionClassifier(members, perturbations=[JPEGCompression(30), JPEGCompression(60)])
@@ -387,10 +417,14 @@ def test_processed_copies_stand_apart(image_folder, ganprint, tmp_path):
     for key, where in (("clean", versions == 0), ("processed", versions > 0)):
         check_left_out(found[key], left_out(whole.estimator_, where))
     assert (found["clean"]["images"], found["processed"]["images"]) == (36, 72)
-    right = round(found["processed"]["accuracy"] * 36)  # copies are no more images than there are
-    assert found["processed"]["intervals"]["accuracy"] == [
-        *binomtest(right, 36).proportion_ci(method="wilson")
-    ]
+    # Copies are no more images than there are, and half of an image counts as half.
+    shares = {name: found["processed"][name] for name in found["processed"]["intervals"]}
+    assert any(share * 72 % 2 == pytest.approx(1) for share in shares.values())
+    for name, share in shares.items():
+        for limit in found["processed"]["intervals"][name]:
+            if limit != share:  # none or all of the images
+                deviation = abs(share - limit) / np.sqrt(limit * (1 - limit) / 36)
+                assert deviation == pytest.approx(norm.ppf(0.975)), name
     own, wrong = whole.estimator_.likelihood_ratios_.out_of_fold()
     clean, processed = document["likelihood_ratios"]
     for row, where in ((clean, versions == 0), (processed, versions > 0)):

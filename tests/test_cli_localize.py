@@ -176,7 +176,34 @@ def test_localize_takes_a_line_of_pixels_for_no_blank_image(scene, tmp_path, gan
     save(tmp_path / "line.png", noise(np.random.default_rng(1), True)[:1])
     _, out, _ = ganprint("localize", scene / "m.skops", tmp_path, "--format", "json")
     (row,) = json.loads(out)["results"]
-    assert (row["false_region"], row["reason"]) == ("no", None)
+    assert row["reason"].startswith("no room for a false region") and row["flat"] == 0
+
+
+@pytest.mark.parametrize("claim", [True, False])
+def test_localize_has_no_verdict_where_no_region_has_room(scene, tmp_path, ganprint, claim):
+    image = noise(np.random.default_rng(2), False)
+    for side in (8, 19, 20, 28, 29):
+        save(tmp_path / f"{side}.png", image[:side, :side])
+    image[:, 8:-8] = 255  # two parts are left, each of 384 pixels with what is smoothed into it
+    save(tmp_path / "apart.png", image[:16])
+    options = ["--claimed", "rough"] if claim else []
+    command = ["localize", scene / "m.skops", tmp_path, *options]
+    rows = json.loads(ganprint(*command, "--format", "json")[1])["results"]
+    found = {Path(row["file"]).stem: row for row in rows}
+    # It takes 400 pixels, and without a claim as many of another source.
+    silent = {"8", "19", "apart"} if claim else {"8", "19", "20", "28", "apart"}
+    assert {name for name, row in found.items() if row["false_region"] is None} == silent
+    for name in silent:
+        row = found[name]
+        assert (row["p_value"], row["history_differs"], row["n_regions"]) == (None, None, 0)
+        assert row["claimed"] == ("rough" if claim else None)
+    others = "" if claim else " and as many others"
+    assert found["19"]["reason"] == (
+        f"no room for a false region, of 400 connected pixels that are not flat{others}: 361 of "
+        f"361 are not flat"
+    )
+    assert {row["reason"] for name, row in found.items() if name not in silent} == {None}
+    assert f"no verdict, for the reason given: {len(silent)} of 6\n" in ganprint(*command)[1]
 
 
 def test_localize_names_unusable_files(scene, tmp_path, ganprint):

@@ -106,6 +106,9 @@ def test_missing_sources_and_groups_are_refused(features, name):
     numbers = np.where(sources == "phone", np.nan, np.unique(sources, return_inverse=True)[1])
     with pytest.raises(ValueError, match=f"{name} contains NaN"):
         detector().fit(X, y, **{name: numbers})
+    names = np.where(sources == "phone", None, sources)
+    with pytest.raises(ValueError, match=f"Input {name} contains NaN or None"):
+        detector().fit(X, y, **{name: names})
 
 
 def test_a_source_of_photos_and_of_generated_images_is_refused(features):
@@ -234,6 +237,11 @@ def test_ganprint_fits_and_predicts(folder, tmp_path, ganprint):
     assert "none can be unlike both photos and generated images at a false-alarm" in out
     _, _, err = ganprint("predict", model, folder / "real", "--coverage", 0.999)
     assert "so that no image is called photo or generated: it takes 999" in err
+    _, out, err = ganprint("evaluate", model, folder, "--coverage", 0.999, "--format", "json")
+    assert "so that no image is called photo or generated: it takes 999" in err
+    found = json.loads(out)
+    assert (found["all"]["known"]["right"], found["all"]["known"]["unsure"]) == (0, 1)
+    assert {answer for own in found["confusion"].values() for answer in own} == {"cannot tell"}
 
 
 @pytest.mark.parametrize(

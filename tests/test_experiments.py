@@ -17,7 +17,13 @@ from sklearn_ganprint import (
     ResidualTransformer,
 )
 from sklearn_ganprint.datasets import ImageReadError
-from sklearn_ganprint.experiments import compare_predictions, evaluate_attribution
+from sklearn_ganprint.experiments import (
+    audit_attribution,
+    compare_predictions,
+    equalize_histories,
+    evaluate_attribution,
+    reproduce_paper,
+)
 
 
 def make_images(sources, n_images, amplitude=6, size=24, seed=0):
@@ -189,6 +195,34 @@ def test_class_without_usable_file_is_named(image_files, tmp_path):
         pytest.raises(ValueError, match=r"\['z'\].*missing0"),
     ):
         evaluate_attribution(files, [*paths, *lost], [*y, "z", "z"])
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+@pytest.mark.parametrize("name", ["y", "groups"])
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda X, y, groups: evaluate_attribution(make_pipe(), X, y, groups=groups),
+        lambda X, y, groups: audit_attribution(X, y, groups=groups),
+        lambda X, y, groups: reproduce_paper(X, y, groups=groups),
+        lambda X, y, groups: equalize_histories(X, y if groups is None else groups),
+        lambda X, y, groups: make_pipe().fit(X, y if groups is None else groups),
+    ],
+)
+def test_missing_labels_and_groups_are_named(run, name, missing):
+    images, y = make_images(["a", "b"], 8)
+    labels = np.array([*y[:9], *[missing] * 2, *y[11:]], dtype=object)
+    given = {"y": y, "groups": None, name: labels}
+    with pytest.raises(ValueError, match=r"contains NaN(?! or None)|got none for 2, .* position 9"):
+        run(images, **given)
+
+
+def test_labels_of_several_kinds_are_refused():
+    images, y = make_images(["a", "b"], 8)
+    y = np.array([0, *y.tolist()[1:]], dtype=object)
+    for run in (make_pipe().fit, audit_attribution):
+        with pytest.raises(TypeError, match=r"labels of one kind, .*; got int, str\."):
+            run(images, y)
 
 
 @pytest.mark.parametrize(

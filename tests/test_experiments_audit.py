@@ -233,6 +233,14 @@ def test_names_that_classes_share(pattern, part, example):
     )
 
 
+@pytest.mark.parametrize("folders", [("star gan", "réal"), ("old_gan", "new-gan"), ("a+b", "a.b")])
+def test_names_that_end_with_the_name_of_their_folder(folders):
+    files = [f"x/{name}/scene {n}_{name}.png" for name in folders for n in range(N)]
+    shared = find_shared_names(files, Y)
+    assert (shared.part, shared.example, shared.n_images) == ("prefix", "scene 0", 2 * N)
+    assert_array_equal(shared.groups[:N], shared.groups[N:])
+
+
 def test_what_one_class_has_alone_is_no_group():
     files = [f"{label}/{scene}_{label}.png" for label in "ab" for scene in range(N)]
     other = [f"c/n0238_{number}.png" for number in range(N)]
@@ -355,6 +363,18 @@ def test_findings_begin_with_the_gravest(contents, traces):
     assert finding.endswith("there is nothing to believe yet")
 
 
+def test_controls_of_few_images_are_told_to_say_little(traces):
+    many, few = audit_attribution(traces, Y), audit_attribution(traces[::5], Y[::5])
+    assert many.verdict.endswith("nor content")
+    limits = [few[name].interval[1] for name in ("compression shown", "shrunk", "denoised")]
+    low, _ = few["attribution"].interval
+    assert few["attribution"].accuracy == 1 and max(limits) >= low
+    assert few.verdict.endswith(
+        f"nor content. With 10 images that is little: a control may be {max(limits):.2f} in truth, "
+        f"and attribution {low:.2f}"
+    )
+
+
 def test_wrong_use_is_told(traces):
     with pytest.raises(ValueError, match="at least 2 classes of at least 2 images"):
         audit_attribution(traces, np.zeros(2 * N))
@@ -368,6 +388,36 @@ def test_wrong_use_is_told(traces):
         audit_attribution(traces, Y, groups=Y)
     with pytest.raises(ValueError, match="None of the 1 files can be used"):
         audit_attribution(["/nowhere.png"], ["a"])
+    with pytest.raises(ValueError, match="image 0 has shape"):
+        audit_attribution([traces[0, 1:], *traces[1:]], Y)
+    with pytest.raises(ValueError, match=r"got an array of shape \(48, 4096\)"):
+        audit_attribution(traces.reshape(2 * N, -1), Y)
+    with pytest.raises(ValueError, match="at least one image or file, got none"):
+        audit_attribution(traces[:0], [])
+
+
+@pytest.mark.parametrize(("scale", "dtype"), [(257, np.uint16), (257, np.float64), (1 / 255, None)])
+def test_images_of_another_white_are_refused(contents, scale, dtype):
+    # All controls would see white images, or black ones, and find nothing.
+    images = (contents * np.array(scale, dtype)).astype(dtype)
+    with pytest.raises(ValueError, match=r"white is 255, got values from .*; white may be "):
+        audit_attribution(images, Y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.uint16])
+def test_the_type_of_numbers_changes_nothing(contents, dtype):
+    expected = audit_attribution(contents, Y).rows()
+    assert audit_attribution(contents.astype(dtype), Y).rows() == expected
+    assert audit_attribution(contents[..., 0].astype(dtype), Y).rows() == expected
+
+
+def test_copies_in_files_of_8_and_16_bits_have_the_same_pixels(tmp_path, traces):
+    paths = [tmp_path / f"{number}.png" for number in range(2 * N)]
+    for path, image in zip(paths, traces[..., 0], strict=True):
+        Image.fromarray(image).save(path)
+    Image.fromarray(traces[0, ..., 0].astype(np.uint16) * 257).save(paths[-1])
+    found = audit_attribution(paths, Y, batch_size=N).duplicates
+    assert [(pair.first, pair.second, pair.same_pixels) for pair in found] == [(0, 2 * N - 1, True)]
 
 
 def test_a_class_of_which_no_file_can_be_used_is_missed(tmp_path, traces):

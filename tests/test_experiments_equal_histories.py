@@ -139,6 +139,8 @@ def test_wrong_use_is_told(mosaics, tmp_path):
         equalize_histories(mosaics[:0], [])
     with pytest.raises(ValueError, match="All images must have one shape: image 0 has shape"):
         equalize_histories([mosaics[0], mosaics[1][..., :1]], Y[:2])
+    with pytest.raises(ValueError, match="white is 255, got values from 0 to 1"):
+        equalize_histories(mosaics / 255, Y)
     (tmp_path / "x.png").write_text("no image")
     with pytest.raises(ValueError, match=r"None of the 1 images can be used; the first: .*x\.png"):
         equalize_histories([tmp_path / "x.png"], ["gan"])

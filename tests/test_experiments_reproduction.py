@@ -331,6 +331,41 @@ def test_refuses_what_has_no_answer(data, change, message):
         reproduce_paper(*change(*data), SETTINGS)
 
 
+@pytest.mark.parametrize(
+    ("make", "params"),
+    [
+        *((ReproductionSettings, {name: -1}) for name in ("n_fit", "n_test", "n_robustness")),
+        *((ReproductionSettings, {"jpeg_quality": number}) for number in (0, 101)),
+        (ReproductionSettings, {"n_robustness": 2.5}),
+        (ReproductionSettings, {"random_state": -1}),
+        (ReproductionSettings, {"study": "no"}),
+        (BatchOptions, {"batch_size": 0}),
+        (BatchOptions, {"n_jobs": 0}),
+    ],
+)
+def test_settings_out_of_range_are_refused(make, params):
+    (name,) = params
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of {make.__name__} must be "):
+        make(**params)
+
+
+def test_refuses_what_are_no_images_of_one_size_with_white_at_255(data):
+    X, y = data
+    with pytest.raises(ValueError, match="image 0 has shape"):
+        reproduce_paper([X[0, 1:], *X[1:]], y, SETTINGS)
+    with pytest.raises(ValueError, match="white is 255, got values from .* to 1"):
+        reproduce_paper(X / X.max(), y, SETTINGS)
+    with pytest.raises(ValueError, match="expected images of shape"):
+        reproduce_paper(X.reshape(len(X), -1), y, SETTINGS)
+
+
+def test_grey_images_without_an_axis_of_channels(data):
+    X, y = data
+    settings = replace(SETTINGS, n_robustness=0)
+    one, other = (reproduce_paper(grey, y, settings) for grey in (X[..., 0], X[..., :1]))
+    assert_array_equal(one.attribution.scores, other.attribution.scores)
+
+
 def test_two_images_to_fit_on_are_enough(data):
     X, y = (values[::5] for values in data)
     attribution = reproduce_paper(X, y, replace(SETTINGS, n_robustness=0)).attribution

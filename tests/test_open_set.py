@@ -1,4 +1,5 @@
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -372,6 +373,28 @@ def test_other_fit_parameters_reach_the_estimator(make_residuals):
     np.testing.assert_array_equal(clf.estimator_.fingerprints_, expected.fingerprints_)
     expected = expected.leave_one_out_scores(X, y, weight)
     np.testing.assert_allclose(clf.calibration_scores_, expected)
+
+
+@pytest.mark.parametrize("n", [6, 16, 32])
+def test_at_the_rate_that_is_advised_images_are_rejected(make_residuals, n):
+    X, y = make_residuals(n)
+    clf = OpenSetClassifier(FingerprintClassifier(), calibration="pooled")
+    with pytest.warns(CalibrationWarning, match="false_alarm_rate of .* or more") as caught:
+        clf.fit(X, y)
+    (rate,) = re.findall(r"false_alarm_rate of (\S+) or more", str(caught[0].message))
+    assert 0 <= float(rate) * (3 * n + 1) - 1 < 0.01
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clf.set_params(false_alarm_rate=float(rate)).fit(X, y)
+    assert np.isfinite(clf.thresholds_).all()
+
+
+def test_without_calibration_scores_nothing_but_more_images_is_advised(make_residuals):
+    X, y = make_residuals(1)
+    with pytest.warns(CalibrationWarning, match=r"below 1 / 1\. Fit on more images\.$"):
+        clf = OpenSetClassifier(LogisticRegression()).fit(X, y)
+    with pytest.warns(CalibrationWarning, match=r"there are 0 in all\. Fit on more images\.$"):
+        clf.predict_set(X)
 
 
 def test_too_few_images_reject_nothing_and_say_so(make_residuals):

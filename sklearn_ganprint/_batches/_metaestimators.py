@@ -265,9 +265,39 @@ class FitParams(NamedTuple):
     split: dict[str, Any]
 
 
+def check_labels(y: Any, name: str = "y") -> None:
+    """Raise where labels, or groups, are missing or cannot be told apart, or are no classes."""
+    y = np.asarray(y)
+    labels = y.tolist() if y.dtype.kind in ("f", "O") else []
+    if missing := [position for position, label in enumerate(labels) if _is_missing(label)]:
+        raise ValueError(
+            f"Input {name} contains NaN or None: expected a label for each of the {len(y)} images, "
+            f"got none for {len(missing)}, the first at position {missing[0]}. Label these images, "
+            f"or leave them out."
+        )
+    try:
+        np.unique(y)
+    except TypeError as error:
+        kinds = ", ".join(sorted({type(label).__name__ for label in labels}))
+        raise TypeError(
+            f"{name}: expected labels of one kind, such as str or int; got {kinds}. Write all of "
+            f"them as str."
+        ) from error
+    if name == "y":
+        check_classification_targets(y)
+
+
+def _is_missing(label: Any) -> bool:
+    """Return whether a label is None, NaN, or pandas' NA, which compares to nothing."""
+    try:
+        return label is None or not label == label  # noqa: PLR0124, SIM201
+    except TypeError:
+        return True
+
+
 def check_classes(owner: Any, y: np.ndarray, advice: str = "") -> None:
     """Raise where labels are no classes, or are of one class only."""
-    check_classification_targets(y)
+    check_labels(y)
     if len(classes := np.unique(y).tolist()) < 2:
         raise ValueError(
             f"{type(owner).__name__} needs images of at least 2 classes to tell apart, got "
@@ -277,6 +307,9 @@ def check_classes(owner: Any, y: np.ndarray, advice: str = "") -> None:
 
 def check_fit_params(y: np.ndarray, **params: Any) -> dict[str, np.ndarray]:
     """Validate weights, groups and the like, one an image, and leave out what is None."""
+    for name in ("groups", "sources"):
+        if params.get(name) is not None:
+            check_labels(params[name], name)
     given = {
         name: column_or_1d(check_array(values, input_name=name, dtype=None, ensure_2d=False))
         for name, values in params.items()

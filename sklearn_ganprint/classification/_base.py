@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import assert_all_finite
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_ganprint._batches import last_step
@@ -18,6 +18,7 @@ from sklearn_ganprint._batches._metaestimators import (
     ScoresInSeveralWays,
     ScoresSamples,
     check_classes,
+    check_labels,
     offers,
 )
 from sklearn_ganprint._compat import Callbacks, check_sample_weight, fit_context
@@ -158,7 +159,7 @@ class BaseFingerprintClassifier(ImageInputMixin, DecidesByClassScores, BaseEstim
         """
         first = not hasattr(self, "fingerprints_")
         X, y = self._validate_rows(X, y, reset=first)
-        check_classification_targets(y)
+        check_labels(y)
         _check_partial_fit_first_call(self, classes)
         # A batch may weigh nothing; all of the images together may not.
         weights = check_sample_weight(sample_weight, X, all_zero=True)

@@ -10,10 +10,10 @@ from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.extmath import softmax
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_ganprint._batches import one_blas_thread
+from sklearn_ganprint._batches._metaestimators import check_labels
 from sklearn_ganprint._compat import Callbacks, fit_context
 from sklearn_ganprint._images import FLOAT_DTYPES
 
@@ -113,7 +113,7 @@ class PooledDiscriminantAnalysis(Callbacks, LinearClassifierMixin, ClassifierMix
             If the covariance has no inverse: more shrinkage is needed.
         """
         X, y = validate_data(self, X, y, dtype=list(FLOAT_DTYPES))
-        check_classification_targets(y)
+        check_labels(y)
         classes, codes = np.unique(y, return_inverse=True)
         return self._fit_scatter(Scatter.of_rows(X, codes, len(classes)), classes)
 
@@ -154,7 +154,7 @@ class PooledDiscriminantAnalysis(Callbacks, LinearClassifierMixin, ClassifierMix
             The fitted classifier.
         """
         self._validate_params()
-        check_classification_targets(classes)
+        check_labels(classes)
         self.n_features_in_ = scatter.means.shape[1]
         found = scatter.counts > 0
         own = scatter._replace(counts=scatter.counts[found], means=scatter.means[found])

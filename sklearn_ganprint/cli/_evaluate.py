@@ -45,8 +45,10 @@ _IN_CSV = columns(
     "right_family",
 )
 
-#: Lowest JPEG quality of each class.
+#: Lowest JPEG quality of each class, and what files are of that never were JPEG, best first.
 _QUALITIES = {90: "90-100", 70: "70-89", 50: "50-69", 0: "below 50"}
+_NEVER_JPEG = "none"
+_BEST_FIRST = [_NEVER_JPEG, *_QUALITIES.values()]
 
 #: Wrong answers that are named below a table.
 _NAMED = 3
@@ -60,23 +62,35 @@ class Judged(NamedTuple):
     histories: list[Row]
     answers: Answers
     in_family: np.ndarray | None  # (n,): whether an answer names sources of the right family alone
+    lost: dict[str, bool]  # sources without a file that could be used, and whether they are known
 
-    def lines(self, by: str, names: Sequence[str | None]) -> list[Row]:
-        """Give the shares of the images of each name; those without one are in none."""
+    def lines(self, by: str, names: Sequence[str | None], empty: Sequence[str] = ()) -> list[Row]:
+        """Give the shares of the images of each name; those without one are in none.
+
+        Names that are `empty` have a row without images.
+        """
         given, found = np.array(names, dtype=object), []
         for known in (True, False):
-            for name in sorted({name for name in names if name is not None}):
+            own = {name for name in names if name is not None}
+            own |= {name for name in empty if self.lost[name] == known}
+            for name in sorted(own, key=lambda name: _place(by, name)):
                 shares = self.answers.shares(given == name, foreign=not known)
-                if shares.images:
+                if shares.images or name in empty:
                     line = {"by": by, "name": name, "known": known, **shares.to_dict()}
                     found.append({**line, "right_family": self._right_family(given == name, known)})
         return found
 
     def _right_family(self, where: np.ndarray, known: bool) -> float | None:
         """Share of the answers for images of known sources that are of the right family."""
-        if self.in_family is None or not known:
+        where = where & ~self.answers.foreign
+        if self.in_family is None or not known or not where.any():
             return None
-        return float(self.in_family[where & ~self.answers.foreign].mean())
+        return float(self.in_family[where].mean())
+
+
+def _place(by: str, name: str) -> tuple[int, str]:
+    """Return by what names are put in order: qualities by how good they are, all else as words."""
+    return (_BEST_FIRST.index(name) if by == "JPEG quality" else 0), name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,8 +123,8 @@ def run(args: argparse.Namespace) -> int:
     cautions, rule, coverage, with_sets = _answers.settle_answers(args, model)
     MESSAGES.warn(*cautions)
     scored = score_files(model, files, listed.failures, args.jobs, "evaluating")
-    # Sets that hold all sources say nothing: the nearest one is the answer.
-    coverage = coverage if with_sets else None
+    # Sets that hold all sources say nothing: the nearest one is the answer, but to a detector.
+    coverage = coverage if with_sets or model.detects else None
     judged = _judge(scored, files, listed.labels, truth, rule, coverage)
     if not len(judged.labels):
         first = scored.failures[0]
@@ -155,25 +169,32 @@ def _judge(
     known = rule.passes(scored.scores.max(axis=1), scored.known_p_values)
     known[list(scored.reasons)] = False
     scores, known = scored.scores[used], known[used]
-    names = {as_label(name): code for code, name in enumerate(model.labels)}
-    codes = np.array([names.get(as_label(label), -1) for label in truth[used]], dtype=int)
+    codes = _codes(truth, model)
+    # Of sources that the model knows, the model says how they are spelt.
+    labels = np.where((codes < 0) | model.detects, labels, np.array(model.labels)[codes])
+    gone = sorted(set(labels.tolist()) - set(labels[used].tolist()))
+    lost = {label: bool((codes[labels == label] >= 0).all()) for label in gone}
+    labels, codes = labels[used], codes[used]
     sets = None if coverage is None else model.sets(scores, coverage)
     if model.detects and sets is not None:
         known &= sets.any(axis=1)  # what is like neither cannot be told
     rows = [{"file": file} for file, use in zip(files, used, strict=True) if use]
     answers, spelt = judge_answers(scores, codes, known=known, sets=sets), np.array(model.labels)
+    # All sources are equally near to an image without a residual, and the first is no answer.
+    blank = np.isin(np.flatnonzero(used), list(scored.reasons))
+    answers = answers._replace(nearest=np.where(blank, -1, answers.nearest))
     named = np.where(known, spelt[answers.nearest], rule.word)
     if model.detects:  # of both none is named, and the only one need not be the nearest
         one = answers.sets.sum(axis=1) == 1
         named = np.where(one, spelt[answers.sets.argmax(axis=1)], rule.word)
-        spelt, codes = labels[used], np.arange(len(codes))  # sources stay apart
-    return Judged(
-        np.where(codes < 0, labels[used], spelt[codes]),
-        named,
-        scored.add_histories(rows),
-        answers,
-        _in_family(model, answers),
-    )
+    histories, in_family = scored.add_histories(rows), _in_family(model, answers)
+    return Judged(labels, named, histories, answers, in_family, lost)
+
+
+def _codes(truth: np.ndarray, model: Model) -> np.ndarray:
+    """Return the column of each right answer; -1 for what the model does not know."""
+    names = {as_label(name): code for code, name in enumerate(model.labels)}
+    return np.array([names.get(as_label(label), -1) for label in truth], dtype=int)
 
 
 def _in_family(model: Model, answers: Answers) -> np.ndarray | None:
@@ -201,7 +222,7 @@ def _quality(row: Row) -> str | None:
         return None
     shown = [row["jpeg_quality"], row["pixel_jpeg_quality"]]
     if not (known := [quality for quality in shown if quality is not None]):
-        return "none"
+        return _NEVER_JPEG
     return next(name for limit, name in _QUALITIES.items() if round(min(known)) >= limit)
 
 
@@ -209,7 +230,8 @@ def _print(form: str, settings: Row, model: Model, judged: Judged, scored: Score
     """Print all images, those of each source, and those of each history."""
     labels = judged.labels.tolist()
     totals = judged.lines("all", ["all"] * len(labels))
-    sources, histories = judged.lines("source", labels), _by_history(judged, model)
+    sources = judged.lines("source", labels, [*judged.lost])
+    histories = _by_history(judged, model)
     if model.detects:
         right = np.array(model.labels)[judged.answers.codes]
         histories = judged.lines("right answer", right.tolist()) + histories
@@ -221,7 +243,7 @@ def _print(form: str, settings: Row, model: Model, judged: Judged, scored: Score
         "histories": histories,
         "confusion": {
             label: dict(Counter(judged.named[judged.labels == label].tolist()).most_common())
-            for label in sorted(set(labels))
+            for label in sorted({*labels, *judged.lost})
         },
         "failures": _images.failure_rows(scored.failures),
         "fitted_on": _answers.count_fitted(judged.histories),
@@ -268,6 +290,9 @@ def _tables(sources: list[Row], totals: list[Row], histories: list[Row]) -> list
 def _notes(settings: Row, judged: Judged, model: Model) -> list[str]:
     """Say which answers are wrong, for which sources, and what the words of a table mean."""
     notes, foreign = [], judged.answers.foreign
+    if judged.lost:
+        names = ", ".join(judged.lost)
+        notes.append(f"no file could be used of {names}, so that nothing here is about these")
     if not foreign.all():
         notes.append(f"wrong{_wrong(judged, foreign=False)}")
     if foreign.any():

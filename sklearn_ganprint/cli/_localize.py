@@ -15,7 +15,7 @@ from sklearn_ganprint.cli import _arguments, _console, _images, _models, _pages
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.datasets import ImageReader, ImageReadError, estimate_history
-from sklearn_ganprint.localization import localize_images
+from sklearn_ganprint.localization import FingerprintLocalizer, localize_images
 from sklearn_ganprint.plotting import LocalizationDisplay
 from sklearn_ganprint.residuals import is_grey
 
@@ -52,9 +52,6 @@ _SHOWN_MAPS = 300
 
 #: Longer side of a map that is drawn, and of the copy of the image beside it, in pixels.
 _MAP_SIDE, _COPY_SIDE = 1200, 640
-
-#: Inches that a map is wide, and its colour bar.
-_WIDTH, _BAR = 6.0, 1.2
 
 #: Colours end at so many times the threshold, so that all pictures of a model share a scale.
 _SCALE = 2.0
@@ -174,15 +171,16 @@ def locate(
     (values,), (mask,), (claimed,) = found
     processed = bool(processed)
     peak, flat = localizer.peak_of(values), float(np.isnan(values).mean())
-    reason, regions = _images.no_residual(model, image), _regions(mask)
+    regions = _regions(mask)
+    no_room = None if regions else _no_room(localizer, values, given)
+    reason = _images.no_residual(model, image) or no_room
     n_pixels = sum(region["pixels"] for region in regions)
     largest = regions[0] if regions else {}
     # Of larger images than were fitted on, no chance of such a score in a clean one is known.
     n_known = math.prod(localizer.image_shape_[:2])
     row = {
         "claimed": None if reason and given is None else str(claimed),
-        # Where all is flat, nothing can be said.
-        "false_region": "yes" if regions else "no" if flat < 1 else None,
+        "false_region": "yes" if regions else None if reason else "no",
         "p_value": None if reason or mask.size > n_known else localizer.p_value_of(peak, processed),
         # A map without any region of the least size has no score.
         "score": peak if math.isfinite(peak) else None,
@@ -211,6 +209,20 @@ def locate(
     return row, pictures
 
 
+def _no_room(localizer: FingerprintLocalizer, values: np.ndarray, given: Any) -> str | None:
+    """Say why no region can be found in a map, whatever the image is; None where one can be."""
+    readable, least = ~np.isnan(values), localizer.min_region
+    # Without a claim, the source of more than half of an image is the one that is tested.
+    needed, rest = (2 * least, " and as many others") if given is None else (least, "")
+    n_pixels = readable.sum()
+    if n_pixels >= needed and localizer.peak_of(np.where(readable, np.inf, np.nan)) > 0:
+        return None
+    return (
+        f"no room for a false region, of {least} connected pixels that are not flat{rest}: "
+        f"{n_pixels} of {values.size} are not flat"
+    )
+
+
 def _regions(mask: np.ndarray) -> list[dict[str, int]]:
     """Give the size of each region and the box around it, in pixels."""
     labels, n_regions = ndimage.label(mask)
@@ -232,7 +244,7 @@ def _drawn(
     values: np.ndarray, image: np.ndarray, mask: np.ndarray, claimed: str, threshold: float
 ) -> bytes:
     step = math.ceil(max(mask.shape) / _MAP_SIDE)
-    figure, ax, bar = _frame(*mask.shape)
+    figure, ax, bar = _pages.picture_with_bar(*mask.shape)
     display = LocalizationDisplay.from_map(
         values[::step, ::step],
         image=image[::step, ::step],
@@ -244,16 +256,6 @@ def _drawn(
     figure.colorbar(display.im_, cax=bar, extend="both")
     bar.set_ylabel(printable(f"evidence against {claimed}"), parse_math=False)
     return _pages.png(figure)
-
-
-def _frame(n_rows: int, n_columns: int) -> tuple[Any, Any, Any]:
-    """Make a figure that a picture of a shape fills but for a colour bar on the right."""
-    wide = _WIDTH * min(1.0, 1.5 * n_columns / n_rows)
-    width, height = wide + _BAR, max(wide * n_rows / n_columns, 1.6)
-    figure = _pages.new_figure(width, height, layout=None)
-    picture = figure.add_axes((0, 0, wide / width, 1))
-    bar = figure.add_axes(((wide + 0.15) / width, 0.08, 0.2 / width, 0.84))
-    return figure, picture, bar
 
 
 def _print(
@@ -341,6 +343,8 @@ def _notes(rows: Sequence[Row], question: Question) -> list[str]:
             f"larger than that: {n_larger}; there the rate holds for parts of {height} x {width}, "
             f"so that more of the clean images get a false region"
         )
+    if n_silent := sum(row["reason"] is not None for row in rows):
+        found.append(f"no verdict, for the reason given: {n_silent} of {len(rows)}")
     found += _note_of_histories(rows, question.model)
     n_mostly = sum(row["share"] > 0.5 for row in rows)
     if n_mostly:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import norm
 from sklearn.pipeline import Pipeline
 
 from sklearn_ganprint._output import as_label
@@ -361,11 +361,15 @@ def out_of_fold(model: Model) -> Row | None:
 
 def _of_copies(shares: Row, n_images: int) -> Row:
     """Widen the intervals of copies: those of one image are answered alike, and count as one."""
-    counts = {name: round(shares[name] * n_images) for name in shares["intervals"]}
-    tests = {name: binomtest(count, n_images) for name, count in counts.items()}
-    return shares | {
-        "intervals": {name: [*each.proportion_ci(method="wilson")] for name, each in tests.items()}
-    }
+    intervals = {name: _wilson(shares[name], n_images) for name in shares["intervals"]}
+    return shares | {"intervals": intervals}
+
+
+def _wilson(share: float, n: int) -> list[float]:
+    """Return Wilson's 95 % interval of a share, which need not be a whole number of n images."""
+    square = norm.ppf(0.975) ** 2 / n
+    middle, half = share + square / 2, math.sqrt(square * (share * (1 - share) + square / 4))
+    return [max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))]
 
 
 def _processed(model: Model, answers: Answers) -> np.ndarray:

@@ -39,6 +39,8 @@ _LONGEST = 80
 _MARKUP = re.compile(r"([\\`*_{}\[\]#])|[|~$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 
 _DPI = 110
+#: Inches that a picture of an image is wide, and its colour bar.
+_PICTURE, _BAR = 6.0, 1.2
 #: Lags of an autocorrelation that are shown.
 _MAX_LAG = 32
 
@@ -243,6 +245,16 @@ def new_figure(width: float, height: float, *, layout: str | None = "constrained
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=_DPI, layout=layout)
+
+
+def picture_with_bar(n_rows: int, n_columns: int) -> tuple[Any, Any, Any]:
+    """Make a figure that a picture of a shape fills but for a colour bar on the right."""
+    wide = _PICTURE * min(1.0, 1.5 * n_columns / n_rows)
+    width, height = wide + _BAR, max(wide * n_rows / n_columns, 1.6)
+    figure = new_figure(width, height, layout=None)
+    picture = figure.add_axes((0, 0, wide / width, 1))
+    bar = figure.add_axes(((wide + 0.15) / width, 0.08, 0.2 / width, 0.84))
+    return figure, picture, bar
 
 
 def new_axes(width: float, height: float, *, layout: str = "constrained") -> Any:

@@ -11,11 +11,10 @@ from sklearn.base import clone
 from sklearn.ensemble._base import _BaseHeterogeneousEnsemble
 from sklearn.utils import Bunch, deprecated, get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from sklearn_ganprint._batches import Batches, _metaestimators, split_steps, takes_any_size
-from sklearn_ganprint._batches._metaestimators import Mergeable, offers
+from sklearn_ganprint._batches._metaestimators import Mergeable, check_labels, offers
 from sklearn_ganprint._compat import fit_context
 from sklearn_ganprint._images import as_batch, differ_in_shape
 from sklearn_ganprint.classification._base import DecidesByClassScores, all_scores
@@ -361,7 +360,7 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
             The fitted classifier.
         """
         self._validate_params()
-        check_classification_targets(y)
+        check_labels(y)
         estimators = self._checked_estimators()
         fold_of = self._folds(y, groups)
         first = batches.first

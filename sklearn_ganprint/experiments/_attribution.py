@@ -11,12 +11,12 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.experiments._fingerprints import check_scores
 from sklearn_ganprint.experiments._results import Result, plain, wilson_interval
+from sklearn_ganprint.experiments._selection import check_sources
 from sklearn_ganprint.files import FileBatchEstimator
 
 __all__ = [
@@ -181,8 +181,7 @@ def evaluate_attribution(
     >>> result.accuracy > result.chance
     True
     """
-    y = column_or_1d(y)
-    check_consistent_length(X, y, groups)
+    y = check_sources(X, y, groups)
     train, test = split_classes(y, groups, test_size, random_state)
     model, failures = _listening(estimator)
     model.fit(_safe_indexing(X, train), y[train])

@@ -9,7 +9,6 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sklearn_ganprint._batches import thread_map
 from sklearn_ganprint._images import stack_images
@@ -19,7 +18,14 @@ from sklearn_ganprint.ensemble._versions import join_groups
 from sklearn_ganprint.experiments._attribution import split_classes
 from sklearn_ganprint.experiments._audit_result import AuditResult, Control, Duplicate
 from sklearn_ganprint.experiments._results import wilson_interval
-from sklearn_ganprint.experiments._selection import find_duplicates, find_shared_names, signatures
+from sklearn_ganprint.experiments._selection import (
+    as_images,
+    check_sources,
+    check_white,
+    find_duplicates,
+    find_shared_names,
+    signatures,
+)
 from sklearn_ganprint.features import CorrelationTransformer
 from sklearn_ganprint.files._batches import FileBatches, as_paths, is_paths
 from sklearn_ganprint.files._fitted import some_of_each
@@ -127,16 +133,15 @@ def equalize_histories(
     >>> equal.data.shape[0], [operation.name for operation in equal.histories[0]]
     (8, ['crop', 'resize', 'jpeg'])
     """
-    y = column_or_1d(y)
-    check_consistent_length(images, y)
-    if not len(y):
-        raise ValueError("images: expected at least one image or file, got none.")
+    y = check_sources(images, y)
     history = clone(history or HISTORY).set_params(random_state=random_state)
     if like is not None and not (y == like).any():
         raise ValueError(f"like: expected one of {np.unique(y).tolist()}, got {like!r}.")
     pixels, kept, failures = _cut_alike(images, reader, n_jobs)
     if not len(kept):
         raise ValueError(f"None of the {len(y)} images can be used; the first: {failures[0]}")
+    if history.data_range == HISTORY.data_range:
+        check_white(pixels)
     qualities: np.ndarray | list[None] = [None] * len(kept)
     if like is not None:
         known = _qualities(images, pixels, kept, np.flatnonzero(y[kept] == like))
@@ -263,8 +268,7 @@ def audit_attribution(
     >>> audit["attribution"].accuracy > 0.9, audit["permuted labels"].above_chance
     (True, False)
     """
-    y = column_or_1d(y)
-    check_consistent_length(X, y, groups)
+    y = check_sources(X, y, groups)
     failures: list[ImageReadError] = []
 
     def fail(error: ImageReadError) -> None:
@@ -274,7 +278,7 @@ def audit_attribution(
 
     how: dict[str, Any] = {"on_error": fail, "progress": progress, "n_jobs": n_jobs}
     of_files = is_paths(X)
-    X = as_paths(X) if of_files else np.asarray(X)
+    X = as_paths(X) if of_files else as_images(X)
     if of_files:
         reader = clone(reader or ImageReader())
         # As in a fit, files without a residual are none that can be used.
@@ -388,19 +392,27 @@ def _look_at_all(batches: FileBatches) -> Bunch:
 
 
 def _look_at(images: np.ndarray, features: CorrelationTransformer) -> dict[str, np.ndarray]:
+    # Deeper images in one batch make all of it floats, and what is not rounded is told by that.
+    levels = _in_bytes(images)
     residual = ResidualTransformer(channels="rgb", flatten=False)
-    denoised = np.rint(images - residual.fit(images[:1]).transform(images)).clip(0, 255)
-    histories = [estimate_history(image) for image in images]
-    digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
+    denoised = _in_bytes(levels - residual.fit(levels[:1]).transform(levels))
+    shrunk = _in_bytes(Resize(0.25, restore=True).transform(levels))
+    histories = [estimate_history(image) for image in levels]
+    digests = [hashlib.sha256(np.float64(image).tobytes()).hexdigest() for image in images]
     return {
         "traces": features.transform(images),
-        "equal": features.transform(HISTORY.transform_whole(images)),
-        "shrunk": features.transform(Resize(0.25, restore=True).transform(images)),
-        "denoised": features.transform(denoised.astype(images.dtype)),
+        "equal": features.transform(HISTORY.transform_whole(levels)),
+        "shrunk": features.transform(shrunk),
+        "denoised": features.transform(denoised),
         "compression": np.array([[h.jpeg_quality or 0, *(h.grid or (-1, -1))] for h in histories]),
         "signatures": signatures(images),
         "digests": np.array(digests),
     }
+
+
+def _in_bytes(images: np.ndarray) -> np.ndarray:
+    """Round images to the grey levels that files of 8 bits have."""
+    return np.rint(images).clip(0, 255).astype(np.uint8)
 
 
 def _audit(

@@ -176,7 +176,7 @@ class AuditResult(Result):
             )
         return found or [
             f"None of the controls is above chance: as far as they see, {own.accuracy:.2f} is "
-            f"due to neither files, nor compression, nor content"
+            f"due to neither files, nor compression, nor content{_of_few_images(self)}"
         ]
 
     def rows(self) -> list[dict[str, Any]]:
@@ -227,6 +227,18 @@ class AuditResult(Result):
                 "failures": [{"file": name, "reason": reason} for name, reason in self.failures],
             }
         )
+
+
+def _of_few_images(result: AuditResult) -> str:
+    """Say that controls which are at chance may be as good as attribution, if so."""
+    own = result["attribution"]
+    most = max(result[name].interval[1] for name in _SENTENCES if result.get(name) is not None)
+    if most < own.interval[0]:
+        return ""
+    return (
+        f". With {own.n_images} images that is little: a control may be {most:.2f} in truth, and "
+        f"attribution {own.interval[0]:.2f}"
+    )
 
 
 def _of_permutation(control: Control) -> Iterator[Weighed]:

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from sklearn_ganprint._output import write_csv
 from sklearn_ganprint._public import renamed_parameter
@@ -313,8 +312,7 @@ def reproduce_paper(
     >>> result.attribution.accuracy > result.attribution.chance
     True
     """
-    y = column_or_1d(y)
-    check_consistent_length(X, y, groups)
+    y = _selection.check_sources(X, y, groups)
     settings, options = settings or ReproductionSettings(), options or BatchOptions()
     selection = _select(y, groups, settings)
     labels = selection.classes.astype(str).tolist()
@@ -374,7 +372,7 @@ def _generated(labels: Sequence[str], families: tuple[str, ...] | None) -> list[
 def _batches(X: Any, reader: ImageReader | None, options: BatchOptions) -> FileBatches:
     how: dict[str, Any] = {"batch_size": options.batch_size, "n_jobs": options.n_jobs}
     if not is_paths(X):
-        return FileBatches(np.asarray(X), **how)
+        return FileBatches(_selection.as_images(X), **how)
     return FileBatches.of_files(X, clone(reader or ImageReader()), **how)
 
 

@@ -10,9 +10,11 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.experiments._audit import audit_attribution
@@ -45,6 +47,22 @@ N_CONTROLS = 50
 UNCHANGED = ("border pixels trimmed", 0.0)
 #: Settings by which parts are added, and none is changed.
 _ADDED = ("study", "controls")
+
+#: What numbers of settings and options may be.
+_AT_LEAST_ONE = Interval(Integral, 1, None, closed="left")
+_SETTINGS = {
+    "n_fit": [_AT_LEAST_ONE, None],
+    "n_test": [_AT_LEAST_ONE, None],
+    "jpeg_quality": [Interval(Integral, 1, 100, closed="both")],
+    "n_robustness": [Interval(Integral, 0, None, closed="left")],
+    "random_state": ["random_state"],
+    "study": ["boolean"],
+    "controls": ["boolean"],
+}
+_OPTIONS = {
+    "batch_size": [_AT_LEAST_ONE],
+    "n_jobs": [_AT_LEAST_ONE, Interval(Integral, None, -1, closed="right"), None],
+}
 
 _NO_FAILURES = np.empty((0, 2), dtype=str)
 
@@ -86,6 +104,11 @@ class ReproductionSettings:
     study: bool = False
     controls: bool = False
 
+    def __post_init__(self) -> None:
+        """Check what no estimator checks."""
+        own = {name: value for name, value in vars(self).items() if name in _SETTINGS}
+        validate_parameter_constraints(_SETTINGS, own, type(self).__name__)
+
 
 @dataclass(frozen=True)
 class BatchOptions:
@@ -105,6 +128,11 @@ class BatchOptions:
     batch_size: int = 64
     n_jobs: int | None = None
     on_error: Callable[[ImageReadError], Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        own = {name: value for name, value in vars(self).items() if name in _OPTIONS}
+        validate_parameter_constraints(_OPTIONS, own, type(self).__name__)
 
 
 #: The former name.

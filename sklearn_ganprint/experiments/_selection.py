@@ -13,7 +13,8 @@ from scipy.stats import mannwhitneyu
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from sklearn_ganprint._images import LUMINANCE_WEIGHTS
+from sklearn_ganprint._batches._metaestimators import check_labels
+from sklearn_ganprint._images import LUMINANCE_WEIGHTS, batch_image_shape, stack_images
 from sklearn_ganprint._output import as_label
 
 __all__ = ["SharedNames", "difference_hash", "find_shared_names", "near_duplicates"]
@@ -22,6 +23,8 @@ __all__ = ["SharedNames", "difference_hash", "find_shared_names", "near_duplicat
 PAPER_IMAGES, PAPER_FIT = 1000, 512
 #: Rows, and pairs of neighbouring columns, of the small picture that is hashed.
 _SIDE = 8
+#: Value of white.
+_WHITE = 255
 #: Images compared with others at a time.
 _BLOCK = 1024
 #: Areas down and across by which images are compared; in smaller ones traces would count.
@@ -34,6 +37,42 @@ ALIKE = 0.85
 _SHARE, _MOST = 0.1, 3.0
 #: Probability of less by which images of one group are called more alike than others.
 _LEVEL = 1e-3
+
+
+def check_sources(X: Any, y: Any, groups: Any = None) -> np.ndarray:
+    """Return the source of each image; raise where one is missing, or has no image."""
+    y = column_or_1d(y)
+    check_consistent_length(X, y, groups)
+    if not len(y):
+        raise ValueError("X: expected at least one image or file, got none.")
+    check_labels(y)
+    if groups is not None:
+        check_labels(groups, "groups")
+    return y
+
+
+def as_images(X: Any) -> np.ndarray:
+    """Return images (n, H, W, C); raise for anything else, or where white is not 255."""
+    X = np.asarray(stack_images(X))
+    if (shape := batch_image_shape(X)) is None:
+        raise ValueError(
+            f"X: expected images of shape (n, H, W) or (n, H, W, C), or paths of files; got an "
+            f"array of shape {X.shape}."
+        )
+    check_white(X)
+    return X.reshape(len(X), *shape)
+
+
+def check_white(images: Any) -> None:
+    """Raise where white is not 255, as all that is done to images here takes it to be."""
+    lows, highs = zip(*((np.min(image), np.max(image)) for image in images), strict=True)
+    low, high = min(lows), max(highs)
+    deep = getattr(images[0], "dtype", None) == np.uint16 and high > _WHITE
+    if deep or high > 2 * _WHITE or (low >= 0 and 0 < high <= 1):
+        raise ValueError(
+            f"Expected images in which white is {_WHITE}, got values from {low:g} to {high:g}. "
+            f"Multiply the images by {_WHITE} / white; white may be {1 if high <= 1 else 65535}."
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +110,6 @@ def select_images(
     """
     y = column_or_1d(y)
     check_consistent_length(y, groups)
-    for name, number in (("n_fit", n_fit), ("n_test", n_test)):
-        if number is not None and number < 1:
-            raise ValueError(f"{name}: expected a number of at least 1, got {number}.")
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"Expected images of at least 2 sources, got {classes.tolist()}.")
@@ -261,11 +297,12 @@ def _matches(images: np.ndarray, match: Callable[[np.ndarray], np.ndarray]) -> n
     return np.concatenate(pairs)
 
 
-#: Parts of names that may be of a scene, and what they are called.
-_PARTS: tuple[tuple[str, Callable[[str], str]], ...] = (
-    ("name", lambda stem: stem),
-    ("prefix", lambda stem: stem.split("__")[0]),
-    ("prefix", lambda stem: re.sub(r"[-_ .][^-_ .]+$", "", stem)),  # without the last part
+#: Parts of names that may be of a scene, and what they are called; the folder is often the class.
+_PARTS: tuple[tuple[str, Callable[[str, str], str]], ...] = (
+    ("name", lambda stem, folder: stem),
+    ("prefix", lambda stem, folder: stem.split("__")[0]),
+    ("prefix", lambda stem, folder: re.sub(rf"[-_ .]{re.escape(folder)}$", "", stem)),
+    ("prefix", lambda stem, folder: re.sub(r"[-_ .][^-_ .]+$", "", stem)),  # without the last part
 )
 
 
@@ -360,7 +397,8 @@ def find_shared_names(
     Notes
     -----
     Looked at are, in this order, names without extension, what stands in them before a double
-    underscore, and what stands before the last ``-``, ``_``, space or dot.
+    underscore, what stands before the name of their folder at the end, as in
+    ``old_gan/harbour_old_gan.png``, and what stands before the last ``-``, ``_``, space or dot.
 
     Examples
     --------
@@ -370,10 +408,12 @@ def find_shared_names(
     >>> shared.part, shared.example, shared.groups.tolist()
     ('prefix', 'harbour', [0, 1, 0, 1])
     """
-    stems = [as_label(Path(file).stem) for file in files]
+    paths = [Path(as_label(str(file))) for file in files]
     _, codes = np.unique(y, return_inverse=True)
     for part, cut in _PARTS:
-        names, groups = np.unique([cut(stem) for stem in stems], return_inverse=True)
+        names, groups = np.unique(
+            [cut(path.stem, path.parent.name) for path in paths], return_inverse=True
+        )
         of_groups = np.unique(np.column_stack([groups, codes]), axis=0)[:, 0]
         n_classes = np.bincount(of_groups, minlength=len(names))
         shared = n_classes[groups] > 1

@@ -1,6 +1,5 @@
 """The classifier that calls images of no known source unknown."""
 
-import math
 import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -26,6 +25,8 @@ from sklearn_ganprint.conformal import (
     Calibration,
     CalibrationWarning,
     PredictionSets,
+    advice_on_coverage,
+    advice_on_rate,
     scores_needed,
 )
 from sklearn_ganprint.open_set import _calibration
@@ -270,8 +271,7 @@ class OpenSetClassifier(
         warnings.warn(
             f"No image can be called unknown: a false-alarm rate of {self.false_alarm_rate:g} "
             f"needs {scores_needed(self.false_alarm_rate)} calibration scores, and there are {n} "
-            f"{self._of_which()}, with which no p-value is below 1 / {n + 1}. Fit on more images, "
-            f"or choose a false_alarm_rate of {1 / (n + 1):.3g} or more.",
+            f"{self._of_which()}, with which no p-value is below 1 / {n + 1}. {advice_on_rate(n)}",
             CalibrationWarning,
             stacklevel=3,
         )
@@ -286,8 +286,7 @@ class OpenSetClassifier(
         warnings.warn(
             f"{which} in each set: a coverage of {coverage:g} needs "
             f"{scores_needed(1 - coverage)} calibration scores, and there are {n} "
-            f"{self._of_which()}. Fit on more images, or choose a coverage of "
-            f"{math.floor(1000 * n / (n + 1)) / 1000:g} or less.",
+            f"{self._of_which()}. {advice_on_coverage(n)}",
             CalibrationWarning,
             stacklevel=3,
         )

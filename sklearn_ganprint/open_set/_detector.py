@@ -16,7 +16,12 @@ from sklearn_ganprint._compat import Callbacks, fit_context
 from sklearn_ganprint._images import stack_images
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.classification._base import sources
-from sklearn_ganprint.conformal import Calibration, CalibrationWarning, scores_needed
+from sklearn_ganprint.conformal import (
+    Calibration,
+    CalibrationWarning,
+    advice_on_rate,
+    scores_needed,
+)
 from sklearn_ganprint.open_set import _calibration
 from sklearn_ganprint.open_set._calibration import ScoreFunction
 from sklearn_ganprint.residuals._blanks import LOWEST, leave_out_blank
@@ -312,7 +317,7 @@ class FingerprintDetector(
                 f"The hypothesis that an image is of the {self.null} is never rejected: a "
                 f"false-alarm rate of {self.false_alarm_rate:g} needs "
                 f"{scores_needed(self.false_alarm_rate)} calibration scores, and there are {n}. "
-                f"Fit on more images, or choose a false_alarm_rate of {1 / (n + 1):.3g} or more.",
+                f"{advice_on_rate(n)}",
                 CalibrationWarning,
                 stacklevel=4,
             )
