@@ -239,7 +239,7 @@ def slugs(names: Iterable[object], short: Callable[[str], str] = str) -> dict[st
     return found
 
 
-def new_figure(width: float, height: float, *, layout: str | None = "constrained") -> Any:
+def new_figure(width: float, height: float, *, layout: Any = "constrained") -> Any:
     """Return a figure of a size in inches."""
     # Not by pyplot, whose figures belong to the whole process and may open windows.
     from matplotlib.figure import Figure
