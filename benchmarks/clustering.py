@@ -17,7 +17,7 @@ writes as JSON:
 - two controls: the ARI of images that were shrunk to a quarter and enlarged again, in which no
   fingerprint is left, and of denoised images in place of residuals;
 - for each single source, and for halves and quarters of it, in how many cases one cluster is found;
-- seconds and memory for more and more images, which are shifted crops of those at hand.
+- CPU seconds and memory for more and more images, which are shifted crops of those at hand.
 """
 
 import argparse
@@ -237,7 +237,7 @@ def measure_single(rows: Rows) -> dict[str, list[int]]:
 
 
 def time_fit(folder: Path, size: int) -> dict[str, float]:
-    """Seconds of a fit to residuals that are in memory already, and how much more it takes."""
+    """CPU seconds of a fit to residuals that are in memory already, and how much more it takes."""
     X = residuals(load(folder)[0])
     rng = np.random.default_rng(size)
     rolled = np.empty((size, *X.shape[1:]), X.dtype)
@@ -247,9 +247,9 @@ def time_fit(folder: Path, size: int) -> dict[str, float]:
     # On Linux this sets the peak back to what is in use now.
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before = peak()
-    start = time.perf_counter()
+    start = time.process_time()
     FingerprintClustering().fit(rolled)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     return {"seconds": seconds, "mib": peak() - before}
 
 
@@ -262,7 +262,7 @@ def peak() -> float:
 def measure_time(folder: Path, sizes: list[int]) -> dict[str, dict[str, float]]:
     """Time fits, each in a process of its own, whose greatest memory is that of the fit."""
     results = {}
-    print(f"\n{header(['images', 'seconds', 'MiB beside the residuals'])}", flush=True)
+    print(f"\n{header(['images', 'CPU seconds', 'MiB beside the residuals'])}", flush=True)
     for size in sizes:
         with get_context("spawn").Pool(1) as pool:
             found = pool.apply(time_fit, (folder, size))
