@@ -128,6 +128,18 @@ def test_fingerprints_are_mean_residuals(fitted):
         np.testing.assert_allclose(fingerprint, own.ravel(), atol=1e-6)
 
 
+@pytest.mark.parametrize("batch_size", [5, 64])
+def test_copies_count_once_in_fingerprints(noise_files, batch_size):
+    paths, images, _ = noise_files
+    order = [*range(len(paths)), *[0] * 9, 3]
+    clustering = over_files(batch_size=batch_size).fit([paths[number] for number in order])
+    residuals = clustering.estimator_[0].transform(images).astype(np.float64)
+    labels = clustering.labels_[: len(paths)]
+    for code, fingerprint in enumerate(clustering.estimator_[-1].fingerprints_):
+        own = residuals[labels == code].mean(axis=0)
+        np.testing.assert_allclose(fingerprint, own.ravel(), atol=1e-5)
+
+
 @pytest.mark.parametrize("n", [10, 20, 60])
 def test_one_source_is_one_cluster(n):
     X = traces(n_per_source=n, n_sources=1, seed=n)[0]

@@ -116,7 +116,8 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
     n_clusters_ : int
         Number of clusters.
     fingerprints_ : ndarray of shape (n_clusters, n_pixels)
-        Mean residual of each cluster, without intensity.
+        Mean residual of each cluster, without intensity. Copies among those that are clustered
+        count as one image.
     fingerprint_shape_ : tuple of int
         ``(H, W, C)`` of a fingerprint: of the residuals, less the channel of intensity.
     cluster_centers_ : ndarray of shape (n_clusters, n_components)
@@ -262,15 +263,17 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         self.cluster_centers_, self.max_distances_ = rule.centers, rule.max_distances
         self.separations_ = rule.separations
         self.feature_mean_, self.components_ = rule.axes.mean, rule.axes.matrix.T
-        labels = np.full(n, UNSEEN)
+        labels, counted = np.full(n, UNSEEN), np.ones(n, dtype=bool)
         labels[positions] = rule.labels(features[:, 0])
+        counted[positions] = False
+        counted[positions[distinct_images(features, textures)[0]]] = True
         assigned, sums = batches.reduce(
-            assign_and_sum, np.add, shape, rule, self.n_jobs, rows=(labels,)
+            assign_and_sum, np.add, shape, rule, self.n_jobs, rows=(labels, counted)
         )
-        self.labels_, counts = np.full(n, NOWHERE), np.zeros(len(rule.centers))
+        self.labels_ = np.full(n, NOWHERE)
         for positions, codes in assigned:
             self.labels_[positions] = codes
-            counts += np.bincount(codes[codes >= 0], minlength=len(counts))
+        counts = np.bincount(self.labels_[counted & (self.labels_ >= 0)], minlength=len(sums))
         means = sums / np.maximum(counts, 1)[:, np.newaxis]
         self.fingerprints_ = means.astype(features.dtype)
         return self
@@ -389,20 +392,22 @@ def assign(
 def assign_and_sum(
     residuals: np.ndarray,
     labels: np.ndarray,
+    counted: np.ndarray,
     shape: ImageShape,
     rule: Assignment,
     n_jobs: int | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return labels of a batch of residuals, and sums ``(n_clusters, n_pixels)`` by cluster.
 
-    Sums are in double precision, of a few residuals at a time: no copy of all is made.
+    Sums are in double precision, of a few residuals at a time: no copy of all is made. Residuals
+    that are not `counted` are in no sum.
     """
     images = np.asarray(residuals).reshape(len(residuals), *shape)
     labels = assign(images, labels, rule, n_jobs)
     images = images[..., : without_intensity(shape[2])]
     sums = np.zeros((len(rule.centers), images[0].size))
     for chunk in row_chunks(len(images), images[0].size):
-        members = labels[chunk] == np.arange(len(sums))[:, np.newaxis]
+        members = (labels[chunk] == np.arange(len(sums))[:, np.newaxis]) & counted[chunk]
         present = members.any(axis=1)
         rows = images[chunk].reshape(-1, images[0].size)
         sums[present] += members[present].astype(rows.dtype) @ rows
@@ -446,6 +451,13 @@ def copies_of(features: np.ndarray) -> np.ndarray:
     return first.argsort().argsort()[codes]
 
 
+def distinct_images(parts: np.ndarray, n_textures: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first of the copies of each distinct image, and which of these each one is."""
+    # Rounding moves counts, and so textures of copies, farther apart than spectra.
+    spectra = parts[:, 0, : parts.shape[2] - n_textures]
+    return np.unique(copies_of(spectra), return_index=True, return_inverse=True)[1:]
+
+
 def cluster_parts(
     parts: np.ndarray,
     min_separation: float = 3.0,
@@ -477,9 +489,7 @@ def cluster_parts(
     Assignment
         The rule, whose ``labels`` assigns these images and others.
     """
-    # Rounding moves counts, and so textures of copies, farther apart than spectra.
-    spectra = parts[:, 0, : parts.shape[2] - n_textures]
-    _, first, copy_of = np.unique(copies_of(spectra), return_index=True, return_inverse=True)
+    first, copy_of = distinct_images(parts, n_textures)
     if n_clusters is not None and n_clusters > len(first):
         warnings.warn(
             f"n_clusters={n_clusters} is more than there are distinct images: {len(first)} of "
