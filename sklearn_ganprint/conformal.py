@@ -492,13 +492,9 @@ def advice_on_rate(n: int) -> str:
     """
     if not n:
         return "Fit on more images."
-    least = 1 / (n + 1)
-    scale = 10.0 ** (2 - math.floor(math.log10(least)))
     # At a rate that is rounded down, none would be rejected still.
-    return (
-        f"Fit on more images, or choose a false_alarm_rate of "
-        f"{math.ceil(least * scale - 1e-9) / scale:.3g} or more."
-    )
+    least = round_up(1 / (n + 1))
+    return f"Fit on more images, or choose a false_alarm_rate of {least} or more."
 
 
 def advice_on_coverage(n: int) -> str:
@@ -516,8 +512,41 @@ def advice_on_coverage(n: int) -> str:
     """
     if not n:
         return "Fit on more images."
-    most = math.floor(1000 * n / (n + 1)) / 1000
-    return f"Fit on more images, or choose a coverage of {most:g} or less."
+    return f"Fit on more images, or choose a coverage of {greatest_coverage(n):g} or less."
+
+
+def round_up(p_value: float) -> str:
+    """Write a p-value in three digits, which are no less than it.
+
+    Parameters
+    ----------
+    p_value : float
+        A p-value above 0.
+
+    Returns
+    -------
+    str
+        The digits.
+    """
+    digits = 2 - math.floor(math.log10(p_value))
+    # 0.04 * 10**4 and its like may come out just above the whole number.
+    return f"{math.ceil(p_value * 10**digits - 1e-9) / 10**digits:.3g}"
+
+
+def greatest_coverage(n: int) -> float:
+    """Return the greatest coverage at which a source can be left out of a set.
+
+    Parameters
+    ----------
+    n : int
+        Number of the scores by whose ranks it is.
+
+    Returns
+    -------
+    float
+        The coverage, rounded down to three decimals.
+    """
+    return math.floor(1000 * n / (n + 1)) / 1000
 
 
 def rejected_ranks(n: int, false_alarm_rate: float) -> int:

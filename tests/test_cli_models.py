@@ -3,7 +3,8 @@
 import pytest
 
 # Numbers of calibration images up to a million.
-from sklearn_ganprint.cli._models import few_images, round_up
+from sklearn_ganprint.cli._models import few_images
+from sklearn_ganprint.conformal import round_up
 
 
 @pytest.mark.parametrize("n", [*range(1, 200), 999, 1199, 31415, 10**6])

@@ -20,7 +20,7 @@ from sklearn_ganprint.cli._arguments import (
     LOCALIZE,
 )
 from sklearn_ganprint.cli._console import CommandError, Row
-from sklearn_ganprint.conformal import Calibration
+from sklearn_ganprint.conformal import Calibration, greatest_coverage, round_up
 from sklearn_ganprint.ensemble import DetectionClassifier
 from sklearn_ganprint.experiments import Answers, judge_answers
 from sklearn_ganprint.files import FileBatchEstimator, coverage_in_words
@@ -302,7 +302,7 @@ def warning_of_few_for_sets(model: Model, coverage: float | None) -> str | None:
     if (n := sets.n_scores) >= needed:
         return None
     where = "pooled over all sources" if sets.pooled else "of the source with the fewest"
-    most = math.floor(1000 * n / (n + 1)) / 1000
+    most = greatest_coverage(n)
     advice = f", or choose --coverage {most:g} or less" if most > 0 else ""
     what = "sets hold all, and a table names the nearest alone"
     if model.detects:
@@ -322,13 +322,6 @@ def calibrated_on(images: str, smallest: float, what: str = "p-values") -> str:
 def as_fraction(smallest: float) -> str:
     """Write the smallest of all p-values exactly."""
     return f"1 / {round(1 / smallest)}"
-
-
-def round_up(p_value: float) -> str:
-    """Write a p-value in three digits, which are no less than it."""
-    digits = 2 - math.floor(math.log10(p_value))
-    # 0.04 * 10**4 and its like may come out just above the whole number.
-    return f"{math.ceil(p_value * 10**digits - 1e-9) / 10**digits:.3g}"
 
 
 def out_of_fold(model: Model) -> Row | None:

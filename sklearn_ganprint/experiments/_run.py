@@ -67,6 +67,12 @@ _OPTIONS = {
 _NO_FAILURES = np.empty((0, 2), dtype=str)
 
 
+def _check(settings: Any, constraints: dict[str, list[Any]]) -> None:
+    """Check those of some settings that have constraints."""
+    own = {name: value for name, value in vars(settings).items() if name in constraints}
+    validate_parameter_constraints(constraints, own, type(settings).__name__)
+
+
 @dataclass(frozen=True)
 class ReproductionSettings:
     """What :func:`reproduce_paper` does, and on how many images.
@@ -106,8 +112,7 @@ class ReproductionSettings:
 
     def __post_init__(self) -> None:
         """Check what no estimator checks."""
-        own = {name: value for name, value in vars(self).items() if name in _SETTINGS}
-        validate_parameter_constraints(_SETTINGS, own, type(self).__name__)
+        _check(self, _SETTINGS)
 
 
 @dataclass(frozen=True)
@@ -131,8 +136,7 @@ class BatchOptions:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        own = {name: value for name, value in vars(self).items() if name in _OPTIONS}
-        validate_parameter_constraints(_OPTIONS, own, type(self).__name__)
+        _check(self, _OPTIONS)
 
 
 #: The former name.
