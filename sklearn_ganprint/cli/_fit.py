@@ -12,12 +12,11 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
-from sklearn_ganprint import pipelines
+from sklearn_ganprint import conformal, pipelines
 from sklearn_ganprint.cli import _arguments, _console, _images, _models
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
 from sklearn_ganprint.cli._models import Model
 from sklearn_ganprint.cli._pages import check_file
-from sklearn_ganprint.conformal import round_up
 from sklearn_ganprint.datasets import ImageReadError, list_images
 from sklearn_ganprint.localization import LocalizationWarning
 from sklearn_ganprint.open_set import CalibrationWarning, OpenSetClassifier
@@ -233,7 +232,7 @@ def _warning_of_sources(rows: list[Row], model: Model) -> str | None:
     if not few:
         return None
     listed = ", ".join(
-        f"{row['source']} ({row['images']} images: {round_up(row['smallest_p_value'])})"
+        f"{row['source']} ({row['images']} images: {conformal.round_up(row['smallest_p_value'])})"
         for row in few
     )
     return (
