@@ -117,6 +117,13 @@ def test_a_source_of_photos_and_of_generated_images_is_refused(features):
         detector().fit(X, y, sources=np.where(sources == GENERATORS[0], "phone", sources))
 
 
+def test_one_photo_is_too_few(features):
+    X, y, sources = features
+    rows = np.append(np.flatnonzero(y == "photo")[:1], np.flatnonzero(y != "photo"))
+    with pytest.raises(ValueError, match="^DetectionClassifier needs .*'photo': 1}. Add images"):
+        detector().fit(X[rows], y[rows], sources=sources[rows])
+
+
 @pytest.mark.parametrize("rate", [0, 1, 5, np.nan])
 def test_rates_that_are_none_are_refused(features, rate):
     X, y, _ = features

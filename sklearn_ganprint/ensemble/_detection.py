@@ -94,6 +94,8 @@ class DetectionClassifier(FusionClassifier):
     [[False, True], [False, False]]
     """
 
+    _advice = "Add images."
+
     def fit_batches(
         self, batches: Batches, y: np.ndarray, groups: Any = None, sources: Any = None
     ) -> Self:

@@ -240,6 +240,9 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
     True
     """
 
+    #: What to do where a class has too few images.
+    _advice = "The kind 'nearest-mean' of make_attribution_pipeline takes classes of one image."
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimators": [list],
         "cv": ["cv_object"],
@@ -545,9 +548,9 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         if len(counts) < 2 or min(counts.values()) < 2:
             unit = "image" if groups is None else "group"
             raise ValueError(
-                f"FusionClassifier needs at least 2 classes with 2 {unit}s each, since every "
+                f"{type(self).__name__} needs at least 2 classes with 2 {unit}s each, since every "
                 f"{unit} is left out once; got {len(counts)} class"
-                f"{'es' if len(counts) > 1 else ''}, {unit}s by class: {counts}."
+                f"{'es' if len(counts) > 1 else ''}, {unit}s by class: {counts}. {self._advice}"
             )
         split = {} if groups is None else {"groups": groups}
         return _metaestimators.fold_numbers(
