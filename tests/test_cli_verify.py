@@ -142,7 +142,7 @@ def test_two_images_a_source_say_how_little_they_are_worth(tmp_path, image_folde
     _, out, _ = ganprint("verify", tmp_path / "m", "a", *files, "--false-alarm", 0.4)
     assert re.fullmatch(r"p-values .* 2 images of a \(.* 1 / 3\)", out.splitlines()[-4])
     shown = {re.split("  +", line.strip())[2] for line in out.splitlines()[2:-5]}
-    assert shown <= {"0.3", "0.7", "1.0"}
+    assert shown <= {"0.33", "0.67", "1.00"}
     _, out, _ = ganprint("predict", tmp_path / "m", *files, "--format", "json")
     rows = json.loads(out)["results"]
     assert {row["smallest_p_value"] for row in rows} == {1 / 7}

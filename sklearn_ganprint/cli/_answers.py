@@ -1,7 +1,6 @@
 """How answers are told: what is unknown, in tables, in words, and in notes on all of them."""
 
 import argparse
-import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -96,11 +95,12 @@ class Rule(NamedTuple):
         return [f"The p-value of {p_value:.4f} is calibrated on {self.images}."]
 
     def p_value_column(self) -> Column:
-        """Return a column of p-values with the digits that multiples of the smallest have."""
-        if self.smallest is None:
+        """Return a column of p-values whose digits give the smallest to within a twentieth."""
+        smallest = self.smallest
+        if smallest is None:
             return P_VALUE
-        digits = math.ceil(-math.log10(self.smallest) - 1e-9)
-        return P_VALUE._replace(digits=min(4, max(1, digits)))
+        near = (n for n in range(1, 4) if abs(round(smallest, n) - smallest) <= smallest / 20)
+        return P_VALUE._replace(digits=next(near, 4))
 
 
 @dataclass
