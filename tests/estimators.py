@@ -112,6 +112,7 @@ ESTIMATORS = {
     "fusion-folds": FusionClassifier([("first", FingerprintClassifier())], cv=3),
     "fusion-copies": FusionClassifier(
         [("first", FingerprintClassifier("cosine")), ("other", SubclassDiscriminantAnalysis())],
+        cv=3,
         perturbations=["noise 0.1"],
     ),
     "fusion-background": FusionClassifier(
@@ -122,6 +123,7 @@ ESTIMATORS = {
     ),
     "fusion-histories": FusionClassifier(
         [("only", LogisticRegression())],
+        cv=3,
         perturbations=RandomHistory(resize=None, jpeg=None, webp=None),
         n_copies=2,
     ),

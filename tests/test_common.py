@@ -74,7 +74,7 @@ def test_every_estimator_is_checked():
 
 @pytest.mark.parametrize(
     "names",
-    [NAMES[start : start + 4] for start in range(0, len(NAMES), 4)],
+    [NAMES[start : start + 6] for start in range(0, len(NAMES), 6)],
     ids=str,
 )
 def test_check_estimator_passes_whole_and_skips_nothing(names):
