@@ -84,10 +84,12 @@ def test_predict_says_what_the_model_says(model, foreign, ganprint):
 
 @pytest.fixture(scope="module")
 def sampled(tmp_path_factory):
-    """A model of one half of the bundled samples, and files of the other."""
+    """A model of one half of the bundled samples, and files of a part of the other."""
     folder = tmp_path_factory.mktemp("samples")
     samples = load_samples()
     for number, (image, code) in enumerate(zip(samples.data, samples.target, strict=True)):
+        if number % 6 in (3, 5):
+            continue
         half = folder / ("new" if number % 2 else "fit") / samples.target_names[code]
         half.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(half / f"{number:03d}.png")
