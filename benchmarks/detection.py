@@ -1,7 +1,7 @@
 """Photo or generated, for generators, relatives and kinds of photos that no fit has seen.
 
 Usage: python benchmarks/detection.py DIR [DIR ...] --photos NAME [NAME ...] [--modern NAME ...]
-       [--relatives NAME,NAME ...] [--images 40] [--copies 10] [--seeds 5] [--json FILE]
+       [--relatives NAME,NAME ...] [--images 40] [--copies 20] [--seeds 5] [--json FILE]
 
 Each DIR has a folder for each generator and each kind of photo, NAME. All images get equal
 histories: the top left 256 pixels, or less, at a random JPEG quality from 70 to 95. For each seed,
@@ -163,7 +163,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--photos", nargs="+", default=["real"])
     parser.add_argument("--modern", nargs="+", default=[])
     parser.add_argument("--relatives", nargs="+", default=[])
-    for name, default in (("images", 40), ("copies", 10), ("seeds", 5), ("jobs", 1)):
+    for name, default in (("images", 40), ("copies", 20), ("seeds", 5), ("jobs", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
