@@ -258,7 +258,10 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         found = batches.map(chosen_features, shape, self.n_jobs, rows=(self._sample(n),))
         features, positions = self._gather(found)
         textures = 0 if features.shape[1] == 1 else number_of_textures(shape[2])
-        rule = cluster_parts(features, self.min_separation, self.n_clusters, n_textures=textures)
+        distinct = distinct_images(features, textures)
+        rule = cluster_distinct(
+            features, distinct, self.min_separation, self.n_clusters, n_textures=textures
+        )
         self.n_clusters_ = len(rule.centers)
         self.cluster_centers_, self.max_distances_ = rule.centers, rule.max_distances
         self.separations_ = rule.separations
@@ -266,7 +269,7 @@ class FingerprintClustering(ImageInputMixin, ClusterMixin, BaseEstimator):
         labels, counted = np.full(n, UNSEEN), np.ones(n, dtype=bool)
         labels[positions] = rule.labels(features[:, 0])
         counted[positions] = False
-        counted[positions[distinct_images(features, textures)[0]]] = True
+        counted[positions[distinct.first]] = True
         assigned, sums = batches.reduce(
             assign_and_sum, np.add, shape, rule, self.n_jobs, rows=(labels, counted)
         )
@@ -451,11 +454,19 @@ def copies_of(features: np.ndarray) -> np.ndarray:
     return first.argsort().argsort()[codes]
 
 
-def distinct_images(parts: np.ndarray, n_textures: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first of the copies of each distinct image, and which of these each one is."""
+class DistinctImages(NamedTuple):
+    """Images that are no copies of each other."""
+
+    first: np.ndarray  # positions of the first copy of each
+    copy_of: np.ndarray  # which of these each image is a copy of
+
+
+def distinct_images(parts: np.ndarray, n_textures: int) -> DistinctImages:
+    """Find the images that are no copies of each other."""
     # Rounding moves counts, and so textures of copies, farther apart than spectra.
     spectra = parts[:, 0, : parts.shape[2] - n_textures]
-    return np.unique(copies_of(spectra), return_index=True, return_inverse=True)[1:]
+    found = np.unique(copies_of(spectra), return_index=True, return_inverse=True)
+    return DistinctImages(*found[1:])
 
 
 def cluster_parts(
@@ -489,7 +500,20 @@ def cluster_parts(
     Assignment
         The rule, whose ``labels`` assigns these images and others.
     """
-    first, copy_of = distinct_images(parts, n_textures)
+    distinct = distinct_images(parts, n_textures)
+    return cluster_distinct(parts, distinct, min_separation, n_clusters, n_textures=n_textures)
+
+
+def cluster_distinct(
+    parts: np.ndarray,
+    images: DistinctImages,
+    min_separation: float,
+    n_clusters: int | None,
+    *,
+    n_textures: int,
+) -> Assignment:
+    """Do what :func:`cluster_parts` does, where it is known which images are copies."""
+    first, copy_of = images
     if n_clusters is not None and n_clusters > len(first):
         warnings.warn(
             f"n_clusters={n_clusters} is more than there are distinct images: {len(first)} of "
