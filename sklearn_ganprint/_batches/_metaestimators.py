@@ -387,16 +387,17 @@ def make_folds(cv: Any, y: np.ndarray, most: int, split: dict[str, Any]) -> list
     return list(check_cv(cv, y, classifier=True).split(y, y, **split))
 
 
-def fold_numbers(folds: list[Fold], n_images: int, cv: Any) -> np.ndarray:
-    """Give the number of the fold that each image is left out in."""
+def fold_numbers(cv: Any, y: np.ndarray, most: int, groups: Any) -> np.ndarray:
+    """Give the number of the fold of :func:`make_folds` that each image is left out in."""
+    folds = make_folds(cv, y, most, {} if groups is None else {"groups": groups})
     left_out = np.concatenate([test for _, test in folds])
-    times = np.bincount(left_out, minlength=n_images)
+    times = np.bincount(left_out, minlength=len(y))
     if (times != 1).any():
         raise ValueError(
             f"cv: expected a splitter that leaves each image out once, got {cv!r}, which leaves "
             f"images out {times.min()} to {times.max()} times. Use a KFold."
         )
-    numbers = np.empty(n_images, dtype=int)
+    numbers = np.empty(len(y), dtype=int)
     for number, (_, test) in enumerate(folds):
         numbers[test] = number
     return numbers

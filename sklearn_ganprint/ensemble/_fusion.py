@@ -547,15 +547,13 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         counts = _metaestimators.units_by_class(y, groups)
         if len(counts) < 2 or min(counts.values()) < 2:
             unit = "image" if groups is None else "group"
+            advice = f" {self._advice}" if len(counts) > 1 else ""
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 classes with 2 {unit}s each, since every "
                 f"{unit} is left out once; got {len(counts)} class"
-                f"{'es' if len(counts) > 1 else ''}, {unit}s by class: {counts}. {self._advice}"
+                f"{'es' if len(counts) > 1 else ''}, {unit}s by class: {counts}.{advice}"
             )
-        split = {} if groups is None else {"groups": groups}
-        return _metaestimators.fold_numbers(
-            _metaestimators.make_folds(self.cv, y, N_FOLDS, split), len(y), self.cv
-        )
+        return _metaestimators.fold_numbers(self.cv, y, N_FOLDS, groups)
 
     def class_scores(self, X: Any) -> np.ndarray:
         """Fuse the scores of each class, with two classes as with more.

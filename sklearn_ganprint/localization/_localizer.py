@@ -349,10 +349,7 @@ n_coordinates)
         """Return the fold of each image; sources that lie in one fold are never left out."""
         folds = np.zeros(len(y), dtype=int)
         if self.cv is not None or max(_metaestimators.units_by_class(y, groups).values()) > 1:
-            split = {} if groups is None else {"groups": groups}
-            folds = _metaestimators.fold_numbers(
-                _metaestimators.make_folds(self.cv, y, N_FOLDS, split), len(y), self.cv
-            )
+            folds = _metaestimators.fold_numbers(self.cv, y, N_FOLDS, groups)
         n_folds = folds.max() + 1
         for label in self.classes_:
             if len(np.unique(folds[y == label])) == 1:
