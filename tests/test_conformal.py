@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
+from sklearn_ganprint.conformal import round_up
 from sklearn_ganprint.open_set import (
     Calibration,
     PredictionSets,
@@ -245,3 +246,18 @@ def test_impossible_coverages_and_shapes_are_refused(coverage):
         sets.predict_set(np.zeros((2, 4)), coverage)
     with pytest.raises(ValueError, match=r"\(n, 4\) that class_scores returns, got \(2, 3\)"):
         sets.predict_set(np.zeros((2, 3)))
+
+
+# Numbers of calibration images up to a million.
+@pytest.mark.parametrize("n", [*range(1, 200), 999, 1199, 31415, 10**6])
+def test_a_rate_rounded_up_is_one_at_which_images_can_be_rejected(n):
+    smallest = 1 / (n + 1)
+    assert smallest <= float(round_up(smallest)) < 1.01 * smallest
+
+
+@pytest.mark.parametrize(
+    ("smallest", "text"),
+    [(1 / 25, "0.04"), (1 / 100, "0.01"), (1 / 81, "0.0124"), (1 / 2, "0.5"), (1 / 1001, "0.001")],
+)
+def test_round_rates_stay_round(smallest, text):
+    assert round_up(smallest) == text
