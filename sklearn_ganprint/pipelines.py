@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn_ganprint.classification import (
     PRNUClassifier,
     SubclassDiscriminantAnalysis,
 )
+from sklearn_ganprint.datasets import ImageReader, load_samples
 from sklearn_ganprint.denoisers import BaseDenoiser, GaussianDenoiser, WaveletDenoiser
 from sklearn_ganprint.ensemble import DetectionClassifier, FusionClassifier, TiledClassifier
 from sklearn_ganprint.features import (
@@ -26,6 +28,7 @@ from sklearn_ganprint.features import (
     CorrelationTransformer,
     TextureTransformer,
     TiledTransformer,
+    WithinSourceWhitening,
 )
 from sklearn_ganprint.localization import FingerprintLocalizer
 from sklearn_ganprint.perturbations import RandomHistory, SimulatedSource
@@ -47,8 +50,8 @@ Denoiser = str | BaseDenoiser | Callable[[np.ndarray], np.ndarray]
 KINDS = {
     "robust": "fingerprint, and correlations of several residuals, texture and blocks, of "
     "images as made and as found on the web: compressed, resized, cropped",
-    "nearest-mean": "the same correlations, texture and blocks, of images as made, and the mean of "
-    "each source; for sources of one to ten images, and to verify claims",
+    "nearest-mean": "the same correlations, texture and blocks, weighed by how they scatter within "
+    "sources, and the mean of each source; for sources of one to ten images, and to verify claims",
     "fingerprint": "the mean residual of each source",
     "autocorrelation": "how neighbouring pixels and colours of a residual depend on each other",
     "fusion": "fingerprint and autocorrelation, each weighted by its worth on images left out",
@@ -147,8 +150,9 @@ default="robust"
           (compression, resizing, crops and more), and on images with the traces of simulated
           sources. Images may have any size.
         - "nearest-mean": the mean of the same correlations, texture and block statistics, of the
-          images of each source as they are, and the cosine with this mean. For sources of one to
-          ten images, and to verify claims about images that were not processed again.
+          images of each source as they are, and the cosine with this mean. What features are worth
+          is learned from bundled photos with the traces of simulated sources, and takes no image
+          of the fit. For sources of one to ten images, and to verify claims.
         - "fingerprint": the mean residual of each source, and the correlation with this mean.
         - "autocorrelation": correlations of each residual with itself at small lags, within and
           between colours, and linear discriminant analysis.
@@ -182,9 +186,10 @@ default="robust"
           ``fingerprint``, with ``residual`` and ``fingerprint``. The parameters `perturbations`
           and `n_copies` of ``fusion`` tell what copies it is fitted on, and `background` which
           other sources it is held against.
-        - "nearest-mean": ``features``, as in "robust", ``scaler``, a
-          :class:`~sklearn.preprocessing.StandardScaler`, and ``mean``, a
-          :class:`FingerprintClassifier` of these features in place of residuals.
+        - "nearest-mean": ``features``, a
+          :class:`~sklearn_ganprint.features.WithinSourceWhitening` of those of "robust",
+          ``scaler``, a :class:`~sklearn.preprocessing.StandardScaler` that takes off the mean, and
+          ``mean``, a :class:`FingerprintClassifier` of these features in place of residuals.
         - "fingerprint": ``residual`` and ``fingerprint``.
         - "autocorrelation": ``residual``, ``features`` and ``classifier``, whose ``estimator`` is
           again a pipeline, of ``scaler`` and ``lda``. Without tiles: ``residual``, ``features``,
@@ -216,9 +221,11 @@ default="robust"
 
     Notes
     -----
-    "nearest-mean" compares directions in the space of standardised features: cosine scoring, as
-    speaker verification has it [1]_. Features are standardised by all images of the fit, which says
-    little with two sources and much with many. A covariance, as in "robust", takes more images.
+    "nearest-mean" compares directions in a space of features: cosine scoring, as speaker
+    verification has it [1]_. The features are whitened by how they scatter within simulated
+    sources, and are those about their mean over all images of the fit, which says little with two
+    sources and much with many. A covariance of the images themselves, as in "robust", takes more of
+    them.
 
     "autocorrelation" is much the better between networks of different architecture, "fingerprint"
     between variants of one network. "robust" and "fusion" find out which: the weights are fitted on
@@ -452,9 +459,23 @@ def _correlations(denoiser: Denoiser, data_range: float) -> Pipeline:
 
 
 def _nearest_mean(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
-    features = _features(denoiser, data_range)
+    features = WithinSourceWhitening(
+        _features(denoiser, data_range), _photos(data_range), data_range=data_range
+    )
+    centred = StandardScaler(with_std=False)
     nearest = FingerprintClassifier("cosine")
-    return Pipeline([("features", features), ("scaler", StandardScaler()), ("mean", nearest)])
+    return Pipeline([("features", features), ("scaler", centred), ("mean", nearest)])
+
+
+@cache
+def _photos(data_range: float) -> np.ndarray:
+    """Read half of the bundled photos, in units of `data_range`."""
+    samples = load_samples(load_content=False)
+    photos = samples.filenames[samples.target_names[samples.target] == "real"][::2]
+    images = np.asarray(ImageReader().read(photos))
+    images = images if data_range == 255 else images * np.float32(data_range / 255)
+    images.flags.writeable = False
+    return images
 
 
 def _features(denoiser: Denoiser, data_range: float) -> FeatureUnion:

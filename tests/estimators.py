@@ -44,6 +44,7 @@ from sklearn_ganprint.features import (
     SpectrumTransformer,
     TextureTransformer,
     TiledTransformer,
+    WithinSourceWhitening,
 )
 from sklearn_ganprint.perturbations import (
     Crop,
@@ -183,6 +184,9 @@ ESTIMATORS = {
     "spectrum-azimuthal": SpectrumTransformer(profile="azimuthal"),
     "lines": SpectralLineTransformer(),
     "lines-plain": SpectralLineTransformer(2, window=None, magnitude=False),
+    "whitening": WithinSourceWhitening(
+        SpectrumTransformer(1), np.random.default_rng(0).random((2, 40, 40)), n_sources=2
+    ),
     "tiles": TiledTransformer(AutocorrelationTransformer()),
     "tiles-small": TiledTransformer(AutocorrelationTransformer(0), tile_size=1),
     "tiled": TiledClassifier(LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.03)),
@@ -196,8 +200,12 @@ def attribution_pipeline(kind, **params):
         pipeline.set_params(
             fusion__n_copies=2, fusion__background=pipeline["fusion"].background[:4]
         )
+    if kind == "nearest-mean":
+        photos = pipeline["features"].photos[::4]
+        pipeline.set_params(features__n_sources=6, features__photos=photos)
     if kind in ("robust", "nearest-mean"):
-        features = "features" if kind == "nearest-mean" else "fusion__correlations__features"
+        near = kind == "nearest-mean"
+        features = "features__transformer" if near else "fusion__correlations__features"
         pipeline.set_params(
             **{f"{features}__correlations__max_lag": 2},
             **{f"{features}__correlations__colour_lag": 1},

@@ -49,7 +49,10 @@ QUICK = {
         "fusion__correlations__features__correlations__window": 3,
         "fusion__correlations__features__texture": "drop",
     },
-    "nearest-mean": {"features__correlations__max_lag": 1},
+    "nearest-mean": {
+        "features__transformer__correlations__max_lag": 1,
+        "features__n_sources": 3,
+    },
 }
 
 

@@ -96,16 +96,24 @@ def test_a_loaded_pipeline_gives_the_same_scores(make_filtered, tmp_path, kind, 
         np.testing.assert_array_equal(loaded.decision_function(X), model.decision_function(X))
 
 
-def test_nearest_mean_is_the_cosine_with_means_of_standardised_features(make_filtered):
+def test_nearest_mean_is_the_cosine_with_means_of_whitened_features(make_filtered):
     X, y = make_filtered(n_per_class=3)
     pipeline = attribution_pipeline("nearest-mean").fit(X, y)
-    parts = [part.transform(X) for _, part in pipeline["features"].transformer_list]
-    rows = np.hstack(parts).astype(np.float64)
-    rows = (rows - rows.mean(axis=0)) / np.where(rows.std(axis=0) > 0, rows.std(axis=0), 1)
+    rows = pipeline["features"].transform(X).astype(np.float64)
+    rows -= rows.mean(axis=0)
     means = np.stack([rows[y == label].mean(axis=0) for label in ("colour", "down", "right")])
     lengths = np.linalg.norm(rows, axis=1)[:, np.newaxis] * np.linalg.norm(means, axis=1)
     found = pipeline.decision_function(X)
     np.testing.assert_allclose(found, rows @ means.T / lengths, atol=1e-5)
+
+
+def test_photos_of_nearest_mean_are_in_units_of_the_images():
+    grey_levels, shares = (
+        make_attribution_pipeline("nearest-mean", data_range=white)["features"].photos
+        for white in (255.0, 1.0)
+    )
+    assert grey_levels.shape == (28, 128, 128, 3) and grey_levels.dtype == np.uint8
+    np.testing.assert_allclose(shares, grey_levels / 255, atol=1e-6)
 
 
 def test_nearest_mean_needs_one_image_of_a_source(make_filtered):

@@ -34,6 +34,13 @@ from sklearn_ganprint.residuals import ResidualTransformer
 SIBLINGS = "fusion-siblings"
 OF_SIBLINGS = [("fusion", "FusionClassifier", ["fingerprint", "second_order"])]
 
+#: Steps of the kind "nearest-mean" in saved models whose features are not whitened.
+OF_PLAIN_MEANS: list[tuple[str, str, list[str]]] = [
+    ("features", "FeatureUnion", []),
+    ("scaler", "StandardScaler", []),
+    ("mean", "FingerprintClassifier", []),
+]
+
 
 #: What the answers of models that name sources do not show.
 LIMITS_OF_ANSWERS = (
@@ -244,6 +251,8 @@ def model_kind(model: Model) -> str | None:
         for tile_size in ("auto", None):
             if _structure(make_attribution_pipeline(kind, tile_size=tile_size)) == found:
                 return kind
+    if found == OF_PLAIN_MEANS:
+        return "nearest-mean"
     return SIBLINGS if found == OF_SIBLINGS else None
 
 

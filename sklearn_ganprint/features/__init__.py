@@ -7,5 +7,6 @@ from sklearn_ganprint.features._correlations import *
 from sklearn_ganprint.features._spectrum import *
 from sklearn_ganprint.features._texture import *
 from sklearn_ganprint.features._tiles import *
+from sklearn_ganprint.features._whitening import *
 
 publish(globals())

@@ -1,0 +1,261 @@
+"""The transformer that whitens features by how they scatter within simulated sources."""
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar, NamedTuple
+
+import joblib
+import numpy as np
+from scipy.linalg import eigh, svd
+from sklearn.base import MetaEstimatorMixin, clone
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+
+from sklearn_ganprint._batches import hand_on_arrays, learns_nothing, takes_any_size, thread_map
+from sklearn_ganprint._images import ImageTransformer, quiet_about_images
+from sklearn_ganprint.perturbations import RandomHistory, SimulatedSource
+from sklearn_ganprint.residuals._blanks import BlankTeller
+
+__all__ = ["WithinSourceWhitening"]
+
+#: Share of a multiple of the identity in the scatter within sources.
+SHRINKAGE = 0.1
+
+#: Standard deviations that features are squashed to, as few of them are far out in each image.
+SQUASH = 2.0
+
+#: Luminance (ITU-R BT.601) of photos, where images have one channel.
+_LUMINANCE = np.array([0.299, 0.587, 0.114])
+
+
+class Metric(NamedTuple):
+    """What is learned of features."""
+
+    mean: np.ndarray  # (n_features,)
+    scale: np.ndarray  # (n_features,)
+    center: np.ndarray  # (n_features,), of the squashed features
+    components: np.ndarray  # (d, n_features), orthonormal rows
+    whitening: np.ndarray  # (d, d), symmetric
+
+
+#: What was learned of photos, which takes seconds: folds and clones learn the same.
+_KEPT: dict[tuple[Any, ...], Metric] = {}
+_MOST_KEPT = 4
+
+
+class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ImageTransformer):
+    """Features of images, whitened by how they scatter within sources that are simulated.
+
+    Photos get the traces of sources that are drawn at random, and histories that are. How their
+    features scatter within a source, by content and history, is what images of one source differ
+    by as well, whichever it is. Directions in which sources scatter much count little. No image at
+    hand is learned from, so that the metric is the same for one source of one image as for many.
+
+    Parameters
+    ----------
+    transformer : transformer
+        Makes features of images and learns nothing (``requires_fit=False`` in its tags), such as
+        :class:`CorrelationTransformer` or a ``FeatureUnion``.
+    photos : array-like of shape (m, H, W) or (m, H, W, C)
+        The photos, in units of `data_range`, 2 or more. Those in colours become grey where images
+        have one channel.
+    n_sources : int, default=30
+        Number of simulated sources, at the least 2. Features are computed of each photo once for
+        each of them, in the first fit.
+    n_components : int, default=200
+        Number of principal components of the features that are whitened, at the most. What lies
+        outside of them is left out.
+    image_shape : tuple of int, default=None
+        ``(H, W[, C])`` of images that come as rows; None takes a row as one line, and warns.
+    data_range : float, default=255.0
+        The value of white.
+    n_jobs : int, default=None
+        Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
+
+    Attributes
+    ----------
+    mean_, scale_ : ndarray of shape (n_features,)
+        Mean and standard deviation of the features of the simulated sources.
+    center_ : ndarray of shape (n_features,)
+        Mean of these features, standardised and squashed.
+    components_ : ndarray of shape (d, n_features)
+        Their principal components, orthonormal.
+    whitening_ : ndarray of shape (d, d)
+        Inverse square root of the covariance within sources along the components.
+    image_shape_ : tuple of int
+        ``(H, W, C)`` of the images of the fit.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        Number of values of an image, and names of the columns of a data frame.
+
+    See Also
+    --------
+    sklearn_ganprint.perturbations.SimulatedSource : The sources.
+    sklearn_ganprint.perturbations.RandomHistory : The histories.
+    make_attribution_pipeline : The kind "nearest-mean" compares images by such features.
+
+    Notes
+    -----
+    Features x become ``z = 2 tanh((x - mean) / (2 scale))``, so that one that is far out counts as
+    one that is two deviations out. With principal components V (d, n_features) and the covariance S
+    within sources along them, of which a tenth is a multiple of the identity, rows are
+    ``(z - center) V^T S^(-1/2) V``. Inner products of two rows are those of within-class covariance
+    normalization [1]_. The symmetric root keeps each value close to the feature whose name it has
+    (ZCA whitening [2]_).
+
+    References
+    ----------
+    .. [1] A. O. Hatch, S. Kajarekar, A. Stolcke, "Within-class covariance normalization for
+       SVM-based speaker recognition", Interspeech 2006.
+    .. [2] A. Kessy, A. Lewin, K. Strimmer, "Optimal whitening and decorrelation", The American
+       Statistician 72(4), 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> from sklearn_ganprint.features import TextureTransformer, WithinSourceWhitening
+    >>> samples = load_samples()
+    >>> photos = samples.data[samples.target_names[samples.target] == "real"][::8]
+    >>> whitening = WithinSourceWhitening(TextureTransformer(), photos, n_sources=4)
+    >>> whitening.fit_transform(samples.data[:3]).shape, len(whitening.components_)
+    ((3, 1174), 27)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "transformer": [HasMethods(["fit", "transform"])],
+        "photos": ["array-like"],
+        "n_sources": [Interval(Integral, 2, None, closed="left")],
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "image_shape": ["array-like", None],
+        "data_range": [Interval(Real, 0, None, closed="neither")],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        transformer: Any,
+        photos: Any,
+        *,
+        n_sources: int = 30,
+        n_components: int = 200,
+        image_shape: Sequence[int] | None = None,
+        data_range: float = 255.0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.transformer = transformer
+        self.photos = photos
+        self.n_sources = n_sources
+        self.n_components = n_components
+        self.image_shape = image_shape
+        self.data_range = data_range
+        self.n_jobs = n_jobs
+
+    @property
+    def _takes_any_size(self) -> bool:
+        return takes_any_size(self.transformer)
+
+    def _learn(self, images: np.ndarray, y: Any) -> None:
+        super()._learn(images, y)
+        for name, value in self._metric(images.shape[3])._asdict().items():
+            setattr(self, f"{name}_", value)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Name the features, as the transformer does.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of the images; only checked.
+
+        Returns
+        -------
+        ndarray of object, shape (n_features,)
+            The names.
+        """
+        check_is_fitted(self)
+        _check_feature_names_in(self, input_features, generate_names=False)
+        inner = clone(self.transformer).fit(np.zeros((1, *self.image_shape_), np.float32))
+        return np.asarray(inner.get_feature_names_out(), dtype=object)
+
+    def _transform_images(self, images: np.ndarray) -> np.ndarray:
+        rows = self._rows_of(images)
+        if hasattr(self, "components_"):
+            learned = Metric(*(getattr(self, f"{name}_") for name in Metric._fields))
+        else:
+            learned = self._metric(images.shape[3])
+        if rows.shape[1] != len(learned.mean):
+            raise ValueError(
+                f"transformer: expected {len(learned.mean)} features of an image, as of the "
+                f"photos, got {rows.shape[1]}. Take features whose number does not depend on the "
+                f"size of images."
+            )
+        z = _squashed(rows, learned.mean, learned.scale) - learned.center
+        whitened = z @ learned.components.T @ learned.whitening @ learned.components
+        return whitened.astype(rows.dtype, copy=False)
+
+    def _rows_of(self, images: np.ndarray) -> np.ndarray:
+        # Fitted anew for each size of image, since the shape is all that it may learn.
+        transformer = hand_on_arrays(clone(self.transformer))
+        with quiet_about_images():
+            return np.asarray(transformer.fit(images[:1]).transform(images))
+
+    def _metric(self, n_channels: int) -> Metric:
+        """Learn from the photos, with as many channels as images have."""
+        if not learns_nothing(self.transformer):
+            raise ValueError(
+                f"transformer: expected one that learns nothing (requires_fit=False in its tags), "
+                f"got {self.transformer!r}. Put steps that learn behind the whitening."
+            )
+        photos = self._photos(n_channels)
+        settings = self.n_sources, self.n_components, self.data_range
+        key = (joblib.hash(photos), *settings, repr(self.transformer))
+        if key not in _KEPT:
+            sources = range(self.n_sources)
+            rows = thread_map(lambda number: self._of_source(photos, number), sources, self.n_jobs)
+            while len(_KEPT) >= _MOST_KEPT:
+                _KEPT.pop(next(iter(_KEPT)), None)
+            _KEPT[key] = _learned(np.stack(rows).astype(np.float64), self.n_components)
+        return _KEPT[key]
+
+    def _photos(self, n_channels: int) -> np.ndarray:
+        photos = check_array(self.photos, allow_nd=True, ensure_2d=False, dtype=None)
+        photos = photos[..., np.newaxis] if photos.ndim == 3 else photos
+        if n_channels == 1 and photos.shape[-1] == 3:
+            grey = (photos @ _LUMINANCE)[..., np.newaxis]
+            photos = np.rint(grey).astype(photos.dtype) if photos.dtype.kind in "ui" else grey
+        if photos.ndim != 4 or len(photos) < 2 or photos.shape[-1] != n_channels:
+            raise ValueError(
+                f"photos: expected 2 or more with {n_channels} channels, as the images have, got "
+                f"an array of shape {np.shape(self.photos)}."
+            )
+        return photos
+
+    def _of_source(self, photos: np.ndarray, number: int) -> np.ndarray:
+        """Compute the features of all photos with the traces of one source, and histories."""
+        source = SimulatedSource(number, data_range=self.data_range)
+        history = RandomHistory(random_state=number, data_range=self.data_range)
+        for step in (source, history):
+            photos = step.fit(photos).transform(photos)
+        return self._rows_of(photos)
+
+
+def _squashed(rows: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Standardise features, and bound them smoothly."""
+    return SQUASH * np.tanh((rows - mean) / (SQUASH * scale))
+
+
+def _learned(rows: np.ndarray, n_components: int) -> Metric:
+    """Learn from features (n_sources, n_photos, n_features)."""
+    mean, scale = rows.mean(axis=(0, 1)), rows.std(axis=(0, 1))
+    z = _squashed(rows, mean, scale := np.where(scale > 0, scale, 1.0))
+    center = z.mean(axis=(0, 1))
+    components = svd((z - center).reshape(-1, z.shape[-1]), full_matrices=False)[2][:n_components]
+    scatter = (z - z.mean(axis=1, keepdims=True)).reshape(-1, z.shape[-1]) @ components.T
+    within = scatter.T @ scatter / (len(rows) * (rows.shape[1] - 1))
+    within *= 1 - SHRINKAGE
+    within.flat[:: len(within) + 1] += SHRINKAGE / (1 - SHRINKAGE) * np.trace(within) / len(within)
+    values, vectors = eigh(within)
+    whitening = (vectors / np.sqrt(values)) @ vectors.T
+    metric = Metric(mean, scale, center, components, whitening)
+    return Metric(*(part.astype(np.float32) for part in metric))
