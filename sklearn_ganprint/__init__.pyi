@@ -36,6 +36,7 @@ from .features import SpectralLineTransformer as SpectralLineTransformer
 from .features import SpectrumTransformer as SpectrumTransformer
 from .features import TextureTransformer as TextureTransformer
 from .features import TiledTransformer as TiledTransformer
+from .features import WithinSourceWhitening as WithinSourceWhitening
 from .files import FileBatchClassifier as FileBatchClassifier
 from .files import FileBatchClustering as FileBatchClustering
 from .files import FileBatchEstimator as FileBatchEstimator

@@ -187,7 +187,7 @@ default="robust"
           and `n_copies` of ``fusion`` tell what copies it is fitted on, and `background` which
           other sources it is held against.
         - "nearest-mean": ``features``, a
-          :class:`~sklearn_ganprint.features.WithinSourceWhitening` of those of "robust",
+          :class:`WithinSourceWhitening` of those of "robust",
           ``scaler``, a :class:`~sklearn.preprocessing.StandardScaler` that takes off the mean, and
           ``mean``, a :class:`FingerprintClassifier` of these features in place of residuals.
         - "fingerprint": ``residual`` and ``fingerprint``.

@@ -185,7 +185,7 @@ ESTIMATORS = {
     "lines": SpectralLineTransformer(),
     "lines-plain": SpectralLineTransformer(2, window=None, magnitude=False),
     "whitening": WithinSourceWhitening(
-        SpectrumTransformer(1), np.random.default_rng(0).random((2, 40, 40)), n_sources=2
+        TextureTransformer(n_scales=1), np.random.default_rng(0).random((2, 40, 40)), n_sources=2
     ),
     "tiles": TiledTransformer(AutocorrelationTransformer()),
     "tiles-small": TiledTransformer(AutocorrelationTransformer(0), tile_size=1),

@@ -68,6 +68,7 @@ def test_info(model, ganprint):
         ("combined", "fusion"),
         ("thorough", "fusion-siblings"),
         ("camera", "prnu"),
+        ("format_2_2026-11/nearest-mean", "nearest-mean"),
         ("localization", "localization"),
     ],
 )

@@ -108,6 +108,13 @@ def test_images_of_one_channel_are_held_against_the_luminance(photos):
     np.testing.assert_array_equal(colours.transform(grey), luminance.transform(grey))
 
 
+def test_photos_that_tell_nothing_leave_finite_rows(photos):
+    flat = np.full((2, 64, 64, 3), 255, np.uint8)
+    whitening = Whitening(TEXTURE, flat, n_sources=2, n_components=3).fit(photos)
+    assert not features_of_sources(TEXTURE, flat, 2).std(axis=(0, 1)).all()
+    assert np.isfinite(whitening.transform(photos)).all()
+
+
 def test_images_of_several_sizes(photos):
     whitening = Whitening(TEXTURE, photos[:3], n_sources=2).fit(photos)
     sizes = [photos[0], photos[1, :40], photos[2, 8:, :48]]

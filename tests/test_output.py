@@ -34,6 +34,7 @@ from sklearn_ganprint.features import (
     SpectrumTransformer,
     TextureTransformer,
     TiledTransformer,
+    WithinSourceWhitening,
 )
 from sklearn_ganprint.localization import localize_images
 from sklearn_ganprint.perturbations import Crop, RandomHistory, Resize, SimulatedSource
@@ -144,6 +145,11 @@ TRANSFORMERS = {
     "correlations": CorrelationTransformer(("gaussian", "wavelet"), max_lag=1, window=3),
     "texture": TextureTransformer(n_scales=1),
     "blocks": BlockTransformer(),
+    "whitening": WithinSourceWhitening(
+        TextureTransformer(n_scales=1),
+        np.random.default_rng(0).integers(256, size=(2, 48, 48, 3), dtype=np.uint8),
+        n_sources=2,
+    ),
 }
 TO_IMAGES = {
     "residual": residual(),

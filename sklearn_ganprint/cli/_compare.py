@@ -161,7 +161,9 @@ def _warnings_of_few(collections: Sequence[Collection]) -> list[str]:
             listed = ", ".join(f"{source} ({n})" for source, n in few.items())
             found.append(
                 f"few images in {collection.path}: {listed}; their fingerprints are noise and "
-                f"content for the most part, and what is not found in them may still be there"
+                f"content for the most part, and what is not found in them may still be there. "
+                f"`ganprint fit --kind nearest-mean` and `ganprint verify` tell more of sources of "
+                f"few images"
             )
     return found
 

@@ -10,10 +10,10 @@ from scipy.linalg import eigh, svd
 from sklearn.base import MetaEstimatorMixin, clone
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from sklearn_ganprint._batches import hand_on_arrays, learns_nothing, takes_any_size, thread_map
-from sklearn_ganprint._images import ImageTransformer, quiet_about_images
+from sklearn_ganprint._images import ImageShape, quiet_about_images
+from sklearn_ganprint.features._base import ResidualFeatures
 from sklearn_ganprint.perturbations import RandomHistory, SimulatedSource
 from sklearn_ganprint.residuals._blanks import BlankTeller
 
@@ -44,7 +44,7 @@ _KEPT: dict[tuple[Any, ...], Metric] = {}
 _MOST_KEPT = 4
 
 
-class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ImageTransformer):
+class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ResidualFeatures):
     """Features of images, whitened by how they scatter within sources that are simulated.
 
     Photos get the traces of sources that are drawn at random, and histories that are. How their
@@ -122,14 +122,15 @@ class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ImageTransformer):
     ((3, 1174), 27)
     """
 
+    _takes_residuals: ClassVar[bool] = False
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ResidualFeatures._parameter_constraints,
         "transformer": [HasMethods(["fit", "transform"])],
         "photos": ["array-like"],
         "n_sources": [Interval(Integral, 2, None, closed="left")],
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "image_shape": ["array-like", None],
         "data_range": [Interval(Real, 0, None, closed="neither")],
-        "n_jobs": [Integral, None],
     }
 
     def __init__(
@@ -160,23 +161,9 @@ class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ImageTransformer):
         for name, value in self._metric(images.shape[3])._asdict().items():
             setattr(self, f"{name}_", value)
 
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Name the features, as the transformer does.
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-            Names of the columns of the images; only checked.
-
-        Returns
-        -------
-        ndarray of object, shape (n_features,)
-            The names.
-        """
-        check_is_fitted(self)
-        _check_feature_names_in(self, input_features, generate_names=False)
-        inner = clone(self.transformer).fit(np.zeros((1, *self.image_shape_), np.float32))
-        return np.asarray(inner.get_feature_names_out(), dtype=object)
+    def _names(self, image_shape: ImageShape) -> list[str]:
+        inner = clone(self.transformer).fit(np.zeros((1, *image_shape), np.float32))
+        return list(inner.get_feature_names_out())
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
         rows = self._rows_of(images)
@@ -253,8 +240,8 @@ def _learned(rows: np.ndarray, n_components: int) -> Metric:
     components = svd((z - center).reshape(-1, z.shape[-1]), full_matrices=False)[2][:n_components]
     scatter = (z - z.mean(axis=1, keepdims=True)).reshape(-1, z.shape[-1]) @ components.T
     within = scatter.T @ scatter / (len(rows) * (rows.shape[1] - 1))
-    within *= 1 - SHRINKAGE
-    within.flat[:: len(within) + 1] += SHRINKAGE / (1 - SHRINKAGE) * np.trace(within) / len(within)
+    variance = np.trace(within) / len(within) or 1.0  # 0 of photos whose features are all alike
+    within = (1 - SHRINKAGE) * within + SHRINKAGE * variance * np.eye(len(within))
     values, vectors = eigh(within)
     whitening = (vectors / np.sqrt(values)) @ vectors.T
     metric = Metric(mean, scale, center, components, whitening)
