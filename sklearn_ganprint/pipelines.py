@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -19,7 +18,7 @@ from sklearn_ganprint.classification import (
     PRNUClassifier,
     SubclassDiscriminantAnalysis,
 )
-from sklearn_ganprint.datasets import ImageReader, load_samples
+from sklearn_ganprint.datasets import SamplePhotos
 from sklearn_ganprint.denoisers import BaseDenoiser, GaussianDenoiser, WaveletDenoiser
 from sklearn_ganprint.ensemble import DetectionClassifier, FusionClassifier, TiledClassifier
 from sklearn_ganprint.features import (
@@ -460,22 +459,11 @@ def _correlations(denoiser: Denoiser, data_range: float) -> Pipeline:
 
 def _nearest_mean(denoiser: Denoiser, data_range: float, tile_size: Any) -> Pipeline:
     features = WithinSourceWhitening(
-        _features(denoiser, data_range), _photos(data_range), data_range=data_range
+        _features(denoiser, data_range), SamplePhotos(), data_range=data_range
     )
     centred = StandardScaler(with_std=False)
     nearest = FingerprintClassifier("cosine")
     return Pipeline([("features", features), ("scaler", centred), ("mean", nearest)])
-
-
-@cache
-def _photos(data_range: float) -> np.ndarray:
-    """Read half of the bundled photos, in units of `data_range`."""
-    samples = load_samples(load_content=False)
-    photos = samples.filenames[samples.target_names[samples.target] == "real"][::2]
-    images = np.asarray(ImageReader().read(photos))
-    images = images if data_range == 255 else images * np.float32(data_range / 255)
-    images.flags.writeable = False
-    return images
 
 
 def _features(denoiser: Denoiser, data_range: float) -> FeatureUnion:

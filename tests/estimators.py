@@ -185,7 +185,9 @@ ESTIMATORS = {
     "lines": SpectralLineTransformer(),
     "lines-plain": SpectralLineTransformer(2, window=None, magnitude=False),
     "whitening": WithinSourceWhitening(
-        TextureTransformer(n_scales=1), np.random.default_rng(0).random((2, 40, 40)), n_sources=2
+        TextureTransformer(n_scales=1),
+        np.random.default_rng(0).integers(256, size=(2, 40, 40)),
+        n_sources=2,
     ),
     "tiles": TiledTransformer(AutocorrelationTransformer()),
     "tiles-small": TiledTransformer(AutocorrelationTransformer(0), tile_size=1),
@@ -201,8 +203,7 @@ def attribution_pipeline(kind, **params):
             fusion__n_copies=2, fusion__background=pipeline["fusion"].background[:4]
         )
     if kind == "nearest-mean":
-        photos = pipeline["features"].photos[::4]
-        pipeline.set_params(features__n_sources=6, features__photos=photos)
+        pipeline.set_params(features__n_sources=6, features__photos__step=8)
     if kind in ("robust", "nearest-mean"):
         near = kind == "nearest-mean"
         features = "features__transformer" if near else "fusion__correlations__features"

@@ -1,12 +1,19 @@
 """Features whitened by how they scatter within simulated sources."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_ganprint.datasets import load_samples
-from sklearn_ganprint.features import SpectrumTransformer, TextureTransformer
+from sklearn_ganprint.datasets import SamplePhotos
+from sklearn_ganprint.features import (
+    CorrelationTransformer,
+    SpectrumTransformer,
+    TextureTransformer,
+)
 from sklearn_ganprint.features import WithinSourceWhitening as Whitening
 from sklearn_ganprint.perturbations import RandomHistory, SimulatedSource
 
@@ -15,17 +22,16 @@ TEXTURE = TextureTransformer(n_scales=1)
 
 @pytest.fixture(scope="module")
 def photos():
-    samples = load_samples()
-    return samples.data[samples.target_names[samples.target] == "real"][::7, :64, :64]
+    return SamplePhotos(7).load()[:, :64, :64]
 
 
-def features_of_sources(transformer, photos, n_sources, data_range=255.0):
+def features_of_sources(transformer, photos, n_sources, white=255):
     """Compute features (n_sources, n_photos, n_features), source by source."""
     rows = []
     for number in range(n_sources):
-        made = SimulatedSource(number, data_range=data_range).fit_transform(photos)
-        made = RandomHistory(random_state=number, data_range=data_range).fit_transform(made)
-        rows.append(clone(transformer).fit_transform(made))
+        made = SimulatedSource(number).fit_transform(photos)
+        made = RandomHistory(random_state=number).fit_transform(made)
+        rows.append(clone(transformer).fit_transform((made * (white / 255)).astype(np.float32)))
     return np.array(rows, dtype=np.float64)
 
 
@@ -50,12 +56,12 @@ def whitened(rows, images, n_components):
 
 @pytest.mark.parametrize("white", [255, 1])
 def test_rows_follow_the_formula(photos, white):
-    photos = photos if white == 255 else (photos / 255).astype(np.float32)
+    images = photos if white == 255 else (photos / 255).astype(np.float32)
     texture = TextureTransformer(n_scales=1, data_range=white)
     rows = features_of_sources(texture, photos[:5], 4, white)
-    expected = whitened(rows, texture.fit_transform(photos).astype(float), 6)
+    expected = whitened(rows, texture.fit_transform(images).astype(float), 6)
     whitening = Whitening(texture, photos[:5], n_sources=4, n_components=6, data_range=white)
-    found = whitening.fit(photos).transform(photos)
+    found = whitening.fit(images).transform(images)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=2e-3 * np.abs(expected).max())
     names = texture.get_feature_names_out()
@@ -102,7 +108,7 @@ def test_other_photos_sources_and_components_are_learned_anew(photos):
 
 def test_images_of_one_channel_are_held_against_the_luminance(photos):
     weights = np.array([0.299, 0.587, 0.114])
-    grey = np.rint(photos[:4] @ weights).astype(np.uint8)
+    grey = np.rint(photos[:4] @ weights)
     colours = Whitening(TEXTURE, photos[:4], n_sources=2).fit(grey)
     luminance = Whitening(TEXTURE, grey, n_sources=2).fit(grey)
     np.testing.assert_array_equal(colours.transform(grey), luminance.transform(grey))
@@ -113,6 +119,42 @@ def test_photos_that_tell_nothing_leave_finite_rows(photos):
     whitening = Whitening(TEXTURE, flat, n_sources=2, n_components=3).fit(photos)
     assert not features_of_sources(TEXTURE, flat, 2).std(axis=(0, 1)).all()
     assert np.isfinite(whitening.transform(photos)).all()
+
+
+@pytest.mark.parametrize("n_components", [27, 200])
+def test_directions_that_photos_do_not_span_are_left_out(photos, n_components):
+    # 28 rows span 27 directions about their mean; the order of photos must not matter.
+    first, second = (
+        Whitening(TEXTURE, own, n_sources=4, n_components=n_components).fit_transform(photos)
+        for own in (photos[:7], photos[6::-1])
+    )
+    assert np.abs(first).max() > 0.1
+    np.testing.assert_allclose(first, second, atol=1e-3)
+
+
+def test_functions_that_look_alike_are_not_taken_for_each_other(photos):
+    def rows(sigma):
+        def denoise(images):  # it cannot be pickled, and its address is used again
+            return gaussian_filter(images, (0, sigma, sigma))
+
+        correlations = CorrelationTransformer((denoise,), max_lag=1, window=3)
+        return Whitening(correlations, photos[:2], n_sources=2).fit(photos).mean_
+
+    found = [rows(sigma) for sigma in (0.5, 0.8, 1.2, 2.0)]
+    for one, other in pairwise(found):
+        assert np.abs(one - other).max() > 1e-3
+
+
+def test_fits_do_not_share_what_one_of_them_changes(photos):
+    one, other = (Whitening(TEXTURE, photos[:3], n_sources=2).fit(photos) for _ in range(2))
+    with pytest.raises(ValueError, match="read-only"):
+        one.mean_ += 1
+    assert one.mean_ is other.mean_
+
+
+def test_images_that_are_too_small_are_refused_before_anything_is_learned(photos):
+    with pytest.raises(ValueError, match="too small"):
+        Whitening(TextureTransformer(), photos, n_sources=10**6).fit(photos[:, :6, :6])
 
 
 def test_images_of_several_sizes(photos):
@@ -133,6 +175,9 @@ def test_images_of_several_sizes(photos):
         ),
         ({"photos": np.ones((3, 64, 64))}, "photos: expected 2 or more with 3 channels"),
         ({"photos": np.full((3, 64, 64, 3), np.nan)}, "NaN"),
+        ({"photos": np.ones((3, 64, 64, 3))}, "photos: expected 8-bit grey levels.* from 1 to 1"),
+        ({"photos": np.full((3, 64, 64, 3), 300)}, "photos: expected 8-bit grey levels"),
+        ({"photos": "photos"}, "'photos' parameter"),
         ({"n_sources": 1}, "'n_sources' parameter"),
         ({"n_components": 0}, "'n_components' parameter"),
         ({"transformer": SpectrumTransformer(64)}, "transformer: expected .* features of an image"),

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import Bunch, check_random_state, check_scalar
 
@@ -29,7 +29,14 @@ from sklearn_ganprint.datasets._listing import (
 from sklearn_ganprint.datasets._reader import ImageReader
 from sklearn_ganprint.datasets._storage import FilePath
 
-__all__ = ["ImageBunch", "confounds", "list_images", "load_image_folder", "load_samples"]
+__all__ = [
+    "ImageBunch",
+    "SamplePhotos",
+    "confounds",
+    "list_images",
+    "load_image_folder",
+    "load_samples",
+]
 
 Groups: TypeAlias = Literal["name"] | Callable[[str], Hashable] | None
 Architectures: TypeAlias = FilePath | Mapping[str, str] | None
@@ -525,6 +532,45 @@ def load_samples(*, load_content: bool = True) -> ImageBunch:
     samples = load_image_folder(_SAMPLES / "samples.csv", load_content=load_content)
     samples["DESCR"] = (_SAMPLES / "SOURCES.md").read_text(encoding="utf-8")
     return samples
+
+
+class SamplePhotos(BaseEstimator):
+    """Some of the bundled photos, which are read when they are needed.
+
+    A parameter object without a fit, for estimators that learn from photos of any content: it is
+    saved with a model in place of the pixels.
+
+    Parameters
+    ----------
+    step : int, default=2
+        Every how manieth of the 56 photos, which are crops of eight, is taken.
+
+    See Also
+    --------
+    load_samples : All bundled images.
+    sklearn_ganprint.features.WithinSourceWhitening : Learns from them.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.datasets import SamplePhotos
+    >>> SamplePhotos().load().shape
+    (28, 128, 128, 3)
+    """
+
+    def __init__(self, step: int = 2) -> None:
+        self.step = step
+
+    def load(self) -> np.ndarray:
+        """Read the photos.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n, 128, 128, 3)
+            The photos.
+        """
+        listed = list_images(_SAMPLES / "samples.csv")
+        photos = listed.filenames[listed.labels == "real"][:: self.step]
+        return np.asarray(ImageReader().read(photos))
 
 
 def confounds(bunch: Bunch) -> list[str]:

@@ -1,5 +1,6 @@
 """The transformer that whitens features by how they scatter within simulated sources."""
 
+import threading
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
@@ -11,7 +12,13 @@ from sklearn.base import MetaEstimatorMixin, clone
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import HasMethods, Interval
 
-from sklearn_ganprint._batches import hand_on_arrays, learns_nothing, takes_any_size, thread_map
+from sklearn_ganprint._batches import (
+    hand_on_arrays,
+    learns_nothing,
+    lock_while_forking,
+    takes_any_size,
+    thread_map,
+)
 from sklearn_ganprint._images import ImageShape, quiet_about_images
 from sklearn_ganprint.features._base import ResidualFeatures
 from sklearn_ganprint.perturbations import RandomHistory, SimulatedSource
@@ -24,6 +31,9 @@ SHRINKAGE = 0.1
 
 #: Standard deviations that features are squashed to, as few of them are far out in each image.
 SQUASH = 2.0
+
+#: Components that are shorter than this share of the longest one are rounding.
+RANK_SHARE = 1e-5
 
 #: Luminance (ITU-R BT.601) of photos, where images have one channel.
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
@@ -39,9 +49,12 @@ class Metric(NamedTuple):
     whitening: np.ndarray  # (d, d), symmetric
 
 
-#: What was learned of photos, which takes seconds: folds and clones learn the same.
-_KEPT: dict[tuple[Any, ...], Metric] = {}
+#: What was learned last, by a digest of what it was learned from: it takes seconds, and folds and
+#: clones learn the same.
+_KEPT: dict[str, Metric] = {}
 _MOST_KEPT = 4
+_LOCK = threading.Lock()
+lock_while_forking(_LOCK)
 
 
 class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ResidualFeatures):
@@ -57,9 +70,10 @@ class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ResidualFeatures):
     transformer : transformer
         Makes features of images and learns nothing (``requires_fit=False`` in its tags), such as
         :class:`CorrelationTransformer` or a ``FeatureUnion``.
-    photos : array-like of shape (m, H, W) or (m, H, W, C)
-        The photos, in units of `data_range`, 2 or more. Those in colours become grey where images
-        have one channel.
+    photos : array-like of shape (m, H, W) or (m, H, W, C), or object with ``load``
+        The photos, 2 or more, in 8-bit grey levels whatever the images are in; or what returns them
+        from a method ``load()``, such as :class:`~sklearn_ganprint.datasets.SamplePhotos`. Those in
+        colours become grey where images have one channel.
     n_sources : int, default=30
         Number of simulated sources, at the least 2. Features are computed of each photo once for
         each of them, in the first fit.
@@ -69,7 +83,7 @@ class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ResidualFeatures):
     image_shape : tuple of int, default=None
         ``(H, W[, C])`` of images that come as rows; None takes a row as one line, and warns.
     data_range : float, default=255.0
-        The value of white.
+        The value of white in the images.
     n_jobs : int, default=None
         Number of threads; None is 1 unless in a :func:`joblib.parallel_config` context.
 
@@ -100,8 +114,11 @@ class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ResidualFeatures):
     one that is two deviations out. With principal components V (d, n_features) and the covariance S
     within sources along them, of which a tenth is a multiple of the identity, rows are
     ``(z - center) V^T S^(-1/2) V``. Inner products of two rows are those of within-class covariance
-    normalization [1]_. The symmetric root keeps each value close to the feature whose name it has
-    (ZCA whitening [2]_).
+    normalization [1]_. Of all roots the symmetric one keeps values the closest to the features
+    whose names they have (ZCA whitening [2]_), though others have a share in each.
+
+    What was learned is kept in memory for the next fits of the process with the same photos and
+    the same features of these.
 
     References
     ----------
@@ -112,14 +129,12 @@ class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ResidualFeatures):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from sklearn_ganprint.datasets import load_samples
+    >>> from sklearn_ganprint.datasets import SamplePhotos
     >>> from sklearn_ganprint.features import TextureTransformer, WithinSourceWhitening
-    >>> samples = load_samples()
-    >>> photos = samples.data[samples.target_names[samples.target] == "real"][::8]
-    >>> whitening = WithinSourceWhitening(TextureTransformer(), photos, n_sources=4)
-    >>> whitening.fit_transform(samples.data[:3]).shape, len(whitening.components_)
-    ((3, 1174), 27)
+    >>> photos = SamplePhotos().load()
+    >>> whitening = WithinSourceWhitening(TextureTransformer(), photos[:7], n_sources=4)
+    >>> whitening.fit_transform(photos).shape, len(whitening.components_)
+    ((28, 1174), 27)
     """
 
     _takes_residuals: ClassVar[bool] = False
@@ -127,7 +142,7 @@ class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ResidualFeatures):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **ResidualFeatures._parameter_constraints,
         "transformer": [HasMethods(["fit", "transform"])],
-        "photos": ["array-like"],
+        "photos": ["array-like", HasMethods("load")],
         "n_sources": [Interval(Integral, 2, None, closed="left")],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "data_range": [Interval(Real, 0, None, closed="neither")],
@@ -158,7 +173,20 @@ class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ResidualFeatures):
 
     def _learn(self, images: np.ndarray, y: Any) -> None:
         super()._learn(images, y)
-        for name, value in self._metric(images.shape[3])._asdict().items():
+        if not learns_nothing(self.transformer):
+            raise ValueError(
+                f"transformer: expected one that learns nothing (requires_fit=False in its tags), "
+                f"got {self.transformer!r}. Put steps that learn behind the whitening."
+            )
+        rows = self._rows_of(images[:1])
+        metric = self._metric(images.shape[3])
+        if rows.shape[1] != len(metric.mean):
+            raise ValueError(
+                f"transformer: expected {len(metric.mean)} features of an image, as of the "
+                f"photos, got {rows.shape[1]}. Take features whose number does not depend on the "
+                f"size of images."
+            )
+        for name, value in metric._asdict().items():
             setattr(self, f"{name}_", value)
 
     def _names(self, image_shape: ImageShape) -> list[str]:
@@ -166,19 +194,13 @@ class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ResidualFeatures):
         return list(inner.get_feature_names_out())
 
     def _transform_images(self, images: np.ndarray) -> np.ndarray:
-        rows = self._rows_of(images)
         if hasattr(self, "components_"):
-            learned = Metric(*(getattr(self, f"{name}_") for name in Metric._fields))
+            metric = Metric(*(getattr(self, f"{name}_") for name in Metric._fields))
         else:
-            learned = self._metric(images.shape[3])
-        if rows.shape[1] != len(learned.mean):
-            raise ValueError(
-                f"transformer: expected {len(learned.mean)} features of an image, as of the "
-                f"photos, got {rows.shape[1]}. Take features whose number does not depend on the "
-                f"size of images."
-            )
-        z = _squashed(rows, learned.mean, learned.scale) - learned.center
-        whitened = z @ learned.components.T @ learned.whitening @ learned.components
+            metric = self._metric(images.shape[3])
+        rows = self._rows_of(images)
+        z = _squashed(rows, metric.mean, metric.scale) - metric.center
+        whitened = z @ metric.components.T @ metric.whitening @ metric.components
         return whitened.astype(rows.dtype, copy=False)
 
     def _rows_of(self, images: np.ndarray) -> np.ndarray:
@@ -188,43 +210,54 @@ class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ResidualFeatures):
             return np.asarray(transformer.fit(images[:1]).transform(images))
 
     def _metric(self, n_channels: int) -> Metric:
-        """Learn from the photos, with as many channels as images have."""
-        if not learns_nothing(self.transformer):
-            raise ValueError(
-                f"transformer: expected one that learns nothing (requires_fit=False in its tags), "
-                f"got {self.transformer!r}. Put steps that learn behind the whitening."
-            )
+        """Learn from the photos, with as many channels as images have, or take what was learned."""
         photos = self._photos(n_channels)
-        settings = self.n_sources, self.n_components, self.data_range
-        key = (joblib.hash(photos), *settings, repr(self.transformer))
-        if key not in _KEPT:
-            sources = range(self.n_sources)
-            rows = thread_map(lambda number: self._of_source(photos, number), sources, self.n_jobs)
-            while len(_KEPT) >= _MOST_KEPT:
-                _KEPT.pop(next(iter(_KEPT)), None)
-            _KEPT[key] = _learned(np.stack(rows).astype(np.float64), self.n_components)
-        return _KEPT[key]
+        # What it makes of the photos tells a transformer from others, whatever is in it.
+        features = self._rows_of(self._in_units(photos))
+        key = joblib.hash([photos, features, self.n_sources, self.n_components])
+        with _LOCK:
+            metric = _KEPT.get(key)
+        if metric is None:
+            metric = self._learned(photos)
+            with _LOCK:
+                _KEPT[key] = metric
+                if len(_KEPT) > _MOST_KEPT:
+                    del _KEPT[next(iter(_KEPT))]
+        return metric
+
+    def _learned(self, photos: np.ndarray) -> Metric:
+        sources = range(self.n_sources)
+        rows = thread_map(lambda number: self._of_source(photos, number), sources, self.n_jobs)
+        return _learn_metric(np.stack(rows).astype(np.float64), self.n_components)
 
     def _photos(self, n_channels: int) -> np.ndarray:
-        photos = check_array(self.photos, allow_nd=True, ensure_2d=False, dtype=None)
+        """Return the photos in 8-bit grey levels."""
+        photos = self.photos.load() if hasattr(self.photos, "load") else self.photos
+        photos = check_array(photos, allow_nd=True, ensure_2d=False)
         photos = photos[..., np.newaxis] if photos.ndim == 3 else photos
         if n_channels == 1 and photos.shape[-1] == 3:
-            grey = (photos @ _LUMINANCE)[..., np.newaxis]
-            photos = np.rint(grey).astype(photos.dtype) if photos.dtype.kind in "ui" else grey
+            photos = (photos @ _LUMINANCE)[..., np.newaxis]
         if photos.ndim != 4 or len(photos) < 2 or photos.shape[-1] != n_channels:
             raise ValueError(
                 f"photos: expected 2 or more with {n_channels} channels, as the images have, got "
-                f"an array of shape {np.shape(self.photos)}."
+                f"an array of shape {photos.shape}."
             )
-        return photos
+        if photos.max() <= 1 or photos.min() < 0 or photos.max() > 255:
+            raise ValueError(
+                f"photos: expected 8-bit grey levels, from 0 to 255, got values from "
+                f"{photos.min():.4g} to {photos.max():.4g}."
+            )
+        return np.rint(photos).astype(np.uint8)
 
     def _of_source(self, photos: np.ndarray, number: int) -> np.ndarray:
         """Compute the features of all photos with the traces of one source, and histories."""
-        source = SimulatedSource(number, data_range=self.data_range)
-        history = RandomHistory(random_state=number, data_range=self.data_range)
-        for step in (source, history):
+        for step in (SimulatedSource(number), RandomHistory(random_state=number)):
             photos = step.fit(photos).transform(photos)
-        return self._rows_of(photos)
+        return self._rows_of(self._in_units(photos))
+
+    def _in_units(self, photos: np.ndarray) -> np.ndarray:
+        """Return photos in units of the images."""
+        return photos if self.data_range == 255 else photos * np.float32(self.data_range / 255)
 
 
 def _squashed(rows: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -232,17 +265,22 @@ def _squashed(rows: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarr
     return SQUASH * np.tanh((rows - mean) / (SQUASH * scale))
 
 
-def _learned(rows: np.ndarray, n_components: int) -> Metric:
+def _learn_metric(rows: np.ndarray, n_components: int) -> Metric:
     """Learn from features (n_sources, n_photos, n_features)."""
     mean, scale = rows.mean(axis=(0, 1)), rows.std(axis=(0, 1))
     z = _squashed(rows, mean, scale := np.where(scale > 0, scale, 1.0))
     center = z.mean(axis=(0, 1))
-    components = svd((z - center).reshape(-1, z.shape[-1]), full_matrices=False)[2][:n_components]
+    _, lengths, components = svd((z - center).reshape(-1, z.shape[-1]), full_matrices=False)
+    rank = max(1, int((lengths > RANK_SHARE * lengths[0]).sum()))
+    components = components[: min(rank, n_components)]
     scatter = (z - z.mean(axis=1, keepdims=True)).reshape(-1, z.shape[-1]) @ components.T
     within = scatter.T @ scatter / (len(rows) * (rows.shape[1] - 1))
     variance = np.trace(within) / len(within) or 1.0  # 0 of photos whose features are all alike
     within = (1 - SHRINKAGE) * within + SHRINKAGE * variance * np.eye(len(within))
     values, vectors = eigh(within)
     whitening = (vectors / np.sqrt(values)) @ vectors.T
-    metric = Metric(mean, scale, center, components, whitening)
-    return Metric(*(part.astype(np.float32) for part in metric))
+    parts = mean, scale, center, components, whitening
+    metric = Metric(*(part.astype(np.float32) for part in parts))
+    for part in metric:
+        part.flags.writeable = False  # estimators share it
+    return metric
