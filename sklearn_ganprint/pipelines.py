@@ -185,8 +185,7 @@ default="robust"
           ``fingerprint``, with ``residual`` and ``fingerprint``. The parameters `perturbations`
           and `n_copies` of ``fusion`` tell what copies it is fitted on, and `background` which
           other sources it is held against.
-        - "nearest-mean": ``features``, a
-          :class:`WithinSourceWhitening` of those of "robust",
+        - "nearest-mean": ``features``, a :class:`WithinSourceWhitening` of those of "robust",
           ``scaler``, a :class:`~sklearn.preprocessing.StandardScaler` that takes off the mean, and
           ``mean``, a :class:`FingerprintClassifier` of these features in place of residuals.
         - "fingerprint": ``residual`` and ``fingerprint``.

@@ -169,10 +169,7 @@ def test_images_of_several_sizes(photos):
     ("params", "message"),
     [
         ({"transformer": StandardScaler()}, "transformer: expected one that learns nothing"),
-        (
-            {"photos": np.ones((1, 64, 64, 3))},
-            r"photos: expected 2 or more.*\(1, 64",
-        ),
+        ({"photos": np.ones((1, 64, 64, 3))}, r"photos: expected 2 or more.*\(1, 64"),
         ({"photos": np.ones((3, 64, 64))}, "photos: expected 2 or more with 3 channels"),
         ({"photos": np.full((3, 64, 64, 3), np.nan)}, "NaN"),
         ({"photos": np.ones((3, 64, 64, 3))}, "photos: expected 8-bit grey levels.* from 1 to 1"),

@@ -30,16 +30,18 @@ from sklearn_ganprint.persistence import load_model
 from sklearn_ganprint.pipelines import KINDS, make_attribution_pipeline
 from sklearn_ganprint.residuals import ResidualTransformer
 
-#: A kind that is not made any more, whose saved models there are, and its steps.
-SIBLINGS = "fusion-siblings"
-OF_SIBLINGS = [("fusion", "FusionClassifier", ["fingerprint", "second_order"])]
+#: Names and types of the steps of a pipeline, and the names of what a step fuses.
+Structure = list[tuple[str, str, list[str]]]
 
-#: Steps of the kind "nearest-mean" in saved models whose features are not whitened.
-OF_PLAIN_MEANS: list[tuple[str, str, list[str]]] = [
-    ("features", "FeatureUnion", []),
-    ("scaler", "StandardScaler", []),
-    ("mean", "FingerprintClassifier", []),
-]
+#: Kinds of saved models as they are not made any more.
+FORMER_STRUCTURES: dict[str, Structure] = {
+    "fusion-siblings": [("fusion", "FusionClassifier", ["fingerprint", "second_order"])],
+    "nearest-mean": [
+        ("features", "FeatureUnion", []),
+        ("scaler", "StandardScaler", []),
+        ("mean", "FingerprintClassifier", []),
+    ],
+}
 
 
 #: What the answers of models that name sources do not show.
@@ -251,13 +253,11 @@ def model_kind(model: Model) -> str | None:
         for tile_size in ("auto", None):
             if _structure(make_attribution_pipeline(kind, tile_size=tile_size)) == found:
                 return kind
-    if found == OF_PLAIN_MEANS:
-        return "nearest-mean"
-    return SIBLINGS if found == OF_SIBLINGS else None
+    return next((kind for kind, steps in FORMER_STRUCTURES.items() if steps == found), None)
 
 
-def _structure(pipeline: Any) -> list[tuple[str, str, list[str]]]:
-    """Names and types of the steps, and the names of what a step fuses."""
+def _structure(pipeline: Any) -> Structure:
+    """Return the structure of a pipeline."""
     return [
         (name, type(step).__name__, [own for own, _ in getattr(step, "estimators", [])])
         for name, step in getattr(pipeline, "steps", [])

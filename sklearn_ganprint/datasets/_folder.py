@@ -543,7 +543,7 @@ class SamplePhotos(BaseEstimator):
     Parameters
     ----------
     step : int, default=2
-        Every how manieth of the 56 photos, which are crops of eight, is taken.
+        Distance from one photo that is taken to the next, among 56, which are crops of eight.
 
     See Also
     --------

@@ -5,11 +5,12 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from sklearn_ganprint._batches import row_chunks, thread_map
-from sklearn_ganprint._images import ImageShape, ImageTransformer
+from sklearn_ganprint._batches import hand_on_arrays, row_chunks, thread_map
+from sklearn_ganprint._images import ImageShape, ImageTransformer, quiet_about_images
 from sklearn_ganprint.residuals._blanks import BlankTeller
 
 #: Least mean square, in squared grey levels: that of a flat residual is 0, without logarithm.
@@ -125,6 +126,13 @@ def require_side(images: np.ndarray, side: int, settings: str, remedy: str) -> N
             f"Images of {height} x {width} pixels are too small for {settings}, which take "
             f"{side} x {side}. Leave these images out{remedy}."
         )
+
+
+def apply_anew(transformer: Any, images: np.ndarray) -> np.ndarray:
+    """Apply a transformer that learns nothing but the shape, fitted anew on that of the images."""
+    transformer = hand_on_arrays(clone(transformer))
+    with quiet_about_images():
+        return np.asarray(transformer.fit(images[:1]).transform(images))
 
 
 def channel_names(n_channels: int) -> str:

@@ -9,9 +9,8 @@ from sklearn.base import MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 
-from sklearn_ganprint._batches import hand_on_arrays
-from sklearn_ganprint._images import ImageShape, quiet_about_images
-from sklearn_ganprint.features._base import ResidualFeatures
+from sklearn_ganprint._images import ImageShape
+from sklearn_ganprint.features._base import ResidualFeatures, apply_anew
 
 __all__ = ["TiledTransformer"]
 
@@ -102,9 +101,9 @@ class TiledTransformer(MetaEstimatorMixin, ResidualFeatures):
                 f"transformer: expected one that learns nothing (requires_fit=False in its tags), "
                 f"got {self.transformer!r}. Put steps that learn behind the tiles."
             )
-        parts = [self._apply(images)[:, np.newaxis]]
+        parts = [apply_anew(self.transformer, images)[:, np.newaxis]]
         for side, rows, columns in self._grids(images.shape[1:]):
-            tiles = self._apply(_cut_tiles(images, side, rows, columns))
+            tiles = apply_anew(self.transformer, _cut_tiles(images, side, rows, columns))
             tiles = tiles.reshape(len(images), -1, tiles.shape[1])
             if tiles.shape[2] != parts[0].shape[2]:
                 raise ValueError(
@@ -128,13 +127,7 @@ class TiledTransformer(MetaEstimatorMixin, ResidualFeatures):
         ndarray of shape (n, n_features_out)
             What ``transform`` gives for the first part of each image.
         """
-        return self._apply(self._take(X, reset=False))
-
-    def _apply(self, images: np.ndarray) -> np.ndarray:
-        # Fitted anew for each size of image, since the shape is all that it may learn.
-        transformer = hand_on_arrays(clone(self.transformer))
-        with quiet_about_images():
-            return np.asarray(transformer.fit(images).transform(images))
+        return apply_anew(self.transformer, self._take(X, reset=False))
 
     def _grids(self, image_shape: ImageShape) -> list[tuple[int, np.ndarray, np.ndarray]]:
         """Return the side of tiles, and the rows and columns that are taken, for each size."""

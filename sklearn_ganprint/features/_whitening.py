@@ -13,14 +13,13 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from sklearn_ganprint._batches import (
-    hand_on_arrays,
     learns_nothing,
     lock_while_forking,
     takes_any_size,
     thread_map,
 )
-from sklearn_ganprint._images import ImageShape, quiet_about_images
-from sklearn_ganprint.features._base import ResidualFeatures
+from sklearn_ganprint._images import LUMINANCE_WEIGHTS, ImageShape
+from sklearn_ganprint.features._base import ResidualFeatures, apply_anew
 from sklearn_ganprint.perturbations import RandomHistory, SimulatedSource
 from sklearn_ganprint.residuals._blanks import BlankTeller
 
@@ -34,9 +33,6 @@ SQUASH = 2.0
 
 #: Components that are shorter than this share of the longest one are rounding.
 RANK_SHARE = 1e-5
-
-#: Luminance (ITU-R BT.601) of photos, where images have one channel.
-_LUMINANCE = np.array([0.299, 0.587, 0.114])
 
 
 class Metric(NamedTuple):
@@ -178,7 +174,7 @@ class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ResidualFeatures):
                 f"transformer: expected one that learns nothing (requires_fit=False in its tags), "
                 f"got {self.transformer!r}. Put steps that learn behind the whitening."
             )
-        rows = self._rows_of(images[:1])
+        rows = apply_anew(self.transformer, images[:1])
         metric = self._metric(images.shape[3])
         if rows.shape[1] != len(metric.mean):
             raise ValueError(
@@ -198,22 +194,16 @@ class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ResidualFeatures):
             metric = Metric(*(getattr(self, f"{name}_") for name in Metric._fields))
         else:
             metric = self._metric(images.shape[3])
-        rows = self._rows_of(images)
+        rows = apply_anew(self.transformer, images)
         z = _squashed(rows, metric.mean, metric.scale) - metric.center
         whitened = z @ metric.components.T @ metric.whitening @ metric.components
         return whitened.astype(rows.dtype, copy=False)
-
-    def _rows_of(self, images: np.ndarray) -> np.ndarray:
-        # Fitted anew for each size of image, since the shape is all that it may learn.
-        transformer = hand_on_arrays(clone(self.transformer))
-        with quiet_about_images():
-            return np.asarray(transformer.fit(images[:1]).transform(images))
 
     def _metric(self, n_channels: int) -> Metric:
         """Learn from the photos, with as many channels as images have, or take what was learned."""
         photos = self._photos(n_channels)
         # What it makes of the photos tells a transformer from others, whatever is in it.
-        features = self._rows_of(self._in_units(photos))
+        features = apply_anew(self.transformer, self._in_units(photos))
         key = joblib.hash([photos, features, self.n_sources, self.n_components])
         with _LOCK:
             metric = _KEPT.get(key)
@@ -236,7 +226,7 @@ class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ResidualFeatures):
         photos = check_array(photos, allow_nd=True, ensure_2d=False)
         photos = photos[..., np.newaxis] if photos.ndim == 3 else photos
         if n_channels == 1 and photos.shape[-1] == 3:
-            photos = (photos @ _LUMINANCE)[..., np.newaxis]
+            photos = (photos @ np.array(LUMINANCE_WEIGHTS))[..., np.newaxis]
         if photos.ndim != 4 or len(photos) < 2 or photos.shape[-1] != n_channels:
             raise ValueError(
                 f"photos: expected 2 or more with {n_channels} channels, as the images have, got "
@@ -253,7 +243,7 @@ class WithinSourceWhitening(MetaEstimatorMixin, BlankTeller, ResidualFeatures):
         """Compute the features of all photos with the traces of one source, and histories."""
         for step in (SimulatedSource(number), RandomHistory(random_state=number)):
             photos = step.fit(photos).transform(photos)
-        return self._rows_of(self._in_units(photos))
+        return apply_anew(self.transformer, self._in_units(photos))
 
     def _in_units(self, photos: np.ndarray) -> np.ndarray:
         """Return photos in units of the images."""
