@@ -11,7 +11,7 @@ from cli_helpers import add_broken_files
 from PIL import Image
 
 # Words for any p-values, and for correlations that images show by chance only.
-from sklearn_ganprint.cli._compare import Compared, p_number, p_text, verdict
+from sklearn_ganprint.cli._matches import Compared, p_number, p_text, verdict
 from sklearn_ganprint.comparison import compare_models, fingerprint_set
 from sklearn_ganprint.persistence import load_model
 
@@ -43,6 +43,27 @@ def test_compare_finds_each_partner(halves, ganprint):
     assert "--crop auto: 32 x 32 pixels" in err
     listed = "a (10), b (10), c (10), d (10), e (10); their fingerprints are noise"
     assert [err.count(f"few images in {half}: {listed}") for half in halves] == [1, 1]
+
+
+def test_compare_by_fingerprints_and_features(halves, tmp_path, ganprint):
+    asked = ["compare", *halves, "--kind", "fusion"]
+    _, out, _ = ganprint(*asked, "--out", tmp_path / "page")
+    assert out.splitlines()[0].split()[-1] == "similarity"
+    assert "a of A and a of B share a source, or a close relative: p" in out
+    assert "or a similarity of 0.1 or more, as relatives have too" in out
+    page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert "<em>similarity</em> of the mean features of 0.1" in page
+    _, csv_out, _ = ganprint(*asked, "--format", "csv")
+    document = json.loads(ganprint(*asked, "--format", "json")[1])
+    rows = pairs(csv_out)
+    assert list(rows["a", "a"])[-2:] == ["null", "similarity"]
+    for row in document["pairs"]:
+        own = float(rows[row["first"], row["second"]]["similarity"])
+        assert own == pytest.approx(row["similarity"], abs=1e-5)
+    plain = json.loads(ganprint("compare", *halves, "--format", "json")[1])
+    assert {row["similarity"] for row in plain["pairs"]} == {plain["least_similarity"]} == {None}
+    correlations = [[row["correlation"] for row in each["pairs"]] for each in (document, plain)]
+    assert correlations[0] == correlations[1]
 
 
 def test_compare_two_folders_of_one_source(halves, ganprint):
@@ -181,6 +202,7 @@ def test_compare_names_unusable_files(halves, ganprint):
         (["A", "notes.txt"], "notes.txt: not a model file"),
         (["A", "bad.csv"], "bad.csv: expected the comma-separated columns"),
         (["A", "B", "--out", "A"], "--out A: the folder is not empty"),
+        (["A/a", "B/a", "--kind", "fusion"], "A/a and B/a: Features are compared with those of 4"),
     ],
 )
 def test_compare_refuses(halves, ganprint, monkeypatch, args, words):

@@ -1,11 +1,14 @@
 """Models and collections compared with each other."""
 
+import dataclasses
+import itertools
 import json
 import warnings
 
 import numpy as np
 import pytest
 from scipy.stats import norm
+from scipy.stats import t as student
 from sklearn.base import BaseEstimator
 
 from sklearn_ganprint import (
@@ -103,11 +106,12 @@ def test_few_sources_are_judged_by_chance(make_sources):
         compare_models(make_sources("ab"), null="none")
 
 
+@pytest.mark.parametrize("beside", [False, True])
 @pytest.mark.parametrize(("k", "m", "within"), [(6, 6, False), (4, 9, False), (1, 8, True)])
-def test_p_values_among_sources_are_right_where_nothing_matches(k, m, within):
+def test_p_values_among_sources_are_right_where_nothing_matches(k, m, within, beside):
     rng = np.random.default_rng(0)
-    p = []
-    for _ in range(200):
+
+    def draw():
         rows, columns = rng.normal(scale=5, size=(k, 1)), rng.normal(size=m)
         scale = rng.uniform(1, 3, size=m)
         pairs = (rng.normal(size=(k, m)) * scale + rows + columns, np.tile(scale, (k, 1)))
@@ -117,7 +121,9 @@ def test_p_values_among_sources_are_right_where_nothing_matches(k, m, within):
             scale = np.sqrt(np.outer(scale, scale))
             others = (scale * (upper + upper.T) + columns + columns[:, np.newaxis], scale)
             np.fill_diagonal(others[0], np.nan)
-        p.append(p_values_among_sources(pairs, others))
+        return pairs, others
+
+    p = [p_values_among_sources(*draw(), beside=[draw()] * beside) for _ in range(200)]
     assert 0.002 <= (np.ravel(p) <= 0.01).mean() <= 0.018
     assert 0.02 <= (np.ravel(p) <= 0.05).mean() <= 0.06
 
@@ -275,3 +281,130 @@ def test_z_scores_and_p_values_are_by_one_null(make_sources, null):
     assert (found.to_dict()["null"], np.isfinite(found.z_score).all()) == (null, True)
     document = found.to_dict()
     assert document["least_correlation"] == (0 if null == "chance" else 5 / 48)
+
+
+def polished(values):
+    """Take off what rows and columns have in common."""
+    for _ in range(10):
+        values = values - np.nanmedian(values, axis=1)[:, np.newaxis]
+        values = values - np.nanmedian(values, axis=0)
+    return values
+
+
+def in_units_of_spread(rest, n_rows):
+    """Rest in units of the spread of pairs that differ, and its degrees of freedom.
+
+    The greatest of each of the first rows may be a match; the others are pairs that are there
+    twice.
+    """
+    squares, degrees = 0.0, 1.0 - n_rows - rest.shape[1]
+    for number, row in enumerate(rest):
+        values = sorted(value for value in row if np.isfinite(value))
+        if number < n_rows:
+            values, weight = values[:-1], 1.0
+        else:
+            weight = 0.5
+        squares += weight * sum(value**2 for value in values)
+        degrees += weight * len(values)
+    return rest / np.sqrt(squares / degrees), degrees
+
+
+@pytest.fixture
+def featured():
+    """Fingerprints and mean features of sources of two sides, `w` of which is much like `a`."""
+    rng = np.random.default_rng(3)
+    fingerprints, features = rng.normal(size=(11, 24, 24, 3)), rng.normal(size=(11, 20))
+    features[0] = features[7] + 0.5 * rng.normal(size=20)
+    return [
+        FingerprintSet([*names], fingerprints[part], None, features[part])
+        for names, part in (("abcde", slice(5)), ("uvwxyz", slice(5, None)))
+    ]
+
+
+def only(found, n, *, features=True):
+    """Take the first sources of a set."""
+    kept = found.features[:n] if features else None
+    return FingerprintSet(found.names[:n], found.fingerprints[:n], None, kept)
+
+
+@pytest.mark.parametrize("n_first", [1, 5])
+def test_features_count_as_much_as_fingerprints(featured, n_first):
+    first, second = only(featured[0], n_first), featured[1]
+    found = compare_models(first, second)
+    alone, within = only(first, n_first, features=False), only(second, 6, features=False)
+    parts = [compare_models(alone, within)]
+    rest = np.concatenate([first.features, second.features]) - second.features.mean(axis=0)
+    rest /= np.linalg.norm(rest, axis=1)[:, np.newaxis]
+    cosines = rest @ rest[n_first:].T
+    np.testing.assert_allclose(found.similarity, cosines[:n_first])
+    if n_first == 1:  # too few pairs: those within the other side are taken, too
+        np.fill_diagonal(cosines[1:], np.nan)
+        parts.append(compare_models(within))
+    errors = np.log(np.vstack([part.standard_error for part in parts]))
+    rows, columns = (np.nanmean(errors, axis=axis) for axis in (1, 0))
+    errors = np.exp(rows[:, np.newaxis] + columns - np.nanmean(errors))
+    correlations = np.vstack([part.correlation for part in parts]) / errors
+    rests = [polished(each) for each in (correlations, cosines[: len(correlations)])]
+    total = sum(in_units_of_spread(each, n_first)[0] for each in rests)
+    total, degrees = in_units_of_spread(total, n_first)
+    np.testing.assert_allclose(found.p_value, student.sf(total[:n_first], degrees), rtol=1e-6)
+    match = found.matches()[0]
+    assert (match.match, match.similarity) == ("w", found.similarity[0, 2])
+    assert match.p_value < parts[0].p_value[0, 2] / 3
+
+
+def test_features_whichever_side_comes_first(featured):
+    first, second = only(featured[0], 2), featured[1]
+    found, turned = compare_models(first, second), compare_models(second, first)
+    np.testing.assert_allclose(turned.similarity, found.similarity.T)
+    np.testing.assert_allclose(turned.p_value, found.p_value.T)
+    itself = compare_models(second)
+    assert np.isnan(itself.similarity.diagonal()).all()
+    np.testing.assert_allclose(itself.similarity, itself.similarity.T)
+
+
+def test_a_pair_that_stands_out_must_be_alike_by_either_measure(featured):
+    found = compare_models(*featured)
+    match = found.matches()[0]
+    assert match.similarity > found.least_similarity > 0
+    assert match.correlation < found.least_correlation
+    assert found.is_found(match, 0.5)
+    for similarity, correlation in itertools.product([0.05, 0.5], [0.0, 1.0]):
+        other = dataclasses.replace(
+            found,
+            similarity=np.full_like(found.similarity, similarity),
+            correlation=np.full_like(found.correlation, correlation),
+        )
+        expected = similarity == 0.5 or correlation == 1.0
+        assert (other.alike == expected).all()
+        assert other.is_found(match, 0.5) is expected
+        assert not other.is_found(match, match.p_value_of_best / 2)
+    document = json.loads(json.dumps(found.to_dict()))
+    assert document["pairs"][2]["similarity"] == found.similarity[0, 2]
+    assert document["least_similarity"] == found.least_similarity
+
+
+def test_features_need_both_sides_and_other_sources(featured):
+    first, second = featured
+    with pytest.raises(ValueError, match="Only one side has features"):
+        compare_models(only(first, 5, features=False), second)
+    with pytest.raises(ValueError, match=r"4 sources or more on one side.* got 2 and 3 sources"):
+        compare_models(only(first, 2), only(second, 3))
+    with pytest.raises(ValueError, match="null='chance'. Compare fingerprints alone"):
+        compare_models(first, second, null="chance")
+
+
+def test_features_are_means_over_the_images_of_a_source(image_folder, tmp_path):
+    _, paths, y = image_folder()
+    (tmp_path / "empty.png").touch()
+    asked, labels = [*paths, tmp_path / "empty.png"], [*y, "none"]
+    with pytest.warns(UnreadableImageWarning, match="empty") as caught:
+        found = estimate_fingerprints(asked, labels, like="fusion", batch_size=5)
+    assert len(caught) == 1
+    features = make_attribution_pipeline("nearest-mean")[0].fit_transform(ImageReader().read(paths))
+    assert found.names == sorted(set(y))
+    for name, row in zip(found.names, found.features, strict=True):
+        np.testing.assert_allclose(row, features[np.array(y) == name].mean(axis=0), atol=1e-4)
+    by_default = estimate_fingerprints(paths, y)
+    np.testing.assert_array_equal(found.fingerprints, by_default.fingerprints)
+    assert by_default.features is None

@@ -141,7 +141,7 @@ def make_fingerprints(
             f"--crop, --anchor, --kind: leave these out: {models[0][0]} says what is cut of the "
             f"images and how fingerprints are made, for both collections"
         )
-    like: Any = "prnu" if args.kind == "prnu" else None
+    like: Any = None if args.kind == "fingerprint" else args.kind
     reader = None if models else _make_reader(collections, args)
     if models:
         _, like = models[0]

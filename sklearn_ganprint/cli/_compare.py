@@ -3,14 +3,19 @@
 import argparse
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 from sklearn_ganprint import comparison
 from sklearn_ganprint._output import as_name
 from sklearn_ganprint.cli import _arguments, _collections, _console, _images, _pages
 from sklearn_ganprint.cli._collections import Collection
 from sklearn_ganprint.cli._console import MESSAGES, Column, CommandError, Row, Table, columns
-from sklearn_ganprint.comparison import Match, ModelComparison
+from sklearn_ganprint.cli._matches import (
+    Compared,
+    comparison_notes,
+    p_number,
+    sentences,
+    verdict,
+)
 from sklearn_ganprint.datasets import ImageReadError
 from sklearn_ganprint.fingerprints import energy
 from sklearn_ganprint.pipelines import current_kind
@@ -30,9 +35,6 @@ FEW, FEW_PIXELS = 20, 256 * 256
 #: As many pairs as a table lists; of more it lists the best match of each source.
 _MOST_PAIRS = 24
 
-#: As many sources without a partner as are named in sentences.
-_MOST_WITHOUT = 3
-
 #: Images shown of each source.
 _SHOWN = 6
 
@@ -41,24 +43,10 @@ _EVIDENCE = (
     Column("z_score", "z-score", 1),
     Column("p_value", "p-value"),
 )
+_SIMILARITY = Column("similarity", "similarity", 2)
 _PAIRS = columns("first", "second", *_EVIDENCE)
 _BEST = Column("p_value_of_best", "p as best of all")
 _MATCHES = columns("source", Column("match", "most alike"), *_EVIDENCE, _BEST)
-
-
-class Compared(NamedTuple):
-    """What a run has found."""
-
-    collections: Sequence[Collection]  # A, and B if there is one
-    result: ModelComparison
-    level: float
-    failures: list[ImageReadError]
-    warnings: list[str]
-
-    @property
-    def itself(self) -> bool:
-        """Whether the sources of one collection are compared with each other."""
-        return len(self.collections) < 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,10 +78,11 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kind",
         type=current_kind,
-        choices=("fingerprint", "prnu"),
-        help="how fingerprints of two collections of images are made: fingerprint, the mean "
-        "residual (the default); prnu, the pattern of a sensor, of photos of full size. With a "
-        "model they are made as in it",
+        choices=("fingerprint", "fusion", "prnu"),
+        help="what collections of images are compared by: fingerprint, the mean residual (the "
+        "default); fusion, that and the mean of features, with 4 or more sources on one side, "
+        "which finds more in few images, and more relatives; prnu, the pattern of a sensor, of "
+        "photos of full size. With a model fingerprints are made as in it",
     )
     _arguments.add(parser, "--crop")
     _arguments.add(parser, "--anchor", default=None)  # as in a model, if there is one
@@ -162,8 +151,8 @@ def _warnings_of_few(collections: Sequence[Collection]) -> list[str]:
             found.append(
                 f"few images in {collection.path}: {listed}; their fingerprints are noise and "
                 f"content for the most part, and what is not found in them may still be there. "
-                f"`ganprint fit --kind nearest-mean` and `ganprint verify` tell more of sources of "
-                f"few images"
+                f"Among 4 sources or more --kind fusion finds more; `ganprint fit --kind "
+                f"nearest-mean` and `ganprint verify` judge images one by one"
             )
     return found
 
@@ -184,13 +173,14 @@ def _print(compared: Compared, index: str | None, args: argparse.Namespace) -> N
         "report": index,
         "failures": _images.failure_rows(compared.failures),
     }
-    shown = Table(_PAIRS, rows)
+    more = () if result.similarity is None else (_SIMILARITY,)
+    shown = Table((*_PAIRS, *more), rows)
     if len(rows) > _MOST_PAIRS:
-        shown = Table(_MATCHES, [match._asdict() for match in matches])
+        shown = Table((*_MATCHES, *more), [match._asdict() for match in matches])
     _console.print_results(
         args.format,
         document,
-        Table(columns(*_PAIRS, "null"), [{**row, "null": result.null} for row in rows]),
+        Table(columns(*_PAIRS, "null", *more), [{**row, "null": result.null} for row in rows]),
         shown=[_with_p_in_words(shown)],
         notes=["", *sentences(matches, compared), *comparison_notes(compared)],
     )
@@ -200,81 +190,6 @@ def _with_p_in_words(table: Table) -> Table:
     keys = [key for key in table.keys if key.startswith("p_value")]
     rows = [{**row, **{key: p_number(row[key]) for key in keys}} for row in table.rows]
     return Table(table.columns, rows)
-
-
-def verdict(match: Match, compared: Compared) -> str:
-    """Say in a sentence whether a source has a partner."""
-    p_value = p_text(match.p_value_of_best)
-    if match.n_compared > 1:
-        p_value += f" for the best of {match.n_compared}"
-    result = compared.result
-    source, partner = match.source, match.match
-    if not compared.itself:
-        source, partner = f"{source} of A", f"{partner} of B"
-    if match.p_value_of_best <= compared.level and not result.is_found(match, compared.level):
-        return (
-            f"No evidence that {source} and {partner} share a source: they stand out among the "
-            f"others, {p_value}, but a correlation of {match.correlation:.4f} is below "
-            f"{result.least_correlation:.4f}"
-        )
-    if match.p_value_of_best > compared.level:
-        if len(result.second_names) == 1:
-            return f"No evidence that {source} and {partner} share a source: {p_value}"
-        return (
-            f"No evidence that {source} shares a source with any of the others: the most "
-            f"alike is {partner}, {p_value}"
-        )
-    if result.null == "chance":
-        return f"{source} and {partner} have a pattern in common: {p_value}"
-    return f"{source} and {partner} share a source, or a close relative: {p_value}"
-
-
-def p_text(p_value: float) -> str:
-    """Write what a p-value is equal to, or less than."""
-    text = p_number(p_value)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
-
-
-def p_number(p_value: float) -> str:
-    """Write a p-value; of very small ones only how small they are at the least."""
-    if p_value < 1e-12:
-        return "< 1e-12"
-    return f"{p_value:.3f}" if p_value >= 0.001 else f"{p_value:.1e}"
-
-
-def sentences(matches: Sequence[Match], compared: Compared) -> list[str]:
-    """Say which sources have a partner, and of those that have none how many they are."""
-    found = [match for match in matches if compared.result.is_found(match, compared.level)]
-    without = [match for match in matches if match not in found]
-    if len(without) <= _MOST_WITHOUT:
-        return [verdict(match, compared) for match in matches]
-    rest = f"No evidence that {'any' if not found else 'any other'} source has a partner"
-    return [*(verdict(match, compared) for match in found), rest]
-
-
-def comparison_notes(compared: Compared) -> list[str]:
-    """Say what the p-values are calibrated on, and what else than a source can make a match."""
-    notes = []
-    if not compared.itself and any(found.model is not None for found in compared.collections):
-        notes.append(
-            "images that a model was fitted on match it by their content; the other collection "
-            "must not hold any of them, or processed copies"
-        )
-    if compared.result.null == "sources":
-        notes.append(
-            "z-scores and p-values are calibrated on the other pairs of sources, assuming that "
-            "each source has at most one partner; a common source also takes a correlation of "
-            f"{compared.result.least_correlation:.4f} or more. Processing of two sources alone, "
-            "such as resizing, can look like a common source"
-        )
-    else:
-        notes.append(
-            "z-scores and p-values are calibrated on patterns that have nothing in common. Other "
-            "causes than a common source can make a match: a JPEG grid, resizing, one camera model "
-            "or architecture, aligned content. To tell these apart, compare with 4 or more sources "
-            "that were treated alike"
-        )
-    return notes
 
 
 def _pictures(
@@ -328,6 +243,7 @@ def _page(compared: Compared, args: argparse.Namespace) -> str:
         level=compared.level,
         null=result.null,
         least=result.least_correlation,
+        least_similarity=result.least_similarity,
         warnings=compared.warnings,
         failures=compared.failures,
         size=compared.collections[0].fingerprints.fingerprints.shape[1:3],

@@ -379,8 +379,7 @@ def comparison(found: Any, level: float) -> Any:
     width = max(cell * shape[1], 1.2) + longest[0] + 1.6
     height = max(cell * shape[0], 1.8) + longest[1] + 0.5
     ax = new_axes(width, height, layout="compressed")
-    weak = found.correlation < found.least_correlation
-    found = replace(found, p_value=np.where(weak, 1.0, found.p_value))
+    found = replace(found, p_value=np.where(found.alike, found.p_value, 1.0))
     display = plotting.ComparisonMatrixDisplay.from_comparison(found, ax=ax, level=level)
     return display.figure_
 

@@ -1,5 +1,6 @@
 """Patterns compared: how alike two fingerprints are by chance, and where correlations peak."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -166,11 +167,14 @@ def correlations_and_errors(
         )
     rows, columns = slice(trim, height - trim), slice(trim, width - trim)
     others = [_Pattern(values[rows, columns]) for values in second]
+    itself = first is second
     correlation, error = np.zeros((2, len(first), len(second)))
     for i, values in enumerate(first):
-        pattern = _Pattern(values[rows, columns])
-        for j, other in enumerate(others):
+        pattern = others[i] if itself else _Pattern(values[rows, columns])
+        for j, other in enumerate(others[: i + 1 if itself else None]):
             correlation[i, j], error[i, j] = pattern.compare(other)
+            if itself:
+                correlation[j, i], error[j, i] = correlation[i, j], error[i, j]
     return correlation, error
 
 
@@ -210,13 +214,18 @@ def z_scores(correlation: np.ndarray, error: np.ndarray) -> np.ndarray:
 
 
 def p_values_among_sources(
-    pairs: Pairs, others: Pairs | None = None, *, symmetric: bool = False
+    pairs: Pairs,
+    others: Pairs | None = None,
+    *,
+    symmetric: bool = False,
+    beside: Sequence[tuple[Pairs, Pairs | None]] = (),
 ) -> np.ndarray:
     """Compute one-sided p-values of correlations (k, m) against pairs of different sources.
 
     A fingerprint of one side has at most one partner on the other. `others` (m, m) are pairs
     within the second side, which serve as further rows. `symmetric` says that `pairs` are within
-    one model, so that every pair is there twice. NaN is where there is no pair.
+    one model, so that every pair is there twice. NaN is where there is no pair. What other traces
+    of the same sources say may stand `beside`: each in units of its own spread, they are added up.
 
     What a fingerprint has in common with all others, such as a JPEG grid or aligned content, adds
     to its whole row and column. So the medians of rows and columns are subtracted in turn (Tukey's
@@ -224,7 +233,18 @@ def p_values_among_sources(
     the rest without the greatest value of each row, which may be a match; with so few values
     Student's distribution takes the place of the normal one.
     """
-    k, m = pairs[0].shape
+    k = len(pairs[0])
+    rests = [_without_effects(*own, symmetric) for own in ((pairs, others), *beside)]
+    rest = rests[0]
+    if beside:
+        rest = np.sum([each / _spread(each, k, symmetric)[0] for each in rests], axis=0)
+    scale, degrees = _spread(rest, k, symmetric)
+    with np.errstate(over="ignore"):  # copies have a scale of 0, and infinitely many of it
+        return student.sf(rest[:k] / scale, degrees)
+
+
+def _without_effects(pairs: Pairs, others: Pairs | None, symmetric: bool) -> np.ndarray:
+    """Stack correlations, and subtract what each fingerprint has in common with all others."""
     correlation, error = (
         pairs if others is None else map(np.vstack, zip(pairs, others, strict=True))
     )
@@ -232,20 +252,22 @@ def p_values_among_sources(
     for _ in range(N_ROUNDS):
         rest -= np.nanmedian(rest, axis=1, keepdims=True)
         rest -= np.nanmedian(rest, axis=0, keepdims=True)
-    if symmetric:  # rows were first; a pair has one p-value, whichever comes first
-        rest = (rest + rest.T) / 2
-    null = np.sort(rest, axis=1)  # NaN go last
+    # Rows were first; a pair has one p-value, whichever comes first.
+    return (rest + rest.T) / 2 if symmetric else rest
+
+
+def _spread(rest: np.ndarray, k: int, symmetric: bool) -> tuple[float, float]:
+    """Compute the standard deviation of pairs of different sources, and its degrees of freedom."""
+    null, m = np.sort(rest, axis=1), rest.shape[1]  # NaN go last
     greatest = np.isfinite(null[:k]).sum(axis=1) - 1
     null[np.arange(k), greatest] = np.nan
     # Pairs that are there twice count once.
     weight = np.ones((len(null), 1))
     weight[0 if symmetric else k :] = 0.5
     effects = m if symmetric else k + m - 1
-    degrees = float((weight * np.isfinite(null)).sum()) - effects
-    scale = np.sqrt(np.nansum(weight * null**2) / max(degrees, 1.0))
-    with np.errstate(over="ignore"):  # copies have a scale of 0, and infinitely many of it
-        standardized = rest[:k] / max(scale, np.finfo(np.float64).tiny)
-    return student.sf(standardized, max(degrees, 1.0))
+    degrees = max(float((weight * np.isfinite(null)).sum()) - effects, 1.0)
+    scale = float(np.sqrt(np.nansum(weight * null**2) / degrees))
+    return max(scale, np.finfo(np.float64).tiny), degrees
 
 
 def _product_of_effects(error: np.ndarray) -> np.ndarray:

@@ -1,0 +1,22 @@
+"""Whether two collections of images, or two models, share sources: their fingerprints compared."""
+
+from sklearn_ganprint._public import publish
+from sklearn_ganprint.comparison._models import Match, ModelComparison, compare_models
+from sklearn_ganprint.comparison._sets import (
+    FingerprintSet,
+    estimate_fingerprints,
+    fingerprint_set,
+    fingerprint_settings,
+)
+
+__all__ = [
+    "FingerprintSet",
+    "Match",
+    "ModelComparison",
+    "compare_models",
+    "estimate_fingerprints",
+    "fingerprint_set",
+    "fingerprint_settings",
+]
+
+publish(globals())

@@ -1,0 +1,325 @@
+"""Fingerprints with the names of their sources: found in models, or estimated from files."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+
+from sklearn_ganprint._batches import fit_on_batches, hand_on_arrays, split_steps
+from sklearn_ganprint._batches._metaestimators import HoldsFingerprints, Mergeable, offers
+from sklearn_ganprint.classification import FingerprintClassifier
+from sklearn_ganprint.datasets import ImageReader, ImageReadError
+from sklearn_ganprint.files._batches import MAX_SIDE, FileBatches
+from sklearn_ganprint.pipelines import current_kind, make_attribution_pipeline
+from sklearn_ganprint.residuals import ResidualTransformer
+
+__all__ = ["FingerprintSet", "estimate_fingerprints", "fingerprint_set", "fingerprint_settings"]
+
+
+@dataclass(frozen=True)
+class FingerprintSet:
+    """Fingerprints with the names of their sources.
+
+    Attributes
+    ----------
+    names : list of str
+        Names of the sources.
+    fingerprints : ndarray of shape (k, H, W, C)
+        The fingerprints, in image shape.
+    residual : ResidualTransformer or None
+        Transformer that made the residuals, if it is known.
+    features : ndarray of shape (k, d) or None
+        Mean of the features of each source, as a :class:`WithinSourceWhitening` makes them; None if
+        sources are compared by their fingerprints alone.
+    """
+
+    names: list[str]
+    fingerprints: np.ndarray
+    residual: Any = None
+    features: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        """Raise if fingerprints are no images, or not as many as names."""
+        if self.fingerprints.ndim != 4 or len(self.names) != len(self.fingerprints):
+            raise ValueError(
+                f"Expected fingerprints (k, H, W, C) and as many names, got "
+                f"{self.fingerprints.shape} and {len(self.names)} names."
+            )
+
+
+def fingerprint_set(model: Any) -> FingerprintSet:
+    """Return the fingerprints in a fitted model.
+
+    Parameters
+    ----------
+    model : estimator, FingerprintSet or dict
+        A fitted :class:`FileBatchEstimator`, pipeline, :class:`OpenSetClassifier`,
+        :class:`FusionClassifier` or other estimator with an attribute ``fingerprints_`` at any
+        depth; or a dict from names to fingerprints of shape (H, W) or (H, W, C).
+
+    Returns
+    -------
+    FingerprintSet
+        The fingerprints of all sources that have images, in image shape.
+
+    Raises
+    ------
+    ValueError
+        If the model has no fingerprints, or the image shape of their rows is not known.
+
+    See Also
+    --------
+    estimate_fingerprints : Fingerprints of image files.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_ganprint import FingerprintClassifier
+    >>> from sklearn_ganprint.comparison import fingerprint_set
+    >>> residuals = np.random.default_rng(0).normal(size=(4, 8, 8, 3))
+    >>> found = fingerprint_set(FingerprintClassifier().fit(residuals, ["a", "a", "b", "b"]))
+    >>> found.names, found.fingerprints.shape
+    (['a', 'b'], (2, 8, 8, 3))
+    """
+    if isinstance(model, FingerprintSet):
+        return model
+    if isinstance(model, Mapping):
+        return _from_dict(model)
+    check_is_fitted(model)
+    steps, holder = _find_fingerprints(model)
+    if holder is None:
+        raise ValueError(
+            f"{type(model).__name__} has no fingerprints to compare. Pipelines of all "
+            f"kinds but 'autocorrelation' and 'nearest-mean' have some."
+        )
+    names = getattr(holder, "classes_", np.arange(len(holder.fingerprints_)))
+    if not np.array_equal(getattr(model, "classes_", names), names):
+        raise ValueError(
+            f"{type(model).__name__} has fingerprints of other classes than its own. Compare the "
+            f"estimator inside, or fit one without AugmentedClassifier."
+        )
+    shape = _shape(holder, steps[-1] if steps else None)
+    fingerprints = np.asarray(holder.fingerprints_).reshape(-1, *shape)
+    # Classes can be announced, with partial_fit, before their first image.
+    with_images = np.asarray(getattr(holder, "class_count_", np.ones(len(names)))) > 0
+    return FingerprintSet(
+        [str(name) for name in np.asarray(names)[with_images]],
+        fingerprints[with_images],
+        _find_residual(steps),
+    )
+
+
+def _find_fingerprints(model: Any) -> tuple[list[Any], Any]:
+    """Find the first estimator with ``fingerprints_`` in a model, None if there is none.
+
+    Return the steps that images pass before they reach that estimator, and the estimator.
+    """
+    if offers(model, HoldsFingerprints):
+        return [], model
+    if isinstance(model, Pipeline):
+        leading, (first, *others) = split_steps(model)
+        if others:  # the mean of what a step has learned is no pattern of pixels
+            return [], None
+        steps, holder = _find_fingerprints(first)
+        return [*leading, *steps], holder
+    inner = [model.estimator_] if hasattr(model, "estimator_") else []
+    for estimator in (*inner, *getattr(model, "estimators_", [])):
+        steps, holder = _find_fingerprints(estimator)
+        if holder is not None:
+            return steps, holder
+    return [], None
+
+
+def _find_residual(steps: list[Any]) -> ResidualTransformer | None:
+    """Return the first step that makes residuals, if there is one."""
+    return next((step for step in steps if isinstance(step, ResidualTransformer)), None)
+
+
+def fingerprint_settings(model: Any) -> dict[str, Any]:
+    """Return how the fingerprints of a model of image files were made.
+
+    Parameters
+    ----------
+    model : FileBatchEstimator
+        A fitted model.
+
+    Returns
+    -------
+    dict
+        Settings that two models must share for their fingerprints to be compared: ``size`` of the
+        images, the reader's ``anchor``, ``channels`` and ``denoiser`` of the residual, and
+        ``residual``, the steps from images to fingerprints.
+
+    See Also
+    --------
+    compare_models : Warns where denoiser or channels differ, and refuses other sizes.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint import FileBatchEstimator, make_attribution_pipeline
+    >>> from sklearn_ganprint.comparison import fingerprint_settings
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> samples = load_samples(load_content=False)
+    >>> model = FileBatchEstimator(make_attribution_pipeline("fingerprint"))
+    >>> fingerprint_settings(model.fit(samples.filenames[::9], samples.target[::9]))["size"]
+    '128 x 128'
+    """
+    check_is_fitted(model)
+    steps, holder = _find_fingerprints(model)
+    steps = steps if holder is None else [*steps, holder]
+    residual = _find_residual(steps)
+    height, width = model.image_size_ or (None, None)
+    return {
+        "size": f"{height} x {width}",
+        "anchor": model.reader_.anchor,
+        "channels": getattr(residual, "channels", None),
+        "denoiser": repr(getattr(residual, "denoiser", None)),
+        "residual": " > ".join(type(step).__name__ for step in steps),
+    }
+
+
+def _from_dict(fingerprints: Mapping[Any, Any]) -> FingerprintSet:
+    images = [np.asarray(image) for image in fingerprints.values()]
+    images = [image[..., np.newaxis] if image.ndim == 2 else image for image in images]
+    if len({image.shape for image in images}) != 1 or images[0].ndim != 3:
+        raise ValueError(
+            f"Expected fingerprints of one shape, (H, W) or (H, W, C), got "
+            f"{ {name: np.shape(image) for name, image in fingerprints.items()} }."
+        )
+    return FingerprintSet([str(name) for name in fingerprints], np.stack(images))
+
+
+def _shape(holder: Any, previous: Any) -> tuple[int, ...]:
+    """Return the image shape of fingerprints that are rows; `previous` is the step before."""
+    for shape in (
+        getattr(holder, "fingerprint_shape_", None),
+        getattr(holder, "image_shape_", None),
+        getattr(previous, "residual_shape_", None),
+        getattr(holder, "image_shape", None),
+    ):
+        if shape is not None:
+            return (*shape, 1)[:3]
+    raise ValueError(
+        f"{type(holder).__name__} was fitted on rows whose image shape is not known. "
+        f"Fit it on residuals (n, H, W, C), behind ResidualTransformer(flatten=False)."
+    )
+
+
+def estimate_fingerprints(
+    filenames: Sequence[Any],
+    labels: Any = None,
+    *,
+    like: Any = None,
+    reader: ImageReader | None = None,
+    batch_size: int = 64,
+    n_jobs: int | None = None,
+    on_error: Callable[[ImageReadError], Any] | None = None,
+    progress: Callable[[int, int], Any] | None = None,
+) -> FingerprintSet:
+    """Estimate the fingerprints of image files, of one source or of several, in bounded memory.
+
+    Parameters
+    ----------
+    filenames : sequence of paths of length n
+        The files.
+    labels : array-like of shape (n,), default=None
+        Source of each file; None means that all are of one source, called "images".
+    like : FileBatchEstimator, "fusion" or "prnu", default=None
+        A fitted model, whose reader, residuals and kind of fingerprint are used, so that the two
+        can be compared. None makes mean RGB residuals; "fusion" also the mean features of the
+        pipeline of kind "nearest-mean", of 1024 pixels a side at the most, which takes a second
+        pass over the files; "prnu" makes sensor patterns as the pipeline of that kind does (its
+        former name, "camera", warns).
+    reader : ImageReader, default=None
+        How files become images. None takes the reader of `like`, or whole images of one size.
+    batch_size : int, default=64
+        Number of files in a batch, at the most.
+    n_jobs : int, default=None
+        Number of worker processes, as in :class:`FileBatchEstimator`.
+    on_error : callable, default=None
+        Given the :class:`~sklearn_ganprint.datasets.ImageReadError` of each file that cannot be
+        used. None names all of them in one :class:`~sklearn_ganprint.files.UnreadableImageWarning`.
+    progress : callable, default=None
+        Called as ``progress(n_done, n_files)`` after each batch.
+
+    Returns
+    -------
+    FingerprintSet
+        The fingerprints, which :func:`compare_models` takes.
+
+    Raises
+    ------
+    ValueError
+        If no file can be used, or `like` has no fingerprints.
+
+    Examples
+    --------
+    >>> from sklearn_ganprint.comparison import estimate_fingerprints
+    >>> from sklearn_ganprint.datasets import load_samples
+    >>> samples = load_samples(load_content=False)
+    >>> found = estimate_fingerprints(samples.filenames[:20])
+    >>> found.names, found.fingerprints.shape
+    (['images'], (1, 128, 128, 3))
+    """
+    labels = np.full(len(filenames), "images") if labels is None else column_or_1d(labels)
+    check_consistent_length(filenames, labels)
+    steps = _steps(like)
+    residual = _find_residual(steps)
+    size = getattr(like, "image_size_", None) if reader is None else None
+    reader = reader or getattr(like, "reader_", None) or ImageReader()
+    data_range = getattr(residual, "data_range", None)
+    batches = FileBatches.of_files(
+        filenames,
+        reader,
+        size=size,
+        data_range=data_range,
+        batch_size=batch_size,
+        n_jobs=n_jobs,
+        on_error=on_error or "warn",
+        progress=progress,
+    )
+    fitted = fit_on_batches(make_pipeline(*steps), batches, labels, {})
+    found = fingerprint_set(fitted[-1])
+    features = _mean_features(batches, labels) if _is_fusion(like) else None
+    return FingerprintSet(found.names, found.fingerprints, residual, features)
+
+
+def _is_fusion(like: Any) -> bool:
+    return isinstance(like, str) and like == "fusion"
+
+
+def _mean_features(batches: FileBatches, labels: np.ndarray) -> np.ndarray:
+    """Average the features of the sources whose files could be used, which no longer fail."""
+    whitening = make_attribution_pipeline("nearest-mean")[0]
+    means = FingerprintClassifier("cosine")
+    steps = make_pipeline(FunctionTransformer(_judged_part), whitening, means)
+    fitted = fit_on_batches(steps, batches, labels, {})[-1]
+    return np.asarray(fitted.fingerprints_[fitted.class_count_ > 0])
+
+
+def _judged_part(images: np.ndarray) -> np.ndarray:
+    return images[:, :MAX_SIDE, :MAX_SIDE]
+
+
+def _steps(like: Any) -> list[Any]:
+    """Return the steps from images to fingerprints, whose last one is to be fitted."""
+    if like is None or _is_fusion(like):
+        return [ResidualTransformer(channels="rgb", flatten=False), FingerprintClassifier()]
+    if isinstance(like, str) and current_kind(like, stacklevel=3) == "prnu":
+        return [step for _, step in make_attribution_pipeline("prnu").steps]
+    check_is_fitted(like)
+    steps, holder = _find_fingerprints(like)
+    if not offers(holder, Mergeable):
+        raise ValueError(
+            f"like: expected a model with fingerprints of image files, got {like!r}, which has "
+            f"none. All kinds but 'autocorrelation' and 'nearest-mean' have."
+        )
+    *leading, last = (hand_on_arrays(clone(step)) for step in (*steps, holder))
+    if leading and hasattr(leading[-1], "flatten"):
+        leading[-1].set_params(flatten=False)  # rows do not tell the shape
+    return [*leading, last]
