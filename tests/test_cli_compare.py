@@ -226,6 +226,15 @@ def test_compare_with_a_model_takes_its_crop(models, halves, ganprint):
         assert re.match("error: --crop, --anchor, --kind: .*A.skops says what is cut", err)
 
 
+def test_compare_names_a_model_without_fingerprints(halves, tmp_path, fit, ganprint):
+    model = tmp_path / "few.skops"
+    assert fit(halves[1], model, "--kind", "autocorrelation")[0] == 0
+    for asked in ([halves[0], model], [model, halves[0]], [model]):
+        status, out, err = ganprint("compare", *asked)
+        assert (status, out) == (2, "")
+        assert f"error: {model}: FileBatchEstimator has no fingerprints to compare" in err
+
+
 def test_compare_sensor_patterns(halves, tmp_path, fit, ganprint):
     first, second = halves
     options = ["--kind", "prnu", "--format", "csv"]

@@ -392,6 +392,8 @@ def test_features_need_both_sides_and_other_sources(featured):
         compare_models(only(first, 2), only(second, 3))
     with pytest.raises(ValueError, match="null='chance'. Compare fingerprints alone"):
         compare_models(first, second, null="chance")
+    with pytest.raises(ValueError, match="like: expected a fitted model, .* got 'robust'"):
+        estimate_fingerprints(["a.png"], like="robust")
 
 
 def test_features_are_means_over_the_images_of_a_source(image_folder, tmp_path):

@@ -141,11 +141,12 @@ def make_fingerprints(
             f"--crop, --anchor, --kind: leave these out: {models[0][0]} says what is cut of the "
             f"images and how fingerprints are made, for both collections"
         )
-    like: Any = None if args.kind == "fingerprint" else args.kind
+    like: Any = args.kind
     reader = None if models else _make_reader(collections, args)
     if models:
         _, like = models[0]
-    for found in collections:
+    # Models come first: what is wrong with one is no fault of the images.
+    for found in sorted(collections, key=lambda each: each.model is None):
         try:
             if found.model is not None:
                 found.fingerprints = comparison.fingerprint_set(found.model.whole)

@@ -229,12 +229,12 @@ def estimate_fingerprints(
         The files.
     labels : array-like of shape (n,), default=None
         Source of each file; None means that all are of one source, called "images".
-    like : FileBatchEstimator, "fusion" or "prnu", default=None
+    like : FileBatchEstimator, "fingerprint", "fusion" or "prnu", default=None
         A fitted model, whose reader, residuals and kind of fingerprint are used, so that the two
-        can be compared. None makes mean RGB residuals; "fusion" also the mean features of the
-        pipeline of kind "nearest-mean", of 1024 pixels a side at the most, which takes a second
-        pass over the files; "prnu" makes sensor patterns as the pipeline of that kind does (its
-        former name, "camera", warns).
+        can be compared. "fingerprint", as None, makes mean RGB residuals; "fusion" also the mean
+        features of the pipeline of kind "nearest-mean", of 1024 pixels a side at the most, which
+        takes a second pass over the files; "prnu" makes sensor patterns as the pipeline of that
+        kind does (its former name, "camera", warns).
     reader : ImageReader, default=None
         How files become images. None takes the reader of `like`, or whole images of one size.
     batch_size : int, default=64
@@ -268,7 +268,7 @@ def estimate_fingerprints(
     """
     labels = np.full(len(filenames), "images") if labels is None else column_or_1d(labels)
     check_consistent_length(filenames, labels)
-    steps = _steps(like)
+    kind, steps = _steps(like)
     residual = _find_residual(steps)
     size = getattr(like, "image_size_", None) if reader is None else None
     reader = reader or getattr(like, "reader_", None) or ImageReader()
@@ -285,12 +285,8 @@ def estimate_fingerprints(
     )
     fitted = fit_on_batches(make_pipeline(*steps), batches, labels, {})
     found = fingerprint_set(fitted[-1])
-    features = _mean_features(batches, labels) if _is_fusion(like) else None
+    features = _mean_features(batches, labels) if kind == "fusion" else None
     return FingerprintSet(found.names, found.fingerprints, residual, features)
-
-
-def _is_fusion(like: Any) -> bool:
-    return isinstance(like, str) and like == "fusion"
 
 
 def _mean_features(batches: FileBatches, labels: np.ndarray) -> np.ndarray:
@@ -306,20 +302,26 @@ def _judged_part(images: np.ndarray) -> np.ndarray:
     return images[:, :MAX_SIDE, :MAX_SIDE]
 
 
-def _steps(like: Any) -> list[Any]:
-    """Return the steps from images to fingerprints, whose last one is to be fitted."""
-    if like is None or _is_fusion(like):
-        return [ResidualTransformer(channels="rgb", flatten=False), FingerprintClassifier()]
-    if isinstance(like, str) and current_kind(like, stacklevel=3) == "prnu":
-        return [step for _, step in make_attribution_pipeline("prnu").steps]
+def _steps(like: Any) -> tuple[str | None, list[Any]]:
+    """Return a kind, or None, and the steps from images to fingerprints, the last to be fitted."""
+    kind = current_kind(like, stacklevel=3) if isinstance(like, str) else None
+    if like is None or kind in ("fingerprint", "fusion"):
+        residual = ResidualTransformer(channels="rgb", flatten=False)
+        return kind, [residual, FingerprintClassifier()]
+    if kind == "prnu":
+        return kind, [step for _, step in make_attribution_pipeline("prnu").steps]
+    if kind is not None:
+        raise ValueError(
+            f"like: expected a fitted model, None, 'fingerprint', 'fusion' or 'prnu', got {like!r}."
+        )
     check_is_fitted(like)
     steps, holder = _find_fingerprints(like)
     if not offers(holder, Mergeable):
         raise ValueError(
-            f"like: expected a model with fingerprints of image files, got {like!r}, which has "
-            f"none. All kinds but 'autocorrelation' and 'nearest-mean' have."
+            f"like: expected a model with fingerprints of image files. All kinds but "
+            f"'autocorrelation' and 'nearest-mean' have some; this {type(like).__name__} has none."
         )
     *leading, last = (hand_on_arrays(clone(step)) for step in (*steps, holder))
     if leading and hasattr(leading[-1], "flatten"):
         leading[-1].set_params(flatten=False)  # rows do not tell the shape
-    return [*leading, last]
+    return None, [*leading, last]
