@@ -299,14 +299,15 @@ def compare_models(
     other = None if second is None else fingerprint_set(second)
     columns = one if other is None else other
     _warn_of_other_residuals(one, columns)
-    correlation, error = _all_pairs(one, other, trim)
+    traces = _all_traces(one, other, trim)
+    (correlation, error), *features = traces
+    similarity = features[0][0] if features else None
     n_sources = max(correlation.shape)
     if null == "sources" and n_sources < FEWEST:
         raise ValueError(
             f"null: 'sources' takes at least {FEWEST} sources on one side to compare with, got "
             f"{len(one.names)} and {len(columns.names)}. Use null='chance'."
         )
-    similarity = _similarity(one, columns)
     if null == "chance" or n_sources < FEWEST:
         if similarity is not None:
             raise ValueError(
@@ -316,7 +317,7 @@ def compare_models(
             )
         null, least, p_value = "chance", 0.0, norm.sf(z_scores(correlation, error))
     else:
-        null, p_value = "sources", _p_values((correlation, error), one, other, trim)
+        null, p_value = "sources", _p_values(traces, one, other, trim)
         height, width = (side - 2 * trim for side in one.fingerprints.shape[1:3])
         least = min(1.0, LEAST_DEVIATIONS / math.sqrt(height * width))
     found = one.names, columns.names, correlation, error, p_value, null, least, similarity
@@ -324,27 +325,22 @@ def compare_models(
 
 
 def _p_values(
-    pairs: Pairs, one: FingerprintSet, other: FingerprintSet | None, trim: int
+    traces: list[Pairs], one: FingerprintSet, other: FingerprintSet | None, trim: int
 ) -> np.ndarray:
     """Compute p-values from the pairs across and, if one side has few, from those in the other."""
-    if other is None or min(pairs[0].shape) >= FEWEST:
-        return p_values_among_sources(
-            pairs, symmetric=other is None, beside=_beside(one, other or one, None)
-        )
+    if other is None or min(traces[0][0].shape) >= FEWEST:
+        return p_values_among_sources(traces, symmetric=other is None)
     if len(other.names) >= FEWEST:
-        within = _all_pairs(other, None, trim)
-        return p_values_among_sources(pairs, within, beside=_beside(one, other, other))
-    within, beside = _all_pairs(one, None, trim), _beside(other, one, one)
-    return p_values_among_sources((pairs[0].T, pairs[1].T), within, beside=beside).T
+        return p_values_among_sources(traces, _all_traces(other, None, trim))
+    turned = [(values.T, error.T) for values, error in traces]
+    return p_values_among_sources(turned, _all_traces(one, None, trim)).T
 
 
-def _beside(
-    one: FingerprintSet, other: FingerprintSet, within: FingerprintSet | None
-) -> list[tuple[Pairs, Pairs | None]]:
-    """Make pairs of features, if there are some, and of those within one side."""
-    found = [_similarity(one, other), None if within is None else _similarity(within, within)]
-    pairs = [None if values is None else (values, np.ones_like(values)) for values in found]
-    return [] if pairs[0] is None else [(pairs[0], pairs[1])]
+def _all_traces(one: FingerprintSet, other: FingerprintSet | None, trim: int) -> list[Pairs]:
+    """Make all pairs of fingerprints, and of features if there are some."""
+    similarity = _similarity(one, one if other is None else other)
+    traces = [_all_pairs(one, other, trim)]
+    return traces if similarity is None else [*traces, (similarity, np.ones_like(similarity))]
 
 
 def _similarity(one: FingerprintSet, other: FingerprintSet) -> np.ndarray | None:

@@ -214,40 +214,36 @@ def z_scores(correlation: np.ndarray, error: np.ndarray) -> np.ndarray:
 
 
 def p_values_among_sources(
-    pairs: Pairs,
-    others: Pairs | None = None,
-    *,
-    symmetric: bool = False,
-    beside: Sequence[tuple[Pairs, Pairs | None]] = (),
+    traces: Sequence[Pairs], others: Sequence[Pairs] | None = None, *, symmetric: bool = False
 ) -> np.ndarray:
     """Compute one-sided p-values of correlations (k, m) against pairs of different sources.
 
-    A fingerprint of one side has at most one partner on the other. `others` (m, m) are pairs
-    within the second side, which serve as further rows. `symmetric` says that `pairs` are within
-    one model, so that every pair is there twice. NaN is where there is no pair. What other traces
-    of the same sources say may stand `beside`: each in units of its own spread, they are added up.
+    A source of one side has at most one partner on the other. `traces` are correlations of one or
+    more kinds of traces; of several, each in units of its own spread, the sum is judged. `others`
+    (m, m) are pairs within the second side, which serve as further rows. `symmetric` says that
+    pairs are within one model, so that every pair is there twice. NaN is where there is no pair.
 
-    What a fingerprint has in common with all others, such as a JPEG grid or aligned content, adds
+    What a source has in common with all others, such as a JPEG grid or aligned content, adds
     to its whole row and column. So the medians of rows and columns are subtracted in turn (Tukey's
     median polish, which few pairs of one source do not disturb). The standard deviation is that of
     the rest without the greatest value of each row, which may be a match; with so few values
     Student's distribution takes the place of the normal one.
     """
-    k = len(pairs[0])
-    rests = [_without_effects(*own, symmetric) for own in ((pairs, others), *beside)]
+    k, stacked = len(traces[0][0]), traces
+    if others is not None:
+        pairs = zip(traces, others, strict=True)
+        stacked = [(np.vstack([c1, c2]), np.vstack([e1, e2])) for (c1, e1), (c2, e2) in pairs]
+    rests = [_without_effects(*each, symmetric) for each in stacked]
     rest = rests[0]
-    if beside:
+    if len(rests) > 1:
         rest = np.sum([each / _spread(each, k, symmetric)[0] for each in rests], axis=0)
     scale, degrees = _spread(rest, k, symmetric)
     with np.errstate(over="ignore"):  # copies have a scale of 0, and infinitely many of it
         return student.sf(rest[:k] / scale, degrees)
 
 
-def _without_effects(pairs: Pairs, others: Pairs | None, symmetric: bool) -> np.ndarray:
-    """Stack correlations, and subtract what each fingerprint has in common with all others."""
-    correlation, error = (
-        pairs if others is None else map(np.vstack, zip(pairs, others, strict=True))
-    )
+def _without_effects(correlation: np.ndarray, error: np.ndarray, symmetric: bool) -> np.ndarray:
+    """Subtract from correlations what each source has in common with all others."""
     rest = correlation / _product_of_effects(error)
     for _ in range(N_ROUNDS):
         rest -= np.nanmedian(rest, axis=1, keepdims=True)
