@@ -41,18 +41,23 @@ def test_compare_finds_each_partner(halves, ganprint):
         assert f"{each} of A and {each} of B share a source, or a close relative: p" in out
     assert "p-values are calibrated on the other pairs of sources" in lines[-1]
     assert "--crop auto: 32 x 32 pixels" in err
+    assert "among 4 sources or more --kind fusion finds more" in err
     listed = "a (10), b (10), c (10), d (10), e (10); their fingerprints are noise"
     assert [err.count(f"few images in {half}: {listed}") for half in halves] == [1, 1]
 
 
 def test_compare_by_fingerprints_and_features(halves, tmp_path, ganprint):
     asked = ["compare", *halves, "--kind", "fusion"]
-    _, out, _ = ganprint(*asked, "--out", tmp_path / "page")
+    _, out, err = ganprint(*asked, "--out", tmp_path / "page")
     assert out.splitlines()[0].split()[-1] == "similarity"
     assert "a of A and a of B share a source, or a close relative: p" in out
     assert "or a similarity of 0.1 or more, as relatives have too" in out
     page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     assert "<em>similarity</em> of the mean features of 0.1" in page
+    for name in ("correlations", "similarities"):
+        assert f'src="figures/{name}.png"' in page
+        Image.open(tmp_path / "page" / "figures" / f"{name}.png").verify()
+    assert "few images" in err and "--kind fusion finds more" not in err
     _, csv_out, _ = ganprint(*asked, "--format", "csv")
     document = json.loads(ganprint(*asked, "--format", "json")[1])
     rows = pairs(csv_out)

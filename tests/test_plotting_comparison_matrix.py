@@ -62,3 +62,10 @@ def test_draws_a_comparison_in_a_figure_of_its_own(pyplot):
 def test_shapes_that_do_not_go_together_are_refused(ax, matrix, p, message):
     with pytest.raises(ValueError, match=message):
         ComparisonMatrixDisplay.from_matrix(matrix, "xy", "abc", p_value=p, ax=ax)
+
+
+def test_says_what_the_values_are(ax):
+    display = draw(ax)
+    assert display.im_.colorbar.ax.get_ylabel() == "correlation of fingerprints"
+    other = draw(display.figure_.add_subplot(), label="similarity $ of features")
+    assert other.im_.colorbar.ax.get_ylabel() == "similarity $ of features"

@@ -129,14 +129,14 @@ def _compare(args: argparse.Namespace) -> Compared:
         result = comparison.compare_models(*sets, trim=args.trim, null=args.null)
     except ValueError as error:
         raise CommandError(f"{' and '.join(paths)}: {error}") from error
-    warnings += _warnings_of_few(found)
+    warnings += _warnings_of_few(found, by_features=result.similarity is not None)
     level = args.false_alarm or _arguments.DEFAULT_RATE
     return Compared(found, result, level, failures, warnings)
 
 
-def _warnings_of_few(collections: Sequence[Collection]) -> list[str]:
+def _warnings_of_few(collections: Sequence[Collection], *, by_features: bool) -> list[str]:
     """Name the sources of no images, and those of too few for the size of their fingerprints."""
-    found = []
+    found, advice = [], "" if by_features else "among 4 sources or more --kind fusion finds more; "
     for collection in collections:
         counts = collection.counts
         if none := [source for source, n in counts.items() if not n]:
@@ -150,9 +150,9 @@ def _warnings_of_few(collections: Sequence[Collection]) -> list[str]:
             listed = ", ".join(f"{source} ({n})" for source, n in few.items())
             found.append(
                 f"few images in {collection.path}: {listed}; their fingerprints are noise and "
-                f"content for the most part, and what is not found in them may still be there. "
-                f"Among 4 sources or more --kind fusion finds more; `ganprint fit --kind "
-                f"nearest-mean` and `ganprint verify` judge images one by one"
+                f"content for the most part, and what is not found in them may still be there: "
+                f"{advice}`ganprint fit --kind nearest-mean` and `ganprint verify` judge images "
+                f"one by one"
             )
     return found
 
@@ -198,9 +198,11 @@ def _pictures(
     """Yield the name and the content of each picture on the page."""
     result = compared.result
     n_pairs = len(result.rows())
-    if n_pairs > 1:
-        matrix = _pages.comparison(result, compared.level / n_pairs)
-        yield "figures/correlations.png", _pages.png(matrix)
+    names = ["correlations", *["similarities"] * (result.similarity is not None)]
+    for by_features, name in enumerate(names if n_pairs > 1 else ()):
+        level = compared.level / n_pairs
+        matrix = _pages.comparison(result, level, by_features=bool(by_features))
+        yield f"figures/{name}.png", _pages.png(matrix)
     # All fingerprints of A are drawn, and of B those that are most alike.
     partners = {match.match for match in result.matches()}
     todo = [

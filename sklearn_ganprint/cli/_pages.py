@@ -10,7 +10,6 @@ import re
 import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -371,16 +370,24 @@ def autocorrelation(values: np.ndarray, name: str) -> Any:
     return display.figure_
 
 
-def comparison(found: Any, level: float) -> Any:
+def comparison(found: Any, level: float, *, by_features: bool = False) -> Any:
     """Draw a ModelComparison; pairs with a p-value up to `level` that are alike are framed."""
-    shape, names = found.correlation.shape, (found.first_names, found.second_names)
+    label = "similarity of features" if by_features else "correlation of fingerprints"
+    matrix = found.similarity if by_features else found.correlation
+    shape, names = matrix.shape, (found.first_names, found.second_names)
     cell = 0.55 if max(shape) <= 25 else 0.25
     longest = [0.085 * max(map(len, sources)) for sources in names]
     width = max(cell * shape[1], 1.2) + longest[0] + 1.6
     height = max(cell * shape[0], 1.8) + longest[1] + 0.5
     ax = new_axes(width, height, layout="compressed")
-    found = replace(found, p_value=np.where(found.alike, found.p_value, 1.0))
-    display = plotting.ComparisonMatrixDisplay.from_comparison(found, ax=ax, level=level)
+    display = plotting.ComparisonMatrixDisplay.from_matrix(
+        matrix,
+        *names,
+        p_value=np.where(found.alike, found.p_value, 1.0),
+        label=label,
+        ax=ax,
+        level=level,
+    )
     return display.figure_
 
 

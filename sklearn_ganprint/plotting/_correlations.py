@@ -209,7 +209,7 @@ class CorrelationMatrixDisplay(MatrixDisplay):
 
 @dataclass(eq=False, repr=False)
 class ComparisonMatrixDisplay(MatrixDisplay):
-    """Correlations of the fingerprints of one model with those of another.
+    """Correlations of the fingerprints of one model with those of another, or similarities.
 
     Use :meth:`from_comparison` or :meth:`from_matrix` to make one.
 
@@ -223,6 +223,8 @@ class ComparisonMatrixDisplay(MatrixDisplay):
         Their p-values.
     name : str, default=None
         Title.
+    label : str, default="correlation of fingerprints"
+        What the values are, beside the scale.
 
     Attributes
     ----------
@@ -252,7 +254,6 @@ class ComparisonMatrixDisplay(MatrixDisplay):
 
     _most_with_values, _largest_value = 150, 8.0
     _least_scale = 0.05  # of fingerprints with nothing in common: what is written as 0.00 is pale
-    _label = "correlation of fingerprints"
 
     matrix: np.ndarray
     first_names: list[str]
@@ -260,6 +261,11 @@ class ComparisonMatrixDisplay(MatrixDisplay):
     _: KW_ONLY
     p_value: np.ndarray | None = None
     name: str | None = None
+    label: str = "correlation of fingerprints"
+
+    def __post_init__(self) -> None:
+        """Label the scale."""
+        self._label = self.label
 
     def plot(
         self,
@@ -335,6 +341,7 @@ class ComparisonMatrixDisplay(MatrixDisplay):
         *,
         p_value: Any = None,
         name: str | None = None,
+        label: str = "correlation of fingerprints",
         ax: Any = None,
         **plot_params: Any,
     ) -> Self:
@@ -350,6 +357,8 @@ class ComparisonMatrixDisplay(MatrixDisplay):
             Their p-values; None frames no pair.
         name : str, default=None
             Title.
+        label : str, default="correlation of fingerprints"
+            What the values are, such as "similarity of features".
         ax, **plot_params : matplotlib Axes or None, dict
             Passed to :meth:`plot`.
 
@@ -372,7 +381,8 @@ class ComparisonMatrixDisplay(MatrixDisplay):
                     f"{key}: expected shape {expected}, as many as names, got {given.shape}."
                 )
         names = [*map(str, first_names)], [*map(str, second_names)]
-        return cls(matrix, *names, p_value=p_value, name=name).plot(ax, **plot_params)
+        made = cls(matrix, *names, p_value=p_value, name=name, label=label)
+        return made.plot(ax, **plot_params)
 
 
 def _runs(labels: list[str]) -> list[tuple[str, int, int]]:
