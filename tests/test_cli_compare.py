@@ -41,7 +41,7 @@ def test_compare_finds_each_partner(halves, ganprint):
         assert f"{each} of A and {each} of B share a source, or a close relative: p" in out
     assert "p-values are calibrated on the other pairs of sources" in lines[-1]
     assert "--crop auto: 32 x 32 pixels" in err
-    assert "among 4 sources or more --kind fusion finds more" in err
+    assert "may still be there: --kind fusion finds more; `ganprint fit" in err
     listed = "a (10), b (10), c (10), d (10), e (10); their fingerprints are noise"
     assert [err.count(f"few images in {half}: {listed}") for half in halves] == [1, 1]
 
@@ -51,7 +51,7 @@ def test_compare_by_fingerprints_and_features(halves, tmp_path, ganprint):
     _, out, err = ganprint(*asked, "--out", tmp_path / "page")
     assert out.splitlines()[0].split()[-1] == "similarity"
     assert "a of A and a of B share a source, or a close relative: p" in out
-    assert "or a similarity of 0.1 or more, as relatives have too" in out
+    assert "or a similarity of 0.1 or more, as relatives and one processing have too" in out
     page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     assert "<em>similarity</em> of the mean features of 0.1" in page
     for name in ("correlations", "similarities"):
@@ -69,6 +69,28 @@ def test_compare_by_fingerprints_and_features(halves, tmp_path, ganprint):
     assert {row["similarity"] for row in plain["pairs"]} == {plain["least_similarity"]} == {None}
     correlations = [[row["correlation"] for row in each["pairs"]] for each in (document, plain)]
     assert correlations[0] == correlations[1]
+
+
+def test_compare_by_features_says_where_processing_may_be_what_is_alike(halves, ganprint):
+    for half, source in zip(halves, "ab", strict=True):
+        for path in (half / source).iterdir():
+            Image.open(path).save(path.with_suffix(".jpg"), quality=60)
+            path.unlink()
+    _, out, err = ganprint("compare", *halves, "--kind", "fusion")
+    expected = r"warning: format: '(a of A|b of B)' is JPEG .*; what features are alike in may be that, not"
+    assert re.search(expected, err)
+    assert "a of A and b of B have features in common, as one source, relatives or one " in out
+    assert "--kind fusion finds more" not in err
+    _, _, err = ganprint("compare", *halves)
+    assert "what features are alike in" not in err
+
+
+def test_compare_advises_what_can_be_followed(models, halves, ganprint):
+    for asked in ([halves[0] / "a", halves[1] / "a"], [models[0], halves[1]]):
+        err = ganprint("compare", *asked)[2]
+        assert "few images in" in err and "--kind fusion" not in err
+    _, _, err = ganprint("compare", models[0], halves[1], "--kind", "fusion")
+    assert err.startswith("error: --crop, --anchor, --kind: leave these out")
 
 
 def test_compare_two_folders_of_one_source(halves, ganprint):
@@ -207,7 +229,8 @@ def test_compare_names_unusable_files(halves, ganprint):
         (["A", "notes.txt"], "notes.txt: not a model file"),
         (["A", "bad.csv"], "bad.csv: expected the comma-separated columns"),
         (["A", "B", "--out", "A"], "--out A: the folder is not empty"),
-        (["A/a", "B/a", "--kind", "fusion"], "A/a and B/a: Features are compared with those of 4"),
+        (["A/a", "B/a", "--kind", "fusion"], "--kind fusion: .* takes 4 or more in A or in B"),
+        (["A", "B", "--kind", "fusion", "--null", "chance"], "--kind fusion: .* no --null chance"),
     ],
 )
 def test_compare_refuses(halves, ganprint, monkeypatch, args, words):

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.stats import norm
 from scipy.stats import t as student
 from sklearn.base import BaseEstimator
@@ -23,6 +24,7 @@ from sklearn_ganprint import (
 )
 from sklearn_ganprint.comparison import (
     FingerprintSet,
+    _sets,  # the size of the part that features are taken of, which a test makes small
     compare_models,
     estimate_fingerprints,
     fingerprint_set,
@@ -352,51 +354,113 @@ def test_features_count_as_much_as_fingerprints(featured, n_first):
     total, degrees = in_units_of_spread(total, n_first)
     np.testing.assert_allclose(found.p_value, student.sf(total[:n_first], degrees), rtol=1e-6)
     match = found.matches()[0]
-    assert (match.match, match.similarity) == ("w", found.similarity[0, 2])
+    assert (match.match, found.similarity_of(match)) == ("w", found.similarity[0, 2])
     assert match.p_value < parts[0].p_value[0, 2] / 3
 
 
-def test_features_whichever_side_comes_first(featured):
-    first, second = only(featured[0], 2), featured[1]
+@pytest.mark.parametrize(("n_first", "n_second"), [(2, 6), (5, 5)])
+def test_features_whichever_side_comes_first(featured, n_first, n_second):
+    first, second = only(featured[0], n_first), only(featured[1], n_second)
     found, turned = compare_models(first, second), compare_models(second, first)
     np.testing.assert_allclose(turned.similarity, found.similarity.T)
-    np.testing.assert_allclose(turned.p_value, found.p_value.T)
+    if n_first < 4:  # else medians of rows come off before those of columns
+        np.testing.assert_allclose(turned.p_value, found.p_value.T)
+
+
+def test_features_within_a_set_and_of_the_same_set_twice(featured):
+    second = featured[1]
     itself = compare_models(second)
     assert np.isnan(itself.similarity.diagonal()).all()
     np.testing.assert_allclose(itself.similarity, itself.similarity.T)
+    twice = compare_models(second, second)
+    assert [match.match for match in twice.matches()] == second.names
+    np.testing.assert_allclose(twice.similarity.diagonal(), 1)
+    json.dumps(twice.to_dict(), allow_nan=False)
 
 
 def test_a_pair_that_stands_out_must_be_alike_by_either_measure(featured):
     found = compare_models(*featured)
     match = found.matches()[0]
-    assert match.similarity > found.least_similarity > 0
+    assert found.similarity_of(match) > found.least_similarity > 0
     assert match.correlation < found.least_correlation
-    assert found.is_found(match, 0.5)
-    for similarity, correlation in itertools.product([0.05, 0.5], [0.0, 1.0]):
+    for similarity, correlation in itertools.product([0.05, 0.5], [-0.01, 0.01, 1.0]):
         other = dataclasses.replace(
             found,
             similarity=np.full_like(found.similarity, similarity),
             correlation=np.full_like(found.correlation, correlation),
         )
-        expected = similarity == 0.5 or correlation == 1.0
+        expected = correlation == 1.0 or (similarity == 0.5 and correlation > 0)
         assert (other.alike == expected).all()
-        assert other.is_found(match, 0.5) is expected
-        assert not other.is_found(match, match.p_value_of_best / 2)
+        own = other.matches()[0]
+        assert other.is_found(own, 0.5) is expected
+        assert not other.is_found(own, own.p_value_of_best / 2)
     document = json.loads(json.dumps(found.to_dict()))
     assert document["pairs"][2]["similarity"] == found.similarity[0, 2]
     assert document["least_similarity"] == found.least_similarity
+    assert len(match) == 7  # as before there were features, for those who take it apart
+
+
+def test_is_found_where_sources_have_one_name(make_sources):
+    known = make_sources("abcd", seed=1)
+    second = FingerprintSet(list("xxcd"), np.stack(list(known.values()))[..., np.newaxis])
+    first = {"b": make_sources("b")["b"]}
+    found = compare_models(first, second)
+    match = found.matches()[0]
+    assert match.match == "x" and found.is_found(match, 0.05)
+    assert found.similarity_of(match) is None
+    assert found.is_found(match._replace(source="another name"), 0.05)
+
+
+@pytest.mark.parametrize(
+    ("features", "words"),
+    [
+        (np.zeros((3, 9)), r"Expected features \(k, d\) .* got \(3, 9\) and 6 names"),
+        (np.full((6, 9), np.nan), "features contains NaN"),
+        (np.zeros(6), "Expected 2D array"),
+    ],
+)
+def test_features_are_checked(featured, features, words):
+    with pytest.raises(ValueError, match=words):
+        dataclasses.replace(featured[1], features=features)
 
 
 def test_features_need_both_sides_and_other_sources(featured):
     first, second = featured
-    with pytest.raises(ValueError, match="Only one side has features"):
-        compare_models(only(first, 5, features=False), second)
-    with pytest.raises(ValueError, match=r"4 sources or more on one side.* got 2 and 3 sources"):
+    other = dataclasses.replace(second, features=second.features[:, 1:].tolist())
+    for each, number in ((only(second, 6, features=False), "None"), (other, "19")):
+        with pytest.raises(ValueError, match=f"as many on both sides, .* got 20 and {number}"):
+            compare_models(first, each)
+    with pytest.raises(ValueError, match=r"4 sources or more on one side.* and 2 and 3 sources"):
         compare_models(only(first, 2), only(second, 3))
-    with pytest.raises(ValueError, match="null='chance'. Compare fingerprints alone"):
+    with pytest.raises(ValueError, match="got null='chance'.* Leave features out"):
         compare_models(first, second, null="chance")
     with pytest.raises(ValueError, match="like: expected a fitted model, .* got 'robust'"):
         estimate_fingerprints(["a.png"], like="robust")
+
+
+@pytest.mark.parametrize("anchor", ["top-left", "center"])
+def test_features_of_large_images_are_of_the_part_at_the_anchor(tmp_path, monkeypatch, anchor):
+    # As if it were for photos of 1024 pixels and more, which take long.
+    monkeypatch.setattr(_sets, "MAX_SIDE", 64)
+    images = np.random.default_rng(0).integers(90, 160, size=(3, 90, 101, 3), dtype=np.uint8)
+    images[2, :80, :90] = 255  # there is something at the other end alone
+    paths = [str(tmp_path / f"{index}.png") for index in range(3)]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    whole = ImageReader(anchor=anchor)
+    with pytest.warns(UnreadableImageWarning, match=r"2\.png.*no residual"):
+        found = estimate_fingerprints(paths, reader=whole, like="fusion")
+    part = ImageReader(crop=64, anchor=anchor).read(paths[:2])
+    features = make_attribution_pipeline("nearest-mean")[0].fit_transform(part)
+    np.testing.assert_allclose(found.features[0], features.mean(axis=0), atol=1e-4)
+    assert found.fingerprints.shape == (1, 90, 101, 3)
+    with (
+        pytest.warns(UnreadableImageWarning),
+        pytest.raises(
+            ValueError, match=r"None of the images of \['b'\] has a residual in the part"
+        ),
+    ):
+        estimate_fingerprints(paths, ["a", "a", "b"], reader=whole, like="fusion")
 
 
 def test_features_are_means_over_the_images_of_a_source(image_folder, tmp_path):

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from sklearn.utils import Bunch
+
 from sklearn_ganprint import comparison, datasets
 from sklearn_ganprint._output import absolute, as_label
 from sklearn_ganprint.cli import _images
@@ -133,8 +136,11 @@ def _leave_out(collection: Collection, known: Sequence[bool], words: str) -> lis
 
 def make_fingerprints(
     collections: Sequence[Collection], args: argparse.Namespace, failures: list[ImageReadError]
-) -> None:
-    """Take the fingerprints out of models; make those of images as a model or the arguments say."""
+) -> list[str]:
+    """Take the fingerprints out of models; make those of images as a model or the arguments say.
+
+    Return in what the files of sources differ that features show as well.
+    """
     models = [(found.path, found.model.whole) for found in collections if found.model is not None]
     if models and (args.crop, args.anchor, args.kind) != (None, None, None):
         raise CommandError(
@@ -142,9 +148,12 @@ def make_fingerprints(
             f"images and how fingerprints are made, for both collections"
         )
     like: Any = args.kind
-    reader = None if models else _make_reader(collections, args)
+    reader: ImageReader | None = None
+    differences: list[str] = []
     if models:
         _, like = models[0]
+    else:
+        reader, differences = _make_reader(collections, args)
     # Models come first: what is wrong with one is no fault of the images.
     for found in sorted(collections, key=lambda each: each.model is None):
         try:
@@ -154,16 +163,30 @@ def make_fingerprints(
                 found.fingerprints = _estimate(found, like, reader, args, failures)
         except ValueError as error:
             raise CommandError(f"{found.path}: {error}") from error
+    return differences if args.kind == "fusion" else []
 
 
-def _make_reader(collections: Sequence[Collection], args: argparse.Namespace) -> ImageReader:
+def _make_reader(
+    collections: Sequence[Collection], args: argparse.Namespace
+) -> tuple[ImageReader, list[str]]:
+    """Choose what is read of each image, and say in what the files of sources differ."""
     args.anchor = args.anchor or "top-left"
     files = [file for found in collections for file, _ in found.images]
     # What fails is named when its pixels are read.
     bunch = _images.inspect_images(files, args, [], quiet=True)
     # Of images of one size all is used: the more pixels, the stronger the evidence.
     crop = args.crop or _images.auto_crop(bunch, whole_from=AUTO_SHARE)
-    return ImageReader(crop=crop, anchor=args.anchor)
+    sides = [""] if len(collections) < 2 else [" of A", " of B"]
+    labels = {
+        file: label + side
+        for found, side in zip(collections, sides, strict=True)
+        for file, label in found.images
+    }
+    names, codes = np.unique([labels[file] for file in bunch.filenames], return_inverse=True)
+    differing = datasets.confounds(Bunch(**{**bunch, "target": codes, "target_names": names}))
+    alike = "what features are alike in may be that, not the source"
+    reader = ImageReader(crop=crop, anchor=args.anchor)
+    return reader, [f"{each}; {alike}" for each in differing]
 
 
 def _estimate(

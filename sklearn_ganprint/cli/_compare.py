@@ -121,7 +121,8 @@ def _compare(args: argparse.Namespace) -> Compared:
         _collections.open_collection(path, failures, one_source=args.one_source) for path in paths
     ]
     warnings = _collections.check_pair(*found) if len(found) > 1 else []
-    _collections.make_fingerprints(found, args, failures)
+    _check_fusion(found, args)
+    warnings += _collections.make_fingerprints(found, args, failures)
     sets = [collection.fingerprints for collection in found]
     if len(sets) == 1 and len(sets[0].names) < 2:
         raise CommandError(f"{args.first}: it has one source only; name B, to compare it with")
@@ -129,14 +130,38 @@ def _compare(args: argparse.Namespace) -> Compared:
         result = comparison.compare_models(*sets, trim=args.trim, null=args.null)
     except ValueError as error:
         raise CommandError(f"{' and '.join(paths)}: {error}") from error
-    warnings += _warnings_of_few(found, by_features=result.similarity is not None)
+    warnings += _warnings_of_few(found, _advice(found, args))
     level = args.false_alarm or _arguments.DEFAULT_RATE
     return Compared(found, result, level, failures, warnings)
 
 
-def _warnings_of_few(collections: Sequence[Collection], *, by_features: bool) -> list[str]:
+def _check_fusion(found: Sequence[Collection], args: argparse.Namespace) -> None:
+    """Refuse features before files are read, where there is nothing to compare them with."""
+    if args.kind != "fusion" or any(each.model for each in found):  # a model has its own kind
+        return
+    if args.null == "chance" or not _has_others(found):
+        raise CommandError(
+            f"--kind fusion: features are compared with those of other sources, which takes "
+            f"{comparison.FEWEST_SOURCES} or more in A or in B and no --null chance; choose --kind "
+            f"fingerprint"
+        )
+
+
+def _has_others(found: Sequence[Collection]) -> bool:
+    """Say whether a side has sources enough to compare features with."""
+    return max(len(each.counts) for each in found) >= comparison.FEWEST_SOURCES
+
+
+def _advice(found: Sequence[Collection], args: argparse.Namespace) -> str:
+    """Say what finds more in few images."""
+    by_features = args.kind in (None, "fingerprint") and not any(each.model for each in found)
+    more = "--kind fusion finds more; " if by_features and _has_others(found) else ""
+    return f"{more}`ganprint fit --kind nearest-mean` and `ganprint verify` judge images one by one"
+
+
+def _warnings_of_few(collections: Sequence[Collection], advice: str) -> list[str]:
     """Name the sources of no images, and those of too few for the size of their fingerprints."""
-    found, advice = [], "" if by_features else "among 4 sources or more --kind fusion finds more; "
+    found = []
     for collection in collections:
         counts = collection.counts
         if none := [source for source, n in counts.items() if not n]:
@@ -151,8 +176,7 @@ def _warnings_of_few(collections: Sequence[Collection], *, by_features: bool) ->
             found.append(
                 f"few images in {collection.path}: {listed}; their fingerprints are noise and "
                 f"content for the most part, and what is not found in them may still be there: "
-                f"{advice}`ganprint fit --kind nearest-mean` and `ganprint verify` judge images "
-                f"one by one"
+                f"{advice}"
             )
     return found
 
@@ -176,7 +200,10 @@ def _print(compared: Compared, index: str | None, args: argparse.Namespace) -> N
     more = () if result.similarity is None else (_SIMILARITY,)
     shown = Table((*_PAIRS, *more), rows)
     if len(rows) > _MOST_PAIRS:
-        shown = Table((*_MATCHES, *more), [match._asdict() for match in matches])
+        similar = map(result.similarity_of, matches)
+        best = zip(matches, similar, strict=True)
+        listed = [{**match._asdict(), "similarity": similarity} for match, similarity in best]
+        shown = Table((*_MATCHES, *more), listed)
     _console.print_results(
         args.format,
         document,
@@ -227,6 +254,7 @@ def _page(compared: Compared, args: argparse.Namespace) -> str:
     matches = [
         {
             **match._asdict(),
+            "similarity": result.similarity_of(match),
             "p_text": p_number(match.p_value_of_best),
             "verdict": verdict(match, compared),
             "pair_text": p_number(match.p_value),

@@ -50,6 +50,11 @@ def verdict(match: Match, compared: Compared) -> str:
         )
     if result.null == "chance":
         return f"{source} and {partner} have a pattern in common: {p_value}"
+    if match.correlation < result.least_correlation:
+        return (
+            f"{source} and {partner} have features in common, as one source, relatives or one "
+            f"processing have: {p_value}"
+        )
     return f"{source} and {partner} share a source, or a close relative: {p_value}"
 
 
@@ -58,7 +63,10 @@ def _similarity_too(match: Match, compared: Compared) -> str:
     least = compared.result.least_similarity
     if least is None:
         return ""
-    return f", and a similarity of {match.similarity:.2f} below {least:g}"
+    similarity = compared.result.similarity_of(match)
+    if similarity is None or similarity >= least:
+        return ", and not above 0 either"
+    return f", and a similarity of {similarity:.2f} below {least:g}"
 
 
 def p_text(p_value: float) -> str:
@@ -112,4 +120,8 @@ def comparison_notes(compared: Compared) -> list[str]:
 def _or_similarity(compared: Compared) -> str:
     """Say what features are enough, if there are some."""
     least = compared.result.least_similarity
-    return "" if least is None else f", or a similarity of {least:g} or more, as relatives have too"
+    return (
+        ""
+        if least is None
+        else f", or a similarity of {least:g} or more, as relatives and one processing have too"
+    )

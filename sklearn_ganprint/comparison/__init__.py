@@ -1,7 +1,12 @@
 """Whether two collections of images, or two models, share sources: their fingerprints compared."""
 
 from sklearn_ganprint._public import publish
-from sklearn_ganprint.comparison._models import Match, ModelComparison, compare_models
+from sklearn_ganprint.comparison._models import (
+    FEWEST_SOURCES,
+    Match,
+    ModelComparison,
+    compare_models,
+)
 from sklearn_ganprint.comparison._sets import (
     FingerprintSet,
     estimate_fingerprints,
@@ -10,6 +15,7 @@ from sklearn_ganprint.comparison._sets import (
 )
 
 __all__ = [
+    "FEWEST_SOURCES",
     "FingerprintSet",
     "Match",
     "ModelComparison",

@@ -12,11 +12,11 @@ from sklearn_ganprint.comparison._sets import FingerprintSet, fingerprint_set
 from sklearn_ganprint.correlation import correlations_and_errors
 from sklearn_ganprint.correlation._comparison import Pairs, p_values_among_sources, z_scores
 
-__all__ = ["Match", "ModelComparison", "compare_models"]
+__all__ = ["FEWEST_SOURCES", "Match", "ModelComparison", "compare_models"]
 
 _NULLS = ("auto", "sources", "chance")
 #: Sources on the side that is compared with, at the least, for the null "sources".
-FEWEST = 4
+FEWEST_SOURCES = 4
 
 #: Two patterns of white noise of n pixels correlate with a standard deviation of ``1 / sqrt(n)``.
 #: Sources that differ, photos of many cameras among them, stay below so many of these; halves of
@@ -55,8 +55,6 @@ class Match(NamedTuple):
         something with `match` that it does not share with the other sources.
     n_compared : int
         Number of sources that `source` was compared with.
-    similarity : float or None
-        Of the pair, as in :class:`ModelComparison`.
     """
 
     source: str
@@ -66,7 +64,6 @@ class Match(NamedTuple):
     p_value: float
     p_value_of_best: float
     n_compared: int
-    similarity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,8 @@ class ModelComparison:
         Their standard deviations by chance, as in
         :class:`~sklearn_ganprint.correlation.FingerprintComparison`.
     p_value : ndarray of float64, shape (k, m)
-        Chance of a correlation at least as great under `null`.
+        Chance under `null` of a correlation at least as great or, with features, of correlation and
+        similarity together.
     null : {"sources", "chance"}
         Null hypothesis of the p-values and z scores: correlations are those of the different
         sources compared here, or those of patterns that have nothing in common.
@@ -91,10 +89,12 @@ class ModelComparison:
         Pairs with a lower correlation share no source, however much they stand out among the
         others, unless they are similar enough; 0 with the null "chance".
     similarity : ndarray of float64, shape (k, m), or None, default=None
-        Cosines of mean features, less the mean of the sources of the side that has more of them;
+        Cosines of mean features, less the mean of the sources of the side that has more of them, or
+        of both;
         None where fingerprints alone were compared.
     least_similarity : float or None, default=None
-        Similarity from which on a pair may share a source whose correlation is too low for that.
+        Similarity from which on a pair may share a source whose correlation is too low for that,
+        if it is not negative.
     """
 
     first_names: list[str]
@@ -119,7 +119,8 @@ class ModelComparison:
         alike = self.correlation >= self.least_correlation
         if self.similarity is None or self.least_similarity is None:
             return alike
-        return alike | (self.similarity >= self.least_similarity)
+        similar = self.similarity >= self.least_similarity
+        return alike | (similar & (self.correlation > 0))
 
     @property
     def z_score(self) -> np.ndarray:
@@ -159,7 +160,6 @@ class ModelComparison:
             p_value,
             float(-np.expm1(n_compared * np.log1p(-min(p_value, 1 - 1e-16)))),
             n_compared,
-            None if self.similarity is None else float(self.similarity[row, best]),
         )
 
     def is_found(self, match: Match, level: float) -> bool:
@@ -175,10 +175,39 @@ class ModelComparison:
         Returns
         -------
         bool
-            Whether ``match.p_value_of_best`` is at most `level`, and the pair is `alike`.
+            Whether ``match.p_value_of_best`` is at most `level`, and the pair is :attr:`alike`.
         """
-        pair = self.first_names.index(match.source), self.second_names.index(match.match)
-        return match.p_value_of_best <= level and bool(self.alike[pair])
+        position, alike = self._position(match), match.correlation >= self.least_correlation
+        if position is not None:
+            alike = bool(self.alike[position])
+        return match.p_value_of_best <= level and alike
+
+    def similarity_of(self, match: Match) -> float | None:
+        """Return how similar the mean features of a match are.
+
+        Parameters
+        ----------
+        match : Match
+            One of :meth:`matches`.
+
+        Returns
+        -------
+        float or None
+            The cosine; None where fingerprints alone were compared.
+        """
+        position = self._position(match)
+        if self.similarity is None or position is None:
+            return None
+        return float(self.similarity[position])
+
+    def _position(self, match: Match) -> tuple[int, int] | None:
+        """Find the pair of a match; different sources may have one name."""
+        named = np.outer(
+            [name == match.source for name in self.first_names],
+            [name == match.match for name in self.second_names],
+        )
+        found = np.argwhere(named & (self.correlation == match.correlation))
+        return (int(found[0, 0]), int(found[0, 1])) if len(found) else None
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row for each pair; pairs within one model are listed once.
@@ -238,8 +267,8 @@ def compare_models(
         Another model, of images of the same size. None compares the sources of the first model
         with each other.
     trim : int, default=0
-        Pixels to leave out at each border, as in
-        :func:`~sklearn_ganprint.correlation.compare_fingerprints`.
+        Pixels to leave out at each border of fingerprints, as in
+        :func:`~sklearn_ganprint.correlation.compare_fingerprints`. Features stay as they are.
     null : {"auto", "sources", "chance"}, default="auto"
         Null hypothesis of the p-values. "chance": patterns that have nothing in common. "sources":
         the other pairs, without what a fingerprint has in common with all others; one side needs
@@ -278,7 +307,8 @@ def compare_models(
     common with all others, and in units of their spread, the two are added up, and the sum is
     compared with that of the other pairs. Features tell architectures and processing apart rather
     than single networks, so that more is found in few images, and more relatives too. Then a
-    cosine of 0.1 is enough for a common source.
+    cosine of 0.1 is enough for a common source, if the correlation is not negative. Where a side
+    is compared with itself and has few sources, p-values are somewhat too small.
 
     The two collections must not hold the same images or copies of them, whose content would match.
 
@@ -298,23 +328,18 @@ def compare_models(
     one = fingerprint_set(first)
     other = None if second is None else fingerprint_set(second)
     columns = one if other is None else other
+    _check_features(one, columns, null)
     _warn_of_other_residuals(one, columns)
     traces = _all_traces(one, other, trim)
     (correlation, error), *features = traces
     similarity = features[0][0] if features else None
     n_sources = max(correlation.shape)
-    if null == "sources" and n_sources < FEWEST:
+    if null == "sources" and n_sources < FEWEST_SOURCES:
         raise ValueError(
-            f"null: 'sources' takes at least {FEWEST} sources on one side to compare with, got "
-            f"{len(one.names)} and {len(columns.names)}. Use null='chance'."
+            f"null: 'sources' takes at least {FEWEST_SOURCES} sources on one side to compare with, "
+            f"got {len(one.names)} and {len(columns.names)}. Use null='chance'."
         )
-    if null == "chance" or n_sources < FEWEST:
-        if similarity is not None:
-            raise ValueError(
-                f"Features are compared with those of {FEWEST} sources or more on one side, under "
-                f"the null 'sources'; got {len(one.names)} and {len(columns.names)} sources, and "
-                f"null={null!r}. Compare fingerprints alone."
-            )
+    if null == "chance" or n_sources < FEWEST_SOURCES:
         null, least, p_value = "chance", 0.0, norm.sf(z_scores(correlation, error))
     else:
         null, p_value = "sources", _p_values(traces, one, other, trim)
@@ -324,13 +349,32 @@ def compare_models(
     return ModelComparison(*found, None if similarity is None else LEAST_SIMILARITY)
 
 
+def _check_features(one: FingerprintSet, columns: FingerprintSet, null: str) -> None:
+    """Raise where there are features that cannot be compared."""
+    sizes = [None if each.features is None else each.features.shape[1] for each in (one, columns)]
+    if sizes == [None, None]:
+        return
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f"features: expected as many on both sides, or none, got {sizes[0]} and {sizes[1]}. "
+            f"Estimate those of both alike."
+        )
+    n_sources = len(one.names), len(columns.names)
+    if null == "chance" or max(n_sources) < FEWEST_SOURCES:
+        raise ValueError(
+            f"features: they are compared by the null 'sources' with {FEWEST_SOURCES} sources or "
+            f"more on one side, got null={null!r}, and {n_sources[0]} and {n_sources[1]} sources. "
+            f"Leave features out."
+        )
+
+
 def _p_values(
     traces: list[Pairs], one: FingerprintSet, other: FingerprintSet | None, trim: int
 ) -> np.ndarray:
     """Compute p-values from the pairs across and, if one side has few, from those in the other."""
-    if other is None or min(traces[0][0].shape) >= FEWEST:
+    if other is None or min(traces[0][0].shape) >= FEWEST_SOURCES:
         return p_values_among_sources(traces, symmetric=other is None)
-    if len(other.names) >= FEWEST:
+    if len(other.names) >= FEWEST_SOURCES:
         return p_values_among_sources(traces, _all_traces(other, None, trim))
     turned = [(values.T, error.T) for values, error in traces]
     return p_values_among_sources(turned, _all_traces(one, None, trim)).T
@@ -338,24 +382,25 @@ def _p_values(
 
 def _all_traces(one: FingerprintSet, other: FingerprintSet | None, trim: int) -> list[Pairs]:
     """Make all pairs of fingerprints, and of features if there are some."""
-    similarity = _similarity(one, one if other is None else other)
     traces = [_all_pairs(one, other, trim)]
-    return traces if similarity is None else [*traces, (similarity, np.ones_like(similarity))]
+    if one.features is None:
+        return traces
+    similarity = _similarity(one.features, None if other is None else other.features)
+    return [*traces, (similarity, np.ones_like(similarity))]
 
 
-def _similarity(one: FingerprintSet, other: FingerprintSet) -> np.ndarray | None:
-    """Compute cosines of mean features, NaN where a source would meet itself."""
-    if (one.features is None) != (other.features is None):
-        raise ValueError("Only one side has features. Estimate those of both, or of none.")
-    if one.features is None or other.features is None:
-        return None
-    features = one.features.astype(np.float64), other.features.astype(np.float64)
-    center, directions = max(features, key=len).mean(axis=0), []
-    for rest in (each - center for each in features):
-        norms = np.linalg.norm(rest, axis=1, keepdims=True)
-        directions.append(rest / np.where(norms > 0, norms, 1.0))
-    cosines = directions[0] @ directions[1].T
-    if one is other:
+def _similarity(one: np.ndarray, other: np.ndarray | None) -> np.ndarray:
+    """Compute cosines of mean features or, with NaN on the diagonal, of those within one side."""
+    both = [np.asarray(each, np.float64) for each in (one, one if other is None else other)]
+    most = max(map(len, both))
+    center = np.mean([each.mean(axis=0) for each in both if len(each) == most], axis=0)
+    rests = [each - center for each in both]
+    norms = [np.linalg.norm(rest, axis=1, keepdims=True) for rest in rests]
+    first, second = (
+        rest / np.where(norm > 0, norm, 1.0) for rest, norm in zip(rests, norms, strict=True)
+    )
+    cosines = first @ second.T
+    if other is None:
         np.fill_diagonal(cosines, np.nan)
     return cosines
 

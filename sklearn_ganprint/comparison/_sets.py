@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from sklearn_ganprint._batches import fit_on_batches, hand_on_arrays, split_steps
@@ -33,9 +34,9 @@ class FingerprintSet:
         The fingerprints, in image shape.
     residual : ResidualTransformer or None
         Transformer that made the residuals, if it is known.
-    features : ndarray of shape (k, d) or None
+    features : array-like of shape (k, d) or None
         Mean of the features of each source, as a :class:`WithinSourceWhitening` makes them; None if
-        sources are compared by their fingerprints alone.
+        sources are compared by their fingerprints alone. Must be finite.
     """
 
     names: list[str]
@@ -44,12 +45,20 @@ class FingerprintSet:
     features: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        """Raise if fingerprints are no images, or not as many as names."""
+        """Raise if fingerprints are no images, or these or features are not as many as names."""
         if self.fingerprints.ndim != 4 or len(self.names) != len(self.fingerprints):
             raise ValueError(
                 f"Expected fingerprints (k, H, W, C) and as many names, got "
                 f"{self.fingerprints.shape} and {len(self.names)} names."
             )
+        if self.features is not None:
+            features = check_array(self.features, input_name="features")
+            if len(features) != len(self.names):
+                raise ValueError(
+                    f"Expected features (k, d) of as many sources as there are names, got "
+                    f"{features.shape} and {len(self.names)} names."
+                )
+            object.__setattr__(self, "features", features)
 
 
 def fingerprint_set(model: Any) -> FingerprintSet:
@@ -232,9 +241,9 @@ def estimate_fingerprints(
     like : FileBatchEstimator, "fingerprint", "fusion" or "prnu", default=None
         A fitted model, whose reader, residuals and kind of fingerprint are used, so that the two
         can be compared. "fingerprint", as None, makes mean RGB residuals; "fusion" also the mean
-        features of the pipeline of kind "nearest-mean", of 1024 pixels a side at the most, which
-        takes a second pass over the files; "prnu" makes sensor patterns as the pipeline of that
-        kind does (its former name, "camera", warns).
+        features of the pipeline of kind "nearest-mean", of 1024 pixels a side at the most, cut as
+        the reader is anchored, which takes a second pass over the files; "prnu" makes sensor
+        patterns as the pipeline of that kind does (its former name, "camera", warns).
     reader : ImageReader, default=None
         How files become images. None takes the reader of `like`, or whole images of one size.
     batch_size : int, default=64
@@ -272,34 +281,40 @@ def estimate_fingerprints(
     residual = _find_residual(steps)
     size = getattr(like, "image_size_", None) if reader is None else None
     reader = reader or getattr(like, "reader_", None) or ImageReader()
-    data_range = getattr(residual, "data_range", None)
-    batches = FileBatches.of_files(
-        filenames,
-        reader,
-        size=size,
-        data_range=data_range,
+    open_files = partial(
+        FileBatches.of_files,
+        data_range=getattr(residual, "data_range", None),
         batch_size=batch_size,
         n_jobs=n_jobs,
         on_error=on_error or "warn",
         progress=progress,
     )
+    batches = open_files(filenames, reader, size=size)
     fitted = fit_on_batches(make_pipeline(*steps), batches, labels, {})
-    found = fingerprint_set(fitted[-1])
-    features = _mean_features(batches, labels) if kind == "fusion" else None
+    found, features = fingerprint_set(fitted[-1]), None
+    if kind == "fusion":
+        height, width = batches.reading.size or (MAX_SIDE, MAX_SIDE)
+        size = min(height, MAX_SIDE), min(width, MAX_SIDE)
+        parts = clone(reader).set_params(crop=size)
+        usable = np.flatnonzero(batches.usable)
+        batches = open_files(_safe_indexing(batches.items, usable), parts, size=size)
+        features = _mean_features(batches, labels[usable])
     return FingerprintSet(found.names, found.fingerprints, residual, features)
 
 
 def _mean_features(batches: FileBatches, labels: np.ndarray) -> np.ndarray:
-    """Average the features of the sources whose files could be used, which no longer fail."""
+    """Average the features of each source."""
     whitening = make_attribution_pipeline("nearest-mean")[0]
-    means = FingerprintClassifier("cosine")
-    steps = make_pipeline(FunctionTransformer(_judged_part), whitening, means)
-    fitted = fit_on_batches(steps, batches, labels, {})[-1]
-    return np.asarray(fitted.fingerprints_[fitted.class_count_ > 0])
-
-
-def _judged_part(images: np.ndarray) -> np.ndarray:
-    return images[:, :MAX_SIDE, :MAX_SIDE]
+    steps = make_pipeline(whitening, FingerprintClassifier("cosine"))
+    means = fit_on_batches(steps, batches, labels, {})[-1]
+    with_images = means.class_count_ > 0
+    if lost := np.setdiff1d(labels, means.classes_[with_images]).tolist():
+        raise ValueError(
+            f"None of the images of {lost} has a residual in the part whose features are taken, "
+            f"{MAX_SIDE} pixels a side at the most. Leave these sources out, or compare "
+            f"fingerprints alone."
+        )
+    return np.asarray(means.fingerprints_[with_images])
 
 
 def _steps(like: Any) -> tuple[str | None, list[Any]]:

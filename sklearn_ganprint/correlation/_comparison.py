@@ -235,10 +235,10 @@ def p_values_among_sources(
         stacked = [(np.vstack([c1, c2]), np.vstack([e1, e2])) for (c1, e1), (c2, e2) in pairs]
     rests = [_without_effects(*each, symmetric) for each in stacked]
     rest = rests[0]
-    if len(rests) > 1:
-        rest = np.sum([each / _spread(each, k, symmetric)[0] for each in rests], axis=0)
-    scale, degrees = _spread(rest, k, symmetric)
     with np.errstate(over="ignore"):  # copies have a scale of 0, and infinitely many of it
+        if len(rests) > 1:
+            rest = np.sum([each / _spread(each, k, symmetric)[0] for each in rests], axis=0)
+        scale, degrees = _spread(rest, k, symmetric)
         return student.sf(rest[:k] / scale, degrees)
 
 
