@@ -153,7 +153,12 @@ def make_fingerprints(
     if models:
         _, like = models[0]
     else:
-        reader, differences = _make_reader(collections, args)
+        args.anchor = args.anchor or "top-left"
+        files = [file for found in collections for file, _ in found.images]
+        # What fails is named when its pixels are read.
+        bunch = _images.inspect_images(files, args, [], quiet=True)
+        reader = _make_reader(bunch, args)
+        differences = _differences(bunch, collections) if like == "fusion" else []
     # Models come first: what is wrong with one is no fault of the images.
     for found in sorted(collections, key=lambda each: each.model is None):
         try:
@@ -163,19 +168,17 @@ def make_fingerprints(
                 found.fingerprints = _estimate(found, like, reader, args, failures)
         except ValueError as error:
             raise CommandError(f"{found.path}: {error}") from error
-    return differences if args.kind == "fusion" else []
+    return differences
 
 
-def _make_reader(
-    collections: Sequence[Collection], args: argparse.Namespace
-) -> tuple[ImageReader, list[str]]:
-    """Choose what is read of each image, and say in what the files of sources differ."""
-    args.anchor = args.anchor or "top-left"
-    files = [file for found in collections for file, _ in found.images]
-    # What fails is named when its pixels are read.
-    bunch = _images.inspect_images(files, args, [], quiet=True)
+def _make_reader(bunch: Bunch, args: argparse.Namespace) -> ImageReader:
     # Of images of one size all is used: the more pixels, the stronger the evidence.
     crop = args.crop or _images.auto_crop(bunch, whole_from=AUTO_SHARE)
+    return ImageReader(crop=crop, anchor=args.anchor)
+
+
+def _differences(bunch: Bunch, collections: Sequence[Collection]) -> list[str]:
+    """Say in what the files of sources differ, by which their features may be alike."""
     sides = [""] if len(collections) < 2 else [" of A", " of B"]
     labels = {
         file: label + side
@@ -185,8 +188,7 @@ def _make_reader(
     names, codes = np.unique([labels[file] for file in bunch.filenames], return_inverse=True)
     differing = datasets.confounds(Bunch(**{**bunch, "target": codes, "target_names": names}))
     alike = "what features are alike in may be that, not the source"
-    reader = ImageReader(crop=crop, anchor=args.anchor)
-    return reader, [f"{each}; {alike}" for each in differing]
+    return [f"{each}; {alike}" for each in differing]
 
 
 def _estimate(

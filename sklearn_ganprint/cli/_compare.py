@@ -225,10 +225,11 @@ def _pictures(
     """Yield the name and the content of each picture on the page."""
     result = compared.result
     n_pairs = len(result.rows())
-    names = ["correlations", *["similarities"] * (result.similarity is not None)]
-    for by_features, name in enumerate(names if n_pairs > 1 else ()):
-        level = compared.level / n_pairs
-        matrix = _pages.comparison(result, level, by_features=bool(by_features))
+    matrices = {"correlations": False}
+    if result.similarity is not None:
+        matrices["similarities"] = True
+    for name, by_features in matrices.items() if n_pairs > 1 else ():
+        matrix = _pages.comparison(result, compared.level / n_pairs, by_features=by_features)
         yield f"figures/{name}.png", _pages.png(matrix)
     # All fingerprints of A are drawn, and of B those that are most alike.
     partners = {match.match for match in result.matches()}

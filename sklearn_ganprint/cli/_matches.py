@@ -120,8 +120,5 @@ def comparison_notes(compared: Compared) -> list[str]:
 def _or_similarity(compared: Compared) -> str:
     """Say what features are enough, if there are some."""
     least = compared.result.least_similarity
-    return (
-        ""
-        if least is None
-        else f", or a similarity of {least:g} or more, as relatives and one processing have too"
-    )
+    what = "as relatives and one processing have too"
+    return "" if least is None else f", or a similarity of {least:g} or more, {what}"

@@ -90,8 +90,7 @@ class ModelComparison:
         others, unless they are similar enough; 0 with the null "chance".
     similarity : ndarray of float64, shape (k, m), or None, default=None
         Cosines of mean features, less the mean of the sources of the side that has more of them, or
-        of both;
-        None where fingerprints alone were compared.
+        of both; None where fingerprints alone were compared.
     least_similarity : float or None, default=None
         Similarity from which on a pair may share a source whose correlation is too low for that,
         if it is not negative.
@@ -116,11 +115,14 @@ class ModelComparison:
         ndarray of bool, shape (k, m)
             Whether the correlation or the similarity is at least what it must be.
         """
-        alike = self.correlation >= self.least_correlation
-        if self.similarity is None or self.least_similarity is None:
+        return np.asarray(self._are_alike(self.correlation, self.similarity))
+
+    def _are_alike(self, correlation: Any, similarity: Any) -> Any:
+        """Judge the correlation and the similarity, if there is one, of one pair or of many."""
+        alike = correlation >= self.least_correlation
+        if similarity is None or self.least_similarity is None:
             return alike
-        similar = self.similarity >= self.least_similarity
-        return alike | (similar & (self.correlation > 0))
+        return alike | ((similarity >= self.least_similarity) & (correlation > 0))
 
     @property
     def z_score(self) -> np.ndarray:
@@ -175,12 +177,10 @@ class ModelComparison:
         Returns
         -------
         bool
-            Whether ``match.p_value_of_best`` is at most `level`, and the pair is :attr:`alike`.
+            Whether ``match.p_value_of_best`` is at most `level`, and the pair is `alike`.
         """
-        position, alike = self._position(match), match.correlation >= self.least_correlation
-        if position is not None:
-            alike = bool(self.alike[position])
-        return match.p_value_of_best <= level and alike
+        alike = self._are_alike(match.correlation, self.similarity_of(match))
+        return match.p_value_of_best <= level and bool(alike)
 
     def similarity_of(self, match: Match) -> float | None:
         """Return how similar the mean features of a match are.
@@ -195,19 +195,15 @@ class ModelComparison:
         float or None
             The cosine; None where fingerprints alone were compared.
         """
-        position = self._position(match)
-        if self.similarity is None or position is None:
+        if self.similarity is None:
             return None
-        return float(self.similarity[position])
-
-    def _position(self, match: Match) -> tuple[int, int] | None:
-        """Find the pair of a match; different sources may have one name."""
         named = np.outer(
             [name == match.source for name in self.first_names],
             [name == match.match for name in self.second_names],
         )
-        found = np.argwhere(named & (self.correlation == match.correlation))
-        return (int(found[0, 0]), int(found[0, 1])) if len(found) else None
+        # Different sources may have one name.
+        found = self.similarity[named & (self.correlation == match.correlation)]
+        return float(found[0]) if len(found) else None
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row for each pair; pairs within one model are listed once.
