@@ -291,7 +291,8 @@ def compare_models(
     Different sources often have something in common: a JPEG grid, resizing, aligned content, or
     one architecture. Compared with chance that is significant. The null "sources" tests whether a
     pair is more alike than its two fingerprints are to others. It assumes that a source has at
-    most one partner and that most pairs have none, which fewer than 4 sources cannot show.
+    most one partner and that most pairs have none, which fewer than 4 sources cannot show. Of
+    two sides with 4 sources or more p-values are means of those of both orders.
 
     A pair can stand out among others and yet be hardly alike: photos of many cameras have nothing
     in common but what was done to them. So with "sources" a common source also requires a
@@ -368,11 +369,14 @@ def _p_values(
     traces: list[Pairs], one: FingerprintSet, other: FingerprintSet | None, trim: int
 ) -> np.ndarray:
     """Compute p-values from the pairs across and, if one side has few, from those in the other."""
-    if other is None or min(traces[0][0].shape) >= FEWEST_SOURCES:
-        return p_values_among_sources(traces, symmetric=other is None)
+    if other is None:
+        return p_values_among_sources(traces, symmetric=True)
+    turned = [(values.T, error.T) for values, error in traces]
+    if min(traces[0][0].shape) >= FEWEST_SOURCES:
+        # A pair has one p-value, whichever side comes first.
+        return (p_values_among_sources(traces) + p_values_among_sources(turned).T) / 2
     if len(other.names) >= FEWEST_SOURCES:
         return p_values_among_sources(traces, _all_traces(other, None, trim))
-    turned = [(values.T, error.T) for values, error in traces]
     return p_values_among_sources(turned, _all_traces(one, None, trim)).T
 
 
