@@ -5,11 +5,12 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from dask.base import tokenize
 from estimators import ESTIMATORS
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import estimator_checks
+from sklearn.utils import estimator_checks, get_tags
 
 import sklearn_ganprint
 from sklearn_ganprint.perturbations import BasePerturbation
@@ -31,6 +32,7 @@ OF_TRANSFORMERS = [
     "check_global_output_transform_pandas",
     "check_global_set_output_transform_polars",
 ]
+LABELLED = [name for name in NAMES if get_tags(ESTIMATORS[name]).target_tags.required]
 TRANSFORMERS = [name for name in NAMES if hasattr(ESTIMATORS[name], "transform")]
 
 pytestmark = [
@@ -109,6 +111,22 @@ def test_unlisted_checks_of_transformers(check, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_named_promises(check, name):
     run_check(check, name)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [*"ab" * 11, "a", np.nan],
+        np.array([*"ab" * 11, "a", None], dtype=object),
+        pd.Series([*"ab" * 11, "a", pd.NA], dtype="string"),
+    ],
+    ids=["list", "array", "series"],
+)
+@pytest.mark.parametrize("name", LABELLED)
+def test_a_missing_label_is_named_by_its_position(name, y):
+    X = np.random.default_rng(0).normal(size=(24, 48))
+    with pytest.raises(ValueError, match=r"Input y contains NaN or None.*position 23"):
+        clone(ESTIMATORS[name]).fit(X, y)
 
 
 @pytest.mark.parametrize("name", NAMES)

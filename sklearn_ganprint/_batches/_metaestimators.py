@@ -24,6 +24,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from sklearn_ganprint._compat import available_if, check_sample_weight
+from sklearn_ganprint._images import check_none_missing
 
 
 class FitsOtherwise(Protocol):
@@ -267,33 +268,19 @@ class FitParams(NamedTuple):
 
 def check_labels(y: Any, name: str = "y") -> None:
     """Raise where labels, or groups, are missing or cannot be told apart, or are no classes."""
+    check_none_missing(y, name)
     y = np.asarray(y)
-    labels = y.tolist() if y.dtype.kind in ("f", "O") else []
-    if missing := [position for position, label in enumerate(labels) if _is_missing(label)]:
-        raise ValueError(
-            f"Input {name} contains NaN or None: expected a label for each of the {len(y)} images, "
-            f"got none for {len(missing)}, the first at position {missing[0]}. Label these images, "
-            f"or leave them out."
-        )
     try:
         if y.dtype.kind == "O":  # others can be told apart, and are not sorted for it
             np.unique(y)
     except TypeError as error:
-        kinds = ", ".join(sorted({type(label).__name__ for label in labels}))
+        kinds = ", ".join(sorted({type(label).__name__ for label in y.tolist()}))
         raise TypeError(
             f"{name}: expected labels of one kind, such as str or int; got {kinds}. Write all of "
             f"them as str."
         ) from error
     if name == "y":
         check_classification_targets(y)
-
-
-def _is_missing(label: Any) -> bool:
-    """Return whether a label is None, NaN, or pandas' NA, which compares to nothing."""
-    try:
-        return label is None or not label == label  # noqa: PLR0124, SIM201
-    except TypeError:
-        return True
 
 
 def check_classes(owner: Any, y: np.ndarray, advice: str = "") -> None:

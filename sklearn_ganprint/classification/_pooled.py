@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_array, validate_data
 from sklearn_ganprint._batches import one_blas_thread
 from sklearn_ganprint._batches._metaestimators import check_labels
 from sklearn_ganprint._compat import Callbacks, fit_context
-from sklearn_ganprint._images import FLOAT_DTYPES
+from sklearn_ganprint._images import FLOAT_DTYPES, check_none_missing
 
 __all__ = ["PooledDiscriminantAnalysis"]
 
@@ -112,6 +112,7 @@ class PooledDiscriminantAnalysis(Callbacks, LinearClassifierMixin, ClassifierMix
         numpy.linalg.LinAlgError
             If the covariance has no inverse: more shrinkage is needed.
         """
+        check_none_missing(y)
         X, y = validate_data(self, X, y, dtype=list(FLOAT_DTYPES))
         check_labels(y)
         classes, codes = np.unique(y, return_inverse=True)

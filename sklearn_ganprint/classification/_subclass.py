@@ -18,7 +18,7 @@ from sklearn.utils.validation import (
 from sklearn_ganprint._batches import one_blas_thread, row_chunks
 from sklearn_ganprint._batches._metaestimators import check_classes, check_fit_params
 from sklearn_ganprint._compat import fit_context
-from sklearn_ganprint._images import FLOAT_DTYPES
+from sklearn_ganprint._images import FLOAT_DTYPES, check_none_missing
 from sklearn_ganprint.classification._base import DecidesByClassScores
 from sklearn_ganprint.classification._pooled import cholesky_of, shrink
 
@@ -291,6 +291,7 @@ class SubclassDiscriminantAnalysis(DecidesByClassScores, BaseEstimator):
         self, X: Any, y: Any, subclasses: Any, background: Any
     ) -> tuple[np.ndarray, "Parts", np.ndarray]:
         """Validate; store classes and the scale; return features, all parts, and that of each."""
+        check_none_missing(y)
         X, y = validate_data(self, X, y, dtype=list(FLOAT_DTYPES))
         source = _numbers("background", background, np.full(len(y), -1))
         subclasses = _numbers("subclasses", subclasses, np.zeros(len(y), dtype=int))

@@ -9,10 +9,11 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import _safe_indexing, check_array
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_ganprint._batches import fit_on_batches, hand_on_arrays, split_steps
 from sklearn_ganprint._batches._metaestimators import HoldsFingerprints, Mergeable, offers
+from sklearn_ganprint._images import label_column
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files._batches import MAX_SIDE, FileBatches
@@ -275,7 +276,7 @@ def estimate_fingerprints(
     >>> found.names, found.fingerprints.shape
     (['images'], (1, 128, 128, 3))
     """
-    labels = np.full(len(filenames), "images") if labels is None else column_or_1d(labels)
+    labels = np.full(len(filenames), "images") if labels is None else label_column(labels, "labels")
     check_consistent_length(filenames, labels)
     kind, steps = _steps(like)
     residual = _find_residual(steps)

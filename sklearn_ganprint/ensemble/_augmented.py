@@ -19,7 +19,6 @@ from sklearn.utils.validation import (
     check_array,
     check_consistent_length,
     check_is_fitted,
-    column_or_1d,
     has_fit_parameter,
     validate_data,
 )
@@ -316,7 +315,7 @@ class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
             The fitted classifier.
         """
         self._validate_params()
-        y = column_or_1d(y)
+        y = _images.label_column(y)
         check_consistent_length(versions, y)
         _metaestimators.check_classes(self, y)
         classes, codes = np.unique(y, return_inverse=True)
@@ -663,6 +662,7 @@ class TiledClassifier(RoutesFitParams, FittedOnCopies):
 
     def _validate_parts(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
         """Validate features, return them as ``(n, n_parts, n_features)`` (and `y` if given)."""
+        _images.check_none_missing(y)
         shape = tuple(getattr(X, "shape", ()))
         # scikit-learn would count the second of three axes as n_features_in_.
         rows = np.asarray(X).reshape(shape[0], -1) if len(shape) == 3 else X

@@ -11,12 +11,12 @@ from sklearn.base import clone
 from sklearn.ensemble._base import _BaseHeterogeneousEnsemble
 from sklearn.utils import Bunch, deprecated, get_tags
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_ganprint._batches import Batches, _metaestimators, split_steps, takes_any_size
 from sklearn_ganprint._batches._metaestimators import Mergeable, check_labels, offers
 from sklearn_ganprint._compat import fit_context
-from sklearn_ganprint._images import as_batch, differ_in_shape
+from sklearn_ganprint._images import as_batch, differ_in_shape, label_column
 from sklearn_ganprint.classification._base import DecidesByClassScores, all_scores
 from sklearn_ganprint.ensemble._augmented import Perturbation, chain_name, perturbation_chains
 from sklearn_ganprint.ensemble._fusion_members import (
@@ -334,7 +334,7 @@ class FusionClassifier(DecidesByClassScores, _BaseHeterogeneousEnsemble):
         """
         if y is None:
             raise ValueError("FusionClassifier requires y to be passed, but the target y is None.")
-        y = column_or_1d(y, warn=True)
+        y = label_column(y)
         X = as_batch(X)
         check_consistent_length(X, y)
         rows = _metaestimators.check_fit_params(y, groups=groups, sources=sources)

@@ -11,10 +11,15 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import mannwhitneyu
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_consistent_length
 
 from sklearn_ganprint._batches._metaestimators import check_labels
-from sklearn_ganprint._images import LUMINANCE_WEIGHTS, batch_image_shape, stack_images
+from sklearn_ganprint._images import (
+    LUMINANCE_WEIGHTS,
+    batch_image_shape,
+    label_column,
+    stack_images,
+)
 from sklearn_ganprint._output import as_label
 
 __all__ = ["SharedNames", "difference_hash", "find_shared_names", "near_duplicates"]
@@ -41,7 +46,7 @@ _LEVEL = 1e-3
 
 def check_sources(X: Any, y: Any, groups: Any = None) -> np.ndarray:
     """Return the source of each image; raise where one is missing, or has no image."""
-    y = column_or_1d(y)
+    y = label_column(y)
     check_consistent_length(X, y, groups)
     if not len(y):
         raise ValueError("X: expected at least one image or file, got none.")
@@ -108,7 +113,7 @@ def select_images(
     and its correlations would be greater for that reason alone. Sources that share no group, not
     even through others, are divided independently.
     """
-    y = column_or_1d(y)
+    y = label_column(y)
     check_consistent_length(y, groups)
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:

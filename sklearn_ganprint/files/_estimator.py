@@ -390,7 +390,7 @@ class FileBatchEstimator(
             for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
                 self.__dict__.pop(name, None)
             if y is not None:
-                y = column_or_1d(y, warn=True)
+                y = _images.label_column(y)
                 check_consistent_length(X, y)
             white = getattr(find_residual(self.estimator), "data_range", None)
             batches = FileBatches.of_files(X, self.reader_, data_range=white, **self._options())

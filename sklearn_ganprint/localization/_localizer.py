@@ -268,7 +268,7 @@ n_coordinates)
             self.__dict__.pop(name, None)  # of an earlier fit
         history = _model.copies_history(self.perturbations, batches.steps)
         first = self._validate_images(batches.first, reset=True)
-        y = column_or_1d(y, warn=True)
+        y = _images.label_column(y)
         _metaestimators.check_classes(self, y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         groups = _metaestimators.check_fit_params(y, groups=groups).get("groups")

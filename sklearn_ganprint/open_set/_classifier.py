@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import deprecated, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from sklearn_ganprint._batches import Batches, last_step, split_steps, takes_any_size
 from sklearn_ganprint._batches._metaestimators import (
@@ -20,7 +20,7 @@ from sklearn_ganprint._batches._metaestimators import (
     route,
 )
 from sklearn_ganprint._compat import Callbacks, fit_context
-from sklearn_ganprint._images import stack_images
+from sklearn_ganprint._images import label_column, stack_images
 from sklearn_ganprint.conformal import (
     Calibration,
     CalibrationWarning,
@@ -212,7 +212,7 @@ class OpenSetClassifier(
             If there are fewer than two classes, the unknown label is one of them, or no image of a
             class has a residual.
         """
-        X, y = indexable(stack_images(X), column_or_1d(y, warn=True))
+        X, y = indexable(stack_images(X), label_column(y))
         X, y, params = leave_out_blank(self.estimator, X, y, **params)
         check_classes(self, y, " FingerprintDetector is for one source.")
         if set(params) <= {"groups", "sources"}:

@@ -8,12 +8,12 @@ import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin
 from sklearn.utils import get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _num_samples, check_is_fitted, column_or_1d
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sklearn_ganprint._batches import _metaestimators
 from sklearn_ganprint._batches._metaestimators import FitsParts, RoutesFitParams, ScoresSamples
 from sklearn_ganprint._compat import Callbacks, fit_context
-from sklearn_ganprint._images import stack_images
+from sklearn_ganprint._images import label_column, stack_images
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.classification._base import sources
 from sklearn_ganprint.conformal import (
@@ -270,7 +270,7 @@ class FingerprintDetector(
             return indexable(stack_images(X))[0], np.zeros(_num_samples(X), dtype=int)
         if y is None:
             raise ValueError(f"source={self.source!r} needs y: the source of each image.")
-        X, y = indexable(stack_images(X), column_or_1d(y, warn=True))
+        X, y = indexable(stack_images(X), label_column(y))
         labels = np.unique(y).tolist()
         if self.source not in labels or len(labels) < 2:
             raise ValueError(
