@@ -94,7 +94,7 @@ def sentences(matches: Sequence[Match], compared: Compared) -> list[str]:
 
 def comparison_notes(compared: Compared) -> list[str]:
     """Say what the p-values are calibrated on, and what else than a source can make a match."""
-    notes = []
+    notes = _of_one_partner(compared)
     if not compared.itself and any(found.model is not None for found in compared.collections):
         notes.append(
             "images that a model was fitted on match it by their content; the other collection "
@@ -115,6 +115,20 @@ def comparison_notes(compared: Compared) -> list[str]:
             "that were treated alike"
         )
     return notes
+
+
+def _of_one_partner(compared: Compared) -> list[str]:
+    """Name sources of A that have the same partner."""
+    partners: dict[str, list[str]] = {}
+    for match in compared.result.matches():
+        if not compared.itself and compared.result.is_found(match, compared.level):
+            partners.setdefault(match.match, []).append(match.source)
+    return [
+        f"these sources of A have one partner, {partner} of B, so they may be one source or "
+        f"relatives: {', '.join(sources)}. Compare A alone"
+        for partner, sources in partners.items()
+        if len(sources) > 1
+    ]
 
 
 def _or_similarity(compared: Compared) -> str:
