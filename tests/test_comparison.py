@@ -85,6 +85,15 @@ def test_unknown_against_known_sources_both_ways_round(make_sources, names):
     np.testing.assert_allclose(row.correlation, column.correlation.T)
 
 
+def test_sources_that_have_the_same_partner_hide_no_others(make_sources):
+    first, second = make_sources("abcde", noise=1.5), make_sources(seed=1, noise=1.5)
+    first["e again"] = make_sources("e", noise=1.5, seed=2)["e"]
+    for found in (compare_models(first, second), compare_models(second, first)):
+        matches = [match for match in found.matches() if match.source != "f"]
+        assert [match.match[0] for match in matches] == [match.source[0] for match in matches]
+        assert max(match.p_value_of_best for match in matches) < 0.001
+
+
 def test_sources_of_one_model_with_each_other(make_sources):
     sources = make_sources()
     sources["copy of b"] = make_sources("b", seed=2)["b"]
@@ -361,7 +370,7 @@ def test_features_count_as_much_as_fingerprints(featured, n_first):
     p_values = summed_p_values(correlations, cosines[: len(correlations)], n_first)
     if n_first > 1:  # the other way round, too
         turned = summed_p_values(correlations.T, cosines[:n_first].T, len(second.names))
-        p_values = (p_values + turned.T) / 2
+        p_values = np.sqrt(p_values * turned.T)
     np.testing.assert_allclose(found.p_value, p_values, rtol=1e-6)
     match = found.matches()[0]
     assert (match.match, found.similarity_of(match)) == ("w", found.similarity[0, 2])

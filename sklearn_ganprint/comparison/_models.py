@@ -292,7 +292,7 @@ def compare_models(
     one architecture. Compared with chance that is significant. The null "sources" tests whether a
     pair is more alike than its two fingerprints are to others. It assumes that a source has at
     most one partner and that most pairs have none, which fewer than 4 sources cannot show. Of
-    two sides with 4 sources or more p-values are means of those of both orders.
+    two sides with 4 sources or more p-values are geometric means of those of both orders.
 
     A pair can stand out among others and yet be hardly alike: photos of many cameras have nothing
     in common but what was done to them. So with "sources" a common source also requires a
@@ -373,8 +373,10 @@ def _p_values(
         return p_values_among_sources(traces, symmetric=True)
     turned = [(values.T, error.T) for values, error in traces]
     if min(traces[0][0].shape) >= FEWEST_SOURCES:
-        # A pair has one p-value, whichever side comes first.
-        return (p_values_among_sources(traces) + p_values_among_sources(turned).T) / 2
+        # A pair has one p-value, whichever side comes first. The greater of two would hide what is
+        # found where several sources of one side have the same partner.
+        both = p_values_among_sources(traces), p_values_among_sources(turned).T
+        return np.sqrt(both[0]) * np.sqrt(both[1])
     if len(other.names) >= FEWEST_SOURCES:
         return p_values_among_sources(traces, _all_traces(other, None, trim))
     return p_values_among_sources(turned, _all_traces(one, None, trim)).T
