@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils._set_output import _get_container_adapter
-from sklearn.utils.validation import _is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import _is_fitted, validate_data
 
 from sklearn_ganprint._compat import Callbacks, Method, fit_context
 
@@ -225,35 +225,6 @@ def scaled_planes(image: Any, dtype: Any = np.float64, *, centre: bool = True) -
     return planes
 
 
-def check_none_missing(y: Any, name: str = "y") -> None:
-    """Raise where the label, or the group, of an image is missing, and say of which one."""
-    # numpy makes the label "nan" of NaN in a list of words.
-    y = np.asarray(y, dtype=object if isinstance(y, list | tuple) else None)
-    # What is not one value an image, or is an option of scikit-learn's, is validated elsewhere.
-    if y.ndim != 1 or y.dtype.kind not in ("f", "O"):
-        return
-    if missing := [position for position, label in enumerate(y.tolist()) if _is_missing(label)]:
-        raise ValueError(
-            f"Input {name} contains NaN or None: expected a label for each of the {len(y)} images, "
-            f"got none for {len(missing)}, the first at position {missing[0]}. Label these images, "
-            f"or leave them out."
-        )
-
-
-def label_column(y: Any, name: str = "y") -> np.ndarray:
-    """Return labels as one column; raise where one is missing."""
-    check_none_missing(y, name)
-    return column_or_1d(y, warn=True)
-
-
-def _is_missing(label: Any) -> bool:
-    """Return whether a label is None, NaN, or pandas' NA, which compares to nothing."""
-    try:
-        return label is None or not label == label  # noqa: PLR0124, SIM201
-    except TypeError:
-        return True
-
-
 class ImageInputMixin(Callbacks):
     """Lets an estimator take images, or rows, and know which shape they have.
 
@@ -278,7 +249,6 @@ class ImageInputMixin(Callbacks):
         self, X: Any, y: Any = "no_validation", *, reset: bool, **checks: Any
     ) -> Any:
         """Validate images or rows, return rows ``(n, n_features)`` (and `y` if it is given)."""
-        check_none_missing(y)
         X = stack_images(X)
         shape = batch_image_shape(X, self._n_channels)
         if shape is not None:

@@ -95,15 +95,17 @@ def test_compare_advises_what_can_be_followed(models, halves, ganprint):
 
 
 def test_compare_names_sources_that_have_one_partner(halves, tmp_path, ganprint):
-    words = "hese sources of A have one partner, e of B, so they may be one source"
+    words = "have one partner, e of B, so they may be one source"
     assert "have one partner" not in ganprint("compare", *halves)[1]
     for file in sorted((halves[0] / "e").iterdir())[::2]:
         other = halves[0] / "f" / file.name
         other.parent.mkdir(exist_ok=True)
         file.rename(other)
     _, out, _ = ganprint("compare", *halves, "--out", tmp_path / "page")
-    assert f"\nt{words}" in out
-    assert f"<p>T{words}" in (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert f"\nthese sources of A {words}" in out
+    assert f"<p>These sources of A {words}" in (tmp_path / "page" / "index.html").read_text(
+        encoding="utf-8"
+    )
     assert "have one partner" not in ganprint("compare", halves[0])[1]
 
 

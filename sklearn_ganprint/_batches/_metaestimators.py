@@ -24,7 +24,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from sklearn_ganprint._compat import available_if, check_sample_weight
-from sklearn_ganprint._images import check_none_missing
 
 
 class FitsOtherwise(Protocol):
@@ -264,6 +263,35 @@ class FitParams(NamedTuple):
 
     fit: dict[str, Any]
     split: dict[str, Any]
+
+
+def check_none_missing(y: Any, name: str = "y") -> None:
+    """Raise where the label, or the group, of an image is missing, and say of which one."""
+    # numpy makes the label "nan" of NaN in a list of words.
+    y = np.asarray(y, dtype=object if isinstance(y, list | tuple) else None)
+    # What is not one value an image, or is an option of scikit-learn's, is validated elsewhere.
+    if y.ndim != 1 or y.dtype.kind not in ("f", "O"):
+        return
+    if missing := [position for position, label in enumerate(y.tolist()) if _is_missing(label)]:
+        raise ValueError(
+            f"Input {name} contains NaN or None: expected a label for each of the {len(y)} images, "
+            f"got none for {len(missing)}, the first at position {missing[0]}. Label these images, "
+            f"or leave them out."
+        )
+
+
+def label_column(y: Any, name: str = "y") -> np.ndarray:
+    """Return labels as one column; raise where one is missing."""
+    check_none_missing(y, name)
+    return column_or_1d(y, warn=True)
+
+
+def _is_missing(label: Any) -> bool:
+    """Return whether a label is None, NaN, or pandas' NA, which compares to nothing."""
+    try:
+        return label is None or not label == label  # noqa: PLR0124, SIM201
+    except TypeError:
+        return True
 
 
 def check_labels(y: Any, name: str = "y") -> None:

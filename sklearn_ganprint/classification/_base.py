@@ -19,6 +19,7 @@ from sklearn_ganprint._batches._metaestimators import (
     ScoresSamples,
     check_classes,
     check_labels,
+    check_none_missing,
     offers,
 )
 from sklearn_ganprint._compat import Callbacks, check_sample_weight, fit_context
@@ -124,6 +125,7 @@ class BaseFingerprintClassifier(ImageInputMixin, DecidesByClassScores, BaseEstim
         ValueError
             If there are fewer than two classes, or the weights are all zero.
         """
+        check_none_missing(y)
         # To look for NaN costs a fourth of the sums, in which it would show.
         X, y = self._validate_rows(X, y, reset=True, ensure_all_finite=False)
         check_classes(self, y)
@@ -158,6 +160,7 @@ class BaseFingerprintClassifier(ImageInputMixin, DecidesByClassScores, BaseEstim
             The classifier itself.
         """
         first = not hasattr(self, "fingerprints_")
+        check_none_missing(y)
         X, y = self._validate_rows(X, y, reset=first)
         check_labels(y)
         _check_partial_fit_first_call(self, classes)

@@ -13,9 +13,9 @@ from sklearn.utils.extmath import softmax
 from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_ganprint._batches import one_blas_thread
-from sklearn_ganprint._batches._metaestimators import check_labels
+from sklearn_ganprint._batches._metaestimators import check_labels, check_none_missing
 from sklearn_ganprint._compat import Callbacks, fit_context
-from sklearn_ganprint._images import FLOAT_DTYPES, check_none_missing
+from sklearn_ganprint._images import FLOAT_DTYPES
 
 __all__ = ["PooledDiscriminantAnalysis"]
 

@@ -16,9 +16,13 @@ from sklearn.utils.validation import (
 )
 
 from sklearn_ganprint._batches import one_blas_thread, row_chunks
-from sklearn_ganprint._batches._metaestimators import check_classes, check_fit_params
+from sklearn_ganprint._batches._metaestimators import (
+    check_classes,
+    check_fit_params,
+    check_none_missing,
+)
 from sklearn_ganprint._compat import fit_context
-from sklearn_ganprint._images import FLOAT_DTYPES, check_none_missing
+from sklearn_ganprint._images import FLOAT_DTYPES
 from sklearn_ganprint.classification._base import DecidesByClassScores
 from sklearn_ganprint.classification._pooled import cholesky_of, shrink
 

@@ -12,8 +12,12 @@ from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_ganprint._batches import fit_on_batches, hand_on_arrays, split_steps
-from sklearn_ganprint._batches._metaestimators import HoldsFingerprints, Mergeable, offers
-from sklearn_ganprint._images import label_column
+from sklearn_ganprint._batches._metaestimators import (
+    HoldsFingerprints,
+    Mergeable,
+    label_column,
+    offers,
+)
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.datasets import ImageReader, ImageReadError
 from sklearn_ganprint.files._batches import MAX_SIDE, FileBatches

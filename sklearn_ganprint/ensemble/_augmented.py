@@ -246,6 +246,7 @@ class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
         ValueError
             If there are fewer than two classes, or the copies differ in size where they meet.
         """
+        _metaestimators.check_none_missing(y)
         rows, y = self._validate_rows(X, y, reset=True, dtype=list(_images.IMAGE_DTYPES))
         given = {"sample_weight": sample_weight, "groups": groups}
         params = {name: values for name, values in given.items() if values is not None}
@@ -315,7 +316,7 @@ class AugmentedClassifier(ImageInputMixin, FittedOnCopies):
             The fitted classifier.
         """
         self._validate_params()
-        y = _images.label_column(y)
+        y = _metaestimators.label_column(y)
         check_consistent_length(versions, y)
         _metaestimators.check_classes(self, y)
         classes, codes = np.unique(y, return_inverse=True)
@@ -662,7 +663,7 @@ class TiledClassifier(RoutesFitParams, FittedOnCopies):
 
     def _validate_parts(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
         """Validate features, return them as ``(n, n_parts, n_features)`` (and `y` if given)."""
-        _images.check_none_missing(y)
+        _metaestimators.check_none_missing(y)
         shape = tuple(getattr(X, "shape", ()))
         # scikit-learn would count the second of three axes as n_features_in_.
         rows = np.asarray(X).reshape(shape[0], -1) if len(shape) == 3 else X

@@ -14,9 +14,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_ganprint._batches import Batches, _metaestimators, split_steps, takes_any_size
-from sklearn_ganprint._batches._metaestimators import Mergeable, check_labels, offers
+from sklearn_ganprint._batches._metaestimators import Mergeable, check_labels, label_column, offers
 from sklearn_ganprint._compat import fit_context
-from sklearn_ganprint._images import as_batch, differ_in_shape, label_column
+from sklearn_ganprint._images import as_batch, differ_in_shape
 from sklearn_ganprint.classification._base import DecidesByClassScores, all_scores
 from sklearn_ganprint.ensemble._augmented import Perturbation, chain_name, perturbation_chains
 from sklearn_ganprint.ensemble._fusion_members import (

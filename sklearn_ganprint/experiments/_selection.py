@@ -13,13 +13,8 @@ from scipy.stats import mannwhitneyu
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length
 
-from sklearn_ganprint._batches._metaestimators import check_labels
-from sklearn_ganprint._images import (
-    LUMINANCE_WEIGHTS,
-    batch_image_shape,
-    label_column,
-    stack_images,
-)
+from sklearn_ganprint._batches._metaestimators import check_labels, label_column
+from sklearn_ganprint._images import LUMINANCE_WEIGHTS, batch_image_shape, stack_images
 from sklearn_ganprint._output import as_label
 
 __all__ = ["SharedNames", "difference_hash", "find_shared_names", "near_duplicates"]

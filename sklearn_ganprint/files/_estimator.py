@@ -384,14 +384,14 @@ class FileBatchEstimator(
                 f"{type(self).__name__} requires y to be passed, but the target y is None: the "
                 f"source of each file."
             )
+        if y is not None:
+            y = _metaestimators.label_column(y)
         if is_paths(X):
             _batches.check_min_side(self.reader_, self.estimator, any_size=self.takes_any_size)
             # What an earlier fit on arrays has left is forgotten.
             for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
                 self.__dict__.pop(name, None)
-            if y is not None:
-                y = _images.label_column(y)
-                check_consistent_length(X, y)
+            check_consistent_length(X, y)
             white = getattr(find_residual(self.estimator), "data_range", None)
             batches = FileBatches.of_files(X, self.reader_, data_range=white, **self._options())
             codes = np.zeros(len(batches)) if y is None else y

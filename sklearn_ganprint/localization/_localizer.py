@@ -232,6 +232,7 @@ n_coordinates)
             If there are fewer than two sources, `window_size` is odd, or there are `perturbations`,
             which residuals cannot go through.
         """
+        _metaestimators.check_none_missing(y)
         with _images.quiet_about_images():  # until the batches are validated
             rows, y = self._validate_rows(X, y, reset=True)
         names = self.__dict__.pop("feature_names_in_", None)  # images have none
@@ -268,7 +269,7 @@ n_coordinates)
             self.__dict__.pop(name, None)  # of an earlier fit
         history = _model.copies_history(self.perturbations, batches.steps)
         first = self._validate_images(batches.first, reset=True)
-        y = _images.label_column(y)
+        y = _metaestimators.label_column(y)
         _metaestimators.check_classes(self, y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         groups = _metaestimators.check_fit_params(y, groups=groups).get("groups")

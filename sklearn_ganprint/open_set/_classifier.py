@@ -16,11 +16,12 @@ from sklearn_ganprint._batches._metaestimators import (
     RoutesFitParams,
     check_classes,
     check_fit_params,
+    label_column,
     offers,
     route,
 )
 from sklearn_ganprint._compat import Callbacks, fit_context
-from sklearn_ganprint._images import label_column, stack_images
+from sklearn_ganprint._images import stack_images
 from sklearn_ganprint.conformal import (
     Calibration,
     CalibrationWarning,

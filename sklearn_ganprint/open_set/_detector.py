@@ -11,9 +11,14 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sklearn_ganprint._batches import _metaestimators
-from sklearn_ganprint._batches._metaestimators import FitsParts, RoutesFitParams, ScoresSamples
+from sklearn_ganprint._batches._metaestimators import (
+    FitsParts,
+    RoutesFitParams,
+    ScoresSamples,
+    label_column,
+)
 from sklearn_ganprint._compat import Callbacks, fit_context
-from sklearn_ganprint._images import label_column, stack_images
+from sklearn_ganprint._images import stack_images
 from sklearn_ganprint.classification import FingerprintClassifier
 from sklearn_ganprint.classification._base import sources
 from sklearn_ganprint.conformal import (
