@@ -103,9 +103,8 @@ def test_compare_names_sources_that_have_one_partner(halves, tmp_path, ganprint)
         file.rename(other)
     _, out, _ = ganprint("compare", *halves, "--out", tmp_path / "page")
     assert f"\nthese sources of A {words}" in out
-    assert f"<p>These sources of A {words}" in (tmp_path / "page" / "index.html").read_text(
-        encoding="utf-8"
-    )
+    page = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert f"<p>These sources of A {words}" in page
     assert "have one partner" not in ganprint("compare", halves[0])[1]
 
 

@@ -269,7 +269,7 @@ def check_none_missing(y: Any, name: str = "y") -> None:
     """Raise where the label, or the group, of an image is missing, and say of which one."""
     # numpy makes the label "nan" of NaN in a list of words.
     y = np.asarray(y, dtype=object if isinstance(y, list | tuple) else None)
-    # What is not one value an image, or is an option of scikit-learn's, is validated elsewhere.
+    # What is not one value an image is validated elsewhere.
     if y.ndim != 1 or y.dtype.kind not in ("f", "O"):
         return
     if missing := [position for position, label in enumerate(y.tolist()) if _is_missing(label)]:

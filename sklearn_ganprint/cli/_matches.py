@@ -119,9 +119,11 @@ def comparison_notes(compared: Compared) -> list[str]:
 
 def _of_one_partner(compared: Compared) -> list[str]:
     """Name sources of A that have the same partner."""
+    if compared.itself:
+        return []
     partners: dict[str, list[str]] = {}
     for match in compared.result.matches():
-        if not compared.itself and compared.result.is_found(match, compared.level):
+        if compared.result.is_found(match, compared.level):
             partners.setdefault(match.match, []).append(match.source)
     return [
         f"these sources of A have one partner, {partner} of B, so they may be one source or "

@@ -597,6 +597,7 @@ class TiledClassifier(RoutesFitParams, FittedOnCopies):
         ValueError
             If there are fewer than two classes, or an entry of `fit_params` has another length.
         """
+        _metaestimators.check_none_missing(y)
         parts, y = self._validate_parts(X, y, reset=True)
         _metaestimators.check_classes(self, y)
         if _routing_enabled():
@@ -663,7 +664,6 @@ class TiledClassifier(RoutesFitParams, FittedOnCopies):
 
     def _validate_parts(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
         """Validate features, return them as ``(n, n_parts, n_features)`` (and `y` if given)."""
-        _metaestimators.check_none_missing(y)
         shape = tuple(getattr(X, "shape", ()))
         # scikit-learn would count the second of three axes as n_features_in_.
         rows = np.asarray(X).reshape(shape[0], -1) if len(shape) == 3 else X

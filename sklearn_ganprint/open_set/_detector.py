@@ -11,12 +11,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sklearn_ganprint._batches import _metaestimators
-from sklearn_ganprint._batches._metaestimators import (
-    FitsParts,
-    RoutesFitParams,
-    ScoresSamples,
-    label_column,
-)
+from sklearn_ganprint._batches._metaestimators import FitsParts, RoutesFitParams, ScoresSamples
 from sklearn_ganprint._compat import Callbacks, fit_context
 from sklearn_ganprint._images import stack_images
 from sklearn_ganprint.classification import FingerprintClassifier
@@ -275,7 +270,7 @@ class FingerprintDetector(
             return indexable(stack_images(X))[0], np.zeros(_num_samples(X), dtype=int)
         if y is None:
             raise ValueError(f"source={self.source!r} needs y: the source of each image.")
-        X, y = indexable(stack_images(X), label_column(y))
+        X, y = indexable(stack_images(X), _metaestimators.label_column(y))
         labels = np.unique(y).tolist()
         if self.source not in labels or len(labels) < 2:
             raise ValueError(
